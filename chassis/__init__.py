@@ -1,0 +1,1 @@
+"""The microservice chassis: what two services use and what knows no noun of education."""

@@ -1,0 +1,1 @@
+"""The demo province: synthetic people in real places, sent by a client like any integrator's."""

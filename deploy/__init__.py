@@ -1,0 +1,1 @@
+"""How the platform is run: locally and on Kubernetes."""

@@ -1,0 +1,1 @@
+"""Small real clients of a school system and of the provincial IOC."""

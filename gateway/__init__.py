@@ -1,0 +1,1 @@
+"""The only door: Envoy, configured from the protos, and the operations console."""

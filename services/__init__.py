@@ -1,0 +1,1 @@
+"""The five services of the platform; each is a command: `python -m services.<name>`."""
