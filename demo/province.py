@@ -98,7 +98,7 @@ def _school(commune: places.Commune, number: int, index: int, *, group: bool) ->
     level = PRESCHOOL if group else LEVEL_MIX[(index * 37) % len(LEVEL_MIX)]
     bare = commune.name.split(" ", 1)[1] if commune.name.startswith(("Xã", "Phường")) else commune.name[9:]
     mountain = commune.district in MOUNTAIN
-    small, large = {PRESCHOOL: (2, 3), PRIMARY: (2, 4), LOWER: (2, 4), UPPER: (6, 9)}[level]
+    small, large = {PRESCHOOL: (2, 4), PRIMARY: (3, 5), LOWER: (3, 5), UPPER: (7, 11)}[level]
     per_grade = 1 if group else rng.randint(small, large) - (1 if mountain and level != UPPER else 0)
     size = {PRESCHOOL: 26, PRIMARY: 31, LOWER: 39, UPPER: 41}[level] - (5 if mountain else 0)
     prefix = "Nhóm trẻ độc lập" if group else f"Trường {PREFIX[level]}"
