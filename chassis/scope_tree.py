@@ -1,0 +1,276 @@
+"""The dated forest itself: pure, immutable, fast. Every question takes the day it is asked for.
+
+A unit stands in the forest on a day of its life; an edge or a grant counts on a day of its own. `valid_to` is the first
+day after. Unit 0 stands for every unit.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from iocedu.chassis.v1 import scopes_pb2
+
+ADMINISTRATIVE = "administrative"
+EVERY_UNIT = 0
+MOST_VIEWS = 64  # Days and edge types whose answers are remembered at a time.
+
+
+class _Dated(Protocol):
+    @property
+    def valid_from(self) -> date | None: ...
+    @property
+    def valid_to(self) -> date | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeEdge:
+    """A dated, typed edge to a parent."""
+
+    parent_id: int
+    type: str = ADMINISTRATIVE
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeAlias:
+    """A dated name `<code system>:<code>` of a unit."""
+
+    alias: str
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeUnit:
+    """A unit with what places it among the others."""
+
+    unit_id: int
+    kind: str = ""
+    name: str = ""
+    labels: tuple[str, ...] = ()
+    valid_from: date | None = None
+    valid_to: date | None = None
+    edges: tuple[ScopeEdge, ...] = ()
+    aliases: tuple[ScopeAlias, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeGrant:
+    """A dated grant of a role on a unit and all below it by one type of edge."""
+
+    grant_id: int
+    subject: str
+    role: str
+    unit_id: int
+    edge_type: str = ADMINISTRATIVE
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(slots=True)
+class _View:
+    """Answers of one day and edge type, remembered because every request asks them again."""
+
+    ancestors: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    subtrees: dict[int, frozenset[int]] = field(default_factory=dict)
+
+
+class ScopeTree:
+    """Units and grants of one version."""
+
+    def __init__(self, units: Iterable[ScopeUnit], grants: Iterable[ScopeGrant] = (), *, version: int = 0) -> None:
+        self.version = version
+        self._units = {unit.unit_id: unit for unit in units}
+        self._children: dict[int, list[tuple[int, ScopeEdge]]] = {}
+        self._by_alias: dict[str, list[tuple[ScopeAlias, int]]] = {}
+        for unit in self._units.values():
+            for edge in unit.edges:
+                self._children.setdefault(edge.parent_id, []).append((unit.unit_id, edge))
+            for alias in unit.aliases:
+                self._by_alias.setdefault(alias.alias, []).append((alias, unit.unit_id))
+        self._by_subject: dict[str, list[ScopeGrant]] = {}
+        self._by_unit: dict[int, list[ScopeGrant]] = {}
+        for grant in grants:
+            self._by_subject.setdefault(grant.subject, []).append(grant)
+            self._by_unit.setdefault(grant.unit_id, []).append(grant)
+        self._views: dict[tuple[date, str], _View] = {}
+
+    @classmethod
+    def from_chunks(cls, chunks: Iterable[scopes_pb2.ScopeChunk], *, version: int = 0) -> "ScopeTree":
+        """Build a tree from its published parts."""
+        units: list[ScopeUnit] = []
+        grants: list[ScopeGrant] = []
+        for chunk in chunks:
+            units.extend(map(_unit, chunk.units))
+            grants.extend(map(_grant, chunk.grants))
+        return cls(units, grants, version=version)
+
+    def __len__(self) -> int:
+        """How many units there are, of any day."""
+        return len(self._units)
+
+    def unit(self, unit_id: int) -> ScopeUnit | None:
+        """The unit, whether alive or not."""
+        return self._units.get(unit_id)
+
+    def units(self, day: date) -> Iterable[ScopeUnit]:
+        """Every unit alive on the day."""
+        return (unit for unit in self._units.values() if holds(unit, day))
+
+    def resolve(self, ref: str, day: date) -> int | None:
+        """The id behind a decimal id or an alias of that day; `0` is every unit. None when nothing is behind it."""
+        if ref.isascii() and ref.isdigit():
+            unit_id = int(ref)
+            return unit_id if unit_id in self._units or unit_id == EVERY_UNIT else None
+        for alias, unit_id in self._by_alias.get(ref, ()):
+            if holds(alias, day):
+                return unit_id
+        return None
+
+    def alias(self, unit_id: int, system: str, day: date) -> str | None:
+        """The unit's name `<system>:<code>` on that day."""
+        unit = self._units.get(unit_id)
+        for alias in unit.aliases if unit else ():
+            if alias.alias.startswith(f"{system}:") and holds(alias, day):
+                return alias.alias
+        return None
+
+    def parents(self, unit_id: int, day: date, edge_type: str = ADMINISTRATIVE) -> tuple[int, ...]:
+        """The units directly above."""
+        unit = self._units.get(unit_id)
+        if unit is None or not holds(unit, day):
+            return ()
+        found = (
+            e.parent_id for e in unit.edges if e.type == edge_type and holds(e, day) and self._alive(e.parent_id, day)
+        )
+        return tuple(dict.fromkeys(found))
+
+    def children(self, unit_id: int, day: date, edge_type: str = ADMINISTRATIVE) -> tuple[int, ...]:
+        """The units directly below."""
+        if not self._alive(unit_id, day):
+            return ()
+        below = self._children.get(unit_id, ())
+        found = (child for child, e in below if e.type == edge_type and holds(e, day) and self._alive(child, day))
+        return tuple(dict.fromkeys(found))
+
+    def ancestors(self, unit_id: int, day: date, edge_type: str = ADMINISTRATIVE) -> tuple[int, ...]:
+        """The units above, nearest first, without the unit itself."""
+        remembered = self._view(day, edge_type).ancestors
+        known = remembered.get(unit_id)
+        if known is None:
+            found: dict[int, None] = {}
+            level: tuple[int, ...] = (unit_id,)
+            while level:
+                above = dict.fromkeys(parent for one in level for parent in self.parents(one, day, edge_type))
+                level = tuple(parent for parent in above if parent not in found and parent != unit_id)
+                found.update(dict.fromkeys(level))
+            known = remembered[unit_id] = tuple(found)
+        return known
+
+    def subtree(self, unit_id: int, day: date, edge_type: str = ADMINISTRATIVE) -> frozenset[int]:
+        """The unit and all below it; of unit 0, every unit alive; of an unknown unit, nothing."""
+        remembered = self._view(day, edge_type).subtrees
+        known = remembered.get(unit_id)
+        if known is None:
+            if unit_id == EVERY_UNIT:
+                known = frozenset(unit.unit_id for unit in self.units(day))
+            elif unit_id in self._units:
+                found, waiting = {unit_id}, [unit_id]
+                while waiting:
+                    fresh = [one for one in self.children(waiting.pop(), day, edge_type) if one not in found]
+                    found.update(fresh)
+                    waiting.extend(fresh)
+                known = frozenset(found)
+            else:
+                known = frozenset()
+            remembered[unit_id] = known
+        return known
+
+    def contains(self, above: int, below: int, day: date, edge_type: str = ADMINISTRATIVE) -> bool:
+        """Whether `below` is `above` or lies below it."""
+        if above == EVERY_UNIT:
+            return self._alive(below, day)
+        return (above == below and above in self._units) or above in self.ancestors(below, day, edge_type)
+
+    def grants_of(self, subject: str, day: date) -> tuple[ScopeGrant, ...]:
+        """What the subject holds on that day."""
+        return tuple(grant for grant in self._by_subject.get(subject, ()) if holds(grant, day))
+
+    def may(self, subject: str, roles: Collection[str], unit_id: int, day: date) -> bool:
+        """Whether the subject holds one of the roles on the unit or above it. For unit 0: on every unit."""
+        for grant in self._by_subject.get(subject, ()):
+            if grant.role in roles and holds(grant, day) and grant.unit_id in (EVERY_UNIT, unit_id):
+                return True
+        if unit_id == EVERY_UNIT:
+            return False
+        return any(
+            grant.role in roles and holds(grant, day) and grant.unit_id in self.ancestors(unit_id, day, grant.edge_type)
+            for grant in self._by_subject.get(subject, ())
+        )
+
+    def units_of(self, subject: str, roles: Collection[str], day: date) -> frozenset[int]:
+        """The units on which the subject holds one of the roles, without those below them; 0 is every unit."""
+        return frozenset(g.unit_id for g in self._by_subject.get(subject, ()) if g.role in roles and holds(g, day))
+
+    def holders(self, roles: Collection[str], unit_id: int, day: date) -> list[tuple[str, str, int]]:
+        """Who holds one of the roles on the unit or above it: (subject, role, unit of the grant), nearest first."""
+        found: dict[tuple[str, str, int], int] = {}
+        edge_types = {edge.type for edge in unit.edges} if (unit := self._units.get(unit_id)) else set()
+        distances: dict[tuple[int, str | None], int] = {(unit_id, None): 0, (EVERY_UNIT, None): 1 << 30}
+        for edge_type in sorted(edge_types | {ADMINISTRATIVE}):
+            for distance, above in enumerate(self.ancestors(unit_id, day, edge_type), start=1):
+                distances[above, edge_type] = distance
+        for (above, followed), distance in distances.items():
+            for grant in self._by_unit.get(above, ()):
+                if grant.role in roles and holds(grant, day) and followed in (None, grant.edge_type):
+                    found.setdefault((grant.subject, grant.role, grant.unit_id), distance)
+        return sorted(found, key=lambda holder: (found[holder], holder))
+
+    def _alive(self, unit_id: int, day: date) -> bool:
+        unit = self._units.get(unit_id)
+        return unit is not None and holds(unit, day)
+
+    def _view(self, day: date, edge_type: str) -> _View:
+        view = self._views.get((day, edge_type))
+        if view is None:
+            if len(self._views) >= MOST_VIEWS:
+                self._views.pop(next(iter(self._views)))
+            view = self._views[day, edge_type] = _View()
+        return view
+
+
+def holds(dated: _Dated, day: date) -> bool:
+    """Whether the day lies in the validity: from `valid_from` on, before `valid_to`; None is open."""
+    return (dated.valid_from is None or dated.valid_from <= day) and (dated.valid_to is None or day < dated.valid_to)
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _unit(unit: scopes_pb2.ScopeUnit) -> ScopeUnit:
+    edges = (ScopeEdge(e.parent_id, e.type or ADMINISTRATIVE, _day(e.valid_from), _day(e.valid_to)) for e in unit.edges)
+    return ScopeUnit(
+        unit_id=unit.unit_id,
+        kind=unit.kind,
+        name=unit.name,
+        labels=tuple(unit.labels),
+        valid_from=_day(unit.valid_from),
+        valid_to=_day(unit.valid_to),
+        edges=tuple(edges),
+        aliases=tuple(ScopeAlias(a.alias, _day(a.valid_from), _day(a.valid_to)) for a in unit.aliases),
+    )
+
+
+def _grant(grant: scopes_pb2.ScopeGrant) -> ScopeGrant:
+    return ScopeGrant(
+        grant_id=grant.grant_id,
+        subject=grant.subject,
+        role=grant.role,
+        unit_id=grant.unit_id,
+        edge_type=grant.edge_type or ADMINISTRATIVE,
+        valid_from=_day(grant.valid_from),
+        valid_to=_day(grant.valid_to),
+    )
