@@ -1,0 +1,32 @@
+"""Free ports on the loopback interface, and whether one is taken. Refuses to guess: a port is bound to find out."""
+
+import errno
+import socket
+
+from deploy.local.errors import NotStarted
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port nobody listens on now; another process may take it before its user does, which then fails to bind."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def check_port(port: int, *, setting: str) -> None:
+    """Raise NotStarted when `port` cannot be bound; `setting` names what to change."""
+    with socket.socket() as probe:
+        # As servers do: connections of a fleet that has just stopped must not look like a port in use.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+            probe.listen()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                reason = f"port {port} on {LOOPBACK} is in use"
+            else:
+                reason = f"port {port} on {LOOPBACK} cannot be used ({error.strerror})"
+            raise NotStarted(f"{reason}: stop what listens there, or choose another with {setting}=<port>") from error
