@@ -1,19 +1,27 @@
 """Free ports on the loopback interface, and whether one is taken. Refuses to guess: a port is bound to find out."""
 
 import errno
+import random
 import socket
 
 from deploy.local.errors import NotStarted
 
 LOOPBACK = "127.0.0.1"
+# Below the range the kernel takes the near ends of connections from: else a service that restarts could find its port
+# held by a neighbour's outgoing connection.
+FREE_RANGE = range(20000, 32000)
 
 
 def free_port() -> int:
     """A port nobody listens on now; another process may take it before its user does, which then fails to bind."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in random.sample(FREE_RANGE, 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise NotStarted(f"no free port between {FREE_RANGE.start} and {FREE_RANGE.stop} on {LOOPBACK}")
 
 
 def check_port(port: int, *, setting: str) -> None:
