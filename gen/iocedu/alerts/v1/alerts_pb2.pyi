@@ -120,6 +120,7 @@ class Rule(_message.Message):
     TITLE_EN_FIELD_NUMBER: _builtins.int
     SOURCE_DOCUMENT_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    AUDIENCE_ROLES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable code, for example `class_oversize`."""
     version: _builtins.int
@@ -138,6 +139,10 @@ class Rule(_message.Message):
     """Document it follows."""
     enabled: _builtins.bool
     """Whether it is evaluated."""
+    @_builtins.property
+    def audience_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles of the people to tell, at the alert's unit and above."""
+
     def __init__(
         self,
         *,
@@ -150,10 +155,11 @@ class Rule(_message.Message):
         title_en: _builtins.str = ...,
         source_document: _builtins.str = ...,
         enabled: _builtins.bool = ...,
+        audience_roles: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "condition", b"condition", "enabled", b"enabled", "fact_kind", b"fact_kind", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience_roles", b"audience_roles", "code", b"code", "condition", b"condition", "enabled", b"enabled", "fact_kind", b"fact_kind", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -256,6 +262,8 @@ class Alert(_message.Message):
     RESOLVE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    BODY_VI_FIELD_NUMBER: _builtins.int
+    BODY_EN_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.int
     """Id."""
     rule: _builtins.str
@@ -282,6 +290,10 @@ class Alert(_message.Message):
     """Changes with each change of the alert."""
     position: _builtins.int
     """Position of its last change, for watching."""
+    body_vi: _builtins.str
+    """Text in Vietnamese: what it means and what to do."""
+    body_en: _builtins.str
+    """Text in English: what it means and what to do."""
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The facts that raised it."""
@@ -318,10 +330,12 @@ class Alert(_message.Message):
         resolve_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         position: _builtins.int = ...,
+        body_vi: _builtins.str = ...,
+        body_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "resolve_time", b"resolve_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "create_time", b"create_time", "etag", b"etag", "facts", b"facts", "note", b"note", "position", b"position", "resolve_time", b"resolve_time", "rule", b"rule", "severity", b"severity", "state", b"state", "subject", b"subject", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "etag", b"etag", "facts", b"facts", "note", b"note", "position", b"position", "resolve_time", b"resolve_time", "rule", b"rule", "severity", b"severity", "state", b"state", "subject", b"subject", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

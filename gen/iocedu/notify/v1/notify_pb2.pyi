@@ -71,6 +71,7 @@ class Notice(_message.Message):
     READ_TIME_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGE_TIME_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    TAKEN_BY_FIELD_NUMBER: _builtins.int
     notice_id: _builtins.int
     """Id."""
     unit_id: _builtins.int
@@ -97,6 +98,8 @@ class Notice(_message.Message):
     """Whether the matter has been resolved since."""
     position: _builtins.int
     """Position of its last change, for watching."""
+    taken_by: _builtins.str
+    """Who took the matter in hand; empty: nobody yet."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was delivered."""
@@ -128,10 +131,11 @@ class Notice(_message.Message):
         read_time: _timestamp_pb2.Timestamp | None = ...,
         acknowledge_time: _timestamp_pb2.Timestamp | None = ...,
         position: _builtins.int = ...,
+        taken_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "alert_id", b"alert_id", "because", b"because", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "notice_id", b"notice_id", "position", b"position", "read_time", b"read_time", "resolved", b"resolved", "severity", b"severity", "state", b"state", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "alert_id", b"alert_id", "because", b"because", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "notice_id", b"notice_id", "position", b"position", "read_time", b"read_time", "resolved", b"resolved", "severity", b"severity", "state", b"state", "taken_by", b"taken_by", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
