@@ -1,0 +1,199 @@
+"""Loads the demo through the front door: the department registers units and grants, then schools' software pushes.
+
+    python -m demo.load --gateway 127.0.0.1:8080 --scale tiny --issuer-folder .iocedu/keys
+
+Last year goes in as history, which notifies nobody; this year as news. Repeating it changes nothing: batch ids follow
+from school, year and day, row versions from the content.
+"""
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from demo import places, province, school
+from demo.province import SCALES, School
+from deploy.local.issuer import Issuer
+from examples.school_system import Outcome, SchoolSystem
+
+ADMINISTRATOR = "admin"
+SOURCES = ("vnedu", "smas")
+PARALLEL = 3
+UNITS_A_REQUEST = 1000
+ATTENDANCE_DAYS = {"tiny": 10, "default": 10, "province": 5, "merged": 3}
+
+
+class LoadError(Exception):
+    """The demo could not be loaded; the message is one line."""
+
+
+class Department:
+    """The department's own client: registers units and gives grants as the administrator."""
+
+    def __init__(self, gateway: str, token: Callable[[str], str]) -> None:
+        self._http = httpx.Client(base_url=f"http://{gateway}", timeout=120)
+        self._token = token
+
+    def register(self, units: list[dict[str, Any]]) -> None:
+        """Import units, all of them in a few requests; parents come first."""
+        for start in range(0, len(units), UNITS_A_REQUEST):
+            self._post("/v1/units:import", {"units": units[start : start + UNITS_A_REQUEST]})
+
+    def give(self, grants: Iterable[tuple[str, str, str]]) -> None:
+        """Give each (subject, role, unit)."""
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            for _ in pool.map(self._grant, grants):
+                pass
+
+    def wait_for(self, subject: str, unit: str, seconds: float = 30.0) -> None:
+        """Wait until every service knows the grants given last; raises `LoadError` when that takes too long."""
+        end = time.monotonic() + seconds
+        for path in (f"/v1/units/{unit}", f"/v1/units/{unit}/connections"):
+            while True:
+                answer = self._http.get(path, headers={"authorization": f"Bearer {self._token(subject)}"})
+                if answer.status_code == httpx.codes.OK:
+                    break
+                if time.monotonic() > end:
+                    raise LoadError(f"{path} still answers {answer.status_code}: {answer.text[:300]}")
+                time.sleep(0.1)
+
+    def _grant(self, grant: tuple[str, str, str]) -> None:
+        subject, role, unit = grant
+        self._post("/v1/grants", {"subject": subject, "role": role, "unit": unit})
+
+    def _post(self, path: str, body: dict[str, Any]) -> None:
+        answer = self._http.post(path, json=body, headers={"authorization": f"Bearer {self._token(ADMINISTRATOR)}"})
+        if answer.status_code != httpx.codes.OK:
+            raise LoadError(f"POST {path} answered {answer.status_code}: {answer.text[:500]}")
+
+
+def grants(schools: Iterable[School]) -> Iterator[tuple[str, str, str]]:
+    """Yield who may do what: the director, the provincial IOC, vendors, an officer a commune, a head a school."""
+    yield "giam-doc", "director", "gso:48"
+    yield "ioc-tinh", "provincial_ioc", "gso:48"
+    for source in SOURCES:
+        yield source, "integrator", "gso:48"
+    communes = set()
+    for item in schools:
+        communes.add(item.commune.today)
+        yield f"hieu-truong-{item.code}", "head_teacher", f"moet:{item.code}"
+    for code in sorted(communes):
+        yield f"can-bo-{code}", "officer", f"gso:{code}"
+
+
+def batches(item: School, *, today: date, days: int) -> Iterator[tuple[str, bool, list[school.Row]]]:
+    """Yield (batch id, whether it is history, rows) of one school: last year, then this year.
+
+    A silent school sends nothing this year, and every second one has never sent anything.
+    """
+    year = today.year if today.month >= 8 else today.year - 1
+    if item.silent and int(item.code) % 2:
+        return
+    before = school.roster(item, year - 1)
+    yield f"demo-{item.code}-{year - 1}", True, _year(item, before, year - 1, ["CK1", "CN"])
+    if item.silent:
+        return
+    now = school.roster(item, year)
+    stages = ["GK1"] if today >= date(year, 11, 10) else []
+    yield f"demo-{item.code}-{year}", False, _year(item, now, year, stages)
+    open_days = school.school_days(today, year, days)
+    if open_days:
+        rows = list(school.register_rows(item, now, year, open_days, version=1))
+        yield f"demo-{item.code}-{open_days[-1]}", False, rows
+
+
+def _year(item: School, pupils: list[school.Pupil], year: int, stages: list[str]) -> list[school.Row]:
+    rows = [
+        school.profile_row(item, year, version=1),
+        *school.staff_rows(item, year, version=1),
+        *school.class_rows(item, year, version=1),
+        *school.pupil_rows(item, pupils, year, version=1),
+    ]
+    for stage in stages:
+        rows.extend(school.result_rows(item, pupils, year, stage, version=1))
+    return rows
+
+
+def load(gateway: str, scale: str, issuer: Issuer, console: Console) -> dict[str, int]:
+    """Load everything and return how many rows ended in which state."""
+    known = places.load()
+    schools = province.schools(SCALES[scale], known.communes)
+    minted = threading.local()
+
+    def token(subject: str) -> str:
+        kept: dict[str, tuple[float, str]] = minted.__dict__
+        if subject not in kept or kept[subject][0] < time.monotonic():
+            kept[subject] = (time.monotonic() + 120, issuer.mint(subject, lifetime=timedelta(minutes=5)))
+        return kept[subject][1]
+
+    department = Department(gateway, token)
+    console.print(f"registering {len(known.units)} units and {len(schools)} schools")
+    department.register(known.units + [province.unit_of(item) for item in schools])
+    department.give(grants(schools))
+    department.wait_for(SOURCES[0], "gso:48")
+    today = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
+    systems = {
+        source: SchoolSystem(gateway, lambda source=source: token(source), source=source)  # type: ignore[misc]  # default
+        for source in SOURCES
+    }
+    counts = dict.fromkeys(("accepted", "unchanged", "stale", "rejected", "held"), 0)
+    bar = Progress(
+        TextColumn("loading the demo"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("schools, {task.fields[rows]:,} rows"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+    def push(item: School) -> list[Outcome]:
+        return [
+            systems[item.source].push(f"moet:{item.code}", rows, batch_id=batch_id, backfill=history)
+            for batch_id, history, rows in batches(item, today=today, days=ATTENDANCE_DAYS[scale])
+        ]
+
+    with bar, ThreadPoolExecutor(PARALLEL) as pool:
+        task = bar.add_task("load", total=len(schools), rows=0)
+        for outcomes in pool.map(push, schools):
+            for outcome in outcomes:
+                for state in counts:
+                    counts[state] += getattr(outcome, state)
+            bar.update(task, advance=1, rows=sum(counts.values()))
+    for system in systems.values():
+        system.close()
+    return counts
+
+
+def main() -> int:
+    """Load the demo; exit status 1 with one line when that fails."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gateway", default="127.0.0.1:8080")
+    parser.add_argument("--scale", choices=sorted(SCALES), default="default")
+    parser.add_argument("--issuer-folder", type=Path, required=True, help="folder of the local issuer's keys")
+    options = parser.parse_args()
+    console = Console(stderr=True)
+    started = time.monotonic()
+    try:
+        counts = load(options.gateway, options.scale, Issuer(options.issuer_folder), console)
+    except (LoadError, httpx.HTTPError) as error:
+        console.print(f"The demo was not loaded: {error}", highlight=False)
+        return 1
+    rows, seconds = sum(counts.values()), time.monotonic() - started
+    told = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
+    console.print(f"{rows:,} rows in {seconds:.0f} s: {told}", highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
