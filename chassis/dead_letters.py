@@ -1,0 +1,121 @@
+"""Events a consumer gave up: kept with the reason, listed, and handed to the same handler once more.
+
+Nothing here decides when to give up (see `inbox`). What an exception says is not kept, since it may quote a person's
+data: only stable reasons and texts written for people are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from chassis.bus import Event
+from chassis.database import Database, chassis_tables
+from chassis.errors import Fault
+
+_TABLE = chassis_tables(sa.MetaData()).dead_letter
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that was given up, with by whom, why and when."""
+
+    dead_letter_id: int
+    consumer: str
+    reason: str
+    message: str
+    trace_id: str
+    create_time: datetime
+    event: Event
+
+
+def reason_of(error: Exception) -> str:
+    """A stable reason: the fault's, or the exception's class in upper case."""
+    if isinstance(error, Fault):
+        return error.reason
+    name = type(error).__name__
+    return "".join(f"_{letter}" if letter.isupper() and index else letter for index, letter in enumerate(name)).upper()
+
+
+async def keep(database: Database, consumer: str, event: Event, error: Exception) -> None:
+    """Keep an event that is given up; keeping it twice keeps one."""
+    values = {
+        "consumer": consumer,
+        "event_id": event.id,
+        "event_type": event.type,
+        "source": event.source,
+        "subject": event.subject,
+        "event_time": event.time,
+        "headers": dict(event.headers),
+        "payload": event.data,
+        "reason": reason_of(error),
+        "message": _message_of(error),
+        "trace_id": _trace_of(event),
+    }
+    async with database.transaction() as connection:
+        await connection.execute(insert(_TABLE).values(values).on_conflict_do_nothing(constraint="dead_letter_once"))
+
+
+async def count(database: Database) -> int:
+    """How many there are."""
+    async with database.connection() as connection:
+        return int(await connection.scalar(sa.select(sa.func.count()).select_from(_TABLE)) or 0)
+
+
+async def page(database: Database, *, limit: int, below: int | None = None) -> list[DeadLetter]:
+    """The newest entries, those with ids under `below` where that is given."""
+    query = sa.select(_TABLE).order_by(_TABLE.c.dead_letter_id.desc()).limit(limit)
+    if below is not None:
+        query = query.where(_TABLE.c.dead_letter_id < below)
+    async with database.connection() as connection:
+        return [_letter(row) for row in await connection.execute(query)]
+
+
+async def chosen(database: Database, ids: Sequence[int]) -> list[DeadLetter]:
+    """The entries with these ids, oldest first; all when none is named."""
+    query = sa.select(_TABLE).order_by(_TABLE.c.dead_letter_id)
+    if ids:
+        query = query.where(_TABLE.c.dead_letter_id.in_(ids))
+    async with database.connection() as connection:
+        return [_letter(row) for row in await connection.execute(query)]
+
+
+async def forget(database: Database, dead_letter_id: int) -> None:
+    """Remove an entry that was handled."""
+    async with database.transaction() as connection:
+        await connection.execute(sa.delete(_TABLE).where(_TABLE.c.dead_letter_id == dead_letter_id))
+
+
+def _message_of(error: Exception) -> str:
+    if isinstance(error, Fault):
+        return error.en
+    return f"The handler failed with {type(error).__name__}; the log of the trace says where."
+
+
+def _trace_of(event: Event) -> str:
+    parts = event.headers.get("traceparent", "").split("-")
+    return parts[1] if len(parts) == 4 else ""
+
+
+def _letter(row: sa.Row[Any]) -> DeadLetter:
+    event = Event(
+        id=row.event_id,
+        type=row.event_type,
+        source=row.source,
+        subject=row.subject,
+        time=row.event_time,
+        data=row.payload,
+        headers=row.headers,
+    )
+    return DeadLetter(
+        dead_letter_id=row.dead_letter_id,
+        consumer=row.consumer,
+        reason=row.reason,
+        message=row.message,
+        trace_id=row.trace_id,
+        create_time=row.create_time,
+        event=event,
+    )

@@ -1,0 +1,94 @@
+"""What an operator can do with a service: list and replay the events its consumers gave up.
+
+Serves `iocedu.chassis.v1.OperationsService`; who may call it is decided by the interceptors like everywhere.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+from iocedu.chassis.v1 import operations_pb2, operations_pb2_grpc
+
+from chassis import dead_letters, inbox
+from chassis.bus import Handle
+from chassis.database import Database
+from chassis.errors import Fault
+from chassis.paging import page_cursor, page_size, page_token
+from chassis.workers import Worker
+
+SERVICE_NAME = "iocedu.chassis.v1.OperationsService"
+
+log = structlog.get_logger(__name__)
+
+
+class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
+    """Answers over one database; `replays` holds each consumer's handler by the consumer's name."""
+
+    def __init__(self, database: Database, replays: Mapping[str, Handle]) -> None:
+        self._database = database
+        self._replays = dict(replays)
+
+    async def ListDeadLetters(  # noqa: N802 (named by the proto)
+        self, request: operations_pb2.ListDeadLettersRequest, _context: object
+    ) -> operations_pb2.ListDeadLettersResponse:
+        """List given-up events, newest first."""
+        size = page_size(request.page_size)
+        cursor = page_cursor(request)
+        letters = await dead_letters.page(self._database, limit=size + 1, below=int(cursor[0]) if cursor else None)
+        response = operations_pb2.ListDeadLettersResponse(dead_letters=map(_shown, letters[:size]))
+        if len(letters) > size:
+            response.next_page_token = page_token(request, [letters[size - 1].dead_letter_id])
+        return response
+
+    async def ReplayDeadLetters(  # noqa: N802 (named by the proto)
+        self, request: operations_pb2.ReplayDeadLettersRequest, _context: object
+    ) -> operations_pb2.ReplayDeadLettersResponse:
+        """Hand given-up events to their handler once more; what fails again stays."""
+        response = operations_pb2.ReplayDeadLettersResponse()
+        for letter in await dead_letters.chosen(self._database, request.dead_letter_ids):
+            if await self._replay(letter):
+                response.replayed_count += 1
+            else:
+                response.failed_count += 1
+        return response
+
+    async def _replay(self, letter: dead_letters.DeadLetter) -> bool:
+        handle = self._replays.get(letter.consumer)
+        if handle is None:
+            log.warning("no such consumer", action="operations.unknown_consumer", consumer=letter.consumer)
+            return False
+        try:
+            await inbox.handle_once(self._database, letter.consumer, [letter.event], handle)
+            await dead_letters.forget(self._database, letter.dead_letter_id)
+        except Exception as error:
+            log.warning(
+                "replay failed",
+                action="operations.replay_failed",
+                consumer=letter.consumer,
+                event_id=letter.event.id,
+                reason=dead_letters.reason_of(error),
+                exc_info=None if isinstance(error, Fault) else error,
+            )
+            return False
+        return True
+
+
+def operations_of(workers: Iterable[Worker]) -> OperationsServicer | None:
+    """The servicer over all consumers among a service's workers; None when it consumes nothing."""
+    consumers = [worker for worker in workers if isinstance(worker, inbox.Consumer)]
+    if not consumers:
+        return None
+    return OperationsServicer(consumers[0].database, {worker.name: worker.handle for worker in consumers})
+
+
+def _shown(letter: dead_letters.DeadLetter) -> operations_pb2.DeadLetter:
+    shown = operations_pb2.DeadLetter(
+        dead_letter_id=letter.dead_letter_id,
+        consumer=letter.consumer,
+        subject=letter.event.subject,
+        event_id=letter.event.id,
+        reason=letter.reason,
+        message=letter.message,
+        trace_id=letter.trace_id,
+    )
+    shown.create_time.FromDatetime(letter.create_time)
+    return shown
