@@ -25,7 +25,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Edge:
-    """One gateway. Addresses are `host:port`; a host that is a name is resolved, and all it resolves to used in turn."""
+    """One gateway. Addresses are `host:port`; a host that is a name is resolved and all its addresses used."""
 
     listen: str
     backends: Mapping[str, str]

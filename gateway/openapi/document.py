@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.interface import Interface, Method, Rest
 from gateway.openapi.comments import comments
