@@ -1,6 +1,5 @@
 """The only source of time: instants in UTC, days as they are lived in Viet Nam. Refuses naive instants."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -14,7 +13,6 @@ def vietnam_day(instant: datetime) -> date:
     return instant.astimezone(VIETNAM).date()
 
 
-@dataclass(frozen=True)
 class Clock:
     """Reads the machine's clock. Tests hand in `chassis.testing.FixedClock` instead."""
 

@@ -116,7 +116,7 @@ class Verifier:
             kid = str(jwt.get_unverified_header(token).get("kid", ""))
             key = self._keys.get(kid) or await self._look_for(kid)
             if key is None:
-                raise _invalid("unknown_key")
+                raise invalid_token("unknown_key")
             claims = jwt.decode(
                 token,
                 key.key,
@@ -128,11 +128,11 @@ class Verifier:
         except jwt.ExpiredSignatureError as error:
             raise _expired() from error
         except jwt.InvalidTokenError as error:
-            raise _invalid(type(error).__name__) from error
+            raise invalid_token(type(error).__name__) from error
         subject = str(claims["sub"])
         named = subject.removeprefix(SERVICE_PREFIX) if subject.startswith(SERVICE_PREFIX) else None
         if (named is not None and named != kid) or (named is None and key.service):
-            raise _invalid("subject_of_another_key")
+            raise invalid_token("subject_of_another_key")
         act = claims.get("act")
         actor = str(act["sub"]) if isinstance(act, dict) and "sub" in act else None
         return Verified(subject=subject, actor=actor, expires=float(claims["exp"]))
@@ -245,7 +245,8 @@ def _expired() -> Fault:
     )
 
 
-def _invalid(why: str) -> Fault:
+def invalid_token(why: str) -> Fault:
+    """What is said to a token that proves nothing here."""
     return Fault(
         Kind.UNAUTHENTICATED,
         "INVALID_TOKEN",

@@ -58,6 +58,11 @@ class Scopes:
             )
         return self._tree
 
+    @property
+    def follows(self) -> bool:
+        """Whether there is a bucket to follow, and so a worker to run."""
+        return self._bus is not None
+
     async def changed(self) -> None:
         """Wait until another tree has taken the place of the present one."""
         await self._changed.wait()

@@ -1,0 +1,141 @@
+"""Who may call a method: the rule is read from the method's access option, the grants from the scopes tree.
+
+Deny by default: a method without the option cannot be called.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+from iocedu.chassis.v1 import access_pb2
+
+from chassis.errors import Fault, Kind
+from chassis.identity import Caller
+from chassis.scope_tree import EVERY_UNIT, ScopeTree
+
+NamedUnits = Callable[[Message], list[str]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The access option of one method."""
+
+    method: str  # `package.Service/Method`
+    roles: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+    any_subject: bool = False
+    unit_field: str = ""
+    named_units: NamedUnits | None = None  # Reads the unit references from a request.
+    reveals_personal_data: bool = False
+
+
+def rule_of(method: str) -> Rule | None:
+    """The rule of `/package.Service/Method`; None when it has none, and so cannot be called."""
+    service_name, _, name = method.strip("/").rpartition("/")
+    try:
+        service = descriptor_pool.Default().FindServiceByName(service_name)
+        descriptor = service.methods_by_name[name]
+    except KeyError:
+        return None
+    options = descriptor.GetOptions()
+    if not options.HasExtension(access_pb2.access):
+        return None
+    option = options.Extensions[access_pb2.access]
+    return Rule(
+        method=f"{service_name}/{name}",
+        roles=frozenset(option.roles),
+        services=frozenset(option.services),
+        any_subject=option.any_subject,
+        unit_field=option.unit_field,
+        named_units=_reader(descriptor.input_type, option.unit_field) if option.unit_field else None,
+        reveals_personal_data=option.reveals_personal_data,
+    )
+
+
+def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callable[[], ScopeTree], day: date) -> None:
+    """Let the call pass or raise NOT_ALLOWED, NO_GRANT or UNKNOWN_UNIT. The tree is asked for only where it matters."""
+    if rule is None:
+        raise _not_allowed()
+    if rule.any_subject or (caller.service is not None and caller.service in rule.services):
+        return
+    if not rule.roles:
+        raise _not_allowed(rule.method)
+    forest = tree()
+    held = forest.units_of(caller.subject, rule.roles, day)
+    if not held:
+        raise _no_grant(rule.method, unit=_first(rule, request))
+    if rule.named_units is None or EVERY_UNIT in held:
+        # Who holds the role on every unit is not stopped by a unit that is not known here; the method says so itself.
+        return
+    for ref in rule.named_units(request) or [str(EVERY_UNIT)]:
+        unit_id = forest.resolve(ref or str(EVERY_UNIT), day)
+        if unit_id is None:
+            raise unknown_unit(ref)
+        if not forest.may(caller.subject, rule.roles, unit_id, day):
+            raise _no_grant(rule.method, unit=ref)
+
+
+def unknown_unit(ref: str) -> Fault:
+    """What is said to a reference that names no unit today."""
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_UNIT",
+        vi=f"Không tìm thấy đơn vị “{ref}”. Hãy kiểm tra lại mã đơn vị, ví dụ moet:… hoặc gso:….",
+        en=f"There is no unit “{ref}”. Check the code, for example moet:… or gso:….",
+        metadata={"unit": ref},
+    )
+
+
+def _reader(message: Descriptor, path: str) -> NamedUnits:
+    """A function that reads the strings at a path of field names, through repeated fields too."""
+    steps: list[tuple[str, bool]] = []
+    names = path.split(".")
+    for position, name in enumerate(names):
+        field = message.fields_by_name[name]
+        steps.append((name, field.is_repeated))
+        if position < len(names) - 1:
+            if field.message_type is None:
+                raise TypeError(f"{path} leads through {name}, which holds no message")
+            message = field.message_type
+    if len(steps) == 1 and not steps[0][1]:
+        only = steps[0][0]
+        return lambda request: [str(getattr(request, only))]
+
+    def read(request: Message) -> list[str]:
+        values: list[object] = [request]
+        for name, repeated in steps:
+            values = [
+                item for value in values for item in (getattr(value, name) if repeated else (getattr(value, name),))
+            ]
+        return [str(value) for value in values]
+
+    return read
+
+
+def _first(rule: Rule, request: Message) -> str:
+    return next(iter(rule.named_units(request)), "") if rule.named_units else ""
+
+
+def _not_allowed(method: str = "") -> Fault:
+    return Fault(
+        Kind.DENIED,
+        "NOT_ALLOWED",
+        vi="Chức năng này không mở cho người dùng và đối tác.",
+        en="This method is not open to people and partners.",
+        metadata={"method": method} if method else {},
+    )
+
+
+def _no_grant(method: str, *, unit: str) -> Fault:
+    on_vi = f" tại đơn vị “{unit}”" if unit else ""
+    on_en = f" on the unit “{unit}”" if unit else ""
+    return Fault(
+        Kind.DENIED,
+        "NO_GRANT",
+        vi=f"Bạn chưa được cấp quyền cho việc này{on_vi}. Hãy liên hệ người quản trị của đơn vị.",
+        en=f"You hold no role for this{on_en}. Ask the unit's administrator for it.",
+        metadata={"method": method, "unit": unit} if unit else {"method": method},
+    )

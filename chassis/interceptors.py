@@ -1,0 +1,284 @@
+"""What every call passes before it reaches a servicer, in one lean chain for all four kinds of RPC.
+
+Span, metrics and log → faults into statuses → deadline → identity → the request's own rules → access. Health and
+reflection are exempt. A request stream is decided on its first message, before the servicer runs, and again on a later
+message that names another unit; a servicer reads the stream through the iterator it is given.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+from opentelemetry.trace import Span, SpanKind
+
+from chassis import telemetry, validation
+from chassis.access import Rule, decide, rule_of
+from chassis.clock import Clock
+from chassis.errors import STATUS_KEY, Fault, Kind, language_of, to_status, unexpected
+from chassis.identity import SERVICE_HEADER, Caller, Verifier, invalid_token, no_token, set_caller
+from chassis.request import RETURN_SECONDS, Request, set_request
+from chassis.scopes import Scopes
+
+EXEMPT = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+
+log = structlog.get_logger(__name__)
+
+Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call under way."""
+
+    method: str
+    rule: Rule | None
+    context: Any
+    headers: dict[str, Any]
+    language: str
+    span: Span
+    started: float
+    caller: Caller | None = None
+
+    def end(self, code: str) -> None:
+        labels = {"method": self.method, "code": code}
+        instruments = telemetry.metrics()
+        instruments.requests.add(1, labels)
+        instruments.duration.record(time.perf_counter() - self.started, {"method": self.method})
+        self.span.end()
+        log.debug("answered", action="rpc.answered", method=self.method, code=code)
+
+
+class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands before methods of every type
+    """The chain of one server. Handlers are wrapped once and remembered, so that a call pays for no assembly."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        verifier: Verifier,
+        scopes: Scopes | None,
+        stopping: asyncio.Event,
+        clock: Clock | None = None,
+    ) -> None:
+        self._domain = f"{service}.iocedu"
+        self._verifier = verifier
+        self._scopes = scopes
+        self._stopping = stopping
+        self._clock = clock or Clock()
+        self._handlers: dict[str, Any] = {}
+
+    async def intercept_service(self, continuation: Continuation, handler_call_details: Any) -> Any:
+        """Give the wrapped handler of the method; None (UNIMPLEMENTED) where there is none."""
+        method: str = handler_call_details.method
+        handler = self._handlers.get(method)
+        if handler is None:
+            handler = await continuation(handler_call_details)
+            if handler is not None:
+                if not method.startswith(EXEMPT):
+                    handler = self._wrap(handler, method)
+                self._handlers[method] = handler
+        return handler
+
+    def _wrap(self, handler: Any, method: str) -> Any:
+        rule, name = rule_of(method), method.lstrip("/")
+        coders = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(
+                self._answer_stream(handler.stream_stream, name, rule, streamed=True), **coders
+            )
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._answer_stream(handler.unary_stream, name, rule, streamed=False), **coders
+            )
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(
+                self._answer_one(handler.stream_unary, name, rule, streamed=True), **coders
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._answer_one(handler.unary_unary, name, rule, streamed=False), **coders
+        )
+
+    def _answer_one(self, behaviour: Any, method: str, rule: Rule | None, *, streamed: bool) -> Any:
+        async def answer(request: Any, context: Any) -> Any:
+            call = self._begin(method, rule, context)
+            try:
+                left = await self._admit(call)
+                # Within the shaved deadline, so that work is not done for an answer that comes too late.
+                async with asyncio.timeout(left):
+                    if streamed:
+                        request = await self._first(call, request)
+                    else:
+                        self._let_pass(call, request)
+                    response = await behaviour(request, context)
+            except BaseException as error:  # noqa: BLE001 (rendered, or raised again, by _refuse)
+                await self._refuse(call, error)
+            call.end("OK")
+            return response
+
+        return answer
+
+    def _answer_stream(self, behaviour: Any, method: str, rule: Rule | None, *, streamed: bool) -> Any:
+        async def prepare(call: _Call, request: Any) -> Any:
+            await self._admit(call)
+            if streamed:
+                return await self._first(call, request)
+            self._let_pass(call, request)
+            return request
+
+        async def generate(request: Any, context: Any) -> AsyncIterator[Any]:
+            call = self._begin(method, rule, context)
+            try:
+                request = await prepare(call, request)
+                async with contextlib.aclosing(behaviour(request, context)) as responses:
+                    async for response in responses:
+                        yield response
+            except BaseException as error:  # noqa: BLE001 (rendered, or raised again, by _refuse)
+                await self._refuse(call, error)
+            call.end("OK")
+
+        async def write(request: Any, context: Any) -> None:
+            call = self._begin(method, rule, context)
+            try:
+                await behaviour(await prepare(call, request), context)
+            except BaseException as error:  # noqa: BLE001 (rendered, or raised again, by _refuse)
+                await self._refuse(call, error)
+            call.end("OK")
+
+        return generate if inspect.isasyncgenfunction(behaviour) else write
+
+    def _begin(self, method: str, rule: Rule | None, context: Any) -> _Call:
+        headers = dict(context.invocation_metadata() or ())
+        span = telemetry.start_span(
+            method,
+            kind=SpanKind.SERVER,
+            parent=headers.get(telemetry.TRACEPARENT),
+            attributes=_attributes(method),
+        )
+        telemetry.make_current(span)
+        language = language_of(headers.get("accept-language", ""))
+        return _Call(method, rule, context, headers, language, span, time.perf_counter())
+
+    async def _admit(self, call: _Call) -> float | None:
+        """Deadline and identity; returns the seconds left for the work."""
+        left: float | None = call.context.time_remaining()
+        if left is not None:
+            left -= RETURN_SECONDS
+            if left <= 0:
+                raise too_late()
+        deadline = None if left is None else time.monotonic() + left
+        set_request(Request(call.method, deadline, call.language, self._stopping))
+        token = _bearer(call.headers.get("authorization"))
+        if token is None:
+            raise no_token()
+        verified = await self._verifier.verify(token)
+        service = verified.service
+        shown = _bearer(call.headers.get(SERVICE_HEADER))
+        if shown is not None and shown != token:
+            service = (await self._verifier.verify(shown)).service
+            if service is None:
+                raise invalid_token("not_a_service")
+        call.caller = Caller(subject=verified.subject, service=service, token=token, actor=verified.actor)
+        set_caller(call.caller)
+        return left
+
+    def _let_pass(self, call: _Call, request: Message) -> None:
+        """The request's own rules, then access."""
+        validation.check(request)
+        self._decide(call, request)
+
+    def _decide(self, call: _Call, request: Message) -> None:
+        if call.caller is None:
+            raise no_token()
+        decide(call.rule, call.caller, request, tree=self._tree, day=self._clock.today())
+
+    def _tree(self) -> Any:
+        if self._scopes is None:
+            raise TypeError("this server was given no scopes, but a method's access needs them")
+        return self._scopes.tree
+
+    async def _first(self, call: _Call, messages: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        """Decide on the first message, then give the whole stream."""
+        source = aiter(messages)
+        try:
+            first = await anext(source)
+        except StopAsyncIteration:
+            raise _empty_stream() from None
+        self._let_pass(call, first)
+        return self._rest(call, first, source)
+
+    async def _rest(self, call: _Call, first: Message, source: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        yield first
+        read = call.rule.named_units if call.rule else None
+        decided = set(read(first)) | {""} if read else set()
+        async for message in source:
+            validation.check(message)
+            if read and not decided.issuperset(named := read(message)):
+                self._decide(call, message)
+                decided.update(named)
+            yield message
+
+    async def _refuse(self, call: _Call, error: BaseException) -> NoReturn:
+        """Answer with the fault's status; what is none leaves as INTERNAL. Cancellation goes on its way."""
+        if isinstance(error, asyncio.CancelledError | GeneratorExit) or not isinstance(error, Exception):
+            telemetry.mark_failed(call.span, "CANCELLED")
+            call.end("CANCELLED")
+            raise error
+        if isinstance(error, grpc.aio.AbortError):
+            call.end("ABORTED")
+            raise error
+        if isinstance(error, TimeoutError):
+            left = call.context.time_remaining()
+            fault = too_late() if left is not None and left <= 2 * RETURN_SECONDS else unexpected()
+        else:
+            fault = error if isinstance(error, Fault) else unexpected()
+        telemetry.mark_failed(call.span, fault.reason)
+        if fault.kind is Kind.INTERNAL:
+            log.error("failed", action="rpc.failed", method=call.method, exc_info=error)
+        else:
+            log.info("refused", action="rpc.refused", method=call.method, reason=fault.reason, cause=fault.en)
+        if fault.kind is Kind.INTERNAL:
+            fault = unexpected()
+        status = to_status(fault, domain=self._domain, language=call.language, trace_id=telemetry.trace_id())
+        call.end(fault.kind.value.name)
+        await call.context.abort(fault.kind.value, status.message, ((STATUS_KEY, status.SerializeToString()),))
+        raise error
+
+
+def too_late() -> Fault:
+    """What is said to a call whose deadline leaves no time for the work."""
+    return Fault(
+        Kind.DEADLINE,
+        "TOO_LATE_DEADLINE",
+        vi="Thời hạn của yêu cầu không còn đủ để xử lý. Hãy gửi lại với thời hạn dài hơn.",
+        en="The request's deadline leaves no time for the work. Send it again with a longer one.",
+    )
+
+
+def _empty_stream() -> Fault:
+    return Fault(
+        Kind.INVALID,
+        "INVALID_FIELD",
+        vi="Luồng dữ liệu kết thúc mà chưa gửi thông điệp nào.",
+        en="The stream ended without a single message.",
+    )
+
+
+def _bearer(header: Any) -> str | None:
+    if not isinstance(header, str) or header[:7].lower() != "bearer ":
+        return None
+    return header[7:].strip() or None
+
+
+def _attributes(method: str) -> dict[str, str]:
+    service, _, name = method.partition("/")
+    return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
