@@ -145,6 +145,9 @@ async def copy_rows(
     """Write rows by COPY inside the connection's transaction; a schema stands before a dot: `records.pupil`."""
     raw = (await connection.get_raw_connection()).driver_connection
     assert raw is not None
+    if not raw.is_in_transaction():
+        # The adapter begins a transaction with the first statement it sees, and it does not see COPY.
+        await connection.exec_driver_sql("SELECT 1")
     schema, _, name = table.rpartition(".")
     await raw.copy_records_to_table(name, schema_name=schema or None, columns=list(columns), records=rows)
 

@@ -1,0 +1,42 @@
+"""Waiting in tests: always for something, never for a time. Refuses to wait without a bound."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from chassis.workers import Worker
+
+Answer = TypeVar("Answer")
+
+
+async def poll_until(predicate: Callable[[], Answer | Awaitable[Answer]], timeout: float = 10.0) -> Answer:  # noqa: ASYNC109
+    """Ask again and again until the answer is truthy, and return it; fails with the last answer after `timeout`."""
+    end = time.monotonic() + timeout
+    while True:
+        answer = predicate()
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer:
+            return answer
+        assert time.monotonic() < end, f"still {answer!r} after {timeout} s: {inspect.getsource(predicate).strip()}"
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(*workers: Worker, timeout: float = 15.0) -> AsyncIterator[None]:  # noqa: ASYNC109
+    """Run workers beside the block; then tell them to stop and see that they do, in time and without an error."""
+    stop = asyncio.Event()
+    tasks = [asyncio.ensure_future(worker.run(stop)) for worker in workers]
+    try:
+        yield
+    finally:
+        stop.set()
+        _, late = await asyncio.wait(tasks, timeout=timeout)
+        for task in late:
+            task.cancel()
+        errors = await asyncio.gather(*tasks, return_exceptions=True)
+    assert not late, f"{len(late)} of {[worker.name for worker in workers]} did not stop"
+    assert not [error for error in errors if error is not None], errors
