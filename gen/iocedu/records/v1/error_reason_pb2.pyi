@@ -48,6 +48,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """There is no such grant. ErrorInfo: {"metadata": {"grant_id": "7"}}."""
     ERROR_REASON_ROLE_NOT_HELD: _ErrorReason.ValueType  # 12
     """A person cannot give a role that he or she does not hold on that unit."""
+    ERROR_REASON_ROW_TOO_LARGE: _ErrorReason.ValueType  # 13
+    """The record is larger than what an event can carry. RowProblem: field `record`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -78,4 +80,6 @@ ERROR_REASON_UNKNOWN_GRANT: ErrorReason.ValueType  # 11
 """There is no such grant. ErrorInfo: {"metadata": {"grant_id": "7"}}."""
 ERROR_REASON_ROLE_NOT_HELD: ErrorReason.ValueType  # 12
 """A person cannot give a role that he or she does not hold on that unit."""
+ERROR_REASON_ROW_TOO_LARGE: ErrorReason.ValueType  # 13
+"""The record is larger than what an event can carry. RowProblem: field `record`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

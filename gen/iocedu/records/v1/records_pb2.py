@@ -30,7 +30,7 @@ from iocedu.chassis.v1 import stream_pb2 as iocedu_dot_chassis_dot_v1_dot_stream
 from iocedu.records.v1 import resources_pb2 as iocedu_dot_records_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/records.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\x1a!iocedu/records/v1/resources.proto\"\x90\x01\n\x10\x41pplyRowsRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x19\n\x06source\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\x12/\n\x04rows\x18\x04 \x03(\x0b\x32\x16.iocedu.records.v1.RowB\t\xbaH\x06\x92\x01\x03\x10\x90N\"q\n\x11\x41pplyRowsResponse\x12+\n\x06states\x18\x01 \x03(\x0e\x32\x1b.iocedu.records.v1.RowState\x12/\n\x08problems\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"\xb2\x01\n\x10GetRecordRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x19\n\x06school\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\">\n\x11GetRecordResponse\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Record\"\xee\x01\n\x12ListRecordsRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x17\n\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x1e\n\rname_contains\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"Z\n\x13ListRecordsResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa3\x01\n\x06Record\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12#\n\x03row\x18\x02 \x01(\x0b\x32\x16.iocedu.records.v1.Row\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08position\x18\x04 \x01(\x03\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06masked\x18\x06 \x01(\x08\"\x8f\x01\n\x12ListChangesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12,\n\x05types\x18\x03 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectType\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"f\n\x13ListChangesResponse\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Change\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x11\n\tcaught_up\x18\x03 \x01(\x08\"t\n\x13WatchChangesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12,\n\x05types\x18\x03 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectType\"\xd5\x01\n\x14WatchChangesResponse\x12)\n\x04item\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.ChangeH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"\x8f\x01\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x11\n\tschool_id\x18\x02 \x01(\x03\x12+\n\x04type\x18\x03 \x01(\x0e\x32\x1d.iocedu.records.v1.ObjectType\x12#\n\x03row\x18\x04 \x01(\x0b\x32\x16.iocedu.records.v1.Row\x12\x0e\n\x06source\x18\x05 \x01(\t\"N\n\x0eRecordsChanged\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Change\x12\x10\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08\x32\xe0\x07\n\x0eRecordsService\x12\x62\n\tApplyRows\x12#.iocedu.records.v1.ApplyRowsRequest\x1a$.iocedu.records.v1.ApplyRowsResponse\"\n\xca\xf3\x18\x06\"\x04sync\x12\xea\x01\n\tGetRecord\x12#.iocedu.records.v1.GetRecordRequest\x1a$.iocedu.records.v1.GetRecordResponse\"\x91\x01\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x31\x12//v1/schools/{school}/records/{collection}/{key}\x12\xe4\x01\n\x0bListRecords\x12%.iocedu.records.v1.ListRecordsRequest\x1a&.iocedu.records.v1.ListRecordsResponse\"\x85\x01\xca\xf3\x18T\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\'\x12%/v1/units/{unit}/records/{collection}\x12\xcc\x01\n\x0bListChanges\x12%.iocedu.records.v1.ListChangesRequest\x1a&.iocedu.records.v1.ListChangesResponse\"n\xca\xf3\x18W\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/changes\x12\xc6\x01\n\x0cWatchChanges\x12&.iocedu.records.v1.WatchChangesRequest\x1a\'.iocedu.records.v1.WatchChangesResponse\"c\xca\xf3\x18\x46\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/changes:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/records.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\x1a!iocedu/records/v1/resources.proto\"\x95\x01\n\x10\x41pplyRowsRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x19\n\x06source\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\x12\x34\n\x04rows\x18\x04 \x03(\x0b\x32\x16.iocedu.records.v1.RowB\x0e\xbaH\x0b\x92\x01\x08\x10\x90N\"\x03\xd8\x01\x03\"q\n\x11\x41pplyRowsResponse\x12+\n\x06states\x18\x01 \x03(\x0e\x32\x1b.iocedu.records.v1.RowState\x12/\n\x08problems\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"\xb2\x01\n\x10GetRecordRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x19\n\x06school\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\">\n\x11GetRecordResponse\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Record\"\xee\x01\n\x12ListRecordsRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x17\n\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x1e\n\rname_contains\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"Z\n\x13ListRecordsResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa3\x01\n\x06Record\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12#\n\x03row\x18\x02 \x01(\x0b\x32\x16.iocedu.records.v1.Row\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08position\x18\x04 \x01(\x03\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06masked\x18\x06 \x01(\x08\"\x8f\x01\n\x12ListChangesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12,\n\x05types\x18\x03 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectType\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"f\n\x13ListChangesResponse\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Change\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x11\n\tcaught_up\x18\x03 \x01(\x08\"t\n\x13WatchChangesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12,\n\x05types\x18\x03 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectType\"\xd5\x01\n\x14WatchChangesResponse\x12)\n\x04item\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.ChangeH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"\x8f\x01\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x11\n\tschool_id\x18\x02 \x01(\x03\x12+\n\x04type\x18\x03 \x01(\x0e\x32\x1d.iocedu.records.v1.ObjectType\x12#\n\x03row\x18\x04 \x01(\x0b\x32\x16.iocedu.records.v1.Row\x12\x0e\n\x06source\x18\x05 \x01(\t\"N\n\x0eRecordsChanged\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Change\x12\x10\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08\x32\xe0\x07\n\x0eRecordsService\x12\x62\n\tApplyRows\x12#.iocedu.records.v1.ApplyRowsRequest\x1a$.iocedu.records.v1.ApplyRowsResponse\"\n\xca\xf3\x18\x06\"\x04sync\x12\xea\x01\n\tGetRecord\x12#.iocedu.records.v1.GetRecordRequest\x1a$.iocedu.records.v1.GetRecordResponse\"\x91\x01\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x31\x12//v1/schools/{school}/records/{collection}/{key}\x12\xe4\x01\n\x0bListRecords\x12%.iocedu.records.v1.ListRecordsRequest\x1a&.iocedu.records.v1.ListRecordsResponse\"\x85\x01\xca\xf3\x18T\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\'\x12%/v1/units/{unit}/records/{collection}\x12\xcc\x01\n\x0bListChanges\x12%.iocedu.records.v1.ListChangesRequest\x1a&.iocedu.records.v1.ListChangesResponse\"n\xca\xf3\x18W\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/changes\x12\xc6\x01\n\x0cWatchChanges\x12&.iocedu.records.v1.WatchChangesRequest\x1a\'.iocedu.records.v1.WatchChangesResponse\"c\xca\xf3\x18\x46\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/changes:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,7 +42,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYROWSREQUEST'].fields_by_name['source']._loaded_options = None
   _globals['_APPLYROWSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_APPLYROWSREQUEST'].fields_by_name['rows']._loaded_options = None
-  _globals['_APPLYROWSREQUEST'].fields_by_name['rows']._serialized_options = b'\272H\006\222\001\003\020\220N'
+  _globals['_APPLYROWSREQUEST'].fields_by_name['rows']._serialized_options = b'\272H\013\222\001\010\020\220N\"\003\330\001\003'
   _globals['_GETRECORDREQUEST'].fields_by_name['collection']._loaded_options = None
   _globals['_GETRECORDREQUEST'].fields_by_name['collection']._serialized_options = b'\272H9r7R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007results'
   _globals['_GETRECORDREQUEST'].fields_by_name['school']._loaded_options = None
@@ -82,31 +82,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDSSERVICE'].methods_by_name['WatchChanges']._loaded_options = None
   _globals['_RECORDSSERVICE'].methods_by_name['WatchChanges']._serialized_options = b'\312\363\030F\n\radministrator\n\010director\n\007officer\n\nintegrator\n\016provincial_ioc\022\004unit\030\001\202\323\344\223\002\023\022\021/v1/changes:watch'
   _globals['_APPLYROWSREQUEST']._serialized_start=246
-  _globals['_APPLYROWSREQUEST']._serialized_end=390
-  _globals['_APPLYROWSRESPONSE']._serialized_start=392
-  _globals['_APPLYROWSRESPONSE']._serialized_end=505
-  _globals['_GETRECORDREQUEST']._serialized_start=508
-  _globals['_GETRECORDREQUEST']._serialized_end=686
-  _globals['_GETRECORDRESPONSE']._serialized_start=688
-  _globals['_GETRECORDRESPONSE']._serialized_end=750
-  _globals['_LISTRECORDSREQUEST']._serialized_start=753
-  _globals['_LISTRECORDSREQUEST']._serialized_end=991
-  _globals['_LISTRECORDSRESPONSE']._serialized_start=993
-  _globals['_LISTRECORDSRESPONSE']._serialized_end=1083
-  _globals['_RECORD']._serialized_start=1086
-  _globals['_RECORD']._serialized_end=1249
-  _globals['_LISTCHANGESREQUEST']._serialized_start=1252
-  _globals['_LISTCHANGESREQUEST']._serialized_end=1395
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=1397
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=1499
-  _globals['_WATCHCHANGESREQUEST']._serialized_start=1501
-  _globals['_WATCHCHANGESREQUEST']._serialized_end=1617
-  _globals['_WATCHCHANGESRESPONSE']._serialized_start=1620
-  _globals['_WATCHCHANGESRESPONSE']._serialized_end=1833
-  _globals['_CHANGE']._serialized_start=1836
-  _globals['_CHANGE']._serialized_end=1979
-  _globals['_RECORDSCHANGED']._serialized_start=1981
-  _globals['_RECORDSCHANGED']._serialized_end=2059
-  _globals['_RECORDSSERVICE']._serialized_start=2062
-  _globals['_RECORDSSERVICE']._serialized_end=3054
+  _globals['_APPLYROWSREQUEST']._serialized_end=395
+  _globals['_APPLYROWSRESPONSE']._serialized_start=397
+  _globals['_APPLYROWSRESPONSE']._serialized_end=510
+  _globals['_GETRECORDREQUEST']._serialized_start=513
+  _globals['_GETRECORDREQUEST']._serialized_end=691
+  _globals['_GETRECORDRESPONSE']._serialized_start=693
+  _globals['_GETRECORDRESPONSE']._serialized_end=755
+  _globals['_LISTRECORDSREQUEST']._serialized_start=758
+  _globals['_LISTRECORDSREQUEST']._serialized_end=996
+  _globals['_LISTRECORDSRESPONSE']._serialized_start=998
+  _globals['_LISTRECORDSRESPONSE']._serialized_end=1088
+  _globals['_RECORD']._serialized_start=1091
+  _globals['_RECORD']._serialized_end=1254
+  _globals['_LISTCHANGESREQUEST']._serialized_start=1257
+  _globals['_LISTCHANGESREQUEST']._serialized_end=1400
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=1402
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=1504
+  _globals['_WATCHCHANGESREQUEST']._serialized_start=1506
+  _globals['_WATCHCHANGESREQUEST']._serialized_end=1622
+  _globals['_WATCHCHANGESRESPONSE']._serialized_start=1625
+  _globals['_WATCHCHANGESRESPONSE']._serialized_end=1838
+  _globals['_CHANGE']._serialized_start=1841
+  _globals['_CHANGE']._serialized_end=1984
+  _globals['_RECORDSCHANGED']._serialized_start=1986
+  _globals['_RECORDSCHANGED']._serialized_end=2064
+  _globals['_RECORDSSERVICE']._serialized_start=2067
+  _globals['_RECORDSSERVICE']._serialized_end=3059
 # @@protoc_insertion_point(module_scope)

@@ -39,7 +39,7 @@ class ApplyRowsRequest(_message.Message):
     """Whether this is history that sets baselines and notifies nobody."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Row]:
-        """The rows."""
+        """The rows; sync has checked each against its rules and answered for those that break them."""
 
     def __init__(
         self,
