@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -33,12 +33,28 @@ log = structlog.get_logger(__name__)
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """What is known of a method before any call."""
+
+    name: str  # `package.Service/Method`
+    rule: Rule | None
+    attributes: Mapping[str, str]  # Of its spans.
+    labels: Mapping[str, str]  # Of its metrics.
+
+    @classmethod
+    def of(cls, path: str) -> "_Method":
+        name = path.lstrip("/")
+        service, _, rpc = name.partition("/")
+        attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc}
+        return cls(name, rule_of(path), attributes, {"method": name})
+
+
 @dataclass(slots=True)
 class _Call:
     """One call under way."""
 
-    method: str
-    rule: Rule | None
+    method: _Method
     context: Any
     headers: dict[str, Any]
     language: str
@@ -47,12 +63,11 @@ class _Call:
     caller: Caller | None = None
 
     def end(self, code: str) -> None:
-        labels = {"method": self.method, "code": code}
         instruments = telemetry.metrics()
-        instruments.requests.add(1, labels)
-        instruments.duration.record(time.perf_counter() - self.started, {"method": self.method})
+        instruments.requests.add(1, {"method": self.method.name, "code": code})
+        instruments.duration.record(time.perf_counter() - self.started, self.method.labels)
         self.span.end()
-        log.debug("answered", action="rpc.answered", method=self.method, code=code)
+        log.debug("answered", action="rpc.answered", method=self.method.name, code=code)
 
 
 class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands before methods of every type
@@ -86,59 +101,49 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
                 self._handlers[method] = handler
         return handler
 
-    def _wrap(self, handler: Any, method: str) -> Any:
-        rule, name = rule_of(method), method.lstrip("/")
+    def _wrap(self, handler: Any, path: str) -> Any:
+        method = _Method.of(path)
         coders = {
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
         }
-        if handler.request_streaming and handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(
-                self._answer_stream(handler.stream_stream, name, rule, streamed=True), **coders
-            )
+        streamed = handler.request_streaming
+        if streamed and handler.response_streaming:
+            behaviour = self._answer_stream(handler.stream_stream, method, streamed=True)
+            return grpc.stream_stream_rpc_method_handler(behaviour, **coders)
         if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._answer_stream(handler.unary_stream, name, rule, streamed=False), **coders
-            )
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(
-                self._answer_one(handler.stream_unary, name, rule, streamed=True), **coders
-            )
+            behaviour = self._answer_stream(handler.unary_stream, method, streamed=False)
+            return grpc.unary_stream_rpc_method_handler(behaviour, **coders)
+        if streamed:
+            behaviour = self._answer_one(handler.stream_unary, method, streamed=True)
+            return grpc.stream_unary_rpc_method_handler(behaviour, **coders)
         return grpc.unary_unary_rpc_method_handler(
-            self._answer_one(handler.unary_unary, name, rule, streamed=False), **coders
+            self._answer_one(handler.unary_unary, method, streamed=False), **coders
         )
 
-    def _answer_one(self, behaviour: Any, method: str, rule: Rule | None, *, streamed: bool) -> Any:
+    def _answer_one(self, behaviour: Any, method: _Method, *, streamed: bool) -> Any:
         async def answer(request: Any, context: Any) -> Any:
-            call = self._begin(method, rule, context)
+            call = self._begin(method, context)
+            limit = asyncio.timeout(None)
             try:
-                left = await self._admit(call)
-                # Within the shaved deadline, so that work is not done for an answer that comes too late.
-                async with asyncio.timeout(left):
-                    if streamed:
-                        request = await self._first(call, request)
-                    else:
-                        self._let_pass(call, request)
+                # Within the shaved deadline, so that no work is done for an answer that comes too late.
+                limit = asyncio.timeout(await self._admit(call))
+                async with limit:
+                    request = await self._let_pass(call, request, streamed=streamed)
                     response = await behaviour(request, context)
             except BaseException as error:  # noqa: BLE001 (rendered, or raised again, by _refuse)
-                await self._refuse(call, error)
+                await self._refuse(call, too_late() if limit.expired() else error)
             call.end("OK")
             return response
 
         return answer
 
-    def _answer_stream(self, behaviour: Any, method: str, rule: Rule | None, *, streamed: bool) -> Any:
-        async def prepare(call: _Call, request: Any) -> Any:
-            await self._admit(call)
-            if streamed:
-                return await self._first(call, request)
-            self._let_pass(call, request)
-            return request
-
+    def _answer_stream(self, behaviour: Any, method: _Method, *, streamed: bool) -> Any:
         async def generate(request: Any, context: Any) -> AsyncIterator[Any]:
-            call = self._begin(method, rule, context)
+            call = self._begin(method, context)
             try:
-                request = await prepare(call, request)
+                await self._admit(call)
+                request = await self._let_pass(call, request, streamed=streamed)
                 async with contextlib.aclosing(behaviour(request, context)) as responses:
                     async for response in responses:
                         yield response
@@ -147,26 +152,24 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
             call.end("OK")
 
         async def write(request: Any, context: Any) -> None:
-            call = self._begin(method, rule, context)
+            call = self._begin(method, context)
             try:
-                await behaviour(await prepare(call, request), context)
+                await self._admit(call)
+                request = await self._let_pass(call, request, streamed=streamed)
+                await behaviour(request, context)
             except BaseException as error:  # noqa: BLE001 (rendered, or raised again, by _refuse)
                 await self._refuse(call, error)
             call.end("OK")
 
-        return generate if inspect.isasyncgenfunction(behaviour) else write
+        return write if inspect.iscoroutinefunction(behaviour) else generate
 
-    def _begin(self, method: str, rule: Rule | None, context: Any) -> _Call:
+    def _begin(self, method: _Method, context: Any) -> _Call:
         headers = dict(context.invocation_metadata() or ())
-        span = telemetry.start_span(
-            method,
-            kind=SpanKind.SERVER,
-            parent=headers.get(telemetry.TRACEPARENT),
-            attributes=_attributes(method),
-        )
+        parent = headers.get(telemetry.TRACEPARENT)
+        span = telemetry.start_span(method.name, kind=SpanKind.SERVER, parent=parent, attributes=method.attributes)
         telemetry.make_current(span)
         language = language_of(headers.get("accept-language", ""))
-        return _Call(method, rule, context, headers, language, span, time.perf_counter())
+        return _Call(method, context, headers, language, span, time.perf_counter())
 
     async def _admit(self, call: _Call) -> float | None:
         """Deadline and identity; returns the seconds left for the work."""
@@ -176,7 +179,7 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
             if left <= 0:
                 raise too_late()
         deadline = None if left is None else time.monotonic() + left
-        set_request(Request(call.method, deadline, call.language, self._stopping))
+        set_request(Request(call.method.name, deadline, call.language, self._stopping))
         token = _bearer(call.headers.get("authorization"))
         if token is None:
             raise no_token()
@@ -191,34 +194,35 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
         set_caller(call.caller)
         return left
 
-    def _let_pass(self, call: _Call, request: Message) -> None:
-        """The request's own rules, then access."""
-        validation.check(request)
-        self._decide(call, request)
+    async def _let_pass(self, call: _Call, request: Any, *, streamed: bool) -> Any:
+        """The request's own rules, then access; of a stream, those of its first message, and then the whole stream."""
+        if not streamed:
+            validation.check(request)
+            self._decide(call, request)
+            return request
+        source = aiter(request)
+        try:
+            first = await anext(source)
+        except StopAsyncIteration:
+            raise _empty_stream() from None
+        validation.check(first)
+        self._decide(call, first)
+        return self._rest(call, first, source)
 
     def _decide(self, call: _Call, request: Message) -> None:
         if call.caller is None:
             raise no_token()
-        decide(call.rule, call.caller, request, tree=self._tree, day=self._clock.today())
+        decide(call.method.rule, call.caller, request, tree=self._tree, day=self._clock.today())
 
     def _tree(self) -> Any:
         if self._scopes is None:
             raise TypeError("this server was given no scopes, but a method's access needs them")
         return self._scopes.tree
 
-    async def _first(self, call: _Call, messages: AsyncIterator[Message]) -> AsyncIterator[Message]:
-        """Decide on the first message, then give the whole stream."""
-        source = aiter(messages)
-        try:
-            first = await anext(source)
-        except StopAsyncIteration:
-            raise _empty_stream() from None
-        self._let_pass(call, first)
-        return self._rest(call, first, source)
-
     async def _rest(self, call: _Call, first: Message, source: AsyncIterator[Message]) -> AsyncIterator[Message]:
         yield first
-        read = call.rule.named_units if call.rule else None
+        rule = call.method.rule
+        read = rule.named_units if rule else None
         decided = set(read(first)) | {""} if read else set()
         async for message in source:
             validation.check(message)
@@ -236,16 +240,12 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
         if isinstance(error, grpc.aio.AbortError):
             call.end("ABORTED")
             raise error
-        if isinstance(error, TimeoutError):
-            left = call.context.time_remaining()
-            fault = too_late() if left is not None and left <= 2 * RETURN_SECONDS else unexpected()
-        else:
-            fault = error if isinstance(error, Fault) else unexpected()
+        fault = error if isinstance(error, Fault) else unexpected()
         telemetry.mark_failed(call.span, fault.reason)
         if fault.kind is Kind.INTERNAL:
-            log.error("failed", action="rpc.failed", method=call.method, exc_info=error)
+            log.error("failed", action="rpc.failed", method=call.method.name, exc_info=error)
         else:
-            log.info("refused", action="rpc.refused", method=call.method, reason=fault.reason, cause=fault.en)
+            log.info("refused", action="rpc.refused", method=call.method.name, reason=fault.reason, cause=fault.en)
         if fault.kind is Kind.INTERNAL:
             fault = unexpected()
         status = to_status(fault, domain=self._domain, language=call.language, trace_id=telemetry.trace_id())
@@ -277,8 +277,3 @@ def _bearer(header: Any) -> str | None:
     if not isinstance(header, str) or header[:7].lower() != "bearer ":
         return None
     return header[7:].strip() or None
-
-
-def _attributes(method: str) -> dict[str, str]:
-    service, _, name = method.partition("/")
-    return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}

@@ -156,7 +156,13 @@ def start_span(
     remote = remote_context(parent)
     context = trace.set_span_in_context(NonRecordingSpan(remote), Context()) if remote else None
     linked = [Link(one) for one in map(remote_context, links) if one]
-    return trace.get_tracer(SCOPE).start_span(name, context=context, kind=kind, links=linked, attributes=attributes)
+    return _tracer().start_span(name, context=context, kind=kind, links=linked, attributes=attributes)
+
+
+@cache
+def _tracer() -> trace.Tracer:
+    """Looked up once: the look-up costs more than a span. Before `setup` this is a proxy that finds its way later."""
+    return trace.get_tracer(SCOPE)
 
 
 def make_current(span: Span) -> object:
