@@ -19,7 +19,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from chassis import telemetry
 from chassis.errors import Fault, Kind
+from chassis.statements import record_statements
 
 APPENDED = "outbox_appended"  # Key in `connection.info` by which `outbox.append` asks for the relay to be woken.
 CONNECT_SECONDS = 5
@@ -149,7 +151,8 @@ async def copy_rows(
         # The adapter begins a transaction with the first statement it sees, and it does not see COPY.
         await connection.exec_driver_sql("SELECT 1")
     schema, _, name = table.rpartition(".")
-    await raw.copy_records_to_table(name, schema_name=schema or None, columns=list(columns), records=rows)
+    with telemetry.statement_span(f"COPY {table}"):
+        await raw.copy_records_to_table(name, schema_name=schema or None, columns=list(columns), records=rows)
 
 
 async def lock_keys(connection: AsyncConnection, keys: Iterable[int], *, space: int) -> None:
@@ -247,6 +250,7 @@ def _engine(url: str, *, application: str, **options: Any) -> AsyncEngine:
         **options,
     )
     sa.event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    record_statements(engine.sync_engine)
     return engine
 
 

@@ -14,14 +14,12 @@ metadata and NATS headers. Metrics on the Prometheus page:
 | `iocedu_rows_total` | state | rows by what became of them |
 """
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import structlog
 from opentelemetry import metrics as otel_metrics
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
@@ -34,6 +32,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from chassis.logs import set_up_logs
 from chassis.settings import ServiceSettings
 
 SCOPE = "iocedu"
@@ -78,7 +77,7 @@ def metrics() -> Metrics:
 
 def setup(service: str, settings: ServiceSettings) -> Callable[[], None]:
     """Start traces, metrics and logs of this process; call what is returned last of all, to flush."""
-    _set_up_logs(service, settings.log_level)
+    set_up_logs(service, settings.log_level)
     resource = Resource.create({"service.name": service, "service.namespace": SCOPE})
     provider = TracerProvider(
         # Without an endpoint nothing is recorded, but trace ids are still made, logged and passed on.
@@ -193,6 +192,16 @@ def span(
 
 
 @contextmanager
+def statement_span(name: str) -> Iterator[None]:
+    """A span for work done past SQLAlchemy (COPY), only where the running span is recorded."""
+    if not tracing():
+        yield
+        return
+    with span(name, kind=SpanKind.CLIENT, attributes={"db.system": "postgresql"}):
+        yield
+
+
+@contextmanager
 def publish_span(event: str, *, parent: str | None = None) -> Iterator[str]:
     """The span of publishing an event, below the transaction that wrote it; yields the traceparent to send along."""
     with span(f"publish {event}", kind=SpanKind.PRODUCER, parent=parent, attributes={"messaging.system": "nats"}):
@@ -221,13 +230,6 @@ def mark_failed(failed: Span, reason: str) -> None:
         failed.set_status(Status(StatusCode.ERROR, reason))
 
 
-def instrument_engine(engine: Any) -> None:
-    """Record each statement of a (synchronous) SQLAlchemy engine as a span; costs nothing where nothing is recorded."""
-    from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor  # noqa: PLC0415 (only where wanted)
-
-    SQLAlchemyInstrumentor().instrument(engine=engine)
-
-
 def _serve_metrics(listen: str, resource: Resource) -> Callable[[], None]:
     import prometheus_client  # noqa: PLC0415 (only where wanted)
     from opentelemetry.exporter.prometheus import PrometheusMetricReader  # noqa: PLC0415 (the same)
@@ -244,37 +246,3 @@ def _serve_metrics(listen: str, resource: Resource) -> Callable[[], None]:
         thread.join(timeout=1)
 
     return stop
-
-
-def _set_up_logs(service: str, level: str) -> None:
-    number = logging.getLevelNamesMapping()[level.upper()]
-
-    def describe(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-        context = trace.get_current_span().get_span_context()
-        if context.trace_id:
-            event["trace_id"] = f"{context.trace_id:032x}"
-            event["span_id"] = f"{context.span_id:016x}"
-        event["service"] = service
-        return event
-
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        describe,
-    ]
-    render: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    structlog.configure(
-        processors=[*shared, *render],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
-        )
-    )
-    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
