@@ -20,7 +20,6 @@ import grpc
 import structlog
 import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from iocedu.chassis.v1 import operations_pb2_grpc
 
 from chassis import telemetry
@@ -29,6 +28,7 @@ from chassis.clock import Clock
 from chassis.health import Readiness, remove_ready_file
 from chassis.identity import Verifier
 from chassis.interceptors import Chain
+from chassis.reflection import add_reflection
 from chassis.scopes import Scopes
 from chassis.settings import ServiceSettings, SettingsError, SettingsT, load_settings
 from chassis.workers import Check, Worker
@@ -151,7 +151,7 @@ async def _running(
     health_pb2_grpc.add_HealthServicer_to_server(readiness.servicer, server)
     if settings.reflection:
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], server)
+        add_reflection(server, [*names, health_name], descriptors=settings.reflection_descriptors)
     running = _Running(_bind(server, settings.listen), readiness)
     await readiness.start()
     await server.start()

@@ -40,6 +40,10 @@ class ServiceSettings(BaseSettings):
     trace_ratio: float = Field(default=1.0, ge=0, le=1, description="Share of new traces that is recorded.")
     log_level: str = Field(default="info", description="Lowest level that is logged: debug, info, warning or error.")
     reflection: bool = Field(default=True, description="Whether the server describes its methods by gRPC reflection.")
+    reflection_descriptors: Path | None = Field(
+        default=None,
+        description="Descriptor set of all services, where this one answers the gateway's reflection; else its own.",
+    )
     ready_file: Path | None = Field(default=None, description="File to write `host:port` to once the service is ready.")
     grace_seconds: float = Field(
         default=5.0, gt=0, description="How long calls under way may take when the process stops."
