@@ -19,6 +19,7 @@ class Limits:
     request_bytes: int = 16 * MEGABYTE
     requests_per_second: int = 10_000
     request_burst: int = 20_000
+    connections: int = 20_000
     unary_seconds: int = 30
     stream_idle_seconds: int = 120
 

@@ -15,6 +15,7 @@ from gateway.interface import Interface
 REFLECTION = ("/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/")
 HEALTH = "/healthz"
 ALIVE = "/livez"
+TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
@@ -27,7 +28,7 @@ def http_filters(edge: Edge, interface: Interface) -> list[dict[str, Any]]:
         _tokens(edge, interface),
         _rate_limit(edge),
         _transcoding(edge, interface),
-        _filter("router", "router.v3.Router", {}),
+        _filter("router", "router.v3.Router", {"suppress_envoy_headers": True}),
     ]
 
 
@@ -134,6 +135,7 @@ def _transcoding(edge: Edge, interface: Interface) -> dict[str, Any]:
         },
         # A unit is `moet:49502001` and a class may be `6/1`: what a client escaped arrives as it was meant.
         "url_unescape_spec": "ALL_CHARACTERS",
+        # A unary document longer than it said is refused by the service, whose limit is the same.
         "max_request_body_size": edge.limits.request_bytes,
         "max_response_body_size": 4 * edge.limits.request_bytes,
     }

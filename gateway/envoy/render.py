@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.envoy.clusters import OTLP, clusters, socket
-from gateway.envoy.edge import MEGABYTE, Edge, host_port
+from gateway.envoy.edge import MEGABYTE, Edge, Limits, host_port
 from gateway.envoy.filters import http_filters
 from gateway.envoy.replies import local_replies
 from gateway.envoy.routes import route_config
@@ -19,7 +19,7 @@ _LOG_LINE = {
     "request_id": "%REQ(X-REQUEST-ID)%",
     "subject": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:token:sub)%",
     "method": "%REQ(:METHOD)%",
-    "path": "%PATH(NQ:ORIG)%",
+    "path": "%PATH(NQ:ORIG_OR_PATH)%",
     "rpc": "%PATH(NQ:PATH)%",
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
@@ -45,11 +45,22 @@ def bootstrap(edge: Edge, interface: Interface | None = None) -> dict[str, Any]:
         raise ValueError(f"reflection is to be answered by {edge.reflection}, which has no address")
     rendered: dict[str, Any] = {
         "node": {"id": "gateway", "cluster": "iocedu"},
+        "overload_manager": {"resource_monitors": [_connections(edge.limits)]},
         "static_resources": {"listeners": [_listener(edge, interface)], "clusters": clusters(edge)},
     }
     if edge.admin:
         rendered["admin"] = {"address": socket(*host_port(edge.admin))}
     return rendered
+
+
+def _connections(limits: Limits) -> dict[str, Any]:
+    return {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": f"{_EXTENSIONS}.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+            "max_active_downstream_connections": limits.connections,
+        },
+    }
 
 
 def _listener(edge: Edge, interface: Interface) -> dict[str, Any]:

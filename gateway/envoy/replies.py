@@ -1,7 +1,7 @@
 """What the edge itself answers when a call does not get through: the same `google.rpc.Status` as the services give.
 
-A REST caller gets it as JSON; a gRPC caller, or one whose call was transcoded already, gets it as status and
-`grpc-status-details-bin`. Each in English where the caller prefers it, else with a sentence in Vietnamese.
+A REST caller gets it as JSON, a gRPC caller as status and `grpc-status-details-bin`; each in English where the caller
+prefers it, else with a sentence in Vietnamese.
 """
 
 import base64
@@ -147,7 +147,7 @@ def _mapper(reply: Reply, language: str, *, over_grpc: bool) -> dict[str, Any]:
     status = _status(reply, language, code=(reply.grpc_code if over_grpc else None) or reply.code)
     filters = [
         {"status_code_filter": {"comparison": {"op": "EQ", "value": _runtime(reply.status)}}},
-        _header("content-type", "application/grpc", inverted=not over_grpc),
+        _caller(over_grpc=over_grpc),
     ]
     if language == "en":
         filters.append(_header("accept-language", "en", inverted=False))
@@ -190,6 +190,13 @@ def _status(reply: Reply, language: str, *, code: code_pb2.Code) -> status_pb2.S
 def _runtime(value: int) -> dict[str, Any]:
     # Envoy wants a name by which the value could be overridden at run time; none of ours is.
     return {"default_value": value, "runtime_key": "iocedu.unused"}
+
+
+def _caller(*, over_grpc: bool) -> dict[str, Any]:
+    # A transcoded call looks like gRPC from then on; only the address it came with tells.
+    names_grpc = _header("content-type", "application/grpc", inverted=not over_grpc)
+    transcoded = _header("x-envoy-original-path", "/", inverted=over_grpc)
+    return {"and_filter" if over_grpc else "or_filter": {"filters": [names_grpc, transcoded]}}
 
 
 def _header(name: str, prefix: str, *, inverted: bool) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """Which method goes to which service, and for how long. What has no route here cannot be called from outside."""
 
+import re
 from typing import Any
 
 from gateway.envoy import site
 from gateway.envoy.edge import Edge
-from gateway.envoy.filters import ALIVE, REFLECTION
+from gateway.envoy.filters import ALIVE, REFLECTION, TRANSCODER
 from gateway.interface import Interface, Method
 
 # A service's own token has no business coming in from outside.
 INTERNAL_HEADERS = ("x-iocedu-service",)
+# gRPC and gRPC-Web alike; JSON sent to a gRPC address is not for anybody.
+_GRPC = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
 
 
 def route_config(edge: Edge, interface: Interface) -> dict[str, Any]:
@@ -23,6 +26,7 @@ def route_config(edge: Edge, interface: Interface) -> dict[str, Any]:
                 "name": "edge",
                 "domains": ["*"],
                 "routes": [
+                    _too_large(edge, interface),
                     *(_method(edge, method) for method in interface.public),
                     *_reflection(edge),
                     alive,
@@ -33,10 +37,33 @@ def route_config(edge: Edge, interface: Interface) -> dict[str, Any]:
     }
 
 
+def _too_large(edge: Edge, interface: Interface) -> dict[str, Any]:
+    """Refuses a document that says it is too large, unless it is one that streams; services count what is sent."""
+    streamed = [method.rest.path for method in interface.public if method.rest and method.descriptor.client_streaming]
+    paths = "|".join(re.sub(r"{[^}]+}", "[^/]+", path) for path in streamed)
+    a_stream = {"safe_regex": {"regex": f"({paths})([?].*)?"}}
+    return {
+        "match": {
+            "prefix": "/v1/",
+            "headers": [
+                {
+                    "name": "content-length",
+                    "range_match": {"start": edge.limits.request_bytes + 1, "end": 2**62},
+                },
+                {"name": ":path", "string_match": a_stream, "invert_match": True},
+            ],
+        },
+        "direct_response": {"status": 413},
+        "typed_per_filter_config": {
+            TRANSCODER: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+        },
+    }
+
+
 def _method(edge: Edge, method: Method) -> dict[str, Any]:
     target: dict[str, Any] = {"cluster": method.owner}
     route: dict[str, Any] = {
-        "match": {"path": method.grpc_path, "grpc": {}},
+        "match": {"path": method.grpc_path, "headers": [_GRPC]},
         "decorator": {"operation": method.grpc_path.removeprefix("/")},
         "route": target,
     }
@@ -66,7 +93,7 @@ def _reflection(edge: Edge) -> list[dict[str, Any]]:
         return []
     return [
         {
-            "match": {"prefix": prefix, "grpc": {}},
+            "match": {"prefix": prefix, "headers": [_GRPC]},
             "route": {"cluster": edge.reflection, "timeout": "0s", "idle_timeout": "30s"},
         }
         for prefix in REFLECTION
