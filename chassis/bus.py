@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import nats
 import nats.errors
 import structlog
 from nats.aio.client import Client
@@ -87,7 +86,8 @@ class Bus:
         holder: list[Bus] = []
 
         async def lost() -> None:
-            log.warning("broker lost", action="bus.lost")
+            if not client.is_draining and not client.is_closed:
+                log.warning("broker lost", action="bus.lost")
 
         async def found() -> None:
             for bus in holder:
@@ -97,11 +97,12 @@ class Bus:
         async def failed(error: Exception) -> None:
             log.warning("broker failed", action="bus.failed", error=str(error) or type(error).__name__)
 
-        client = await nats.connect(
+        client = Client()
+        await client.connect(
             url.split(","),
             name=f"iocedu-{service}",
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds to sleep; any number will do
             ping_interval=10,
             max_outstanding_pings=2,
             pending_size=32 * 1024 * 1024,

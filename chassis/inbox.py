@@ -195,7 +195,11 @@ async def handle_once(database: Database, consumer_name: str, events: Sequence[E
             if fresh:
                 after = await handle(connection, fresh)
         if after is not None:
-            await after()
+            try:
+                await after()
+            except Exception:
+                # The effect is committed: the event is handled whatever a watcher did when it was woken.
+                log.exception("after commit failed", action="inbox.after_commit_failed", consumer=consumer_name)
 
 
 def _traces(events: Sequence[Event]) -> list[list[str]]:

@@ -3,17 +3,18 @@
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any
 
 from chassis.workers import Worker
 
-Answer = TypeVar("Answer")
 
+async def poll_until(predicate: Callable[[], Any], timeout: float = 10.0) -> Any:  # noqa: ASYNC109
+    """Ask again and again until the answer, awaited where it has to be, is truthy; return it.
 
-async def poll_until(predicate: Callable[[], Answer | Awaitable[Answer]], timeout: float = 10.0) -> Answer:  # noqa: ASYNC109
-    """Ask again and again until the answer is truthy, and return it; fails with the last answer after `timeout`."""
+    Fails with the last answer after `timeout` seconds.
+    """
     end = time.monotonic() + timeout
     while True:
         answer = predicate()
