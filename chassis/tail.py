@@ -1,0 +1,84 @@
+"""Follows positions that rise in the order of commits: at once for commits of this process, by polling for replicas'.
+
+One poller a process asks for the newest position, and only while somebody follows; each follower then reads what it may
+see for itself. Refuses nothing and forgets nothing: whoever resumes after a position gets all that lies behind it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+
+from chassis.errors import Fault
+from chassis.workers import Worker
+
+POLL_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
+ItemT = TypeVar("ItemT")
+
+
+class Tail:
+    """The end of one service's positions. Hand `worker` to the server; call `wake` after each commit that moved it."""
+
+    def __init__(self, name: str, newest: Callable[[], Awaitable[int]], *, poll_seconds: float = POLL_SECONDS) -> None:
+        self.newest = newest  # Reads the newest committed position.
+        self.worker = Worker(f"tail-{name}", self._run)
+        self._poll_seconds = poll_seconds
+        self._position = -1
+        self._followers = 0
+        self._asked = asyncio.Event()
+        self._moved = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at once: something was committed in this process."""
+        self._asked.set()
+
+    async def beyond(self, position: int) -> int:
+        """Wait until the newest position lies beyond `position`; returns it."""
+        self._followers += 1
+        self.wake()
+        try:
+            while self._position <= position:
+                await self._moved.wait()
+            return self._position
+        finally:
+            self._followers -= 1
+
+    async def follow(
+        self, after: int, page: Callable[[int], Awaitable[Sequence[tuple[int, ItemT]]]]
+    ) -> AsyncIterator[tuple[str, ItemT]]:
+        """For ever, `(position, item)` of what `page(position)` gives: items behind a position, in rising order."""
+        while True:
+            newest = await self.beyond(after)
+            while items := await page(after):
+                for after, item in items:  # noqa: PLR1704 (the position moves with each item given)
+                    yield str(after), item
+            after = max(after, newest)
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                self._asked.clear()
+                if self._followers:
+                    await self._look()
+                asked = asyncio.ensure_future(self._asked.wait())
+                seconds = self._poll_seconds if self._followers else None
+                await asyncio.wait({stopped, asked}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
+        finally:
+            stopped.cancel()
+
+    async def _look(self) -> None:
+        try:
+            position = await self.newest()
+        except Fault as fault:  # The database is away: followers wait as long.
+            log.warning("positions not read", action="tail.failed", reason=fault.reason)
+            return
+        if position > self._position:
+            self._position = position
+            self._moved.set()
+            self._moved = asyncio.Event()

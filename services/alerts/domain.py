@@ -1,0 +1,239 @@
+"""Facts, rules and the life of an alert as plain values. It decides what happens; writing it down is others' work."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from enum import IntEnum
+
+Scalar = str | int | bool
+
+CLASS_SIZE = "class_size"
+CONNECTION = "connection"
+SILENT_HOURS = "silent_hours"
+
+SHAPES: Mapping[str, Mapping[str, type[Scalar]]] = {
+    CLASS_SIZE: {
+        "name": str,
+        "grade": str,
+        "school_year": int,
+        "size": int,
+        "size_limit": int,
+        "limit_source": str,
+        "active": bool,
+    },
+    CONNECTION: {"must_connect": bool, "ever_sent": bool, "source": str, SILENT_HOURS: int},
+}
+"""What a fact of each kind holds; conditions and texts are checked against it."""
+
+UNIT_NAME = "unit"  # The placeholder that every text may use besides its fact's fields.
+_HOUR = timedelta(hours=1)
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Severity(IntEnum):
+    """How grave an alert is; numbers as in the contract."""
+
+    INFO = 1
+    WARNING = 2
+    CRITICAL = 3
+
+
+class State(IntEnum):
+    """Where an alert is in its life; numbers as in the contract."""
+
+    OPEN = 1
+    ACKNOWLEDGED = 2
+    RESOLVED = 3
+
+
+class Transition(IntEnum):
+    """What happened to an alert; numbers as in the contract."""
+
+    RAISED = 1
+    ACKNOWLEDGED = 2
+    RESOLVED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """The newest known state of one thing: `subject` within a unit.
+
+    `since` is the instant from which silence is counted; None where no clock runs. `baseline` says that the fact came
+    from history.
+    """
+
+    kind: str
+    unit_id: int
+    subject: str
+    version: int
+    values: Mapping[str, Scalar]
+    baseline: bool = False
+    since: datetime | None = None
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """What identifies the fact, in the order in which facts are locked."""
+        return self.unit_id, self.kind, self.subject
+
+    def at(self, now: datetime) -> dict[str, Scalar]:
+        """Every field of the kind's shape at an instant; a field stored facts do not know yet is empty."""
+        values: dict[str, Scalar] = {name: kind() for name, kind in SHAPES[self.kind].items()}
+        values.update(self.values)
+        if self.since is not None:
+            values[SILENT_HOURS] = max(0, (now - self.since) // _HOUR)
+        return values
+
+    def next_look(self, now: datetime) -> datetime | None:
+        """When the fact changes by time alone: at its next whole hour of silence, whatever the rules ask about."""
+        if self.since is None:
+            return None
+        return self.since + (max(0, (now - self.since) // _HOUR) + 1) * _HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule in one version; `condition` is CEL over `fact`."""
+
+    code: str
+    version: int
+    fact_kind: str
+    condition: str
+    severity: Severity
+    title_vi: str
+    title_en: str
+    body_vi: str
+    body_en: str
+    audience_roles: tuple[str, ...]
+    source_document: str = ""
+    enabled: bool = True
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert. Its id is the position of its raising; `revision` rises with each change."""
+
+    alert_id: int
+    rule: str
+    rule_version: int
+    unit_id: int
+    subject: str
+    severity: Severity
+    state: State
+    title_vi: str
+    title_en: str
+    body_vi: str
+    body_en: str
+    facts: Mapping[str, str]
+    audience_roles: tuple[str, ...]
+    create_time: datetime
+    position: int
+    revision: int = 1
+    acknowledge_time: datetime | None = None
+    acknowledged_by: str = ""
+    note: str = ""
+    resolve_time: datetime | None = None
+
+    @property
+    def etag(self) -> str:
+        """Changes with each change of the alert."""
+        return str(self.revision)
+
+    def acknowledged(self, by: str, *, note: str, now: datetime, position: int) -> "Alert":
+        """The alert taken in hand; whoever takes it last has it."""
+        return replace(
+            self,
+            state=State.ACKNOWLEDGED,
+            acknowledged_by=by,
+            note=note,
+            acknowledge_time=now,
+            revision=self.revision + 1,
+            position=position,
+        )
+
+    def resolved(self, now: datetime, *, position: int) -> "Alert":
+        """The alert once its condition no longer holds."""
+        return replace(self, state=State.RESOLVED, resolve_time=now, revision=self.revision + 1, position=position)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A transition and the alert after it."""
+
+    transition: Transition
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts a list wants; no states means those that are not resolved."""
+
+    unit_ids: frozenset[int] = field(default_factory=frozenset)
+    states: frozenset[State] = frozenset({State.OPEN, State.ACKNOWLEDGED})
+    min_severity: int = Severity.INFO
+    rule: str = ""
+
+
+def newest(facts: Iterable[Fact]) -> list[Fact]:
+    """One fact per key, the one with the highest version, in the order in which facts are locked."""
+    kept: dict[tuple[int, str, str], Fact] = {}
+    for fact in facts:
+        known = kept.get(fact.key)
+        if known is None or known.version < fact.version:
+            kept[fact.key] = fact
+    return [kept[key] for key in sorted(kept)]
+
+
+def judge(*, holds: bool, is_open: bool, quiet: bool) -> Transition | None:
+    """What a look at a fact does: raise what is not open yet, resolve what no longer holds.
+
+    A quiet look (history) raises nothing; it still resolves, since an alert that no longer holds would be a lie.
+    """
+    if holds and not is_open and not quiet:
+        return Transition.RAISED
+    if is_open and not holds:
+        return Transition.RESOLVED
+    return None
+
+
+def raise_alert(
+    rule: Rule, fact: Fact, *, values: Mapping[str, Scalar], unit_name: str, now: datetime, position: int
+) -> Alert:
+    """The alert that a rule raises for a fact, with its texts as they read now."""
+    facts = {name: _plain(value) for name, value in values.items()}
+    shown = facts | {UNIT_NAME: unit_name}
+    return Alert(
+        alert_id=position,
+        rule=rule.code,
+        rule_version=rule.version,
+        unit_id=fact.unit_id,
+        subject=fact.subject,
+        severity=rule.severity,
+        state=State.OPEN,
+        title_vi=render(rule.title_vi, shown),
+        title_en=render(rule.title_en, shown),
+        body_vi=render(rule.body_vi, shown),
+        body_en=render(rule.body_en, shown),
+        facts=facts,
+        audience_roles=rule.audience_roles,
+        create_time=now,
+        position=position,
+    )
+
+
+def render(text: str, values: Mapping[str, str]) -> str:
+    """Fill the `{placeholders}` of a text; one without a value stays as it is, so that the defect is seen."""
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def unknown_placeholders(text: str, fact_kind: str) -> list[str]:
+    """Placeholders that no fact of the kind can fill."""
+    return sorted(set(_PLACEHOLDER.findall(text)) - set(SHAPES[fact_kind]) - {UNIT_NAME})
+
+
+def _plain(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,117 @@
+"""gRPC in: rules and alerts to read, watch and take in hand. Who may call what is decided before this is reached."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from iocedu.alerts.v1 import alerts_pb2, alerts_pb2_grpc
+
+from chassis.access import unknown_unit
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.identity import caller
+from chassis.paging import page_cursor, page_size, page_token
+from chassis.scopes import Scopes
+from chassis.streams import envelope
+from chassis.tail import Tail
+from services.alerts import store, usecases
+from services.alerts.convert import UnitName, alert_message, count_message, rule_message, states
+from services.alerts.domain import AlertFilter
+
+WATCH_PAGE = 500
+
+
+class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
+    """Serves `iocedu.alerts.v1.AlertsService`."""
+
+    def __init__(self, database: Database, scopes: Scopes, *, clock: Clock, tail: Tail, unit_name: UnitName) -> None:
+        self._database = database
+        self._scopes = scopes
+        self._clock = clock
+        self._tail = tail
+        self._unit_name = unit_name
+
+    async def ListRules(self, request: alerts_pb2.ListRulesRequest, _context: Any) -> alerts_pb2.ListRulesResponse:  # noqa: N802 (named by the proto)
+        """List the rules valid today, by code."""
+        size = page_size(request.page_size)
+        cursor = page_cursor(request)
+        async with self._database.connection() as connection:
+            rules = await store.list_rules(
+                connection, self._clock.today(), after=str(cursor[0]) if cursor else "", limit=size + 1
+            )
+        response = alerts_pb2.ListRulesResponse(rules=map(rule_message, rules[:size]))
+        if len(rules) > size:
+            response.next_page_token = page_token(request, [rules[size - 1].code])
+        return response
+
+    async def ListAlerts(self, request: alerts_pb2.ListAlertsRequest, _context: Any) -> alerts_pb2.ListAlertsResponse:  # noqa: N802 (named by the proto)
+        """List alerts below a unit, newest first."""
+        size = page_size(request.page_size, default=50)
+        cursor = page_cursor(request)
+        wanted = AlertFilter(
+            unit_ids=self._subtree(request.unit)(),
+            min_severity=request.min_severity,
+            rule=request.rule,
+            **({"states": states(request.states)} if request.states else {}),
+        )
+        async with self._database.connection() as connection:
+            alerts = await store.list_alerts(
+                connection, wanted, below=int(cursor[0]) if cursor else None, limit=size + 1
+            )
+        response = alerts_pb2.ListAlertsResponse(
+            alerts=(alert_message(alert, self._unit_name) for alert in alerts[:size])
+        )
+        if len(alerts) > size:
+            response.next_page_token = page_token(request, [alerts[size - 1].alert_id])
+        return response
+
+    async def CountAlerts(  # noqa: N802 (named by the proto)
+        self, request: alerts_pb2.CountAlertsRequest, _context: Any
+    ) -> alerts_pb2.CountAlertsResponse:
+        """Count alerts below a unit by state and severity."""
+        async with self._database.connection() as connection:
+            counts = await store.count_alerts(connection, self._subtree(request.unit)())
+        return alerts_pb2.CountAlertsResponse(
+            counts=(count_message(state, severity, count) for (state, severity), count in counts.items())
+        )
+
+    async def AcknowledgeAlert(  # noqa: N802 (named by the proto)
+        self, request: alerts_pb2.AcknowledgeAlertRequest, _context: Any
+    ) -> alerts_pb2.AcknowledgeAlertResponse:
+        """Take an alert in hand."""
+        below = self._subtree(request.unit)()
+        async with self._database.transaction() as connection:
+            alert = await usecases.acknowledge_alert(
+                connection,
+                request.alert_id,
+                lies_below=below.__contains__,
+                by=caller().subject,
+                note=request.note,
+                etag=request.etag,
+                now=self._clock.now(),
+                unit_name=self._unit_name,
+            )
+        self._tail.wake()
+        return alerts_pb2.AcknowledgeAlertResponse(alert=alert_message(alert, self._unit_name))
+
+    async def WatchAlerts(  # noqa: N802 (named by the proto)
+        self, request: alerts_pb2.WatchAlertsRequest, _context: Any
+    ) -> AsyncIterator[alerts_pb2.WatchAlertsResponse]:
+        """Stream alerts below a unit as they change; which units lie below is asked anew for each page."""
+        subtree = self._subtree(request.unit)
+        after = request.after or await self._tail.newest()
+
+        async def page(position: int) -> list[tuple[int, alerts_pb2.Alert]]:
+            async with self._database.connection() as connection:
+                alerts = await store.changed_after(connection, subtree(), after=position, limit=WATCH_PAGE)
+            return [(alert.position, alert_message(alert, self._unit_name)) for alert in alerts]
+
+        stream = envelope(alerts_pb2.WatchAlertsResponse, self._tail.follow(after, page), position=str(after))
+        async for response in stream:
+            yield response
+
+    def _subtree(self, ref: str) -> Callable[[], frozenset[int]]:
+        """Gives the ids of the unit and all below it, as of the moment it is asked; raises UNKNOWN_UNIT."""
+        unit_id = self._scopes.tree.resolve(ref, self._clock.today())
+        if unit_id is None:
+            raise unknown_unit(ref)
+        return lambda: self._scopes.tree.subtree(unit_id, self._clock.today())
