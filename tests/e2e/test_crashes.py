@@ -1,0 +1,168 @@
+"""Any part may be killed at any moment: nothing is lost, nothing is there twice.
+
+The fleet of these tests keeps its data durably, as in production, and runs two copies of every consumer.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pytest
+from iocedu.records.v1 import resources_pb2
+
+from deploy.local.fleet import Fleet
+from tests.e2e.world import (
+    DIRECTOR,
+    FAR,
+    HEAD,
+    NEIGHBOUR,
+    OFFICER,
+    PRIMARY_LIMIT,
+    PROVINCE,
+    SCHOOL,
+    World,
+    pupil,
+    school_class,
+    world_of,
+)
+from tests.support.waiting import poll_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+SCHOOLS = (SCHOOL, NEIGHBOUR, FAR)
+RETRIED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
+OVERSIZE = PRIMARY_LIMIT + 2
+
+
+@pytest.fixture(scope="module")
+async def durable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A durable fleet with two copies of each consumer, and the small province in it."""
+    copies = {"reporting": 2, "alerts": 2, "notify": 2}
+    fleet = Fleet(tmp_path_factory.mktemp("durable"), replicas=copies)
+    await fleet.start()
+    try:
+        async with world_of(fleet) as world:
+            yield world
+    finally:
+        await fleet.stop()
+
+
+@dataclass
+class Load:
+    """A vendor that pushes classes of pupils, one batch after the other, and repeats what was not answered."""
+
+    world: World
+    name: str
+    pushed: dict[str, set[str]] = field(default_factory=lambda: {school: set() for school in SCHOOLS})
+    classes: int = 0
+
+    async def push_class(self) -> None:
+        """Push one oversize class until it is acknowledged."""
+        school = SCHOOLS[self.classes % len(SCHOOLS)]
+        key = f"{self.name}{self.classes}"
+        self.classes += 1
+        keys = [f"{key}-{number}" for number in range(OVERSIZE)]
+        rows = [school_class(school, key), *(pupil(school, each, key) for each in keys)]
+        await self.insist(rows, f"{self.name}-{key}")
+        self.pushed[school].update(keys)
+
+    async def insist(self, rows: list[resources_pb2.Row], batch_id: str) -> None:
+        """Push until answered, as an integrator does."""
+        for _ in range(200):
+            try:
+                outcome = await self.world.push(rows, batch_id=batch_id)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in RETRIED:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                assert outcome.rejected_count == 0, outcome.problems
+                return
+        raise AssertionError("never answered")
+
+    async def check(self) -> None:
+        """Every row is there once, the figures equal a recount, each class has one alert and each inbox one notice."""
+        await self.settled()
+        for school in SCHOOLS:
+            stored = await self.stored(school)
+
+            assert self.pushed[school] <= stored
+            assert await self.world.figure("pupils", school) == len(stored)
+        expected = {f"{self.name}{number}" for number in range(self.classes)}
+        alerts = [alert for alert in await self.world.alerts(PROVINCE) if alert.subject in expected]
+        assert sorted(alert.subject for alert in alerts) == sorted(expected)
+        ids = {alert.alert_id: alert.unit_id for alert in alerts}
+        for subject, units in ((DIRECTOR, SCHOOLS), (OFFICER, (SCHOOL, NEIGHBOUR)), (HEAD, (SCHOOL,))):
+            mine = [notice.alert_id for notice in await self.world.notices(subject) if notice.alert_id in ids]
+            expected_count = sum(1 for number in range(self.classes) if SCHOOLS[number % len(SCHOOLS)] in units)
+
+            assert len(mine) == len(set(mine)) == expected_count
+
+    async def settled(self) -> None:
+        """Wait until everything pushed is counted, alerted and delivered."""
+        total = sum(len(keys) for keys in self.pushed.values())
+        expected = {f"{self.name}{number}" for number in range(self.classes)}
+
+        async def done() -> bool:
+            try:
+                alerts = {a.alert_id for a in await self.world.alerts(PROVINCE) if a.subject in expected}
+                counted = await self.world.figure("pupils") or 0
+                told = {notice.alert_id for notice in await self.world.notices(DIRECTOR)}
+            except grpc.aio.AioRpcError:
+                return False
+            return counted >= total and len(alerts) >= len(expected) and alerts <= told
+
+        await poll_until(done, timeout=90)
+        await self.world.settle()
+
+    async def stored(self, school: str) -> set[str]:
+        """Keys of the pupils records holds for a school, each seen once."""
+        keys: list[str] = []
+        token = ""
+        while True:
+            page: dict[str, Any] = await self.world.get(
+                f"/v1/units/{school}/records/pupils", DIRECTOR, page_size=1000, page_token=token
+            )
+            keys += [record["row"]["key"] for record in page.get("records", [])]
+            token = page.get("next_page_token", "")
+            if not token:
+                assert len(keys) == len(set(keys))
+                return set(keys)
+
+
+@pytest.mark.parametrize("victim", ["sync", "records", "reporting", "alerts", "notify"])
+async def test_a_service_killed_again_and_again_loses_and_doubles_nothing(durable: World, victim: str) -> None:
+    """A service is killed at random moments while classes are pushed, beside its second copy or alone."""
+    load = Load(durable, name=f"{victim[:2]}")
+    dice = random.Random(victim)
+    pushing = asyncio.create_task(_push(load, 15))
+    for _ in range(4):
+        await asyncio.sleep(dice.uniform(0.05, 0.4))
+        await durable.fleet.kill(victim)
+        await asyncio.sleep(dice.uniform(0.0, 0.2))
+        await durable.fleet.restart(victim)
+    await pushing
+
+    await load.check()
+
+
+@pytest.mark.parametrize("victim", ["postgres", "nats"])
+async def test_a_backing_server_killed_mid_way_loses_and_doubles_nothing(durable: World, victim: str) -> None:
+    """PostgreSQL or NATS dies while classes are pushed; services reconnect by themselves and catch up."""
+    load = Load(durable, name=f"{victim[:2]}")
+    pushing = asyncio.create_task(_push(load, 15))
+    await asyncio.sleep(0.3)
+    await durable.fleet.kill(victim)
+    await asyncio.sleep(0.5)
+    await durable.fleet.restart(victim)
+    await pushing
+
+    await load.check()
+
+
+async def _push(load: Load, classes: int) -> None:
+    for _ in range(classes):
+        await load.push_class()

@@ -1,0 +1,87 @@
+"""All methods of the platform as the descriptors know them, and a request to each that breaks no rule of its own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from buf.validate import validate_pb2
+from google.protobuf import descriptor, descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
+from iocedu.chassis.v1 import access_pb2
+
+ROOT = Path(__file__).resolve().parents[2]
+_MODULES = sorted((ROOT / "gen/iocedu").rglob("*_pb2.py"))
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method with who may call it."""
+
+    full_name: str
+    descriptor: descriptor.MethodDescriptor
+    access: access_pb2.Access
+
+    @property
+    def path(self) -> str:
+        """What a gRPC client calls."""
+        service, _, method = self.full_name.rpartition(".")
+        return f"/{service}/{method}"
+
+    @property
+    def public(self) -> bool:
+        """Whether people or partners may call it through the gateway."""
+        return bool(self.access.roles or self.access.any_subject) and ".chassis." not in self.full_name
+
+    def request(self, unit: str) -> Message:
+        """A request that names `unit` where the access option looks for it and breaks no rule."""
+        request = message_factory.GetMessageClass(self.descriptor.input_type)()
+        _fill(request)
+        if self.access.unit_field:
+            *parents, last = self.access.unit_field.split(".")
+            target = request
+            for name in parents:
+                target = getattr(target, name)
+            setattr(target, last, unit)
+        return request
+
+
+def methods() -> Iterator[Method]:
+    """Every method of every service, in order of name."""
+    for path in _MODULES:
+        import_module(".".join(path.relative_to(ROOT / "gen").with_suffix("").parts))
+    pool = descriptor_pool.Default()
+    image = descriptor_pb2.FileDescriptorSet.FromString((ROOT / "gen/descriptors.binpb").read_bytes())
+    for file in sorted(image.file, key=lambda file: file.name):
+        if not file.package.startswith("iocedu."):
+            continue
+        for service in file.service:
+            described = pool.FindServiceByName(f"{file.package}.{service.name}")
+            for method in described.methods:
+                access = method.GetOptions().Extensions[access_pb2.access]
+                yield Method(method.full_name, method, access)
+
+
+def _fill(message: Message) -> None:
+    """Give every field that has a rule a value that keeps it."""
+    for field in message.DESCRIPTOR.fields:
+        rules = field.GetOptions().Extensions[validate_pb2.field]
+        if field.is_repeated:
+            continue
+        if field.message_type is not None:
+            first_of_its_oneof = field.containing_oneof is not None and field.containing_oneof.fields[0] is field
+            if rules.required or first_of_its_oneof:
+                getattr(message, field.name).SetInParent()
+                _fill(getattr(message, field.name))
+        elif field.type == field.TYPE_STRING and rules.HasField("string"):
+            setattr(message, field.name, _string(rules.string))
+        elif rules.HasField("int64"):
+            setattr(message, field.name, 1)
+
+
+def _string(rules: validate_pb2.StringRules) -> str:
+    if getattr(rules, "in"):
+        return str(getattr(rules, "in")[0])
+    if rules.pattern.startswith("^([0-9]{4}"):
+        return ""
+    return "vnedu" if rules.pattern or rules.min_len else ""
