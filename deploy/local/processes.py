@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from deploy.local.errors import NotStarted
 
@@ -51,15 +51,23 @@ def last_words(log: Path, *, start: int = 0, lines: int = 1) -> str:
     return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
 
 
+def _open_log(log: Path) -> IO[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    turn_over(log)
+    output = log.open("ab")
+    output.seek(0, os.SEEK_END)
+    return output
+
+
 class Process:
-    """One child in its own process group, its output appended to `log`."""
+    """One child in its own process group, its output appended to `log`, or on the terminal when there is none."""
 
     def __init__(
         self,
         name: str,
         command: Sequence[str | Path],
         *,
-        log: Path,
+        log: Path | None,
         environment: Mapping[str, str] | None = None,
         user: User = "same",
         death_signal: signal.Signals = signal.SIGKILL,
@@ -67,17 +75,16 @@ class Process:
     ) -> None:
         self.name = name
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        turn_over(log)
-        self.log_start = log.stat().st_size if log.exists() else 0
         self.started = time.monotonic()
-        with log.open("ab") as output:
+        with contextlib.ExitStack() as opened:
+            output = opened.enter_context(_open_log(log)) if log is not None else None
+            self.log_start = output.tell() if output is not None else 0
             try:
                 self._child = subprocess.Popen(
                     command_of(command, user=user, death_signal=death_signal),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
-                    stderr=subprocess.STDOUT,
+                    stderr=None if output is None else subprocess.STDOUT,
                     env=dict(environment) if environment is not None else None,
                     cwd=folder,
                     process_group=0,
@@ -102,7 +109,7 @@ class Process:
 
     def last_words(self, lines: int = 1) -> str:
         """The last lines this run wrote."""
-        return last_words(self.log, start=self.log_start, lines=lines)
+        return "" if self.log is None else last_words(self.log, start=self.log_start, lines=lines)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process alone; one that is gone is no error."""

@@ -17,11 +17,12 @@ from pathlib import Path
 import asyncpg
 import psutil
 
+from deploy.local.databases import ensure_owned
 from deploy.local.engines.binaries import postgres_bin
 from deploy.local.engines.secrets import secret
 from deploy.local.errors import NotStarted
 from deploy.local.ports import LOOPBACK, free_port
-from deploy.local.processes import Process, User, command_of, last_words
+from deploy.local.processes import Process, User, command_of
 
 POSTGRES_MAJOR = 18
 SUPERUSER = "postgres"
@@ -154,16 +155,7 @@ class Postgres:
     async def ensure_database(self, name: str) -> str:
         """The address of a database owned by a user of the same name who reaches no other; both are made if missing."""
         password = secret(self.folder / f"password-{name}")
-        connection = await asyncpg.connect(self.url(), timeout=5)
-        try:
-            known = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name)
-            verb = "ALTER" if known else "CREATE"
-            await connection.execute(f"{verb} ROLE \"{name}\" LOGIN PASSWORD '{password}'")
-            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-                await connection.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
-                await connection.execute(f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC')
-        finally:
-            await connection.close()
+        await ensure_owned(self.url(), name, password)
         return self.url(name, user=name, password=password)
 
     def _check_version(self) -> None:
@@ -257,7 +249,7 @@ def _environment() -> dict[str, str]:
 
 def _reason(process: Process) -> str:
     """What initdb said, preferring the line of the error over the farewell."""
-    text = last_words(process.log, start=process.log_start, lines=30)
+    text = process.last_words(30)
     for line in text.split(" | "):
         if "error:" in line or "FATAL" in line or "No space" in line or "cannot" in line or "denied" in line:
             return line

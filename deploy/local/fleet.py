@@ -1,0 +1,267 @@
+"""The whole platform as processes of this machine: engines, services and edge, started in order and kept running.
+
+The command line and the end-to-end tests use this one class. Refuses to be half started: when a part does not come
+up, what did is stopped again and NotStarted says why.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deploy.local import databases
+from deploy.local.engines import Envoy, Nats, Postgres, envoy_bin, nats_bin, postgres_bin
+from deploy.local.folder import DataFolder
+from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
+from deploy.local.parts import Part, ServicePart
+from deploy.local.ports import LOOPBACK, check_port, free_port
+from deploy.local.settings import FleetSettings
+from deploy.local.slots import Slot, State
+from deploy.local.table import SERVICES, Service, Wires, environment
+
+Progress = Callable[[str, float], None]  # what was done, and the seconds it took
+
+POSTGRES, NATS, GATEWAY = "postgres", "nats", "gateway"
+WATCH_INTERVAL, PING_INTERVAL = 0.1, 5.0
+EDGE_GRACE, SERVICE_GRACE, ENGINE_GRACE = 1.0, 4.5, 3.5
+
+
+class Fleet:
+    """One fleet in one folder; `port=0` takes a free public port.
+
+    `durable=False` is quick to start and may forget at a power cut; `on_change` hears of every new state of a part.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: FleetSettings | None = None,
+        services: Sequence[Service] = SERVICES,
+        replicas: Mapping[str, int] | None = None,
+        port: int = 0,
+        edge: bool = True,
+        durable: bool = True,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.folder = DataFolder(folder)
+        self.settings = replace(settings or FleetSettings(), data=self.folder.path)
+        self.services = tuple(services)
+        self.port = port or free_port()
+        self._on_change = on_change
+        self._replicas = dict(replicas or {})
+        self._edge = edge
+        self._durable = durable
+        self._slots: dict[str, Slot] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self._issuer: Issuer | None = None
+        self.addresses = {service.name: f"{LOOPBACK}:{free_port()}" for service in self.services}
+        self.databases: dict[str, str] = {}
+
+    @property
+    def gateway(self) -> str:
+        """The public host:port."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def issuer(self) -> Issuer:
+        """Mints tokens this fleet accepts."""
+        if self._issuer is None:
+            self._issuer = Issuer(self.folder.keys, services=[service.name for service in self.services])
+        return self._issuer
+
+    @property
+    def nats_url(self) -> str:
+        """The broker of this fleet."""
+        nats = self._slots.get(NATS)
+        return nats.part.url if nats is not None and isinstance(nats.part, Nats) else self.settings.nats_url
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Every part, in the order of start."""
+        return [slot.describe() for slot in self._slots.values()]
+
+    def check(self) -> None:
+        """Whatever can be known before anything is started; NotStarted names the first thing that is wrong."""
+        if self._edge:
+            check_port(self.port, setting="IOCEDU_PORT")
+            envoy_bin()
+        if self._needs_postgres:
+            postgres_bin()
+        if not self.settings.nats_url:
+            nats_bin()
+        self.folder.open()
+
+    async def start(self, progress: Progress = lambda _what, _seconds: None) -> None:
+        """Start everything and return once all of it serves; `progress` hears each step and how long it took."""
+        self.check()
+        try:
+            await self._start_engines(progress)
+            await self._start_services(progress)
+        except BaseException:
+            await self.stop()
+            raise
+        self._watch = asyncio.create_task(self._keep_running())
+
+    async def stop(self) -> None:
+        """Stop everything in reverse order, within ten seconds; what does not end is killed."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+        slots = list(self._slots.values())
+        # Written out while services still finish, so that the server's own last checkpoint is short.
+        checkpoint = asyncio.create_task(self._checkpoint())
+        await _stop([slot for slot in slots if slot.name == GATEWAY], grace=EDGE_GRACE)
+        await _stop([slot for slot in slots if isinstance(slot.part, ServicePart)], grace=SERVICE_GRACE)
+        checkpoint.cancel()
+        await asyncio.gather(checkpoint, return_exceptions=True)
+        await _stop([slot for slot in slots if slot.name in (POSTGRES, NATS)], grace=ENGINE_GRACE)
+
+    async def kill(self, name: str) -> None:
+        """Kill one part as a crash would, and leave it dead until `restart`."""
+        await self._slots[name].kill()
+
+    async def restart(self, name: str) -> None:
+        """Start a killed or running part anew; returns once it serves."""
+        await self._slots[name].stop(grace=SERVICE_GRACE)
+        await self._slots[name].start()
+
+    def slot(self, name: str) -> Slot:
+        """One part: `postgres`, `nats`, `gateway`, a service, or `<service>-2` for its second copy."""
+        return self._slots[name]
+
+    @property
+    def _needs_postgres(self) -> bool:
+        own = all("DATABASE_URL" in self.settings.own.get(service.name, {}) for service in self.services)
+        return not own and not self.settings.postgres_url
+
+    def _add(self, name: str, part: Part, *, address: str) -> Slot:
+        slot = Slot(name, part, address=address, log=self.folder.log(name), on_change=self._on_change)
+        self._slots[name] = slot
+        return slot
+
+    async def _start_engines(self, progress: Progress) -> None:
+        engines: list[Slot] = []
+        if self._needs_postgres:
+            port = free_port()
+            postgres = Postgres(
+                self.folder.path / "postgres",
+                port=port,
+                fsync=self._durable,
+                small=not self._durable,
+                log=self.folder.log(POSTGRES),
+            )
+            engines.append(self._add(POSTGRES, postgres, address=f"{LOOPBACK}:{port}"))
+        if not self.settings.nats_url:
+            port = free_port()
+            nats = Nats(self.folder.path / "nats", port=port, sync=self._durable, log=self.folder.log(NATS))
+            engines.append(self._add(NATS, nats, address=f"{LOOPBACK}:{port}"))
+        await _all(_start(slot, progress) for slot in engines)
+
+    async def _start_services(self, progress: Progress) -> None:
+        self.databases = await self._ensure_databases()
+        wires = Wires(self.databases, self.nats_url, self.addresses, self.issuer)
+        copies = [slot for service in self.services for slot in self._add_service(service, wires)]
+        first = [slot.part for slot in copies if slot.name in self.addresses]
+        began = time.monotonic()
+        await _all(part.migrate() for part in first if isinstance(part, ServicePart))
+        progress("databases", time.monotonic() - began)
+        # All at once: each is ready only when what it needs is, in whatever order they come up.
+        if self._edge:
+            self._write_edge()
+            envoy = Envoy(self.folder.path / "gateway" / "envoy.json", log=self.folder.log(GATEWAY))
+            copies.append(self._add(GATEWAY, envoy, address=self.gateway))
+        await _all(_start(slot, progress) for slot in copies)
+
+    def _add_service(self, service: Service, wires: Wires) -> list[Slot]:
+        """One slot per copy; only the first is called by others, the rest share its queues and timers."""
+        slots = []
+        for number in range(1, self._replicas.get(service.name, 1) + 1):
+            name = service.name if number == 1 else f"{service.name}-{number}"
+            listen = self.addresses[service.name] if number == 1 else f"{LOOPBACK}:{free_port()}"
+            ready_file = self.folder.path / "run" / f"{name}.ready"
+            part = ServicePart(
+                name,
+                service.command,
+                environment=environment(
+                    service,
+                    wires=wires,
+                    settings=self.settings,
+                    listen=listen,
+                    metrics_listen=f"{LOOPBACK}:{free_port()}",
+                    ready_file=ready_file,
+                ),
+                ready_file=ready_file,
+                log=self.folder.log(name),
+            )
+            slots.append(self._add(name, part, address=listen))
+        return slots
+
+    async def _ensure_databases(self) -> dict[str, str]:
+        """The address of each service's database: its own setting, else one made on the fleet's server."""
+        slot = self._slots.get(POSTGRES)
+        urls: dict[str, str] = {}
+        for service in self.services:
+            own = self.settings.own.get(service.name, {}).get("DATABASE_URL")
+            if own:
+                urls[service.name] = own
+            elif slot is not None and isinstance(slot.part, Postgres):
+                urls[service.name] = await slot.part.ensure_database(service.name)
+            else:
+                urls[service.name] = await databases.ensure_on(self.settings.postgres_url, f"iocedu_{service.name}")
+        return urls
+
+    def _write_edge(self) -> None:
+        from gateway.envoy.edge import Edge  # noqa: PLC0415  a fleet without an edge needs none of it
+        from gateway.envoy.render import bootstrap  # noqa: PLC0415
+
+        folder = self.folder.path / "gateway"
+        folder.mkdir(exist_ok=True)
+        edge = Edge(
+            listen=self.gateway,
+            admin=f"{LOOPBACK}:{free_port()}",
+            backends=self.addresses,
+            jwks=str(self.issuer.jwks),
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            otlp=self.settings.otlp_endpoint.removeprefix("http://"),
+            access_log=str(self.folder.log("access")),
+            home_unit=self.settings.home_unit,
+        )
+        (folder / "envoy.json").write_text(json.dumps(bootstrap(edge), ensure_ascii=False), "utf-8")
+
+    async def _checkpoint(self) -> None:
+        slot = self._slots.get(POSTGRES)
+        if slot is not None and isinstance(slot.part, Postgres) and slot.state is State.READY:
+            with contextlib.suppress(Exception):  # the shutdown that follows writes what this could not
+                await slot.part.execute("CHECKPOINT")
+
+    async def _keep_running(self) -> None:
+        """Start again what dies, and ask now and then whether what lives also serves."""
+        pinged = time.monotonic()
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL)
+            for slot in self._slots.values():
+                slot.watch()
+            if time.monotonic() - pinged > PING_INTERVAL:
+                await asyncio.gather(*(slot.ping() for slot in self._slots.values()))
+                pinged = time.monotonic()
+
+
+async def _start(slot: Slot, progress: Progress) -> None:
+    progress(slot.name, await slot.start())
+
+
+async def _stop(slots: Iterable[Slot], *, grace: float) -> None:
+    await asyncio.gather(*(slot.stop(grace=grace) for slot in slots))
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Await all, then raise the first failure: nothing is left half under way."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

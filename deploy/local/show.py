@@ -1,0 +1,94 @@
+"""`status` and `logs`: how the fleet is, and what its parts write. Refuses to show a run that is over as running."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.errors import NotStarted
+from deploy.local.folder import DataFolder
+from deploy.local.settings import FleetSettings
+
+COLOURS = {"ready": "green", "unready": "yellow", "starting": "yellow", "restarting": "red", "killed": "red"}
+NOT_RUNNING = 3  # As service managers answer.
+
+
+def status(settings: FleetSettings, *, as_json: bool) -> int:
+    """Show the fleet; 0 when all of it serves, 1 when some of it does not, 3 when it does not run."""
+    folder = DataFolder(settings.data)
+    state: dict[str, Any] = folder.state() if folder.locked else {"phase": "stopped", "parts": []}
+    state["demo"] = folder.demo()
+    if as_json:
+        print(json.dumps(state, indent=1))
+    else:
+        _print_table(state)
+    if not folder.locked:
+        return NOT_RUNNING
+    return 0 if state["phase"] == "running" and all(part["state"] == "ready" for part in state["parts"]) else 1
+
+
+def _print_table(state: dict[str, Any]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    if not state["parts"]:
+        console.print(f"{state['phase']}: make up starts it" if state["phase"] == "stopped" else state["phase"])
+        return
+    console.print(f"{state['phase']} since {state['started']}, http://{state['gateway']}/, process {state['pid']}")
+    table = Table(box=None, pad_edge=False)
+    for column in ("part", "state", "pid", "address", "restarts", ""):
+        table.add_column(column)
+    for part in state["parts"]:
+        colour = COLOURS.get(part["state"], "dim")
+        table.add_row(
+            part["name"],
+            f"[{colour}]{part['state']}[/{colour}]",
+            str(part["pid"] or "–"),
+            part["address"],
+            str(part["restarts"]),
+            part["detail"][:100].replace("[", r"\["),
+        )
+    console.print(table)
+
+
+def logs(settings: FleetSettings, names: Sequence[str], *, lines: int, follow: bool) -> int:
+    """Print the last lines of each log, then what is added to them until interrupted."""
+    folder = DataFolder(settings.data)
+    known = sorted(path.stem for path in folder.logs.glob("*.log"))
+    wrong = [name for name in names if name not in known]
+    if wrong or not known:
+        raise NotStarted(f"no log of {', '.join(wrong) or 'anything'} in {folder.logs}; there is {', '.join(known)}")
+    chosen = list(names) or [name for name in known if name != "access"]
+    width = max(map(len, chosen))
+    places: dict[str, int] = {}
+    for name in chosen:
+        content = folder.log(name).read_bytes()
+        places[name] = len(content)
+        for line in content.decode(errors="replace").splitlines()[-lines:]:
+            print(f"{name:<{width}} {line}")
+    try:
+        while follow:
+            time.sleep(0.3)
+            for name in chosen:
+                places[name] = _print_new(folder, name, places[name], width)
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _print_new(folder: DataFolder, name: str, place: int, width: int) -> int:
+    """Print whole lines added since `place`; the place to go on from. A log that shrank was turned over."""
+    path = folder.log(name)
+    size = path.stat().st_size if path.exists() else 0
+    if size < place:
+        place = 0
+    if size == place:
+        return place
+    with path.open("rb") as file:
+        file.seek(place)
+        added = file.read()
+    whole = added[: added.rfind(b"\n") + 1]
+    for line in whole.decode(errors="replace").splitlines():
+        print(f"{name:<{width}} {line}", flush=True)
+    return place + len(whole)
