@@ -1,0 +1,10 @@
+"""Reporting: every figure current, explained, and exact by any version of the hierarchy.
+
+Owns the projections of pupils, classes and staff (facts, the cube of stocks, class sizes, school totals), the catalogue
+of indicators, the rules of counting and the dated limits of class size.
+Publishes `figures-changed`.
+Listens to `records-changed` (records) and `connections-changed` (sync).
+Calls records' change feed, only to rebuild its projections.
+Refuses unknown indicators, dimensions and breakdowns, questions of too many cells, and to show small cells where a
+sensitive dimension is crossed.
+"""

@@ -1,0 +1,62 @@
+"""Events in: changed records and connections go to the use cases that follow them, a batch in one transaction."""
+
+from collections.abc import Sequence
+
+from iocedu.records.v1 import records_pb2
+from iocedu.sync.v1 import sync_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.bus import Bus, Event
+from chassis.database import Database
+from chassis.inbox import Consumer, consumer
+from services.reporting import convert
+from services.reporting.usecases import projecting
+
+SERVICE = "reporting"
+EVENTS_AT_ONCE = 32
+
+
+def consumers(database: Database, bus: Bus) -> list[Consumer]:
+    """The workers by which reporting follows records and sync."""
+    return [
+        consumer(
+            database,
+            bus,
+            service=SERVICE,
+            source="records",
+            event="records-changed",
+            handle=follow_records,
+            batch=EVENTS_AT_ONCE,
+        ),
+        consumer(
+            database,
+            bus,
+            service=SERVICE,
+            source="sync",
+            event="connections-changed",
+            handle=follow_connections,
+            batch=EVENTS_AT_ONCE,
+        ),
+    ]
+
+
+async def follow_records(connection: AsyncConnection, events: Sequence[Event]) -> None:
+    """Handle `records-changed`. History and news are announced apart, since history notifies nobody."""
+    rows: dict[bool, list[convert.FactRow]] = {}
+    for event in events:
+        message = records_pb2.RecordsChanged.FromString(event.data)
+        first = convert.first_position(event.headers)
+        rows.setdefault(message.backfill, []).extend(await convert.fact_rows(message.changes, first=first))
+    newest = max(event.time for event in events)
+    for backfill, changed in rows.items():
+        await projecting.follow_records(connection, changed, backfill=backfill, data_time=newest)
+
+
+async def follow_connections(connection: AsyncConnection, events: Sequence[Event]) -> None:
+    """Handle `connections-changed`."""
+    rows = [
+        row
+        for event in events
+        for row in convert.connection_rows(sync_pb2.ConnectionsChanged.FromString(event.data).connections)
+    ]
+    await projecting.follow_connections(connection, rows, data_time=max(event.time for event in events))

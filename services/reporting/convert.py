@@ -1,0 +1,181 @@
+"""Where protobuf and domain meet: changes become rows of facts, figures become answers and events.
+
+Refuses an event without its position in the feed: nothing could say what is newer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from iocedu.records.v1 import records_pb2, resources_pb2
+from iocedu.reporting.v1 import reporting_pb2
+from iocedu.sync.v1 import sync_pb2
+
+from chassis.errors import Fault, Kind
+from services.reporting.domain.catalogue import Indicator
+from services.reporting.domain.figures import ClassFigures, Figure, SchoolFigures
+
+POSITION_HEADER = "iocedu-position"
+SLICE = 500  # Changes converted before the loop runs other work.
+MOST_ENTRIES = 1000  # Entries of one figures-changed event.
+PRESENT = "01"  # Stands for the status of a class, which has none of its own.
+UNKNOWN_SEX = "0"
+
+PUPIL = resources_pb2.OBJECT_TYPE_PUPIL
+SCHOOL_CLASS = resources_pb2.OBJECT_TYPE_SCHOOL_CLASS
+STAFF_MEMBER = resources_pb2.OBJECT_TYPE_STAFF_MEMBER
+COUNTED_TYPES = (PUPIL, SCHOOL_CLASS, STAFF_MEMBER)
+MEASURES = {PUPIL: "pupils", SCHOOL_CLASS: "classes", STAFF_MEMBER: "staff"}
+
+FactRow = tuple[int, str, str, int, int, str, str, str, str, str, str, str | None]
+ConnectionRow = tuple[int, datetime | None, datetime | None]
+
+
+def first_position(headers: Mapping[str, str]) -> int:
+    """Position of an event's first change; raises INVALID where the event does not say it."""
+    try:
+        return int(headers[POSITION_HEADER])
+    except (KeyError, ValueError):
+        raise Fault(
+            Kind.INVALID,
+            "NO_POSITION",
+            vi="Sự kiện records-changed không ghi vị trí trong luồng thay đổi.",
+            en="The event records-changed does not say its position in the change feed.",
+        ) from None
+
+
+async def fact_rows(changes: Sequence[records_pb2.Change], *, first: int | None = None) -> list[FactRow]:
+    """Rows of facts, in slices between which the loop runs; what no figure counts is left out.
+
+    The changes of an event have positions `first`, `first` + 1, …; those of the feed carry their own.
+    """
+    rows: list[FactRow] = []
+    for start in range(0, len(changes), SLICE):
+        part = changes[start : start + SLICE]
+        rows.extend(_rows(part, None if first is None else first + start))
+        await asyncio.sleep(0)
+    return rows
+
+
+def _rows(changes: Iterable[records_pb2.Change], first: int | None) -> Iterator[FactRow]:
+    for place, change in enumerate(changes):
+        kind = change.type
+        measure = MEASURES.get(kind)
+        if measure is None:
+            continue
+        row = change.row
+        position = change.position if first is None else first + place
+        school, key = change.school_id, row.key
+        if row.deleted:
+            yield school, measure, key, position, 0, "", "", "", "", "", "", None
+        elif kind == PUPIL:
+            pupil = row.pupil
+            yield (
+                school, measure, key, position, pupil.school_year, pupil.level, pupil.grade, pupil.sex or UNKNOWN_SEX,
+                pupil.ethnic_group, pupil.class_key, "", pupil.status,
+            )  # fmt: skip
+        elif kind == SCHOOL_CLASS:
+            group = row.school_class
+            yield (
+                school, measure, key, position, group.school_year, group.level, group.grade, "", "", key, group.name,
+                PRESENT,
+            )  # fmt: skip
+        else:
+            member = row.staff_member
+            yield (
+                school, measure, key, position, member.school_year, member.level, "", member.sex or UNKNOWN_SEX,
+                member.ethnic_group, "", "", member.status,
+            )  # fmt: skip
+
+
+def connection_rows(connections: Iterable[sync_pb2.Connection]) -> Iterator[ConnectionRow]:
+    """School, first and last time it sent something."""
+    for connection in connections:
+        first = connection.first_accept_time if connection.HasField("first_accept_time") else None
+        last = connection.last_accept_time if connection.HasField("last_accept_time") else None
+        yield (
+            connection.school_id,
+            first.ToDatetime(tzinfo=UTC) if first is not None else None,
+            last.ToDatetime(tzinfo=UTC) if last is not None else None,
+        )
+
+
+def figures_changed(
+    schools: Sequence[SchoolFigures], classes: Sequence[ClassFigures], *, backfill: bool
+) -> Iterator[reporting_pb2.FiguresChanged]:
+    """Events of at most 1,000 entries; none when nothing changed."""
+    entries: list[SchoolFigures | ClassFigures] = [*schools, *classes]
+    for start in range(0, len(entries), MOST_ENTRIES):
+        event = reporting_pb2.FiguresChanged(backfill=backfill)
+        for entry in entries[start : start + MOST_ENTRIES]:
+            if isinstance(entry, SchoolFigures):
+                event.schools.add(
+                    school_id=entry.school_id,
+                    school_year=entry.school_year,
+                    pupil_count=entry.pupil_count,
+                    class_count=entry.class_count,
+                    staff_count=entry.staff_count,
+                    version=entry.version,
+                )
+            else:
+                event.classes.add(
+                    school_id=entry.school_id,
+                    class_key=entry.class_key,
+                    school_year=entry.school_year,
+                    name=entry.name,
+                    grade=entry.grade,
+                    size=entry.size,
+                    size_limit=entry.size_limit,
+                    limit_source=entry.limit_source,
+                    active=entry.active,
+                    version=entry.version,
+                )
+        yield event
+
+
+def indicator_message(indicator: Indicator) -> reporting_pb2.Indicator:
+    """An entry of the catalogue."""
+    return reporting_pb2.Indicator(
+        code=indicator.code,
+        name_vi=indicator.name_vi,
+        name_en=indicator.name_en,
+        counting_rule_vi=indicator.counting_rule_vi,
+        counting_rule_en=indicator.counting_rule_en,
+        unit_of_count=indicator.unit_of_count,
+        dimensions=indicator.dimensions,
+        source_document=indicator.source_document,
+    )
+
+
+async def figure_messages(figures: Sequence[Figure], names: Mapping[int, str]) -> AsyncIterator[reporting_pb2.Figure]:
+    """Figures with their units' names, in slices between which the loop runs."""
+    for place, figure in enumerate(figures):
+        if place % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
+        yield figure_message(figure, names)
+
+
+def figure_message(figure: Figure, names: Mapping[int, str]) -> reporting_pb2.Figure:
+    """One figure with its unit's name."""
+    return reporting_pb2.Figure(
+        indicator=figure.indicator,
+        unit_id=figure.unit_id,
+        unit_name=names[figure.unit_id],
+        dimension_values=figure.dimension_values,
+        value=figure.value,
+        numerator=figure.numerator,
+        denominator=figure.denominator,
+        suppressed=figure.suppressed,
+        reporting_school_count=figure.completeness.reporting,
+        expected_school_count=figure.completeness.expected,
+    )
+
+
+def timestamp(instant: datetime | None) -> Timestamp | None:
+    """An instant on the wire."""
+    if instant is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(instant)
+    return message

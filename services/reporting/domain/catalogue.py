@@ -1,0 +1,81 @@
+"""Indicators as values: what is counted, over what, by which dimensions, and how a value follows from its terms.
+
+Refuses a ratio over a sensitive dimension: its numerator and denominator together would point at persons.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+DIMENSIONS = ("level", "grade", "sex", "ethnic_group")
+SENSITIVE_DIMENSIONS = frozenset({"ethnic_group"})
+MOST_DIMENSIONS = 4
+
+# Measures that are not stocks of the cube: they follow from the tree of units and from the connections.
+SCHOOLS = "schools"
+SCHOOLS_CONNECTED = "schools_connected"
+UNIT_MEASURES = frozenset({SCHOOLS, SCHOOLS_CONNECTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A sum of one measure's cells, of those whose dimensions have the given values where some are given."""
+
+    measure: str
+    where: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """One entry of the catalogue. A count has no denominator; a ratio's value is numerator / denominator * scale."""
+
+    code: str
+    name_vi: str
+    name_en: str
+    counting_rule_vi: str
+    counting_rule_en: str
+    unit_of_count: str
+    dimensions: tuple[str, ...]
+    source_document: str
+    numerator: Term
+    denominator: Term | None = None
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.denominator is not None and not SENSITIVE_DIMENSIONS.isdisjoint(self.dimensions):
+            raise ValueError(f"{self.code}: a ratio cannot be broken down by a sensitive dimension")
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether it has a denominator."""
+        return self.denominator is not None
+
+    def value(self, numerator: int, denominator: int) -> float | None:
+        """The value from its terms; None for a ratio over nothing."""
+        if self.denominator is None:
+            return float(numerator)
+        return numerator / denominator * self.scale if denominator else None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All indicators in the order of the catalogue."""
+
+    indicators: tuple[Indicator, ...]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every code."""
+        return tuple(indicator.code for indicator in self.indicators)
+
+    def find(self, code: str) -> Indicator | None:
+        """The indicator of that code."""
+        return next((indicator for indicator in self.indicators if indicator.code == code), None)
+
+    def with_dimensions(self, dimensions: Sequence[str]) -> tuple[Indicator, ...]:
+        """Those that can be broken down by all of the dimensions."""
+        return tuple(indicator for indicator in self.indicators if set(dimensions) <= set(indicator.dimensions))
+
+
+def crosses_sensitive(dimensions: Iterable[str]) -> bool:
+    """Whether a breakdown by these dimensions can point at persons."""
+    return not SENSITIVE_DIMENSIONS.isdisjoint(dimensions)

@@ -1,0 +1,55 @@
+"""A figure as it is answered: a value, what it was computed from, and how complete its data are."""
+
+from dataclasses import dataclass
+
+from services.reporting.domain.cube import Values
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Schools that should have sent data for the school year, and how many of them have."""
+
+    reporting: int
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One cell of an answer. `value` is None where there are no data, and where it is withheld (`suppressed`)."""
+
+    indicator: str
+    unit_id: int
+    dimension_values: Values
+    value: float | None
+    numerator: int | None
+    denominator: int | None
+    completeness: Completeness
+    suppressed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolFigures:
+    """Totals of a school in a school year; `version` rises with each change."""
+
+    school_id: int
+    school_year: int
+    pupil_count: int
+    class_count: int
+    staff_count: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """Size of a class beside its legal limit (0: none known); `version` rises with each change."""
+
+    school_id: int
+    school_year: int
+    class_key: str
+    name: str
+    grade: str
+    size: int
+    size_limit: int
+    limit_source: str
+    active: bool
+    version: int

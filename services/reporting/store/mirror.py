@@ -1,0 +1,112 @@
+"""The stocks in memory, one copy a replica, brought up to the head before each question: exact, and cheap to sum.
+
+A question costs one look at the head; what moved since is read school by school. Memory is only a copy: losing it loses
+nothing, and two replicas answer the same.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from services.reporting.domain.cube import Column, Combinations
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far the figures are: the position of the newest change, and when that was committed where it came from."""
+
+    position: int
+    data_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stocks:
+    """What a question is answered from: one school year as it stood at one head. Never altered."""
+
+    head: Head
+    columns: Mapping[str, Mapping[int, Column]]  # By measure, then school.
+    combinations: Mapping[str, Combinations]
+    reporting: frozenset[int]  # Schools that have sent anything for the year.
+    connected: frozenset[int]  # Schools that have ever sent anything.
+
+
+@dataclass
+class Mirror:
+    """Keeps the years asked for. One refresh runs at a time, and serves all who wait for it."""
+
+    database: Database
+    most_years: int = 12
+    _years: dict[int, Stocks] = field(default_factory=dict)
+    _combinations: dict[str, Combinations] = field(default_factory=dict)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def head(self) -> Head:
+        """Where the figures stand now."""
+        async with self.database.connection() as connection:
+            return await _head(connection)
+
+    async def stocks(self, school_year: int) -> Stocks:
+        """The year's stocks, no older than this call."""
+        async with self._lock, self.database.connection() as connection:
+            head = await _head(connection)
+            known = self._years.get(school_year)
+            if known is None or known.head.position != head.position:
+                known = await self._refresh(connection, school_year, known, head=head)
+            elif known.head != head:
+                known = Stocks(head, known.columns, known.combinations, known.reporting, known.connected)
+            # The year asked for last is dropped last.
+            self._years.pop(school_year, None)
+            self._years[school_year] = known
+            while len(self._years) > self.most_years:
+                self._years.pop(next(iter(self._years)))
+            return known
+
+    async def _refresh(
+        self, connection: AsyncConnection, school_year: int, known: Stocks | None, *, head: Head
+    ) -> Stocks:
+        # A database restored to an earlier state has a lower head: nothing known is worth keeping then.
+        if known is not None and known.head.position > head.position:
+            known = None
+        after = known.head.position if known else -1
+        columns = {measure: dict(schools) for measure, schools in known.columns.items()} if known else {}
+        moved: set[int] = set()
+        for row in await connection.execute(_MOVED, {"school_year": school_year, "after": after}):
+            if row.school_id not in moved:
+                moved.add(row.school_id)
+                for schools in columns.values():
+                    schools.pop(row.school_id, None)
+            if row.measure is not None:
+                combinations = self._combinations.setdefault(row.measure, Combinations())
+                columns.setdefault(row.measure, {})[row.school_id] = combinations.column(row.combinations, row.values_)
+        connected = await connection.scalars(_CONNECTED, {"after": after})
+        return Stocks(
+            head=head,
+            columns=columns,
+            combinations=self._combinations,
+            reporting=(known.reporting if known else frozenset()) | moved,
+            connected=(known.connected if known else frozenset()) | frozenset(connected),
+        )
+
+
+async def _head(connection: AsyncConnection) -> Head:
+    row = (await connection.execute(_HEAD)).one()
+    return Head(row.position, row.data_time)
+
+
+_HEAD = sa.text("SELECT position, data_time FROM head")
+
+# One statement, so one moment: what it sees beyond the head just read is read again at the next refresh.
+_MOVED = sa.text("""
+SELECT school_figure.school_id, stock.measure,
+    array_agg(concat_ws('|', level, grade, sex, ethnic_group)) AS combinations, array_agg(value) AS values_
+FROM school_figure LEFT JOIN stock ON stock.school_id = school_figure.school_id
+    AND stock.school_year = school_figure.school_year AND value <> 0
+WHERE school_figure.school_year = :school_year AND version > :after
+GROUP BY school_figure.school_id, stock.measure
+""")
+_CONNECTED = sa.text("SELECT school_id FROM connection WHERE version > :after AND first_accept_time IS NOT NULL")

@@ -1,0 +1,166 @@
+# ruff: noqa: S608 (statements are put together from constants of these modules; nothing comes from outside)
+"""Counts anew from the facts what the projection follows by differences: to verify that both agree, and to repair.
+
+The two are written independently on purpose: a recount knows neither old values nor order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import lock_keys
+from services.reporting.domain.figures import ClassFigures, SchoolFigures
+from services.reporting.store.projection import COUNTED, LIMITED, SCHOOL_LOCKS, Changed
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A figure that is not what a recount gives."""
+
+    table: str
+    key: tuple[Any, ...]
+    kept: Any
+    recounted: Any
+
+
+async def differences(connection: AsyncConnection, schools: Sequence[int] | None = None) -> list[Difference]:
+    """Where the projection and a recount differ, of all schools or the given ones; both seen at one moment each."""
+    given = {"schools": None if schools is None else list(schools)}
+    found: list[Difference] = []
+    for table, statement in _COMPARE.items():
+        for *key, kept, recounted in await connection.execute(statement, given):
+            found.append(Difference(table, tuple(key), kept, recounted))
+    return found
+
+
+async def schools(connection: AsyncConnection) -> list[int]:
+    """Every school that any projection knows."""
+    return list(await connection.scalars(_SCHOOLS))
+
+
+async def repair(connection: AsyncConnection, wanted: Sequence[int]) -> Changed:
+    """Put the recounted figures of schools in place of the kept ones where any differ; says what they are now."""
+    await lock_keys(connection, wanted, space=SCHOOL_LOCKS)
+    await connection.execute(_RECOUNT_FACTS, {"schools": list(wanted)})
+    wrong = sorted({int(found.key[0]) for found in await differences(connection, wanted)})
+    if not wrong:
+        return Changed()
+    position = await connection.scalar(_ADVANCE)
+    given = {"schools": wrong, "version": position}
+    for table in ("stock", "class_figure"):
+        await connection.execute(sa.text(f"DELETE FROM {table} WHERE school_id = ANY(:schools)"), {"schools": wrong})
+    await connection.execute(_FILL_STOCKS, given)
+    classes = await connection.execute(_FILL_CLASSES, given)
+    totals = await connection.execute(_FILL_SCHOOLS, given)
+    return Changed(
+        schools=[SchoolFigures(*row) for row in totals],
+        classes=[ClassFigures(*row) for row in classes],
+    )
+
+
+_OF_SCHOOLS = "(CAST(:schools AS bigint[]) IS NULL OR school_id = ANY(CAST(:schools AS bigint[])))"
+
+_CLASSES = f"""
+SELECT given.school_id, given.school_year, given.class_key, given.size, given.level, given.grade, given.name,
+    given.active, coalesce(norm.size_limit, 0) AS size_limit, coalesce(norm.source, '') AS limit_source,
+    given.active AND coalesce(norm.size_limit, 0) BETWEEN 1 AND given.size - 1 AS oversize
+FROM (
+    SELECT school_id, school_year, class_key,
+        (count(*) FILTER (WHERE measure = 'pupils' AND counted))::integer AS size,
+        coalesce(max(level) FILTER (WHERE measure = 'classes'), '') AS level,
+        coalesce(max(grade) FILTER (WHERE measure = 'classes'), '') AS grade,
+        coalesce(max(name) FILTER (WHERE measure = 'classes'), '') AS name,
+        coalesce(bool_or(counted) FILTER (WHERE measure = 'classes'), false) AS active
+    FROM fact WHERE class_key <> '' AND school_year > 0 AND {_OF_SCHOOLS}
+    GROUP BY school_id, school_year, class_key
+) AS given LEFT JOIN norm ON {LIMITED}
+"""
+_STOCKS = f"""
+SELECT school_id, school_year, measure, level, grade, sex, ethnic_group, count(*) AS value
+FROM fact WHERE counted AND {_OF_SCHOOLS}
+GROUP BY school_id, school_year, measure, level, grade, sex, ethnic_group
+UNION ALL
+SELECT school_id, school_year, 'classes_oversize', level, grade, '', '', count(*)
+FROM ({_CLASSES}) AS classes WHERE oversize GROUP BY school_id, school_year, level, grade
+"""
+_TOTALS = f"""
+SELECT school_id, school_year, count(*) FILTER (WHERE measure = 'pupils' AND counted) AS pupil_count,
+    count(*) FILTER (WHERE measure = 'classes' AND counted) AS class_count,
+    count(*) FILTER (WHERE measure = 'staff' AND counted) AS staff_count
+FROM fact WHERE school_year > 0 AND {_OF_SCHOOLS} GROUP BY school_id, school_year
+"""
+
+# A row that stands for nothing (no pupil, no class, no member of staff) is no difference to its absence.
+_COMPARE = {
+    "stock": sa.text(f"""
+        SELECT school_id, school_year, measure, level, grade, sex, ethnic_group, kept.value, recounted.value
+        FROM (SELECT * FROM stock WHERE value <> 0 AND {_OF_SCHOOLS}) AS kept
+        FULL JOIN ({_STOCKS}) AS recounted USING (school_id, school_year, measure, level, grade, sex, ethnic_group)
+        WHERE kept.value IS DISTINCT FROM recounted.value
+    """),
+    "class_figure": sa.text(f"""
+        SELECT school_id, school_year, class_key, CAST(kept.content AS text), CAST(recounted.content AS text)
+        FROM (
+            SELECT school_id, school_year, class_key,
+                ROW(size, level, grade, name, active, size_limit, limit_source, oversize) AS content
+            FROM class_figure WHERE (size <> 0 OR name <> '') AND {_OF_SCHOOLS}
+        ) AS kept FULL JOIN (
+            SELECT school_id, school_year, class_key,
+                ROW(size, level, grade, name, active, size_limit, limit_source, oversize) AS content
+            FROM ({_CLASSES}) AS classes WHERE size <> 0 OR name <> ''
+        ) AS recounted USING (school_id, school_year, class_key)
+        WHERE kept.content IS DISTINCT FROM recounted.content
+    """),
+    "school_figure": sa.text(f"""
+        SELECT school_id, school_year, CAST(kept.content AS text), CAST(recounted.content AS text)
+        FROM (
+            SELECT school_id, school_year, ROW(pupil_count, class_count, staff_count) AS content
+            FROM school_figure WHERE pupil_count + class_count + staff_count <> 0 AND {_OF_SCHOOLS}
+        ) AS kept FULL JOIN (
+            SELECT school_id, school_year, ROW(pupil_count, class_count, staff_count) AS content
+            FROM ({_TOTALS}) AS totals WHERE pupil_count + class_count + staff_count <> 0
+        ) AS recounted USING (school_id, school_year)
+        WHERE kept.content IS DISTINCT FROM recounted.content
+    """),
+}
+
+_SCHOOLS = sa.text(
+    "SELECT school_id FROM fact UNION SELECT school_id FROM stock UNION SELECT school_id FROM class_figure"
+    " UNION SELECT school_id FROM school_figure ORDER BY 1"
+)
+_ADVANCE = sa.text("UPDATE head SET position = position + 1 RETURNING position")
+
+# The rules of counting may be others than when a fact came.
+_RECOUNT_FACTS = sa.text(f"""
+UPDATE fact AS stored SET counted = NOT stored.counted
+FROM (
+    SELECT given.school_id, given.measure, given.key, rule.status IS NOT NULL AS counted
+    FROM fact AS given LEFT JOIN counting_rule AS rule ON {COUNTED}
+    WHERE given.school_id = ANY(CAST(:schools AS bigint[]))
+) AS given
+WHERE stored.school_id = given.school_id AND stored.measure = given.measure AND stored.key = given.key
+    AND stored.counted <> given.counted
+""")
+_FILL_STOCKS = sa.text(
+    f"INSERT INTO stock (school_id, school_year, measure, level, grade, sex, ethnic_group, value) {_STOCKS}"
+)
+_FILL_CLASSES = sa.text(
+    "INSERT INTO class_figure (school_id, school_year, class_key, size, level, grade, name, active, size_limit,"
+    " limit_source, version) SELECT school_id, school_year, class_key, size, level, grade, name, active, size_limit,"
+    f" limit_source, CAST(:version AS bigint) FROM ({_CLASSES}) AS classes"
+    " RETURNING school_id, school_year, class_key, name, grade, size, size_limit, limit_source, active, version"
+)
+_FILL_SCHOOLS = sa.text(f"""
+INSERT INTO school_figure AS stored (school_id, school_year, pupil_count, class_count, staff_count, version)
+SELECT school_id, school_year, coalesce(pupil_count, 0), coalesce(class_count, 0), coalesce(staff_count, 0),
+    CAST(:version AS bigint)
+FROM ({_TOTALS}) AS totals
+FULL JOIN (SELECT school_id, school_year FROM school_figure WHERE {_OF_SCHOOLS}) AS present
+    USING (school_id, school_year)
+ON CONFLICT (school_id, school_year) DO UPDATE SET pupil_count = excluded.pupil_count,
+    class_count = excluded.class_count, staff_count = excluded.staff_count, version = excluded.version
+RETURNING school_id, school_year, pupil_count, class_count, staff_count, version
+""")

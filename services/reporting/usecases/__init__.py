@@ -1,0 +1,1 @@
+"""What reporting does: follow changes, answer questions, watch figures, verify and rebuild."""

@@ -1,0 +1,49 @@
+"""Follows changes: projections, and the event that tells what became of the figures, in one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.outbox import Outgoing, append
+from services.reporting import convert
+from services.reporting.store import projection
+from services.reporting.store.projection import Changed, FactRow
+
+FIGURES_CHANGED = "figures-changed"
+
+
+async def follow_records(
+    connection: AsyncConnection,
+    rows: Sequence[FactRow],
+    *,
+    backfill: bool,
+    data_time: datetime | None = None,
+    again: bool = False,
+) -> Changed:
+    """Bring facts and figures up to changed records and announce the figures that moved."""
+    changed = await projection.merge(connection, rows, data_time=data_time, again=again)
+    await announce(connection, changed, backfill=backfill)
+    return changed
+
+
+async def follow_connections(
+    connection: AsyncConnection,
+    rows: Sequence[tuple[int, datetime | None, datetime | None]],
+    *,
+    data_time: datetime | None,
+) -> None:
+    """Note which schools have sent something."""
+    await projection.connect_schools(connection, rows, data_time=data_time)
+
+
+async def announce(connection: AsyncConnection, changed: Changed, *, backfill: bool) -> None:
+    """Append `figures-changed` to the transaction, if anything changed."""
+    events = convert.figures_changed(changed.schools, changed.classes, backfill=backfill)
+    await append(
+        connection,
+        [
+            Outgoing(FIGURES_CHANGED, event.SerializeToString(), count=len(event.schools) + len(event.classes))
+            for event in events
+        ],
+    )
