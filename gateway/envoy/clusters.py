@@ -11,10 +11,9 @@ OTLP = "otlp"
 
 def clusters(edge: Edge) -> list[dict[str, Any]]:
     """All clusters of the edge."""
-    found = [_service(name, address) for name, address in sorted(edge.backends.items())]
+    found = [_service(name, addresses) for name, addresses in sorted(edge.backends.items())]
     if edge.otlp:
-        host, port = host_port(urlsplit(edge.otlp).netloc or edge.otlp)
-        found.append(_cluster(OTLP, host, port) | _http2())
+        found.append(_cluster(OTLP, urlsplit(edge.otlp).netloc or edge.otlp) | _http2())
     if "://" in edge.jwks:
         found.append(_key_set(edge.jwks))
     return found
@@ -25,10 +24,9 @@ def socket(host: str, port: int) -> dict[str, Any]:
     return {"socket_address": {"address": host, "port_value": port}}
 
 
-def _service(name: str, address: str) -> dict[str, Any]:
-    host, port = host_port(address)
+def _service(name: str, addresses: str) -> dict[str, Any]:
     return (
-        _cluster(name, host, port)
+        _cluster(name, addresses)
         | _http2()
         | {
             "health_checks": [
@@ -58,17 +56,18 @@ def _service(name: str, address: str) -> dict[str, Any]:
     )
 
 
-def _cluster(name: str, host: str, port: int) -> dict[str, Any]:
+def _cluster(name: str, addresses: str) -> dict[str, Any]:
+    hosts = [host_port(address) for address in addresses.split(",")]
     cluster: dict[str, Any] = {
         "name": name,
         "connect_timeout": "2s",
         "lb_policy": "ROUND_ROBIN",
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(host, port)}}]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(*host)}} for host in hosts]}],
         },
     }
-    if is_name(host):
+    if any(is_name(host) for host, _ in hosts):
         return cluster | {"type": "STRICT_DNS", "dns_refresh_rate": "5s", "respect_dns_ttl": False}
     return cluster | {"type": "STATIC"}
 
@@ -89,7 +88,7 @@ def _http2() -> dict[str, Any]:
 def _key_set(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    cluster = _cluster(JWKS, host, parts.port or (443 if parts.scheme == "https" else 80))
+    cluster = _cluster(JWKS, f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}")
     if parts.scheme == "https":
         cluster["transport_socket"] = {
             "name": "envoy.transport_sockets.tls",

@@ -26,7 +26,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Edge:
-    """One gateway. Addresses are `host:port`; a host that is a name is resolved and all its addresses used."""
+    """One gateway. Addresses are `host:port`, several copies of a service separated by commas; a host that is a name is
+    resolved, and all its addresses are used in turn.
+    """
 
     listen: str
     backends: Mapping[str, str]

@@ -1,0 +1,89 @@
+"""The OpenAPI description says what the protos say."""
+
+import pytest
+
+from gateway.interface import load
+from gateway.openapi import document
+
+INTERFACE = load()
+DOCUMENT = document(INTERFACE)
+
+
+def _operation(path, verb="get"):
+    return DOCUMENT["paths"][path][verb]
+
+
+def _parameters(path, verb="get"):
+    return {each["name"]: each for each in _operation(path, verb)["parameters"]}
+
+
+def test_every_method_with_a_rest_face_is_there_once():
+    """One operation a method, under its own id."""
+    ids = [each["operationId"] for verbs in DOCUMENT["paths"].values() for each in verbs.values()]
+    assert sorted(ids) == sorted({f"{m.service.rpartition('.')[2]}_{m.name}" for m in INTERFACE.public if m.rest})
+
+
+def test_comments_become_descriptions():
+    """What the proto's author wrote is what the integrator reads, with who may call it."""
+    text = _operation("/v1/units/{unit}/indicators")["description"]
+    assert text.startswith("Computes indicators for a unit")
+    assert "`head_teacher`" in text
+    assert "held on `unit` or above it" in text
+
+
+def test_path_and_query_parameters_carry_their_rules():
+    """A client generated from it refuses what the service would refuse."""
+    found = _parameters("/v1/units/{unit}/indicators")
+    assert found["unit"]["in"] == "path"
+    assert found["unit"]["required"] is True
+    assert found["unit"]["schema"] == {"type": "string", "minLength": 1, "maxLength": 64}
+    assert found["dimensions"]["schema"]["maxItems"] == 4
+    assert found["school_year"]["schema"] == {"type": "integer", "format": "int32", "minimum": 0}
+    assert found["hierarchy_as_of"]["schema"]["pattern"].startswith("^([0-9]{4}")
+
+
+def test_fields_of_a_nested_message_are_dotted_query_parameters():
+    """Beside a document, what it is travels in the query."""
+    found = _parameters("/v1/units/{unit}/push", "post")
+    assert {"unit", "profile", "batch.batch_id", "batch.source", "batch.backfill"} == set(found)
+    content = _operation("/v1/units/{unit}/push", "post")["requestBody"]["content"]
+    assert set(content) == {"application/json", "application/x-ndjson"}
+    assert content["application/json"]["schema"]["properties"]["rows"]["items"] == {
+        "$ref": "#/components/schemas/iocedu.records.v1.Row"
+    }
+
+
+def test_a_body_that_is_the_rest_of_the_message_leaves_out_what_is_in_the_path():
+    """`body: *` does not ask for the unit twice."""
+    schema = _operation("/v1/units/{unit}/alerts/{alert_id}:acknowledge", "post")["requestBody"]["content"]
+    assert set(schema["application/json"]["schema"]["properties"]) == {"note", "etag"}
+    created = _operation("/v1/grants", "post")["requestBody"]["content"]["application/json"]["schema"]
+    assert created["$ref"] == "#/components/schemas/iocedu.records.v1.Grant"
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "expected"),
+    [
+        ("iocedu.alerts.v1.Alert", "alert_id", {"type": "string", "format": "int64"}),
+        ("iocedu.alerts.v1.Alert", "create_time", {"type": "string", "format": "date-time"}),
+        ("iocedu.alerts.v1.Alert", "facts", {"type": "object", "additionalProperties": {"type": "string"}}),
+        ("iocedu.reporting.v1.Figure", "value", {"type": "number"}),
+        ("iocedu.alerts.v1.Alert", "state", {"$ref": "#/components/schemas/iocedu.alerts.v1.AlertState"}),
+    ],
+)
+def test_fields_are_described_as_they_travel_in_json(message, field, expected):
+    """64-bit integers are strings, instants are RFC 3339, enums are names."""
+    schema = DOCUMENT["components"]["schemas"][message]["properties"][field]
+    assert expected.items() <= schema.items()
+    assert schema["description"]
+
+
+def test_the_error_shape_and_its_details_are_described():
+    """Every operation answers errors as google.rpc.Status; the kinds of details are there to read."""
+    schemas = DOCUMENT["components"]["schemas"]
+    kinds = {"google.rpc.Status", "google.rpc.ErrorInfo", "google.rpc.BadRequest", "google.rpc.RetryInfo"}
+    assert kinds <= set(schemas)
+    for verbs in DOCUMENT["paths"].values():
+        for each in verbs.values():
+            error = each["responses"]["403"]["content"]["application/json"]["schema"]
+            assert error == {"$ref": "#/components/schemas/google.rpc.Status"}
