@@ -27,6 +27,7 @@ ACK_SECONDS = 30.0  # After this long without a word an event is handed out agai
 PUBLISH_SECONDS = 10.0
 MOST_PAYLOAD = 900_000  # NATS refuses messages above 1 MB by default, headers included.
 REQUEST_SECONDS = 5.0  # How long one pull request lives in the broker.
+REQUEST_BYTES = 16 * 1024 * 1024  # At most this much is handled in one transaction, however many events are asked for.
 SLICE_SECONDS = 0.5  # How late the end of the process is noticed while nothing comes.
 
 log = structlog.get_logger(__name__)
@@ -190,7 +191,9 @@ class Bus:
             ),
         )
         inbox = self.client.new_inbox()
-        subscription = await self.client.subscribe(inbox)
+        subscription = await self.client.subscribe(
+            inbox, pending_bytes_limit=0
+        )  # What is asked for is bounded instead.
         pull = Pull(
             bus=self, subscription=subscription, inbox=inbox, stream=stream_of(source), durable=durable, batch=batch
         )
@@ -254,7 +257,7 @@ class Pull:
         if self._wanted > 0 and now < self._expires and self._connections == self._bus.connections:
             return
         self._wanted, self._expires, self._connections = self._batch, now + REQUEST_SECONDS + 1, self._bus.connections
-        request = {"batch": self._batch, "expires": int(REQUEST_SECONDS * 1e9)}
+        request = {"batch": self._batch, "max_bytes": REQUEST_BYTES, "expires": int(REQUEST_SECONDS * 1e9)}
         await self._bus.client.publish(self._subject, json.dumps(request).encode(), reply=self._inbox)
 
     def _ended(self, status: str, description: str) -> None:

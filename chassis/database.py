@@ -195,6 +195,8 @@ def _fault_of(error: BaseException | None) -> Fault | None:
         cause = error.orig.__cause__ if error.orig is not None else None
         return _fault_of(cause)
     state = getattr(error, "sqlstate", None)
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return _busy()  # A migration changed a table since the statement was prepared; the next try prepares it anew.
     if state in _BUSY_STATES:
         return _busy()
     if state in _GONE_STATES or isinstance(error, asyncpg.PostgresConnectionError):
