@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from google.rpc import error_details_pb2
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
 from gateway.interface import load
 from gateway.openapi import document

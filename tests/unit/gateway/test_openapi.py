@@ -1,5 +1,7 @@
 """The OpenAPI description says what the protos say."""
 
+from typing import Any
+
 import pytest
 
 from gateway.interface import load
@@ -9,21 +11,22 @@ INTERFACE = load()
 DOCUMENT = document(INTERFACE)
 
 
-def _operation(path, verb="get"):
-    return DOCUMENT["paths"][path][verb]
+def _operation(path: str, verb: str = "get") -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][path][verb]
+    return found
 
 
-def _parameters(path, verb="get"):
+def _parameters(path: str, verb: str = "get") -> dict[str, Any]:
     return {each["name"]: each for each in _operation(path, verb)["parameters"]}
 
 
-def test_every_method_with_a_rest_face_is_there_once():
+def test_every_method_with_a_rest_face_is_there_once() -> None:
     """One operation a method, under its own id."""
     ids = [each["operationId"] for verbs in DOCUMENT["paths"].values() for each in verbs.values()]
     assert sorted(ids) == sorted({f"{m.service.rpartition('.')[2]}_{m.name}" for m in INTERFACE.public if m.rest})
 
 
-def test_comments_become_descriptions():
+def test_comments_become_descriptions() -> None:
     """What the proto's author wrote is what the integrator reads, with who may call it."""
     text = _operation("/v1/units/{unit}/indicators")["description"]
     assert text.startswith("Computes indicators for a unit")
@@ -31,7 +34,7 @@ def test_comments_become_descriptions():
     assert "held on `unit` or above it" in text
 
 
-def test_path_and_query_parameters_carry_their_rules():
+def test_path_and_query_parameters_carry_their_rules() -> None:
     """A client generated from it refuses what the service would refuse."""
     found = _parameters("/v1/units/{unit}/indicators")
     assert found["unit"]["in"] == "path"
@@ -42,7 +45,7 @@ def test_path_and_query_parameters_carry_their_rules():
     assert found["hierarchy_as_of"]["schema"]["pattern"].startswith("^([0-9]{4}")
 
 
-def test_fields_of_a_nested_message_are_dotted_query_parameters():
+def test_fields_of_a_nested_message_are_dotted_query_parameters() -> None:
     """Beside a document, what it is travels in the query."""
     found = _parameters("/v1/units/{unit}/push", "post")
     assert {"unit", "profile", "batch.batch_id", "batch.source", "batch.backfill"} == set(found)
@@ -53,7 +56,7 @@ def test_fields_of_a_nested_message_are_dotted_query_parameters():
     }
 
 
-def test_a_body_that_is_the_rest_of_the_message_leaves_out_what_is_in_the_path():
+def test_a_body_that_is_the_rest_of_the_message_leaves_out_what_is_in_the_path() -> None:
     """`body: *` does not ask for the unit twice."""
     schema = _operation("/v1/units/{unit}/alerts/{alert_id}:acknowledge", "post")["requestBody"]["content"]
     assert set(schema["application/json"]["schema"]["properties"]) == {"note", "etag"}
@@ -71,14 +74,14 @@ def test_a_body_that_is_the_rest_of_the_message_leaves_out_what_is_in_the_path()
         ("iocedu.alerts.v1.Alert", "state", {"$ref": "#/components/schemas/iocedu.alerts.v1.AlertState"}),
     ],
 )
-def test_fields_are_described_as_they_travel_in_json(message, field, expected):
+def test_fields_are_described_as_they_travel_in_json(message: str, field: str, expected: dict[str, Any]) -> None:
     """64-bit integers are strings, instants are RFC 3339, enums are names."""
     schema = DOCUMENT["components"]["schemas"][message]["properties"][field]
     assert expected.items() <= schema.items()
     assert schema["description"]
 
 
-def test_the_error_shape_and_its_details_are_described():
+def test_the_error_shape_and_its_details_are_described() -> None:
     """Every operation answers errors as google.rpc.Status; the kinds of details are there to read."""
     schemas = DOCUMENT["components"]["schemas"]
     kinds = {"google.rpc.Status", "google.rpc.ErrorInfo", "google.rpc.BadRequest", "google.rpc.RetryInfo"}

@@ -1,7 +1,9 @@
 """The rendered edge routes what the protos open to callers, and nothing else."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from iocedu.chassis.v1 import access_pb2
@@ -15,30 +17,32 @@ INTERFACE = load()
 BACKENDS = {name: f"127.0.0.1:{5000 + index}" for index, name in enumerate(INTERFACE.owners)}
 
 
-def _edge(**changes):
+def _edge(**changes: Any) -> Edge:
     return Edge(
         **({"listen": "127.0.0.1:0", "backends": BACKENDS, "jwks": "/keys.json", "issuer": "https://i"} | changes)
     )
 
 
-def _manager(config):
+def _manager(config: dict[str, Any]) -> dict[str, Any]:
     listener = config["static_resources"]["listeners"][0]
-    return listener["filter_chains"][0]["filters"][0]["typed_config"]
+    found: dict[str, Any] = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return found
 
 
-def _routes(config):
-    return _manager(config)["route_config"]["virtual_hosts"][0]["routes"]
+def _routes(config: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _manager(config)["route_config"]["virtual_hosts"][0]["routes"]
+    return found
 
 
-def _to_services(config):
+def _to_services(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {route["match"]["path"]: route for route in _routes(config) if "route" in route and "path" in route["match"]}
 
 
-def _http_filter(config, name):
+def _http_filter(config: dict[str, Any], name: str) -> dict[str, Any]:
     return next(each["typed_config"] for each in _manager(config)["http_filters"] if each["name"].endswith(f".{name}"))
 
 
-def _all_methods():
+def _all_methods() -> Iterator[tuple[str, access_pb2.Access]]:
     for file in INTERFACE.files.file:
         if not file.package.startswith("iocedu."):
             continue
@@ -48,7 +52,7 @@ def _all_methods():
                 yield f"/{file.package}.{service.name}/{method.name}", options.Extensions[access_pb2.access]
 
 
-def test_every_method_open_to_people_or_partners_has_a_route_to_its_owner():
+def test_every_method_open_to_people_or_partners_has_a_route_to_its_owner() -> None:
     """A method that a role or any subject may call is reachable, at the service whose package it is in."""
     found = _to_services(bootstrap(_edge()))
     opened = {path for path, access in _all_methods() if access.roles or access.any_subject}
@@ -66,7 +70,7 @@ def test_every_method_open_to_people_or_partners_has_a_route_to_its_owner():
         "/iocedu.chassis.v1.OperationsService/ReplayDeadLetters",
     ],
 )
-def test_a_method_for_services_or_operators_only_has_no_route(path):
+def test_a_method_for_services_or_operators_only_has_no_route(path: str) -> None:
     """What only services call, and what operators call on a service's own port, cannot be called from outside."""
     assert path in {path for path, _ in _all_methods()}
     config = bootstrap(_edge())
@@ -74,7 +78,7 @@ def test_a_method_for_services_or_operators_only_has_no_route(path):
     assert not any(path.startswith(route["match"].get("prefix", "-")) for route in _routes(config) if "route" in route)
 
 
-def test_the_last_rule_demands_a_token():
+def test_the_last_rule_demands_a_token() -> None:
     """Whatever is not exempt by name needs a valid token, what will be added tomorrow too."""
     rules = _http_filter(bootstrap(_edge()), "jwt_authn")["rules"]
     assert rules[-1] == {"match": {"prefix": "/"}, "requires": {"provider_name": "iocedu"}}
@@ -89,14 +93,14 @@ def test_the_last_rule_demands_a_token():
     }
 
 
-def test_without_reflection_nothing_of_it_is_exempt_or_routed():
+def test_without_reflection_nothing_of_it_is_exempt_or_routed() -> None:
     """A closed centre describes itself to nobody without a token."""
     config = bootstrap(_edge(reflection=""))
     assert "reflection" not in json.dumps(_http_filter(config, "jwt_authn")["rules"])
     assert not any("prefix" in route["match"] and "route" in route for route in _routes(config))
 
 
-def test_only_plain_questions_are_asked_twice():
+def test_only_plain_questions_are_asked_twice() -> None:
     """A retry can repeat nothing that changes something: GET, and no stream."""
     retried = {path for path, route in _to_services(bootstrap(_edge())).items() if "retry_policy" in route["route"]}
     assert retried == {method.grpc_path for method in INTERFACE.public if method.rest and method.idempotent}
@@ -105,7 +109,7 @@ def test_only_plain_questions_are_asked_twice():
     assert "/iocedu.alerts.v1.AlertsService/WatchAlerts" not in retried
 
 
-def test_streams_have_no_deadline_but_an_idle_limit():
+def test_streams_have_no_deadline_but_an_idle_limit() -> None:
     """A watcher may stay for hours as long as heartbeats come; a unary call ends."""
     found = _to_services(bootstrap(_edge()))
     watch = found["/iocedu.reporting.v1.ReportingService/WatchIndicators"]["route"]
@@ -114,18 +118,18 @@ def test_streams_have_no_deadline_but_an_idle_limit():
     assert found["/iocedu.reporting.v1.ReportingService/QueryIndicators"]["route"]["timeout"] == "30s"
 
 
-def test_a_service_token_from_outside_is_taken_off():
+def test_a_service_token_from_outside_is_taken_off() -> None:
     """Nobody outside can present himself as one of the services."""
     assert "x-iocedu-service" in _manager(bootstrap(_edge()))["route_config"]["request_headers_to_remove"]
 
 
-def test_a_missing_backend_is_refused_by_name():
+def test_a_missing_backend_is_refused_by_name() -> None:
     """An edge that could not reach a service is not rendered."""
     with pytest.raises(ValueError, match="no address given for sync"):
         bootstrap(_edge(backends={name: address for name, address in BACKENDS.items() if name != "sync"}))
 
 
-def test_a_name_is_resolved_and_an_address_is_not():
+def test_a_name_is_resolved_and_an_address_is_not() -> None:
     """In a cluster a headless name gives every pod in turn; locally addresses stand as they are."""
     config = bootstrap(
         _edge(backends=BACKENDS | {"sync": "sync.iocedu.svc:50051", "notify": "127.0.0.1:1,127.0.0.1:2"})
@@ -136,7 +140,7 @@ def test_a_name_is_resolved_and_an_address_is_not():
     assert len(clusters["notify"]["load_assignment"]["endpoints"][0]["lb_endpoints"]) == 2
 
 
-def test_keys_by_url_are_fetched():
+def test_keys_by_url_are_fetched() -> None:
     """An identity provider's key set is read from its address, over TLS with its name checked."""
     config = bootstrap(_edge(jwks="https://id.example.vn/keys"))
     provider = _http_filter(config, "jwt_authn")["providers"]["iocedu"]
@@ -145,7 +149,7 @@ def test_keys_by_url_are_fetched():
     assert cluster["transport_socket"]["typed_config"]["sni"] == "id.example.vn"
 
 
-def test_traces_are_sent_only_where_an_address_is_given():
+def test_traces_are_sent_only_where_an_address_is_given() -> None:
     """Without a collector no span is made."""
     assert "tracing" not in _manager(bootstrap(_edge()))
     traced = bootstrap(_edge(otlp="127.0.0.1:4317"))
@@ -153,19 +157,19 @@ def test_traces_are_sent_only_where_an_address_is_given():
     assert "otlp" in {cluster["name"] for cluster in traced["static_resources"]["clusters"]}
 
 
-def test_the_access_log_holds_no_query():
+def test_the_access_log_holds_no_query() -> None:
     """A name that was searched for does not end up in a log."""
     line = _manager(bootstrap(_edge()))["access_log"][0]["typed_config"]["log_format"]["json_format"]
     assert line["path"].startswith("%PATH(NQ:")
     assert "REQ(:PATH)" not in json.dumps(line)
 
 
-def test_one_gateway_holds_its_port_alone():
+def test_one_gateway_holds_its_port_alone() -> None:
     """Two gateways cannot share a port in silence."""
     assert bootstrap(_edge())["static_resources"]["listeners"][0]["enable_reuse_port"] is False
 
 
-def test_an_interface_without_options_opens_nothing():
+def test_an_interface_without_options_opens_nothing() -> None:
     """No option, no call: a method without the access option is not public."""
     bare = Interface(INTERFACE.stripped())
     for file in bare.files.file:
@@ -176,13 +180,13 @@ def test_an_interface_without_options_opens_nothing():
 
 
 @pytest.mark.parametrize("text", ["8080", "host:", ":80", "host:http"])
-def test_an_address_that_is_none_is_refused(text):
+def test_an_address_that_is_none_is_refused(text: str) -> None:
     """An address is host and port, both."""
     with pytest.raises(ValueError, match="host:port"):
         host_port(text)
 
 
-def test_the_command_writes_what_the_renderer_gives(tmp_path: Path):
+def test_the_command_writes_what_the_renderer_gives(tmp_path: Path) -> None:
     """Manifests carry the very file that the local fleet runs with."""
     output = tmp_path / "envoy.json"
     backends = [part for name, address in BACKENDS.items() for part in ("--backend", f"{name}={address}")]
@@ -191,7 +195,7 @@ def test_the_command_writes_what_the_renderer_gives(tmp_path: Path):
     assert json.loads(output.read_text("utf-8")) == bootstrap(_edge())
 
 
-def test_the_command_names_what_is_missing_in_one_line(capsys: pytest.CaptureFixture[str]):
+def test_the_command_names_what_is_missing_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A missing service is one clear line and a failure."""
     assert main(["--jwks", "/keys.json", "--issuer", "https://i", "--backend", "sync=h:1"]) == 2
     assert capsys.readouterr().err == "gateway: no address given for alerts, notify, records, reporting\n"

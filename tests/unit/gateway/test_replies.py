@@ -1,6 +1,7 @@
 """The edge's own refusals have the shape of the services'."""
 
 import base64
+from typing import Any
 
 import pytest
 from google.protobuf import json_format
@@ -11,14 +12,14 @@ from gateway.envoy.replies import REPLIES, local_replies
 MAPPERS = local_replies()["mappers"]
 
 
-def test_each_refusal_is_told_in_both_languages_and_both_protocols():
+def test_each_refusal_is_told_in_both_languages_and_both_protocols() -> None:
     """Four renderings each, and none without a reason."""
     assert len(MAPPERS) == 4 * len(REPLIES)
     assert all(reply.reason.isupper() and reply.vi and reply.en for reply in REPLIES)
 
 
 @pytest.mark.parametrize("mapper", MAPPERS)
-def test_every_rendering_is_a_status_with_error_info_and_a_sentence(mapper):
+def test_every_rendering_is_a_status_with_error_info_and_a_sentence(mapper: dict[str, Any]) -> None:
     """Reason and domain for programs, a sentence for people, under 4 kB."""
     override = mapper["body_format_override"]
     if "json_format" in override:
@@ -38,13 +39,13 @@ def test_every_rendering_is_a_status_with_error_info_and_a_sentence(mapper):
     assert text.message
 
 
-def test_a_rate_limit_is_exhaustion_and_says_when_to_come_back():
+def test_a_rate_limit_is_exhaustion_and_says_when_to_come_back() -> None:
     """RESOURCE_EXHAUSTED, not UNAVAILABLE: a client must slow down, not try another server."""
     limited = next(reply for reply in REPLIES if reply.status == 429)
     assert (limited.code, limited.retry_seconds) == (8, 1)
 
 
-def test_an_unknown_method_is_404_for_rest_and_unimplemented_for_grpc():
+def test_an_unknown_method_is_404_for_rest_and_unimplemented_for_grpc() -> None:
     """Each protocol hears it in its own words."""
     unknown = next(reply for reply in REPLIES if reply.status == 404)
     assert (unknown.code, unknown.grpc_code) == (5, 12)

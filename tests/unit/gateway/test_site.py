@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from gateway.envoy import site
 from gateway.envoy.edge import Edge
@@ -10,12 +11,12 @@ from gateway.interface import load
 INTERFACE = load()
 
 
-def _edge(**changes):
+def _edge(**changes: Any) -> Edge:
     backends = dict.fromkeys(INTERFACE.owners, "127.0.0.1:1")
     return Edge(listen="127.0.0.1:0", backends=backends, jwks="/keys.json", issuer="https://i", **changes)
 
 
-def test_pages_have_an_address_of_their_own_and_files_their_path(tmp_path: Path):
+def test_pages_have_an_address_of_their_own_and_files_their_path(tmp_path: Path) -> None:
     """`/` is the console, `/docs` the interface; a file outside the folder or of an unknown kind is not served."""
     (tmp_path / "vendor").mkdir()
     for name in ("index.html", "docs.html", "app.js", "notes.md", "vendor/chart-1.0.js"):
@@ -25,7 +26,7 @@ def test_pages_have_an_address_of_their_own_and_files_their_path(tmp_path: Path)
     assert paths == ["/", "/app.js", "/console.json", "/docs", "/openapi.json", "/vendor/chart-1.0.js"]
 
 
-def test_a_file_is_asked_for_again_each_time_unless_its_address_names_its_version(tmp_path: Path):
+def test_a_file_is_asked_for_again_each_time_unless_its_address_names_its_version(tmp_path: Path) -> None:
     """After an upgrade nobody sees yesterday's page; a vendored library is fetched once."""
     (tmp_path / "vendor").mkdir()
     (tmp_path / "app.js").write_text("x", "utf-8")
@@ -43,13 +44,13 @@ def test_a_file_is_asked_for_again_each_time_unless_its_address_names_its_versio
     assert "script-src 'self'" in given["/app.js"]["content-security-policy"]
 
 
-def test_the_description_served_is_the_one_drawn_from_the_protos():
+def test_the_description_served_is_the_one_drawn_from_the_protos() -> None:
     """Nothing lies between the protos and /openapi.json that could be out of date."""
     served = next(asset for asset in site.assets(_edge(), INTERFACE) if asset.path == "/openapi.json")
     assert json.loads(served.content)["openapi"] == "3.1.0"
     assert "/v1/units/{unit}/indicators" in json.loads(served.content)["paths"]
 
 
-def test_every_file_of_the_console_fits_what_envoy_reads():
+def test_every_file_of_the_console_fits_what_envoy_reads() -> None:
     """Envoy refuses to start over a larger one."""
     assert all(len(asset.content) <= site.LARGEST_FILE for asset in site.assets(_edge(), INTERFACE))
