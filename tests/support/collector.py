@@ -45,7 +45,7 @@ class _Receiver(trace_service_pb2_grpc.TraceServiceServicer):
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
-    async def Export(  # noqa: N802  the interface's name
+    async def Export(
         self, request: trace_service_pb2.ExportTraceServiceRequest, _context: object
     ) -> trace_service_pb2.ExportTraceServiceResponse:
         """Keep every span."""

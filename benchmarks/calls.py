@@ -1,0 +1,101 @@
+"""Single calls through the gateway: look-ups beside an empty call, and indicator queries."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+from iocedu.records.v1 import records_pb2, records_pb2_grpc, units_pb2, units_pb2_grpc
+from iocedu.reporting.v1 import reporting_pb2, reporting_pb2_grpc
+
+from benchmarks.province import DIRECTOR, PROVINCE, SCHOOL_SIZE, YEAR, Province
+from benchmarks.report import Figure, percentile
+
+SECONDS, PARALLEL = 4.0, 32
+QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("", ()),
+    ("", ("grade",)),
+    ("", ("sex", "grade")),
+    ("commune", ()),
+    ("commune", ("sex",)),
+    ("school", ()),
+    ("commune", ("level", "grade")),
+)
+WIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("", ("level", "grade", "sex", "ethnic_group")),
+    ("commune", ("level", "grade", "sex")),
+)
+
+
+async def measure(province: Province) -> list[Figure]:
+    """Look-up by id over gRPC and REST; indicators with up to two and up to four dimensions."""
+    metadata = province.metadata(DIRECTOR)
+    own = units_pb2_grpc.GrantsServiceStub(province.channel)
+    records = records_pb2_grpc.RecordsServiceStub(province.channel)
+
+    async def empty(_number: int) -> None:
+        await own.ListOwnGrants(units_pb2.ListOwnGrantsRequest(), metadata=metadata, timeout=10)
+
+    async def look_up(number: int) -> None:
+        school, key = _pupil(province, number)
+        request = records_pb2.GetRecordRequest(collection="pupils", school=school, key=key)
+        await records.GetRecord(request, metadata=metadata, timeout=10)
+
+    headers = {"authorization": metadata[0][1]}
+    limits = httpx.Limits(max_connections=PARALLEL, max_keepalive_connections=PARALLEL)
+    async with httpx.AsyncClient(
+        base_url=f"http://{province.fleet.gateway}", headers=headers, limits=limits, timeout=30
+    ) as http:
+
+        async def rest_empty(_number: int) -> None:
+            (await http.get("/v1/me/grants")).raise_for_status()
+
+        async def rest_look_up(number: int) -> None:
+            school, key = _pupil(province, number)
+            (await http.get(f"/v1/schools/{school}/records/pupils/{key}")).raise_for_status()
+
+        floor, rate = await _throughput(empty), await _throughput(look_up)
+        rest_floor, rest_rate = await _throughput(rest_empty), await _throughput(rest_look_up)
+    narrow, wide = await _queries(province, QUESTIONS, 20), await _queries(province, WIDE, 20)
+    return [
+        Figure("look-up by id, gRPC", rate, "calls/s", "≥ 1/2 of the floor", floor, "empty call"),
+        Figure("look-up by id, REST", rest_rate, "calls/s", "≥ 1/2 of the floor", rest_floor, "empty call"),
+        Figure("indicators, up to two dimensions: p95", percentile(narrow, 0.95) * 1000, "ms", "≤ 20 ms"),
+        Figure("indicators, up to four dimensions: p95", percentile(wide, 0.95) * 1000, "ms", "≤ 100 ms"),
+    ]
+
+
+def _pupil(province: Province, number: int) -> tuple[str, str]:
+    """School and key of a pupil that was loaded."""
+    school = province.schools[number * 7919 % (len(province.schools) // 2)]
+    return school, f"p{school[-8:]}{number * 31 % SCHOOL_SIZE:05d}"
+
+
+async def _throughput(call: Callable[[int], Awaitable[None]]) -> float:
+    """Calls a second with many under way."""
+    done, end = 0, time.perf_counter() + SECONDS
+    began = time.perf_counter()
+
+    async def worker(number: int) -> None:
+        nonlocal done
+        while time.perf_counter() < end:
+            await call(number + done)
+            done += 1
+
+    await asyncio.gather(*(worker(number) for number in range(PARALLEL)))
+    return done / (time.perf_counter() - began)
+
+
+async def _queries(province: Province, questions: tuple[tuple[str, tuple[str, ...]], ...], rounds: int) -> list[float]:
+    stub = reporting_pb2_grpc.ReportingServiceStub(province.channel)
+    metadata = province.metadata(DIRECTOR)
+    seconds = []
+    for _ in range(rounds):
+        for breakdown, dimensions in questions:
+            request = reporting_pb2.QueryIndicatorsRequest(
+                unit=PROVINCE, indicators=["pupils"], school_year=YEAR, breakdown=breakdown, dimensions=dimensions
+            )
+            began = time.perf_counter()
+            await stub.QueryIndicators(request, metadata=metadata, timeout=30)
+            seconds.append(time.perf_counter() - began)
+    return seconds
