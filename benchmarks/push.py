@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 from iocedu.records.v1 import resources_pb2
 
-from benchmarks.province import SCHOOL_SIZE, Province, batches, rows
+from benchmarks.province import Province, batches, rows
 from benchmarks.report import Figure
 
 LARGE, SMALL = 5000, 300
@@ -87,8 +87,3 @@ async def _copy(connection: asyncpg.Connection, names: list[str], pieces: Any) -
                 f"INSERT INTO floor ({listed}) SELECT {listed} FROM incoming ORDER BY school_id, key"  # noqa: S608
                 f" ON CONFLICT (school_id, key) DO UPDATE SET {taken}"
             )
-
-
-def loaded(province: Province) -> int:
-    """Pupils in the store once everything was pushed."""
-    return len(province.schools) * SCHOOL_SIZE
