@@ -25,6 +25,7 @@ from chassis.telemetry import TRACEPARENT, handle_span, metrics
 from chassis.workers import Worker
 
 MOST_DELIVERIES = 8
+MOST_CRASHES = 20  # After so many deliveries without a word, handling the event is what kills the process.
 FIRST_DELAY = 0.25  # Doubles with each delivery.
 LONGEST_DELAY = 60.0
 LONGEST_PAUSE = 5.0
@@ -112,7 +113,9 @@ class _Consumption:
             metrics().consumer_lag.set(pull.pending if messages else 0, {"consumer": self._durable})
             if messages:
                 async with _kept_alive(messages):
-                    await self._settle(messages, stop)
+                    sound = [message for message in messages if not await self._fatal(message)]
+                    if sound:
+                        await self._settle(sound, stop)
             await self._prune()
 
     async def _settle(self, messages: Sequence[Msg], stop: asyncio.Event) -> None:
@@ -161,15 +164,28 @@ class _Consumption:
             reason=dead_letters.reason_of(error),
         )
         if hopeless or delivery >= MOST_DELIVERIES:
-            try:
-                await dead_letters.keep(self._database, self._durable, event, error)
-            except Fault:  # The database went away in between: the event comes again.
-                await message.nak(FIRST_DELAY)
-                return
-            metrics().dead_letters.add(1, {"consumer": self._durable})
-            await message.term()
+            await self._give_up(message, error)
         else:
             await message.nak(min(FIRST_DELAY * 2 ** (delivery - 1), LONGEST_DELAY))
+
+    async def _fatal(self, message: Msg) -> bool:
+        """Give up, untried, an event that was handed out again and again and never answered for."""
+        if message.metadata.num_delivered <= MOST_CRASHES:
+            return False
+        event = event_of(message)
+        log.error("event kills its handler", action="inbox.fatal", consumer=self._durable, event_id=event.id)
+        vi, en = "Tiến trình dừng đột ngột khi xử lý sự kiện này.", "The process died each time it handled this event."
+        await self._give_up(message, Fault(Kind.INTERNAL, "HANDLER_CRASHED", vi=vi, en=en))
+        return True
+
+    async def _give_up(self, message: Msg, error: Exception) -> None:
+        try:
+            await dead_letters.keep(self._database, self._durable, event_of(message), error)
+        except Fault:  # The database went away in between: the event comes again.
+            await message.nak(FIRST_DELAY)
+            return
+        metrics().dead_letters.add(1, {"consumer": self._durable})
+        await message.term()
 
     async def _prune(self) -> None:
         """Forget, now and then, what the broker can no longer repeat."""

@@ -85,6 +85,25 @@ async def test_an_event_that_can_never_be_taken_is_given_up_at_once(database: Da
     assert (letter.reason, letter.message, tries) == ("NOT_A_THING", "It cannot be read.", 1)
 
 
+async def test_an_event_that_kills_its_handler_is_given_up_untried(
+    database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event nobody ever answered for must not take the service down for good."""
+    monkeypatch.setattr(inbox, "MOST_CRASHES", 2)
+    await bus.ensure_stream("toy")
+    await bus.publish([publication(1), publication(2)])
+    async with bus.pull(source="toy", event="things-changed", durable="reader-things-changed", batch=1) as pull:
+        for _ in range(2):  # What a crash leaves behind, without the wait: delivered, and handed back unhandled.
+            [message] = await pull.take()
+            assert message.data == b"1"
+            await message.nak()
+    async with running(consume(database, bus)):
+        await poll_until(lambda: settled(bus))
+    assert await numbers(database) == [2]
+    [letter] = await dead_letters.page(database, limit=10)
+    assert (letter.reason, letter.event.data) == ("HANDLER_CRASHED", b"1")
+
+
 async def test_dead_letters_are_listed_in_pages(database: Database) -> None:
     """Newest first, each once, across pages."""
     events = [Event(f"e{n}", "iocedu.toy.v1.x", "toy", "iocedu.toy.v1.x", Clock().now(), b"", {}) for n in range(5)]

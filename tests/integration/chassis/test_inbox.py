@@ -2,14 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
 from nats.js.errors import NotFoundError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis import inbox
 from chassis.bus import AfterCommit, Bus, Event, Handle
+from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Fault, Kind
 from tests.support.databases import DatabaseFactory
@@ -89,6 +92,45 @@ async def test_work_is_held_while_something_it_needs_is_away(database: Database,
         info = await bus.jetstream.consumer_info("TOY", "reader-things-changed")
         assert info.num_redelivered == 0
     assert tries == 4
+
+
+async def test_a_consumer_that_holds_events_stops_when_told(database: Database, bus: Bus) -> None:
+    """The process can end while something is away; what was held is there for the next one at once."""
+    held = asyncio.Event()
+
+    async def handle(_: AsyncConnection, _events: Sequence[Event]) -> None:
+        held.set()
+        raise Fault(Kind.UNAVAILABLE, "AWAY", vi="Chưa sẵn sàng.", en="Not there yet.")
+
+    await bus.ensure_stream("toy")
+    await bus.publish([publication(number) for number in range(5)])
+    async with running(consume(database, bus, handle, batch=2), timeout=5):
+        await asyncio.wait_for(held.wait(), 10)
+    async with running(consume(database, bus)):
+        await poll_until(lambda: has(database, 5), timeout=5)
+
+
+async def test_each_trace_of_a_batch_shows_its_event_handled(
+    database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work shared by a batch lies in the first event's trace; the others see it handled, and no trace twice."""
+    handled: list[tuple[str, list[str]]] = []
+
+    @contextmanager
+    def recorded(event: str, traceparents: Sequence[str]) -> Iterator[None]:
+        handled.append((event, list(traceparents)))
+        yield
+
+    monkeypatch.setattr(inbox, "handle_span", recorded)
+    traces = [f"00-{number:032x}-{number:016x}-01" for number in (1, 1, 2, 3, 2)]
+    events = [
+        Event(str(number), "iocedu.toy.v1.things-changed", "toy", "", Clock().now(), b"1", {"traceparent": trace})
+        for number, trace in enumerate(traces)
+    ]
+    await inbox.handle_once(database, "reader", events, write)
+    assert [event for event, _ in handled] == ["things-changed"] * 3
+    assert sorted(shown[0] for _, shown in handled[:-1]) == [traces[2], traces[3]]
+    assert handled[-1][1] == traces
 
 
 async def test_what_a_handler_returns_runs_after_the_commit(database: Database, bus: Bus) -> None:
