@@ -33,7 +33,7 @@ from chassis.scopes import Scopes
 from chassis.settings import ServiceSettings, SettingsError, SettingsT, load_settings
 from chassis.workers import Check, Worker
 
-__all__ = ["AddToServer", "App", "Check", "Worker", "run", "serving"]
+__all__ = ["AddToServer", "App", "Check", "Command", "Worker", "run", "serving"]
 
 OPERATIONS_NAME = "iocedu.chassis.v1.OperationsService"
 OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -75,23 +75,40 @@ class _Running:
     died: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(frozen=True)
+class Command:
+    """Something an operator can have a service do besides serving: `python -m services.<service> <name>`."""
+
+    name: str
+    help: str
+    run: Callable[[Any, AsyncExitStack], Awaitable[int]]  # Given the settings; returns the exit status.
+
+
 def run(
     service: str,
     build: Callable[[SettingsT, AsyncExitStack], Awaitable[App]],
     settings_type: type[SettingsT],
+    *,
+    commands: Sequence[Command] = (),
 ) -> None:
-    """The command of a service: serves, or with `migrate [--phase pre|post|all]` brings its database up to date."""
+    """The command of a service: serves, or with `migrate [--phase pre|post|all]` brings its database up to date.
+
+    `commands` are further ones, each run instead of serving.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m {settings_type.__module__.rpartition('.')[0]}")
-    commands = parser.add_subparsers(dest="command")
-    migrate = commands.add_parser("migrate", help="apply pending migrations")
+    parsers = parser.add_subparsers(dest="command")
+    migrate = parsers.add_parser("migrate", help="apply pending migrations")
     migrate.add_argument("--phase", choices=["pre", "post", "all"], default="all")
+    for command in commands:
+        parsers.add_parser(command.name, help=command.help)
     arguments = parser.parse_args()
     try:
         settings = load_settings(settings_type)
         if arguments.command == "migrate":
             _migrate(settings, phase=arguments.phase)
             return
-        status = uvloop.run(_serve(service, build, settings))
+        chosen = next((command for command in commands if command.name == arguments.command), None)
+        status = uvloop.run(_execute(service, chosen, settings) if chosen else _serve(service, build, settings))
     except (SettingsError, ListenError) as error:
         sys.stderr.write(f"{service}: {error}\n")
         status = 2
@@ -128,6 +145,15 @@ async def _serve(
                 await _first_of(stop, running.died)
                 log.info("stopping", action="server.stopping", died=running.died.is_set())
         return 1 if running.died.is_set() else 0
+    finally:
+        flush()
+
+
+async def _execute(service: str, command: Command, settings: ServiceSettings) -> int:
+    flush = telemetry.setup(service, settings)
+    try:
+        async with AsyncExitStack() as resources:
+            return await command.run(settings, resources)
     finally:
         flush()
 

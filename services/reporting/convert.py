@@ -4,7 +4,7 @@ Refuses an event without its position in the feed: nothing could say what is new
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -146,14 +146,6 @@ def indicator_message(indicator: Indicator) -> reporting_pb2.Indicator:
         dimensions=indicator.dimensions,
         source_document=indicator.source_document,
     )
-
-
-async def figure_messages(figures: Sequence[Figure], names: Mapping[int, str]) -> AsyncIterator[reporting_pb2.Figure]:
-    """Figures with their units' names, in slices between which the loop runs."""
-    for place, figure in enumerate(figures):
-        if place % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
-        yield figure_message(figure, names)
 
 
 def figure_message(figure: Figure, names: Mapping[int, str]) -> reporting_pb2.Figure:

@@ -1,0 +1,100 @@
+"""Where each school counts when a unit is asked about on a day: in the unit as a whole, or in the units below it.
+
+Every school of the subtree has one place, so that the parts add up to the whole: a school below none of the units
+broken down to counts under the unit itself, one below two of them in the nearer. Refuses a kind that does not lie below.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from chassis.errors import Fault, Kind
+from chassis.scopes import ScopeTree
+
+SCHOOL = "school"
+MUST_CONNECT = "must_connect"
+MOST_PLACES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """One way to divide a subtree."""
+
+    targets: Mapping[int, int]  # The unit that each unit of the subtree counts in.
+    expected: Mapping[int, frozenset[int]]  # By unit that gets figures, in order of name: schools that have to send.
+    families: Mapping[int, tuple[int, ...]]  # By unit, the units above it up to the one asked about.
+    rest: int | None = None  # The unit asked about, where it stands last for what is below none of the others.
+
+
+class Divider:
+    """Divides subtrees, and remembers how, since dashboards ask the same again and again."""
+
+    def __init__(self) -> None:
+        self._tree: ScopeTree | None = None
+        self._known: dict[tuple[int, str, date], Places] = {}
+
+    def divide(self, tree: ScopeTree, unit: int, *, breakdown: str, day: date) -> Places:
+        """The places of a unit as a whole (`breakdown` empty) or by units of a kind; raises UNKNOWN_BREAKDOWN."""
+        if tree is not self._tree or len(self._known) >= MOST_PLACES:
+            self._tree, self._known = tree, {}
+        key = (unit, breakdown, day)
+        places = self._known.get(key)
+        if places is None:
+            places = self._known[key] = _divide(tree, unit, breakdown=breakdown, day=day)
+        return places
+
+
+def _divide(tree: ScopeTree, unit: int, *, breakdown: str, day: date) -> Places:
+    below = tree.subtree(unit, day)
+    if not breakdown:
+        return Places(dict.fromkeys(below, unit), {unit: _expected(tree, below)}, {unit: ()})
+    wanted = {one for one in below if one != unit and _kind(tree, one) == breakdown}
+    if not wanted:
+        raise _unknown_breakdown(breakdown, known=sorted({_kind(tree, one) for one in below if one != unit}))
+    targets = {one: _target(tree, one, wanted=wanted, default=unit, day=day) for one in below}
+    ordered = (*sorted(wanted, key=lambda one: (_name(tree, one), one)), unit)
+    members: dict[int, list[int]] = {one: [] for one in ordered}
+    for one, target in targets.items():
+        members[target].append(one)
+    return Places(
+        targets=targets,
+        expected={target: _expected(tree, found) for target, found in members.items()},
+        families={one: tuple(above for above in tree.ancestors(one, day) if above in below) for one in wanted},
+        rest=unit,
+    )
+
+
+def _target(tree: ScopeTree, unit: int, *, wanted: set[int], default: int, day: date) -> int:
+    if unit in wanted:
+        return unit
+    return next((above for above in tree.ancestors(unit, day) if above in wanted), default)
+
+
+def _expected(tree: ScopeTree, units: Iterable[int]) -> frozenset[int]:
+    found = []
+    for one in units:
+        unit = tree.unit(one)
+        if unit is not None and unit.kind == SCHOOL and MUST_CONNECT in unit.labels:
+            found.append(one)
+    return frozenset(found)
+
+
+def _kind(tree: ScopeTree, unit_id: int) -> str:
+    unit = tree.unit(unit_id)
+    return unit.kind if unit else ""
+
+
+def _name(tree: ScopeTree, unit_id: int) -> str:
+    unit = tree.unit(unit_id)
+    return unit.name if unit else ""
+
+
+def _unknown_breakdown(breakdown: str, *, known: list[str]) -> Fault:
+    listed = ", ".join(known) or "–"
+    return Fault(
+        Kind.INVALID,
+        "UNKNOWN_BREAKDOWN",
+        vi=f"Bên dưới đơn vị này không có đơn vị loại “{breakdown}” vào ngày đó. Có: {listed}.",
+        en=f"There is no unit of kind “{breakdown}” below this unit on that day. There are: {listed}.",
+        metadata={"breakdown": breakdown, "known": ",".join(known)},
+    )

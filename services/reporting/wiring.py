@@ -1,0 +1,72 @@
+"""Composition root of reporting: settings in, a running app out; also the commands an operator has besides serving."""
+
+from contextlib import AsyncExitStack
+
+from iocedu.reporting.v1.reporting_pb2_grpc import add_ReportingServiceServicer_to_server
+
+from chassis import clients, outbox
+from chassis.bus import Bus
+from chassis.clock import Clock
+from chassis.database import Database, open_database
+from chassis.identity import ServiceIdentity
+from chassis.operations import OperationsServicer
+from chassis.scopes import Scopes
+from chassis.server import App, Check, Command
+from chassis.settings import SettingsError
+from services.reporting import jobs
+from services.reporting.clients import ChangeFeed
+from services.reporting.consumers import SERVICE, consumers
+from services.reporting.domain.catalogue import Catalogue
+from services.reporting.servicer import ReportingServicer
+from services.reporting.settings import Settings
+from services.reporting.store.catalogue import load_catalogue
+from services.reporting.store.mirror import Mirror
+from services.reporting.usecases.places import Divider
+from services.reporting.usecases.querying import Questions
+from services.reporting.usecases.watching import Pulse
+
+
+async def build(settings: Settings, resources: AsyncExitStack) -> App:
+    """Assemble the service. Whatever is opened here is closed in reverse order."""
+    database = await resources.enter_async_context(open_database(settings.database_url, application=SERVICE))
+    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
+    async with database.connection() as connection:
+        catalogue = await load_catalogue(connection)
+    return assemble(database, bus, Scopes(bus), catalogue, clock=Clock())
+
+
+def assemble(database: Database, bus: Bus, scopes: Scopes, catalogue: Catalogue, *, clock: Clock) -> App:
+    """Join the rooms over what is open."""
+    questions = Questions(catalogue, Mirror(database), Divider())
+    pulse = Pulse(questions, scopes, clock)
+    listening = consumers(database, bus)
+    return App(
+        servicers=[(add_ReportingServiceServicer_to_server, ReportingServicer(questions, pulse, scopes, clock))],
+        service_names=["iocedu.reporting.v1.ReportingService"],
+        workers=[*listening, jobs.pulse_worker(pulse), outbox.relay(database, bus, SERVICE)],
+        checks=[Check("database", database.ping), Check("nats", bus.ping)],
+        scopes=scopes,
+        operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
+    )
+
+
+async def verify(settings: Settings, resources: AsyncExitStack) -> int:
+    """Compare every figure with a recount."""
+    return await jobs.verify(await resources.enter_async_context(open_database(settings.database_url)))
+
+
+async def rebuild(settings: Settings, resources: AsyncExitStack) -> int:
+    """Rebuild the projections from records' change feed."""
+    if not settings.records_address:
+        raise SettingsError("IOCEDU_RECORDS_ADDRESS is missing: a rebuild reads the change feed of records")
+    database = await resources.enter_async_context(open_database(settings.database_url))
+    identity = ServiceIdentity(SERVICE, settings.service_key_file, issuer=settings.issuer, audience=settings.audience)
+    channel = await clients.channel(settings.records_address, service_identity=identity)
+    await resources.enter_async_context(channel)
+    return await jobs.rebuild(database, ChangeFeed(channel))
+
+
+COMMANDS = (
+    Command("verify", "compare all figures with a recount of the facts", verify),
+    Command("rebuild", "rebuild the projections from records' change feed, while serving", rebuild),
+)
