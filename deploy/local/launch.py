@@ -39,7 +39,10 @@ def main() -> None:
     libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if os.getppid() != int(parent):
         raise SystemExit("the parent is gone")
-    os.execvp(command[0], command)  # noqa: S606  the command is the fleet's own
+    try:
+        os.execvp(command[0], command)  # noqa: S606  the command is the fleet's own
+    except OSError as error:
+        raise SystemExit(f"{command[0]}: {error.strerror}") from None
 
 
 if __name__ == "__main__":

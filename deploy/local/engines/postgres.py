@@ -27,6 +27,7 @@ from deploy.local.processes import Process, User, command_of
 POSTGRES_MAJOR = 18
 SUPERUSER = "postgres"
 START_LIMIT = 60.0
+PREDECESSOR_LIMIT = 10.0
 # A killed server's children hold its shared memory a moment longer; a free port may be taken before it is used.
 PASSING = ("pre-existing shared memory block", "could not bind IPv4 address", "postmaster.pid")
 
@@ -58,7 +59,8 @@ TUNING = {
     "idle_in_transaction_session_timeout": "5min",
 }
 SMALL = {"shared_buffers": "128MB", "wal_buffers": "4MB", "min_wal_size": "80MB", "max_wal_size": "1GB"}
-NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Commits still reach the operating system before they are answered: a killed server loses nothing, a power cut may.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 @functools.cache
@@ -199,7 +201,7 @@ class Postgres:
         )
         try:
             if not await process.wait(START_LIMIT) or process.returncode != 0:
-                raise NotStarted(f"PostgreSQL cannot create its folder {self.data}: {_reason(process)}")
+                raise NotStarted(f"PostgreSQL cannot create its folder {self.data}: {_reason(process)}{_hint(process)}")
         finally:
             process.kill()
         draft.rename(self.data)
@@ -207,7 +209,7 @@ class Postgres:
     async def _wait_for_predecessor(self) -> None:
         """Let a server whose parent has just died finish; a pid file whose process is another program is stale."""
         pid_file = self.data / "postmaster.pid"
-        end = time.monotonic() + 10
+        end = time.monotonic() + PREDECESSOR_LIMIT
         while (pid := _owner(pid_file, self.data)) is not None:
             if time.monotonic() > end:
                 raise NotStarted(f"another PostgreSQL (process {pid}) runs in {self.data}: stop it (make down)")
@@ -254,6 +256,13 @@ def _reason(process: Process) -> str:
         if "error:" in line or "FATAL" in line or "No space" in line or "cannot" in line or "denied" in line:
             return line
     return text[-300:] or "no answer"
+
+
+def _hint(process: Process) -> str:
+    """What to do where root has neither a namespace nor a folder that `nobody` may enter."""
+    if server_user() != "nobody" or "denied" not in process.last_words(30):
+        return ""
+    return " (it refuses to run as root, and this machine refuses user namespaces: run as an ordinary user)"
 
 
 def _owner(pid_file: Path, data: Path) -> int | None:

@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
 
 
 async def serve() -> None:
     """Serve health until told to stop."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    servicer = health.aio.HealthServicer()
+    servicer = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     server.add_insecure_port(os.environ["IOCEDU_LISTEN"])
     await server.start()

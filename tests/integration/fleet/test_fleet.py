@@ -1,0 +1,122 @@
+"""The fleet with a toy in the place of each service: order, restarts, failures, and that nothing is left behind."""
+
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from deploy.local.errors import NotStarted
+from deploy.local.fleet import Fleet
+from deploy.local.settings import FleetSettings
+from deploy.local.slots import State
+from deploy.local.table import Service
+from tests.support.waiting import poll_until
+
+TOY = "tests.integration.fleet.toy"
+TOYS = (Service("alpha", module=TOY), Service("beta", calls=("alpha",), module=TOY))
+
+
+def children() -> set[int]:
+    """Every process below this one."""
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+@pytest.fixture
+async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
+    """Two toys and two copies of one of them."""
+    made = Fleet(tmp_path / "data", services=TOYS, edge=False, durable=False, replicas={"beta": 2})
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+async def test_a_service_that_dies_is_started_again_where_it_was(fleet: Fleet) -> None:
+    """A crash is repaired without help, on the same address, and shows in the status."""
+    slot = fleet.slot("alpha")
+    before, address = slot.pid, slot.address
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    await poll_until(lambda: slot.state is State.READY and slot.pid not in (None, before))
+    assert (slot.restarts, slot.address) == (1, address)
+    assert slot.describe()["detail"] == "ended by signal 9"
+
+
+async def test_an_engine_that_dies_is_started_again_with_its_data(fleet: Fleet) -> None:
+    """PostgreSQL comes back by itself, on the same address, with what was committed."""
+    slot = fleet.slot("postgres")
+    connection = await asyncpg.connect(fleet.databases["alpha"])
+    await connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+    await connection.close()
+    before = slot.pid
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    await poll_until(lambda: slot.state is State.READY and slot.pid not in (None, before))
+    connection = await asyncpg.connect(fleet.databases["alpha"])
+    assert await connection.fetchval("SELECT n FROM kept") == 7
+    await connection.close()
+
+
+async def test_what_a_test_kills_stays_dead_until_it_is_restarted(fleet: Fleet) -> None:
+    """`kill` is for looking at the others meanwhile; `restart` brings the part back."""
+    await fleet.kill("beta")
+    slot = fleet.slot("beta")
+    await poll_until(lambda: fleet.slot("beta-2").state is State.READY)
+    assert (slot.state, slot.pid) == (State.KILLED, None)
+    await fleet.restart("beta")
+    assert slot.state is State.READY
+    assert slot.pid is not None
+
+
+async def test_a_stopped_service_is_started_again_when_it_ends_by_itself(fleet: Fleet) -> None:
+    """A service has no business to end: even an orderly end is repaired."""
+    slot = fleet.slot("beta-2")
+    before = slot.pid
+    assert before is not None
+    os.kill(before, signal.SIGTERM)
+    await poll_until(lambda: slot.state is State.READY and slot.pid not in (None, before))
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [("TOY_BROKEN", "alpha did not start: the toy is broken"), ("TOY_UNMIGRATABLE", "cannot migrate")],
+)
+async def test_a_fleet_that_cannot_start_leaves_nothing_behind(tmp_path: Path, setting: str, line: str) -> None:
+    """One part that fails stops the rest, and the reason is the service's own last line."""
+    before = children()
+    settings = FleetSettings(own={"alpha": {setting: "1"}})
+    with pytest.raises(NotStarted, match=line):
+        await Fleet(tmp_path / "data", services=TOYS, settings=settings, edge=False, durable=False).start()
+    assert children() == before
+
+
+async def test_a_service_deaf_to_its_stop_does_not_hold_the_rest(tmp_path: Path) -> None:
+    """Ten seconds are the bound for all together, whatever a service does."""
+    before = children()
+    settings = FleetSettings(own={"alpha": {"TOY_DEAF": "1"}, "beta": {"TOY_DEAF": "1"}})
+    fleet = Fleet(tmp_path / "data", services=TOYS, settings=settings, edge=False, durable=False)
+    await fleet.start()
+    began = time.monotonic()
+    await fleet.stop()
+    assert time.monotonic() - began < 10
+    assert children() == before
+
+
+async def test_own_servers_are_used_instead_of_embedded_ones(tmp_path: Path, postgres_url: str, nats_url: str) -> None:
+    """Told of servers of one's own, the fleet starts none, and makes its databases there."""
+    settings = FleetSettings(postgres_url=postgres_url, nats_url=nats_url)
+    fleet = Fleet(tmp_path / "data", services=TOYS, settings=settings, edge=False)
+    await fleet.start()
+    try:
+        assert [part["name"] for part in fleet.describe()] == ["alpha", "beta"]
+        assert fleet.databases["alpha"] == postgres_url.rpartition("/")[0] + "/iocedu_alpha"
+        connection = await asyncpg.connect(fleet.databases["alpha"])
+        await connection.close()
+    finally:
+        await fleet.stop()
