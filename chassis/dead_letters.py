@@ -74,9 +74,9 @@ async def page(database: Database, *, limit: int, below: int | None = None) -> l
         return [_letter(row) for row in await connection.execute(query)]
 
 
-async def chosen(database: Database, ids: Sequence[int]) -> list[DeadLetter]:
-    """The entries with these ids, oldest first; all when none is named."""
-    query = sa.select(_TABLE).order_by(_TABLE.c.dead_letter_id)
+async def following(database: Database, ids: Sequence[int], *, after: int, limit: int) -> list[DeadLetter]:
+    """The entries after an id, oldest first: those with the given ids, or all when none is given."""
+    query = sa.select(_TABLE).where(_TABLE.c.dead_letter_id > after).order_by(_TABLE.c.dead_letter_id).limit(limit)
     if ids:
         query = query.where(_TABLE.c.dead_letter_id.in_(ids))
     async with database.connection() as connection:

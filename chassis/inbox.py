@@ -39,9 +39,8 @@ _TABLE = chassis_tables(sa.MetaData()).inbox
 
 @dataclass(frozen=True, kw_only=True)
 class Consumer(Worker):
-    """A worker that handles events; it carries what a replay of its dead letters needs."""
+    """A worker that handles events; a replay of its dead letters hands them to the same `handle`."""
 
-    database: Database
     handle: Handle
 
 
@@ -64,7 +63,7 @@ def consumer(
     work = _Consumption(
         database=database, bus=bus, source=source, event=event, durable=name, handle=handle, batch=batch
     )
-    return Consumer(name=name, run=work.run, database=database, handle=handle)
+    return Consumer(name=name, run=work.run, handle=handle)
 
 
 async def unhandled(connection: AsyncConnection, consumer_name: str, events: Sequence[Event]) -> list[Event]:

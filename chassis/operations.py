@@ -3,7 +3,7 @@
 Serves `iocedu.chassis.v1.OperationsService`; who may call it is decided by the interceptors like everywhere.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import structlog
 from iocedu.chassis.v1 import operations_pb2, operations_pb2_grpc
@@ -13,9 +13,8 @@ from chassis.bus import Handle
 from chassis.database import Database
 from chassis.errors import Fault
 from chassis.paging import page_cursor, page_size, page_token
-from chassis.workers import Worker
 
-SERVICE_NAME = "iocedu.chassis.v1.OperationsService"
+REPLAYED_AT_ONCE = 20
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +26,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         self._database = database
         self._replays = dict(replays)
 
-    async def ListDeadLetters(  # noqa: N802 (named by the proto)
+    async def ListDeadLetters(
         self, request: operations_pb2.ListDeadLettersRequest, _context: object
     ) -> operations_pb2.ListDeadLettersResponse:
         """List given-up events, newest first."""
@@ -39,16 +38,20 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
             response.next_page_token = page_token(request, [letters[size - 1].dead_letter_id])
         return response
 
-    async def ReplayDeadLetters(  # noqa: N802 (named by the proto)
+    async def ReplayDeadLetters(
         self, request: operations_pb2.ReplayDeadLettersRequest, _context: object
     ) -> operations_pb2.ReplayDeadLettersResponse:
         """Hand given-up events to their handler once more; what fails again stays."""
         response = operations_pb2.ReplayDeadLettersResponse()
-        for letter in await dead_letters.chosen(self._database, request.dead_letter_ids):
-            if await self._replay(letter):
-                response.replayed_count += 1
-            else:
-                response.failed_count += 1
+        after, ids = 0, request.dead_letter_ids
+        # A few at a time: all of them together may be larger than memory.
+        while letters := await dead_letters.following(self._database, ids, after=after, limit=REPLAYED_AT_ONCE):
+            for letter in letters:
+                if await self._replay(letter):
+                    response.replayed_count += 1
+                else:
+                    response.failed_count += 1
+            after = letters[-1].dead_letter_id
         return response
 
     async def _replay(self, letter: dead_letters.DeadLetter) -> bool:
@@ -70,14 +73,6 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
             )
             return False
         return True
-
-
-def operations_of(workers: Iterable[Worker]) -> OperationsServicer | None:
-    """The servicer over all consumers among a service's workers; None when it consumes nothing."""
-    consumers = [worker for worker in workers if isinstance(worker, inbox.Consumer)]
-    if not consumers:
-        return None
-    return OperationsServicer(consumers[0].database, {worker.name: worker.handle for worker in consumers})
 
 
 def _shown(letter: dead_letters.DeadLetter) -> operations_pb2.DeadLetter:

@@ -12,7 +12,7 @@ from chassis.bus import Bus, Event
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Fault, Kind
-from chassis.operations import OperationsServicer, operations_of
+from chassis.operations import OperationsServicer
 from tests.support.databases import DatabaseFactory
 from tests.support.events import TRACEPARENT, consume, numbers, numbers_database, publication, settled, write
 from tests.support.waiting import poll_until, running
@@ -49,8 +49,7 @@ async def test_a_bad_event_does_not_hold_up_its_neighbours(
     assert await numbers(database) == [0, 1, 3]
     assert tried["event-2"] >= 3
 
-    operations = operations_of([worker])
-    assert operations is not None
+    operations = OperationsServicer(database, {worker.name: worker.handle})
     listed = await operations.ListDeadLetters(operations_pb2.ListDeadLettersRequest(), None)
     letter = listed.dead_letters[0]
     assert (letter.consumer, letter.reason, letter.event_id) == ("reader-things-changed", "LOOKUP_ERROR", "event-2")
