@@ -1,0 +1,135 @@
+"""Rows in this interface's own names: JSON as proto JSON has it, `snake_case` or `lowerCamelCase`, into fields.
+
+The shapes come from the protos' descriptors, so that a field exists once. Refuses names the shape does not have, and
+values of another type than the field's; ranges and patterns are the rules' matter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from services.sync.domain import problems
+from services.sync.domain.problems import RowRefusedError
+from services.sync.domain.profiles import Fields, Raw, Shown
+from services.sync.domain.values import INT32, INT64, Unreadable, decimal, integer
+
+STRING, INT_32, INT_64, BOOL, DOUBLE, MESSAGE, STRINGS_BY_STRING = range(7)
+_LIMITS: Final = {INT_32: INT32, INT_64: INT64}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One field of a message."""
+
+    name: str
+    type: int
+    repeated: bool = False
+    classed: bool = False  # Whether it is personal data.
+    shape: "Shape | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A message: its fields by both of their names."""
+
+    members: Mapping[str, Member] = field(default_factory=dict)
+    one_of: frozenset[str] = frozenset()  # At most one of these may be given.
+
+
+class OwnProfile:
+    """The profile whose names are those of the protos."""
+
+    def __init__(self, name: str, shape: Shape) -> None:
+        self.name = name
+        self._shape = shape
+        self.shown: Shown = _shown(shape)
+
+    def read(self, raw: Raw) -> Fields:
+        """Make the fields of a row; raises `RowRefusedError`."""
+        key = raw.get("key")
+        try:
+            return _read(self._shape, raw, "")
+        except RowRefusedError as refused:
+            refused.key = problems.shortened(key) if isinstance(key, str) else ""
+            raise
+
+    def label(self, path: str) -> str:  # noqa: ARG002 (the names are ours: nothing to add)
+        """Nothing of its own."""
+        return ""
+
+
+def _read(shape: Shape, raw: Raw, inside: str) -> Fields:
+    fields: Fields = {}
+    members = shape.members
+    for name, value in raw.items():
+        member = members.get(name)
+        if member is None:
+            known = {one.name for one in members.values()}
+            raise RowRefusedError(problems.unknown_field(name, sorted(known), inside=inside))
+        if value is None:
+            continue
+        if member.type == STRING and value.__class__ is str:
+            fields[member.name] = value
+            continue
+        path = f"{inside}{member.name}"
+        try:
+            fields[member.name] = _list(member, value, path) if member.repeated else _one(member, value, path)
+        except Unreadable as cause:
+            problem = problems.unreadable(path, label=member.name, wanted=cause.wanted)
+            raise RowRefusedError(problem) from None
+    given = shape.one_of.intersection(fields)
+    if shape.one_of and len(given) != 1:
+        raise RowRefusedError(problems.no_record(sorted(shape.one_of)))
+    return fields
+
+
+def _list(member: Member, value: object, path: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise Unreadable("một danh sách [...]")
+    return [_one(member, item, f"{path}[{index}]") for index, item in enumerate(value)]
+
+
+def _one(member: Member, value: object, path: str) -> object:
+    kind = member.type
+    if kind == STRING:
+        if isinstance(value, str):
+            return value
+        raise Unreadable("một chuỗi trong dấu nháy kép")
+    if kind == MESSAGE:
+        if isinstance(value, dict) and member.shape is not None:
+            return _read(member.shape, value, f"{path}.")
+        raise Unreadable("một đối tượng {...}")
+    if kind == BOOL:
+        if isinstance(value, bool):
+            return value
+        raise Unreadable("true hoặc false")
+    if kind == DOUBLE:
+        return decimal(value)
+    if kind == STRINGS_BY_STRING:
+        return _map(value)
+    return _integer(value, _LIMITS[kind])
+
+
+def _integer(value: object, limit: int) -> int:
+    number = integer(value)
+    if isinstance(value, bool) or not -limit <= number < limit:
+        raise Unreadable("một số nguyên trong phạm vi cho phép")
+    return number
+
+
+def _map(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise Unreadable("một đối tượng {...}")
+    if not all(isinstance(one, str) for one in value.values()):
+        raise Unreadable('các cặp "tên": "giá trị", giá trị là chuỗi')
+    return value
+
+
+def _shown(shape: Shape) -> Shown:
+    shown: dict[str, Shown | bool] = {}
+    for name, member in shape.members.items():
+        if member.shape is not None:
+            shown[name] = _shown(member.shape)
+        elif not member.classed and member.type != STRINGS_BY_STRING:
+            shown[name] = True
+    return shown

@@ -1,0 +1,147 @@
+"""Values as senders write them, into ours: dates, numbers, flags, school years. Refuses what it would have to guess.
+
+Every reader takes a JSON value that is neither null nor an empty text and returns ours, or raises `Unreadable` with the
+form that is wanted, in Vietnamese.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from typing import Final
+
+Reader = Callable[[object], object]
+INT32: Final = 2**31
+INT64: Final = 2**63
+
+_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ][0-9:.]+(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+_VIETNAMESE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d{1,15}(?:[.,]\d{1,15})?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_YEARS = re.compile(r"(\d{4})(?:\s*[-–/]\s*(\d{4}))?", re.ASCII)
+_YES: Final = frozenset({"1", "true", "có", "x"})
+_NO: Final = frozenset({"0", "false", "không"})
+
+
+class Unreadable(ValueError):  # noqa: N818 (says what the value is)
+    """A value that is not of its type; `wanted` says the form to write, `reason` the stable reason."""
+
+    def __init__(self, wanted: str, *, reason: str = "INVALID_FIELD") -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
+        self.reason = reason
+
+
+def text(value: object) -> str:
+    """A code or a short text; numbers and truth values as they are usually written."""
+    if value.__class__ is str:
+        return value.strip()
+    if value is True or value is False:
+        return "1" if value else "0"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < INT64 else repr(value)
+    raise Unreadable("một giá trị đơn, không phải danh sách hay đối tượng")
+
+
+def name(value: object) -> str:
+    """A name: one form of each letter (NFC), single spaces."""
+    said = text(value)
+    return " ".join((said if said.isascii() else unicodedata.normalize("NFC", said)).split())
+
+
+def day(value: object) -> str:
+    """A date as ISO 8601, from `dd/mm/yyyy` or ISO 8601."""
+    if not isinstance(value, str):
+        raise Unreadable("ngày dạng dd/mm/yyyy hoặc YYYY-MM-DD")
+    return _day(value)
+
+
+@lru_cache(maxsize=65536)
+def _day(value: str) -> str:
+    said = value.strip()
+    if match := _VIETNAMESE.fullmatch(said):
+        dd, mm, yyyy = match.groups()
+    elif match := _ISO.fullmatch(said):
+        yyyy, mm, dd = match.groups()
+    else:
+        raise Unreadable("ngày dạng dd/mm/yyyy hoặc YYYY-MM-DD")
+    try:
+        return date(int(yyyy), int(mm), int(dd)).isoformat()
+    except ValueError:
+        raise Unreadable("một ngày có thật trong lịch, ví dụ 30/09/2015", reason="INVALID_DATE") from None
+
+
+@lru_cache(maxsize=65536)
+def is_day(value: str) -> bool:
+    """Whether an ISO date stands in the calendar; the empty one is not known, and so does."""
+    try:
+        return not value or bool(date.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def integer(value: object) -> int:
+    """A whole number."""
+    if value.__class__ is int:
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < INT64:
+        return int(value)
+    if isinstance(value, str) and _INTEGER.fullmatch(said := value.strip()):
+        return int(said)
+    raise Unreadable("một số nguyên")
+
+
+def decimal(value: object) -> float:
+    """A number, with a decimal point or comma."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise Unreadable("một số") from None
+    if isinstance(value, str) and _NUMBER.fullmatch(said := value.strip()):
+        return float(said.replace(",", "."))
+    raise Unreadable("một số")
+
+
+def flag(value: object) -> bool:
+    """A truth value."""
+    if value is True or value is False:
+        return bool(value)
+    if isinstance(value, str | int):
+        said = str(value).strip().casefold()
+        if said in _YES:
+            return True
+        if said in _NO:
+            return False
+    raise Unreadable("1 (có) hoặc 0 (không)")
+
+
+def school_year(value: object) -> int:
+    """The first calendar year of a school year, from `2026-2027`, `2026` or 2026."""
+    if isinstance(value, int | str) and (match := _YEARS.fullmatch(str(value).strip())):
+        first, second = match.groups()
+        if second is None or int(second) == int(first) + 1:
+            return int(first)
+    raise Unreadable("năm học, ví dụ 2026-2027")
+
+
+def texts(value: object) -> list[str]:
+    """Codes in a list, or in a text separated by commas or semicolons."""
+    if isinstance(value, list):
+        return [text(item) for item in value if item not in (None, "")]
+    return [part.strip() for part in re.split(r"[,;]", text(value)) if part.strip()]
+
+
+READERS: Final[dict[str, Reader]] = {
+    "text": text,
+    "name": name,
+    "date": day,
+    "integer": integer,
+    "decimal": decimal,
+    "flag": flag,
+    "school_year": school_year,
+    "texts": texts,
+}

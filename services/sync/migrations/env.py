@@ -1,0 +1,5 @@
+"""Runs sync's migrations on the connection the chassis hands in."""
+
+from chassis.migrations_env import run
+
+run()

@@ -1,0 +1,20 @@
+"""What sync is told from outside."""
+
+from pydantic import Field
+
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of the sync service."""
+
+    records_address: str = Field(description="host:port of records, which stores the rows.")
+    document_limit_mb: int = Field(default=256, gt=0, description="Largest NDJSON document that is taken, in MB.")
+    json_limit_mb: int = Field(
+        default=16,
+        gt=0,
+        description="Largest JSON document that is taken, in MB: it is read as a whole, unlike NDJSON.",
+    )
+    connections_seconds: float = Field(
+        default=60.0, gt=0, description="How often the schools to wait for are compared with the tree of units."
+    )
