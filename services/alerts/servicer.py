@@ -30,7 +30,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
         self._tail = tail
         self._unit_name = unit_name
 
-    async def ListRules(self, request: alerts_pb2.ListRulesRequest, _context: Any) -> alerts_pb2.ListRulesResponse:  # noqa: N802 (named by the proto)
+    async def ListRules(self, request: alerts_pb2.ListRulesRequest, _context: Any) -> alerts_pb2.ListRulesResponse:
         """List the rules valid today, by code."""
         size = page_size(request.page_size)
         cursor = page_cursor(request)
@@ -43,7 +43,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
             response.next_page_token = page_token(request, [rules[size - 1].code])
         return response
 
-    async def ListAlerts(self, request: alerts_pb2.ListAlertsRequest, _context: Any) -> alerts_pb2.ListAlertsResponse:  # noqa: N802 (named by the proto)
+    async def ListAlerts(self, request: alerts_pb2.ListAlertsRequest, _context: Any) -> alerts_pb2.ListAlertsResponse:
         """List alerts below a unit, newest first."""
         size = page_size(request.page_size, default=50)
         cursor = page_cursor(request)
@@ -64,7 +64,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
             response.next_page_token = page_token(request, [alerts[size - 1].alert_id])
         return response
 
-    async def CountAlerts(  # noqa: N802 (named by the proto)
+    async def CountAlerts(
         self, request: alerts_pb2.CountAlertsRequest, _context: Any
     ) -> alerts_pb2.CountAlertsResponse:
         """Count alerts below a unit by state and severity."""
@@ -74,7 +74,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
             counts=(count_message(state, severity, count) for (state, severity), count in counts.items())
         )
 
-    async def AcknowledgeAlert(  # noqa: N802 (named by the proto)
+    async def AcknowledgeAlert(
         self, request: alerts_pb2.AcknowledgeAlertRequest, _context: Any
     ) -> alerts_pb2.AcknowledgeAlertResponse:
         """Take an alert in hand."""
@@ -93,7 +93,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
         self._tail.wake()
         return alerts_pb2.AcknowledgeAlertResponse(alert=alert_message(alert, self._unit_name))
 
-    async def WatchAlerts(  # noqa: N802 (named by the proto)
+    async def WatchAlerts(
         self, request: alerts_pb2.WatchAlertsRequest, _context: Any
     ) -> AsyncIterator[alerts_pb2.WatchAlertsResponse]:
         """Stream alerts below a unit as they change; which units lie below is asked anew for each page."""

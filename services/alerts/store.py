@@ -76,11 +76,16 @@ alert_table = sa.Table(
     sa.Index("alert_by_position", "position"),
     comment="Alerts; at most one per rule, unit and subject that is not resolved.",
 )
-position_sequence = sa.Sequence("alert_position", metadata=metadata)
+newest_table = sa.Table(
+    "newest",
+    metadata,
+    sa.Column("one", sa.Boolean, primary_key=True, comment="True: there is one row."),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="Position of the newest committed change."),
+    comment="The last position allotted; its row's lock makes the order of positions that of commits.",
+)
 
 _ALERT_COLUMNS = tuple(column.name for column in alert_table.columns)
 _FACT_COLUMNS = ("kind", "unit_id", "subject", "version", "values", "baseline", "since")
-_POSITION_LOCK = 0x616C_6572_7473  # "alerts"
 
 
 async def rules_in_force(connection: AsyncConnection, day: date) -> list[Rule]:
@@ -178,11 +183,11 @@ async def lock_alert(connection: AsyncConnection, alert_id: int) -> Alert | None
 async def allot_positions(connection: AsyncConnection, count: int) -> int:
     """The first of `count` consecutive positions, in the order in which transactions commit.
 
-    The lock is held until the commit: take it last, and wait for nothing after it.
+    Nobody else allots until the commit: do it last, and wait for nothing after it.
     """
-    await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_POSITION_LOCK)))
-    last: int = (await connection.execute(_ALLOT, {"count": count})).scalar_one()
-    return last - count + 1
+    position = newest_table.c.position
+    last = await connection.execute(sa.update(newest_table).values(position=position + count).returning(position))
+    return int(last.scalar_one()) - count + 1
 
 
 async def add_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
@@ -261,8 +266,7 @@ async def changed_after(
 
 async def newest_position(connection: AsyncConnection) -> int:
     """Position of the newest change that is committed; 0 before the first."""
-    newest = await connection.scalar(sa.select(sa.func.max(alert_table.c.position)))
-    return int(newest or 0)
+    return int(await connection.scalar(sa.select(newest_table.c.position)) or 0)
 
 
 def _given(**columns: tuple[type[Any], list[Any]]) -> sa.TableValuedAlias:
@@ -311,7 +315,6 @@ _PUT_OFF = sa.text("""
                 CAST(:due_times AS timestamptz[])) AS given (unit_id, kind, subject, due_time)
     WHERE (fact.unit_id, fact.kind, fact.subject) = (given.unit_id, given.kind, given.subject)
 """)
-_ALLOT = sa.text("SELECT setval('alert_position', nextval('alert_position') + :count - 1)")
 _UPDATE_ALERTS = sa.text("""
     UPDATE alert
     SET state = given.state, acknowledge_time = given.acknowledge_time, acknowledged_by = given.acknowledged_by,

@@ -1,4 +1,4 @@
-"""Create everything: rules with the first two of them, facts, alerts, and the chassis' tables."""
+"""Create everything: rules with the first two of them, facts, alerts, the newest position, and the chassis' tables."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -41,7 +41,6 @@ CREATE TABLE fact (
 );
 CREATE INDEX fact_due ON fact (due_time) WHERE due_time IS NOT NULL;
 
-CREATE SEQUENCE alert_position AS bigint;
 CREATE TABLE alert (
     unit_id bigint NOT NULL,
     alert_id bigint NOT NULL,
@@ -68,6 +67,12 @@ CREATE TABLE alert (
 CREATE UNIQUE INDEX alert_one_open ON alert (unit_id, rule, subject) WHERE state <> 3;
 CREATE INDEX alert_by_id ON alert (alert_id);
 CREATE INDEX alert_by_position ON alert (position);
+
+CREATE TABLE newest (
+    one boolean PRIMARY KEY CHECK (one),
+    position bigint NOT NULL
+);
+INSERT INTO newest (one, position) VALUES (true, 0);
 """
 
 RULES = [

@@ -1,0 +1,86 @@
+"""Matters and notices as plain values: what there is to tell, who is told, and how far a notice got in its inbox."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+
+class State(IntEnum):
+    """Where a notice is in its inbox; numbers as in the contract. It only rises."""
+
+    UNREAD = 1
+    READ = 2
+    ACKNOWLEDGED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What there is to tell: an alert as of one of its changes. `version` rises with each change of the alert."""
+
+    alert_id: int
+    version: int
+    unit_id: int
+    unit_name: str
+    title_vi: str
+    title_en: str
+    body_vi: str
+    body_en: str
+    severity: str
+    resolved: bool
+    taken_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A change of a matter. Its `audience_roles` are told when it begins; later changes reach those who were."""
+
+    matter: Matter
+    begins: bool
+    audience_roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody to tell, and why."""
+
+    subject: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A matter in somebody's inbox. Its id is the position of its delivery."""
+
+    subject: str
+    notice_id: int
+    because: str
+    state: State
+    create_time: datetime
+    read_time: datetime | None
+    acknowledge_time: datetime | None
+    position: int
+    matter: Matter
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One matter for one recipient."""
+
+    alert_id: int
+    recipient: Recipient
+
+
+def newest(news: Iterable[News]) -> list[Matter]:
+    """One matter per alert, as of its last change, in the order in which matters are locked."""
+    kept: dict[int, Matter] = {}
+    for one in news:
+        known = kept.get(one.matter.alert_id)
+        if known is None or known.version < one.matter.version:
+            kept[one.matter.alert_id] = one.matter
+    return [kept[alert_id] for alert_id in sorted(kept)]
+
+
+def because(role: str, unit_name: str) -> str:
+    """Why somebody is told: the role held, and where."""
+    return f"{role} tại {unit_name}"
