@@ -18,7 +18,17 @@ from chassis.errors import Fault, Kind
 from chassis.scope_tree import ScopeAlias, ScopeEdge, ScopeGrant, ScopeTree, ScopeUnit
 from chassis.workers import Check, Worker
 
-__all__ = ["ScopeAlias", "ScopeEdge", "ScopeGrant", "ScopeTree", "ScopeUnit", "Scopes", "chunked", "publish_tree"]
+__all__ = [
+    "ScopeAlias",
+    "ScopeEdge",
+    "ScopeGrant",
+    "ScopeTree",
+    "ScopeUnit",
+    "Scopes",
+    "chunked",
+    "publish_tree",
+    "published_version",
+]
 
 BUCKET = "scopes"
 HEAD = "head"
@@ -182,6 +192,15 @@ async def publish_tree(bus: Any, tree_chunks: Sequence[scopes_pb2.ScopeChunk], v
         await _remove_old(bucket, version)
         log.info("scopes published", action="scopes.published", version=version, chunks=len(payloads))
         return True
+
+
+async def published_version(bus: Any) -> int:
+    """The version that the bucket holds; 0 when it holds none."""
+    bucket = await bus.key_value(BUCKET)
+    try:
+        return int(scopes_pb2.ScopeHead.FromString((await bucket.get(HEAD)).value).version)
+    except KeyNotFoundError:
+        return 0
 
 
 async def _remove_old(bucket: Any, newest: int) -> None:

@@ -1,0 +1,1 @@
+"""The only place where protobuf and the domain meet."""

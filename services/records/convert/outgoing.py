@@ -1,0 +1,124 @@
+"""Records as they are kept, into what callers see: the row as its source sent it, masked where it must be.
+
+Values that are empty are not set, so that a record costs what it holds. What is hidden is decided once per field, from
+the class the interface gives it.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor
+from iocedu.chassis.v1 import access_pb2
+from iocedu.records.v1 import records_pb2, resources_pb2
+
+from services.records.domain.masking import HIDDEN_TEXT, FieldClass, Mask, mask_of, masked
+from services.records.domain.objects import (
+    BY_NUMBER,
+    DELETED,
+    HEAD,
+    KEY,
+    SCHOOL_ID,
+    SOURCE,
+    UPDATE_TIME,
+    VERSION,
+    Column,
+    Kind,
+    ObjectSpec,
+)
+
+Stored = Sequence[Any]  # a row of the store, columns as in `spec.row`
+Alias = Callable[[int], str]  # names a school
+
+
+def fill_row(row: resources_pb2.Row, spec: ObjectSpec, stored: Stored, *, alias: Alias, mask: bool) -> None:
+    """Write a stored record into a row; a tombstone keeps its type and nothing else."""
+    row.school, row.key, row.version = alias(stored[SCHOOL_ID]), stored[KEY], stored[VERSION]
+    record = getattr(row, spec.field)
+    if stored[DELETED]:
+        row.deleted = True
+        record.SetInParent()
+        return
+    _writer(spec, mask)(record, stored)
+
+
+def record_of(spec: ObjectSpec, stored: Stored, *, position: int, alias: Alias, mask: bool) -> records_pb2.Record:
+    """A stored record as GetRecord and ListRecords give it."""
+    record = records_pb2.Record(school_id=stored[SCHOOL_ID], source=stored[SOURCE], position=position, masked=mask)
+    record.update_time.FromDatetime(stored[UPDATE_TIME])
+    fill_row(record.row, spec, stored, alias=alias, mask=mask)
+    return record
+
+
+def add_change(changes: Any, *, position: int, number: int, stored: Stored, alias: Alias, mask: bool) -> None:
+    """Append a record's newest change to a response."""
+    change = changes.add(position=position, school_id=stored[0], type=number, source=stored[4])
+    fill_row(change.row, BY_NUMBER[number], stored, alias=alias, mask=mask)
+
+
+@cache
+def _writer(spec: ObjectSpec, mask: bool) -> Callable[[Any, Stored], None]:  # noqa: FBT001 (half of the cache's key)
+    """A function that writes a stored record's own columns into a message."""
+    descriptor = resources_pb2.Row.DESCRIPTOR.fields_by_name[spec.field].message_type
+    assert descriptor is not None, "a record is a message"
+    plain: list[tuple[int, str]] = []
+    special: list[tuple[int, Callable[[Any, Any], None]]] = []
+    for place, column in enumerate(spec.columns, len(HEAD)):
+        hidden = _mask(descriptor, column.name) if mask else Mask.SHOWN
+        if hidden is Mask.SHOWN and column.kind in (Kind.TEXT, Kind.INTEGER, Kind.FLAG):
+            plain.append((place, column.name))
+        else:
+            special.append((place, _setter(column, hidden, descriptor, mask=mask)))
+    further = len(HEAD) + len(spec.columns)
+
+    def write(record: Any, stored: Stored) -> None:
+        for place, name in plain:
+            if value := stored[place]:
+                setattr(record, name, value)
+        for place, put in special:
+            value = stored[place]
+            if value is not None and value != "":
+                put(record, value)
+        if more := stored[further]:
+            record.further.update(dict.fromkeys(more, HIDDEN_TEXT) if mask else more)
+
+    return write
+
+
+def _setter(column: Column, hidden: Mask, descriptor: Descriptor, *, mask: bool) -> Callable[[Any, Any], None]:
+    name = column.name
+
+    def put_text(record: Any, value: str) -> None:
+        setattr(record, name, masked(value, hidden))
+
+    def put_date(record: Any, value: date) -> None:
+        setattr(record, name, masked(value.isoformat(), hidden))
+
+    def put_choice(record: Any, value: bool) -> None:  # noqa: FBT001 (a value among others)
+        setattr(record, name, value)
+
+    def put_texts(record: Any, value: list[str]) -> None:
+        getattr(record, name).extend(value)
+
+    item = descriptor.fields_by_name[name].message_type
+    masks = {field.name: _mask(item, field.name) for field in item.fields} if item is not None and mask else {}
+
+    def put_items(record: Any, value: list[dict[str, Any]]) -> None:
+        items = getattr(record, name)
+        for fields in value:
+            items.add(**{key: masked(held, masks[key]) if key in masks else held for key, held in fields.items()})
+
+    setters: dict[Kind, Callable[[Any, Any], None]] = {
+        Kind.DATE: put_date,
+        Kind.CHOICE: put_choice,
+        Kind.TEXTS: put_texts,
+        Kind.ITEMS: put_items,
+    }
+    return setters.get(column.kind, put_text)
+
+
+@cache
+def _mask(descriptor: Descriptor, name: str) -> Mask:
+    options = descriptor.fields_by_name[name].GetOptions()
+    return mask_of(name, FieldClass(options.Extensions[access_pb2.field_class]))

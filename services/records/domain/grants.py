@@ -1,0 +1,68 @@
+"""Roles on units: which there are, who may give which, and what a grant is."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Final
+
+from services.records.domain.spans import Span
+
+EVERY_UNIT: Final = 0
+ADMINISTRATOR: Final = "administrator"
+DIRECTOR: Final = "director"
+
+ROLES: Final = frozenset(
+    {
+        ADMINISTRATOR,
+        DIRECTOR,
+        "officer",
+        "auditor",
+        "head_teacher",
+        "clerk",
+        "integrator",
+        "provincial_ioc",
+        "operator",
+    },
+)
+# Which roles one may give and take back on the units where one holds the role on the left.
+GIVABLE: Final = MappingProxyType(
+    {
+        ADMINISTRATOR: ROLES,
+        DIRECTOR: frozenset({"officer", "auditor", "head_teacher", "clerk", "integrator"}),
+    },
+)
+
+
+def givers_of(role: str) -> tuple[str, ...]:
+    """The roles whose holders may give this one; none for a role that does not exist."""
+    return tuple(giver for giver, roles in GIVABLE.items() if role in roles)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantDraft:
+    """A grant as someone asks for it."""
+
+    subject: str
+    role: str
+    unit_id: int  # 0: every unit
+    edge_type: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role of a subject on a unit and all below it."""
+
+    grant_id: int
+    subject: str
+    role: str
+    unit_id: int  # 0: every unit
+    edge_type: str
+    span: Span
+    create_time: datetime
+    created_by: str
+    revoke_time: datetime | None = None
+
+    def stands(self, day: date) -> bool:
+        """Whether it is neither revoked nor over by a day."""
+        return self.revoke_time is None and day < self.span.end

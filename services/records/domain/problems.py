@@ -1,0 +1,91 @@
+"""What can be wrong with one row: the stable reason, the field, and what to do, in Vietnamese.
+
+Each function is one problem, so that a text stands in one place and names both field and remedy. None repeats
+personal data; keys and codes are what the sender needs to find the row.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a row was not stored."""
+
+    reason: str
+    field: str
+    message: str
+    stored_version: int = 0
+
+
+def no_record() -> Problem:
+    """Name a row without content."""
+    return Problem(
+        "NO_RECORD",
+        "record",
+        "Dòng không chứa bản ghi nào. Hãy điền đúng một loại bản ghi, kể cả khi báo xóa.",
+    )
+
+
+def unknown_unit(school: str) -> Problem:
+    """Name a school that no unit is known by today."""
+    return Problem(
+        "UNKNOWN_UNIT",
+        "school",
+        f"Hôm nay không có đơn vị nào mang mã «{school}». Hãy kiểm tra `school` hoặc đề nghị Sở khai báo đơn vị.",
+    )
+
+
+def not_a_school(school: str, kind: str) -> Problem:
+    """Name a unit that sends no records."""
+    return Problem(
+        "NOT_A_SCHOOL",
+        "school",
+        f"Đơn vị «{school}» thuộc loại `{kind}`, không phải trường hay nhóm trẻ. Hãy ghi mã của trường vào `school`.",
+    )
+
+
+def duplicate_key(key: str, first: int) -> Problem:
+    """Name a record that stands twice in a batch."""
+    return Problem(
+        "DUPLICATE_KEY",
+        "key",
+        f"Khóa «{key}» đã có ở dòng {first} của cùng lô. Mỗi bản ghi chỉ gửi một dòng trong một lô.",
+    )
+
+
+def invalid_date(field: str, value: str) -> Problem:
+    """Name a date that the calendar does not have."""
+    return Problem(
+        "INVALID_DATE",
+        field,
+        f"`{field}` ghi «{value}» không phải là ngày có thật. Hãy ghi theo dạng năm-tháng-ngày, ví dụ 2015-09-30.",
+    )
+
+
+def other_source(source: str, stored_version: int) -> Problem:
+    """Name a record that belongs to another source."""
+    return Problem(
+        "OTHER_SOURCE",
+        "key",
+        f"Bản ghi thuộc nguồn «{source}». Hãy dùng khóa khác, hoặc đề nghị Sở bàn giao nguồn dữ liệu của trường.",
+        stored_version,
+    )
+
+
+def version_reused(version: int) -> Problem:
+    """Name a version that came before with other content."""
+    return Problem(
+        "VERSION_REUSED",
+        "version",
+        f"Phiên bản {version} đã được gửi với nội dung khác. Hãy tăng `version` mỗi lần bản ghi thay đổi.",
+        version,
+    )
+
+
+def row_too_large(size: int, most: int) -> Problem:
+    """Name a record that no message can carry."""
+    return Problem(
+        "ROW_TOO_LARGE",
+        "record",
+        f"Bản ghi dài {size} byte, vượt mức {most} byte. Hãy bỏ bớt nội dung trong `further`.",
+    )

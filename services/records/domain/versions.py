@@ -1,0 +1,41 @@
+"""What becomes of a row when it meets what is stored: decided by source, version and content alone.
+
+A version only rises within one source, so rows may come in any order and any number of times and the same record
+remains. A repeat is told from a change by the hash of its content.
+"""
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+
+class Stored(NamedTuple):
+    """What is kept about a record that is there, a deleted one included."""
+
+    version: int
+    content_hash: int
+    source: str
+
+
+class Outcome(Enum):
+    """What becomes of a row."""
+
+    NEW = auto()  # stored, nothing was there
+    CHANGED = auto()  # stored over an older version
+    RAISED = auto()  # the same content under a higher version: only the version is noted, nobody is told
+    UNCHANGED = auto()  # a repeat
+    STALE = auto()  # a newer version is there
+    VERSION_REUSED = auto()  # the same version with other content
+    OTHER_SOURCE = auto()  # another source owns the record
+
+
+def classify(stored: Stored | None, *, version: int, content_hash: int, source: str) -> Outcome:
+    """Decide what becomes of a row with this version, content and source."""
+    if stored is None:
+        return Outcome.NEW
+    if stored.source != source:
+        return Outcome.OTHER_SOURCE
+    if version < stored.version:
+        return Outcome.STALE
+    if version == stored.version:
+        return Outcome.UNCHANGED if content_hash == stored.content_hash else Outcome.VERSION_REUSED
+    return Outcome.RAISED if content_hash == stored.content_hash else Outcome.CHANGED

@@ -1,0 +1,101 @@
+"""What records does by itself: publishes units and grants when they changed, forgets old answers.
+
+Every replica runs both; the database lets one at a time do the work.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Final
+
+import structlog
+
+from chassis.bus import Bus
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.workers import Worker
+from services.records.store import requests, scopes
+from services.records.usecases.publish import publish_scopes
+
+POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes wake the publisher
+REPEAT_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
+PRUNE_SECONDS: Final = 600.0
+PRUNED_AT_ONCE: Final = 1000
+
+log = structlog.get_logger(__name__)
+
+
+class ScopePublisher:
+    """Publishes the tree at start, after each change, on each new day, and now and then to mend a lost bucket."""
+
+    def __init__(self, database: Database, bus: Bus, clock: Clock, *, administrators: Sequence[str]) -> None:
+        self._database = database
+        self._bus = bus
+        self._clock = clock
+        self._administrators = administrators
+        self._changed = asyncio.Event()
+        self._published_day: date | None = None
+        self._published_at = float("-inf")
+        self.worker = Worker("scope-publisher", self._run)
+
+    def wake(self) -> None:
+        """Say that units or grants were changed."""
+        self._changed.set()
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                if await self._due():
+                    await self._publish()
+            except Exception as error:  # noqa: BLE001 (whatever is away, the next look finds the change again)
+                log.warning("scopes not published", action="scopes.publish_failed", error=str(error) or repr(error))
+            await self._wait(stop)
+
+    async def _due(self) -> bool:
+        self._changed.clear()
+        elapsed = asyncio.get_running_loop().time() - self._published_at
+        if self._published_day != self._clock.today() or elapsed > REPEAT_SECONDS:
+            return True
+        async with self._database.connection() as connection:
+            version, published = await scopes.scope_versions(connection)
+        return version != published
+
+    async def _publish(self) -> None:
+        day = self._clock.today()
+        async with self._database.transaction() as connection:
+            if await publish_scopes(connection, self._bus, administrators=self._administrators, day=day):
+                self._published_day, self._published_at = day, asyncio.get_running_loop().time()
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        waiting = [asyncio.ensure_future(event.wait()) for event in (stop, self._changed)]
+        await asyncio.wait(waiting, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for one in waiting:
+            one.cancel()
+
+
+def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Worker:
+    """Forgets answers to ApplyRows that are older than sources repeat."""
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await prune(database, kept=answers_kept, clock=clock)
+            except Exception as error:  # noqa: BLE001 (the next look prunes what this one did not)
+                log.warning("answers not pruned", action="records.prune_failed", error=str(error) or repr(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PRUNE_SECONDS)
+
+    return Worker("answer-pruner", run)
+
+
+async def prune(database: Database, *, kept: timedelta, clock: Clock) -> int:
+    """Forget old answers, a thousand a transaction; returns how many."""
+    total = 0
+    while True:
+        async with database.transaction() as connection:
+            before = clock.now() - kept
+            gone = await requests.prune_answers(connection, before=before, most=PRUNED_AT_ONCE)
+        total += gone
+        if gone < PRUNED_AT_ONCE:
+            return total

@@ -1,0 +1,7 @@
+"""gRPC in: request, use case, response. Transactions are opened here."""
+
+from services.records.servicer.grants import GrantsServicer
+from services.records.servicer.records import RecordsServicer
+from services.records.servicer.units import UnitsServicer
+
+__all__ = ["GrantsServicer", "RecordsServicer", "UnitsServicer"]

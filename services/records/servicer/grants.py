@@ -1,0 +1,105 @@
+"""GrantsService: who may do what where. Roles are judged by the tree that every service judges by."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from iocedu.records.v1 import units_pb2, units_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.access import unknown_unit
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.identity import caller
+from chassis.paging import page_cursor, page_size, page_token
+from chassis.scopes import Scopes
+from services.records.convert.units import grant_draft_of, grant_of
+from services.records.domain.grants import EVERY_UNIT, Grant
+from services.records.store import grants, unit_days, units
+from services.records.usecases.grants import create_grant, revoke_grant
+
+
+class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
+    """Answers GrantsService."""
+
+    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, changed: Callable[[], None]) -> None:
+        self._database = database
+        self._scopes = scopes
+        self._clock = clock
+        self._changed = changed
+
+    async def CreateGrant(self, request: units_pb2.CreateGrantRequest, _context: Any) -> units_pb2.CreateGrantResponse:
+        """Give a role."""
+        today = self._clock.today()
+        async with self._database.transaction() as connection:
+            unit_id = await self._unit(connection, request.grant.unit)
+            draft = grant_draft_of(request.grant, unit_id=unit_id, today=today)
+            grant = await create_grant(
+                connection,
+                draft,
+                giver=caller().subject,
+                tree=self._scopes.tree,
+                day=today,
+                now=self._clock.now(),
+            )
+            (message,) = await self._messages(connection, [grant])
+        self._changed()
+        return units_pb2.CreateGrantResponse(grant=message)
+
+    async def ListGrants(self, request: units_pb2.ListGrantsRequest, _context: Any) -> units_pb2.ListGrantsResponse:
+        """Give a page of the grants on a unit and below it."""
+        most = page_size(request.page_size, default=100, maximum=1000)
+        cursor = page_cursor(request)
+        async with self._database.connection() as connection:
+            unit_id = await self._unit(connection, request.unit)
+            below = {unit_id} | self._scopes.tree.subtree(unit_id, self._clock.today())
+            found = await grants.grants_on(connection, below, after=cursor[0] if cursor else 0, most=most + 1)
+            messages = await self._messages(connection, found[:most])
+        response = units_pb2.ListGrantsResponse(grants=messages)
+        if len(found) > most:
+            response.next_page_token = page_token(request, (found[most - 1].grant_id,))
+        return response
+
+    async def RevokeGrant(self, request: units_pb2.RevokeGrantRequest, _context: Any) -> units_pb2.RevokeGrantResponse:
+        """End a grant now."""
+        async with self._database.transaction() as connection:
+            grant = await revoke_grant(
+                connection,
+                request.grant_id,
+                revoker=caller().subject,
+                tree=self._scopes.tree,
+                day=self._clock.today(),
+                now=self._clock.now(),
+            )
+            (message,) = await self._messages(connection, [grant])
+        self._changed()
+        return units_pb2.RevokeGrantResponse(grant=message)
+
+    async def ListOwnGrants(
+        self, _request: units_pb2.ListOwnGrantsRequest, _context: Any
+    ) -> units_pb2.ListOwnGrantsResponse:
+        """Give what the caller may do today, as it is enforced."""
+        subject, tree = caller().subject, self._scopes.tree
+        response = units_pb2.ListOwnGrantsResponse(subject=subject)
+        for grant in tree.grants_of(subject, self._clock.today()):
+            unit = tree.unit(grant.unit_id)
+            response.grants.add(
+                role=grant.role,
+                unit_id=grant.unit_id,
+                unit_name=unit.name if unit else "",
+                unit_kind=unit.kind if unit else "",
+            )
+        return response
+
+    async def _unit(self, connection: AsyncConnection, ref: str) -> int:
+        """The unit behind a reference, one that was stored a moment ago included; 0 is every unit."""
+        unit_id = EVERY_UNIT if ref == str(EVERY_UNIT) else None
+        if unit_id is None:
+            unit_id = await units.resolve_unit(connection, ref, self._clock.today())
+        if unit_id is None:
+            raise unknown_unit(ref)
+        return unit_id
+
+    async def _messages(self, connection: AsyncConnection, found: Sequence[Grant]) -> list[units_pb2.Grant]:
+        today = self._clock.today()
+        aliases = await unit_days.aliases_on(connection, {(grant.unit_id, today) for grant in found})
+        return [grant_of(grant, aliases=aliases, day=today) for grant in found]

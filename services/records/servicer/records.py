@@ -1,0 +1,234 @@
+"""RecordsService: rows in, records looked up, changes followed."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from iocedu.records.v1 import records_pb2, records_pb2_grpc
+
+from chassis import telemetry
+from chassis.access import unknown_unit
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.errors import Fault, Kind
+from chassis.identity import caller
+from chassis.paging import page_cursor, page_size, page_token
+from chassis.scope_tree import ScopeTree
+from chassis.scopes import Scopes
+from chassis.streams import envelope
+from services.records.convert.incoming import read_batch
+from services.records.convert.outgoing import add_change, record_of
+from services.records.domain import problems
+from services.records.domain.masking import UNMASKED_ROLES
+from services.records.domain.objects import BY_COLLECTION, SCHOOL_KINDS
+from services.records.domain.problems import Problem
+from services.records.domain.reading import Reading
+from services.records.store import lookup
+from services.records.usecases.apply import apply_rows
+from services.records.usecases.changes import FeedTip, Page, list_changes
+from services.records.usecases.lookups import Lookups
+
+EVERY_UNIT: Final = 0
+STREAM_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Whose changes a reader may see, and how."""
+
+    unit_id: int
+    types: Sequence[int]
+    masked: bool
+
+
+class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
+    """Answers RecordsService."""
+
+    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups, tip: FeedTip) -> None:
+        self._database = database
+        self._scopes = scopes
+        self._clock = clock
+        self._lookups = lookups
+        self._tip = tip
+
+    async def ApplyRows(self, request: records_pb2.ApplyRowsRequest, _context: Any) -> records_pb2.ApplyRowsResponse:
+        """Store rows of one source in one transaction."""
+        batch = await read_batch(request, school=_schools(self._scopes.tree, self._clock.today()))
+        async with self._database.transaction() as connection:
+            answer = await apply_rows(connection, batch, now=self._clock.now())
+        return records_pb2.ApplyRowsResponse.FromString(answer)
+
+    async def GetRecord(self, request: records_pb2.GetRecordRequest, _context: Any) -> records_pb2.GetRecordResponse:
+        """Give one record, masked unless a purpose is stated and the caller's role allows it."""
+        today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
+        school_id = _resolve(tree, request.school, today)
+        purpose = request.purpose.strip()
+        unmasked = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, school_id, today)
+        reading = self._reading(
+            "GetRecord", school_id, spec.collection, key=request.key, purpose=purpose, unmasked=unmasked
+        )
+        stored = await self._lookups.look_up(spec, reading)
+        if stored is None:
+            raise _unknown_record(spec.collection, request.key)
+        record = record_of(spec, stored, position=stored[-1], alias=_aliases(tree, today), mask=not unmasked)
+        return records_pb2.GetRecordResponse(record=record)
+
+    async def ListRecords(
+        self, request: records_pb2.ListRecordsRequest, _context: Any
+    ) -> records_pb2.ListRecordsResponse:
+        """Give a page of the records below a unit, masked."""
+        today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
+        unit_id = _resolve(tree, request.unit, today)
+        most = page_size(request.page_size, default=50, maximum=1000)
+        cursor = page_cursor(request)
+        async with self._database.connection() as connection:
+            found = await lookup.records_page(
+                connection,
+                spec,
+                schools=tree.subtree(unit_id, today),
+                school_year=request.school_year,
+                name_contains=request.name_contains,
+                after=(cursor[0], cursor[1]) if cursor else None,
+                most=most + 1,
+            )
+        page, alias = found[:most], _aliases(tree, today)
+        await self._lookups.note(self._reading("ListRecords", unit_id, spec.collection, count=len(page)))
+        response = records_pb2.ListRecordsResponse(
+            records=[record_of(spec, one, position=one[-1], alias=alias, mask=True) for one in page]
+        )
+        if len(found) > most:
+            response.next_page_token = page_token(request, (page[-1][0], page[-1][1]))
+        return response
+
+    async def ListChanges(
+        self, request: records_pb2.ListChangesRequest, _context: Any
+    ) -> records_pb2.ListChangesResponse:
+        """Give a page of the changes after a position."""
+        follower = self._follower(request.unit, request.types)
+        most = page_size(request.page_size, default=1000, maximum=5000)
+        page = await self._page(follower, after=request.after, most=most)
+        await self._note(follower, page, method="ListChanges")
+        response = records_pb2.ListChangesResponse(position=page.position, caught_up=page.caught_up)
+        alias = _aliases(self._scopes.tree, self._clock.today())
+        for position, number, stored in page.changes:
+            add_change(
+                response.changes, position=position, number=number, stored=stored, alias=alias, mask=follower.masked
+            )
+        return response
+
+    async def WatchChanges(
+        self, request: records_pb2.WatchChangesRequest, _context: Any
+    ) -> AsyncIterator[records_pb2.WatchChangesResponse]:
+        """Send changes as they happen, until the caller leaves."""
+        items = self._follow(self._follower(request.unit, request.types), after=request.after)
+        async for response in envelope(records_pb2.WatchChangesResponse, items, position=str(request.after)):
+            yield response
+
+    async def _follow(self, follower: Follower, *, after: int) -> AsyncIterator[tuple[str, records_pb2.Change]]:
+        while True:
+            page = await self._page(follower, after=after, most=STREAM_PAGE)
+            await self._note(follower, page, method="WatchChanges")
+            alias = _aliases(self._scopes.tree, self._clock.today())
+            holder = records_pb2.ListChangesResponse()
+            for position, number, stored in page.changes:
+                add_change(
+                    holder.changes, position=position, number=number, stored=stored, alias=alias, mask=follower.masked
+                )
+            for change in holder.changes:
+                yield str(change.position), change
+            after = page.position
+            if page.caught_up:
+                await self._tip.grown(after)
+
+    async def _page(self, follower: Follower, *, after: int, most: int) -> Page:
+        schools = None
+        if follower.unit_id != EVERY_UNIT:
+            schools = self._scopes.tree.subtree(follower.unit_id, self._clock.today())
+        async with self._database.connection() as connection:
+            return await list_changes(connection, after=after, schools=schools, types=follower.types, most=most)
+
+    def _follower(self, unit: str, types: Sequence[int]) -> Follower:
+        unit_id = _resolve(self._scopes.tree, unit, self._clock.today())
+        # People and partners state no purpose here; services need what they project.
+        return Follower(unit_id, tuple(types), masked=caller().service is None)
+
+    async def _note(self, follower: Follower, page: Page, *, method: str) -> None:
+        """Write down what a person or partner read; services are no readers."""
+        if follower.masked and page.changes:
+            await self._lookups.note(self._reading(method, follower.unit_id, "changes", count=len(page.changes)))
+
+    def _reading(
+        self,
+        method: str,
+        unit_id: int,
+        collection: str,
+        *,
+        key: str = "",
+        count: int = 0,
+        purpose: str = "",
+        unmasked: bool = False,
+    ) -> Reading:
+        return Reading(
+            read_time=self._clock.now(),
+            subject=caller().subject,
+            method=method,
+            unit_id=unit_id,
+            collection=collection,
+            key=key,
+            record_count=count,
+            purpose=purpose,
+            unmasked=unmasked,
+            trace_id=telemetry.trace_id(),
+        )
+
+
+def _resolve(tree: ScopeTree, ref: str, day: date) -> int:
+    unit_id = tree.resolve(ref, day)
+    if unit_id is None:
+        raise unknown_unit(ref)
+    return unit_id
+
+
+def _schools(tree: ScopeTree, day: date) -> Callable[[str], int | Problem]:
+    """Finds the school behind a reference; each is looked up once a batch."""
+    known: dict[str, int | Problem] = {}
+
+    def school(ref: str) -> int | Problem:
+        found = known.get(ref)
+        if found is None:
+            found = known[ref] = _school(tree, ref, day)
+        return found
+
+    return school
+
+
+def _school(tree: ScopeTree, ref: str, day: date) -> int | Problem:
+    unit_id = tree.resolve(ref, day)
+    unit = None if unit_id is None else tree.unit(unit_id)
+    if unit is None:
+        return problems.unknown_unit(ref)
+    return unit.unit_id if unit.kind in SCHOOL_KINDS else problems.not_a_school(ref, unit.kind)
+
+
+def _aliases(tree: ScopeTree, day: date) -> Callable[[int], str]:
+    """Names a school by an alias of the day, or by its id where it has none; each is looked up once."""
+    known: dict[int, str] = {}
+
+    def alias(unit_id: int) -> str:
+        found = known.get(unit_id)
+        if found is None:
+            found = known[unit_id] = tree.alias(unit_id, "moet", day) or tree.alias(unit_id, "gso", day) or str(unit_id)
+        return found
+
+    return alias
+
+
+def _unknown_record(collection: str, key: str) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_RECORD",
+        vi=f"Không có bản ghi «{key}» trong {collection} của trường này.",
+        en=f"There is no record {key} in {collection} of this school.",
+        metadata={"collection": collection, "key": key},
+    )

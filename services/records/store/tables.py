@@ -1,0 +1,165 @@
+"""The tables of records, as queries see them; the migrations make them and hold the constraints.
+
+The six tables of records are drawn from the column specs. Keys and sort keys compare byte by byte, whatever the
+database's own order is.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, DATERANGE, JSONB
+from sqlalchemy.types import TypeEngine
+
+from chassis.database import chassis_tables
+from services.records.domain.objects import SPECS, Column, Kind, ObjectSpec
+
+metadata = sa.MetaData()
+chassis = chassis_tables(metadata)
+
+_INSTANT = sa.DateTime(timezone=True)
+_KEY = sa.Text(collation="C")
+
+_TYPES: Final[Mapping[Kind, TypeEngine[Any]]] = MappingProxyType(
+    {
+        Kind.TEXT: sa.Text(),
+        Kind.INTEGER: sa.Integer(),
+        Kind.FLAG: sa.Boolean(),
+        Kind.CHOICE: sa.Boolean(),
+        Kind.DATE: sa.Date(),
+        Kind.TEXTS: ARRAY(sa.Text()),
+        Kind.ITEMS: JSONB(),
+    },
+)
+
+
+def _column(column: Column) -> "sa.Column[Any]":
+    return sa.Column(column.name, _TYPES[column.kind], nullable=column.kind in (Kind.CHOICE, Kind.DATE, Kind.ITEMS))
+
+
+def _table(spec: ObjectSpec) -> sa.Table:
+    return sa.Table(
+        spec.field,
+        metadata,
+        sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("key", _KEY, primary_key=True),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("change_version", sa.BigInteger, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("content_hash", sa.BigInteger, nullable=False),
+        sa.Column("deleted", sa.Boolean, nullable=False),
+        sa.Column("update_time", _INSTANT, nullable=False),
+        *map(_column, spec.columns),
+        sa.Column("further", JSONB),
+        *((sa.Column("search_name", sa.Text, nullable=False),) if spec.name else ()),
+        *((sa.Column("sort_name", _KEY, nullable=False),) if spec.name else ()),
+    )
+
+
+RECORDS: Final[Mapping[str, sa.Table]] = MappingProxyType({spec.field: _table(spec) for spec in SPECS})
+
+feed = sa.Table(
+    "feed",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("type", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("key", _KEY, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+feed_position = sa.Table("feed_position", metadata, sa.Column("position", sa.BigInteger, nullable=False))
+
+apply_request = sa.Table(
+    "apply_request",
+    metadata,
+    sa.Column("request_id", _KEY, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("response", sa.LargeBinary, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+)
+
+unit = sa.Table(
+    "unit",
+    metadata,
+    sa.Column("unit_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("valid", DATERANGE, nullable=False),
+    sa.Column("labels", ARRAY(sa.Text), nullable=False),
+)
+
+unit_name = sa.Table(
+    "unit_name",
+    metadata,
+    sa.Column("unit_id", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("sort_name", _KEY, nullable=False),
+    sa.Column("valid", DATERANGE, nullable=False),
+)
+
+unit_code = sa.Table(
+    "unit_code",
+    metadata,
+    sa.Column("unit_id", sa.BigInteger, nullable=False),
+    sa.Column("system", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("valid", DATERANGE, nullable=False),
+)
+
+unit_edge = sa.Table(
+    "unit_edge",
+    metadata,
+    sa.Column("unit_id", sa.BigInteger, nullable=False),
+    sa.Column("parent_id", sa.BigInteger, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("valid", DATERANGE, nullable=False),
+)
+
+unit_succession = sa.Table(
+    "unit_succession",
+    metadata,
+    sa.Column("unit_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("successor_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("effective_date", sa.Date, primary_key=True),
+    sa.Column("partial", sa.Boolean, nullable=False),
+)
+
+role_grant = sa.Table(
+    "role_grant",
+    metadata,
+    sa.Column("grant_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("unit_id", sa.BigInteger),
+    sa.Column("edge_type", sa.Text, nullable=False),
+    sa.Column("valid", DATERANGE, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("revoke_time", _INSTANT),
+    sa.Column("revoked_by", sa.Text),
+)
+
+scope_version = sa.Table(
+    "scope_version",
+    metadata,
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("published_version", sa.BigInteger, nullable=False),
+)
+
+access_log = sa.Table(
+    "access_log",
+    metadata,
+    sa.Column("entry_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("read_time", _INSTANT, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("unit_id", sa.BigInteger, nullable=False),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("record_count", sa.Integer, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("unmasked", sa.Boolean, nullable=False),
+    sa.Column("trace_id", sa.Text, nullable=False),
+)

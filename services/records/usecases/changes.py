@@ -1,0 +1,119 @@
+"""Changes on their way: given their places in the feed as the relay takes them, and read from it again.
+
+A page looks through a window of bounded size, however little of it the reader may see: it can be empty and yet move
+on. Whoever reads until `caught_up` has missed nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from chassis.outbox import OutboxRow
+from services.records.convert.events import RECORDS_CHANGED, changed_keys
+from services.records.store import feed
+
+POSITION_HEADER: Final = "iocedu-position"
+POLL_SECONDS: Final = 0.1
+_MOST_CHANGES: Final = 5000  # places given by one statement
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Changes in order, each as (position, type, stored record), and where the next page begins."""
+
+    changes: Sequence[tuple[int, int, Any]]
+    position: int
+    caught_up: bool
+
+
+async def stamp_changes(connection: AsyncConnection, rows: Sequence[OutboxRow]) -> Mapping[int, Mapping[str, str]]:
+    """Give the changes of these events their positions, in order, and name each event's first in its header."""
+    stamps: dict[int, Mapping[str, str]] = {}
+    waiting: list[feed.Changed] = []
+    places: dict[int, int] = {}  # where in `waiting` an event's changes begin
+
+    async def place() -> None:
+        if waiting:
+            first = await feed.append_feed(connection, waiting)
+            stamps.update({row: {POSITION_HEADER: str(first + offset)} for row, offset in places.items()})
+            waiting.clear()
+            places.clear()
+
+    for row in rows:
+        if row.event != RECORDS_CHANGED:
+            continue
+        places[row.id] = len(waiting)
+        waiting.extend(changed_keys(row.payload))
+        if len(waiting) >= _MOST_CHANGES:
+            await place()
+        await asyncio.sleep(0)
+    await place()
+    return stamps
+
+
+async def list_changes(
+    connection: AsyncConnection, *, after: int, schools: Collection[int] | None, types: Collection[int], most: int
+) -> Page:
+    """A page of changes after a position, of the given schools (None: all) and types (none: all)."""
+    # Read first: what is placed after this look may be left for the next page, but is never skipped.
+    last = await feed.last_position(connection)
+    until = None if schools is None and not types else await feed.window_end(connection, after)
+    end = last if until is None else until
+    entries = await feed.feed_page(connection, after=after, until=end, schools=schools, types=types, most=most)
+    records = await feed.current_records(connection, entries)
+    changes = [(entry.position, entry.type, records[entry.school_id, entry.type, entry.key]) for entry in entries]
+    position = entries[-1].position if len(entries) == most else max(end, after)
+    return Page(changes, position, caught_up=position >= last)
+
+
+class FeedTip:
+    """Wakes readers when the feed has grown. Looks at the database only while someone waits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known = 0
+        self._waiters = 0
+        self._grown = asyncio.Event()
+        self._wanted = asyncio.Event()
+
+    async def grown(self, after: int) -> None:
+        """Return once the feed reaches beyond a position."""
+        self._waiters += 1
+        self._wanted.set()
+        try:
+            while self._known <= after:
+                await self._grown.wait()
+        finally:
+            self._waiters -= 1
+            if not self._waiters:
+                self._wanted.clear()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the feed until the stop."""
+        async for _ in _until(stop, self._wanted):
+            async with self._database.connection() as connection:
+                position = await feed.last_position(connection)
+            if position != self._known:
+                self._known = position
+                grown, self._grown = self._grown, asyncio.Event()
+                grown.set()
+
+
+async def _until(stop: asyncio.Event, wanted: asyncio.Event) -> AsyncIterator[None]:
+    """Beat every tenth of a second while wanted, until the stop."""
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        while not stop.is_set():
+            asked = asyncio.ensure_future(wanted.wait())
+            await asyncio.wait({stopping, asked}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            if stop.is_set():
+                return
+            yield
+            await asyncio.wait({stopping}, timeout=POLL_SECONDS)
+    finally:
+        stopping.cancel()

@@ -1,0 +1,48 @@
+"""Answers many small questions by few transactions: those that come while one is under way go together into the next.
+
+A lone question waits for nobody. Refuses to grow without bound: a group holds at most `most` questions.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+AskedT = TypeVar("AskedT")
+AnswerT = TypeVar("AnswerT")
+
+
+class Grouped(Generic[AskedT, AnswerT]):
+    """Calls `work` with groups; it answers each question of its group, in order, or fails for all of them."""
+
+    def __init__(
+        self, work: Callable[[Sequence[AskedT]], Awaitable[Sequence[AnswerT]]], *, lanes: int = 2, most: int = 256
+    ) -> None:
+        self._work = work
+        self._lanes = lanes  # groups under way at once
+        self._most = most
+        self._waiting: list[tuple[AskedT, asyncio.Future[AnswerT]]] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def ask(self, question: AskedT) -> AnswerT:
+        """Put a question into the next group and wait for its answer."""
+        future: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, future))
+        if len(self._running) < self._lanes:
+            task = asyncio.create_task(self._drain())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return await future
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            try:
+                answers = await self._work([question for question, _ in group])
+            except Exception as error:  # noqa: BLE001 (whatever went wrong is each asker's to handle)
+                for _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
+            else:
+                for (_, future), answer in zip(group, answers, strict=True):
+                    if not future.done():
+                        future.set_result(answer)

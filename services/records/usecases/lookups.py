@@ -1,0 +1,66 @@
+"""Looking at records: every look is written down before the answer leaves, in the transaction that read.
+
+Look-ups and log entries of many callers share transactions, so that an entry costs no commit of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chassis.database import Database
+from services.records.domain.objects import DELETED, ObjectSpec
+from services.records.domain.reading import Reading
+from services.records.store.access_log import append_readings
+from services.records.store.lookup import records_by_key
+from services.records.usecases.grouping import Grouped
+
+Stored = Sequence[Any]  # as `store.lookup` gives it
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A question for one record; without a type it only writes the reading down."""
+
+    reading: Reading
+    spec: ObjectSpec | None = None
+
+
+class Lookups:
+    """Looks up records and writes readings down. Opens its own transactions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._grouped: Grouped[Look, Stored | None] = Grouped(self._look_up)
+
+    async def look_up(self, spec: ObjectSpec, reading: Reading) -> Stored | None:
+        """The record that the reading names, None when there is none; written down either way."""
+        return await self._grouped.ask(Look(reading, spec))
+
+    async def note(self, reading: Reading) -> None:
+        """Write a reading down and return once that is committed."""
+        await self._grouped.ask(Look(reading))
+
+    async def _look_up(self, looks: Sequence[Look]) -> list[Stored | None]:
+        found: dict[tuple[ObjectSpec, int, str], Stored] = {}
+        async with self._database.transaction() as connection:
+            for spec in {look.spec for look in looks if look.spec is not None}:
+                wanted = {(look.reading.unit_id, look.reading.key) for look in looks if look.spec is spec}
+                records = await records_by_key(connection, spec, sorted(wanted))
+                found.update({(spec, *identity): record for identity, record in records.items()})
+            answers = [_answer(look, found) for look in looks]
+            await append_readings(
+                connection,
+                [
+                    look.reading if look.spec is None else replace(look.reading, record_count=int(answer is not None))
+                    for look, answer in zip(looks, answers, strict=True)
+                ],
+            )
+        return answers
+
+
+def _answer(look: Look, found: dict[tuple[ObjectSpec, int, str], Stored]) -> Stored | None:
+    if look.spec is None:
+        return None
+    record = found.get((look.spec, look.reading.unit_id, look.reading.key))
+    # A tombstone is for the feed, not for people.
+    return None if record is None or record[DELETED] else record

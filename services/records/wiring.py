@@ -1,0 +1,60 @@
+"""The composition root: settings into a running service. What is opened here is closed in reverse order."""
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from iocedu.records.v1 import records_pb2_grpc, units_pb2_grpc
+
+from chassis import outbox
+from chassis.bus import Bus
+from chassis.clock import Clock
+from chassis.database import open_database
+from chassis.operations import OperationsServicer
+from chassis.scopes import Scopes
+from chassis.server import App
+from chassis.workers import Check, Worker
+from services.records.jobs import ScopePublisher, pruner
+from services.records.servicer import GrantsServicer, RecordsServicer, UnitsServicer
+from services.records.settings import Settings
+from services.records.usecases.changes import FeedTip, stamp_changes
+from services.records.usecases.lookups import Lookups
+
+SERVICE = "records"
+
+
+async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock | None = None) -> App:
+    """Assemble the service."""
+    clock = clock or Clock()
+    database = await resources.enter_async_context(open_database(settings.database_url, application=SERVICE))
+    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
+    scopes = Scopes(bus)
+    publisher = ScopePublisher(database, bus, clock, administrators=settings.administrator_subjects)
+    tip = FeedTip(database)
+    records = RecordsServicer(database, scopes, clock, lookups=Lookups(database), tip=tip)
+    return App(
+        servicers=[
+            (records_pb2_grpc.add_RecordsServiceServicer_to_server, records),
+            (
+                units_pb2_grpc.add_UnitsServiceServicer_to_server,
+                UnitsServicer(database, clock, changed=publisher.wake),
+            ),
+            (
+                units_pb2_grpc.add_GrantsServiceServicer_to_server,
+                GrantsServicer(database, scopes, clock, changed=publisher.wake),
+            ),
+        ],
+        service_names=[
+            "iocedu.records.v1.RecordsService",
+            "iocedu.records.v1.UnitsService",
+            "iocedu.records.v1.GrantsService",
+        ],
+        workers=[
+            publisher.worker,
+            pruner(database, clock, answers_kept=timedelta(days=settings.answers_kept_days)),
+            Worker("feed-tip", tip.run),
+            outbox.relay(database, bus, SERVICE, stamp=stamp_changes),
+        ],
+        checks=[Check("database", database.ping), Check("nats", bus.ping)],
+        scopes=scopes,
+        operations=OperationsServicer(database, {}),
+    )
