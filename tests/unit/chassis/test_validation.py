@@ -1,0 +1,38 @@
+"""A request that breaks its rules is refused with the exact path of each field, in both languages."""
+
+import pytest
+
+from chassis.errors import Fault, Kind
+from chassis.validation import check, field_violations
+from tests.support.toy import toy_pb2
+
+
+def test_a_request_that_keeps_its_rules_passes():
+    """Nothing is said about a good request."""
+    assert field_violations(toy_pb2.LookRequest(unit="moet:1", count=3)) == []
+    check(toy_pb2.LookRequest(unit="moet:1", count=3))
+
+
+def test_every_wrong_field_is_named():
+    """All of them at once, each with a sentence a person understands."""
+    with pytest.raises(Fault) as refused:
+        check(toy_pb2.LookRequest(unit="x" * 21, count=-1))
+    fault = refused.value
+    assert (fault.kind, fault.reason) == (Kind.INVALID, "INVALID_FIELD")
+    assert [violation.field for violation in fault.violations] == ["unit", "count"]
+    assert fault.violations[0].vi == "Trường unit quá dài."
+    assert fault.violations[1].vi == "Trường count nhỏ hơn mức cho phép."
+    assert "unit, count" in fault.en
+
+
+def test_a_field_inside_a_list_is_named_with_its_place():
+    """The path is the one a caller finds in what was sent."""
+    request = toy_pb2.LookAtManyRequest(inners=[toy_pb2.Inner(unit="moet:1"), toy_pb2.Inner()])
+    assert [violation.field for violation in field_violations(request)] == ["inners[1].unit"]
+
+
+def test_no_more_violations_are_rendered_than_leave():
+    """Five thousand wrong rows cost no five thousand sentences."""
+    request = toy_pb2.LookAtManyRequest(inners=[toy_pb2.Inner() for _ in range(50)])
+    assert len(field_violations(request)) == 20
+    assert len(field_violations(request, most=50)) == 50
