@@ -17,6 +17,7 @@ from deploy.local import databases
 from deploy.local.engines import Envoy, Nats, Postgres, envoy_bin, nats_bin, postgres_bin
 from deploy.local.folder import DataFolder
 from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
+from deploy.local.migrate import migrate_all
 from deploy.local.parts import Part, ServicePart
 from deploy.local.ports import LOOPBACK, check_port, free_port
 from deploy.local.settings import FleetSettings
@@ -166,9 +167,11 @@ class Fleet:
         self.databases = await self._ensure_databases()
         wires = Wires(self.databases, self.nats_url, self.addresses, self.issuer)
         copies = [slot for service in self.services for slot in self._add_service(service, wires)]
-        first = [slot.part for slot in copies if slot.name in self.addresses]
         began = time.monotonic()
-        await _all(part.migrate() for part in first if isinstance(part, ServicePart))
+        folders = {service.name: service.migrations for service in self.services}
+        known = {name: folder for name, folder in folders.items() if folder is not None}
+        if known:
+            await migrate_all(self.databases, known, log=self.folder.log("migrations"))
         progress("databases", time.monotonic() - began)
         # All at once: each is ready only when what it needs is, in whatever order they come up.
         if self._edge:

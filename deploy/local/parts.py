@@ -64,20 +64,13 @@ class ServicePart:
             return self._ready_file.read_text("ascii").strip()
         return ""
 
-    async def migrate(self) -> None:
-        """Bring its database to the schema of this code."""
-        process = self._spawn("migrate")
-        try:
-            if not await process.wait(START_LIMIT) or process.returncode != 0:
-                raise NotStarted(f"{self.name} cannot migrate its database: {_why(process)} (log: {self.log})")
-        finally:
-            process.kill()
-
     async def start(self) -> None:
         """Start it and return once it is ready and its health check says so."""
         self._ready_file.parent.mkdir(parents=True, exist_ok=True)
         self._ready_file.unlink(missing_ok=True)
-        self._process = process = self._spawn()
+        command = [sys.executable, "-m", self._module]
+        process = Process(self.name, command, log=self.log, environment=self._environment, folder=CHECKOUT)
+        self._process = process
         end = time.monotonic() + START_LIMIT
         while process.alive and time.monotonic() < end:
             if self.address:
@@ -107,10 +100,6 @@ class ServicePart:
             answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=3)
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             raise OSError(f"{self.name} is not serving")
-
-    def _spawn(self, *arguments: str) -> Process:
-        command = [sys.executable, "-m", self._module, *arguments]
-        return Process(self.name, command, log=self.log, environment=self._environment, folder=CHECKOUT)
 
 
 def _why(process: Process) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
-from deploy.local.settings import PREFIX, FleetSettings
+from deploy.local.settings import CHECKOUT, PREFIX, FleetSettings
 
 DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "descriptors.binpb"
 
@@ -27,6 +27,12 @@ class Service:
     def command(self) -> str:
         """The module that `python -m` runs."""
         return self.module or f"services.{self.name}"
+
+    @property
+    def migrations(self) -> Path | None:
+        """The folder of its migrations, if it has any."""
+        folder = CHECKOUT.joinpath(*self.command.split("."), "migrations")
+        return folder if folder.is_dir() else None
 
 
 SERVICES: tuple[Service, ...] = (

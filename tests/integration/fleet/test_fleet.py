@@ -83,16 +83,26 @@ async def test_a_stopped_service_is_started_again_when_it_ends_by_itself(fleet: 
     await poll_until(lambda: slot.state is State.READY and slot.pid not in (None, before))
 
 
-@pytest.mark.parametrize(
-    ("setting", "line"),
-    [("TOY_BROKEN", "alpha did not start: the toy is broken"), ("TOY_UNMIGRATABLE", "cannot migrate")],
-)
-async def test_a_fleet_that_cannot_start_leaves_nothing_behind(tmp_path: Path, setting: str, line: str) -> None:
+async def test_a_service_that_cannot_start_leaves_nothing_behind(tmp_path: Path) -> None:
     """One part that fails stops the rest, and the reason is the service's own last line."""
     before = children()
-    settings = FleetSettings(own={"alpha": {setting: "1"}})
-    with pytest.raises(NotStarted, match=line):
+    settings = FleetSettings(own={"alpha": {"TOY_BROKEN": "1"}})
+    with pytest.raises(NotStarted, match="alpha did not start: the toy is broken"):
         await Fleet(tmp_path / "data", services=TOYS, settings=settings, edge=False, durable=False).start()
+    assert children() == before
+
+
+async def test_a_database_that_cannot_be_migrated_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing migration stops the start before any service runs on a schema it does not know."""
+    versions = tmp_path / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    versions.joinpath("0001_pre_broken.py").write_text("raise RuntimeError('broken')")
+    monkeypatch.setattr(Service, "migrations", tmp_path / "migrations")
+    before = children()
+    with pytest.raises(NotStarted, match="alpha cannot migrate its database: RuntimeError: broken"):
+        await Fleet(tmp_path / "data", services=TOYS, edge=False, durable=False).start()
     assert children() == before
 
 

@@ -6,7 +6,6 @@
 import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 
 import grpc
@@ -32,8 +31,6 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["migrate"]:
-        raise SystemExit(1 if os.environ.get("IOCEDU_TOY_UNMIGRATABLE") == "1" else 0)
     if os.environ.get("IOCEDU_TOY_BROKEN") == "1":
         raise SystemExit("the toy is broken")
     asyncio.run(serve())
