@@ -194,7 +194,8 @@ def _seconds(timeout: float | None) -> float | None:
 def _metadata(identity: ServiceIdentity) -> list[tuple[str, str]]:
     own = identity.token()
     known = caller_or_none()
-    token = known.token if known and known.token else identity.token(known.subject if known else None)
+    # A job has no caller's token: it acts under the service's own, saying for whom (`act`).
+    token = known.token if known and known.token else identity.token((known.actor or known.subject) if known else None)
     sent = [("authorization", f"Bearer {token}"), (SERVICE_HEADER, f"Bearer {own}")]
     if request := current_request():
         sent.append(("accept-language", request.language))

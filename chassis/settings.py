@@ -19,7 +19,7 @@ class SettingsError(Exception):
 class ServiceSettings(BaseSettings):
     """Settings that all services share. A service extends this class with its own."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", case_sensitive=False)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: str = Field(
         default="", repr=False, description="PostgreSQL of this service: postgresql://user:password@host:port/database."
