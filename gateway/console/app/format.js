@@ -1,0 +1,37 @@
+// Numbers and times as people here read them. Days and hours are those of Vietnam, wherever the browser stands.
+
+import { language, t } from "./texts.js";
+
+const ZONE = "Asia/Ho_Chi_Minh";
+const locale = () => (language() === "en" ? "en-GB" : "vi-VN");
+
+export const number = (value, digits = 0) =>
+  value === undefined || value === null
+    ? "–"
+    : new Intl.NumberFormat(locale(), { maximumFractionDigits: digits, minimumFractionDigits: 0 }).format(value);
+
+export const percent = (part, whole) =>
+  whole > 0 ? `${number((100 * part) / whole, 1)}${language() === "en" ? "" : " "}%` : "–";
+
+export function instant(text) {
+  if (!text) return "";
+  return new Intl.DateTimeFormat(locale(), {
+    timeZone: ZONE, day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit",
+  }).format(new Date(text));
+}
+
+export function clock(text) {
+  const options = { timeZone: ZONE, hour: "2-digit", minute: "2-digit", second: "2-digit" };
+  return text ? new Intl.DateTimeFormat(locale(), options).format(new Date(text)) : "";
+}
+
+export function ago(text) {
+  if (!text) return "";
+  const seconds = Math.round((Date.now() - new Date(text)) / 1000);
+  if (seconds < 60) return t("justNow");
+  const [size, name] = [[86400, "day"], [3600, "hour"], [60, "minute"]].find(([length]) => seconds >= length);
+  return new Intl.RelativeTimeFormat(language(), { numeric: "always" }).format(-Math.floor(seconds / size), name);
+}
+
+export const schoolYear = (year) => (year ? `${year}–${year + 1}` : "");
+export const bilingual = (item, field) => item[`${field}_${language()}`] || item[`${field}_vi`] || "";

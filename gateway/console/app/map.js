@@ -1,0 +1,80 @@
+// The communes as shapes, shaded by a figure. The table beside it says the same in words.
+
+import { draw, inks } from "./charts.js";
+import { h } from "./elements.js";
+import { number, percent } from "./format.js";
+import { t } from "./texts.js";
+
+const CHOICES = ["pupils", "schools_connected_share", "class_size_mean", "classes_oversize"];
+const SHAPES = "/data/communes.geojson";
+// Far out at sea; drawn in a corner of its own, and said so.
+const ISLANDS = "Hoàng Sa";
+const CORNER = { [ISLANDS]: { left: 108.55, top: 16.22, width: 0.3 } };
+let shapes;
+
+export function communeMap({ name, open }) {
+  const place = h("div", { class: "map", role: "img", "aria-label": t("mapOf", { name }) });
+  const choice = h("select", { "aria-label": t("figure"), onchange: () => paint() },
+    CHOICES.map((code) => h("option", { value: code }, t(code))));
+  const element = h("section", { class: "panel mapped", hidden: true, "aria-labelledby": "map-title" },
+    h("header", {}, h("h2", { id: "map-title" }, t("map")), choice), place, h("p", { class: "muted" }, t("islands")));
+  let known = [];
+  let chart;
+
+  async function show(rows, codes) {
+    shapes ??= fetch(SHAPES).then((response) => (response.ok ? response.json() : null)).catch(() => null);
+    const found = await shapes;
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    known = (found?.features ?? []).map(({ properties }) => ({ ...properties, id: codes.get(properties.code), row: byId.get(codes.get(properties.code)) }));
+    element.hidden = !known.some((one) => one.row);
+    if (element.hidden) return;
+    if (!window.echarts.getMap("communes")) window.echarts.registerMap("communes", found, CORNER);
+    paint();
+  }
+
+  function paint() {
+    const code = choice.value;
+    const ink = inks();
+    const label = { show: true, color: ink.muted, fontSize: 11, position: "bottom" };
+    const data = known.map(({ name: said, id, row }) => ({
+      name: said, id, row, value: row ? (value(row, code) ?? 0) : undefined, ...(said === ISLANDS ? { label } : {}),
+    }));
+    const most = Math.max(1, ...data.map((one) => one.value ?? 0));
+    const share = code === "schools_connected_share";
+    const ramp = code === "classes_oversize" ? [ink.quiet, ink.warn] : share ? [ink.warn, ink.quiet, ink.strong] : [ink.quiet, ink.strong];
+    chart ??= draw(place, paint);
+    chart.off("click");
+    chart.on("click", ({ data: one }) => one?.id && open(one.id));
+    chart.setOption({
+      animation: false, textStyle: { fontFamily: ink.font },
+      tooltip: { backgroundColor: ink.panel, borderColor: ink.line, textStyle: { color: ink.text }, formatter: ({ data: one, name: place }) => tip(one, place) },
+      visualMap: {
+        min: 0, max: share ? 100 : most, calculable: false, itemWidth: 10, itemHeight: 90, left: 8, bottom: 8, inRange: { color: ramp },
+        textStyle: { color: ink.muted, fontSize: 11 }, text: [share ? "100 %" : number(most), "0"],
+      },
+      series: [{
+        type: "map", map: "communes", roam: false, data, selectedMode: false, aspectScale: 0.96, top: 10, bottom: 10, left: 40, right: 8,
+        itemStyle: { areaColor: ink.empty, borderColor: ink.panel, borderWidth: 0.7 },
+        emphasis: { label: { show: false }, itemStyle: { areaColor: ink.accent, borderColor: ink.text } },
+      }],
+    }, true);
+  }
+
+  return { element, show, stop: () => chart?.dispose() };
+}
+
+function value(row, code) {
+  if (code !== "schools_connected_share") return row[code];
+  return row.schools ? (100 * (row.schools_connected ?? 0)) / row.schools : undefined;
+}
+
+function tip(one, place) {
+  if (!one?.row) return h("span", {}, place);
+  const { row } = one;
+  const parts = [
+    [t("pupils"), number(row.pupils)], [t("classes"), number(row.classes)],
+    [t("schools_connected"), row.schools ? `${number(row.schools_connected ?? 0)}/${number(row.schools)} (${percent(row.schools_connected ?? 0, row.schools)})` : "–"],
+    [t("classes_oversize"), number(row.classes_oversize)],
+  ];
+  return h("div", { class: "tip" }, h("b", {}, row.name), parts.map(([said, figure]) => h("div", {}, h("span", {}, said), h("span", {}, figure))));
+}

@@ -1,0 +1,81 @@
+// The tiles: what a director sees first. Each number says how it was counted, and lights up when it changes.
+
+import { h, icon, replace } from "./elements.js";
+import { counting, shown } from "./figures.js";
+import { bilingual, clock, number, percent } from "./format.js";
+import { t } from "./texts.js";
+
+const TILES = ["schools_connected", "pupils", "classes", "staff"];
+
+export function overview() {
+  const tiles = new Map(TILES.map((code) => [code, tile(code)]));
+  const alerts = tile("openAlerts");
+  const time = h("p", { class: "asof" });
+  const element = h("section", { class: "tiles", "aria-label": t("title") },
+    [...tiles.values(), alerts].map((one) => one.element));
+
+  function figures({ figures: found, changed, dataTime }) {
+    const value = (code) => shown(found.get(code));
+    const whole = found.get("schools");
+    const [connected, schools, pupils, classes, staff] =
+      ["schools_connected", "schools", "pupils", "classes", "staff"].map(value);
+    tiles.get("schools_connected").show(number(connected), t("ofRequired", { n: number(schools) }), {
+      share: schools ? connected / schools : 0, note: percent(connected, schools),
+    });
+    tiles.get("pupils").show(number(pupils), t("girls", { n: girls(value("girls_share")) }));
+    tiles.get("classes").show(number(classes), t("perClass", { n: number(value("class_size_mean"), 1) }),
+      { warn: value("classes_oversize") ? t("oversize", { n: number(value("classes_oversize")) }) : "" });
+    tiles.get("staff").show(number(staff), staff ? t("pupilsPerStaff", { n: number(pupils / staff, 1) }) : "");
+    for (const code of changed) tiles.get(code)?.flash();
+    const basis = whole ?? found.get("pupils");
+    replace(time, dataTime ? `${t("dataTime")} ${clock(dataTime)}` : t("noData"),
+      basis?.expected_school_count
+        ? ` · ${t("reporting", { a: number(basis.reporting_school_count), b: number(basis.expected_school_count) })}`
+        : "");
+  }
+
+  function openAlerts({ critical, warning, total }) {
+    alerts.show(number(total), t("severities", { a: number(critical), b: number(warning) }), { grave: critical > 0 });
+  }
+
+  return { element, time, figures, openAlerts };
+}
+
+const girls = (share) => (share === undefined ? "–" : `${number(share, 1)} %`);
+
+function tile(code) {
+  const value = h("p", { class: "value" }, "–");
+  const note = h("p", { class: "note" });
+  const extra = h("p", { class: "note warn" });
+  const meter = h("span", { class: "meter", hidden: true }, h("span", {}));
+  const rule = h("div", { class: "rule", popover: "auto", id: `rule-${code}` });
+  const ask = h("button", { class: "quiet small", "aria-label": `${t("howCounted")}: ${t(code)}` }, icon("info"));
+  ask.addEventListener("click", () => explain(code, rule));
+  const element = h("article", { class: "tile", "data-tile": code },
+    h("header", {}, h("h2", {}, t(code)), code === "openAlerts" ? "" : ask), value, meter, note, extra, rule);
+
+  return {
+    element,
+    show(text, said, { share, note: beside, warn, grave } = {}) {
+      replace(value, text, beside ? h("span", { class: "beside" }, beside) : "");
+      replace(note, said);
+      replace(extra, warn ?? "");
+      meter.hidden = share === undefined;
+      meter.firstChild.style.inlineSize = `${Math.round(100 * (share ?? 0))}%`;
+      element.classList.toggle("grave", Boolean(grave));
+    },
+    flash() {
+      element.classList.remove("changed");
+      void element.offsetWidth; // Starts the animation anew.
+      element.classList.add("changed");
+    },
+  };
+}
+
+async function explain(code, rule) {
+  const indicator = (await counting()).get(code);
+  replace(rule, h("h3", {}, t(code)),
+    h("p", {}, indicator ? bilingual(indicator, "counting_rule") : t("noData")),
+    indicator?.source_document ? h("p", { class: "muted" }, `${t("source")}: ${indicator.source_document}`) : "");
+  rule.showPopover();
+}

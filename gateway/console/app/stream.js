@@ -1,0 +1,82 @@
+// Follows a stream of the gateway and never loses its place: one that stops without its end was cut and is resumed
+// after the last position seen. Says whether it is live, connecting or refused.
+
+import { address, headers, refusal, refusalOf } from "./api.js";
+
+const QUIET_MS = 45_000; // Three heartbeats missed: the line is dead, whatever the browser thinks.
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 15_000;
+const GONE = ["POSITION_GONE", "INVALID_POSITION"];
+
+export function follow(path, { query = {}, resume, position = "", onItem, onOpen = () => {}, onState }) {
+  let stopped = false;
+  let delay = FIRST_DELAY_MS;
+  let controller = new AbortController();
+
+  const pause = (ms) => new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    controller.signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
+    window.addEventListener("online", () => { clearTimeout(timer); done(); }, { once: true });
+  });
+
+  function take(message) {
+    if (message.item) {
+      position = onItem(message.item) ?? position;
+    } else if (message.heartbeat) {
+      position = message.heartbeat.position || position;
+    } else if (message.error) {
+      position = message.error.position || position;
+      throw refusalOf(message.error.status ?? {});
+    }
+    return !message.end;
+  }
+
+  async function once() {
+    const resumed = position ? { [resume]: position } : {};
+    const response = await fetch(address(path, { ...query, ...resumed }), { headers: headers(), signal: controller.signal });
+    if (!response.ok) throw await refusal(response);
+    let watchdog;
+    const alive = () => { clearTimeout(watchdog); watchdog = setTimeout(() => controller.abort(), QUIET_MS); };
+    try {
+      alive();
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      let first = true;
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        alive();
+        const lines = (rest + value).split("\n");
+        rest = lines.pop();
+        for (const line of lines.filter((one) => one.trim())) {
+          if (first) { first = false; delay = FIRST_DELAY_MS; onState("live"); onOpen(); }
+          if (!take(JSON.parse(line))) return;
+        }
+      }
+    } finally {
+      clearTimeout(watchdog);
+    }
+  }
+
+  async function run() {
+    while (!stopped) {
+      onState("connecting");
+      controller = new AbortController();
+      try {
+        await once();
+      } catch (error) {
+        if (stopped) return;
+        if (GONE.includes(error.reason)) position = "";
+        // What is refused once is refused again: only a new token or another unit helps.
+        else if ([400, 401, 403, 404].includes(error.status)) { onState("refused", error); return; }
+      }
+      if (stopped) return;
+      onState("connecting");
+      await pause(delay * (0.7 + 0.6 * Math.random()));
+      delay = Math.min(delay * 2, LONGEST_DELAY_MS);
+    }
+  }
+
+  run();
+  return () => { stopped = true; controller.abort(); };
+}
