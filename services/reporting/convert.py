@@ -148,20 +148,25 @@ def indicator_message(indicator: Indicator) -> reporting_pb2.Indicator:
     )
 
 
-def figure_message(figure: Figure, names: Mapping[int, str]) -> reporting_pb2.Figure:
-    """One figure with its unit's name."""
-    return reporting_pb2.Figure(
-        indicator=figure.indicator,
-        unit_id=figure.unit_id,
-        unit_name=names[figure.unit_id],
-        dimension_values=figure.dimension_values,
-        value=figure.value,
-        numerator=figure.numerator,
-        denominator=figure.denominator,
-        suppressed=figure.suppressed,
-        reporting_school_count=figure.completeness.reporting,
-        expected_school_count=figure.completeness.expected,
-    )
+def add_figures(
+    response: reporting_pb2.QueryIndicatorsResponse | reporting_pb2.IndicatorsUpdate,
+    figures: Iterable[Figure],
+    names: Mapping[int, str],
+) -> None:
+    """Append figures with their units' names; only what is there is set, since answers hold thousands."""
+    for code, unit, values, value, numerator, denominator, completeness, suppressed in figures:
+        message = response.figures.add(indicator=code, unit_id=unit, unit_name=names[unit])
+        if values:
+            message.dimension_values.extend(values)
+        if value is not None:
+            message.value = value
+        if numerator is not None:
+            message.numerator = numerator
+        if denominator is not None:
+            message.denominator = denominator
+        if suppressed:
+            message.suppressed = True
+        message.reporting_school_count, message.expected_school_count = completeness
 
 
 def timestamp(instant: datetime | None) -> Timestamp | None:

@@ -58,7 +58,7 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
         )
         for start in range(0, len(answer.figures), convert.SLICE):
             part = answer.figures[start : start + convert.SLICE]
-            response.figures.extend(convert.figure_message(figure, answer.names) for figure in part)
+            convert.add_figures(response, part, answer.names)
             await asyncio.sleep(0)
         return response
 
@@ -79,8 +79,6 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
 
 
 def _update(position: str, answer: Answer) -> reporting_pb2.IndicatorsUpdate:
-    return reporting_pb2.IndicatorsUpdate(
-        figures=(convert.figure_message(figure, answer.names) for figure in answer.figures),
-        position=position,
-        data_time=convert.timestamp(answer.data_time),
-    )
+    update = reporting_pb2.IndicatorsUpdate(position=position, data_time=convert.timestamp(answer.data_time))
+    convert.add_figures(update, answer.figures, answer.names)
+    return update

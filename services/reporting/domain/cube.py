@@ -8,21 +8,44 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from services.reporting.domain.catalogue import DIMENSIONS, Term
 
 NOWHERE = -1  # Group of the combinations that a question leaves out.
+WORTH_REMEMBERING = 2  # A column is remembered by its groups where there are so many times fewer of them.
 
 Values = tuple[str, ...]  # Dimension values, in the order a question names the dimensions.
 
 
-class Column(NamedTuple):
-    """Stocks of one measure in one school: numbers of combinations, and beside each its value."""
+@dataclass(slots=True, eq=False)
+class Column:
+    """Stocks of one measure in one school: numbers of combinations, and beside each its value. Never altered.
+
+    What it comes to in the groups of a question is remembered where that is much less than the column itself.
+    """
 
     combinations: "array[int]"
     values: "array[int]"
-    total: int
+    _grouped: dict["Grouping", list[tuple[int, int]]] = field(default_factory=dict)
+
+    def grouped(self, grouping: "Grouping") -> Iterable[tuple[int, int]]:
+        """Pairs of a group's number and its value; a group may come more than once."""
+        known = self._grouped.get(grouping)
+        if known is not None:
+            return known
+        groups = grouping.groups
+        pairs = [
+            (group, value)
+            for number, value in zip(self.combinations, self.values, strict=True)
+            if (group := groups[number]) != NOWHERE
+        ]
+        sums: defaultdict[int, int] = defaultdict(int)
+        for group, value in pairs:
+            sums[group] += value
+        if len(sums) * WORTH_REMEMBERING > len(self.values):
+            return sums.items()
+        known = self._grouped[grouping] = list(sums.items())
+        return known
 
 
 @dataclass(slots=True)
@@ -31,7 +54,7 @@ class Combinations:
 
     numbers: dict[str, int] = field(default_factory=dict)
     known: list[Values] = field(default_factory=list)
-    _groupings: dict[tuple[Term, Values], "Grouping"] = field(default_factory=dict)
+    _groupings: dict[tuple[Term, frozenset[str]], "Grouping"] = field(default_factory=dict)
 
     def column(self, combinations: Iterable[str], values: Iterable[int]) -> Column:
         """A school's stocks, from combinations written `level|grade|sex|ethnic_group`."""
@@ -43,28 +66,28 @@ class Combinations:
                 number = numbers[combination] = len(self.known)
                 self.known.append(tuple(combination.split("|", len(DIMENSIONS) - 1)))
             coded.append(number)
-        counted = array("q", values)
-        return Column(coded, counted, sum(counted))
+        return Column(coded, array("q", values))
 
     def grouping(self, term: Term, dimensions: Sequence[str]) -> "Grouping":
         """How these combinations fall into groups by the dimensions; remembered, since dashboards ask the same."""
-        key = (term, tuple(dimensions))
+        key = (term, frozenset(dimensions))
         grouping = self._groupings.get(key)
         if grouping is None:
-            grouping = self._groupings[key] = Grouping(term, dimensions)
+            grouping = self._groupings[key] = Grouping(term, sorted(dimensions, key=DIMENSIONS.index))
         grouping.extend(self.known)
         return grouping
 
 
 class Grouping:
-    """Group of each combination, by number."""
+    """Group of each combination, by number. The order in which dimensions are asked for makes no other grouping."""
 
     def __init__(self, term: Term, dimensions: Sequence[str]) -> None:
         self._where = [(DIMENSIONS.index(name), value) for name, value in term.where]
+        self._dimensions = tuple(dimensions)
         self._asked = [DIMENSIONS.index(name) for name in dimensions]
         self._numbers: dict[Values, int] = {}
+        self._labels: list[Values] = []
         self.groups: list[int] = []
-        self.labels: list[Values] = []
 
     def extend(self, known: Sequence[Values]) -> None:
         """Take in the combinations that turned up since."""
@@ -75,9 +98,14 @@ class Grouping:
             label = tuple(combination[index] for index in self._asked)
             number = self._numbers.get(label)
             if number is None:
-                number = self._numbers[label] = len(self.labels)
-                self.labels.append(label)
+                number = self._numbers[label] = len(self._labels)
+                self._labels.append(label)
             self.groups.append(number)
+
+    def labels(self, dimensions: Sequence[str]) -> list[Values]:
+        """Values of each group, in the order a question names the dimensions."""
+        order = [self._dimensions.index(name) for name in dimensions]
+        return [tuple(label[place] for place in order) for label in self._labels]
 
 
 def sum_columns(
@@ -89,24 +117,16 @@ def sum_columns(
     targets: Mapping[int, int],
 ) -> dict[int, dict[Values, int]]:
     """Sum a term over schools: for each target (`targets` maps a school to where it counts) the non-zero groups."""
-    sums: dict[int, dict[int, int]] = {}
-    plain = not dimensions and not term.where
     grouping = combinations.grouping(term, dimensions)
-    groups = grouping.groups
-    for school, target in targets.items():
-        column = columns.get(school)
-        if column is None:
+    sums: dict[int, dict[int, int]] = {}
+    for school, column in columns.items():
+        target = targets.get(school)
+        if target is None:
             continue
         into = sums.get(target)
         if into is None:
             into = sums[target] = defaultdict(int)
-        if plain:
-            into[0] += column.total
-            continue
-        for number, value in zip(column.combinations, column.values, strict=True):
-            into[groups[number]] += value
-    labels = grouping.labels or [()]
-    return {
-        target: {labels[group]: value for group, value in found.items() if group != NOWHERE and value}
-        for target, found in sums.items()
-    }
+        for group, value in column.grouped(grouping):
+            into[group] += value
+    labels = grouping.labels(dimensions)
+    return {target: {labels[group]: value for group, value in found.items() if value} for target, found in sums.items()}

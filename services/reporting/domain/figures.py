@@ -1,21 +1,20 @@
 """A figure as it is answered: a value, what it was computed from, and how complete its data are."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.reporting.domain.cube import Values
 
 
-@dataclass(frozen=True, slots=True)
-class Completeness:
+class Completeness(NamedTuple):
     """Schools that should have sent data for the school year, and how many of them have."""
 
     reporting: int
     expected: int
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One cell of an answer. `value` is None where there are no data, and where it is withheld (`suppressed`)."""
+class Figure(NamedTuple):
+    """One cell of an answer, one of thousands. `value` is None where data are missing and where it is withheld."""
 
     indicator: str
     unit_id: int

@@ -1,7 +1,7 @@
 """Where each school counts when a unit is asked about on a day: in the unit as a whole, or in the units below it.
 
 Every school of the subtree has one place, so that the parts add up to the whole: a school below none of the units
-broken down to counts under the unit itself, one below two of them in the nearer. Refuses a kind that does not lie below.
+broken down to counts under the unit itself, one below two of them in the nearer. Refuses a kind with none below.
 """
 
 from collections.abc import Iterable, Mapping
