@@ -33,7 +33,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRat
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from chassis.logs import set_up_logs
-from chassis.settings import ServiceSettings
+from chassis.settings import ServiceSettings, SettingsError
 
 SCOPE = "iocedu"
 TRACEPARENT = "traceparent"
@@ -239,7 +239,10 @@ def _serve_metrics(listen: str, resource: Resource) -> Callable[[], None]:
     )
     otel_metrics.set_meter_provider(provider)
     host, _, port = listen.rpartition(":")
-    server, thread = prometheus_client.start_http_server(int(port), addr=host or "127.0.0.1")
+    try:
+        server, thread = prometheus_client.start_http_server(int(port), addr=host or "127.0.0.1")
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {listen} for metrics: {error.strerror}") from error
 
     def stop() -> None:
         server.shutdown()

@@ -5,8 +5,8 @@ Nothing here fakes a service: servicers run behind the real interceptors, on a f
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,10 @@ import grpc
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
+from chassis import telemetry
 from chassis.clients import ServiceChannel, open_channel
 from chassis.clock import Clock
 from chassis.identity import SERVICE_HEADER, ServiceIdentity, public_jwk
@@ -134,3 +137,48 @@ async def client(
         open_channel(address), metadata=lambda: list(sent.items()), default_seconds=10
     ) as channel:
         yield channel
+
+
+class _Kept(SpanExporter):
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.spans.extend(spans)
+        return SpanExportResult.SUCCESS
+
+
+@contextmanager
+def recorded_spans() -> Iterator[list[ReadableSpan]]:
+    """Record every span of this process within the block; the list fills as spans end."""
+    kept = _Kept()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    tracer = provider.get_tracer(telemetry.SCOPE)
+    usual = telemetry._tracer  # noqa: SLF001 (the one seam; the global provider can be set only once in a process)
+    telemetry._tracer = lambda: tracer  # type: ignore[assignment]  # noqa: SLF001 (the same)
+    try:
+        yield kept.spans
+    finally:
+        telemetry._tracer = usual  # noqa: SLF001 (the same)
+        provider.shutdown()
+
+
+def span_tree(spans: Sequence[ReadableSpan]) -> list[str]:
+    """Spans as indented names, children below their parents in order of their start: what a test compares."""
+    ids = {span.context.span_id for span in spans if span.context}
+    lines: list[str] = []
+
+    def below(parent: int | None, depth: int) -> None:
+        found = [span for span in spans if _parent_of(span, ids) == parent]
+        for span in sorted(found, key=lambda one: one.start_time or 0):
+            lines.append("  " * depth + span.name)
+            if span.context:
+                below(span.context.span_id, depth + 1)
+
+    below(None, 0)
+    return lines
+
+
+def _parent_of(span: ReadableSpan, known: set[int]) -> int | None:
+    return span.parent.span_id if span.parent and span.parent.span_id in known else None
