@@ -39,7 +39,7 @@ def roster(school: School, year: int) -> list[Pupil]:
     """Return the pupils of a school in a school year."""
     pupils: list[Pupil] = []
     for grade in _grades(school):
-        classes = class_keys(school, year, grade)
+        classes = class_keys(school, grade)
         sizes = [_size(school, year, key) for key in classes]
         entry = year - _grades(school).index(grade)
         for number in range(sum(sizes)):
@@ -63,10 +63,10 @@ def _grades(school: School) -> tuple[str, ...]:
     return ("15",) if school.kind == "childcare_group" else GRADES[school.level]
 
 
-def class_keys(school: School, year: int, grade: str) -> list[str]:
-    """Return the keys of a grade's classes, for example `6A2026`."""
+def class_keys(school: School, grade: str) -> list[str]:
+    """Return the keys of a grade's classes, for example `6A`; the school year stands beside them."""
     label = str(int(grade)) if int(grade) <= 12 else {"15": "NT", "16": "MGB", "17": "MGN", "18": "MGL"}[grade]
-    return [f"{label}{'ABCDEFGHIJKLMN'[index]}{year}" for index in range(school.classes_per_grade)]
+    return [f"{label}{'ABCDEFGHIJKLMN'[index]}" for index in range(school.classes_per_grade)]
 
 
 def _size(school: School, year: int, class_key: str) -> int:
@@ -142,15 +142,15 @@ def class_rows(school: School, year: int, version: int) -> Iterator[Row]:
     """Yield the classes."""
     number = 2
     for grade in _grades(school):
-        for key in class_keys(school, year, grade):
+        for key in class_keys(school, grade):
             yield {
                 **_envelope("LOP", school, year, version),
                 "MA": key,
-                "TEN": key.removesuffix(str(year)),
+                "TEN": key,
                 "MA_KHOI": grade,
                 "GIAO_VIEN_ID": f"GV{school.code}{number:03d}",
                 "IS_DAY_2_BUOI_NGAY": "1" if school.level in {PRESCHOOL, PRIMARY} else "0",
-                "IS_LOP_GHEP": "1" if school.mountain and school.level == PRIMARY and key.endswith(f"B{year}") else "0",
+                "IS_LOP_GHEP": "1" if school.mountain and school.level == PRIMARY and key.endswith("B") else "0",
                 "IS_BAN_TRU": "1" if school.level in {PRESCHOOL, PRIMARY} else "0",
             }
             number += 1
