@@ -20,6 +20,7 @@ from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
 from deploy.local.migrate import migrate_all
 from deploy.local.parts import Part, ServicePart
 from deploy.local.ports import LOOPBACK, check_port, free_port
+from deploy.local.processes import turn_over
 from deploy.local.settings import FleetSettings
 from deploy.local.slots import Slot, State
 from deploy.local.table import SERVICES, Service, Wires, environment
@@ -223,7 +224,8 @@ class Fleet:
         from gateway.envoy.render import bootstrap  # noqa: PLC0415
 
         folder = self.folder.path / "gateway"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        turn_over(self.folder.log("access"))
         edge = Edge(
             listen=self.gateway,
             admin=f"{LOOPBACK}:{free_port()}",

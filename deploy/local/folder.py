@@ -44,7 +44,8 @@ class DataFolder:
         """Create the folder or check that it is ours, writable and on a disk with room, else NotStarted."""
         elsewhere = "or choose another folder with IOCEDU_DATA=<folder>"
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            # Others may pass, for a PostgreSQL that runs as `nobody`, but see nothing.
+            self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
             stamp = self.path / STAMP
             if stamp.exists():
                 self._check(json.loads(stamp.read_text("utf-8")))
@@ -54,7 +55,7 @@ class DataFolder:
             if free < ROOM:
                 raise NotStarted(f"only {free // 1_000_000} MB free for {self.path}: free at least 1 GB, {elsewhere}")
             write_json(stamp, {"data_version": DATA_VERSION, "postgresql": POSTGRES_MAJOR})
-            self.logs.mkdir(exist_ok=True)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise NotStarted(f"{self.path} cannot be used ({error.strerror}): correct that, {elsewhere}") from error
         except ValueError as error:

@@ -96,8 +96,8 @@ def how_to_reach(gateway: str) -> str:
     """What a newcomer tries first."""
     return f"""
   Console   http://{gateway}/
-  API page  http://{gateway}/openapi
+  API page  http://{gateway}/docs
   Token     TOKEN=$(make -s token ARGS="--role officer --unit gso:48")
   REST      curl -H "authorization: Bearer $TOKEN" http://{gateway}/v1/units/gso:48
-  gRPC      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{{"unit": "gso:48"}}' \\
-              {gateway} iocedu.records.v1.UnitsService/GetUnit"""
+  gRPC      .venv/bin/buf curl --http2-prior-knowledge --protocol grpc -H "authorization: Bearer $TOKEN" \\
+              -d '{{"unit": "gso:48"}}' http://{gateway}/iocedu.records.v1.UnitsService/GetUnit"""

@@ -43,7 +43,7 @@ class Nats:
 
     async def start(self) -> None:
         """Start and return once JetStream answers. NotStarted says why it cannot."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         end = time.monotonic() + START_LIMIT
         while True:
             if self._choose_port and not self.port:

@@ -114,6 +114,20 @@ def test_ctrl_c_stops_everything_and_the_next_up_finds_the_data(shell: Shell) ->
     assert "database system was not properly shut down" not in shell.folder.log("postgres").read_text()
 
 
+def test_ctrl_c_during_the_start_leaves_nothing_running(shell: Shell) -> None:
+    """Who changes their mind is not kept waiting, and the next `up` works."""
+    process = subprocess.Popen(
+        [*DRIVER, "up", "--no-demo"], cwd=CHECKOUT, env=shell.environment, stderr=subprocess.PIPE
+    )
+    wait_for(lambda: any(part["state"] == "starting" for part in shell.folder.state().get("parts", [])))
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert alive(family) == []
+    shell.up()
+
+
 def test_nothing_outlives_a_killed_supervisor_and_its_lock_is_not_in_the_way(shell: Shell) -> None:
     """Kill -9 of the supervisor takes every part with it; `up` works at once."""
     process = shell.up()
