@@ -296,7 +296,7 @@ async def test_an_unknown_method_is_unimplemented(toy, own_keys):
     """As gRPC has it."""
     address, _ = toy
     async with client(address, own_keys.token("an")) as channel:
-        fault = await _refusal(channel.unary_unary("/toy.v1.ToyService/Nothing")(b""))
+        fault = await _refusal(channel.unary_unary("/toy.v1.ToyService/Nothing", None, None)(b""))
     assert fault.kind is Kind.UNIMPLEMENTED
 
 

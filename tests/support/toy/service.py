@@ -16,7 +16,7 @@ from tests.support.toy import toy_pb2, toy_pb2_grpc
 NAME = "toy.v1.ToyService"
 
 
-class ToyServicer(toy_pb2_grpc.ToyServiceServicer):
+class ToyServicer(toy_pb2_grpc.ToyServiceServicer):  # type: ignore[misc]  # compiled when the tests start
     """Answers every method; `friend` is a channel to another toy."""
 
     def __init__(self, friend: Any = None) -> None:
