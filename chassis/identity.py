@@ -10,6 +10,7 @@ import time
 import urllib.request
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ SERVICE_PREFIX = "service:"
 SERVICE_HEADER = "x-iocedu-service"
 TOKEN_SECONDS = 300
 MOST_CACHED = 4096
-RELOAD_SECONDS = 10.0  # At least this long between two loads of the JWKS, however many unknown keys are shown.
-REFRESH_SECONDS = 300.0  # A JWKS by URL is read again this often, so that withdrawn keys stop working.
+# A JWKS by URL is read again this often, so that withdrawn keys stop working; a file is looked at every second.
+REFRESH_SECONDS = 300.0
+# But no sooner than this after the last attempt, however many unknown keys are shown or attempts fail.
+RELOAD_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -93,8 +96,7 @@ class Verifier:
         self._keys: dict[str, _Key] = {}
         self._cache: dict[str, Verified] = {}
         self._stamp: tuple[int, int] = (0, 0)
-        self._looked = float("-inf")
-        self._loaded = float("-inf")
+        self._tried = float("-inf")  # When the keys were last asked for, on the monotonic clock.
         self._lock = asyncio.Lock()
 
     async def verify(self, token: str) -> Verified:
@@ -116,7 +118,7 @@ class Verifier:
             kid = str(jwt.get_unverified_header(token).get("kid", ""))
             key = self._keys.get(kid) or await self._look_for(kid)
             if key is None:
-                raise invalid_token("unknown_key")
+                raise invalid_token("unknown_key") if self._keys else _no_keys()
             claims = jwt.decode(
                 token,
                 key.key,
@@ -137,21 +139,30 @@ class Verifier:
         actor = str(act["sub"]) if isinstance(act, dict) and "sub" in act else None
         return Verified(subject=subject, actor=actor, expires=float(claims["exp"]))
 
+    async def ping(self) -> None:
+        """Raise as long as there are no keys to verify with; for readiness."""
+        await self._refresh()
+        if not self._keys:
+            raise LookupError(f"no keys from {self._source}")
+
     async def _refresh(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < (REFRESH_SECONDS if self._by_url else 1.0):
-            return
-        self._looked = now
-        await self._load()
+        """Look whether the keys changed, when it is time to; costs a glance at the clock when it is not."""
+        pause = (REFRESH_SECONDS if self._keys else RELOAD_SECONDS) if self._by_url else 1.0
+        if time.monotonic() - self._tried >= pause:
+            await self._load()
 
     async def _look_for(self, kid: str) -> _Key | None:
-        if time.monotonic() - self._loaded >= (RELOAD_SECONDS if self._by_url else 0.0):
+        if time.monotonic() - self._tried >= (RELOAD_SECONDS if self._by_url else 0.0):
             await self._load()
         return self._keys.get(kid)
 
     async def _load(self) -> None:
         """Read the keys again; keeps the old ones when that fails."""
+        asked = time.monotonic()
         async with self._lock:
+            if self._tried > asked:
+                return  # Another call has read them while this one waited.
+            self._tried = asked
             try:
                 if self._by_url:
                     text = await asyncio.to_thread(_fetch, self._source)
@@ -162,12 +173,11 @@ class Verifier:
                     text = Path(self._source).read_text(encoding="utf-8")  # noqa: ASYNC240 (the same)
                     self._stamp = (info.st_mtime_ns, info.st_size)
                 keys = _parse(text)
-            except (OSError, ValueError, jwt.PyJWTError) as error:
+            except (OSError, HTTPException, ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
                 log.warning("keys not loaded", action="identity.jwks_failed", source=self._source, error=str(error))
                 return
             self._keys = keys
             self._cache.clear()
-            self._loaded = time.monotonic()
 
 
 class ServiceIdentity:
@@ -242,6 +252,15 @@ def _expired() -> Fault:
         "TOKEN_EXPIRED",
         vi="Mã truy cập đã hết hạn. Hãy lấy mã mới rồi gửi lại.",
         en="The token has expired. Get a new one and send the request again.",
+    )
+
+
+def _no_keys() -> Fault:
+    return Fault(
+        Kind.UNAVAILABLE,
+        "UNAVAILABLE",
+        vi="Hệ thống tạm thời chưa kiểm tra được mã truy cập. Vui lòng thử lại sau giây lát.",
+        en="Tokens cannot be verified at the moment. Please try again shortly.",
     )
 
 

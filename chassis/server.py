@@ -112,6 +112,10 @@ def run(
     except (SettingsError, ListenError) as error:
         sys.stderr.write(f"{service}: {error}\n")
         status = 2
+    except OSError as error:  # A key file that cannot be read, a database that is not there to migrate.
+        about = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        sys.stderr.write(f"{service}: {about}\n")
+        status = 2
     sys.exit(status)
 
 
@@ -169,6 +173,7 @@ async def _running(
     server = grpc.aio.server(interceptors=[chain], options=OPTIONS)
     names = [*app.service_names, *([OPERATIONS_NAME] if app.operations else [])]
     workers, checks = _with_scopes(app)
+    checks.append(Check("keys", verifier.ping))
     readiness = Readiness(names, checks)
     for add, servicer in app.servicers:
         add(servicer, server)

@@ -440,6 +440,7 @@ async def test_a_worker_that_dies_stops_the_process_with_a_reason(own_keys, tmp_
     [
         ({"IOCEDU_LISTEM": "x"}, "toy: IOCEDU_LISTEM is not a setting of this service (did you mean IOCEDU_LISTEN?)\n"),
         ({"IOCEDU_ISSUER": ""}, "toy: IOCEDU_ISSUER is missing\n"),
+        ({"IOCEDU_SERVICE_KEY_FILE": "/none.pem", "TOY_FRIEND": "x"}, "toy: /none.pem: No such file or directory\n"),
     ],
 )
 async def test_a_process_with_wrong_settings_says_one_line(own_keys, tmp_path, changes, line):

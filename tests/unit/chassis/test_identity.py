@@ -130,12 +130,13 @@ async def test_a_new_key_works_at_once_and_a_withdrawn_one_no_longer(own_keys, v
     assert await _refusal(verifier, old) == "INVALID_TOKEN"
 
 
-async def test_a_broken_key_file_leaves_the_known_keys(own_keys, verifier):
+@pytest.mark.parametrize("text", ["{", "[]", "{}", "7", '{"keys": [{"kty": "EC"}]}'])
+async def test_a_broken_key_file_leaves_the_known_keys(own_keys, verifier, text):
     """An operator's slip does not lock everybody out."""
     token = own_keys.token("an")
     await verifier.verify(token)
-    _write(own_keys, "{")
-    verifier._looked = float("-inf")
+    _write(own_keys, text)
+    verifier._tried = float("-inf")
     assert (await verifier.verify(token)).subject == "an"
 
 
@@ -218,3 +219,37 @@ async def test_the_caller_belongs_to_its_task():
         return caller().subject
 
     assert [*await asyncio.gather(request("an"), request("binh"))] == ["an", "binh"]
+
+
+async def test_without_keys_nobody_is_called_a_liar(own_keys, tmp_path):
+    """The server is not ready, and a good token is answered with UNAVAILABLE until the keys are there."""
+    late = tmp_path / "late.json"
+    verifier = Verifier(jwks=str(late), issuer=ISSUER, audience=AUDIENCE)
+    with pytest.raises(LookupError, match="no keys"):
+        await verifier.ping()
+    with pytest.raises(Fault) as refused:
+        await verifier.verify(own_keys.token("an"))
+    assert refused.value.kind is Kind.UNAVAILABLE
+    late.write_bytes(_read(own_keys))
+    assert (await verifier.verify(own_keys.token("an"))).subject == "an"
+    await verifier.ping()
+
+
+async def test_an_unreachable_issuer_is_not_asked_for_every_token(own_keys):
+    """A flood of calls does not become a flood of requests."""
+    asked = 0
+
+    async def refuse(_reader, writer):
+        nonlocal asked
+        asked += 1
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        verifier = Verifier(jwks=f"http://127.0.0.1:{port}/jwks.json", issuer=ISSUER, audience=AUDIENCE)
+        answers = await asyncio.gather(
+            *(verifier.verify(own_keys.token(f"caller-{number}")) for number in range(20)), return_exceptions=True
+        )
+    assert {answer.kind for answer in answers if isinstance(answer, Fault)} == {Kind.UNAVAILABLE}
+    assert (len(answers), asked) == (20, 1)
