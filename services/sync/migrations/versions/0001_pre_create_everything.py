@@ -59,7 +59,7 @@ CREATE TABLE connection (
     rejected_count bigint NOT NULL,
     create_time timestamptz NOT NULL
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE connection IS 'When a school last sent what; one row for each school the centre waits for or heard of.';
+COMMENT ON TABLE connection IS 'When a school last sent what: one row for each the centre waits for or heard of.';
 COMMENT ON COLUMN connection.last_accept_time IS 'When it last sent news that was taken; history does not count.';
 """
 

@@ -1,0 +1,244 @@
+"""gRPC in: batches, streams and documents to the intake; questions to the store."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any, Final
+
+from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
+
+from chassis.access import decide, rule_of, unknown_unit
+from chassis.errors import Fault, FieldViolation, Kind
+from chassis.identity import caller
+from chassis.paging import page_cursor, page_size, page_token
+from chassis.streams import envelope
+from services.sync import store
+from services.sync.convert import answers
+from services.sync.convert.profiles import DEFAULT
+from services.sync.domain import documents
+from services.sync.domain.batches import Origin
+from services.sync.domain.connections import KINDS, State, window
+from services.sync.domain.masking import masked
+from services.sync.usecases import streams
+from services.sync.usecases.documents import Limits, push_document
+from services.sync.usecases.intake import Intake, push_rows, unit_name
+
+_STREAM_ROWS: Final = "/iocedu.sync.v1.SyncService/StreamRows"
+_SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+MOST_BATCH_ID: Final = 100
+
+
+class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
+    """Answers `iocedu.sync.v1.SyncService`."""
+
+    def __init__(self, intake: Intake, *, limits: Limits) -> None:
+        self._intake = intake
+        self._limits = limits
+
+    async def PushRows(self, request: sync_pb2.PushRowsRequest, _context: Any) -> sync_pb2.PushRowsResponse:
+        """Take a batch."""
+        batch = request.batch
+        origin = self._origin(request.unit, batch.source, backfill=batch.backfill)
+        # The same unit may be named by another of its codes when the batch is repeated.
+        request.ClearField("unit")
+        content = request.SerializeToString(deterministic=True)
+        outcome = await push_rows(self._intake, origin, batch.batch_id, rows=request.rows, content=content)
+        return sync_pb2.PushRowsResponse(outcome=outcome)
+
+    async def StreamRows(
+        self, request_iterator: AsyncIterator[sync_pb2.StreamRowsRequest], _context: Any
+    ) -> AsyncIterator[sync_pb2.StreamRowsResponse]:
+        """Take batches as a stream and acknowledge each."""
+        first = await anext(request_iterator)
+        if first.WhichOneof("event") != "open":
+            raise _out_of_turn()
+        opened = first.open
+        origin = self._origin(opened.unit, opened.source, backfill=opened.backfill)
+        acks = streams.acknowledge(self._intake, origin, _batches(request_iterator), admit=self._admit(first))
+        async for response in envelope(sync_pb2.StreamRowsResponse, acks, position=""):
+            yield response
+
+    async def PushDocument(
+        self, request_iterator: AsyncIterator[sync_pb2.PushDocumentRequest], _context: Any
+    ) -> sync_pb2.PushDocumentResponse:
+        """Take a document in parts."""
+        first = await anext(request_iterator)
+        batch, profile = first.batch, first.profile or DEFAULT
+        _check_batch(batch)
+        if profile not in self._intake.profiles:
+            raise _unknown_profile(profile, sorted(self._intake.profiles))
+        kind = documents.kind_of(first.content.content_type)
+        if not kind:
+            raise _unsupported(first.content.content_type)
+        origin = self._origin(first.unit, batch.source, backfill=batch.backfill, profile=profile)
+        batch_id, outcome = await push_document(
+            self._intake,
+            origin,
+            batch.batch_id,
+            kind=kind,
+            parts=_parts(first, request_iterator),
+            limits=self._limits,
+        )
+        return sync_pb2.PushDocumentResponse(batch_id=batch_id, outcome=outcome)
+
+    async def GetBatch(self, request: sync_pb2.GetBatchRequest, _context: Any) -> sync_pb2.GetBatchResponse:
+        """Get what became of a batch."""
+        unit_id = self._unit_id(request.unit)
+        async with self._intake.database.connection() as reads:
+            found = await store.batches_by_id(reads, unit_id, request.batch_id, request.source)
+        if not found:
+            raise _unknown_batch(request.batch_id)
+        if len(found) > 1:
+            raise _several_sources(sorted(one.key.source for one in found))
+        (stored,) = found
+        return sync_pb2.GetBatchResponse(
+            batch=sync_pb2.Batch(batch_id=stored.key.batch_id, source=stored.key.source, backfill=stored.backfill),
+            outcome=sync_pb2.Outcome.FromString(stored.outcome),
+            create_time=answers.timestamp(stored.create_time),
+        )
+
+    async def ListQuarantinedRows(
+        self, request: sync_pb2.ListQuarantinedRowsRequest, _context: Any
+    ) -> sync_pb2.ListQuarantinedRowsResponse:
+        """List rows that were refused or held, newest first, personal fields masked."""
+        unit_id, size, cursor = self._unit_id(request.unit), page_size(request.page_size, 50), page_cursor(request)
+        places = self._intake.scopes.tree.subtree(unit_id, self._intake.clock.today()) if unit_id else None
+        async with self._intake.database.connection() as reads:
+            rows = await store.quarantined(
+                reads, places, reason=request.reason, before=cursor[0] if cursor else None, most=size + 1
+            )
+        response = sync_pb2.ListQuarantinedRowsResponse(
+            rows=[
+                answers.quarantined_row(
+                    row, content=masked(row["content"], self._intake.profiles[row["profile"]].shown)
+                )
+                for row in rows[:size]
+            ]
+        )
+        if len(rows) > size:
+            response.next_page_token = page_token(request, [rows[size - 1]["quarantined_row_id"]])
+        return response
+
+    async def ListConnections(
+        self, request: sync_pb2.ListConnectionsRequest, _context: Any
+    ) -> sync_pb2.ListConnectionsResponse:
+        """List when each school below a unit last sent what, worst first."""
+        unit_id, size, cursor = self._unit_id(request.unit), page_size(request.page_size, 100), page_cursor(request)
+        tree, now = self._intake.scopes.tree, self._intake.clock.now()
+        below = (tree.unit(one) for one in tree.subtree(unit_id, self._intake.clock.today()))
+        async with self._intake.database.connection() as reads:
+            found = await store.connections(
+                reads,
+                [unit.unit_id for unit in below if unit is not None and unit.kind in KINDS],
+                windows=[window(State(state), now) for state in request.states if state],
+                after=(datetime.fromisoformat(cursor[0]) if cursor[0] else None, cursor[1]) if cursor else None,
+                most=size + 1,
+            )
+        response = sync_pb2.ListConnectionsResponse(
+            connections=[answers.connection(one, name=unit_name(tree, one.school_id), now=now) for one in found[:size]]
+        )
+        if len(found) > size:
+            last = found[size - 1]
+            instant = last.last_accept_time.isoformat() if last.last_accept_time else ""
+            response.next_page_token = page_token(request, [instant, last.school_id])
+        return response
+
+    def _origin(self, unit: str, source: str, *, backfill: bool, profile: str = DEFAULT) -> Origin:
+        return Origin(unit, self._unit_id(unit), source, backfill, profile)
+
+    def _unit_id(self, unit: str) -> int:
+        unit_id = self._intake.scopes.tree.resolve(unit, self._intake.clock.today())
+        if unit_id is None:
+            raise unknown_unit(unit)
+        return unit_id
+
+    def _admit(self, opening: sync_pb2.StreamRowsRequest) -> Callable[[], None]:
+        """Asks again, with each message of a long stream, whether its caller still may."""
+        rule, who, intake = rule_of(_STREAM_ROWS), caller(), self._intake
+        return lambda: decide(rule, who, opening, tree=lambda: intake.scopes.tree, day=intake.clock.today())
+
+
+async def _batches(messages: AsyncIterator[sync_pb2.StreamRowsRequest]) -> AsyncIterator[sync_pb2.StreamBatch]:
+    async for message in messages:
+        if message.WhichOneof("event") != "batch":
+            raise _out_of_turn()
+        yield message.batch
+
+
+async def _parts(
+    first: sync_pb2.PushDocumentRequest, others: AsyncIterator[sync_pb2.PushDocumentRequest]
+) -> AsyncIterator[bytes]:
+    yield first.content.data
+    async for message in others:
+        yield message.content.data
+
+
+def _check_batch(batch: sync_pb2.Batch) -> None:
+    """What names a document's batch comes from a query string, with words of our own for what is missing."""
+    if not _SOURCE.fullmatch(batch.source):
+        raise _invalid(
+            "batch.source",
+            vi="Thiếu mã nguồn hoặc mã không hợp lệ. Hãy thêm vào địa chỉ mã phần mềm gửi, ví dụ batch.source=vnedu.",
+            en="The source is missing or malformed: add batch.source=<code> to the address, e.g. batch.source=vnedu.",
+        )
+    if len(batch.batch_id) > MOST_BATCH_ID:
+        raise _invalid(
+            "batch.batch_id",
+            vi=f"Mã lô batch.batch_id dài quá {MOST_BATCH_ID} ký tự.",
+            en=f"The batch id is longer than {MOST_BATCH_ID} characters.",
+        )
+
+
+def _invalid(field: str, *, vi: str, en: str) -> Fault:
+    violation = FieldViolation(field, "INVALID_FIELD", vi, en)
+    return Fault(Kind.INVALID, "INVALID_FIELD", vi=vi, en=en, violations=[violation])
+
+
+def _several_sources(sources: list[str]) -> Fault:
+    told = ", ".join(sources)
+    return _invalid(
+        "source",
+        vi=f"Mã lô này có ở nhiều nguồn: {told}. Hãy ghi rõ `source`.",
+        en=f"More than one source used this batch id: {told}. Say which by `source`.",
+    )
+
+
+def _out_of_turn() -> Fault:
+    return Fault(
+        Kind.INVALID,
+        "OUT_OF_TURN",
+        vi="Luồng phải mở đầu bằng một thông điệp `open`, sau đó chỉ gồm các thông điệp `batch`.",
+        en="A stream begins with one `open` message and goes on with `batch` messages only.",
+    )
+
+
+def _unknown_profile(profile: str, known: list[str]) -> Fault:
+    told = ", ".join(known)
+    return Fault(
+        Kind.INVALID,
+        "UNKNOWN_PROFILE",
+        vi=f"Không có bộ tên trường “{profile}”. Hãy chọn một trong: {told}.",
+        en=f"There is no profile “{profile}”. Choose one of: {told}.",
+        metadata={"profile": profile},
+    )
+
+
+def _unsupported(content_type: str) -> Fault:
+    shown = content_type or "—"
+    return Fault(
+        Kind.INVALID,
+        "UNSUPPORTED_CONTENT_TYPE",
+        vi=f"Không đọc được kiểu nội dung “{shown}”. Hãy gửi application/json hoặc application/x-ndjson, bảng mã UTF-8.",
+        en=f"The content type “{shown}” cannot be read. Send application/json or application/x-ndjson, in UTF-8.",
+        metadata={"content_type": content_type},
+    )
+
+
+def _unknown_batch(batch_id: str) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_BATCH",
+        vi=f"Đơn vị này không có lô “{batch_id}”. Hãy kiểm tra mã lô và đơn vị đã gửi.",
+        en=f"This unit has no batch “{batch_id}”. Check the id and the unit it was for.",
+        metadata={"batch_id": batch_id},
+    )

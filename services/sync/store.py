@@ -1,0 +1,273 @@
+"""Sync's tables and every query on them."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import chassis_tables, copy_rows
+from services.sync.domain.batches import BatchKey
+from services.sync.domain.connections import Connection
+
+metadata = sa.MetaData()
+chassis = chassis_tables(metadata)
+_INSTANT = sa.DateTime(timezone=True)
+SYNC_LOCK: Final = 0x73796E63  # "sync": one replica at a time compares connections with the tree.
+
+batch = sa.Table(
+    "batch",
+    metadata,
+    sa.Column("unit_id", sa.BigInteger, primary_key=True),
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("outcome", sa.LargeBinary, nullable=False),
+    sa.Column("backfill", sa.Boolean, nullable=False),
+    sa.Column("row_count", sa.Integer, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+)
+quarantined_row = sa.Table(
+    "quarantined_row",
+    metadata,
+    sa.Column("place_id", sa.BigInteger, primary_key=True),
+    sa.Column("quarantined_row_id", sa.BigInteger, primary_key=True),
+    sa.Column("unit_id", sa.BigInteger, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("batch_id", sa.Text, nullable=False),
+    sa.Column("row_index", sa.Integer, nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("field", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("stored_version", sa.BigInteger, nullable=False),
+    sa.Column("profile", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+)
+connection = sa.Table(
+    "connection",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True),
+    sa.Column("must_connect", sa.Boolean, nullable=False),
+    sa.Column("first_accept_time", _INSTANT),
+    sa.Column("last_accept_time", _INSTANT),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("accepted_count", sa.BigInteger, nullable=False),
+    sa.Column("rejected_count", sa.BigInteger, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+)
+QUARANTINE_COLUMNS: Final = tuple(
+    column.name for column in quarantined_row.columns if column.name != "quarantined_row_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch that was acknowledged."""
+
+    key: BatchKey
+    digest: bytes
+    outcome: bytes  # Serialized `iocedu.sync.v1.Outcome`.
+    backfill: bool
+    row_count: int
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one school sent in a batch."""
+
+    school_id: int
+    must_connect: bool  # Counts only where the school was not known yet.
+    source: str
+    accepted: int
+    rejected: int
+    live: bool  # Whether something was taken that is not history.
+
+
+async def batches(reads: AsyncConnection, keys: Sequence[BatchKey]) -> dict[BatchKey, StoredBatch]:
+    """The batches among these that were acknowledged."""
+    columns = (batch.c.unit_id, batch.c.batch_id, batch.c.source)
+    wanted = [(key.unit_id, key.batch_id, key.source) for key in keys]
+    where = sa.tuple_(*columns).in_(wanted) if len(wanted) > 1 else sa.and_(*map(_equal, columns, wanted[0]))
+    found = map(_stored, await reads.execute(sa.select(batch).where(where)))
+    return {one.key: one for one in found}
+
+
+async def batches_by_id(reads: AsyncConnection, unit_id: int, batch_id: str, source: str) -> list[StoredBatch]:
+    """The unit's batches under an id, of one source or, if `source` is empty, of all."""
+    asked = sa.select(batch).where(batch.c.unit_id == unit_id, batch.c.batch_id == batch_id)
+    if source:
+        asked = asked.where(batch.c.source == source)
+    return list(map(_stored, await reads.execute(asked)))
+
+
+async def add_batches(writes: AsyncConnection, stored: Iterable[StoredBatch]) -> set[BatchKey]:
+    """Add batches; returns the keys of those that were not there already."""
+    rows = [
+        {
+            "unit_id": one.key.unit_id,
+            "batch_id": one.key.batch_id,
+            "source": one.key.source,
+            "digest": one.digest,
+            "outcome": one.outcome,
+            "backfill": one.backfill,
+            "row_count": one.row_count,
+            "create_time": one.create_time,
+        }
+        for one in sorted(stored, key=lambda one: (one.key.unit_id, one.key.batch_id, one.key.source))
+    ]
+    added = insert(batch).values(rows).on_conflict_do_nothing()
+    returned = await writes.execute(added.returning(batch.c.unit_id, batch.c.source, batch.c.batch_id))
+    return {BatchKey(*row) for row in returned}
+
+
+async def add_quarantined(writes: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Add rows to the quarantine, as tuples of `QUARANTINE_COLUMNS`."""
+    await copy_rows(writes, "quarantined_row", QUARANTINE_COLUMNS, rows)
+
+
+async def quarantined(
+    reads: AsyncConnection, places: Collection[int] | None, *, reason: str, before: int | None, most: int
+) -> list[dict[str, Any]]:
+    """Quarantined rows at these places (None: everywhere), newest first, older than the id `before`."""
+    asked = sa.select(quarantined_row).order_by(quarantined_row.c.quarantined_row_id.desc()).limit(most)
+    if places is not None:
+        asked = asked.where(quarantined_row.c.place_id == _any(places))
+    if reason:
+        asked = asked.where(quarantined_row.c.reason == reason)
+    if before is not None:
+        asked = asked.where(quarantined_row.c.quarantined_row_id < before)
+    return [dict(row) for row in (await reads.execute(asked)).mappings()]
+
+
+async def note_sent(writes: AsyncConnection, sent: Iterable[Sent], *, now: datetime) -> list[Connection]:
+    """Bring the schools' connections up to date, in key order so that two batches never wait for each other."""
+    rows = sorted(sent, key=lambda one: one.school_id)
+    result = await writes.execute(
+        _NOTE_SENT,
+        {
+            "schools": [one.school_id for one in rows],
+            "must": [one.must_connect for one in rows],
+            "sources": [one.source for one in rows],
+            "accepted": [one.accepted for one in rows],
+            "rejected": [one.rejected for one in rows],
+            "live": [one.live for one in rows],
+            "now": now,
+        },
+    )
+    return list(map(_connection, result))
+
+
+_NOTE_SENT = sa.text(
+    """
+    INSERT INTO connection AS held (
+        school_id, must_connect, first_accept_time, last_accept_time,
+        source, accepted_count, rejected_count, create_time)
+    SELECT school_id, must, CASE WHEN live THEN CAST(:now AS timestamptz) END,
+        CASE WHEN live THEN CAST(:now AS timestamptz) END, source, accepted, rejected, :now
+    FROM unnest(CAST(:schools AS bigint[]), CAST(:must AS boolean[]), CAST(:sources AS text[]),
+        CAST(:accepted AS bigint[]), CAST(:rejected AS bigint[]), CAST(:live AS boolean[]))
+        AS sent(school_id, must, source, accepted, rejected, live)
+    ON CONFLICT (school_id) DO UPDATE SET
+        first_accept_time = COALESCE(held.first_accept_time, EXCLUDED.first_accept_time),
+        last_accept_time = GREATEST(held.last_accept_time, EXCLUDED.last_accept_time),
+        source = EXCLUDED.source,
+        accepted_count = held.accepted_count + EXCLUDED.accepted_count,
+        rejected_count = held.rejected_count + EXCLUDED.rejected_count
+    RETURNING held.*
+    """
+)
+
+
+async def expected(writes: AsyncConnection) -> dict[int, bool] | None:
+    """Which schools are known, and whether each has to connect; None when another replica is at it."""
+    if not await writes.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(SYNC_LOCK))):
+        return None
+    rows = await writes.execute(sa.select(connection.c.school_id, connection.c.must_connect))
+    return {row.school_id: row.must_connect for row in rows}
+
+
+async def expect(writes: AsyncConnection, wanted: dict[int, bool], *, now: datetime) -> list[Connection]:
+    """Say of schools whether they have to connect; returns the connections that are new or changed."""
+    rows = [
+        {
+            "school_id": school_id,
+            "must_connect": must,
+            "source": "",
+            "accepted_count": 0,
+            "rejected_count": 0,
+            "create_time": now,
+        }
+        for school_id, must in sorted(wanted.items())
+    ]
+    added = insert(connection).values(rows)
+    changed = added.on_conflict_do_update(
+        index_elements=["school_id"],
+        set_={"must_connect": added.excluded.must_connect},
+        where=connection.c.must_connect != added.excluded.must_connect,
+    )
+    return list(map(_connection, await writes.execute(changed.returning(connection))))
+
+
+async def connections(
+    reads: AsyncConnection,
+    schools: Collection[int],
+    *,
+    windows: Sequence[tuple[datetime | None, datetime | None]],
+    after: tuple[datetime | None, int] | None,
+    most: int,
+) -> list[Connection]:
+    """Connections of these schools whose last accept time lies in one of the windows (none given: all), worst first."""
+    last, school = connection.c.last_accept_time, connection.c.school_id
+    asked = sa.select(connection).where(school == _any(schools)).order_by(last.nulls_first(), school).limit(most)
+    if windows:
+        asked = asked.where(sa.or_(*[_within(last, window) for window in windows]))
+    if after is not None:
+        instant, school_id = after
+        asked = asked.where(
+            sa.or_(sa.and_(last.is_(None), school > school_id), last.is_not(None))
+            if instant is None
+            else sa.tuple_(last, school)
+            > sa.tuple_(sa.literal(instant, _INSTANT), sa.literal(school_id, sa.BigInteger))
+        )
+    return list(map(_connection, await reads.execute(asked)))
+
+
+def _within(column: "sa.Column[Any]", window: tuple[datetime | None, datetime | None]) -> "sa.ColumnElement[bool]":
+    after, until = window
+    if after is None and until is None:
+        return column.is_(None)
+    bounds = [column > after] if after is not None else []
+    return sa.and_(*bounds, column <= until) if until is not None else sa.and_(*bounds)
+
+
+def _any(ids: Collection[int]) -> "sa.ColumnElement[Any]":
+    return sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger)))
+
+
+def _equal(column: "sa.Column[Any]", value: object) -> "sa.ColumnElement[bool]":
+    return column == value
+
+
+def _stored(row: Any) -> StoredBatch:
+    key = BatchKey(row.unit_id, row.source, row.batch_id)
+    return StoredBatch(key, row.digest, row.outcome, row.backfill, row.row_count, row.create_time)
+
+
+def _connection(row: Any) -> Connection:
+    return Connection(
+        school_id=row.school_id,
+        must_connect=row.must_connect,
+        first_accept_time=row.first_accept_time,
+        last_accept_time=row.last_accept_time,
+        source=row.source,
+        accepted_count=row.accepted_count,
+        rejected_count=row.rejected_count,
+        create_time=row.create_time,
+    )

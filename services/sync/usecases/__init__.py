@@ -1,0 +1,1 @@
+"""What sync does, one function per intention."""

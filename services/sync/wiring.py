@@ -1,0 +1,64 @@
+"""Composition root of sync: settings in, a running app out."""
+
+from contextlib import AsyncExitStack
+
+from iocedu.sync.v1.sync_pb2_grpc import add_SyncServiceServicer_to_server
+
+from chassis import clients, outbox
+from chassis.bus import Bus
+from chassis.clock import Clock
+from chassis.database import Database, open_database
+from chassis.identity import ServiceIdentity
+from chassis.operations import OperationsServicer
+from chassis.scopes import Scopes
+from chassis.server import App, Check
+from services.sync import jobs
+from services.sync.clients import Records
+from services.sync.convert.profiles import load_profiles
+from services.sync.servicer import SyncServicer
+from services.sync.settings import Settings
+from services.sync.usecases.documents import Limits
+from services.sync.usecases.intake import Intake
+
+MEGABYTE = 1_000_000
+
+
+async def build(settings: Settings, resources: AsyncExitStack) -> App:
+    """Assemble the service. Whatever is opened here is closed in reverse order."""
+    database = await resources.enter_async_context(open_database(settings.database_url, application="sync"))
+    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, "sync"))
+    identity = ServiceIdentity("sync", settings.service_key_file, issuer=settings.issuer, audience=settings.audience)
+    channel = await clients.channel(settings.records_address, service_identity=identity)
+    await resources.enter_async_context(channel)
+    limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
+    return assemble(
+        database,
+        bus,
+        Records(channel),
+        Scopes(bus),
+        clock=Clock(),
+        limits=limits,
+        every_seconds=settings.connections_seconds,
+    )
+
+
+def assemble(
+    database: Database,
+    bus: Bus,
+    records: Records,
+    scopes: Scopes,
+    *,
+    clock: Clock,
+    limits: Limits,
+    every_seconds: float = 60.0,
+) -> App:
+    """Join the rooms over what is open."""
+    intake = Intake(database, records, scopes, clock, load_profiles())
+    return App(
+        servicers=[(add_SyncServiceServicer_to_server, SyncServicer(intake, limits=limits))],
+        service_names=["iocedu.sync.v1.SyncService"],
+        workers=[jobs.connections(intake, every_seconds=every_seconds), outbox.relay(database, bus, "sync")],
+        checks=[Check("database", database.ping), Check("nats", bus.ping)],
+        scopes=scopes,
+        operations=OperationsServicer(database, {}),
+    )
