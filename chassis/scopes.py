@@ -14,6 +14,7 @@ import structlog
 from iocedu.chassis.v1 import scopes_pb2
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError
 
+from chassis.bus import Bus
 from chassis.errors import Fault, Kind
 from chassis.scope_tree import ScopeAlias, ScopeEdge, ScopeGrant, ScopeTree, ScopeUnit
 from chassis.workers import Check, Worker
@@ -43,7 +44,7 @@ log = structlog.get_logger(__name__)
 class Scopes:
     """The current tree. Hand `worker` and `check` to the server by `App.scopes`; it does so by itself."""
 
-    def __init__(self, bus: Any | None, *, tree: ScopeTree | None = None) -> None:
+    def __init__(self, bus: Bus | None, *, tree: ScopeTree | None = None) -> None:
         self._bus = bus
         self._tree = tree
         self._digest = ""
@@ -79,12 +80,12 @@ class Scopes:
 
     async def refresh(self) -> bool:
         """Look at the head once and take its tree when it is another; says whether it was."""
-        bucket = await self._bucket()
+        bucket = await self._following().key_value(BUCKET)
         try:
             entry = await bucket.get(HEAD)
         except KeyNotFoundError:
             return False
-        head = scopes_pb2.ScopeHead.FromString(entry.value)
+        head = scopes_pb2.ScopeHead.FromString(entry.value or b"")
         if head.digest == self._digest:
             return False
         chunks: list[bytes] = []
@@ -105,13 +106,20 @@ class Scopes:
         return True
 
     async def _run(self, stop: asyncio.Event) -> None:
+        bus = self._following()
         watcher: Any = None
+        connection = bus.connections
         try:
             while not stop.is_set():
                 try:
+                    if connection != bus.connections:
+                        # The broker forgets watchers when it restarts, without a word.
+                        connection = bus.connections
+                        await _close(watcher)
+                        watcher = None
                     await self.refresh()
                     if watcher is None:
-                        watcher = await (await self._bucket()).watch(HEAD)
+                        watcher = await (await bus.key_value(BUCKET)).watch(HEAD)
                     await self._wait(watcher, stop)
                 except Exception as error:  # noqa: BLE001 (a broker that is away is waited for, whatever it raises)
                     log.warning(
@@ -141,10 +149,10 @@ class Scopes:
         if self._tree is None:
             raise LookupError("no tree of units yet")
 
-    async def _bucket(self) -> Any:
+    def _following(self) -> Bus:
         if self._bus is None:
             raise RuntimeError("these scopes follow no bucket")
-        return await self._bus.key_value(BUCKET)
+        return self._bus
 
 
 def chunked(
@@ -164,7 +172,7 @@ def chunked(
     return chunks
 
 
-async def publish_tree(bus: Any, tree_chunks: Sequence[scopes_pb2.ScopeChunk], version: int) -> bool:
+async def publish_tree(bus: Bus, tree_chunks: Sequence[scopes_pb2.ScopeChunk], version: int) -> bool:
     """Publish a whole tree: chunks first, head last, all but the newest versions' chunks removed.
 
     Returns False, having changed nothing readers see, when the bucket holds a newer version already. Publishing what is
@@ -177,7 +185,7 @@ async def publish_tree(bus: Any, tree_chunks: Sequence[scopes_pb2.ScopeChunk], v
         revision = 0
         with contextlib.suppress(KeyNotFoundError):
             entry = await bucket.get(HEAD)
-            present, revision = scopes_pb2.ScopeHead.FromString(entry.value), int(entry.revision or 0)
+            present, revision = scopes_pb2.ScopeHead.FromString(entry.value or b""), int(entry.revision or 0)
             if present == head:
                 return True
             if present.version > version:
@@ -194,11 +202,11 @@ async def publish_tree(bus: Any, tree_chunks: Sequence[scopes_pb2.ScopeChunk], v
         return True
 
 
-async def published_version(bus: Any) -> int:
+async def published_version(bus: Bus) -> int:
     """The version that the bucket holds; 0 when it holds none."""
     bucket = await bus.key_value(BUCKET)
     try:
-        return int(scopes_pb2.ScopeHead.FromString((await bucket.get(HEAD)).value).version)
+        return int(scopes_pb2.ScopeHead.FromString((await bucket.get(HEAD)).value or b"").version)
     except KeyNotFoundError:
         return 0
 
