@@ -67,8 +67,8 @@ export function units({ unit, open, onError }) {
 
   function heading(code) {
     const on = state.sort === code;
-    return h("th", { scope: "col", class: code === "name" ? "" : "figure", "aria-sort": on ? (code === "name" ? "ascending" : "descending") : "none" },
-      h("button", { class: "sort", onclick: () => { state.sort = code; show(); } }, t(code)));
+    return h("th", { scope: "col", class: code === "name" ? "" : "figure", title: t(code), "aria-sort": on ? (code === "name" ? "ascending" : "descending") : "none" },
+      h("button", { class: "sort", onclick: () => { state.sort = code; show(); } }, t(`short_${code}`) || t(code)));
   }
 
   function line(row, most) {
