@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows
@@ -98,7 +98,7 @@ async def list_rules(connection: AsyncConnection, day: date, *, after: str = "",
     table = rule_table.c
     chosen = (
         sa.select(rule_table)
-        .distinct(table.code)
+        .ext(distinct_on(table.code))
         .where(table.code > after, sa.or_(table.valid_from.is_(None), table.valid_from <= day))
         .where(sa.or_(table.valid_to.is_(None), table.valid_to > day))
         .order_by(table.code, table.version.desc())

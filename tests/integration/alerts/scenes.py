@@ -1,0 +1,189 @@
+"""A small province for the tests of alerts and notify: units, people, events as reporting and sync send them, replicas.
+
+The services run in process behind the real interceptors; broker and databases are real.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.message import Message
+from iocedu.alerts.v1 import alerts_pb2
+from iocedu.chassis.v1 import scopes_pb2
+from iocedu.reporting.v1 import reporting_pb2
+from iocedu.sync.v1 import sync_pb2
+
+from chassis.bus import Bus, Event, Publication, cloud_headers, subject_of
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.scopes import Scopes, ScopeTree
+from chassis.server import App, serving
+from chassis.settings import ServiceSettings
+from deploy.local.issuer import ISSUER, Issuer
+from services.alerts import wiring as alerts_wiring
+from services.notify import wiring as notify_wiring
+
+PROVINCE, DISTRICT, OTHER_DISTRICT = 1, 10, 11
+SCHOOL, SECOND_SCHOOL, OTHER_SCHOOL = 100, 101, 110
+NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+
+
+def units() -> list[scopes_pb2.ScopeUnit]:
+    """One province, two districts, three schools."""
+    below = {DISTRICT: PROVINCE, OTHER_DISTRICT: PROVINCE}
+    below |= {SCHOOL: DISTRICT, SECOND_SCHOOL: DISTRICT, OTHER_SCHOOL: OTHER_DISTRICT}
+    names = {PROVINCE: "Tỉnh Quảng Nam", DISTRICT: "Huyện Đại Lộc", OTHER_DISTRICT: "Huyện Duy Xuyên"}
+    names |= {SCHOOL: "TH Ái Nghĩa", SECOND_SCHOOL: "TH Đại Minh", OTHER_SCHOOL: "TH Nam Phước"}
+    return [
+        scopes_pb2.ScopeUnit(
+            unit_id=unit_id,
+            name=name,
+            kind="school" if unit_id >= SCHOOL else "office",
+            edges=[scopes_pb2.ScopeEdge(parent_id=below[unit_id], type="administrative")] if unit_id in below else [],
+            aliases=[scopes_pb2.ScopeAlias(alias=f"moet:{unit_id}")],
+        )
+        for unit_id, name in names.items()
+    ]
+
+
+def grants() -> list[scopes_pb2.ScopeGrant]:
+    """A director above all, an officer for each district, a head teacher for the first school."""
+    held = [
+        ("director", "director", PROVINCE),
+        ("officer", "officer", DISTRICT),
+        ("other-officer", "officer", OTHER_DISTRICT),
+        ("head", "head_teacher", SCHOOL),
+    ]
+    return [
+        scopes_pb2.ScopeGrant(grant_id=number, subject=subject, role=role, unit_id=unit_id, edge_type="administrative")
+        for number, (subject, role, unit_id) in enumerate(held, start=1)
+    ]
+
+
+def tree(
+    *, units: Iterable[scopes_pb2.ScopeUnit] = units(), grants: Iterable[scopes_pb2.ScopeGrant] = grants()
+) -> ScopeTree:
+    """The same as a tree in memory."""
+    return ScopeTree.from_chunks([scopes_pb2.ScopeChunk(units=units, grants=grants)], version=1)
+
+
+def a_class(
+    size: int, *, version: int = 1, school: int = SCHOOL, key: str = "1A2026", limit: int = 35, active: bool = True
+) -> reporting_pb2.ClassFigures:
+    """A class's figures."""
+    return reporting_pb2.ClassFigures(
+        school_id=school,
+        class_key=key,
+        school_year=2026,
+        name=key.removesuffix("2026"),
+        grade="01",
+        size=size,
+        size_limit=limit,
+        limit_source="TT 28/2020/TT-BGDĐT",
+        active=active,
+        version=version,
+    )
+
+
+def figures(*classes: reporting_pb2.ClassFigures, backfill: bool = False) -> reporting_pb2.FiguresChanged:
+    """A `figures-changed` event."""
+    return reporting_pb2.FiguresChanged(classes=classes, backfill=backfill)
+
+
+def connection(
+    school: int = SCHOOL, *, created: datetime, accepted: datetime | None = None, must_connect: bool = True
+) -> sync_pb2.Connection:
+    """A school's connection."""
+    made = sync_pb2.Connection(school_id=school, must_connect=must_connect)
+    made.create_time.FromDatetime(created)
+    if accepted:
+        made.last_accept_time.FromDatetime(accepted)
+    return made
+
+
+def connections(*changed: sync_pb2.Connection, backfill: bool = False) -> sync_pb2.ConnectionsChanged:
+    """A `connections-changed` event."""
+    return sync_pb2.ConnectionsChanged(connections=changed, backfill=backfill)
+
+
+def change(
+    transition: str,
+    *,
+    alert_id: int = 7,
+    position: int = 7,
+    unit_id: int = SCHOOL,
+    taken_by: str = "",
+    roles: Sequence[str] = ("head_teacher", "officer", "director"),
+) -> alerts_pb2.AlertChange:
+    """What alerts says of one alert: RAISED, ACKNOWLEDGED or RESOLVED."""
+    state = {"RAISED": "OPEN"}.get(transition, transition)
+    alert = alerts_pb2.Alert(
+        alert_id=alert_id,
+        rule="class_oversize",
+        unit_id=unit_id,
+        unit_name="TH Ái Nghĩa",
+        severity=alerts_pb2.SEVERITY_WARNING,
+        state=alerts_pb2.AlertState.Value(f"ALERT_STATE_{state}"),
+        title_vi="Lớp 1A có 40 học sinh",
+        title_en="Class 1A has 40 pupils",
+        body_vi="Rà soát và tách lớp.",
+        body_en="Review and split the class.",
+        acknowledged_by=taken_by,
+        position=position,
+    )
+    transition_number = alerts_pb2.AlertTransition.Value(f"ALERT_TRANSITION_{transition}")
+    return alerts_pb2.AlertChange(transition=transition_number, alert=alert, audience_roles=roles)
+
+
+def event(source: str, name: str, message: Message, *, time: datetime = NOW, event_id: str | None = None) -> Event:
+    """The event as a handler gets it."""
+    identity = event_id or str(uuid.uuid4())
+    subject = subject_of(source, name)
+    return Event(identity, subject, source, subject, time, message.SerializeToString(), {})
+
+
+async def publish(bus: Bus, source: str, name: str, *messages: Message, time: datetime = NOW) -> None:
+    """Publish events as the outbox of `source` does."""
+    await bus.ensure_stream(source)
+    publications = []
+    for message in messages:
+        identity = str(uuid.uuid4())
+        headers = cloud_headers(event_id=identity, service=source, event=name, time=time)
+        publications.append(Publication(subject_of(source, name), message.SerializeToString(), headers, identity))
+    await bus.publish(publications)
+
+
+def settings(service: str, keys: Issuer) -> ServiceSettings:
+    """Settings for a server in process; database and broker are handed in open."""
+    return ServiceSettings(
+        database_url="postgresql://nobody@127.0.0.1:1/none",
+        nats_url="nats://127.0.0.1:1",
+        jwks=str(keys.jwks),
+        issuer=ISSUER,
+        service_key_file=keys.service_key(service),
+        grace_seconds=1.0,
+    )
+
+
+@asynccontextmanager
+async def alerts_replica(
+    database: Database, bus: Bus, keys: Issuer, *, clock: Clock, timer_seconds: float = 0.1
+) -> AsyncIterator[str]:
+    """A running copy of alerts; yields its address."""
+    app: App = alerts_wiring.assemble(database, bus, Scopes(bus), clock=clock, timer_seconds=timer_seconds)
+    async with serving("alerts", app, settings("alerts", keys), clock=clock) as address:
+        yield address
+
+
+@asynccontextmanager
+async def notify_replica(database: Database, bus: Bus, keys: Issuer, *, clock: Clock) -> AsyncIterator[str]:
+    """A running copy of notify; yields its address."""
+    app: App = notify_wiring.assemble(database, bus, Scopes(bus), clock=clock)
+    async with serving("notify", app, settings("notify", keys), clock=clock) as address:
+        yield address
+
+
+def hours(count: float) -> timedelta:
+    """So many hours."""
+    return timedelta(hours=count)

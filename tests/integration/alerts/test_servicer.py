@@ -1,0 +1,205 @@
+"""Alerts as callers see it: from an event on the broker to what a caller lists, counts, takes and watches."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from iocedu.alerts.v1 import alerts_pb2, alerts_pb2_grpc
+
+from chassis.bus import Bus
+from chassis.database import Database
+from chassis.errors import Fault, Kind
+from chassis.testing import FixedClock, client
+from deploy.local.issuer import Issuer
+from tests.integration.alerts import scenes
+from tests.integration.alerts.scenes import DISTRICT, NOW, OTHER_DISTRICT, SCHOOL, a_class, alerts_replica, figures
+from tests.support.databases import DatabaseFactory
+from tests.support.waiting import poll_until
+
+Token = Callable[..., str]
+
+
+@pytest.fixture
+async def database(database_factory: DatabaseFactory) -> Database:
+    """A fresh database of alerts."""
+    return await database_factory("alerts")
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """Time that stands still."""
+    return FixedClock(NOW)
+
+
+@pytest.fixture
+async def address(database: Database, bus: Bus, keys: Issuer, scopes_tree, clock: FixedClock) -> AsyncIterator[str]:
+    """A running alerts."""
+    await scopes_tree(scenes.units(), scenes.grants())
+    async with alerts_replica(database, bus, keys, clock=clock) as listening:
+        yield listening
+
+
+@pytest.fixture
+async def stub(address: str, token: Token) -> AsyncIterator[alerts_pb2_grpc.AlertsServiceStub]:
+    """The officer's view."""
+    async with client(address, token("officer")) as channel:
+        yield alerts_pb2_grpc.AlertsServiceStub(channel)
+
+
+async def _listed(stub: Any, **wanted: Any) -> list[alerts_pb2.Alert]:
+    response = await stub.ListAlerts(alerts_pb2.ListAlertsRequest(**{"unit": str(DISTRICT), **wanted}))
+    return list(response.alerts)
+
+
+async def _raised(bus: Bus, stub: Any, *sizes: int) -> list[alerts_pb2.Alert]:
+    classes = [a_class(size, key=f"1{letter}2026") for size, letter in zip(sizes, "ABCDEFG", strict=False)]
+    await scenes.publish(bus, "reporting", "figures-changed", figures(*classes))
+    alerts: list[alerts_pb2.Alert] = await poll_until(lambda: _listed(stub))
+    return alerts
+
+
+async def test_a_class_above_its_limit_is_listed_with_its_texts_and_facts(bus, stub):
+    """What an officer reads says which class, how many, the limit and where it comes from."""
+    [alert] = await _raised(bus, stub, 40)
+    assert alert.title_vi == "Lớp 1A có 40 học sinh, vượt mức 35"
+    assert alert.title_en == "Class 1A has 40 pupils, above the limit of 35"
+    assert "TH Ái Nghĩa" in alert.body_vi
+    assert "TT 28/2020/TT-BGDĐT" in alert.body_vi
+    assert (alert.unit_id, alert.unit_name, alert.subject) == (SCHOOL, "TH Ái Nghĩa", "1A2026")
+    assert (alert.state, alert.severity) == (alerts_pb2.ALERT_STATE_OPEN, alerts_pb2.SEVERITY_WARNING)
+    assert alert.facts["size"] == "40"
+    assert alert.create_time.ToDatetime() == NOW.replace(tzinfo=None)
+
+
+async def test_an_alert_resolves_itself_when_the_condition_clears_and_comes_back_as_a_new_one(bus, stub):
+    """Open, resolved without anybody's doing, open again under another id."""
+    [first] = await _raised(bus, stub, 40)
+    await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(35, version=2)))
+    resolved = await poll_until(lambda: _listed(stub, states=[alerts_pb2.ALERT_STATE_RESOLVED]))
+    assert [alert.alert_id for alert in resolved] == [first.alert_id]
+    assert resolved[0].HasField("resolve_time")
+    await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(36, version=3)))
+    [second] = await poll_until(lambda: _listed(stub))
+    assert second.alert_id != first.alert_id
+
+
+async def test_pages_are_newest_first_and_complete(bus, stub):
+    """Pages of two give all five alerts, each once."""
+    await _raised(bus, stub, 40, 41, 42, 43, 44)
+    seen, page_token = [], ""
+    while True:
+        response = await stub.ListAlerts(
+            alerts_pb2.ListAlertsRequest(unit=str(DISTRICT), page_size=2, page_token=page_token)
+        )
+        seen += [alert.alert_id for alert in response.alerts]
+        page_token = response.next_page_token
+        if not page_token:
+            break
+    assert seen == sorted(seen, reverse=True)
+    assert len(set(seen)) == 5
+
+
+async def test_filters_leave_out_what_is_not_asked_for(bus, stub):
+    """By severity, rule and state."""
+    await _raised(bus, stub, 40)
+    assert await _listed(stub, min_severity=alerts_pb2.SEVERITY_CRITICAL) == []
+    assert await _listed(stub, rule="school_silent") == []
+    assert await _listed(stub, states=[alerts_pb2.ALERT_STATE_ACKNOWLEDGED]) == []
+    assert len(await _listed(stub, rule="class_oversize", min_severity=alerts_pb2.SEVERITY_WARNING)) == 1
+
+
+async def test_counts_are_by_state_and_severity(bus, stub):
+    """Two open and one acknowledged are counted so."""
+    alerts = await _raised(bus, stub, 40, 41, 42)
+    await stub.AcknowledgeAlert(
+        alerts_pb2.AcknowledgeAlertRequest(unit=str(DISTRICT), alert_id=alerts[0].alert_id, note="Tôi xem.")
+    )
+    response = await stub.CountAlerts(alerts_pb2.CountAlertsRequest(unit=f"moet:{SCHOOL}"))
+    counted = {(count.state, count.severity): count.count for count in response.counts}
+    assert counted == {
+        (alerts_pb2.ALERT_STATE_OPEN, alerts_pb2.SEVERITY_WARNING): 2,
+        (alerts_pb2.ALERT_STATE_ACKNOWLEDGED, alerts_pb2.SEVERITY_WARNING): 1,
+    }
+
+
+async def test_taking_an_alert_says_who_and_what_and_a_repeat_changes_nothing(bus, stub):
+    """The taker, the note and the time are kept; the same call again answers the same."""
+    [alert] = await _raised(bus, stub, 40)
+    request = alerts_pb2.AcknowledgeAlertRequest(
+        unit=str(DISTRICT), alert_id=alert.alert_id, note="Đã gọi hiệu trưởng.", etag=alert.etag
+    )
+    taken = (await stub.AcknowledgeAlert(request)).alert
+    assert (taken.acknowledged_by, taken.note) == ("officer", "Đã gọi hiệu trưởng.")
+    assert taken.state == alerts_pb2.ALERT_STATE_ACKNOWLEDGED
+    assert taken.etag != alert.etag
+    assert (await stub.AcknowledgeAlert(request)).alert == taken
+
+
+async def test_taking_refuses_what_moved_on_is_resolved_or_lies_elsewhere(bus, stub, token, address):
+    """STALE_ETAG, ALREADY_RESOLVED and UNKNOWN_ALERT, each with its status."""
+    [alert] = await _raised(bus, stub, 40)
+    request = alerts_pb2.AcknowledgeAlertRequest(unit=str(DISTRICT), alert_id=alert.alert_id, etag="0")
+    with pytest.raises(Fault) as stale:
+        await stub.AcknowledgeAlert(request)
+    assert (stale.value.kind, stale.value.reason) == (Kind.CONFLICT, "STALE_ETAG")
+    assert stale.value.metadata["etag"] == alert.etag
+    async with client(address, token("other-officer")) as channel:
+        elsewhere = alerts_pb2_grpc.AlertsServiceStub(channel)
+        with pytest.raises(Fault) as unknown:
+            await elsewhere.AcknowledgeAlert(
+                alerts_pb2.AcknowledgeAlertRequest(unit=str(OTHER_DISTRICT), alert_id=alert.alert_id)
+            )
+    assert (unknown.value.kind, unknown.value.reason) == (Kind.NOT_FOUND, "UNKNOWN_ALERT")
+    await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(30, version=2)))
+    await poll_until(lambda: _listed(stub, states=[alerts_pb2.ALERT_STATE_RESOLVED]))
+    with pytest.raises(Fault) as late:
+        await stub.AcknowledgeAlert(alerts_pb2.AcknowledgeAlertRequest(unit=str(DISTRICT), alert_id=alert.alert_id))
+    assert (late.value.kind, late.value.reason) == (Kind.PRECONDITION, "ALREADY_RESOLVED")
+
+
+async def test_nobody_sees_alerts_of_units_without_a_grant(stub):
+    """The officer of one district is refused the other, and a unit that does not exist."""
+    with pytest.raises(Fault) as refused:
+        await _listed(stub, unit=str(OTHER_DISTRICT))
+    assert refused.value.reason == "NO_GRANT"
+    with pytest.raises(Fault) as unknown:
+        await _listed(stub, unit="moet:nowhere")
+    assert (unknown.value.kind, unknown.value.reason) == (Kind.NOT_FOUND, "UNKNOWN_UNIT")
+
+
+async def test_the_rules_in_force_are_listed_with_their_conditions(stub):
+    """Both rules that come with the service, one a page."""
+    first = await stub.ListRules(alerts_pb2.ListRulesRequest(page_size=1))
+    second = await stub.ListRules(alerts_pb2.ListRulesRequest(page_size=1, page_token=first.next_page_token))
+    assert [rule.code for rule in (*first.rules, *second.rules)] == ["class_oversize", "school_silent"]
+    assert first.rules[0].condition == "fact.size > fact.size_limit && fact.size_limit > 0 && fact.active"
+    assert list(first.rules[0].audience_roles) == ["head_teacher", "officer", "director"]
+    assert not second.next_page_token
+
+
+async def test_a_watch_beats_first_then_shows_each_change_and_resumes_without_a_gap(bus, stub):
+    """What happens while nobody watches comes first when a watch resumes after the position it was at."""
+    responses = aiter(stub.WatchAlerts(alerts_pb2.WatchAlertsRequest(unit=str(DISTRICT))))
+    assert (await anext(responses)).WhichOneof("event") == "heartbeat"
+    await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(40)))
+    async with asyncio.timeout(5):
+        item = (await anext(responses)).item
+    assert (item.subject, item.state) == ("1A2026", alerts_pb2.ALERT_STATE_OPEN)
+    await responses.aclose()
+    away = [figures(a_class(30, version=2)), figures(a_class(50, key="2A2026")), figures(a_class(50, key="3A2026"))]
+    await scenes.publish(bus, "reporting", "figures-changed", *away)
+    await poll_until(lambda: _has(stub, 2))
+    resumed = aiter(stub.WatchAlerts(alerts_pb2.WatchAlertsRequest(unit=str(DISTRICT), after=item.position)))
+    async with asyncio.timeout(5):
+        seen = [(await anext(resumed)).item for _ in range(4)][1:]
+    assert [(alert.subject, alert.state) for alert in seen] == [
+        ("1A2026", alerts_pb2.ALERT_STATE_RESOLVED),
+        ("2A2026", alerts_pb2.ALERT_STATE_OPEN),
+        ("3A2026", alerts_pb2.ALERT_STATE_OPEN),
+    ]
+    assert [alert.position for alert in seen] == sorted(alert.position for alert in seen)
+
+
+async def _has(stub: Any, count: int) -> bool:
+    return len(await _listed(stub)) == count
