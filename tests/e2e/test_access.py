@@ -145,4 +145,4 @@ async def test_a_caller_may_not_pretend_to_be_a_service(world: World) -> None:
     method = next(method for method in ALL if method.full_name.endswith("ListChanges"))
     token = world.token("service:reporting")
 
-    assert await refusal(world, method, token) == ("PERMISSION_DENIED", "NO_GRANT")
+    assert await refusal(world, method, token) == ("UNAUTHENTICATED", "INVALID_TOKEN")
