@@ -228,7 +228,7 @@ def _unsupported(content_type: str) -> Fault:
     return Fault(
         Kind.INVALID,
         "UNSUPPORTED_CONTENT_TYPE",
-        vi=f"Không đọc được kiểu nội dung “{shown}”. Hãy gửi application/json hoặc application/x-ndjson, bảng mã UTF-8.",
+        vi=f"Không đọc được kiểu nội dung “{shown}”. Hãy gửi application/json hoặc application/x-ndjson, mã UTF-8.",
         en=f"The content type “{shown}” cannot be read. Send application/json or application/x-ndjson, in UTF-8.",
         metadata={"content_type": content_type},
     )

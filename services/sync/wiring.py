@@ -7,7 +7,7 @@ from iocedu.sync.v1.sync_pb2_grpc import add_SyncServiceServicer_to_server
 from chassis import clients, outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
-from chassis.database import Database, open_database
+from chassis.database import open_database
 from chassis.identity import ServiceIdentity
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
@@ -20,44 +20,28 @@ from services.sync.settings import Settings
 from services.sync.usecases.documents import Limits
 from services.sync.usecases.intake import Intake
 
+SERVICE = "sync"
 MEGABYTE = 1_000_000
 
 
-async def build(settings: Settings, resources: AsyncExitStack) -> App:
+async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock | None = None) -> App:
     """Assemble the service. Whatever is opened here is closed in reverse order."""
-    database = await resources.enter_async_context(open_database(settings.database_url, application="sync"))
-    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, "sync"))
-    identity = ServiceIdentity("sync", settings.service_key_file, issuer=settings.issuer, audience=settings.audience)
+    clock = clock or Clock()
+    database = await resources.enter_async_context(open_database(settings.database_url, application=SERVICE))
+    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
+    identity = ServiceIdentity(SERVICE, settings.service_key_file, issuer=settings.issuer, audience=settings.audience)
     channel = await clients.channel(settings.records_address, service_identity=identity)
     await resources.enter_async_context(channel)
+    scopes = Scopes(bus)
+    intake = Intake(database, Records(channel), scopes, clock, load_profiles())
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
-    return assemble(
-        database,
-        bus,
-        Records(channel),
-        Scopes(bus),
-        clock=Clock(),
-        limits=limits,
-        every_seconds=settings.connections_seconds,
-    )
-
-
-def assemble(
-    database: Database,
-    bus: Bus,
-    records: Records,
-    scopes: Scopes,
-    *,
-    clock: Clock,
-    limits: Limits,
-    every_seconds: float = 60.0,
-) -> App:
-    """Join the rooms over what is open."""
-    intake = Intake(database, records, scopes, clock, load_profiles())
     return App(
         servicers=[(add_SyncServiceServicer_to_server, SyncServicer(intake, limits=limits))],
         service_names=["iocedu.sync.v1.SyncService"],
-        workers=[jobs.connections(intake, every_seconds=every_seconds), outbox.relay(database, bus, "sync")],
+        workers=[
+            jobs.connections(intake, every_seconds=settings.connections_seconds),
+            outbox.relay(database, bus, SERVICE),
+        ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
         operations=OperationsServicer(database, {}),

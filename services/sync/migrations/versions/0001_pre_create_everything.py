@@ -46,7 +46,7 @@ CREATE TABLE quarantined_row (
 CREATE INDEX quarantined_row_newest ON quarantined_row (quarantined_row_id DESC);
 CREATE INDEX quarantined_row_reason ON quarantined_row (reason, quarantined_row_id DESC);
 COMMENT ON TABLE quarantined_row IS 'Rows that were refused or held, as they came, with reason and remedy.';
-COMMENT ON COLUMN quarantined_row.place_id IS 'The school where it is known, else the unit of the batch: who sees it.';
+COMMENT ON COLUMN quarantined_row.place_id IS 'The school where it is known, else the unit of the batch, who sees it.';
 COMMENT ON COLUMN quarantined_row.content IS 'The row as it came; shown with personal fields masked.';
 
 CREATE TABLE connection (
@@ -65,5 +65,6 @@ COMMENT ON COLUMN connection.last_accept_time IS 'When it last sent news that wa
 
 
 def upgrade() -> None:
-    op.execute(TABLES)
+    for statement in TABLES.strip().removesuffix(";").split(";\n"):
+        op.execute(statement)
     create_chassis_tables(op)

@@ -1,0 +1,143 @@
+"""Batches by gRPC: an answer for every row, once."""
+
+import pytest
+from iocedu.records.v1 import resources_pb2
+from iocedu.sync.v1 import sync_pb2
+
+from chassis.errors import Fault, Kind
+from services.sync.usecases import intake as intake_room
+from tests.integration.sync.world import (
+    ACCEPTED,
+    CLERK,
+    PROVINCE,
+    REJECTED,
+    SCHOOL_A,
+    SCHOOL_B,
+    STALE,
+    UNCHANGED,
+    World,
+    pupil,
+    push,
+)
+
+
+async def test_a_bad_row_does_not_block_its_neighbours(here: World) -> None:
+    """Good rows before and after a bad one are stored; the bad one has its exact field and a remedy."""
+    stub = await here.sync()
+    answer = await stub.PushRows(push("1", pupil("HS1"), pupil("HS2", birth_date="09/03/2014"), pupil("HS3")))
+    assert list(answer.outcome.states) == [ACCEPTED, REJECTED, ACCEPTED]
+    (problem,) = answer.outcome.problems
+    assert (problem.index, problem.key, problem.reason) == (1, "HS2", "INVALID_FIELD")
+    assert problem.field == "pupil.birth_date"
+    assert "YYYY-MM-DD" in problem.message
+    assert "09/03/2014" not in problem.message, "a problem repeats no personal data"
+    assert (await here.record("HS3")).row.pupil.full_name == "Nguyễn Văn Hòa"
+    assert await here.count("quarantined_row") == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "field"),
+    [
+        (pupil("k", birth_date="2015-02-31"), "INVALID_DATE", "pupil.birth_date"),
+        (pupil("k", grade="19"), "INVALID_FIELD", "pupil.grade"),
+        (pupil("k", school="moet:000"), "UNKNOWN_SCHOOL", "school"),
+        (pupil("k", school=SCHOOL_B), "SCHOOL_OUTSIDE_UNIT", "school"),
+        (pupil("k", full_name="A\0B"), "INVALID_FIELD", "pupil.full_name"),
+        (pupil("", grade="19"), "INVALID_FIELD", "key"),
+        (resources_pb2.Row(school=SCHOOL_A, key="k", version=1), "INVALID_FIELD", "record"),
+        (pupil("k", version=0), "INVALID_FIELD", "version"),
+    ],
+)
+async def test_each_kind_of_bad_row_is_named(here: World, row: resources_pb2.Row, reason: str, field: str) -> None:
+    """The reason is stable, the field exact, the message says what to do."""
+    answer = await (await here.sync()).PushRows(push("1", row, pupil("good")))
+    assert list(answer.outcome.states) == [REJECTED, ACCEPTED]
+    (problem,) = answer.outcome.problems
+    assert (problem.reason, problem.field) == (reason, field)
+    assert "Hãy" in problem.message
+
+
+async def test_a_deleted_row_needs_no_content(here: World) -> None:
+    """Only the type of a deleted record is read."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", pupil("HS1")))
+    gone = resources_pb2.Row(school=SCHOOL_A, key="HS1", version=2, deleted=True, pupil=resources_pb2.Pupil())
+    answer = await stub.PushRows(push("2", gone))
+    assert list(answer.outcome.states) == [ACCEPTED]
+
+
+async def test_the_same_batch_answers_the_same_and_does_nothing(here: World) -> None:
+    """A repeat under the same id, even by another name of the unit, changes nothing anywhere."""
+    stub = await here.sync()
+    first = await stub.PushRows(push("1", pupil("HS1"), pupil("HS2", sex="9")))
+    before = [await here.count(table) for table in ("batch", "quarantined_row", "connection")]
+    number = str(here.scopes.tree.resolve(SCHOOL_A, here.clock.today()))
+    again = await stub.PushRows(push("1", pupil("HS1"), pupil("HS2", sex="9"), unit=number))
+    assert again == first
+    assert [await here.count(table) for table in ("batch", "quarantined_row", "connection")] == before
+    found = await stub.GetBatch(sync_pb2.GetBatchRequest(unit=SCHOOL_A, batch_id="1"))
+    assert found.outcome == first.outcome
+    assert found.batch.source == "vnedu"
+
+
+async def test_another_content_under_a_used_id_is_refused(here: World) -> None:
+    """An id names one content."""
+    stub = await here.sync(language="en")
+    await stub.PushRows(push("1", pupil("HS1")))
+    with pytest.raises(Fault) as refused:
+        await stub.PushRows(push("1", pupil("HS2")))
+    assert (refused.value.reason, refused.value.kind) == ("BATCH_ID_REUSED", Kind.EXISTS)
+    assert refused.value.metadata["batch_id"] == "1"
+
+
+async def test_new_batches_with_old_rows_are_unchanged_or_stale(here: World) -> None:
+    """The version decides: the same is unchanged, a lower one stale, and neither is an error."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", pupil("HS1", 2)))
+    assert list((await stub.PushRows(push("2", pupil("HS1", 2)))).outcome.states) == [UNCHANGED]
+    answer = await stub.PushRows(push("3", pupil("HS1", 1, grade="07")))
+    assert list(answer.outcome.states) == [STALE]
+    assert (await here.record("HS1")).row.pupil.grade == "06"
+    assert await here.count("quarantined_row") == 0
+
+
+async def test_a_crash_between_records_and_the_own_commit_is_repeated_without_harm(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender repeats; records answers the same, and the outcome says accepted, as it was."""
+    stub = await here.sync(language="en")
+    batch = push("1", pupil("HS1"), pupil("HS2", sex="9"), pupil("HS3"))
+
+    async def die(*_args: object, **_kwargs: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake_room, "settle", die)
+        with pytest.raises(Fault) as lost:
+            await stub.PushRows(batch)
+    assert lost.value.kind is Kind.INTERNAL
+    assert await here.count("pupil", of="records") == 2
+    assert await here.count("batch") == 0
+    answer = await stub.PushRows(push("1", pupil("HS1"), pupil("HS2", sex="9"), pupil("HS3")))
+    assert list(answer.outcome.states) == [ACCEPTED, REJECTED, ACCEPTED]
+    assert await here.count("pupil", of="records") == 2
+    assert await here.count("quarantined_row") == 1
+
+
+async def test_more_rows_than_one_call_carries_are_sliced(here: World) -> None:
+    """6,000 rows of two schools come in one batch; each has its state in its place."""
+    rows = [pupil(f"HS{number}", school=(SCHOOL_A, SCHOOL_B)[number % 2]) for number in range(6000)]
+    rows[5500].pupil.grade = "77"
+    answer = await (await here.sync()).PushRows(push("1", *rows, unit=PROVINCE), timeout=60)
+    assert answer.outcome.accepted_count == 5999
+    assert answer.outcome.states[5500] == REJECTED
+    assert await here.count("pupil", of="records") == 5999
+
+
+async def test_a_clerk_pushes_for_the_own_school_only(here: World) -> None:
+    """The access option of the method holds: another school's unit is refused as a whole."""
+    stub = await here.sync(CLERK)
+    assert (await stub.PushRows(push("1", pupil("HS1"), source="tay"))).outcome.accepted_count == 1
+    with pytest.raises(Fault) as refused:
+        await stub.PushRows(push("2", pupil("HS1", school=SCHOOL_B), unit=SCHOOL_B))
+    assert refused.value.reason == "NO_GRANT"
