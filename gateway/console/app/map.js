@@ -53,7 +53,7 @@ export function communeMap({ name, open }) {
         textStyle: { color: ink.muted, fontSize: 11 }, text: [share ? "100 %" : number(most), "0"],
       },
       series: [{
-        type: "map", map: "communes", roam: false, data, selectedMode: false, aspectScale: 0.96, layoutCenter: ["53%", "50%"], layoutSize: "108%",
+        type: "map", map: "communes", roam: false, data, selectedMode: false, aspectScale: 0.96, layoutCenter: ["53%", "50%"], layoutSize: "100%",
         itemStyle: { areaColor: ink.empty, borderColor: ink.panel, borderWidth: 0.7 },
         emphasis: { label: { show: false }, itemStyle: { areaColor: ink.accent, borderColor: ink.text } },
       }],

@@ -19,13 +19,13 @@ export function overview() {
     const whole = found.get("schools");
     const [connected, schools, pupils, classes, staff] =
       ["schools_connected", "schools", "pupils", "classes", "staff"].map(value);
-    tiles.get("schools_connected").show(number(connected), t("ofRequired", { n: number(schools) }), {
-      share: schools ? connected / schools : 0, note: percent(connected, schools),
+    tiles.get("schools_connected").show(number(connected), schools ? t("ofRequired", { n: number(schools) }) : "", {
+      share: schools ? connected / schools : undefined, note: schools ? percent(connected, schools) : "",
     });
-    tiles.get("pupils").show(number(pupils), t("girls", { n: girls(value("girls_share")) }));
-    tiles.get("classes").show(number(classes), t("perClass", { n: number(value("class_size_mean"), 1) }),
+    tiles.get("pupils").show(number(pupils), said("girls", value("girls_share"), (share) => `${number(share, 1)} %`));
+    tiles.get("classes").show(number(classes), said("perClass", value("class_size_mean")),
       { warn: value("classes_oversize") ? t("oversize", { n: number(value("classes_oversize")) }) : "" });
-    tiles.get("staff").show(number(staff), staff ? t("pupilsPerStaff", { n: number(pupils / staff, 1) }) : "");
+    tiles.get("staff").show(number(staff), said("pupilsPerStaff", staff ? pupils / staff : undefined));
     for (const code of changed) tiles.get(code)?.flash();
     const basis = whole ?? found.get("pupils");
     replace(time, dataTime ? `${t("dataTime")} ${clock(dataTime)}` : t("noData"),
@@ -41,7 +41,7 @@ export function overview() {
   return { element, time, figures, openAlerts };
 }
 
-const girls = (share) => (share === undefined ? "–" : `${number(share, 1)} %`);
+const said = (key, value, format = (one) => number(one, 1)) => (value > 0 ? t(key, { n: format(value) }) : "");
 
 function tile(code) {
   const value = h("p", { class: "value" }, "–");
