@@ -12,35 +12,37 @@ from chassis.database import Database
 from services.reporting.domain.figures import ClassFigures
 from services.reporting.store import projection, recount
 from services.reporting.store.projection import FactRow
+from tests.support.databases import DatabaseFactory
 
 YEAR = 2026
 
 
-def pupil(key: str, position: int, *, school: int = 1, year: int = YEAR, level: str = "02", grade: str = "03",
+def _pupil(key: str, position: int, *, school: int = 1, year: int = YEAR, level: str = "02", grade: str = "03",
           sex: str = "1", group: str = "01", class_key: str = "A", status: str = "01") -> FactRow:  # fmt: skip
     return (school, "pupils", key, position, year, level, grade, sex, group, class_key, "", status)
 
 
-def school_class(key: str, position: int, *, school: int = 1, year: int = YEAR, level: str = "02", grade: str = "03",
+def _school_class(key: str, position: int, *, school: int = 1, year: int = YEAR, level: str = "02", grade: str = "03",
                  name: str = "3A") -> FactRow:  # fmt: skip
     return (school, "classes", key, position, year, level, grade, "", "", key, name, "01")
 
 
-def gone(measure: str, key: str, position: int, *, school: int = 1) -> FactRow:
+def _gone(measure: str, key: str, position: int, *, school: int = 1) -> FactRow:
     return (school, measure, key, position, 0, "", "", "", "", "", "", None)
 
 
 @pytest.fixture
-async def database(database_factory) -> Database:
+async def database(database_factory: DatabaseFactory) -> Database:
+    """A fresh database of reporting."""
     return await database_factory("reporting")
 
 
-async def merge(database: Database, *rows: FactRow) -> projection.Changed:
+async def _merge(database: Database, *rows: FactRow) -> projection.Changed:
     async with database.transaction() as connection:
         return await projection.merge(connection, rows)
 
 
-async def stocks(database: Database) -> dict[tuple, int]:
+async def _stocks(database: Database) -> dict[tuple[str, ...], int]:
     async with database.connection() as connection:
         rows = await connection.execute(
             text("SELECT measure, level, grade, sex, ethnic_group, value FROM stock WHERE value <> 0")
@@ -50,56 +52,56 @@ async def stocks(database: Database) -> dict[tuple, int]:
 
 async def test_a_pupil_who_moves_grade_is_counted_where_he_is_now(database: Database) -> None:
     """A change of dimension takes one from the old stock and adds one to the new."""
-    await merge(database, pupil("p", 1, grade="03"))
-    await merge(database, pupil("p", 2, grade="04"))
-    assert await stocks(database) == {("pupils", "02", "04", "1", "01"): 1}
+    await _merge(database, _pupil("p", 1, grade="03"))
+    await _merge(database, _pupil("p", 2, grade="04"))
+    assert await _stocks(database) == {("pupils", "02", "04", "1", "01"): 1}
 
 
 async def test_an_older_change_that_comes_late_changes_nothing(database: Database) -> None:
     """The position in the feed decides what is newer, not the order of arrival."""
-    await merge(database, pupil("p", 5, grade="04"))
-    changed = await merge(database, pupil("p", 3, grade="03"))
+    await _merge(database, _pupil("p", 5, grade="04"))
+    changed = await _merge(database, _pupil("p", 3, grade="03"))
     assert (changed.schools, changed.classes) == ((), ())
-    assert await stocks(database) == {("pupils", "02", "04", "1", "01"): 1}
+    assert await _stocks(database) == {("pupils", "02", "04", "1", "01"): 1}
 
 
 async def test_a_pupil_who_leaves_is_no_longer_counted(database: Database) -> None:
     """Only the statuses of the counting rule are in stock."""
-    await merge(database, pupil("p", 1), pupil("q", 2, status="03"))
-    changed = await merge(database, pupil("p", 3, status="05"))
+    await _merge(database, _pupil("p", 1), _pupil("q", 2, status="03"))
+    changed = await _merge(database, _pupil("p", 3, status="05"))
     assert [school.pupil_count for school in changed.schools] == [1]
-    assert sum((await stocks(database)).values()) == 1
+    assert sum((await _stocks(database)).values()) == 1
 
 
 async def test_a_tombstone_that_comes_first_keeps_the_record_out(database: Database) -> None:
     """A deletion known before the record it deletes is still the newest word."""
-    await merge(database, gone("pupils", "p", 2))
-    await merge(database, pupil("p", 1))
-    assert await stocks(database) == {}
+    await _merge(database, _gone("pupils", "p", 2))
+    await _merge(database, _pupil("p", 1))
+    assert await _stocks(database) == {}
 
 
 async def test_several_changes_of_one_record_in_a_batch_count_as_the_newest(database: Database) -> None:
     """A batch may hold a record's whole life."""
-    await merge(database, pupil("p", 3, grade="05"), pupil("p", 1, grade="03"), gone("pupils", "p", 2))
-    assert await stocks(database) == {("pupils", "02", "05", "1", "01"): 1}
+    await _merge(database, _pupil("p", 3, grade="05"), _pupil("p", 1, grade="03"), _gone("pupils", "p", 2))
+    assert await _stocks(database) == {("pupils", "02", "05", "1", "01"): 1}
 
 
 async def test_a_class_over_its_limit_is_counted_and_told_with_the_document(database: Database) -> None:
     """Primary classes hold 35 pupils: the 36th makes the class oversize, its leaving ends that."""
-    await merge(database, school_class("A", 1), *(pupil(f"p{n}", 10 + n) for n in range(35)))
-    assert ("classes_oversize", "02", "03", "", "") not in await stocks(database)
-    changed = await merge(database, pupil("p35", 50))
+    await _merge(database, _school_class("A", 1), *(_pupil(f"p{n}", 10 + n) for n in range(35)))
+    assert ("classes_oversize", "02", "03", "", "") not in await _stocks(database)
+    changed = await _merge(database, _pupil("p35", 50))
     assert changed.classes == [
         ClassFigures(1, YEAR, "A", "3A", "03", 36, 35, "TT 15/2026/TT-BGDĐT", active=True, version=2)
     ]
-    assert (await stocks(database))["classes_oversize", "02", "03", "", ""] == 1
-    await merge(database, pupil("p35", 51, status="04"))
-    assert ("classes_oversize", "02", "03", "", "") not in await stocks(database)
+    assert (await _stocks(database))["classes_oversize", "02", "03", "", ""] == 1
+    await _merge(database, _pupil("p35", 51, status="04"))
+    assert ("classes_oversize", "02", "03", "", "") not in await _stocks(database)
 
 
 async def test_the_limit_is_that_of_the_school_year(database: Database) -> None:
     """The charter of 2026 does not name the limit of a class of 2025."""
-    changed = await merge(database, school_class("A", 1, year=2025), school_class("B", 2, year=2026))
+    changed = await _merge(database, _school_class("A", 1, year=2025), _school_class("B", 2, year=2026))
     assert {figures.school_year: figures.limit_source for figures in changed.classes} == {
         2025: "TT 28/2020/TT-BGDĐT",
         2026: "TT 15/2026/TT-BGDĐT",
@@ -108,9 +110,9 @@ async def test_the_limit_is_that_of_the_school_year(database: Database) -> None:
 
 async def test_pupils_known_before_their_class_are_its_size_once_it_is_known(database: Database) -> None:
     """Events come out of order; the class without a record is not active and has no limit."""
-    first = await merge(database, pupil("p", 1), pupil("q", 2))
+    first = await _merge(database, _pupil("p", 1), _pupil("q", 2))
     assert [(figures.size, figures.active, figures.size_limit) for figures in first.classes] == [(2, False, 0)]
-    then = await merge(database, school_class("A", 3))
+    then = await _merge(database, _school_class("A", 3))
     assert [(figures.size, figures.active, figures.size_limit) for figures in then.classes] == [(2, True, 35)]
 
 
@@ -118,14 +120,14 @@ async def test_versions_rise_with_each_change(database: Database) -> None:
     """Whoever gets two events of one school knows which is newer."""
     versions = []
     for position in range(1, 4):
-        changed = await merge(database, pupil(f"p{position}", position))
+        changed = await _merge(database, _pupil(f"p{position}", position))
         versions.append((changed.schools[0].version, changed.classes[0].version))
     assert versions == sorted(set(versions))
 
 
 async def test_a_recount_finds_a_figure_that_was_tampered_with_and_repairs_it(database: Database) -> None:
     """The verification can fail, and the repair makes it pass."""
-    await merge(database, school_class("A", 1), pupil("p", 2))
+    await _merge(database, _school_class("A", 1), _pupil("p", 2))
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE stock SET value = value + 1 WHERE measure = 'pupils'"))
         await connection.execute(text("UPDATE class_figure SET size = 7"))
@@ -167,22 +169,22 @@ STEPS = st.builds(
 )
 
 
-def row_of(step: Step, position: int) -> FactRow:
+def _row_of(step: Step, position: int) -> FactRow:
     if step.status is None:
-        return gone(step.measure, step.key, position, school=step.school)
+        return _gone(step.measure, step.key, position, school=step.school)
     level = "02" if step.grade == "01" else "01"
     if step.measure == "classes":
-        return school_class(step.key, position, school=step.school, year=step.year, level=level, grade=step.grade)
-    row = pupil(step.key, position, school=step.school, year=step.year, level=level, grade=step.grade, sex=step.sex,
+        return _school_class(step.key, position, school=step.school, year=step.year, level=level, grade=step.grade)
+    row = _pupil(step.key, position, school=step.school, year=step.year, level=level, grade=step.grade, sex=step.sex,
                 group=step.group, class_key=step.class_key, status=step.status)  # fmt: skip
     return row if step.measure == "pupils" else (*row[:1], "staff", *row[2:6], "", *row[7:9], "", "", row[11])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=1, max_size=25), data=st.data())
-async def test_any_order_repetition_and_interleaving_gives_the_recount(database, steps, data) -> None:
+async def test_any_order_repetition_and_interleaving_gives_the_recount(database, steps, data):
     """Two replicas at once, batches in any order, some twice: the stocks are those of the newest facts."""
-    rows = [row_of(step, position) for position, step in enumerate(steps, start=1)]
+    rows = [_row_of(step, position) for position, step in enumerate(steps, start=1)]
     repeated = data.draw(st.lists(st.sampled_from(rows), max_size=5))
     arriving = data.draw(st.permutations([*rows, *repeated]))
     cuts = sorted(data.draw(st.sets(st.integers(0, len(arriving)), max_size=4)))
@@ -195,11 +197,11 @@ async def test_any_order_repetition_and_interleaving_gives_the_recount(database,
 
     async def replica(share: list[list[FactRow]]) -> None:
         for batch in share:
-            await merge(database, *batch)
+            await _merge(database, *batch)
 
     await asyncio.gather(replica(batches[::2]), replica(batches[1::2]))
     newest = {(row[0], row[1], row[2]): row for row in rows}
-    expected: dict[tuple, int] = {}
+    expected: dict[tuple[str, ...], int] = {}
     for row in newest.values():
         counted = row[11] in ({"01"} if row[1] != "pupils" else {"01", "02", "03", "06", "07", "10"})
         if counted:

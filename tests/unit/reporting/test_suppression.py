@@ -1,12 +1,15 @@
 """What may be shown of persons in small groups, and what an attacker could still compute."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.reporting.domain.suppression import SMALL, Cell, withheld
 
 
-def _hidden(cells: dict[Cell, int], *, sensitive: tuple[bool, ...] = (True,), families=None) -> frozenset[Cell]:
+def _hidden(cells: Mapping[Any, int], *, sensitive: tuple[bool, ...] = (True,), families=None) -> frozenset[Cell]:
     return withheld(cells, sensitive=sensitive, families=families or {})
 
 

@@ -1,0 +1,117 @@
+"""Formulas, the cube and school years against numbers worked by hand."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import services.reporting
+from services.reporting.domain.catalogue import DIMENSIONS, UNIT_MEASURES, Catalogue, Indicator, Term
+from services.reporting.domain.cube import Combinations, sum_columns
+from services.reporting.domain.school_year import school_year_of
+
+CATALOGUE = Path(services.reporting.__file__).parent / "migrations" / "data" / "0002_indicators.json"
+
+
+def _indicator(**changes: Any) -> Indicator:
+    fields: dict[str, Any] = {
+        "code": "x",
+        "name_vi": "x",
+        "name_en": "x",
+        "counting_rule_vi": "x",
+        "counting_rule_en": "x",
+        "unit_of_count": "x",
+        "dimensions": ("level",),
+        "source_document": "x",
+        "numerator": Term("pupils"),
+    }
+    return Indicator(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("day", "year"),
+    [(date(2026, 7, 31), 2025), (date(2026, 8, 1), 2026), (date(2026, 12, 31), 2026), (date(2027, 1, 1), 2026)],
+)
+def test_a_school_year_begins_on_the_first_of_august(day: date, year: int) -> None:
+    """The year is named by its first calendar year."""
+    assert school_year_of(day) == year
+
+
+def test_a_ratio_is_its_numerator_over_its_denominator_times_its_scale() -> None:
+    """17 of 20 schools are 85 percent; 107 pupils in 3 classes are 35.67 a class."""
+    share = _indicator(denominator=Term("schools"), scale=100.0)
+    mean = _indicator(denominator=Term("classes"))
+    assert share.value(17, 20) == pytest.approx(85.0)
+    assert mean.value(107, 3) == pytest.approx(35.6667, abs=1e-4)
+
+
+def test_a_ratio_over_nothing_has_no_value() -> None:
+    """No class is no class size, not one of zero."""
+    assert _indicator(denominator=Term("classes")).value(0, 0) is None
+
+
+def test_a_ratio_over_a_sensitive_dimension_is_refused() -> None:
+    """Numerator and denominator together would point at persons."""
+    with pytest.raises(ValueError, match="sensitive"):
+        _indicator(denominator=Term("pupils"), dimensions=("ethnic_group",))
+
+
+def test_every_entry_of_the_catalogue_says_how_it_is_counted_in_both_languages() -> None:
+    """A number without its rule is not published; codes and dimensions are known and used once."""
+    entries = json.loads(CATALOGUE.read_text(encoding="utf-8"))
+    assert len({entry["code"] for entry in entries}) == len(entries) >= 8
+    for entry in entries:
+        texts = ("name_vi", "name_en", "counting_rule_vi", "counting_rule_en", "unit_of_count", "source_document")
+        assert all(entry[name] for name in texts), entry["code"]
+        assert set(entry["dimensions"]) <= set(DIMENSIONS)
+        if entry["numerator"]["measure"] in UNIT_MEASURES:
+            assert entry["dimensions"] == []
+
+
+def test_the_indicators_that_can_be_broken_down_are_chosen_by_dimension() -> None:
+    """What has no ethnic group is not asked for one."""
+    catalogue = Catalogue((_indicator(code="a"), _indicator(code="b", dimensions=("level", "ethnic_group"))))
+    assert [one.code for one in catalogue.with_dimensions(["ethnic_group"])] == ["b"]
+    assert [one.code for one in catalogue.with_dimensions([])] == ["a", "b"]
+
+
+CELLS = st.dictionaries(
+    st.tuples(
+        st.integers(1, 4), st.sampled_from(["01", "02"]), st.sampled_from("12"), st.sampled_from(["01", "26", "a|b"])
+    ),
+    st.integers(1, 50),
+    max_size=30,
+)
+
+
+@given(
+    cells=CELLS,
+    dimensions=st.permutations(["level", "sex", "ethnic_group"]).flatmap(
+        lambda order: st.integers(0, 3).map(lambda size: order[:size])
+    ),
+    girls=st.booleans(),
+    asked=st.integers(1, 3),
+)
+def test_the_cube_sums_what_a_loop_over_all_cells_sums(cells, dimensions, girls, asked) -> None:
+    """Whatever dimensions are asked for, in whatever order and how often: the groups and their sums are the same."""
+    combinations = Combinations()
+    columns = {}
+    for school in {key[0] for key in cells}:
+        own = {key: value for key, value in cells.items() if key[0] == school}
+        columns[school] = combinations.column((f"{k[1]}||{k[2]}|{k[3]}" for k in own), own.values())
+    term = Term("pupils", (("sex", "2"),) if girls else ())
+    targets = {1: 100, 2: 100, 3: 200}  # School 4 lies elsewhere.
+    expected: dict[int, dict[tuple[str, ...], int]] = {}
+    for (school, level, sex, group), value in cells.items():
+        if school in targets and (sex == "2" or not girls):
+            named = {"level": level, "sex": sex, "ethnic_group": group}
+            into = expected.setdefault(targets[school], {})
+            label = tuple(named[name] for name in dimensions)
+            into[label] = into.get(label, 0) + value
+    for _ in range(asked):
+        found = sum_columns(columns, combinations, term=term, dimensions=dimensions, targets=targets)
+        assert {target: sums for target, sums in found.items() if sums} == expected

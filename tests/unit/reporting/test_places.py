@@ -1,0 +1,79 @@
+"""Where schools count: the parts of a unit add up to the whole, by any hierarchy."""
+
+from datetime import date
+
+import pytest
+
+from chassis.errors import Fault
+from chassis.scopes import ScopeEdge, ScopeTree, ScopeUnit
+from services.reporting.usecases.places import Divider
+
+REFORM = date(2025, 7, 1)
+BEFORE, AFTER = date(2025, 6, 30), REFORM
+MUST = ("must_connect",)
+
+# Until the reform: province 1 > district 2 > commune 3 > schools 10, 11; school 12 stands right below the province.
+# From it on: province 1 > commune 4 > schools 10, 11.
+TREE = ScopeTree(
+    [
+        ScopeUnit(1, "province", "P"),
+        ScopeUnit(2, "district", "D", edges=(ScopeEdge(1, valid_to=REFORM),), valid_to=REFORM),
+        ScopeUnit(3, "commune", "C", edges=(ScopeEdge(2, valid_to=REFORM),), valid_to=REFORM),
+        ScopeUnit(4, "commune", "N", edges=(ScopeEdge(1, valid_from=REFORM),), valid_from=REFORM),
+        ScopeUnit(10, "school", "S0", MUST, edges=(ScopeEdge(3, valid_to=REFORM), ScopeEdge(4, valid_from=REFORM))),
+        ScopeUnit(11, "school", "S1", (), edges=(ScopeEdge(3, valid_to=REFORM), ScopeEdge(4, valid_from=REFORM))),
+        ScopeUnit(12, "school", "S2", MUST, edges=(ScopeEdge(1),)),
+        ScopeUnit(13, "site", "S0 site", (), edges=(ScopeEdge(10),)),
+    ]
+)
+
+
+def test_each_school_counts_in_the_unit_above_it_on_that_day() -> None:
+    """The same schools stand in another commune after the reform."""
+    before = Divider().divide(TREE, 1, breakdown="commune", day=BEFORE)
+    after = Divider().divide(TREE, 1, breakdown="commune", day=AFTER)
+    assert (before.targets[10], before.targets[11]) == (3, 3)
+    assert (after.targets[10], after.targets[11]) == (4, 4)
+
+
+def test_a_school_below_none_of_the_units_counts_under_the_unit_itself() -> None:
+    """Else the communes would not add up to the province."""
+    places = Divider().divide(TREE, 1, breakdown="commune", day=AFTER)
+    assert places.targets[12] == 1 == places.rest
+    assert list(places.expected) == [4, 1]
+
+
+def test_what_lies_below_a_school_counts_in_the_school() -> None:
+    """A site that sent data of its own is part of its school."""
+    assert Divider().divide(TREE, 1, breakdown="school", day=AFTER).targets[13] == 10
+
+
+def test_only_schools_that_must_connect_are_expected() -> None:
+    """Completeness is measured against those that have to send."""
+    assert Divider().divide(TREE, 1, breakdown="", day=AFTER).expected == {1: frozenset({10, 12})}
+
+
+def test_the_whole_is_what_its_parts_are_by_either_hierarchy() -> None:
+    """Nothing is lost and nothing counted twice by a reform."""
+    for day in (BEFORE, AFTER):
+        parts = Divider().divide(TREE, 1, breakdown="commune", day=day)
+        whole = Divider().divide(TREE, 1, breakdown="", day=day)
+        assert set(parts.targets) == set(whole.targets)
+        assert sum(map(len, parts.expected.values())) == len(whole.expected[1])
+
+
+@pytest.mark.parametrize(("breakdown", "day"), [("district", AFTER), ("province", BEFORE), ("galaxy", BEFORE)])
+def test_a_kind_with_none_below_is_refused_with_those_there_are(breakdown: str, day: date) -> None:
+    """Districts are gone after the reform; the province does not lie below itself."""
+    with pytest.raises(Fault) as caught:
+        Divider().divide(TREE, 1, breakdown=breakdown, day=day)
+    assert caught.value.reason == "UNKNOWN_BREAKDOWN"
+    assert "commune" in caught.value.metadata["known"]
+
+
+def test_another_tree_is_divided_anew() -> None:
+    """What was remembered belongs to one version of the tree."""
+    divider = Divider()
+    divider.divide(TREE, 1, breakdown="", day=AFTER)
+    grown = ScopeTree([ScopeUnit(1, "province"), ScopeUnit(20, "school", "", MUST, edges=(ScopeEdge(1),))])
+    assert divider.divide(grown, 1, breakdown="", day=AFTER).expected == {1: frozenset({20})}
