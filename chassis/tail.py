@@ -5,7 +5,7 @@ see for itself. Refuses nothing and forgets nothing: whoever resumes after a pos
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -49,7 +49,7 @@ class Tail:
 
     async def follow(
         self, after: int, page: Callable[[int], Awaitable[Sequence[tuple[int, ItemT]]]]
-    ) -> AsyncIterator[tuple[str, ItemT]]:
+    ) -> AsyncGenerator[tuple[str, ItemT], None]:
         """For ever, `(position, item)` of what `page(position)` gives: items behind a position, in rising order."""
         while True:
             newest = await self.beyond(after)

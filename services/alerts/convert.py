@@ -19,13 +19,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def class_facts(event: Event) -> Iterator[Fact]:
-    """The facts of a `figures-changed` event."""
+    """The facts of a `figures-changed` event; a class is known by its year and key, as a source may use a key again."""
     changed = reporting_pb2.FiguresChanged.FromString(event.data)
     for figures in changed.classes:
         yield Fact(
             kind=CLASS_SIZE,
             unit_id=figures.school_id,
-            subject=figures.class_key,
+            subject=f"{figures.school_year}/{figures.class_key}",
             version=figures.version,
             values={
                 "name": figures.name,

@@ -93,7 +93,7 @@ async def test_any_order_and_repetition_of_facts_ends_with_the_same_open_alerts(
         await take(database, oversize(*sequence[:count]))
         sequence = sequence[count:]
     expected = {
-        ("class_oversize", school, key)
+        ("class_oversize", school, f"2026/{key}")
         for (school, key), sizes in histories.items()
         if sizes[-1][0] > 35 and sizes[-1][1]
     }

@@ -66,7 +66,7 @@ async def test_a_class_above_its_limit_is_listed_with_its_texts_and_facts(bus, s
     assert alert.title_en == "Class 1A has 40 pupils, above the limit of 35"
     assert "TH Ái Nghĩa" in alert.body_vi
     assert "TT 28/2020/TT-BGDĐT" in alert.body_vi
-    assert (alert.unit_id, alert.unit_name, alert.subject) == (SCHOOL, "TH Ái Nghĩa", "1A2026")
+    assert (alert.unit_id, alert.unit_name, alert.subject) == (SCHOOL, "TH Ái Nghĩa", "2026/1A2026")
     assert (alert.state, alert.severity) == (alerts_pb2.ALERT_STATE_OPEN, alerts_pb2.SEVERITY_WARNING)
     assert alert.facts["size"] == "40"
     assert alert.create_time.ToDatetime() == NOW.replace(tzinfo=None)
@@ -185,7 +185,7 @@ async def test_a_watch_beats_first_then_shows_each_change_and_resumes_without_a_
     await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(40)))
     async with asyncio.timeout(5):
         item = (await anext(responses)).item
-    assert (item.subject, item.state) == ("1A2026", alerts_pb2.ALERT_STATE_OPEN)
+    assert (item.subject, item.state) == ("2026/1A2026", alerts_pb2.ALERT_STATE_OPEN)
     await responses.aclose()
     away = [figures(a_class(30, version=2)), figures(a_class(50, key="2A2026")), figures(a_class(50, key="3A2026"))]
     await scenes.publish(bus, "reporting", "figures-changed", *away)
@@ -194,9 +194,9 @@ async def test_a_watch_beats_first_then_shows_each_change_and_resumes_without_a_
     async with asyncio.timeout(5):
         seen = [(await anext(resumed)).item for _ in range(4)][1:]
     assert [(alert.subject, alert.state) for alert in seen] == [
-        ("1A2026", alerts_pb2.ALERT_STATE_RESOLVED),
-        ("2A2026", alerts_pb2.ALERT_STATE_OPEN),
-        ("3A2026", alerts_pb2.ALERT_STATE_OPEN),
+        ("2026/1A2026", alerts_pb2.ALERT_STATE_RESOLVED),
+        ("2026/2A2026", alerts_pb2.ALERT_STATE_OPEN),
+        ("2026/3A2026", alerts_pb2.ALERT_STATE_OPEN),
     ]
     assert [alert.position for alert in seen] == sorted(alert.position for alert in seen)
 

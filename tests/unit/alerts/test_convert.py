@@ -1,0 +1,60 @@
+"""Events in and out of alerts, as bytes, without any server."""
+
+from datetime import timedelta
+
+from iocedu.alerts.v1 import alerts_pb2
+
+from services.alerts.convert import alerts_changed, class_facts, connection_facts, states
+from services.alerts.domain import Change, Rule, Severity, State, Transition, raise_alert
+from tests.integration.alerts import scenes
+from tests.integration.alerts.scenes import NOW, a_class, connection, connections, figures
+
+
+def test_classes_of_two_years_with_one_key_are_two_things():
+    """A source that uses a key again next year does not mix up two classes."""
+    last_year = a_class(40)
+    last_year.school_year = 2025
+    facts = list(class_facts(scenes.event("reporting", "figures-changed", figures(a_class(40), last_year))))
+    assert [fact.subject for fact in facts] == ["2026/1A2026", "2025/1A2026"]
+
+
+def test_a_connection_waits_since_it_last_sent_or_else_since_it_was_registered():
+    """Who need not connect waits for nothing."""
+    told = connections(
+        connection(1, created=NOW, accepted=NOW + timedelta(hours=1)),
+        connection(2, created=NOW),
+        connection(3, created=NOW, must_connect=False),
+    )
+    facts = list(connection_facts(scenes.event("sync", "connections-changed", told)))
+    assert [fact.since for fact in facts] == [NOW + timedelta(hours=1), NOW, None]
+    assert [fact.values["ever_sent"] for fact in facts] == [True, False, False]
+
+
+def test_a_later_event_about_a_connection_has_the_higher_version():
+    """To the microsecond."""
+    told = connections(connection(created=NOW))
+    [early] = connection_facts(scenes.event("sync", "connections-changed", told, time=NOW))
+    [late] = connection_facts(scenes.event("sync", "connections-changed", told, time=NOW + timedelta(microseconds=1)))
+    assert late.version == early.version + 1
+
+
+def test_changes_leave_in_few_events_that_a_message_can_hold():
+    """All of them, in order, in payloads well below what the broker takes."""
+    rule = Rule("r", 1, "class_size", "true", Severity.INFO, "", "", "x" * 2000, "", ("officer",))
+    [fact] = class_facts(scenes.event("reporting", "figures-changed", figures(a_class(40))))
+    changes = [
+        Change(Transition.RAISED, raise_alert(rule, fact, values={}, unit_name="", now=NOW, position=position))
+        for position in range(1, 501)
+    ]
+    parts = list(alerts_changed(changes, str))
+    sent = [alerts_pb2.AlertsChanged.FromString(payload) for payload, _ in parts]
+    assert [change.alert.position for event in sent for change in event.changes] == list(range(1, 501))
+    assert [count for _, count in parts] == [len(event.changes) for event in sent]
+    assert all(len(payload) <= 256_000 for payload, _ in parts)
+    assert len(parts) <= 6
+    assert list(alerts_changed([], str)) == []
+
+
+def test_states_that_this_version_does_not_know_match_nothing():
+    """A newer caller's filter narrows to what there is."""
+    assert states([alerts_pb2.ALERT_STATE_OPEN, 99]) == {State.OPEN}

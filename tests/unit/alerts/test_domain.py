@@ -1,0 +1,116 @@
+"""Facts, verdicts and texts without any server."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.alerts.domain import (
+    CONNECTION,
+    Fact,
+    Rule,
+    Severity,
+    State,
+    Transition,
+    judge,
+    newest,
+    raise_alert,
+    render,
+    unknown_placeholders,
+)
+
+NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+
+
+def fact(version: int = 1, *, subject: str = "", since: datetime | None = NOW, **values: str | int | bool) -> Fact:
+    """A connection's fact."""
+    return Fact(CONNECTION, 100, subject, version, values, since=since)
+
+
+@given(st.lists(st.builds(fact, version=st.integers(1, 9), subject=st.sampled_from("abc")), max_size=9))
+def test_of_each_thing_the_newest_fact_is_kept_in_the_order_of_locks(facts):
+    """One per key, none newer among those given, keys rising."""
+    kept = newest(facts)
+    assert [one.key for one in kept] == sorted({one.key for one in facts})
+    assert all(one.version == max(other.version for other in facts if other.key == one.key) for one in kept)
+
+
+@pytest.mark.parametrize(
+    ("after", "silent_hours"),
+    [(timedelta(0), 0), (timedelta(minutes=59), 0), (timedelta(hours=72), 72), (timedelta(hours=-3), 0)],
+)
+def test_silence_is_counted_in_whole_hours(after, silent_hours):
+    """An hour counts when it is over; a clock behind the sender's counts nothing."""
+    assert fact().at(NOW + after)["silent_hours"] == silent_hours
+
+
+@given(st.timedeltas(min_value=timedelta(hours=-5), max_value=timedelta(days=90)))
+def test_a_running_fact_is_looked_at_when_it_changes_next_and_not_before(elapsed):
+    """At the next look silence is longer, an instant before it is not."""
+    now = NOW + elapsed
+    look = fact().next_look(now)
+    assert look is not None
+    assert look > now
+    assert fact().at(look)["silent_hours"] != fact().at(now)["silent_hours"]
+    assert fact().at(look - timedelta(microseconds=1))["silent_hours"] == fact().at(now)["silent_hours"]
+
+
+def test_where_no_clock_runs_time_changes_nothing():
+    """No next look, no silence."""
+    assert fact(since=None).next_look(NOW) is None
+    assert fact(since=None).at(NOW + timedelta(days=9))["silent_hours"] == 0
+
+
+def test_fields_that_a_stored_fact_does_not_know_are_empty():
+    """An older row, evaluated by a newer version, has every field of the shape."""
+    assert fact(must_connect=True).at(NOW) == {
+        "must_connect": True,
+        "ever_sent": False,
+        "source": "",
+        "silent_hours": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("holds", "is_open", "quiet", "verdict"),
+    [
+        (True, False, False, Transition.RAISED),
+        (True, False, True, None),
+        (True, True, False, None),
+        (False, True, False, Transition.RESOLVED),
+        (False, True, True, Transition.RESOLVED),
+        (False, False, False, None),
+    ],
+)
+def test_a_look_raises_once_resolves_by_itself_and_raises_nothing_from_history(holds, is_open, quiet, verdict):
+    """The whole table of verdicts."""
+    assert judge(holds=holds, is_open=is_open, quiet=quiet) is verdict
+
+
+def test_texts_are_filled_with_the_facts_and_nothing_else():
+    """Values are put in as they are; format tricks and unknown names stay text."""
+    values = {"name": "1A {size}", "size": "40"}
+    assert render("Lớp {name}: {size}, {unknown}, {name.__class__}, {0}", values) == (
+        "Lớp 1A {size}: 40, {unknown}, {name.__class__}, {0}"
+    )
+    assert unknown_placeholders("{unit} {silent_hours} {siz}", CONNECTION) == ["siz"]
+
+
+def test_an_alert_goes_through_its_life_with_a_new_etag_each_time():
+    """Raised, taken, taken over, resolved: each step has its own etag and position; what raised it stays."""
+    rule = Rule("r", 3, CONNECTION, "true", Severity.CRITICAL, "{unit}", "{unit}", "{source}", "{source}", ("officer",))
+    values = fact(source="vnedu", must_connect=True).at(NOW)
+    raised = raise_alert(rule, fact(), values=values, unit_name="TH Ái Nghĩa", now=NOW, position=5)
+    assert (raised.alert_id, raised.position, raised.state, raised.rule_version) == (5, 5, State.OPEN, 3)
+    assert (raised.title_vi, raised.body_en, raised.facts["must_connect"]) == ("TH Ái Nghĩa", "vnedu", "true")
+    taken = raised.acknowledged("officer", note="Tôi xem.", now=NOW, position=6)
+    over = taken.acknowledged("director", note="", now=NOW, position=7)
+    done = over.resolved(NOW, position=8)
+    assert len({raised.etag, taken.etag, over.etag, done.etag}) == 4
+    assert (done.state, done.acknowledged_by, done.alert_id, done.facts) == (
+        State.RESOLVED,
+        "director",
+        5,
+        raised.facts,
+    )

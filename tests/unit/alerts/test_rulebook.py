@@ -1,0 +1,94 @@
+"""Conditions: what is compiled, what is refused and why, and that one refusal does not stop the other rules."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.alerts.domain import CLASS_SIZE, CONNECTION, Rule, Severity
+from services.alerts.usecases.rulebook import RuleRefused, compile_rule, rulebook
+
+OVERSIZE = Rule(
+    code="class_oversize",
+    version=1,
+    fact_kind=CLASS_SIZE,
+    condition="fact.size > fact.size_limit && fact.size_limit > 0 && fact.active",
+    severity=Severity.WARNING,
+    title_vi="Lớp {name}",
+    title_en="Class {name}",
+    body_vi="{unit}",
+    body_en="{unit}",
+    audience_roles=("officer",),
+)
+SILENT = "fact.must_connect && fact.silent_hours >= 72"
+CLASS: dict[str, str | int | bool] = {
+    "name": "1A",
+    "grade": "01",
+    "school_year": 2026,
+    "size": 36,
+    "size_limit": 35,
+    "limit_source": "",
+    "active": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "holds"),
+    [({}, True), ({"size": 35}, False), ({"size_limit": 0}, False), ({"active": False}, False)],
+)
+def test_a_class_is_oversize_above_a_known_limit_while_it_exists(changed, holds):
+    """At the limit it is not; without a limit, or once it is gone, it cannot be."""
+    assert compile_rule(OVERSIZE).holds(CLASS | changed) is holds
+
+
+@pytest.mark.parametrize(
+    ("hours", "must_connect", "holds"), [(71, True, False), (72, True, True), (500, False, False), (500, True, True)]
+)
+def test_a_school_is_silent_from_the_72nd_hour_if_it_has_to_connect(hours, must_connect, holds):
+    """Exactly from the 72nd hour on, and only by duty."""
+    rule = replace(OVERSIZE, fact_kind=CONNECTION, condition=SILENT, title_vi="", title_en="")
+    values = {"must_connect": must_connect, "ever_sent": True, "source": "", "silent_hours": hours}
+    assert compile_rule(rule).holds(values) is holds
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        ("fact.size >", "not CEL"),
+        ("fact.sise > 35", "no such field: sise"),
+        ("false && fact.sise > 35", "no such field: sise"),
+        ("has(fact.sise)", "no such field: sise"),
+        ("fact.name > 35", "fails on"),
+        ("fact.active || fact.name > 35", "fails on"),
+        ("fact.size / fact.size_limit > 1", "fails on"),
+        ("fact['sise'] > 35", "fails on"),
+        ("fact.size", "not yes or no"),
+        ("pupil.size > 35", "nothing else"),
+        ("true", "nothing else"),
+        ("__import__('os').system('true') == fact.size", "fails on|nothing else"),
+    ],
+)
+def test_a_condition_that_could_fail_is_refused_with_the_reason(condition, why):
+    """Unknown fields, mixed types, division by zero and anything but yes or no, also behind a short circuit."""
+    with pytest.raises(RuleRefused, match=why):
+        compile_rule(replace(OVERSIZE, condition=condition))
+
+
+def test_what_a_guard_excludes_is_no_fault():
+    """A division behind its guard is fine, a name inside a text is no field."""
+    assert compile_rule(replace(OVERSIZE, condition="fact.size_limit > 0 && fact.size / fact.size_limit > 1"))
+    assert not compile_rule(replace(OVERSIZE, condition='fact.name == "fact.sise"')).holds(CLASS)
+
+
+def test_a_text_that_no_fact_can_fill_and_facts_nobody_sends_are_refused():
+    """The defect is found when the rule is loaded, not when somebody reads the alert."""
+    with pytest.raises(RuleRefused, match="silent_hours"):
+        compile_rule(replace(OVERSIZE, body_en="Silent for {silent_hours} hours"))
+    with pytest.raises(RuleRefused, match="class_size, connection"):
+        compile_rule(replace(OVERSIZE, fact_kind="weather"))
+
+
+def test_a_refused_rule_does_not_stop_the_others():
+    """It is left out; what is right still warns."""
+    book = rulebook([replace(OVERSIZE, code="broken", condition="fact.sise > 1"), OVERSIZE])
+    assert [rule.code for rule, _ in book.of(CLASS_SIZE)] == ["class_oversize"]
+    assert book.of(CONNECTION) == ()
