@@ -41,3 +41,5 @@ def set_up_logs(service: str, level: str) -> None:
         )
     )
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+    # One line for a batch that was lost says enough; the exporter also warns of each attempt.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)

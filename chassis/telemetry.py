@@ -14,6 +14,7 @@ metadata and NATS headers. Metrics on the Prometheus page:
 | `iocedu_rows_total` | state | rows by what became of them |
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from chassis.settings import ServiceSettings, SettingsError
 
 SCOPE = "iocedu"
 TRACEPARENT = "traceparent"
+FLUSH_SECONDS = 2.0  # A collector that is away must not hold up the end of the process.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -83,6 +85,7 @@ def setup(service: str, settings: ServiceSettings) -> Callable[[], None]:
         # Without an endpoint nothing is recorded, but trace ids are still made, logged and passed on.
         sampler=ParentBased(TraceIdRatioBased(settings.trace_ratio)) if settings.otlp_endpoint else ALWAYS_OFF,
         resource=resource,
+        shutdown_on_exit=False,  # It would wait for a collector that is away; see `shutdown`.
     )
     if settings.otlp_endpoint:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 (40 ms only where wanted)
@@ -97,7 +100,9 @@ def setup(service: str, settings: ServiceSettings) -> Callable[[], None]:
     stop_page = _serve_metrics(settings.metrics_listen, resource) if settings.metrics_listen else None
 
     def shutdown() -> None:
-        provider.shutdown()
+        flushing = threading.Thread(target=provider.shutdown, name="flush", daemon=True)
+        flushing.start()
+        flushing.join(FLUSH_SECONDS)
         if stop_page:
             stop_page()
 

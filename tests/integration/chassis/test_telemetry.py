@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sys
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
@@ -143,6 +144,18 @@ async def test_a_port_for_numbers_that_is_taken_is_one_clear_line(own_keys, tmp_
                 pytest.fail("it must not be ready")
     said = (tmp_path / "toy" / "log").read_text()
     assert said == f"toy: cannot listen on 127.0.0.1:{port} for metrics: Address already in use\n"
+
+
+async def test_a_collector_that_is_away_does_not_hold_up_the_end(own_keys, free_port, tmp_path):
+    """Traces are lost, the process is not late."""
+    endpoint = f"http://127.0.0.1:{free_port}"
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(_toy(own_keys, tmp_path / "toy", IOCEDU_OTLP_ENDPOINT=endpoint))
+        async with client(address, own_keys.token("an")) as channel:
+            await toy_pb2_grpc.ToyServiceStub(channel).LookAtOwn(toy_pb2.LookRequest())
+        began = time.monotonic()
+        await stack.aclose()
+        assert time.monotonic() - began < 6
 
 
 async def test_statements_and_copies_lie_below_the_call_that_runs_them(own_keys, database_factory):
