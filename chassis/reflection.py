@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from iocedu.chassis.v1 import access_pb2
 
 SERVICE_NAME: str = reflection.SERVICE_NAME
+OWN_PACKAGE: str = access_pb2.DESCRIPTOR.package
 
 
 def add_reflection(server: Any, names: Sequence[str], *, descriptors: Path | None = None) -> None:
@@ -26,7 +27,8 @@ def add_reflection(server: Any, names: Sequence[str], *, descriptors: Path | Non
             _collect(own.FindFileContainingSymbol(name), files)
         for file in files.values():
             pool.Add(file)
-        names += _open_services(files.values())
+        # What operators call on a service's own port is not to be had where all of them are described.
+        names = [name for name in names if not name.startswith(f"{OWN_PACKAGE}.")] + _open_services(files.values())
     # Its stubs leave out the asyncio half of the package.
     servicer = reflection.aio.ReflectionServicer(service_names=sorted(set(names)), pool=pool)  # type: ignore[attr-defined]
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
@@ -44,12 +46,11 @@ def _collect(found: FileDescriptor, files: dict[str, descriptor_pb2.FileDescript
 
 
 def _open_services(files: Iterable[descriptor_pb2.FileDescriptorProto]) -> list[str]:
-    own = access_pb2.DESCRIPTOR.package
     return [
         f"{file.package}.{service.name}"
         for file in files
         for service in file.service
-        if file.package != own and any(_is_open(method) for method in service.method)
+        if file.package != OWN_PACKAGE and any(_is_open(method) for method in service.method)
     ]
 
 

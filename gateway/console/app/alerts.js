@@ -16,6 +16,7 @@ export function alerts({ unit, onCounts, onState, onError }) {
   const element = h("section", { class: "panel alerts", "aria-labelledby": "alerts-title" },
     h("header", {}, h("h2", { id: "alerts-title" }, t("alerts"))), list);
   const found = new Map();
+  const opened = new Set();
   let recount;
   let stopWatching = () => {};
 
@@ -70,10 +71,17 @@ export function alerts({ unit, onCounts, onState, onError }) {
     return h("li", { class: `entry ${severity}${resolved ? " over" : ""}`, "data-alert": alert.alert_id },
       h("span", { class: "mark", title: t(severity) }, icon(resolved ? "check" : severity === "info" ? "info" : severity), h("span", { class: "unseen" }, t(severity))),
       h("div", { class: "body" },
-        h("p", { class: "head" }, bilingual(alert, "title")),
+        h("button", { class: "head plain", "aria-expanded": String(opened.has(alert.alert_id)), onclick: () => open(alert.alert_id) }, bilingual(alert, "title")),
         h("p", { class: "muted" }, alert.unit_name, " · ", h("time", { dateTime: alert.create_time, title: instant(alert.create_time) }, ago(alert.create_time)),
-          taken ? ` · ${t("acknowledged")} ${alert.acknowledged_by ? t("by", { n: alert.acknowledged_by }) : ""}` : "", resolved ? ` · ${t("resolved")}` : "")),
+          taken ? ` · ${t("acknowledged")} ${alert.acknowledged_by ? t("by", { n: alert.acknowledged_by }) : ""}` : "", resolved ? ` · ${t("resolved")}` : ""),
+        opened.has(alert.alert_id) ? h("div", { class: "letter" }, h("p", {}, bilingual(alert, "body"))) : ""),
       resolved || taken ? "" : h("button", { onclick: (event) => take(alert, event.currentTarget) }, t("acknowledge")));
+  }
+
+  function open(id) {
+    if (!opened.delete(id)) opened.add(id);
+    show();
+    list.querySelector(`[data-alert="${id}"] .head`)?.focus();
   }
 
   async function take(alert, button) {
