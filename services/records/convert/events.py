@@ -7,7 +7,7 @@ from typing import Final
 
 from iocedu.records.v1 import records_pb2, resources_pb2
 
-from services.records.convert.incoming import SLICE, Batch
+from services.records.convert.incoming import Batch
 from services.records.domain.objects import ObjectSpec
 
 RECORDS_CHANGED: Final = "records-changed"
@@ -28,20 +28,24 @@ class Packed:
 async def pack_changes(batch: Batch, accepted: Sequence[Accepted]) -> list[Packed]:
     """Pack the stored rows into events of at most 1,000 changes and 256 kB, in the order they were sent."""
     packed: list[Packed] = []
-    event, size = records_pb2.RecordsChanged(backfill=batch.backfill), 0
-    for done, (index, school_id, spec) in enumerate(accepted, 1):
-        row = batch.rows[index]
-        weight = row.ByteSize()
-        if event.changes and (len(event.changes) >= MOST_CHANGES or size + weight > MOST_BYTES):
-            packed.append(Packed(event.SerializeToString(), len(event.changes)))
-            event, size = records_pb2.RecordsChanged(backfill=batch.backfill), 0
-        size += weight
-        change = event.changes.add(school_id=school_id, type=spec.number, source=batch.source)
-        change.row.CopyFrom(row if not row.deleted else _tombstone(row, spec))
-        if done % SLICE == 0:
+    source, rows = batch.source, batch.rows
+    event = records_pb2.RecordsChanged(backfill=batch.backfill)
+    add, count, size = event.changes.add, 0, 0
+    for index, school_id, spec in accepted:
+        row = rows[index]
+        weight = row.ByteSize() + len(source)
+        if count and (count >= MOST_CHANGES or size + weight > MOST_BYTES):
+            packed.append(Packed(event.SerializeToString(), count))
+            event = records_pb2.RecordsChanged(backfill=batch.backfill)
+            add, count, size = event.changes.add, 0, 0
             await asyncio.sleep(0)
-    if event.changes:
-        packed.append(Packed(event.SerializeToString(), len(event.changes)))
+        count, size = count + 1, size + weight
+        change = add()
+        change.school_id, change.source = school_id, source
+        change.type = spec.number  # type: ignore[assignment]  # a number of the enum
+        change.row.CopyFrom(_tombstone(row, spec) if row.deleted else row)
+    if count:
+        packed.append(Packed(event.SerializeToString(), count))
     return packed
 
 

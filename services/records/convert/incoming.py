@@ -13,20 +13,24 @@ from datetime import date, datetime
 from functools import cache
 from hashlib import blake2b
 from operator import attrgetter
+from struct import Struct
 from typing import Any, Final
 
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from iocedu.records.v1 import records_pb2, resources_pb2
 
 from services.records.domain import problems
-from services.records.domain.names import search_name, sort_name
+from services.records.domain.names import stored_names
 from services.records.domain.objects import BY_FIELD, Column, Kind, ObjectSpec
 from services.records.domain.problems import Problem
 
 SLICE: Final = 500  # rows between two looks at the loop
 MOST_ROW_BYTES: Final = 200_000  # so that a change fits an event
 DELETED_HASH: Final = 0
+_number: Final = Struct(">q").unpack
 
+Identity = tuple[int, str]  # school and key
 Entry = tuple[int, str, int, int, int]  # school, key, version, content hash, index in the batch
 Values = tuple[object, ...]
 School = Callable[[str], int | Problem]  # finds the school behind a reference
@@ -61,45 +65,56 @@ class RowRefused(Exception):  # noqa: N818 (says what became of the row)
 async def read_batch(request: records_pb2.ApplyRowsRequest, *, school: School) -> Batch:
     """Take a request apart."""
     batch = Batch(request.request_id, request.source, request.backfill, b"", list(request.rows))
-    seen: dict[tuple[str, int, str], int] = {}
-    by_field: dict[str, list[Entry]] = {}
+    found: dict[str, dict[Identity, Entry]] = {name: {} for name in BY_FIELD}
     for start in range(0, len(batch.rows), SLICE):
-        for index, row in enumerate(batch.rows[start : start + SLICE], start):
-            found = _entry(row, index, school=school, seen=seen)
-            if isinstance(found, Problem):
-                batch.problems[index] = found
-            else:
-                name, entry = found
-                by_field.setdefault(name, []).append(entry)
+        _read_slice(batch, start, school=school, found=found)
         await asyncio.sleep(0)
-    batch.entries = {spec: sorted(by_field[name]) for name, spec in BY_FIELD.items() if name in by_field}
+    batch.entries = {spec: sorted(found[name].values()) for name, spec in BY_FIELD.items() if found[name]}
     batch.digest = blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
     return batch
 
 
-def _entry(
-    row: resources_pb2.Row, index: int, *, school: School, seen: dict[tuple[str, int, str], int]
-) -> tuple[str, Entry] | Problem:
-    name = row.WhichOneof("record")
-    if name is None:
-        return problems.no_record()
-    school_id = school(row.school)
-    if isinstance(school_id, Problem):
-        return school_id
-    key = row.key
-    first = seen.setdefault((name, school_id, key), index)
-    if first != index:
-        return problems.duplicate_key(key, first)
-    if row.deleted:
-        return name, (school_id, key, row.version, DELETED_HASH, index)
-    content = getattr(row, name).SerializeToString(deterministic=True)
-    if len(content) > MOST_ROW_BYTES:
-        return problems.row_too_large(len(content), MOST_ROW_BYTES)
-    return name, (school_id, key, row.version, _hash(content), index)
+def _read_slice(batch: Batch, start: int, *, school: School, found: dict[str, dict[Identity, Entry]]) -> None:
+    for index, row in enumerate(batch.rows[start : start + SLICE], start):
+        name = row.WhichOneof("record")
+        if name is None:
+            batch.problems[index] = problems.no_record()
+            continue
+        school_id = school(row.school)
+        if isinstance(school_id, Problem):
+            batch.problems[index] = school_id
+            continue
+        key = row.key
+        identity = (school_id, key)
+        known = found[name]
+        if identity in known:
+            batch.problems[index] = problems.duplicate_key(key, known[identity][-1])
+            continue
+        if row.deleted:
+            known[identity] = (school_id, key, row.version, DELETED_HASH, index)
+            continue
+        content = getattr(row, name).SerializeToString(deterministic=True)
+        if b"\0" in content or len(content) > MOST_ROW_BYTES or "\0" in key:
+            problem = _unfit(row, name, len(content))
+            if problem is not None:
+                batch.problems[index] = problem
+                continue
+        content_hash = _number(blake2b(content, digest_size=8).digest())[0]
+        known[identity] = (school_id, key, row.version, content_hash, index)
 
 
-def _hash(content: bytes) -> int:
-    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)
+def _unfit(row: resources_pb2.Row, name: str, size: int) -> Problem | None:
+    """Look closer at a row that is very long or holds a zero byte, which may stand in a number but not in a text."""
+    if size > MOST_ROW_BYTES:
+        return problems.row_too_large(size, MOST_ROW_BYTES)
+    if "\0" in row.key:
+        return problems.zero_byte("key")
+    return problems.zero_byte(name) if _has_zero_text(getattr(row, name)) else None
+
+
+def _has_zero_text(message: Message) -> bool:
+    """Whether a text anywhere in a message holds a zero byte, which the database cannot keep."""
+    return "\\u0000" in MessageToJson(message)
 
 
 async def column_values(spec: ObjectSpec, entries: Sequence[Entry], *, batch: Batch, now: datetime) -> list[Values]:
@@ -138,8 +153,7 @@ def _reader(spec: ObjectSpec) -> Callable[[Any], Values]:
     name_of, person = attrgetter(spec.name), spec.person
 
     def named(record: Any) -> Values:
-        name = name_of(record)
-        return (*values(record), search_name(name), sort_name(name, person=person))
+        return (*values(record), *stored_names(name_of(record), person=person))
 
     return named
 

@@ -17,22 +17,38 @@ _LETTER_SIGNS: Final = {letter: chr(ord("A") + index) for index, letter in enume
 _TONE_SIGNS: Final = {"\u0300": "1", "\u0309": "2", "\u0303": "3", "\u0301": "4", "\u0323": "5"}
 
 
+def search_name(name: str) -> str:
+    """Fold a name, or a part of one that someone typed: lower case, no tones or marks, đ as d, single spaces."""
+    return " ".join([_word(word)[0] for word in name.split()])
+
+
+def stored_names(name: str, *, person: bool) -> tuple[str, str]:
+    """Give what is stored beside a name: folded as by `search_name`, and the key that sorts it, compared byte by byte.
+
+    In the key each word is its letters, then its tone, so that `hoa` stands before `hòa` and both before `hoan`.
+    Persons are sorted by the given name, which is written last, then by the family and middle names as written.
+    """
+    words = name.split()
+    if not words:
+        return "", ""
+    folded, keys = zip(*map(_word, words), strict=True)
+    return " ".join(folded), " ".join(keys[-1:] + keys[:-1] if person else keys)
+
+
 @lru_cache(maxsize=_REMEMBERED)
-def _fold_word(word: str) -> str:
-    plain = unicodedata.normalize("NFD", word.lower()).replace("đ", "d")
+def _word(word: str) -> tuple[str, str]:
+    return _folded(word.lower()), _key(word.lower())
+
+
+def _folded(word: str) -> str:
+    plain = unicodedata.normalize("NFD", word).replace("đ", "d")
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
-def search_name(name: str) -> str:
-    """Fold a name, or a part of one that someone typed: lower case, no tones or marks, đ as d, single spaces."""
-    return " ".join([_fold_word(word) for word in name.split()])
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _key_word(word: str) -> str:
+def _key(word: str) -> str:
     letters: list[str] = []
     tone = "0"
-    for sign in unicodedata.normalize("NFC", word.lower()):
+    for sign in unicodedata.normalize("NFC", word):
         bare, marks = sign, ""
         if sign not in _LETTER_SIGNS:
             decomposed = unicodedata.normalize("NFD", sign)
@@ -41,13 +57,3 @@ def _key_word(word: str) -> str:
         tone = _TONE_SIGNS[marks[0]] if marks else tone
         letters.append(_LETTER_SIGNS.get(bare, bare if bare.isascii() else "~"))
     return "".join(letters) + tone
-
-
-def sort_name(name: str, *, person: bool) -> str:
-    """Give the key that sorts a name as Vietnamese dictionaries do, compared byte by byte.
-
-    Each word is its letters, then its tone, so that `hoa` stands before `hòa` and both before `hoan`. Persons are
-    sorted by the given name, which is written last, then by the family and middle names as written.
-    """
-    words = [_key_word(word) for word in name.split()]
-    return " ".join(words[-1:] + words[:-1] if person else words)

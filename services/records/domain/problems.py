@@ -89,3 +89,12 @@ def row_too_large(size: int, most: int) -> Problem:
         "record",
         f"Bản ghi dài {size} byte, vượt mức {most} byte. Hãy bỏ bớt nội dung trong `further`.",
     )
+
+
+def zero_byte(field: str) -> Problem:
+    """Name a text with a sign that no text may hold."""
+    return Problem(
+        "INVALID_TEXT",
+        field,
+        f"`{field}` chứa ký tự rỗng (U+0000). Hãy xóa ký tự này trong phần mềm nguồn rồi gửi lại.",
+    )

@@ -4,7 +4,7 @@ A version only rises within one source, so rows may come in any order and any nu
 remains. A repeat is told from a change by the hash of its content.
 """
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple
 
 
@@ -16,8 +16,8 @@ class Stored(NamedTuple):
     source: str
 
 
-class Outcome(Enum):
-    """What becomes of a row."""
+class Outcome(IntEnum):
+    """What becomes of a row. Numbers, because they are looked up for every row and so must hash fast."""
 
     NEW = auto()  # stored, nothing was there
     CHANGED = auto()  # stored over an older version

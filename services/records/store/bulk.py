@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import copy_rows, lock_keys
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Stored
+from services.records.store.arrays import numbers, texts
 
 SCHOOL_LOCKS: Final = 1  # lock space of schools
 
@@ -31,7 +32,7 @@ async def stored_versions(
     connection: AsyncConnection, spec: ObjectSpec, identities: Sequence[Identity]
 ) -> dict[Identity, Stored]:
     """What is kept of these records, tombstones included; what never was is missing."""
-    found = await connection.execute(_versions(spec), _arrays(identities))
+    found = await connection.execute(_versions(spec), _wanted(identities))
     return {(school_id, key): Stored(version, digest, source) for school_id, key, version, digest, source in found}
 
 
@@ -49,15 +50,15 @@ async def replace_records(connection: AsyncConnection, spec: ObjectSpec, rows: I
 
 async def raise_versions(connection: AsyncConnection, spec: ObjectSpec, versions: Mapping[Identity, int]) -> None:
     """Note higher versions of records whose content stays."""
-    await connection.execute(_raise(spec), {**_arrays(tuple(versions)), "versions": list(versions.values())})
+    await connection.execute(_raise(spec), {**_wanted(tuple(versions)), "versions": numbers(versions.values())})
 
 
-def _arrays(identities: Sequence[Identity]) -> dict[str, list[int] | list[str]]:
-    return {"schools": [school for school, _ in identities], "keys": [key for _, key in identities]}
+def _wanted(identities: Sequence[Identity]) -> dict[str, str]:
+    return {"schools": numbers([school for school, _ in identities]), "keys": texts([key for _, key in identities])}
 
 
 # The names in these statements come from the column specs, never from a request.
-_WANTED: Final = "unnest(CAST(:schools AS bigint[]), CAST(:keys AS text[])"
+_WANTED: Final = "unnest(CAST(CAST(:schools AS text) AS bigint[]), CAST(CAST(:keys AS text) AS text[])"
 
 
 @cache
@@ -88,6 +89,6 @@ def _replace(spec: ObjectSpec) -> sa.TextClause:
 def _raise(spec: ObjectSpec) -> sa.TextClause:
     return sa.text(
         f"UPDATE {spec.field} AS held SET version = raised.version"  # noqa: S608
-        f" FROM {_WANTED}, CAST(:versions AS bigint[])) AS raised(school_id, key, version)"
+        f" FROM {_WANTED}, CAST(CAST(:versions AS text) AS bigint[])) AS raised(school_id, key, version)"
         ' WHERE held.school_id = raised.school_id AND held.key = raised.key COLLATE "C"'
     )

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.objects import BY_NUMBER, ObjectSpec
+from services.records.store.arrays import numbers, texts
 from services.records.store.tables import RECORDS, feed, feed_position
 
 WINDOW: Final = 50_000  # positions looked through for one page, whatever the reader may see of them
@@ -39,11 +40,11 @@ async def append_feed(connection: AsyncConnection, changes: Sequence[Changed]) -
     await connection.execute(
         _APPEND,
         {
-            "schools": [school for school, _, _ in ordered],
-            "types": [number for _, number, _ in ordered],
-            "keys": [key for _, _, key in ordered],
-            "positions": [position for position, _ in places],
-            "versions": [version for _, version in places],
+            "schools": numbers([school for school, _, _ in ordered]),
+            "types": numbers([number for _, number, _ in ordered]),
+            "keys": texts([key for _, _, key in ordered]),
+            "positions": numbers([position for position, _ in places]),
+            "versions": numbers([version for _, version in places]),
         },
     )
     return first
@@ -51,8 +52,9 @@ async def append_feed(connection: AsyncConnection, changes: Sequence[Changed]) -
 
 _APPEND: Final = sa.text(
     "INSERT INTO feed (school_id, type, key, position, version)"
-    " SELECT * FROM unnest(CAST(:schools AS bigint[]), CAST(:types AS smallint[]), CAST(:keys AS text[]),"
-    " CAST(:positions AS bigint[]), CAST(:versions AS bigint[]))"
+    " SELECT * FROM unnest(CAST(CAST(:schools AS text) AS bigint[]), CAST(CAST(:types AS text) AS smallint[]),"
+    " CAST(CAST(:keys AS text) AS text[]), CAST(CAST(:positions AS text) AS bigint[]),"
+    " CAST(CAST(:versions AS text) AS bigint[]))"
     " ON CONFLICT (school_id, type, key) DO UPDATE SET position = excluded.position, version = excluded.version"
 )
 
@@ -104,7 +106,10 @@ async def current_records(
         wanted = [entry for entry in entries if entry.type == number]
         rows = await connection.execute(
             _current(BY_NUMBER[number]),
-            {"schools": [entry.school_id for entry in wanted], "keys": [entry.key for entry in wanted]},
+            {
+                "schools": numbers([entry.school_id for entry in wanted]),
+                "keys": texts([entry.key for entry in wanted]),
+            },
         )
         found.update({(row[0], number, row[1]): row for row in rows})
     return found
@@ -115,7 +120,8 @@ def _current(spec: ObjectSpec) -> sa.TextualSelect:
     columns = spec.row
     return sa.text(
         f"SELECT {', '.join(f'held.{name}' for name in columns)}"  # noqa: S608 (names come from the column specs)
-        " FROM unnest(CAST(:schools AS bigint[]), CAST(:keys AS text[])) AS wanted(school_id, key)"
+        " FROM unnest(CAST(CAST(:schools AS text) AS bigint[]), CAST(CAST(:keys AS text) AS text[]))"
+        " AS wanted(school_id, key)"
         f" JOIN {spec.field} AS held"
         ' ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
     ).columns(*(RECORDS[spec.field].c[name] for name in columns))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import lock_keys
 from services.records.domain.forest import Additions
-from services.records.domain.names import sort_name
+from services.records.domain.names import stored_names
 from services.records.domain.units import Code, Edge, Name, Succession, Unit
 from services.records.store.spans import on, to_range, to_span
 from services.records.store.tables import unit, unit_code, unit_edge, unit_name, unit_succession
@@ -90,7 +90,7 @@ async def add_units(connection: AsyncConnection, additions: Additions) -> None:
             {
                 "unit_id": unit_id,
                 "name": name.name,
-                "sort_name": sort_name(name.name, person=False),
+                "sort_name": stored_names(name.name, person=False)[1],
                 "valid": to_range(name.span),
             }
             for unit_id, name in additions.names

@@ -50,6 +50,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A person cannot give a role that he or she does not hold on that unit."""
     ERROR_REASON_ROW_TOO_LARGE: _ErrorReason.ValueType  # 13
     """The record is larger than what an event can carry. RowProblem: field `record`."""
+    ERROR_REASON_INVALID_TEXT: _ErrorReason.ValueType  # 14
+    """A text holds U+0000. RowProblem: the field."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -82,4 +84,6 @@ ERROR_REASON_ROLE_NOT_HELD: ErrorReason.ValueType  # 12
 """A person cannot give a role that he or she does not hold on that unit."""
 ERROR_REASON_ROW_TOO_LARGE: ErrorReason.ValueType  # 13
 """The record is larger than what an event can carry. RowProblem: field `record`."""
+ERROR_REASON_INVALID_TEXT: ErrorReason.ValueType  # 14
+"""A text holds U+0000. RowProblem: the field."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

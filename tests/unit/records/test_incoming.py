@@ -1,0 +1,132 @@
+"""Rows are taken apart completely, and what is wrong with one does not touch its neighbours."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from iocedu.records.v1 import records_pb2, resources_pb2
+
+from services.records.convert import incoming
+from services.records.convert.events import MOST_BYTES, changed_keys, pack_changes
+from services.records.domain import problems
+from services.records.domain.objects import BY_FIELD, HEAD, SPECS, Kind
+from services.records.domain.problems import Problem
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def _school(ref: str) -> int | Problem:
+    return {"moet:A": 7}.get(ref) or problems.unknown_unit(ref)
+
+
+async def _read(*rows: resources_pb2.Row) -> incoming.Batch:
+    request = records_pb2.ApplyRowsRequest(request_id="r", source="vnedu", rows=rows)
+    return await incoming.read_batch(request, school=_school)
+
+
+def _row(key: str = "HS1", *, school: str = "moet:A", **record: object) -> resources_pb2.Row:
+    return resources_pb2.Row(school=school, key=key, version=1, **record)
+
+
+def test_the_column_table_names_every_field_of_every_record():
+    """A field added to the interface without a column would be lost: this says so."""
+    for spec in SPECS:
+        message = resources_pb2.Row.DESCRIPTOR.fields_by_name[spec.field].message_type
+        assert message is not None
+        named = {column.name for column in spec.columns} | {"further"}
+        assert named == {field.name for field in message.fields}, spec.field
+        assert resources_pb2.ObjectType.Name(spec.number).removeprefix("OBJECT_TYPE_").lower() in {
+            spec.field,
+            "school",
+        }
+
+
+def test_plain_columns_come_first():
+    """They are taken by one getter; the others follow."""
+    plain = {Kind.TEXT, Kind.INTEGER, Kind.FLAG}
+    for spec in SPECS:
+        kinds = [column.kind in plain for column in spec.columns]
+        assert kinds == sorted(kinds, reverse=True), spec.field
+
+
+RECORDS = {
+    "school_profile": resources_pb2.School(school_year=2026, name="THCS A", levels=["02", "03"], two_session=True),
+    "staff_member": resources_pb2.StaffMember(school_year=2026, full_name="Lê An", status="01"),
+    "school_class": resources_pb2.SchoolClass(school_year=2026, name="6A", grade="06", level="03"),
+    "pupil": resources_pb2.Pupil(school_year=2026, full_name="Lê An", birth_date="2014-03-09", further={"A": "ư"}),
+    "attendance_register": resources_pb2.AttendanceRegister(
+        class_key="6A", day="2026-11-02", session=1, exceptions=[{"pupil_key": "HS1", "kind": "P"}]
+    ),
+    "result": resources_pb2.Result(
+        pupil_key="HS1", stage="CN", promoted=False, subject_marks=[{"subject": "T", "mark": 0}, {"subject": "V"}]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(RECORDS))
+async def test_every_type_becomes_one_value_per_column(name: str):
+    """The tuple fits the table's columns, for a record and for a tombstone."""
+    spec = BY_FIELD[name]
+    batch = await _read(_row("1", **{name: RECORDS[name]}), _row("2", deleted=True, **{name: RECORDS[name]}))
+    alive, gone = await incoming.column_values(spec, batch.entries[spec], batch=batch, now=NOW)
+    assert len(alive) == len(gone) == len(spec.row)
+    stored = dict(zip(spec.row, alive, strict=True))
+    assert stored["school_id"] == 7
+    assert gone[HEAD.index("deleted")] is True
+    assert not any(value for value in gone[len(HEAD) :])
+
+
+async def test_lists_optional_values_and_dates_are_kept_losslessly():
+    """A mark of zero differs from no mark, not promoted from not known, and what else is named is kept."""
+    batch = await _read(*(_row("1", **{name: RECORDS[name]}) for name in ("result", "pupil")))
+    (result,) = await incoming.column_values(
+        BY_FIELD["result"], batch.entries[BY_FIELD["result"]], batch=batch, now=NOW
+    )
+    kept = dict(zip(BY_FIELD["result"].row, result, strict=True))
+    assert kept["subject_marks"] == '[{"subject": "T", "mark": 0.0}, {"subject": "V"}]'
+    assert kept["promoted"] is False
+    (pupil,) = await incoming.column_values(BY_FIELD["pupil"], batch.entries[BY_FIELD["pupil"]], batch=batch, now=NOW)
+    kept = dict(zip(BY_FIELD["pupil"].row, pupil, strict=True))
+    assert kept["birth_date"] == date(2014, 3, 9)
+    assert kept["further"] == '{"A": "ư"}'
+    assert kept["search_name"] == "le an"
+
+
+async def test_rows_with_problems_are_named_and_their_neighbours_are_read():
+    """No record, no such school, a key twice, a zero byte, too long a record, a date that is none."""
+    good = resources_pb2.Pupil(full_name="Lê An")
+    batch = await _read(
+        _row("0", pupil=good),
+        _row("1"),
+        _row("2", school="moet:X", pupil=good),
+        _row("0", pupil=good),
+        _row("4", pupil=resources_pb2.Pupil(full_name="a\0b")),
+        _row("5\0", pupil=good),
+        _row("6", pupil=resources_pb2.Pupil(further={"x": "y" * 300_000})),
+        _row("7", pupil=resources_pb2.Pupil(birth_date="2015-02-29")),
+        _row("0", school_class=resources_pb2.SchoolClass(name="6A")),
+    )
+    spec = BY_FIELD["pupil"]
+    values = await incoming.column_values(spec, batch.entries[spec], batch=batch, now=NOW)
+    assert {index: (one.reason, one.field) for index, one in batch.problems.items()} == {
+        1: ("NO_RECORD", "record"),
+        2: ("UNKNOWN_UNIT", "school"),
+        3: ("DUPLICATE_KEY", "key"),
+        4: ("INVALID_TEXT", "pupil"),
+        5: ("INVALID_TEXT", "key"),
+        6: ("ROW_TOO_LARGE", "record"),
+        7: ("INVALID_DATE", "pupil.birth_date"),
+    }
+    assert [value[HEAD.index("key")] for value in values] == ["0"]
+    assert "dòng 0" in batch.problems[3].message
+
+
+async def test_events_hold_a_thousand_changes_or_256_kb_and_keep_the_order():
+    """What left in several events is what was accepted, in the order sent."""
+    small = [_row(str(number), pupil=resources_pb2.Pupil(full_name="x")) for number in range(2500)]
+    large = [_row(f"L{number}", pupil=resources_pb2.Pupil(further={"x": "y" * 4000})) for number in range(100)]
+    batch = await _read(*small, *large)
+    packed = await pack_changes(batch, [(index, 7, BY_FIELD["pupil"]) for index in range(2600)])
+    assert [event.count for event in packed[:2]] == [1000, 1000]
+    assert all(len(event.payload) <= MOST_BYTES + 10_000 for event in packed)
+    keys = [key for event in packed for _, _, key, _ in changed_keys(event.payload)]
+    assert keys == [row.key for row in batch.rows]
