@@ -6,7 +6,7 @@ nothing, and two replicas answer the same.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -37,7 +37,7 @@ class Stocks:
 
 @dataclass
 class Mirror:
-    """Keeps the years asked for. One refresh runs at a time, and serves all who wait for it."""
+    """Keeps the years asked for. One refresh runs at a time, and serves all who waited for it."""
 
     database: Database
     most_years: int = 12
@@ -52,26 +52,30 @@ class Mirror:
 
     async def stocks(self, school_year: int) -> Stocks:
         """The year's stocks, no older than this call."""
-        async with self._lock, self.database.connection() as connection:
+        async with self.database.connection() as connection:
             head = await _head(connection)
             known = self._years.get(school_year)
             if known is None or known.head.position != head.position:
-                known = await self._refresh(connection, school_year, known, head=head)
-            elif known.head != head:
-                known = Stocks(head, known.columns, known.combinations, known.reporting, known.connected)
-            # The year asked for last is dropped last.
+                known = await self._refreshed(connection, school_year)
+        return known if known.head == head else replace(known, head=max(head, known.head, key=_position))
+
+    async def _refreshed(self, connection: AsyncConnection, school_year: int) -> Stocks:
+        async with self._lock:
+            # Others may have refreshed, and the figures may have moved on, while this one waited.
+            head = await _head(connection)
+            known = self._years.get(school_year)
+            if known is None or known.head.position != head.position:
+                # A database restored to an earlier state has a lower head: nothing known is worth keeping then.
+                kept = known if known and known.head.position < head.position else None
+                known = await self._read(connection, school_year, kept, head=head)
+            # The year refreshed last is dropped last.
             self._years.pop(school_year, None)
             self._years[school_year] = known
             while len(self._years) > self.most_years:
                 self._years.pop(next(iter(self._years)))
             return known
 
-    async def _refresh(
-        self, connection: AsyncConnection, school_year: int, known: Stocks | None, *, head: Head
-    ) -> Stocks:
-        # A database restored to an earlier state has a lower head: nothing known is worth keeping then.
-        if known is not None and known.head.position > head.position:
-            known = None
+    async def _read(self, connection: AsyncConnection, school_year: int, known: Stocks | None, *, head: Head) -> Stocks:
         after = known.head.position if known else -1
         columns = {measure: dict(schools) for measure, schools in known.columns.items()} if known else {}
         moved: set[int] = set()
@@ -91,6 +95,10 @@ class Mirror:
             reporting=(known.reporting if known else frozenset()) | moved,
             connected=(known.connected if known else frozenset()) | frozenset(connected),
         )
+
+
+def _position(head: Head) -> int:
+    return head.position
 
 
 async def _head(connection: AsyncConnection) -> Head:
