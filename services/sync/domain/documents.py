@@ -44,19 +44,21 @@ class Lines:
     """Cuts parts into lines. Blank lines are not rows and are left out, but counted."""
 
     def __init__(self) -> None:
+        self._begins = True
         self._rest = bytearray()
         self._number = 0
         self._dropping = False
 
     def feed(self, part: bytes) -> Iterator[Line]:
         """Take a part and give the lines that are complete with it."""
-        if self._number == 0 and not self._dropping and len(self._rest) < len(BOM):
+        if self._begins:
             part = bytes(self._rest) + part
             self._rest.clear()
             if len(part) < len(BOM) and BOM.startswith(part):
                 self._rest += part
                 return
             part = part.removeprefix(BOM)
+            self._begins = False
         first, *others = part.split(b"\n")
         for content in others:
             yield from self._line(first)

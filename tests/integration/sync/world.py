@@ -4,13 +4,16 @@ import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from iocedu.records.v1 import records_pb2, records_pb2_grpc, resources_pb2, units_pb2, units_pb2_grpc
 from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 
+from chassis import clients
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.identity import ServiceIdentity
 from chassis.scopes import Scopes
 from chassis.server import serving
 from chassis.testing import FixedClock, client
@@ -18,7 +21,11 @@ from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
 from services.records import wiring as records_wiring
 from services.records.settings import Settings as RecordsSettings
 from services.sync import wiring as sync_wiring
+from services.sync.clients import Records
+from services.sync.convert.profiles import load_profiles
+from services.sync.domain.batches import Origin
 from services.sync.settings import Settings as SyncSettings
+from services.sync.usecases.intake import Intake
 from tests.support.waiting import poll_until
 
 ADMINISTRATOR, VENDOR, CLERK, OFFICER = "admin@so", "vnedu", "van-thu-a", "can-bo"
@@ -56,7 +63,7 @@ def unit(kind: str, alias: str, parent: str | None, name: str) -> units_pb2.Unit
 
 def pupil(key: str, version: int = 1, *, school: str = SCHOOL_A, **fields: Any) -> resources_pb2.Row:
     """A row with a pupil."""
-    values = {
+    values: dict[str, Any] = {
         "school_year": 2026,
         "full_name": "Nguyễn Văn Hòa",
         "birth_date": "2014-03-09",
@@ -138,19 +145,33 @@ class World:
     clock: FixedClock
     stack: AsyncExitStack
 
-    async def sync(self, subject: str = VENDOR, *, language: str = "vi") -> sync_pb2_grpc.SyncServiceStub:
+    async def sync(self, subject: str = VENDOR, *, language: str = "vi") -> "sync_pb2_grpc.SyncServiceAsyncStub":
         """SyncService as a subject calls it."""
-        return sync_pb2_grpc.SyncServiceStub(
-            await self.stack.enter_async_context(client(self.sync_address, self.keys.mint(subject), language=language))
+        channel = client(self.sync_address, self.keys.mint(subject), language=language)
+        stub: sync_pb2_grpc.SyncServiceAsyncStub = sync_pb2_grpc.SyncServiceStub(
+            await self.stack.enter_async_context(channel)
         )
+        return stub
+
+    async def intake(self) -> Intake:
+        """What receiving needs, without a server around it."""
+        identity = ServiceIdentity("sync", self.keys.service_key("sync"), issuer=ISSUER, audience=AUDIENCE)
+        channel = await clients.channel(self.records_address, service_identity=identity)
+        await self.stack.enter_async_context(channel)
+        return Intake(self.sync_database, Records(channel), self.scopes, self.clock, load_profiles())
+
+    def origin(self, unit: str = SCHOOL_A, profile: str = "iocedu") -> Origin:
+        """Rows of the vendor for a unit."""
+        unit_id = self.scopes.tree.resolve(unit, self.clock.today())
+        assert unit_id is not None
+        return Origin(unit, unit_id, VENDOR, backfill=False, profile=profile)
 
     async def record(self, key: str, *, school: str = SCHOOL_A, collection: str = "pupils") -> records_pb2.Record:
         """A record as records holds it, in full."""
         channel = await self.stack.enter_async_context(client(self.records_address, self.keys.mint(ADMINISTRATOR)))
-        stub = records_pb2_grpc.RecordsServiceStub(channel)
+        stub: records_pb2_grpc.RecordsServiceAsyncStub = records_pb2_grpc.RecordsServiceStub(channel)
         request = records_pb2.GetRecordRequest(collection=collection, school=school, key=key, purpose="kiểm thử")
-        answer: records_pb2.GetRecordResponse = await stub.GetRecord(request)
-        return answer.record
+        return (await stub.GetRecord(request)).record
 
     async def count(self, table: str, *, of: str = "sync") -> int:
         """Rows of a table."""
@@ -162,10 +183,9 @@ class World:
 
 async def _found_province(address: str, keys: Issuer) -> None:
     async with client(address, keys.mint(ADMINISTRATOR)) as channel:
-        await units_pb2_grpc.UnitsServiceStub(channel).ImportUnits(
-            units_pb2.ImportUnitsRequest(units=[unit(*place) for place in reversed(PLACES)])
-        )
-        grants = units_pb2_grpc.GrantsServiceStub(channel)
+        units: units_pb2_grpc.UnitsServiceAsyncStub = units_pb2_grpc.UnitsServiceStub(channel)
+        await units.ImportUnits(units_pb2.ImportUnitsRequest(units=[unit(*place) for place in reversed(PLACES)]))
+        grants: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(channel)
         for subject, role, place in GRANTS:
             grant = units_pb2.Grant(subject=subject, role=role, unit=place)
             await grants.CreateGrant(units_pb2.CreateGrantRequest(grant=grant))
@@ -212,11 +232,12 @@ async def world(
         )
         assert app.scopes is not None
         for one in (app.scopes, scopes):
-            await poll_until(lambda one=one: one.tree.may(OFFICER, ["officer"], _id(one), clock.today()))
-        clients = await stack.enter_async_context(AsyncExitStack())
-        yield World(sync_address, records_address, sync_database, records_database, scopes, keys, clock, clients)
+            await poll_until(partial(_knows_grants, one, clock))
+        callers = await stack.enter_async_context(AsyncExitStack())
+        yield World(sync_address, records_address, sync_database, records_database, scopes, keys, clock, callers)
 
 
-def _id(scopes: Scopes) -> int:
-    found = scopes.tree.resolve(OTHER_COMMUNE, FixedClock().today())
-    return -1 if found is None else found
+def _knows_grants(scopes: Scopes, clock: Clock) -> bool:
+    """Whether the last grant of all has arrived."""
+    place = scopes.tree.resolve(OTHER_COMMUNE, clock.today())
+    return place is not None and scopes.tree.may(OFFICER, ["officer"], place, clock.today())

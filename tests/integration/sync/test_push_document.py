@@ -1,0 +1,169 @@
+"""Documents over the transcoder's parts: NDJSON and JSON, in the ministry's names and our own."""
+
+import json
+
+import pytest
+from iocedu.sync.v1 import sync_pb2
+
+from chassis.bus import Bus
+from chassis.errors import Fault
+from chassis.testing import FixedClock
+from deploy.local.issuer import Issuer
+from tests.integration.sync.world import (
+    ACCEPTED,
+    PROVINCE,
+    REJECTED,
+    SCHOOL_A,
+    VENDOR,
+    World,
+    document,
+    moet_pupil,
+    ndjson,
+    world,
+)
+from tests.support.databases import DatabaseFactory
+
+
+async def test_a_pupil_in_the_ministrys_names_is_stored(here: World) -> None:
+    """Names, dates and keys become ours; what the core has no place for is kept as it came."""
+    rows = [moet_pupil("HS1"), moet_pupil("HS2", NGAY_SINH="2014-03-09", CHIEU_CAO=141.5)]
+    answer = await (await here.sync()).PushDocument(document(ndjson(rows), batch_id="d1", part=37))
+    assert list(answer.outcome.states) == [ACCEPTED, ACCEPTED]
+    assert answer.batch_id == "d1"
+    kept = (await here.record("HS2.2026")).row.pupil
+    assert (kept.birth_date, kept.class_key, kept.level) == ("2014-03-09", "6A.2026", "03")
+    assert dict(kept.further) == {"TEN_ME": "Trần Thị Lan", "CHIEU_CAO": "141.5"}
+
+
+async def test_a_broken_line_is_one_refused_row(here: World) -> None:
+    """The line is named; the lines around it are stored; blank lines are no rows."""
+    content = ndjson([moet_pupil("HS1")]) + b'{"DOI_TUONG": "HOC_SI\n\n[1]\n' + ndjson([moet_pupil("HS2")]).rstrip()
+    answer = await (await here.sync()).PushDocument(document(content))
+    assert list(answer.outcome.states) == [ACCEPTED, REJECTED, REJECTED, ACCEPTED]
+    first, second = answer.outcome.problems
+    assert (first.reason, first.index) == ("INVALID_JSON", 1)
+    assert "Dòng 2" in first.message
+    assert (second.reason, second.index) == ("INVALID_JSON", 2)
+    assert "Dòng 4" in second.message
+
+
+async def test_an_unknown_field_names_the_nearest(here: World) -> None:
+    """A typing error in a field's name is a named error with the name that was meant."""
+    row = moet_pupil("HS1")
+    row["HO_TENN"] = row.pop("HO_TEN")
+    answer = await (await here.sync()).PushDocument(document(ndjson([row])))
+    (problem,) = answer.outcome.problems
+    assert (problem.reason, problem.field, problem.key) == ("UNKNOWN_FIELD", "HO_TENN", "HS1")
+    assert "“HO_TEN”" in problem.message
+
+
+async def test_problems_speak_the_senders_names(here: World) -> None:
+    """The path is ours and exact, the sentence names the ministry's field."""
+    rows = [moet_pupil("HS1", NGAY_SINH="31/02/2015"), moet_pupil("HS2", MA_KHOI="44")]
+    answer = await (await here.sync()).PushDocument(document(ndjson(rows)))
+    date, grade = answer.outcome.problems
+    assert (date.reason, date.field) == ("INVALID_DATE", "pupil.birth_date")
+    assert "NGAY_SINH" in date.message
+    assert "31/02/2015" not in date.message
+    assert (grade.reason, grade.field) == ("INVALID_FIELD", "pupil.grade")
+    assert "MA_KHOI" in grade.message
+    assert "01–12" in grade.message
+
+
+async def test_a_json_document_in_our_own_names(here: World) -> None:
+    """`{"rows": [...]}` in lowerCamelCase, split anywhere."""
+    row = {
+        "school": SCHOOL_A,
+        "key": "6A.2026",
+        "version": "3",
+        "schoolClass": {"schoolYear": 2026, "name": "6A", "grade": "06", "level": "03", "twoSession": True},
+    }
+    content = json.dumps({"rows": [row]}).encode()
+    answer = await (await here.sync()).PushDocument(
+        document(content, profile="", content_type="application/json; charset=UTF-8", part=11)
+    )
+    assert list(answer.outcome.states) == [ACCEPTED]
+    assert (await here.record("6A.2026", collection="classes")).row.school_class.two_session
+
+
+async def test_a_broken_json_document_is_refused_as_a_whole(here: World) -> None:
+    """Nothing of it is applied: where it breaks, what follows cannot be told."""
+    content = json.dumps({"rows": [moet_pupil("HS1")]}).encode()[:-2]
+    with pytest.raises(Fault) as refused:
+        await (await here.sync()).PushDocument(document(content, content_type="application/json"))
+    assert refused.value.reason == "INVALID_JSON"
+    assert await here.count("batch") == 0
+    assert await here.count("pupil", of="records") == 0
+
+
+async def test_without_a_batch_id_the_content_is_one(here: World) -> None:
+    """The same content again is the same batch; another content another."""
+    stub = await here.sync()
+    first = await stub.PushDocument(document(ndjson([moet_pupil("HS1")]), part=50))
+    again = await stub.PushDocument(document(ndjson([moet_pupil("HS1")]), part=4000))
+    assert again == first
+    assert first.batch_id.startswith("sha-")
+    other = await stub.PushDocument(document(ndjson([moet_pupil("HS2")])))
+    assert other.batch_id != first.batch_id
+    assert await here.count("batch") == 2
+
+
+async def test_a_repeated_document_answers_the_same_and_another_one_is_refused(here: World) -> None:
+    """By batch id, like any batch."""
+    stub = await here.sync()
+    first = await stub.PushDocument(document(ndjson([moet_pupil("HS1")]), batch_id="d"))
+    assert await stub.PushDocument(document(ndjson([moet_pupil("HS1")]), batch_id="d", part=9)) == first
+    with pytest.raises(Fault) as refused:
+        await stub.PushDocument(document(ndjson([moet_pupil("HS2")]), batch_id="d"))
+    assert refused.value.reason == "BATCH_ID_REUSED"
+
+
+async def test_a_long_document_goes_in_slices(here: World) -> None:
+    """12,000 lines: three calls to records, one batch, one answer, each row's state in its place."""
+    rows = [moet_pupil(f"HS{number}") for number in range(12_000)]
+    rows[7_123]["MA_KHOI"] = "x"
+    content = ndjson(rows)
+    stub = await here.sync()
+    answer = await stub.PushDocument(document(content, unit=PROVINCE, batch_id="long", part=1 << 20), timeout=100)
+    assert answer.outcome.accepted_count == 11_999
+    assert answer.outcome.states[7_123] == REJECTED
+    assert answer.outcome.problems[0].index == 7_123
+    assert await here.count("pupil", of="records") == 11_999
+    assert await here.count("batch") == 1
+    shown = await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=PROVINCE))
+    assert json.loads(shown.rows[0].content)["HOC_SINH_ID"] == "HS7123"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"source": ""}, "INVALID_FIELD"),
+        ({"source": "Vn Edu"}, "INVALID_FIELD"),
+        ({"profile": "oneroster"}, "UNKNOWN_PROFILE"),
+        ({"content_type": "text/html"}, "UNSUPPORTED_CONTENT_TYPE"),
+        ({"content_type": "application/json; charset=cp1258"}, "UNSUPPORTED_CONTENT_TYPE"),
+        ({"content_type": ""}, "UNSUPPORTED_CONTENT_TYPE"),
+    ],
+)
+async def test_a_document_that_cannot_be_taken_is_refused_before_a_row_is_read(
+    here: World, changed: dict[str, str], reason: str
+) -> None:
+    """With a stable reason, and nothing applied."""
+    with pytest.raises(Fault) as refused:
+        await (await here.sync()).PushDocument(document(ndjson([moet_pupil("HS1")]), **changed))  # type: ignore[arg-type]  # all are strings
+    assert refused.value.reason == reason
+    assert await here.count("pupil", of="records") == 0
+
+
+async def test_a_document_over_the_limit_is_refused(
+    database_factory: DatabaseFactory, bus: Bus, nats_url: str, keys: Issuer, clock: FixedClock
+) -> None:
+    """The service counts itself: the edge cannot, for a stream."""
+    assert bus.client.is_connected
+    databases = (await database_factory("records"), await database_factory("sync"))
+    async with world(databases, nats_url, keys, clock, document_limit_mb=1) as here:
+        stub = await here.sync(VENDOR)
+        with pytest.raises(Fault) as refused:
+            await stub.PushDocument(document(b"\n" * 1_000_001, part=500_000))
+        assert refused.value.reason == "TOO_LARGE"
+        assert refused.value.metadata["limit"] == "1000000"

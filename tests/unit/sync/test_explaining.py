@@ -1,0 +1,120 @@
+"""Broken rules in words, masked rows, and states by the clock."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from hypothesis import given
+from hypothesis import strategies as st
+from iocedu.records.v1.resources_pb2 import Row
+
+from services.sync.domain.batches import MOST_ROWS, Origin, cuts, request_id
+from services.sync.domain.connections import Connection, State, window
+from services.sync.domain.explain import FIELDS, Violation, explain, said
+from services.sync.domain.masking import HIDDEN, masked
+from services.sync.domain.profiles import Shown
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def ruled(message: Descriptor) -> Iterator[FieldDescriptor]:
+    """Every field of a row that has a rule."""
+    for field in message.fields:
+        if field.GetOptions().HasExtension(validate_pb2.field):
+            yield field
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            yield from ruled(field.message_type)
+
+
+@pytest.mark.parametrize("name", sorted({field.name for field in ruled(Row.DESCRIPTOR)}))
+def test_every_ruled_field_is_explained(name: str) -> None:
+    """A new rule in the protos needs its words here."""
+    called, wanted = FIELDS[name]
+    assert called
+    assert wanted
+
+
+@pytest.mark.parametrize("rule", ["string.min_len", "string.max_len", "string.pattern", "int32.gte_lte", "int64.gt"])
+def test_every_kind_of_rule_has_words(rule: str) -> None:
+    """None falls back on the general ones."""
+    assert said(rule) != said("unheard.of")
+
+
+def test_the_most_important_violation_is_the_problem() -> None:
+    """What places the row comes first; the others are named."""
+    problem = explain(
+        [
+            Violation("pupil.grade", "grade", "string.pattern", "44"),
+            Violation("key", "key", "string.min_len"),
+            Violation("pupil.sex", "sex", "string.pattern", "x"),
+        ],
+        label=lambda _path: "",
+    )
+    assert (problem.reason, problem.field) == ("INVALID_FIELD", "key")
+    assert "pupil.grade, pupil.sex" in problem.message
+
+
+def test_the_senders_label_and_value_are_told() -> None:
+    """By the path without its indexes."""
+    violation = Violation("result.subject_marks[2].mark", "mark", "double.gte_lte", "12.0")
+    labels = {"result.subject_marks.mark": "DIEM (Điểm)"}
+    problem = explain([violation], label=lambda path: labels.get(path, ""))
+    assert problem.message.startswith("DIEM (Điểm) “12.0” nằm ngoài khoảng")
+
+
+def test_masking_shows_what_is_named_and_nothing_else() -> None:
+    """Nested too; an empty field stays empty."""
+    row = {"a": "1", "b": "An", "c": "", "list": [{"d": 1, "e": "x"}], "deep": {"f": 1}, "codes": ["01", "02"]}
+    shown: Shown = {"a": True, "c": True, "list": {"d": True}, "deep": True, "codes": True}
+    assert json.loads(masked(json.dumps(row), shown)) == {
+        "a": "1",
+        "b": HIDDEN,
+        "c": "",
+        "list": [{"d": 1, "e": HIDDEN}],
+        "deep": HIDDEN,
+        "codes": ["01", "02"],
+    }
+    assert "Nguyễn" not in masked('{"HO_TEN": "Nguyễn', {"HO_TEN": True})
+    assert masked('["Nguyễn"]', {}) == HIDDEN
+
+
+@given(st.integers(0, 24 * 30 * 60))
+def test_states_and_windows_agree(minutes: int) -> None:
+    """A connection lies in the window of its state and in no other."""
+    last = NOW - timedelta(minutes=minutes)
+    connection = Connection(1, True, last, last, "x", 1, 0, NOW)
+    inside = []
+    for state in State:
+        after, until = window(state, NOW)
+        if (after is None or last > after) and (until is None or last <= until) and (after or until):
+            inside.append(state)
+    assert inside == [connection.state(NOW)]
+
+
+@given(st.lists(st.integers(1, 3_000_000), max_size=50))
+def test_cuts_carry_every_row_once_and_within_bounds(sizes: list[int]) -> None:
+    """In order, none left out; a run is small enough, or a single row."""
+    runs = list(cuts(sizes))
+    assert [place for start, end in runs for place in range(start, end)] == list(range(len(sizes)))
+    assert all(end - start == 1 or sum(sizes[start:end]) <= 8_000_000 for start, end in runs)
+    assert [end - start for start, end in cuts([1] * 12_000)] == [MOST_ROWS, MOST_ROWS, 2_000]
+
+
+def test_a_request_id_follows_from_what_is_sent() -> None:
+    """The same slice has the same id; another source, number or choice of rows another."""
+    origin = Origin("moet:1", 1, "vnedu", backfill=False, profile="iocedu")
+    other = Origin("moet:1", 1, "smas", backfill=False, profile="iocedu")
+    first = request_id(origin, batch=b"b", number=0, refused=[3])
+    assert first == request_id(origin, batch=b"b", number=0, refused=[3])
+    assert len(first) <= 128
+    ids = {
+        first,
+        request_id(other, batch=b"b", number=0, refused=[3]),
+        request_id(origin, batch=b"c", number=0, refused=[3]),
+        request_id(origin, batch=b"b", number=1, refused=[3]),
+        request_id(origin, batch=b"b", number=0, refused=[]),
+    }
+    assert len(ids) == 5

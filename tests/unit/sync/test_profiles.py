@@ -1,0 +1,209 @@
+"""Profiles: nothing is lost, nothing is guessed, everything is explained."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from hypothesis import given
+from hypothesis import strategies as st
+from iocedu.records.v1.resources_pb2 import Pupil, Result, Row, SubjectMark
+
+from services.sync.convert.profiles import load_profiles
+from services.sync.convert.rows import Unread, make
+from services.sync.domain.documents import Line
+from services.sync.domain.profiles import TableProfile
+from services.sync.usecases.documents import read_line
+from tests.unit.sync.test_values import JSON
+
+PROFILES = load_profiles()
+MOET, OWN = PROFILES["moet"], PROFILES["iocedu"]
+TABLE: dict[str, Any] = json.loads((files("services.sync") / "profiles" / "moet.json").read_text("utf-8"))
+WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20).filter(
+    lambda text: text == text.strip() != ""
+)
+BASE = {
+    "HOC_SINH": {"DOI_TUONG": "HOC_SINH", "HOC_SINH_ID": "HS1"},
+    "GIAO_VIEN": {"DOI_TUONG": "GIAO_VIEN", "GIAO_VIEN_ID": "GV1"},
+    "LOP": {"DOI_TUONG": "LOP", "MA": "6A"},
+    "TRUONG": {"DOI_TUONG": "TRUONG"},
+    "KET_QUA": {"DOI_TUONG": "KET_QUA", "HOC_SINH_ID": "HS1", "GIAI_DOAN": "CN"},
+    "DIEM_DANH": {"DOI_TUONG": "DIEM_DANH", "MA_LOP": "6A", "NGAY": "02/11/2026", "BUOI": "1"},
+}
+KEYS = {
+    "HOC_SINH": "HS1.2026",
+    "GIAO_VIEN": "GV1.2026",
+    "LOP": "6A.2026",
+    "TRUONG": "2026",
+    "KET_QUA": "HS1.2026.CN",
+    "DIEM_DANH": "6A.2026.2026-11-02.1",
+}
+ENVELOPE = {"TRUONG_ID": "49506001", "NAM_HOC": "2026-2027", "PHIEN_BAN": "3"}
+
+
+@pytest.mark.parametrize("kind", sorted(BASE))
+def test_every_object_has_its_key(kind: str) -> None:
+    """Made from the sender's own, with the year."""
+    row = make(BASE[kind] | ENVELOPE, MOET)
+    assert isinstance(row, Row)
+    assert (row.school, row.key, row.version) == ("moet:49506001", KEYS[kind], 3)
+    assert row.WhichOneof("record") == TABLE["objects"][kind]["record"]
+
+
+@given(st.data())
+def test_nothing_of_a_row_is_lost(data: st.DataObject) -> None:
+    """Every text of a row, in whatever field the table names, is in our row: in its core field or as it came."""
+    kind = data.draw(st.sampled_from(sorted(BASE)))
+    entry = TABLE["objects"][kind]
+    plain = {name: one for name, one in entry["fields"].items() if "as" not in one and "items" not in one}
+    free = [name for name, one in plain.items() if "values" not in one and name not in BASE[kind]]
+    names = data.draw(st.lists(st.sampled_from([*free, *entry["further"]]), unique=True) if free else st.just([]))
+    written = {name: data.draw(WORDS) for name in names}
+    row = make(BASE[kind] | ENVELOPE | written, MOET)
+    assert isinstance(row, Row)
+    record = getattr(row, entry["record"])
+    for name, text in written.items():
+        if name in plain:
+            suffix = ".2026" if plain[name].get("of_year") else ""
+            assert getattr(record, plain[name]["to"]) == text + suffix
+        else:
+            assert record.further[name] == text
+
+
+def test_lists_beyond_the_core_are_kept_as_json() -> None:
+    """What the specification nests comes out again."""
+    rewards = [{"NOI_DUNG": "Học sinh giỏi", "NAM": 2026}]
+    row = make(BASE["HOC_SINH"] | ENVELOPE | {"LIST_KHEN_THUONG": rewards, "CAN_NANG": 32.0}, MOET)
+    assert isinstance(row, Row)
+    assert json.loads(row.pupil.further["LIST_KHEN_THUONG"]) == rewards
+    assert row.pupil.further["CAN_NANG"] == "32"
+
+
+def test_marks_are_numbers_or_levels() -> None:
+    """With point or comma; what is no number is the level of a subject assessed by comment."""
+    marks = [
+        {"MA_MON_HOC": "TOAN", "DIEM": "8,5"},
+        {"MA_MON_HOC": "GDTC", "DIEM": "Đ"},
+        {"MA_MON_HOC": "NT", "MUC": "CĐ"},
+    ]
+    row = make(BASE["KET_QUA"] | ENVELOPE | {"DIEM_MONS": marks, "IS_LEN_LOP": ""}, MOET)
+    assert isinstance(row, Row)
+    assert list(row.result.subject_marks) == [
+        SubjectMark(subject="TOAN", mark=8.5),
+        SubjectMark(subject="GDTC", level="Đ"),
+        SubjectMark(subject="NT", level="CĐ"),
+    ]
+    assert not row.result.HasField("promoted")
+
+
+def test_a_term_stands_for_a_stage_where_that_is_left_out() -> None:
+    """`HOC_KY` is the specification's; where both are given the stage counts and the term is kept."""
+    bare = {name: one for name, one in BASE["KET_QUA"].items() if name != "GIAI_DOAN"}
+    row = make(bare | ENVELOPE | {"HOC_KY": "1"}, MOET)
+    assert isinstance(row, Row)
+    assert row.result.stage == "CK1"
+    both = make(bare | ENVELOPE | {"HOC_KY": "1", "GIAI_DOAN": "GK1"}, MOET)
+    assert isinstance(both, Row)
+    assert (both.result.stage, dict(both.result.further)) == ("GK1", {"HOC_KY": "1"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason", "field", "said"),
+    [
+        ({"HO_TENN": "A"}, "UNKNOWN_FIELD", "HO_TENN", "“HO_TEN”"),
+        ({"ho_ten": "A"}, "UNKNOWN_FIELD", "ho_ten", "“HO_TEN”"),
+        ({"DOI_TUONG": "HOCSINH"}, "INVALID_FIELD", "DOI_TUONG", "“HOC_SINH”"),
+        ({"DOI_TUONG": None}, "INVALID_FIELD", "DOI_TUONG", "TRUONG"),
+        ({"NGAY_SINH": 41980}, "INVALID_FIELD", "pupil.birth_date", "dd/mm/yyyy"),
+        ({"PHIEN_BAN": "mới"}, "INVALID_FIELD", "version", "PHIEN_BAN"),
+        ({"PHIEN_BAN": 10**30}, "INVALID_FIELD", "version", "PHIEN_BAN"),
+        ({"HOC_SINH_ID": ""}, "INVALID_FIELD", "key", "HOC_SINH_ID"),
+        ({"HO_TEN": ["A"]}, "INVALID_FIELD", "pupil.full_name", "HO_TEN"),
+    ],
+)
+def test_what_cannot_be_read_is_named(changed: dict[str, Any], reason: str, field: str, said: str) -> None:
+    """Reason, exact field, and the sender's own name for it."""
+    unread = make(BASE["HOC_SINH"] | ENVELOPE | changed, MOET)
+    assert isinstance(unread, Unread)
+    assert (unread.problem.reason, unread.problem.field) == (reason, field)
+    assert said in unread.problem.message
+
+
+def test_fields_inside_a_list_have_their_path() -> None:
+    """By the place in the list."""
+    unread = make(BASE["KET_QUA"] | ENVELOPE | {"DIEM_MONS": [{"MA_MON_HOC": "TOAN"}, {"MON": "VAN"}]}, MOET)
+    assert isinstance(unread, Unread)
+    assert (unread.problem.reason, unread.problem.field) == ("UNKNOWN_FIELD", "DIEM_MONS[1].MON")
+
+
+def test_every_personal_field_is_hidden_and_every_core_field_is_known() -> None:
+    """What the protos class as personal is not shown by any profile; `further` never is."""
+    assert isinstance(MOET, TableProfile)
+    for name in ("HO_TEN", "NGAY_SINH", "MA_DAN_TOC", "SO_CMTND", "MA_CONG_DAN_ID", "TEN_ME", "MA_LOAI_KHUYET_TAT"):
+        assert not MOET.shown.get(name)
+    pupil = OWN.shown["pupil"]
+    assert not isinstance(pupil, bool)
+    assert {name for name, one in pupil.items() if one} >= {"grade", "status", "class_key", "school_year"}
+    assert not {"full_name", "fullName", "birth_date", "personal_id", "further"} & set(pupil)
+
+
+ROWS = st.builds(
+    Row,
+    school=WORDS,
+    key=WORDS,
+    version=st.integers(-(2**63), 2**63 - 1),
+    deleted=st.booleans(),
+).flatmap(
+    lambda row: st.one_of(
+        st.builds(
+            Pupil,
+            school_year=st.integers(-(2**31), 2**31 - 1),
+            full_name=st.text(st.characters(codec="utf-8")),
+            grade=WORDS,
+            further=st.dictionaries(WORDS, st.text(st.characters(codec="utf-8"))),
+        ).map(lambda pupil: Row(school=row.school, key=row.key, version=row.version, pupil=pupil)),
+        st.builds(
+            Result,
+            absent_days=st.integers(-5, 500),
+            promoted=st.none() | st.booleans(),
+            subject_marks=st.lists(
+                st.builds(SubjectMark, subject=WORDS, mark=st.none() | st.floats(allow_nan=False, allow_infinity=False))
+            ),
+        ).map(lambda result: Row(school=row.school, key=row.key, deleted=row.deleted, result=result)),
+    )
+)
+
+
+@given(ROWS, st.booleans())
+def test_our_own_names_lose_nothing(row: Row, snake: bool) -> None:  # noqa: FBT001
+    """Proto JSON, in either spelling, through text and back, is the same row."""
+    text = json.dumps(MessageToDict(row, preserving_proto_field_name=snake), ensure_ascii=False)
+    assert read_line(Line(1, text.encode()), OWN) == row
+
+
+@given(
+    st.sampled_from(sorted(PROFILES)), st.dictionaries(st.text() | st.sampled_from(["pupil", "key", "school"]), JSON)
+)
+def test_any_object_is_read_or_explained(profile: str, raw: dict[str, Any]) -> None:
+    """Never a crash, never a row out of nothing."""
+    made = make(raw, PROFILES[profile])
+    assert isinstance(made, Row) or (made.problem.reason and made.problem.message)
+
+
+@given(st.data())
+def test_any_value_in_any_field_is_read_or_explained(data: st.DataObject) -> None:
+    """Whatever a sender puts into a field the table knows."""
+    kind = data.draw(st.sampled_from(sorted(BASE)))
+    entry = TABLE["objects"][kind]
+    name = data.draw(st.sampled_from([*entry["fields"], *entry["further"], "TRUONG_ID", "PHIEN_BAN", "DA_XOA"]))
+    made = make(BASE[kind] | ENVELOPE | {name: data.draw(JSON)}, MOET)
+    assert isinstance(made, Row) or (made.problem.reason and made.problem.message and made.problem.field)
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_any_line_is_read_or_explained(content: bytes) -> None:
+    """Bytes of any kind."""
+    made = read_line(Line(7, content), MOET)
+    assert isinstance(made, Unread)
+    assert made.problem.message
