@@ -92,8 +92,8 @@ class Load:
             assert self.pushed[school] <= stored
             assert await self.world.figure("pupils", school) == len(stored)
         expected = {f"{self.name}{number}" for number in range(self.classes)}
-        alerts = [alert for alert in await self.world.alerts(PROVINCE) if alert.subject in expected]
-        assert sorted(alert.subject for alert in alerts) == sorted(expected)
+        alerts = [alert for alert in await self.world.alerts(PROVINCE) if alert.facts["name"] in expected]
+        assert sorted(alert.facts["name"] for alert in alerts) == sorted(expected)
         ids = {alert.alert_id: alert.unit_id for alert in alerts}
         for subject, units in ((DIRECTOR, SCHOOLS), (OFFICER, (SCHOOL, NEIGHBOUR)), (HEAD, (SCHOOL,))):
             mine = [notice.alert_id for notice in await self.world.notices(subject) if notice.alert_id in ids]
@@ -108,7 +108,7 @@ class Load:
 
         async def done() -> bool:
             try:
-                alerts = {a.alert_id for a in await self.world.alerts(PROVINCE) if a.subject in expected}
+                alerts = {a.alert_id for a in await self.world.alerts(PROVINCE) if a.facts["name"] in expected}
                 counted = await self.world.figure("pupils") or 0
                 told = {notice.alert_id for notice in await self.world.notices(DIRECTOR)}
             except grpc.aio.AioRpcError:

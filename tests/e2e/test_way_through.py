@@ -105,7 +105,7 @@ async def test_an_oversize_class_reaches_every_inbox_and_resolves_itself(world: 
     assert list(outcome.problems) == []
 
     async def raised() -> list[Any]:
-        return [alert for alert in await world.alerts(SCHOOL) if alert.subject == key]
+        return [alert for alert in await world.alerts(SCHOOL) if alert.facts["name"] == key]
 
     alert = (await poll_until(raised))[0]
     assert alert.facts["size"] == str(PRIMARY_LIMIT + 1)

@@ -1,0 +1,181 @@
+"""The console in a real browser, on the real platform: what a director sees, as it happens."""
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+from tests.e2e.world import COMMUNE, DIRECTOR, PRIMARY_LIMIT, SCHOOL, World, pupil, school_class
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+PICTURES = os.environ.get("CONSOLE_PICTURES", "")  # A folder to keep screenshots in, for looking at them.
+WAIT = 15_000
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)"),
+]
+
+
+@asynccontextmanager
+async def _visiting(world: World, *, token: str | None, unit: str = "", **screen: Any) -> AsyncIterator[Page]:
+    """A fresh browser on the console, signed in by link; fails on anything the page complains of."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            context: BrowserContext = await browser.new_context(**({"locale": "vi-VN"} | screen))
+            page = await context.new_page()
+            complaints: list[str] = []
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda message: complaints.append(message.text) if "Policy" in message.text else None)
+            fragment = "&".join([*([f"token={token}"] if token else []), *([f"unit={unit}"] if unit else [])])
+            await page.goto(f"http://{world.fleet.gateway}/#{fragment}")
+            yield page
+            assert complaints == []
+        finally:
+            await browser.close()
+
+
+async def _picture(page: Page, name: str) -> None:
+    if PICTURES:
+        await page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+
+
+def _tile(page: Page, code: str) -> Any:
+    return page.locator(f"[data-tile={code}] .value")
+
+
+async def test_the_overview_shows_the_figures_the_interface_gives(world: World) -> None:
+    """Pupils, classes and connected schools are those of the API; the token is gone from the address."""
+    await world.push([school_class(SCHOOL, "C1"), pupil(SCHOOL, "C1-P1", "C1"), pupil(SCHOOL, "C1-P2", "C1", sex="1")])
+    await world.settle()
+    async with _visiting(world, token=world.token(DIRECTOR)) as page:
+        await expect(page.locator("h1")).to_have_text("Thành phố Đà Nẵng", timeout=WAIT)
+        await expect(page.locator(".connection")).to_have_attribute("data-state", "live", timeout=WAIT)
+        for code in ("pupils", "classes"):
+            await expect(_tile(page, code)).to_have_text(f"{await world.figure(code):.0f}", timeout=WAIT)
+        connected = await world.figure("schools_connected")
+        await expect(_tile(page, "schools_connected")).to_contain_text(f"{connected:.0f}")
+        await expect(page.locator("table")).to_contain_text("Xã Đại Lộc")
+        await expect(page.locator(".map svg")).to_be_visible()
+        assert "token" not in page.url
+        await _picture(page, "overview")
+
+
+async def test_a_push_changes_the_page_and_ends_in_the_inbox(world: World) -> None:
+    """Without a reload: figures move, the alert appears, the notice comes, is read and confirmed."""
+    async with _visiting(world, token=world.token(DIRECTOR)) as page:
+        await expect(page.locator(".connection")).to_have_attribute("data-state", "live", timeout=WAIT)
+        before = int((await _tile(page, "pupils").inner_text()).replace(".", "").replace("–", "0"))
+        crowd = [pupil(SCHOOL, f"CX-P{number}", "CX") for number in range(PRIMARY_LIMIT + 4)]
+        await world.push([school_class(SCHOOL, "CX"), *crowd])
+        await expect(_tile(page, "pupils")).to_have_text(str(before + len(crowd)), timeout=WAIT)
+        alert = page.locator(".alerts .entry", has_text="Lớp CX")
+        await expect(alert).to_contain_text("39", timeout=WAIT)
+        notice = page.locator(".inbox .entry", has_text="CX").first
+        await expect(notice).to_have_class(re.compile("unread"), timeout=WAIT)
+        await _picture(page, "alert")
+        await notice.locator(".head").click()
+        await expect(notice).not_to_have_class(re.compile("unread"), timeout=WAIT)
+        await expect(notice.locator(".letter")).to_be_visible()
+        await notice.get_by_role("button", name="Xác nhận").click()
+        await expect(notice).to_contain_text("Đã xác nhận", timeout=WAIT)
+        await alert.get_by_role("button", name="Tiếp nhận").click()
+        await expect(alert).to_contain_text("Đã tiếp nhận", timeout=WAIT)
+
+
+async def test_a_cut_line_is_shown_and_nothing_is_missed(world: World) -> None:
+    """What happened while the line was cut is there once it is back."""
+    async with _visiting(world, token=world.token(DIRECTOR)) as page:
+        light = page.locator(".connection")
+        await expect(light).to_have_attribute("data-state", "live", timeout=WAIT)
+        await page.context.set_offline(True)
+        await expect(light).to_have_attribute("data-state", "cut", timeout=WAIT)
+        await expect(light).to_have_text("Mất kết nối, đang nối lại…")
+        await world.push([pupil(SCHOOL, "CUT-P1", "C1")])
+        await world.settle()
+        await page.context.set_offline(False)
+        await expect(light).to_have_attribute("data-state", "live", timeout=30_000)
+        await expect(_tile(page, "pupils")).to_have_text(f"{await world.figure('pupils'):.0f}", timeout=WAIT)
+
+
+async def test_a_unit_below_is_opened_and_left_again(world: World) -> None:
+    """From the province into a commune and back, by the table and the browser's own way back."""
+    async with _visiting(world, token=world.token(DIRECTOR)) as page:
+        await page.locator("table").get_by_role("link", name="Xã Đại Lộc").click(timeout=WAIT)
+        await expect(page.locator("h1")).to_have_text("Xã Đại Lộc", timeout=WAIT)
+        await expect(page.locator("table")).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
+        await page.go_back()
+        await expect(page.locator("h1")).to_have_text("Thành phố Đà Nẵng", timeout=WAIT)
+
+
+@pytest.mark.parametrize("token", ["none", "expired", "nonsense"])
+async def test_whoever_is_not_signed_in_is_asked_to(world: World, token: str) -> None:
+    """A missing, spent or wrong token leads to the sign-in form with a sentence, not to an empty page."""
+    given = {"none": None, "expired": world.token(DIRECTOR, exp=1_700_000_000), "nonsense": "nonsense"}[token]
+    async with _visiting(world, token=given) as page:
+        await expect(page.get_by_role("heading", name="Đăng nhập")).to_be_visible(timeout=WAIT)
+        if token != "none":
+            await expect(page.get_by_role("alert")).to_contain_text("đăng nhập lại")
+        await page.get_by_label("Mã truy cập").fill(world.token(DIRECTOR))
+        await page.get_by_role("button", name="Đăng nhập").click()
+        await expect(page.locator("h1")).to_have_text("Thành phố Đà Nẵng", timeout=WAIT)
+
+
+async def test_a_unit_of_others_is_refused_in_words(world: World) -> None:
+    """A head teacher who asks for the commune reads why not, and can see the own school."""
+    async with _visiting(world, token=world.token("hieu-truong"), unit=COMMUNE) as page:
+        await expect(page.get_by_role("alert")).to_be_visible(timeout=WAIT)
+        await page.locator(".brand").first.click() if await page.locator("a.brand").count() else await page.goto(
+            f"http://{world.fleet.gateway}/"
+        )
+        await expect(page.locator("h1")).to_have_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
+
+
+async def test_english_and_a_dark_room(world: World) -> None:
+    """The reader's language and shade are kept."""
+    async with _visiting(world, token=world.token(DIRECTOR), color_scheme="dark") as page:
+        await expect(page.locator("html")).to_have_attribute("data-shade", "dark")
+        await page.get_by_role("button", name="English").click(timeout=WAIT)
+        await expect(page.locator("html")).to_have_attribute("lang", "en")
+        await expect(page.get_by_role("heading", name="Latest alerts")).to_be_visible(timeout=WAIT)
+        await page.reload()
+        await expect(page.get_by_role("heading", name="My inbox")).to_be_visible(timeout=WAIT)
+        await expect(page.locator(".connection")).to_have_text("Live", timeout=WAIT)
+        await _picture(page, "english-dark")
+
+
+async def test_on_a_phone_nothing_sticks_out(world: World) -> None:
+    """At 390 points wide the page scrolls one way only."""
+    async with _visiting(world, token=world.token(DIRECTOR), viewport={"width": 390, "height": 844}) as page:
+        await expect(page.locator("table")).to_contain_text("Xã Đại Lộc", timeout=WAIT)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+        await _picture(page, "phone")
+
+
+async def test_the_interface_has_a_page_to_read(world: World) -> None:
+    """/docs lists every operation of /openapi.json with a line to try it."""
+    described = (await world.http.get("/openapi.json")).json()
+    async with _visiting(world, token=None) as page:
+        await page.goto(f"http://{world.fleet.gateway}/docs")
+        await expect(page.locator(".operation").first).to_be_visible(timeout=WAIT)
+        count = sum(len(verbs) for verbs in described["paths"].values())
+        await expect(page.locator(".operation")).to_have_count(count)
+        await expect(page.locator("#ReportingService_QueryIndicators pre").first).to_contain_text(
+            "/v1/units/gso:48/indicators"
+        )
+        await _picture(page, "docs")
