@@ -122,7 +122,7 @@ class ServiceChannel(grpc.aio.Channel):
             if left is None:
                 raise ValueError(f"{name} is called without a deadline")
             with telemetry.span(name, kind=SpanKind.CLIENT) as span:
-                sent = [*self._metadata(), *_trace(span), *metadata]
+                sent = [*_trace(span), *self._metadata(), *metadata]
                 try:
                     return await inner(request, timeout=left, metadata=sent)
                 except grpc.aio.AioRpcError as error:
@@ -140,7 +140,7 @@ class ServiceChannel(grpc.aio.Channel):
             metadata: Any = (),
         ) -> AsyncIterator[Any]:
             span = telemetry.start_span(name, kind=SpanKind.CLIENT)
-            sent = [*self._metadata(), *_trace(span), *metadata]
+            sent = [*_trace(span), *self._metadata(), *metadata]
             running = inner(request, timeout=_seconds(timeout), metadata=sent)
             try:
                 async for item in running:
