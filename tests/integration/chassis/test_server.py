@@ -381,7 +381,18 @@ async def test_two_servers_never_share_a_port(toy, own_keys):
             pytest.fail("the port is taken")
 
 
-async def _process(own_keys, tmp_path, *arguments, **changes):
+@pytest.fixture
+async def processes():
+    """Toys started by a test; whatever becomes of the test, none outlives it."""
+    started: list[asyncio.subprocess.Process] = []
+    yield started
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _process(processes, own_keys, tmp_path, **changes):
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -392,15 +403,16 @@ async def _process(own_keys, tmp_path, *arguments, **changes):
         "IOCEDU_SERVICE_KEY_FILE": str(own_keys.key_file("toy")),
         "IOCEDU_READY_FILE": str(tmp_path / "ready"),
     } | changes
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.support.toy",
-        *arguments,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    processes.append(process)
+    return process
 
 
 async def _ready(path, process):
@@ -413,9 +425,9 @@ async def _ready(path, process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_process_serves_and_stops_cleanly_on_a_signal(own_keys, tmp_path, number):
+async def test_a_process_serves_and_stops_cleanly_on_a_signal(processes, own_keys, tmp_path, number):
     """Ready by file, answers, ends with status 0 and takes the file away."""
-    process = await _process(own_keys, tmp_path)
+    process = await _process(processes, own_keys, tmp_path)
     address = await _ready(tmp_path / "ready", process)
     async with client(address, own_keys.token("an")) as channel:
         assert (await toy_pb2_grpc.ToyServiceStub(channel).LookAtOwn(_look())).subject == "an"
@@ -426,9 +438,9 @@ async def test_a_process_serves_and_stops_cleanly_on_a_signal(own_keys, tmp_path
     assert output.decode().count('"action": "server.stopped"') == 1
 
 
-async def test_a_worker_that_dies_stops_the_process_with_a_reason(own_keys, tmp_path):
+async def test_a_worker_that_dies_stops_the_process_with_a_reason(processes, own_keys, tmp_path):
     """Half a service is none: the platform starts it anew."""
-    process = await _process(own_keys, tmp_path, TOY_WORKER="dies")
+    process = await _process(processes, own_keys, tmp_path, TOY_WORKER="dies")
     output, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1
     assert '"action": "worker.died"' in output.decode()
@@ -443,8 +455,8 @@ async def test_a_worker_that_dies_stops_the_process_with_a_reason(own_keys, tmp_
         ({"IOCEDU_SERVICE_KEY_FILE": "/none.pem", "TOY_FRIEND": "x"}, "toy: /none.pem: No such file or directory\n"),
     ],
 )
-async def test_a_process_with_wrong_settings_says_one_line(own_keys, tmp_path, changes, line):
+async def test_a_process_with_wrong_settings_says_one_line(processes, own_keys, tmp_path, changes, line):
     """Status 2 and no traceback."""
-    process = await _process(own_keys, tmp_path, **changes)
+    process = await _process(processes, own_keys, tmp_path, **changes)
     _, errors = await asyncio.wait_for(process.communicate(), 30)
     assert (process.returncode, errors.decode()) == (2, line)
