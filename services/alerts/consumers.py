@@ -12,7 +12,7 @@ from services.alerts.convert import class_facts, connection_facts
 from services.alerts.domain import Fact
 from services.alerts.usecases.evaluate import Moment
 
-BATCH = 16
+BATCH = 4  # Events of up to 1,000 facts each: what is committed early is told while the rest is evaluated.
 
 
 def consumers(

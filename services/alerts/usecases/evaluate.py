@@ -75,15 +75,12 @@ async def _evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: 
         if place % SLICE == SLICE - 1:
             await asyncio.sleep(0)
     unresolved = await store.lock_unresolved(connection, [look.key for look in looks])
-    verdicts = [
-        (look, transition)
-        for look in looks
-        if (
-            transition := judge(
-                holds=look.holds, is_open=look.key in unresolved, quiet=look.fact.baseline and not timed
-            )
-        )
-    ]
+    verdicts = []
+    for look in looks:
+        quiet = look.fact.baseline and not timed
+        transition = judge(holds=look.holds, is_open=look.key in unresolved, quiet=quiet)
+        if transition is not None:
+            verdicts.append((look, transition))
     if not verdicts:
         return []
     position = await store.allot_positions(connection, len(verdicts))
@@ -102,8 +99,11 @@ async def _evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: 
 
 async def publish(connection: AsyncConnection, changes: Sequence[Change], unit_name: UnitName) -> None:
     """Let changes leave with the transaction, as `alerts-changed`."""
-    payloads = alerts_changed(changes, unit_name)
-    await outbox.append(connection, [outbox.Outgoing("alerts-changed", payload, count) for payload, count in payloads])
+    events = []
+    for payload, count in alerts_changed(changes, unit_name):
+        events.append(outbox.Outgoing("alerts-changed", payload, count))
+        await asyncio.sleep(0)
+    await outbox.append(connection, events)
 
 
 def _after(look: _Look, unresolved: Alert | None, moment: Moment, *, position: int) -> Alert:
