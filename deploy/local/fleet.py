@@ -15,6 +15,7 @@ from typing import Any
 
 from deploy.local import databases
 from deploy.local.engines import Envoy, Nats, Postgres, envoy_bin, nats_bin, postgres_bin
+from deploy.local.engines.nats import check_reachable
 from deploy.local.folder import DataFolder
 from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
 from deploy.local.migrate import migrate_all
@@ -162,6 +163,8 @@ class Fleet:
             port = free_port()
             nats = Nats(self.folder.path / "nats", port=port, sync=self._durable, log=self.folder.log(NATS))
             engines.append(self._add(NATS, nats, address=f"{LOOPBACK}:{port}"))
+        else:
+            await check_reachable(self.settings.nats_url, setting="IOCEDU_NATS_URL")
         await _all(_start(slot, progress) for slot in engines)
 
     async def _start_services(self, progress: Progress) -> None:

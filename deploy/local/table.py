@@ -77,6 +77,7 @@ def environment(
         "GRACE_SECONDS": "3",
         **{f"{called.upper()}_ADDRESS": wires.addresses[called] for called in service.calls},
         **({"ADMINISTRATORS": settings.administrators} if service.name == "records" else {}),
+        **({"OTLP_ENDPOINT": settings.otlp_endpoint} if settings.otlp_endpoint else {}),
         **service.settings,
         **settings.shared,
         **settings.own.get(service.name, {}),

@@ -8,6 +8,7 @@ import contextlib
 import json
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deploy.local.engines.binaries import nats_bin
 from deploy.local.engines.secrets import secret
@@ -106,3 +107,19 @@ class Nats:
         path.touch(mode=0o600)
         path.write_text(json.dumps(config, indent=1), "utf-8")
         return path
+
+
+async def check_reachable(urls: str, *, setting: str) -> None:
+    """Raise NotStarted when none of one's own servers, separated by commas, takes a connection."""
+    reason = "no address"
+    for url in urls.split(","):
+        parts = urlsplit(url.strip())
+        try:
+            async with asyncio.timeout(3):
+                _, writer = await asyncio.open_connection(parts.hostname, parts.port or 4222)
+        except (OSError, ValueError) as error:
+            reason = str(error) or "no answer"
+        else:
+            writer.close()
+            return
+    raise NotStarted(f"{setting}: no NATS server can be reached ({reason})")

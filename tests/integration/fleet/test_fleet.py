@@ -130,3 +130,20 @@ async def test_own_servers_are_used_instead_of_embedded_ones(tmp_path: Path, pos
         await connection.close()
     finally:
         await fleet.stop()
+
+
+@pytest.mark.parametrize(
+    ("setting", "settings"),
+    [
+        ("IOCEDU_NATS_URL", FleetSettings(nats_url="nats://127.0.0.1:1")),
+        ("IOCEDU_POSTGRES_URL", FleetSettings(postgres_url="postgresql://nobody:x@127.0.0.1:1/postgres")),
+    ],
+)
+async def test_own_servers_that_cannot_be_reached_are_named(
+    tmp_path: Path, setting: str, settings: FleetSettings
+) -> None:
+    """The line names the setting, and what was started already is stopped."""
+    before = children()
+    with pytest.raises(NotStarted, match=setting):
+        await Fleet(tmp_path / "data", services=TOYS, settings=settings, edge=False, durable=False).start()
+    assert children() == before

@@ -73,3 +73,10 @@ def test_a_setting_for_one_service_reaches_it_alone(tmp_path: Path) -> None:
     assert by_name["records"]["IOCEDU_DATABASE_URL"] != by_name["sync"]["IOCEDU_DATABASE_URL"]
     assert {values["IOCEDU_LOG_LEVEL"] for values in by_name.values()} == {"debug"}
     assert [name for name, values in by_name.items() if "IOCEDU_SYNC_DATABASE_URL" in values] == []
+
+
+def test_traces_of_every_service_go_where_the_fleet_is_told(tmp_path: Path) -> None:
+    """One setting sends the whole fleet's traces to one place."""
+    settings = read_settings(tuple(NAMES), {"IOCEDU_OTLP_ENDPOINT": "http://127.0.0.1:4317"})
+    told = {given(service, tmp_path, settings)["IOCEDU_OTLP_ENDPOINT"] for service in SERVICES}
+    assert told == {"http://127.0.0.1:4317"}
