@@ -77,6 +77,9 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
     }
   }
 
+  // A machine that lost its network keeps a dead line open for minutes: let go of it at once.
+  const cut = () => controller.abort();
+  window.addEventListener("offline", cut);
   run();
-  return () => { stopped = true; controller.abort(); };
+  return () => { stopped = true; window.removeEventListener("offline", cut); controller.abort(); };
 }
