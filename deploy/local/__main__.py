@@ -1,14 +1,16 @@
-"""The command line of the local fleet: `python -m deploy.local up|down|status|token|logs`."""
+"""The command line of the local fleet: `python -m deploy.local up|down|status|token|keys|logs`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from rich.console import Console
 
 from deploy.local import demo, detached, grants, show, up
 from deploy.local.errors import NotStarted
+from deploy.local.issuer import Issuer
 from deploy.local.settings import FleetSettings, read_settings
 from deploy.local.table import SERVICES
 
@@ -52,6 +54,9 @@ def _run(options: argparse.Namespace, settings: FleetSettings) -> int:
         lifetime = timedelta(hours=options.hours)
         print(grants.token(settings, role=options.role, unit=options.unit, subject=options.subject, lifetime=lifetime))
         return 0
+    if options.command == "keys":
+        print(f"issuer.pem, jwks.json and a key per service are in {Issuer(options.out).folder}")
+        return 0
     return show.logs(settings, options.names, lines=options.lines, follow=not options.no_follow)
 
 
@@ -71,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--unit", default="", help="alias or id, as gso:48; an administrator needs none")
     command.add_argument("--subject", help="who (default: made from role and unit)")
     command.add_argument("--hours", type=float, default=12.0, help="how long the token lives (default: %(default)s)")
+    command = commands.add_parser("keys", help="make an issuer's and services' keys for a try-out cluster")
+    command.add_argument("--out", type=Path, required=True, help="folder to write them to; what is there stays")
     command = commands.add_parser("logs", help="follow the logs")
     command.add_argument("names", nargs="*", metavar="part", help="of these parts; none: of all")
     command.add_argument("--lines", type=int, default=20, help="so many old lines first (default: %(default)s)")

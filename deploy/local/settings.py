@@ -13,6 +13,7 @@ from deploy.local.errors import NotStarted
 
 CHECKOUT = Path(__file__).absolute().parents[2]
 PREFIX = "IOCEDU_"
+OWN = ("DATA", "PORT", "HOME_UNIT", "ADMINISTRATORS", "POSTGRES_URL", "NATS_URL", "OTLP_ENDPOINT")
 SHARED = ("LOG_LEVEL", "TRACE_RATIO")
 BINARIES = ("POSTGRES_BIN", "NATS_BIN", "ENVOY_BIN")
 
@@ -46,17 +47,7 @@ def read_settings(services: tuple[str, ...], environment: Mapping[str, str] | No
     }
     own: dict[str, dict[str, str]] = {service: {} for service in services}
     unknown: list[str] = []
-    fleet = {
-        "DATA",
-        "PORT",
-        "HOME_UNIT",
-        "ADMINISTRATORS",
-        "POSTGRES_URL",
-        "NATS_URL",
-        "OTLP_ENDPOINT",
-        *SHARED,
-        *BINARIES,
-    }
+    fleet = {*OWN, *SHARED, *BINARIES}
     for name, value in values.items():
         service = next((service for service in services if name.startswith(f"{service.upper()}_")), None)
         if name in fleet:

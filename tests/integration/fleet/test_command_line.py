@@ -19,6 +19,7 @@ from deploy.local.__main__ import main
 from deploy.local.folder import DataFolder
 from deploy.local.ports import free_port
 from deploy.local.settings import CHECKOUT
+from deploy.local.table import SERVICES
 
 DRIVER = [sys.executable, "-m", "tests.integration.fleet.driver"]
 
@@ -242,3 +243,14 @@ def test_logs_end_with_what_was_written_last(data: Path, capsys: pytest.CaptureF
     assert main(["logs", "--no-follow", "--lines", "2"]) == 0
     assert capsys.readouterr().out == "records two\nrecords three\n"
     assert "no log of recrods" in refused(["logs", "recrods"], capsys)
+
+
+def test_keys_for_a_cluster_are_made_once(data: Path) -> None:
+    """The folder holds a key per service and the public ones; asking again changes none."""
+    assert main(["keys", "--out", str(data)]) == 0
+    made = {path.name: path.read_bytes() for path in data.iterdir()}
+    services = {f"{service.name}.pem" for service in SERVICES}
+    assert set(made) == {"issuer.pem", "jwks.json"} | services
+    assert {path.stat().st_mode & 0o077 for path in data.iterdir()} == {0}
+    assert main(["keys", "--out", str(data)]) == 0
+    assert {path.name: path.read_bytes() for path in data.iterdir()} == made
