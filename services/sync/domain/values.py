@@ -96,6 +96,8 @@ def integer(value: object) -> int:
 
 def decimal(value: object) -> float:
     """A number, with a decimal point or comma."""
+    if value.__class__ is float:
+        return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             return float(value)
