@@ -8,6 +8,7 @@ anything else could stand beside it.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
 from services.reporting.domain.cube import Values
@@ -18,7 +19,7 @@ MOST_PARTNERS = 16  # Empty cells looked at before the best of them is taken.
 
 Cell = tuple[int, Values]  # A unit and the values of the dimensions.
 Line = tuple[object, ...]
-ALONG_UNITS = "unit"
+ALONG_UNITS = "units"
 
 
 def withheld(
@@ -40,6 +41,25 @@ def withheld(
     return frozenset(table.hidden)
 
 
+@dataclass(slots=True)
+class _Along:
+    """A line of the table: its cells, and what is withheld of them."""
+
+    name: Line
+    cells: list[Cell] = field(default_factory=list)
+    total: int = 0
+    held: int = 0
+    held_persons: int = 0
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether what is withheld does not follow from the total.
+
+        Two cells of one person each would be known from their sum, hence also the bound on persons.
+        """
+        return self.held > 1 and self.held_persons >= SMALL and self.held_persons > self.held
+
+
 class _Table:
     """Cells and the lines they lie in, while cells are being withheld."""
 
@@ -47,16 +67,14 @@ class _Table:
         self, cells: Mapping[Cell, int], sensitive: Sequence[bool], families: Mapping[int, Sequence[int]]
     ) -> None:
         self.hidden: set[Cell] = set()
-        self.waiting: dict[Line, None] = {}
-        self._cells = cells
+        self.waiting: dict[int, None] = {}  # Numbers of lines to look at.
+        self._values = dict(cells)
         self._sensitive = sensitive
         self._families = families
-        self._lines: defaultdict[Line, list[Cell]] = defaultdict(list)
-        self._hidden_in: defaultdict[Line, int] = defaultdict(int)
-        for cell in cells:
-            for line in self._lines_of(cell):
-                self._lines[line].append(cell)
-        self._values = [
+        self._lines: list[_Along] = []
+        self._numbers: dict[Line, int] = {}
+        self._through = {cell: self._place(cell, value) for cell, value in cells.items()}
+        self._named = [
             sorted({cell[1][axis] for cell in cells} | ({UNKNOWN, "01"} if named else set()))
             for axis, named in enumerate(sensitive)
         ]
@@ -67,52 +85,67 @@ class _Table:
 
     def hide(self, cell: Cell) -> None:
         """Withhold a cell, and have the lines through it looked at."""
+        if cell not in self._through:
+            self._values[cell] = 0
+            self._through[cell] = self._place(cell, 0)
         self.hidden.add(cell)
-        for line in self._lines_of(cell):
-            self._hidden_in[line] += 1
-            self.waiting[line] = None
-            if cell not in self._cells:
-                self._lines[line].append(cell)
+        value = self._values[cell]
+        for number in self._through[cell]:
+            line = self._lines[number]
+            line.held += 1
+            line.held_persons += value
+            self.waiting[number] = None
 
-    def protect(self, line: Line) -> None:
+    def protect(self, number: int) -> None:
         """Withhold more of a line until what is withheld does not follow from its total."""
-        axis, cells = line[0], self._lines[line]
-        total = sum(self._cells.get(cell, 0) for cell in cells)
-        total_is_shown = total >= SMALL or (isinstance(axis, int) and self._sensitive[axis])
-        if not total_is_shown:
+        line = self._lines[number]
+        axis = line.name[0]
+        if line.total < SMALL and not (isinstance(axis, int) and self._sensitive[axis]):
             return  # Wherever it is asked for, the total is itself a small cell.
-        held = [cell for cell in cells if cell in self.hidden]
-        count, persons = len(held), sum(self._cells.get(cell, 0) for cell in held)
-        others = [cell for cell in cells if cell not in self.hidden]
-        others.sort(key=lambda cell: (self._cells.get(cell, 0), cell))
-        for cell in others:
-            # Two cells of one person each would be known from their sum, hence also the bound on persons.
-            if count > 1 and persons >= SMALL and persons > count:
-                return
+        if line.is_safe:
+            return
+        values = self._values
+        for _, cell in sorted((values[cell], cell) for cell in line.cells if cell not in self.hidden):
             self.hide(cell)
-            count, persons = count + 1, persons + self._cells.get(cell, 0)
-        if count == 1:
-            partners = list(islice(self._partners(line, held[0] if held else cells[0]), MOST_PARTNERS))
+            if line.is_safe:
+                return
+        if line.held == 1:
+            partners = list(islice(self._partners(line), MOST_PARTNERS))
             if partners:
                 self.hide(max(partners, key=self._company))
 
-    def _company(self, cell: Cell) -> int:
-        """In how many lines through a cell something is withheld already: there it asks for nothing more."""
-        return sum(1 for line in self._lines_of(cell) if self._hidden_in[line])
-
-    def _partners(self, line: Line, cell: Cell) -> Iterator[Cell]:
-        """Empty cells that could stand beside a cell in a line."""
-        axis = line[0]
-        unit, values = cell
+    def _partners(self, line: _Along) -> Iterator[Cell]:
+        """Empty cells that could stand beside the only one of a line."""
+        [(unit, values)] = line.cells
+        axis, above = line.name[0], line.name[1]
         beside: Iterator[Cell]
         if isinstance(axis, int):
-            beside = ((unit, (*values[:axis], other, *values[axis + 1 :])) for other in self._values[axis])
+            beside = ((unit, (*values[:axis], other, *values[axis + 1 :])) for other in self._named[axis])
         else:
-            assert isinstance(line[1], int)
-            beside = ((other, values) for other in self._members[line[1]])
-        return (one for one in beside if one != cell and one not in self._cells)
+            assert isinstance(above, int)
+            beside = ((other, values) for other in self._members[above])
+        return (one for one in beside if one not in self._through)
 
-    def _lines_of(self, cell: Cell) -> list[Line]:
+    def _company(self, cell: Cell) -> int:
+        """In how many lines through a cell something is withheld already: there it asks for nothing more."""
+        numbers = map(self._numbers.get, self._names_of(cell))
+        return sum(1 for number in numbers if number is not None and self._lines[number].held)
+
+    def _place(self, cell: Cell, value: int) -> tuple[int, ...]:
+        """Put a cell into its lines; says which."""
+        through = []
+        for name in self._names_of(cell):
+            number = self._numbers.get(name)
+            if number is None:
+                number = self._numbers[name] = len(self._lines)
+                self._lines.append(_Along(name))
+            line = self._lines[number]
+            line.cells.append(cell)
+            line.total += value
+            through.append(number)
+        return tuple(through)
+
+    def _names_of(self, cell: Cell) -> list[Line]:
         """The lines a cell lies in: one for each dimension, and one for each unit above."""
         unit, values = cell
         lines: list[Line] = [(axis, unit, values[:axis], values[axis + 1 :]) for axis in range(len(values))]
