@@ -162,6 +162,7 @@ class _Reading:
     async def _send(self, checked: Checked, raws: Sequence[_Raw]) -> None:
         await checked.add_all([raw.row for raw in raws])
         told = digest_of(self.nonce.encode(), str(checked.first).encode(), *(raw.content for raw in raws))
+        await asyncio.sleep(0)
         await apply(self.intake, self.origin, [checked], batch=told)
         checked.how = _forget(checked.how)
 
