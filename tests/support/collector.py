@@ -65,7 +65,7 @@ async def collecting() -> AsyncIterator[Collector]:
     """Receive on a free port until the block ends."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 64 << 20)])
     collector = Collector(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Receiver(collector), server)  # type: ignore[no-untyped-call]  # generated without types
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Receiver(collector), server)
     await server.start()
     try:
         yield collector
