@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from gateway.envoy.edge import Edge, host_port, is_name
 
+ADMIN = "admin"
 JWKS = "jwks"
 OTLP = "otlp"
 
@@ -12,6 +13,8 @@ OTLP = "otlp"
 def clusters(edge: Edge) -> list[dict[str, Any]]:
     """All clusters of the edge."""
     found = [_service(name, addresses) for name, addresses in sorted(edge.backends.items())]
+    if edge.metrics:
+        found.append(_cluster(ADMIN, edge.admin))
     if edge.otlp:
         found.append(_cluster(OTLP, urlsplit(edge.otlp).netloc or edge.otlp) | _http2())
     if "://" in edge.jwks:

@@ -35,7 +35,10 @@ class Edge:
     jwks: str  # path of a file, or an http(s) URL
     issuer: str
     audience: str = "iocedu"
+    certificate: str = ""  # PEM file; with it the public port speaks TLS
+    private_key: str = ""
     admin: str = ""
+    metrics: str = ""  # where `/metrics` is answered; needs `admin`
     otlp: str = ""
     trace_ratio: float = 1.0
     access_log: str = "/dev/stdout"

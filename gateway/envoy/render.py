@@ -5,6 +5,7 @@ from typing import Any
 from gateway.envoy.clusters import OTLP, clusters, socket
 from gateway.envoy.edge import MEGABYTE, Edge, Limits, host_port
 from gateway.envoy.filters import http_filters
+from gateway.envoy.metrics import metrics_listener
 from gateway.envoy.replies import local_replies
 from gateway.envoy.routes import route_config
 from gateway.interface import Interface, load
@@ -43,10 +44,15 @@ def bootstrap(edge: Edge, interface: Interface | None = None) -> dict[str, Any]:
         raise ValueError(f"no address given for {', '.join(missing)}")
     if edge.reflection and edge.reflection not in edge.backends:
         raise ValueError(f"reflection is to be answered by {edge.reflection}, which has no address")
+    if edge.metrics and not edge.admin:
+        raise ValueError("metrics are read from the administration page, which has no address")
+    if bool(edge.certificate) != bool(edge.private_key):
+        raise ValueError("a certificate and its private key go together")
+    listeners = [_listener(edge, interface), *([metrics_listener(edge)] if edge.metrics else [])]
     rendered: dict[str, Any] = {
         "node": {"id": "gateway", "cluster": "iocedu"},
         "overload_manager": {"resource_monitors": [_connections(edge.limits)]},
-        "static_resources": {"listeners": [_listener(edge, interface)], "clusters": clusters(edge)},
+        "static_resources": {"listeners": listeners, "clusters": clusters(edge)},
     }
     if edge.admin:
         rendered["admin"] = {"address": socket(*host_port(edge.admin))}
@@ -68,13 +74,31 @@ def _listener(edge: Edge, interface: Interface) -> dict[str, Any]:
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": _connection_manager(edge, interface),
     }
+    chain: dict[str, Any] = {"filters": [manager]}
+    if edge.certificate:
+        chain["transport_socket"] = _tls(edge)
     return {
         "name": "edge",
         "address": socket(*host_port(edge.listen)),
         # Two gateways must not share a port in silence.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": MEGABYTE,
-        "filter_chains": [{"filters": [manager]}],
+        "filter_chains": [chain],
+    }
+
+
+def _tls(edge: Edge) -> dict[str, Any]:
+    pair = {"certificate_chain": {"filename": edge.certificate}, "private_key": {"filename": edge.private_key}}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": f"{_EXTENSIONS}.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+                "tls_certificates": [pair],
+                "alpn_protocols": ["h2", "http/1.1"],
+            },
+        },
     }
 
 

@@ -50,7 +50,7 @@ export function grades({ unit, onError }) {
       legend: { top: 0, right: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, textStyle: { color: ink.muted } },
       tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, backgroundColor: ink.panel, borderColor: ink.line, textStyle: { color: ink.text }, valueFormatter: (value) => number(value) },
       xAxis: { type: "category", data: columns.map((one) => one.name), axisTick: { show: false }, axisLine: { lineStyle: { color: ink.line } }, axisLabel: { color: ink.muted, interval: 0 } },
-      yAxis: { type: "value", splitNumber: 4, splitLine: { lineStyle: { color: ink.line } }, axisLabel: { color: ink.muted, formatter: (value) => number(value) } },
+      yAxis: { type: "value", splitNumber: 4, minInterval: 1, splitLine: { lineStyle: { color: ink.line } }, axisLabel: { color: ink.muted, formatter: (value) => number(value) } },
       series,
     }, true);
   }

@@ -37,7 +37,7 @@ export function communeMap({ name, open }) {
     const ink = inks();
     const label = { show: true, color: ink.muted, fontSize: 11, position: "bottom" };
     const data = known.map(({ name: said, id, row }) => ({
-      name: said, id, row, value: row ? (value(row, code) ?? 0) : undefined, ...(said === ISLANDS ? { label } : {}),
+      name: said, id, row, value: row ? value(row, code) : undefined, ...(said === ISLANDS ? { label } : {}),
     }));
     const most = Math.max(1, ...data.map((one) => one.value ?? 0));
     const share = code === "schools_connected_share";

@@ -6,6 +6,7 @@ import { address, headers, refusal, refusalOf } from "./api.js";
 const QUIET_MS = 45_000; // Three heartbeats missed: the line is dead, whatever the browser thinks.
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
+const HIDDEN_MS = 5_000; // A browser lends a site six lines over plain HTTP: a tab nobody sees gives its own back.
 const GONE = ["POSITION_GONE", "INVALID_POSITION"];
 
 export function follow(path, { query = {}, resume, position = "", onItem, onOpen = () => {}, onState }) {
@@ -17,6 +18,11 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
     const timer = setTimeout(done, ms);
     controller.signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
     window.addEventListener("online", () => { clearTimeout(timer); done(); }, { once: true });
+  });
+  const seen = () => new Promise((done) => {
+    const look = () => { if (!document.hidden || stopped) { document.removeEventListener("visibilitychange", look); done(); } };
+    document.addEventListener("visibilitychange", look);
+    look();
   });
 
   function take(message) {
@@ -60,6 +66,8 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
 
   async function run() {
     while (!stopped) {
+      await seen();
+      if (stopped) return;
       onState("connecting");
       controller = new AbortController();
       try {
@@ -79,7 +87,19 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
 
   // A machine that lost its network keeps a dead line open for minutes: let go of it at once.
   const cut = () => controller.abort();
+  let leaving;
+  const hidden = () => {
+    clearTimeout(leaving);
+    if (document.hidden) leaving = setTimeout(cut, HIDDEN_MS);
+  };
   window.addEventListener("offline", cut);
+  document.addEventListener("visibilitychange", hidden);
   run();
-  return () => { stopped = true; window.removeEventListener("offline", cut); controller.abort(); };
+  return () => {
+    stopped = true;
+    window.removeEventListener("offline", cut);
+    document.removeEventListener("visibilitychange", hidden);
+    clearTimeout(leaving);
+    cut();
+  };
 }

@@ -26,11 +26,12 @@ class Door:
 
     address: str
     log: Path
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """Its REST address."""
-        return f"http://{self.address}"
+        return f"{self.scheme}://{self.address}"
 
     def lines(self) -> list[dict[str, Any]]:
         """What the access log holds."""
@@ -41,9 +42,10 @@ class Door:
 async def opened(keys: Keys, folder: Path, *, backend: str, wait: bool = True, **changes) -> AsyncIterator[Door]:
     """Run an edge in front of `backend`."""
     address = f"127.0.0.1:{free_port()}"
+    admin = f"127.0.0.1:{free_port()}"
     edge = Edge(
         listen=address,
-        admin=f"127.0.0.1:{free_port()}",
+        admin=admin,
         backends={"parrot": backend},
         jwks=keys.jwks,
         issuer=ISSUER,
@@ -58,11 +60,14 @@ async def opened(keys: Keys, folder: Path, *, backend: str, wait: bool = True, *
     envoy = Envoy(config, concurrency=1)
     await envoy.start()
     try:
-        door = Door(address, folder / "access.log")
+        scheme = "https" if edge.certificate else "http"
+        door = Door(address, folder / "access.log", scheme)
         async with httpx.AsyncClient(trust_env=False) as client:
 
             async def healthy() -> bool:
-                return (await client.get(f"{door.url}/healthz")).status_code == 200
+                return "parrot::127.0.0.1" in (page := (await client.get(f"http://{admin}/clusters")).text) and (
+                    "health_flags::healthy" in page
+                )
 
             if wait:
                 await poll_until(healthy)

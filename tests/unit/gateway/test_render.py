@@ -188,11 +188,35 @@ def test_an_address_that_is_none_is_refused(text: str) -> None:
 
 def test_the_command_writes_what_the_renderer_gives(tmp_path: Path) -> None:
     """Manifests carry the very file that the local fleet runs with."""
-    output = tmp_path / "envoy.json"
     backends = [part for name, address in BACKENDS.items() for part in ("--backend", f"{name}={address}")]
-    given = ["--jwks", "/keys.json", "--issuer", "https://i", "--listen", "127.0.0.1:0", "--output", str(output)]
+    given = ["--jwks", "/keys.json", "--issuer", "https://i", "--listen", "127.0.0.1:0", "--folder", str(tmp_path)]
     assert main([*given, *backends]) == 0
-    assert json.loads(output.read_text("utf-8")) == bootstrap(_edge())
+    written = json.loads((tmp_path / "envoy.json").read_text("utf-8"))
+    assert written == bootstrap(_edge(console=tmp_path / "console"))
+    assert (tmp_path / "console" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"metrics": "127.0.0.1:9464"}, "administration page"),
+        ({"certificate": "/tls/tls.crt"}, "go together"),
+        ({"reflection": "nobody"}, "answered by nobody"),
+    ],
+)
+def test_half_told_options_are_refused(given: dict[str, Any], said: str) -> None:
+    """What cannot work is said when it is rendered, not when Envoy starts."""
+    with pytest.raises(ValueError, match=said):
+        bootstrap(_edge(**given))
+
+
+def test_metrics_have_a_page_of_their_own() -> None:
+    """Whoever scrapes cannot reach the page that can stop Envoy."""
+    config = bootstrap(_edge(admin="127.0.0.1:9901", metrics="0.0.0.0:9464"))
+    listener = config["static_resources"]["listeners"][1]
+    routes = listener["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]["routes"]
+    assert [route["match"] for route in routes] == [{"path": "/metrics"}]
+    assert config["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
 
 
 def test_the_command_names_what_is_missing_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
