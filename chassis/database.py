@@ -5,7 +5,7 @@ errors.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,11 +13,12 @@ from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.types import TypeEngine
 
 from chassis import telemetry
 from chassis.errors import Fault, Kind
@@ -153,6 +154,13 @@ async def copy_rows(
     schema, _, name = table.rpartition(".")
     with telemetry.statement_span(f"COPY {table}"):
         await raw.copy_records_to_table(name, schema_name=schema or None, columns=list(columns), records=rows)
+
+
+def given_rows(columns: Mapping[str, tuple[TypeEngine[Any], Sequence[Any]]]) -> sa.TableValuedAlias:
+    """Rows handed to a statement as `given`, an array a column: whatever their number, one statement and one plan."""
+    arrays = (sa.bindparam(f"given_{name}", list(items), type_=ARRAY(kind)) for name, (kind, items) in columns.items())
+    shape = (sa.column(name, kind) for name, (kind, _) in columns.items())
+    return sa.func.unnest(*arrays).table_valued(*shape).render_derived(name="given")
 
 
 async def lock_keys(connection: AsyncConnection, keys: Iterable[int], *, space: int) -> None:

@@ -1,5 +1,6 @@
-"""Follows positions that rise in the order of commits: at once for commits of this process, by polling for replicas'.
+"""Positions that rise in the order of commits: how a writer gets them, and how readers follow them.
 
+Followers see commits of this process at once and those of other replicas by polling.
 One poller a process asks for the newest position, and only while somebody follows; each follower then reads what it may
 see for itself. Refuses nothing and forgets nothing: whoever resumes after a position gets all that lies behind it.
 """
@@ -8,8 +9,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
+import sqlalchemy as sa
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.database import Database
 from chassis.errors import Fault
 from chassis.workers import Worker
 
@@ -18,6 +22,34 @@ POLL_SECONDS = 0.5
 log = structlog.get_logger(__name__)
 
 ItemT = TypeVar("ItemT")
+
+
+def newest_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe the table `newest` on a service's metadata; its migrations make it, with its one row at 0."""
+    return sa.Table(
+        "newest",
+        metadata,
+        sa.Column("one", sa.Boolean, primary_key=True, comment="True: there is one row."),
+        sa.Column("position", sa.BigInteger, nullable=False, comment="Position of the newest committed change."),
+        comment="The last position allotted; its row's lock makes the order of positions that of commits.",
+    )
+
+
+_NEWEST = newest_table(sa.MetaData()).c.position
+
+
+async def allot_positions(connection: AsyncConnection, count: int) -> int:
+    """The first of `count` consecutive positions, in the order in which transactions commit.
+
+    Nobody else allots until the commit: do it last, and wait for nothing after it.
+    """
+    allotted = sa.update(_NEWEST.table).values(position=_NEWEST + count).returning(_NEWEST)
+    return int((await connection.execute(allotted)).scalar_one()) - count + 1
+
+
+async def newest_position(connection: AsyncConnection) -> int:
+    """Position of the newest change that is committed; 0 before the first."""
+    return int(await connection.scalar(sa.select(_NEWEST)) or 0)
 
 
 class Tail:
@@ -31,6 +63,16 @@ class Tail:
         self._followers = 0
         self._asked = asyncio.Event()
         self._moved = asyncio.Event()
+
+    @classmethod
+    def of(cls, name: str, database: Database) -> "Tail":
+        """The end of the positions that a database's table `newest` allots."""
+
+        async def newest() -> int:
+            async with database.connection() as connection:
+                return await newest_position(connection)
+
+        return cls(name, newest)
 
     def wake(self) -> None:
         """Look at once: something was committed in this process."""

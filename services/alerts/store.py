@@ -7,12 +7,15 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import copy_rows
+from chassis.database import copy_rows, given_rows
+from chassis.tail import newest_table
 from services.alerts.domain import Alert, AlertFilter, Fact, Rule, Severity, State
 
 metadata = sa.MetaData()
+newest_table(metadata)
 _INSTANT = sa.DateTime(timezone=True)
 
 rule_table = sa.Table(
@@ -76,15 +79,10 @@ alert_table = sa.Table(
     sa.Index("alert_by_position", "position"),
     comment="Alerts; at most one per rule, unit and subject that is not resolved.",
 )
-newest_table = sa.Table(
-    "newest",
-    metadata,
-    sa.Column("one", sa.Boolean, primary_key=True, comment="True: there is one row."),
-    sa.Column("position", sa.BigInteger, nullable=False, comment="Position of the newest committed change."),
-    comment="The last position allotted; its row's lock makes the order of positions that of commits.",
-)
-
 _ALERT_COLUMNS = tuple(column.name for column in alert_table.columns)
+_UNRESOLVED = sa.text("alert.state <> 3")  # As in the index: a parameter would keep a generic plan from using it.
+_IDENTITY = ("unit_id", "alert_id")
+_CHANGING = ("state", "acknowledge_time", "acknowledged_by", "note", "resolve_time", "revision", "position")
 _FACT_COLUMNS = ("kind", "unit_id", "subject", "version", "values", "baseline", "since")
 
 
@@ -114,20 +112,29 @@ async def keep_facts(
 
     Each row kept stays locked until the transaction ends, so that nobody else decides about its alerts meanwhile.
     """
-    kept = await connection.execute(
-        _KEEP_FACTS,
+    given = given_rows(
         {
-            "unit_ids": [fact.unit_id for fact in facts],
-            "kinds": [fact.kind for fact in facts],
-            "subjects": [fact.subject for fact in facts],
-            "versions": [fact.version for fact in facts],
-            "values": [json.dumps(fact.values, ensure_ascii=False) for fact in facts],
-            "baselines": [fact.baseline for fact in facts],
-            "sinces": [fact.since for fact in facts],
-            "due_times": due_times,
-        },
+            "unit_id": (sa.BigInteger(), [fact.unit_id for fact in facts]),
+            "kind": (sa.Text(), [fact.kind for fact in facts]),
+            "subject": (sa.Text(), [fact.subject for fact in facts]),
+            "version": (sa.BigInteger(), [fact.version for fact in facts]),
+            "values": (sa.Text(), [json.dumps(fact.values, ensure_ascii=False) for fact in facts]),
+            "baseline": (sa.Boolean(), [fact.baseline for fact in facts]),
+            "since": (_INSTANT, [fact.since for fact in facts]),
+            "due_time": (_INSTANT, due_times),
+        }
     )
-    return {(row.unit_id, row.kind, row.subject) for row in kept}
+    table, names = fact_table.c, list(given.c.keys())
+    rows = sa.select(*(sa.cast(column, JSONB) if name == "values" else column for name, column in given.c.items()))
+    insert = upsert(fact_table).from_select(names, rows)
+    kept = await connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=[table.unit_id, table.kind, table.subject],
+            set_={name: insert.excluded[name] for name in names},
+            where=table.version < insert.excluded.version,
+        ).returning(table.unit_id, table.kind, table.subject)
+    )
+    return {(unit_id, kind, subject) for unit_id, kind, subject in kept}
 
 
 async def claim_due_facts(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Fact]:
@@ -144,32 +151,33 @@ async def claim_due_facts(connection: AsyncConnection, *, now: datetime, limit: 
 
 async def put_off(connection: AsyncConnection, facts: Sequence[Fact], due_times: Sequence[datetime | None]) -> None:
     """Set when claimed facts are to be looked at next."""
-    await connection.execute(
-        _PUT_OFF,
+    given = given_rows(
         {
-            "unit_ids": [fact.unit_id for fact in facts],
-            "kinds": [fact.kind for fact in facts],
-            "subjects": [fact.subject for fact in facts],
-            "due_times": due_times,
-        },
+            "unit_id": (sa.BigInteger(), [fact.unit_id for fact in facts]),
+            "kind": (sa.Text(), [fact.kind for fact in facts]),
+            "subject": (sa.Text(), [fact.subject for fact in facts]),
+            "due_time": (_INSTANT, due_times),
+        }
     )
+    same = (fact_table.c[name] == given.c[name] for name in ("unit_id", "kind", "subject"))
+    await connection.execute(sa.update(fact_table).values(due_time=given.c.due_time).where(*same))
 
 
 async def lock_unresolved(
     connection: AsyncConnection, keys: Sequence[tuple[str, int, str]]
 ) -> dict[tuple[str, int, str], Alert]:
     """Lock the alerts that are not resolved, by (rule, unit, subject)."""
-    given = _given(
-        rule=(sa.Text, [rule for rule, _, _ in keys]),
-        unit_id=(sa.BigInteger, [unit_id for _, unit_id, _ in keys]),
-        subject=(sa.Text, [subject for _, _, subject in keys]),
+    given = given_rows(
+        {
+            "rule": (sa.Text(), [rule for rule, _, _ in keys]),
+            "unit_id": (sa.BigInteger(), [unit_id for _, unit_id, _ in keys]),
+            "subject": (sa.Text(), [subject for _, _, subject in keys]),
+        }
     )
     table = alert_table.c
-    same = sa.and_(
-        table.unit_id == given.c.unit_id, table.rule == given.c.rule, table.subject == given.c.subject, table.state != 3
-    )
-    chosen = sa.select(alert_table).join(given, same).order_by(table.alert_id).with_for_update(of=alert_table)
-    rows = await connection.execute(chosen)
+    same = [table[name] == given.c[name] for name in ("unit_id", "rule", "subject")]
+    chosen = sa.select(alert_table).join(given, sa.and_(*same, _UNRESOLVED))
+    rows = await connection.execute(chosen.order_by(table.alert_id).with_for_update(of=alert_table))
     return {(row["rule"], row["unit_id"], row["subject"]): _alert(row) for row in rows.mappings()}
 
 
@@ -178,16 +186,6 @@ async def lock_alert(connection: AsyncConnection, alert_id: int) -> Alert | None
     chosen = sa.select(alert_table).where(alert_table.c.alert_id == alert_id).with_for_update()
     row = (await connection.execute(chosen)).mappings().one_or_none()
     return None if row is None else _alert(row)
-
-
-async def allot_positions(connection: AsyncConnection, count: int) -> int:
-    """The first of `count` consecutive positions, in the order in which transactions commit.
-
-    Nobody else allots until the commit: do it last, and wait for nothing after it.
-    """
-    position = newest_table.c.position
-    last = await connection.execute(sa.update(newest_table).values(position=position + count).returning(position))
-    return int(last.scalar_one()) - count + 1
 
 
 async def add_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
@@ -204,20 +202,12 @@ async def add_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> No
 
 async def update_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
     """Write what changed in alerts that are locked."""
-    await connection.execute(
-        _UPDATE_ALERTS,
-        {
-            "unit_ids": [alert.unit_id for alert in alerts],
-            "alert_ids": [alert.alert_id for alert in alerts],
-            "states": [alert.state for alert in alerts],
-            "acknowledge_times": [alert.acknowledge_time for alert in alerts],
-            "acknowledged_bys": [alert.acknowledged_by for alert in alerts],
-            "notes": [alert.note for alert in alerts],
-            "resolve_times": [alert.resolve_time for alert in alerts],
-            "revisions": [alert.revision for alert in alerts],
-            "positions": [alert.position for alert in alerts],
-        },
+    table = alert_table.c
+    given = given_rows(
+        {name: (table[name].type, [getattr(alert, name) for alert in alerts]) for name in (*_IDENTITY, *_CHANGING)}
     )
+    changed = sa.update(alert_table).values({name: given.c[name] for name in _CHANGING})
+    await connection.execute(changed.where(*(table[name] == given.c[name] for name in _IDENTITY)))
 
 
 async def list_alerts(
@@ -264,18 +254,6 @@ async def changed_after(
     return [_alert(row) for row in rows.mappings()]
 
 
-async def newest_position(connection: AsyncConnection) -> int:
-    """Position of the newest change that is committed; 0 before the first."""
-    return int(await connection.scalar(sa.select(newest_table.c.position)) or 0)
-
-
-def _given(**columns: tuple[type[Any], list[Any]]) -> sa.TableValuedAlias:
-    """Rows handed to a statement, a column an array: whatever their number, it is one statement and one plan."""
-    arrays = (sa.bindparam(f"given_{name}", values, type_=ARRAY(kind)) for name, (kind, values) in columns.items())
-    shape = (sa.column(name, kind) for name, (kind, _) in columns.items())
-    return sa.func.unnest(*arrays).table_valued(*shape).render_derived(name="given")
-
-
 def _bigints(name: str, ids: frozenset[int]) -> sa.BindParameter[Any]:
     return sa.bindparam(name, sorted(ids), type_=ARRAY(sa.BigInteger))
 
@@ -294,34 +272,3 @@ def _alert(row: Mapping[Any, Any]) -> Alert:
     values["severity"], values["state"] = Severity(row["severity"]), State(row["state"])
     values["audience_roles"] = tuple(row["audience_roles"])
     return Alert(**values)
-
-
-_KEEP_FACTS = sa.text("""
-    INSERT INTO fact AS known (unit_id, kind, subject, version, "values", baseline, since, due_time)
-    SELECT unit_id, kind, subject, version, CAST("values" AS jsonb), baseline, since, due_time
-    FROM unnest(CAST(:unit_ids AS bigint[]), CAST(:kinds AS text[]), CAST(:subjects AS text[]),
-                CAST(:versions AS bigint[]), CAST(:values AS text[]), CAST(:baselines AS boolean[]),
-                CAST(:sinces AS timestamptz[]), CAST(:due_times AS timestamptz[]))
-         AS given (unit_id, kind, subject, version, "values", baseline, since, due_time)
-    ON CONFLICT (unit_id, kind, subject) DO UPDATE
-    SET version = excluded.version, "values" = excluded."values", baseline = excluded.baseline,
-        since = excluded.since, due_time = excluded.due_time
-    WHERE known.version < excluded.version
-    RETURNING unit_id, kind, subject
-""")
-_PUT_OFF = sa.text("""
-    UPDATE fact SET due_time = given.due_time
-    FROM unnest(CAST(:unit_ids AS bigint[]), CAST(:kinds AS text[]), CAST(:subjects AS text[]),
-                CAST(:due_times AS timestamptz[])) AS given (unit_id, kind, subject, due_time)
-    WHERE (fact.unit_id, fact.kind, fact.subject) = (given.unit_id, given.kind, given.subject)
-""")
-_UPDATE_ALERTS = sa.text("""
-    UPDATE alert
-    SET state = given.state, acknowledge_time = given.acknowledge_time, acknowledged_by = given.acknowledged_by,
-        note = given.note, resolve_time = given.resolve_time, revision = given.revision, position = given.position
-    FROM unnest(CAST(:unit_ids AS bigint[]), CAST(:alert_ids AS bigint[]), CAST(:states AS smallint[]),
-                CAST(:acknowledge_times AS timestamptz[]), CAST(:acknowledged_bys AS text[]), CAST(:notes AS text[]),
-                CAST(:resolve_times AS timestamptz[]), CAST(:revisions AS integer[]), CAST(:positions AS bigint[]))
-         AS given (unit_id, alert_id, state, acknowledge_time, acknowledged_by, note, resolve_time, revision, position)
-    WHERE alert.unit_id = given.unit_id AND alert.alert_id = given.alert_id
-""")

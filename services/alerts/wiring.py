@@ -12,7 +12,6 @@ from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App, Check
 from chassis.tail import Tail
-from services.alerts import store
 from services.alerts.consumers import consumers
 from services.alerts.jobs import timer
 from services.alerts.servicer import AlertsServicer
@@ -37,11 +36,7 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, time
     def moment() -> Moment:
         return Moment(now=clock.now(), today=clock.today(), unit_name=unit_name)
 
-    async def newest_position() -> int:
-        async with database.connection() as connection:
-            return await store.newest_position(connection)
-
-    tail = Tail("alerts", newest_position)
+    tail = Tail.of("alerts", database)
     listening = consumers(database, bus, moment=moment, wake=tail.wake)
     return App(
         servicers=[

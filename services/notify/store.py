@@ -10,9 +10,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.database import given_rows
+from chassis.tail import newest_table
 from services.notify.domain import Delivery, Matter, Notice, State
 
 metadata = sa.MetaData()
+newest_table(metadata)
 _INSTANT = sa.DateTime(timezone=True)
 
 matter_table = sa.Table(
@@ -48,14 +51,6 @@ notice_table = sa.Table(
     sa.Index("notice_by_position", "subject", "position"),
     comment="Who was told what.",
 )
-newest_table = sa.Table(
-    "newest",
-    metadata,
-    sa.Column("one", sa.Boolean, primary_key=True, comment="True: there is one row."),
-    sa.Column("position", sa.BigInteger, nullable=False, comment="Position of the newest committed change."),
-    comment="The last position allotted; its row's lock makes the order of positions that of commits.",
-)
-
 _MATTER = tuple(column.name for column in fields(Matter))
 _OWN = tuple(column.name for column in notice_table.columns if column.name != "alert_id")
 
@@ -66,7 +61,7 @@ async def keep_matters(connection: AsyncConnection, matters: Sequence[Matter]) -
     Every matter named stays locked until the transaction ends, kept or not.
     """
     table = matter_table.c
-    given = _given({name: (table[name].type, [getattr(matter, name) for matter in matters]) for name in _MATTER})
+    given = given_rows({name: (table[name].type, [getattr(matter, name) for matter in matters]) for name in _MATTER})
     insert = upsert(matter_table).from_select(_MATTER, sa.select(*given.c))
     kept = await connection.execute(
         insert.on_conflict_do_update(
@@ -90,20 +85,10 @@ async def lock_notices_about(connection: AsyncConnection, alert_ids: Iterable[in
     return list(rows)
 
 
-async def allot_positions(connection: AsyncConnection, count: int) -> int:
-    """The first of `count` consecutive positions, in the order in which transactions commit.
-
-    Nobody else allots until the commit: do it last, and wait for nothing after it.
-    """
-    position = newest_table.c.position
-    last = await connection.execute(sa.update(newest_table).values(position=position + count).returning(position))
-    return int(last.scalar_one()) - count + 1
-
-
 async def deliver(connection: AsyncConnection, deliveries: Sequence[Delivery], *, first: int, now: datetime) -> None:
     """Put notices into inboxes, at the positions from `first` on; who has one about the matter gets no second."""
     positions = list(range(first, first + len(deliveries)))
-    given = _given(
+    given = given_rows(
         {
             "subject": (sa.Text(), [delivery.recipient.subject for delivery in deliveries]),
             "alert_id": (sa.BigInteger(), [delivery.alert_id for delivery in deliveries]),
@@ -127,7 +112,7 @@ async def deliver(connection: AsyncConnection, deliveries: Sequence[Delivery], *
 
 async def move_notices(connection: AsyncConnection, notice_ids: Sequence[int], *, first: int) -> None:
     """Give locked notices the positions from `first` on, so that who follows an inbox sees them again."""
-    given = _given(
+    given = given_rows(
         {
             "notice_id": (sa.BigInteger(), list(notice_ids)),
             "position": (sa.BigInteger(), list(range(first, first + len(notice_ids)))),
@@ -184,11 +169,6 @@ async def changed_after(connection: AsyncConnection, subject: str, *, after: int
     return [_notice(row) for row in (await connection.execute(chosen)).mappings()]
 
 
-async def newest_position(connection: AsyncConnection) -> int:
-    """Position of the newest change that is committed; 0 before the first."""
-    return int(await connection.scalar(sa.select(newest_table.c.position)) or 0)
-
-
 def _notices() -> sa.Select[Any]:
     own = (notice_table.c[name] for name in _OWN)
     return sa.select(*own, *(matter_table.c[name] for name in _MATTER)).join(
@@ -199,13 +179,6 @@ def _notices() -> sa.Select[Any]:
 def _notice(row: Mapping[Any, Any]) -> Notice:
     own = {name: row[name] for name in _OWN} | {"state": State(row["state"])}
     return Notice(**own, matter=Matter(**{name: row[name] for name in _MATTER}))
-
-
-def _given(columns: Mapping[str, tuple[Any, list[Any]]]) -> sa.TableValuedAlias:
-    """Rows handed to a statement, a column an array: whatever their number, it is one statement and one plan."""
-    arrays = (sa.bindparam(f"given_{name}", values, type_=ARRAY(kind)) for name, (kind, values) in columns.items())
-    shape = (sa.column(name, kind) for name, (kind, _) in columns.items())
-    return sa.func.unnest(*arrays).table_valued(*shape).render_derived(name="given")
 
 
 def _bigints(name: str, ids: Iterable[int]) -> sa.BindParameter[Any]:

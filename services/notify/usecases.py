@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import Fault, Kind
 from chassis.scope_tree import EVERY_UNIT, ScopeTree
+from chassis.tail import allot_positions
 from services.notify import store
 from services.notify.domain import Delivery, News, Notice, Recipient, State, because, newest
 
@@ -39,7 +40,7 @@ async def deliver_news(connection: AsyncConnection, news: Sequence[News], *, aud
     moved = await store.lock_notices_about(connection, continued) if continued else []
     if not deliveries and not moved:
         return False
-    first = await store.allot_positions(connection, len(moved) + len(deliveries))
+    first = await allot_positions(connection, len(moved) + len(deliveries))
     await store.move_notices(connection, moved, first=first)
     await store.deliver(connection, deliveries, first=first + len(moved), now=now)
     log.info("news delivered", action="news.delivered", matters=len(matters), notices=len(deliveries), moved=len(moved))
@@ -95,7 +96,7 @@ async def _own(connection: AsyncConnection, subject: str, notice_id: int) -> Not
 
 
 async def _changed(connection: AsyncConnection, notice: Notice) -> Notice:
-    notice = replace(notice, position=await store.allot_positions(connection, 1))
+    notice = replace(notice, position=await allot_positions(connection, 1))
     await store.update_notice(connection, notice)
     return notice
 

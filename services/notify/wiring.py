@@ -11,7 +11,6 @@ from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App, Check
 from chassis.tail import Tail
-from services.notify import store
 from services.notify.consumers import alerts_consumer
 from services.notify.servicer import InboxServicer
 from services.notify.settings import Settings
@@ -26,12 +25,7 @@ async def build(settings: Settings, resources: AsyncExitStack) -> App:
 
 def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock) -> App:
     """Join the rooms over what is open."""
-
-    async def newest_position() -> int:
-        async with database.connection() as connection:
-            return await store.newest_position(connection)
-
-    tail = Tail("notify", newest_position)
+    tail = Tail.of("notify", database)
     listening = alerts_consumer(database, bus, scopes, clock=clock, wake=tail.wake)
     return App(
         servicers=[(add_InboxServiceServicer_to_server, InboxServicer(database, clock=clock, tail=tail))],

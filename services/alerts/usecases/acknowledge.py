@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import Fault, Kind
+from chassis.tail import allot_positions
 from services.alerts import store
 from services.alerts.convert import UnitName
 from services.alerts.domain import Alert, Change, State, Transition
@@ -36,7 +37,7 @@ async def acknowledge_alert(
         return alert
     if etag and etag != alert.etag:
         raise _stale(alert.etag)
-    position = await store.allot_positions(connection, 1)
+    position = await allot_positions(connection, 1)
     taken = alert.acknowledged(by, note=note, now=now, position=position)
     await store.update_alerts(connection, [taken])
     await publish(connection, [Change(Transition.ACKNOWLEDGED, taken)], unit_name)

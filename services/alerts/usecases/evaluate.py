@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox
+from chassis.tail import allot_positions
 from services.alerts import store
 from services.alerts.convert import UnitName, alerts_changed
 from services.alerts.domain import Alert, Change, Fact, Rule, Scalar, Transition, judge, newest, raise_alert
@@ -83,7 +84,7 @@ async def _evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: 
             verdicts.append((look, transition))
     if not verdicts:
         return []
-    position = await store.allot_positions(connection, len(verdicts))
+    position = await allot_positions(connection, len(verdicts))
     changes = []
     for place, (look, transition) in enumerate(verdicts):
         alert = _after(look, unresolved.get(look.key), moment, position=position + place)
