@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from services.reporting.domain.catalogue import DIMENSIONS, Term
 
 NOWHERE = -1  # Group of the combinations that a question leaves out.
-WORTH_REMEMBERING = 2  # A column is remembered by its groups where there are so many times fewer of them.
 
 Values = tuple[str, ...]  # Dimension values, in the order a question names the dimensions.
 
@@ -21,31 +20,24 @@ Values = tuple[str, ...]  # Dimension values, in the order a question names the 
 class Column:
     """Stocks of one measure in one school: numbers of combinations, and beside each its value. Never altered.
 
-    What it comes to in the groups of a question is remembered where that is much less than the column itself.
+    What it comes to in the groups of a question is remembered, since dashboards ask the same again and again.
     """
 
     combinations: "array[int]"
     values: "array[int]"
-    _grouped: dict["Grouping", list[tuple[int, int]]] = field(default_factory=dict)
+    _grouped: dict["Grouping", tuple["array[int]", "array[int]"]] = field(default_factory=dict)
 
     def grouped(self, grouping: "Grouping") -> Iterable[tuple[int, int]]:
-        """Pairs of a group's number and its value; a group may come more than once."""
+        """Pairs of a group's number and its value."""
         known = self._grouped.get(grouping)
-        if known is not None:
-            return known
-        groups = grouping.groups
-        pairs = [
-            (group, value)
-            for number, value in zip(self.combinations, self.values, strict=True)
-            if (group := groups[number]) != NOWHERE
-        ]
-        sums: defaultdict[int, int] = defaultdict(int)
-        for group, value in pairs:
-            sums[group] += value
-        if len(sums) * WORTH_REMEMBERING > len(self.values):
-            return sums.items()
-        known = self._grouped[grouping] = list(sums.items())
-        return known
+        if known is None:
+            groups = grouping.groups
+            sums: defaultdict[int, int] = defaultdict(int)
+            for number, value in zip(self.combinations, self.values, strict=True):
+                sums[groups[number]] += value
+            sums.pop(NOWHERE, None)
+            known = self._grouped[grouping] = array("I", sums.keys()), array("q", sums.values())
+        return zip(*known, strict=True)
 
 
 @dataclass(slots=True)
