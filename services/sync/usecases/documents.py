@@ -20,11 +20,12 @@ from chassis.errors import Fault, Kind
 from services.sync import store
 from services.sync.convert.rows import Check, Checked, FindSchool, Unread, make
 from services.sync.domain import documents, problems
-from services.sync.domain.batches import MOST_BYTES, MOST_ROWS, BatchKey, Origin, digest_of
+from services.sync.domain.batches import MOST_BYTES, MOST_ROWS, BatchKey, Origin, RowState, digest_of
 from services.sync.domain.documents import BrokenDocumentError, Line, Lines
 from services.sync.domain.profiles import Profile
 from services.sync.usecases.intake import Intake, Parcel, apply, find_school, recall, settle
 
+MOST_REFUSED: Final = 20_000  # Refused rows of a document; more are no accident, and all are held until its end.
 READ_AHEAD: Final = 100  # Rows read between two looks at the loop.
 _NUL: Final = b"\\u0000"
 
@@ -50,7 +51,7 @@ async def push_document(
 ) -> tuple[str, sync_pb2.Outcome]:
     """Take a document of kind `json` or `ndjson` and return its batch id and what became of it.
 
-    Without a batch id the content's digest is one. Raises TOO_LARGE, INVALID_JSON and BATCH_ID_REUSED.
+    Without a batch id the content's digest is one. Raises TOO_LARGE, TOO_MANY_REFUSED, INVALID_JSON, BATCH_ID_REUSED.
     """
     told = f"{origin.profile}/{kind}/{origin.backfill:d}/".encode()
     content = _Content(parts, limit=limits.ndjson if kind == "ndjson" else limits.json, told=told)
@@ -117,6 +118,7 @@ class _Reading:
     done: list[Checked] = field(default_factory=list)
     raws: list[_Raw] = field(default_factory=list)
     count: int = 0
+    refused: int = 0
     size: int = 0
     under_way: "asyncio.Task[None] | None" = None
     school: FindSchool | None = None
@@ -165,6 +167,9 @@ class _Reading:
         await asyncio.sleep(0)
         await apply(self.intake, self.origin, [checked], batch=told)
         checked.how = _forget(checked.how)
+        self.refused += checked.states.count(RowState.REJECTED)
+        if self.refused > MOST_REFUSED:
+            raise _too_many_refused(checked.noted[-1].problem.reason)
 
     def _how(self, raws: Sequence[_Raw], *, first: int) -> Check:
         if self.school is None:
@@ -250,6 +255,16 @@ def _too_large(limit: int) -> Fault:
         vi=f"Tài liệu lớn hơn mức cho phép {size}. Hãy chia thành nhiều lô, hoặc gửi NDJSON (mỗi dòng một bản ghi).",
         en=f"The document is larger than the {size} that are allowed. Split it into batches, or send it as NDJSON.",
         metadata={"limit": str(limit)},
+    )
+
+
+def _too_many_refused(reason: str) -> Fault:
+    return Fault(
+        Kind.INVALID,
+        "TOO_MANY_REFUSED",
+        vi=f"Hơn {MOST_REFUSED} dòng của tài liệu bị từ chối, ví dụ {reason}. Hãy kiểm tra profile rồi gửi lại.",
+        en=f"More than {MOST_REFUSED} rows are refused, e.g. {reason}. Check the profile, then send it again.",
+        metadata={"limit": str(MOST_REFUSED), "reason": reason},
     )
 
 

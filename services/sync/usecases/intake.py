@@ -29,7 +29,7 @@ from services.sync.convert import answers
 from services.sync.convert.rows import Check, Checked, Noted, content_of
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, RowState, cuts, digest_of, request_id
-from services.sync.domain.connections import MUST_CONNECT
+from services.sync.domain.connections import KINDS, MUST_CONNECT
 from services.sync.domain.problems import Problem
 from services.sync.domain.profiles import Profile
 from services.sync.store import Sent, StoredBatch
@@ -222,10 +222,12 @@ def _sent(origin: Origin, slices: Sequence[Checked], tree: ScopeTree) -> Iterato
         counts.update(one.counts)
     for school_id in {school_id for school_id, _ in counts}:
         unit = tree.unit(school_id)
+        if unit is None or unit.kind not in KINDS:
+            continue
         taken = counts[school_id, RowState.ACCEPTED] + counts[school_id, RowState.UNCHANGED]
         yield Sent(
             school_id,
-            must_connect=unit is not None and MUST_CONNECT in unit.labels,
+            must_connect=MUST_CONNECT in unit.labels,
             source=origin.source,
             accepted=counts[school_id, RowState.ACCEPTED],
             rejected=counts[school_id, RowState.REJECTED],

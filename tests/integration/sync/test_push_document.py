@@ -9,6 +9,7 @@ from chassis.bus import Bus
 from chassis.errors import Fault
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
+from services.sync.usecases import documents
 from tests.integration.sync.world import (
     ACCEPTED,
     PROVINCE,
@@ -153,6 +154,20 @@ async def test_a_document_that_cannot_be_taken_is_refused_before_a_row_is_read(
         await (await here.sync()).PushDocument(document(ndjson([moet_pupil("HS1")]), **changed))  # type: ignore[arg-type]  # all are strings
     assert refused.value.reason == reason
     assert await here.count("pupil", of="records") == 0
+
+
+async def test_a_document_that_is_refused_as_good_as_whole_is_stopped(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong profile must not fill the quarantine; corrected, the same batch id takes the document."""
+    monkeypatch.setattr(documents, "MOST_REFUSED", 10)
+    stub = await here.sync()
+    content = ndjson([moet_pupil(f"HS{number}") for number in range(12)])
+    with pytest.raises(Fault) as refused:
+        await stub.PushDocument(document(content, batch_id="d", profile="iocedu"))
+    assert (refused.value.reason, refused.value.metadata["reason"]) == ("TOO_MANY_REFUSED", "UNKNOWN_FIELD")
+    assert await here.count("quarantined_row") == 0
+    assert (await stub.PushDocument(document(content, batch_id="d"))).outcome.accepted_count == 12
 
 
 async def test_a_document_over_the_limit_is_refused(

@@ -193,6 +193,16 @@ async def test_a_batch_is_found_by_its_unit_id_and_source(here: World) -> None:
     assert unknown.value.reason == "UNKNOWN_BATCH"
 
 
+async def test_a_unit_that_is_no_school_has_no_connection(here: World) -> None:
+    """Records refuses its rows; nobody waits for a commune."""
+    stub = await here.sync()
+    schools = await poll_until(lambda: here.count("connection"))
+    answer = await stub.PushRows(push("1", pupil("HS1", school=COMMUNE), unit=COMMUNE))
+    assert [problem.reason for problem in answer.outcome.problems] == ["NOT_A_SCHOOL"]
+    assert await here.count("connection") == schools
+    assert await here.count("quarantined_row") == 1
+
+
 async def test_a_childcare_group_may_connect_too(here: World) -> None:
     """It is listed and counted, though nobody has to wait for it."""
     stub = await here.sync()

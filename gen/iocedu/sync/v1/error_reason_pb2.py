@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!iocedu/sync/v1/error_reason.proto\x12\x0eiocedu.sync.v1*\xb9\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_FIELD\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_SCHOOL\x10\x03\x12$\n ERROR_REASON_SCHOOL_OUTSIDE_UNIT\x10\x04\x12\x1d\n\x19\x45RROR_REASON_INVALID_JSON\x10\x05\x12)\n%ERROR_REASON_UNSUPPORTED_CONTENT_TYPE\x10\x06\x12 \n\x1c\x45RROR_REASON_BATCH_ID_REUSED\x10\x07\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_BATCH\x10\x08\x12 \n\x1c\x45RROR_REASON_UNKNOWN_PROFILE\x10\t\x12\x1c\n\x18\x45RROR_REASON_OUT_OF_TURN\x10\n\x12\x1a\n\x16\x45RROR_REASON_TOO_LARGE\x10\x0b\x12\x1d\n\x19\x45RROR_REASON_INVALID_DATE\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!iocedu/sync/v1/error_reason.proto\x12\x0eiocedu.sync.v1*\xdc\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_FIELD\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_SCHOOL\x10\x03\x12$\n ERROR_REASON_SCHOOL_OUTSIDE_UNIT\x10\x04\x12\x1d\n\x19\x45RROR_REASON_INVALID_JSON\x10\x05\x12)\n%ERROR_REASON_UNSUPPORTED_CONTENT_TYPE\x10\x06\x12 \n\x1c\x45RROR_REASON_BATCH_ID_REUSED\x10\x07\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_BATCH\x10\x08\x12 \n\x1c\x45RROR_REASON_UNKNOWN_PROFILE\x10\t\x12\x1c\n\x18\x45RROR_REASON_OUT_OF_TURN\x10\n\x12\x1a\n\x16\x45RROR_REASON_TOO_LARGE\x10\x0b\x12\x1d\n\x19\x45RROR_REASON_INVALID_DATE\x10\x0c\x12!\n\x1d\x45RROR_REASON_TOO_MANY_REFUSED\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.sync.v1.error_reason
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=54
-  _globals['_ERRORREASON']._serialized_end=495
+  _globals['_ERRORREASON']._serialized_end=530
 # @@protoc_insertion_point(module_scope)

@@ -48,6 +48,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A document or batch is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
     ERROR_REASON_INVALID_DATE: _ErrorReason.ValueType  # 12
     """A date is not one of the calendar. RowProblem: the field."""
+    ERROR_REASON_TOO_MANY_REFUSED: _ErrorReason.ValueType  # 13
+    """So many rows of a document are refused that it cannot be meant so, as with a wrong profile. It is not
+    acknowledged: correct it and send it again. ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `sync.iocedu`) and in RowProblem, without the prefix."""
@@ -78,4 +82,8 @@ ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 11
 """A document or batch is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
 ERROR_REASON_INVALID_DATE: ErrorReason.ValueType  # 12
 """A date is not one of the calendar. RowProblem: the field."""
+ERROR_REASON_TOO_MANY_REFUSED: ErrorReason.ValueType  # 13
+"""So many rows of a document are refused that it cannot be meant so, as with a wrong profile. It is not
+acknowledged: correct it and send it again. ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

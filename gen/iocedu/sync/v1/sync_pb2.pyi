@@ -32,7 +32,7 @@ class _ConnectionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Conne
     CONNECTION_STATE_UNSPECIFIED: _ConnectionState.ValueType  # 0
     """Not said."""
     CONNECTION_STATE_NEVER: _ConnectionState.ValueType  # 1
-    """Has never sent anything."""
+    """Has never sent anything but history."""
     CONNECTION_STATE_FRESH: _ConnectionState.ValueType  # 2
     """Sent within the last 24 hours."""
     CONNECTION_STATE_LATE: _ConnectionState.ValueType  # 3
@@ -46,7 +46,7 @@ class ConnectionState(_ConnectionState, metaclass=_ConnectionStateEnumTypeWrappe
 CONNECTION_STATE_UNSPECIFIED: ConnectionState.ValueType  # 0
 """Not said."""
 CONNECTION_STATE_NEVER: ConnectionState.ValueType  # 1
-"""Has never sent anything."""
+"""Has never sent anything but history."""
 CONNECTION_STATE_FRESH: ConnectionState.ValueType  # 2
 """Sent within the last 24 hours."""
 CONNECTION_STATE_LATE: ConnectionState.ValueType  # 3
@@ -692,18 +692,18 @@ class Connection(_message.Message):
     must_connect: _builtins.bool
     """Whether the school has to be connected."""
     source: _builtins.str
-    """Code of the source that last sent."""
+    """Code of the source that last sent, history included."""
     accepted_count: _builtins.int
-    """Rows taken so far."""
+    """Rows stored so far, history included."""
     rejected_count: _builtins.int
     """Rows refused so far."""
     @_builtins.property
     def first_accept_time(self) -> _timestamp_pb2.Timestamp:
-        """When it first sent something."""
+        """When it first sent something that was taken; history does not count."""
 
     @_builtins.property
     def last_accept_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last sent something that was taken."""
+        """When it last sent something that was taken; history does not count."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
