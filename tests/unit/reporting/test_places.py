@@ -3,6 +3,8 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chassis.errors import Fault
 from chassis.scopes import ScopeEdge, ScopeTree, ScopeUnit
@@ -77,3 +79,31 @@ def test_another_tree_is_divided_anew() -> None:
     divider.divide(TREE, 1, breakdown="", day=AFTER)
     grown = ScopeTree([ScopeUnit(1, "province"), ScopeUnit(20, "school", "", MUST, edges=(ScopeEdge(1),))])
     assert divider.divide(grown, 1, breakdown="", day=AFTER).expected == {1: frozenset({20})}
+
+
+@st.composite
+def _forests(draw: st.DrawFn) -> ScopeTree:
+    """Provinces' units under any parents before and after the reform, some under two at once, some under none."""
+    offices = [ScopeUnit(1, "province"), *(ScopeUnit(2 + n, "commune", edges=(ScopeEdge(1),)) for n in range(4))]
+    above = st.lists(st.integers(1, 5), max_size=2, unique=True)
+    schools = []
+    for number in range(draw(st.integers(1, 8))):
+        edges = [ScopeEdge(parent, valid_to=REFORM) for parent in draw(above)]
+        edges += [ScopeEdge(parent, valid_from=REFORM) for parent in draw(above)]
+        schools.append(ScopeUnit(10 + number, "school", f"S{number}", MUST, edges=tuple(edges)))
+    return ScopeTree([*offices, *schools])
+
+
+@given(
+    tree=_forests(), day=st.sampled_from([BEFORE, AFTER]), stocks=st.lists(st.integers(0, 50), min_size=8, max_size=8)
+)
+def test_by_any_hierarchy_the_communes_add_up_to_the_province(tree: ScopeTree, day: date, stocks: list[int]) -> None:
+    """Each pupil counts once, however often a school's parents change or double."""
+    parts = Divider().divide(tree, 1, breakdown="commune", day=day)
+    whole = Divider().divide(tree, 1, breakdown="", day=day)
+    pupils = {10 + number: stock for number, stock in enumerate(stocks)}
+    summed = dict.fromkeys(parts.expected, 0)
+    for unit, target in parts.targets.items():
+        summed[target] += pupils.get(unit, 0)
+    assert sum(summed.values()) == sum(pupils.get(unit, 0) for unit in whole.targets)
+    assert set().union(*parts.expected.values()) == whole.expected[1]

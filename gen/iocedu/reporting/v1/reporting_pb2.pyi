@@ -143,7 +143,9 @@ class QueryIndicatorsRequest(_message.Message):
     school_year: _builtins.int
     """First calendar year of the school year; 0: the current one."""
     breakdown: _builtins.str
-    """Kind of unit to break down to, for example `district`, `commune` or `school`; empty: the unit as a whole."""
+    """Kind of unit to break down to, for example `district`, `commune` or `school`; empty: the unit as a whole. What
+    lies below none of them is given under the unit itself, so that the parts add up.
+    """
     hierarchy_as_of: _builtins.str
     """Day whose hierarchy of units is used, ISO 8601; empty: today."""
     @_builtins.property
@@ -241,9 +243,9 @@ class Figure(_message.Message):
     suppressed: _builtins.bool
     """Whether the value is withheld because it could point at a person."""
     reporting_school_count: _builtins.int
-    """Schools below the unit that have sent data for the school year."""
+    """Of the schools below the unit that should have sent data, those that have, for the school year."""
     expected_school_count: _builtins.int
-    """Schools below the unit that should have."""
+    """Schools below the unit that should have sent data."""
     @_builtins.property
     def dimension_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Values of the dimensions, in the order asked for."""
@@ -296,7 +298,9 @@ class WatchIndicatorsRequest(_message.Message):
     school_year: _builtins.int
     """First calendar year of the school year; 0: the current one."""
     position: _builtins.str
-    """Position to resume after, as sent before; empty: all figures come first."""
+    """Position to resume after, as sent before: nothing comes twice where nothing changed, and all figures come again
+    where anything did. Empty: all figures come first.
+    """
     @_builtins.property
     def indicators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of the indicators; empty: all that need no dimension."""
