@@ -182,3 +182,26 @@ async def test_a_document_over_the_limit_is_refused(
             await stub.PushDocument(document(b"\n" * 1_000_001, part=500_000))
         assert refused.value.reason == "TOO_LARGE"
         assert refused.value.metadata["limit"] == "1000000"
+
+
+async def test_a_document_cut_between_its_slices_is_repeated_without_harm(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Died after records had all slices but before the own commit: the repeat has the same request ids and answers."""
+    rows = [moet_pupil(f"HS{number}") for number in range(5_100)]
+    rows[5_050]["MA_KHOI"] = "x"
+    stub = await here.sync(language="en")
+
+    async def die(*_args: object, **_kwargs: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(documents, "settle", die)
+        with pytest.raises(Fault):
+            await stub.PushDocument(document(ndjson(rows), batch_id="d", part=1 << 20), timeout=60)
+    assert await here.count("pupil", of="records") == 5_099
+    assert await here.count("batch") == 0
+    answer = await stub.PushDocument(document(ndjson(rows), batch_id="d", part=1 << 18), timeout=60)
+    assert (answer.outcome.accepted_count, answer.outcome.rejected_count) == (5_099, 1)
+    assert await here.count("pupil", of="records") == 5_099
+    assert await here.count("quarantined_row") == 1

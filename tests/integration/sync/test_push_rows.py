@@ -1,5 +1,7 @@
 """Batches by gRPC: an answer for every row, once."""
 
+import asyncio
+
 import pytest
 from iocedu.records.v1 import resources_pb2
 from iocedu.sync.v1 import sync_pb2
@@ -78,6 +80,16 @@ async def test_the_same_batch_answers_the_same_and_does_nothing(here: World) -> 
     found = await stub.GetBatch(sync_pb2.GetBatchRequest(unit=SCHOOL_A, batch_id="1"))
     assert found.outcome == first.outcome
     assert found.batch.source == "vnedu"
+
+
+async def test_the_same_batch_twice_at_once_is_taken_once(here: World) -> None:
+    """Whichever is settled first gives the answer to all; nothing is kept double."""
+    stub = await here.sync()
+    answers = await asyncio.gather(*(stub.PushRows(push("1", pupil("HS1"), pupil("HS2", sex="9"))) for _ in range(6)))
+    assert {one.outcome.SerializeToString() for one in answers} == {answers[0].outcome.SerializeToString()}
+    assert [await here.count(table) for table in ("batch", "quarantined_row")] == [1, 1]
+    (connection,) = (await stub.ListConnections(sync_pb2.ListConnectionsRequest(unit=SCHOOL_A))).connections
+    assert (connection.accepted_count, connection.rejected_count) == (1, 1)
 
 
 async def test_another_content_under_a_used_id_is_refused(here: World) -> None:
