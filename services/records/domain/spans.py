@@ -51,6 +51,6 @@ def covered(whole: Span, parts: list[Span]) -> bool:
     reached = whole.start
     for part in sorted(parts, key=lambda part: part.start):
         if part.start > reached:
-            return False
+            break
         reached = max(reached, part.end)
     return reached >= whole.end

@@ -11,12 +11,13 @@ from chassis import telemetry
 from chassis.access import unknown_unit
 from chassis.clock import Clock
 from chassis.database import Database
-from chassis.errors import Fault, Kind
+from chassis.errors import Fault, FieldViolation, Kind
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.scope_tree import ScopeTree
 from chassis.scopes import Scopes
 from chassis.streams import envelope
+from chassis.validation import invalid
 from services.records.convert.incoming import read_batch
 from services.records.convert.outgoing import add_change, record_of
 from services.records.domain import problems
@@ -79,6 +80,8 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     ) -> records_pb2.ListRecordsResponse:
         """Give a page of the records below a unit, masked."""
         today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
+        if request.name_contains and not spec.name:
+            raise _nameless(spec.collection)
         unit_id = _resolve(tree, request.unit, today)
         most = page_size(request.page_size, default=50, maximum=1000)
         cursor = page_cursor(request)
@@ -222,6 +225,12 @@ def _aliases(tree: ScopeTree, day: date) -> Callable[[int], str]:
         return found
 
     return alias
+
+
+def _nameless(collection: str) -> Fault:
+    vi = f"Bản ghi trong {collection} không có tên để tìm. Hãy bỏ trống `name_contains`."
+    en = f"Records of {collection} have no name to look for. Leave name_contains empty."
+    return invalid([FieldViolation("name_contains", "INVALID_FIELD", vi, en)])
 
 
 def _unknown_record(collection: str, key: str) -> Fault:

@@ -1,6 +1,7 @@
 """Rows are taken apart completely, and what is wrong with one does not touch its neighbours."""
 
 from datetime import UTC, date, datetime
+from typing import Any, cast
 
 import pytest
 from iocedu.records.v1 import records_pb2, resources_pb2
@@ -23,7 +24,7 @@ async def _read(*rows: resources_pb2.Row) -> incoming.Batch:
     return await incoming.read_batch(request, school=_school)
 
 
-def _row(key: str = "HS1", *, school: str = "moet:A", **record: object) -> resources_pb2.Row:
+def _row(key: str = "HS1", *, school: str = "moet:A", **record: Any) -> resources_pb2.Row:
     return resources_pb2.Row(school=school, key=key, version=1, **record)
 
 
@@ -34,7 +35,7 @@ def test_the_column_table_names_every_field_of_every_record():
         assert message is not None
         named = {column.name for column in spec.columns} | {"further"}
         assert named == {field.name for field in message.fields}, spec.field
-        assert resources_pb2.ObjectType.Name(spec.number).removeprefix("OBJECT_TYPE_").lower() in {
+        assert resources_pb2.ObjectType.Name(cast("Any", spec.number)).removeprefix("OBJECT_TYPE_").lower() in {
             spec.field,
             "school",
         }
@@ -48,16 +49,20 @@ def test_plain_columns_come_first():
         assert kinds == sorted(kinds, reverse=True), spec.field
 
 
-RECORDS = {
+MARK = resources_pb2.SubjectMark(subject="T", mark=0)
+RECORDS: dict[str, Any] = {
     "school_profile": resources_pb2.School(school_year=2026, name="THCS A", levels=["02", "03"], two_session=True),
     "staff_member": resources_pb2.StaffMember(school_year=2026, full_name="Lê An", status="01"),
     "school_class": resources_pb2.SchoolClass(school_year=2026, name="6A", grade="06", level="03"),
     "pupil": resources_pb2.Pupil(school_year=2026, full_name="Lê An", birth_date="2014-03-09", further={"A": "ư"}),
     "attendance_register": resources_pb2.AttendanceRegister(
-        class_key="6A", day="2026-11-02", session=1, exceptions=[{"pupil_key": "HS1", "kind": "P"}]
+        class_key="6A",
+        day="2026-11-02",
+        session=1,
+        exceptions=[resources_pb2.AttendanceException(pupil_key="HS1", kind="P")],
     ),
     "result": resources_pb2.Result(
-        pupil_key="HS1", stage="CN", promoted=False, subject_marks=[{"subject": "T", "mark": 0}, {"subject": "V"}]
+        pupil_key="HS1", stage="CN", promoted=False, subject_marks=[MARK, resources_pb2.SubjectMark(subject="V")]
     ),
 }
 

@@ -1,0 +1,119 @@
+"""Who may do what: given by those who may, revoked at once, judged the same everywhere."""
+
+import pytest
+from iocedu.records.v1 import records_pb2, units_pb2
+
+from chassis.errors import Fault, Kind
+from tests.integration.records.scenes import (
+    ADMINISTRATOR,
+    COMMUNE,
+    PROVINCE,
+    SCHOOL_A,
+    SCHOOL_B,
+    Running,
+    pupil,
+    reason,
+)
+from tests.support.waiting import poll_until
+
+
+def _create(subject: str, role: str, unit: str, **fields: str) -> units_pb2.CreateGrantRequest:
+    grant = units_pb2.Grant(subject=subject, role=role, unit=unit, **fields)  # type: ignore[arg-type]  # texts only
+    return units_pb2.CreateGrantRequest(grant=grant)
+
+
+async def test_giving_twice_gives_one_grant_and_says_who_gave_it(records: Running):
+    """A repeat answers the same grant."""
+    stub = await records.grants()
+    first = (await stub.CreateGrant(_create("d@xa", "director", COMMUNE))).grant
+    second = (await stub.CreateGrant(_create("d@xa", "director", COMMUNE))).grant
+    assert first == second
+    assert (first.created_by, first.unit, first.valid_from) == (ADMINISTRATOR, COMMUNE, "2026-11-02")
+    assert first.HasField("create_time")
+    other = (await stub.CreateGrant(_create("d@xa", "director", COMMUNE, edge_type="professional"))).grant
+    assert other.grant_id != first.grant_id
+
+
+async def test_a_director_gives_lower_roles_below_and_no_others(records: Running):
+    """Not her own role, none above it, none elsewhere, none that does not exist."""
+    await records.grant("d@xa", "director", SCHOOL_A)
+    stub = await records.grants("d@xa")
+    given = (await stub.CreateGrant(_create("c@a", "clerk", SCHOOL_A))).grant
+    assert given.created_by == "d@xa"
+    for role in ("director", "administrator", "operator", "king"):
+        with pytest.raises(Fault) as error:
+            await stub.CreateGrant(_create("x", role, SCHOOL_A))
+        assert (error.value.kind, reason(error)) == (Kind.DENIED, "ROLE_NOT_HELD")
+    with pytest.raises(Fault) as error:
+        await stub.CreateGrant(_create("x", "clerk", SCHOOL_B))
+    assert reason(error) == "NO_GRANT"
+
+
+async def test_a_revoked_grant_ends_at_once_everywhere_and_stays_on_record(records: Running):
+    """Who had the role loses it; revoking again changes nothing; the list keeps it."""
+    await records.apply(pupil("1"))
+    grant = await records.grant("h@a", "head_teacher", SCHOOL_A)
+    stub = await records.records("h@a")
+    request = records_pb2.GetRecordRequest(collection="pupils", school=SCHOOL_A, key="1")
+    await stub.GetRecord(request)
+    grants = await records.grants()
+    revoked = (await grants.RevokeGrant(units_pb2.RevokeGrantRequest(grant_id=grant.grant_id))).grant
+    assert revoked.HasField("revoke_time")
+    assert (await grants.RevokeGrant(units_pb2.RevokeGrantRequest(grant_id=grant.grant_id))).grant == revoked
+    await poll_until(lambda: not records.scopes.tree.grants_of("h@a", records.today()), timeout=1.0)
+    with pytest.raises(Fault) as error:
+        await stub.GetRecord(request)
+    assert error.value.kind is Kind.DENIED
+    listed = await grants.ListGrants(units_pb2.ListGrantsRequest(unit=PROVINCE))
+    assert [one.grant_id for one in listed.grants] == [grant.grant_id]
+    again = (await grants.CreateGrant(_create("h@a", "head_teacher", SCHOOL_A))).grant
+    assert again.grant_id != grant.grant_id
+
+
+async def test_a_director_cannot_revoke_what_she_could_not_give(records: Running):
+    """A grant elsewhere or of her own rank is unknown to her."""
+    own = await records.grant("d@a", "director", SCHOOL_A)
+    elsewhere = await records.grant("c@b", "clerk", SCHOOL_B)
+    stub = await records.grants("d@a")
+    for grant_id in (own.grant_id, elsewhere.grant_id, 999):
+        with pytest.raises(Fault) as error:
+            await stub.RevokeGrant(units_pb2.RevokeGrantRequest(grant_id=grant_id))
+        assert (error.value.kind, reason(error)) == (Kind.NOT_FOUND, "UNKNOWN_GRANT")
+        assert error.value.metadata["grant_id"] == str(grant_id)
+
+
+async def test_lists_hold_a_unit_and_all_below_it_page_by_page(records: Running):
+    """A school's grants are in the province's list; the school's own list holds no other."""
+    for number in range(5):
+        await records.grant(f"c{number}", "clerk", SCHOOL_A if number % 2 else SCHOOL_B)
+    stub, token, pages = await records.grants(), "", []
+    while True:
+        page = await stub.ListGrants(units_pb2.ListGrantsRequest(unit=PROVINCE, page_size=2, page_token=token))
+        pages.append([one.subject for one in page.grants])
+        token = page.next_page_token
+        if not token:
+            break
+    assert pages == [["c0", "c1"], ["c2", "c3"], ["c4"]]
+    school = await stub.ListGrants(units_pb2.ListGrantsRequest(unit=SCHOOL_A))
+    assert [one.subject for one in school.grants] == ["c1", "c3"]
+
+
+async def test_everyone_may_ask_for_own_grants(records: Running):
+    """With the unit's name; whoever has none has an empty list; the settings' administrator has every unit."""
+    await records.grant("c@a", "clerk", SCHOOL_A)
+    for subject, expected in (
+        ("c@a", [("clerk", "Trường THCS Nguyễn Du", "school")]),
+        ("nobody", []),
+        (ADMINISTRATOR, [("administrator", "", "")]),
+    ):
+        answer = await (await records.grants(subject)).ListOwnGrants(units_pb2.ListOwnGrantsRequest())
+        assert answer.subject == subject
+        assert [(one.role, one.unit_name, one.unit_kind) for one in answer.grants] == expected
+
+
+async def test_an_administrator_of_every_unit_can_give_a_role_on_every_unit(records: Running):
+    """Unit 0 is every unit."""
+    grant = await records.grant("au@so", "auditor", "0")
+    assert grant.unit == "0"
+    own = await (await records.grants("au@so")).ListOwnGrants(units_pb2.ListOwnGrantsRequest())
+    assert [(one.role, one.unit_id) for one in own.grants] == [("auditor", 0)]
