@@ -6,6 +6,7 @@ Refuses to start beside a fleet that runs already, and to leave anything behind 
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from rich.console import Console
 
@@ -13,6 +14,7 @@ from deploy.local.demo import load_if_empty
 from deploy.local.detached import Detached
 from deploy.local.fleet import Fleet
 from deploy.local.folder import DataFolder
+from deploy.local.issuer import Issuer
 from deploy.local.settings import FleetSettings
 from deploy.local.supervisor import Stopped, Supervisor
 
@@ -66,7 +68,7 @@ async def _foreground(settings: FleetSettings, options: Options, console: Consol
             if options.demo:
                 load = load_if_empty(fleet.folder, settings, scale=options.scale, gateway=fleet.gateway, say=say)
                 await supervisor.until_told(load)
-            say(how_to_reach(fleet.gateway) + "\n\n  Ctrl-C stops everything")
+            say(how_to_reach(fleet.gateway, settings) + "\n\n  Ctrl-C stops everything")
             await supervisor.told()
             say("stopping ...")
     except Stopped:
@@ -88,14 +90,15 @@ async def _detach(settings: FleetSettings, options: Options, folder: DataFolder,
     except BaseException:
         detached.stop()
         raise
-    say(how_to_reach(gateway) + "\n\n  make down stops it, make status shows it")
+    say(how_to_reach(gateway, settings) + "\n\n  make down stops it, make status shows it")
     return 0
 
 
-def how_to_reach(gateway: str) -> str:
-    """What a newcomer tries first."""
+def how_to_reach(gateway: str, settings: FleetSettings) -> str:
+    """What a newcomer tries first. The console's link signs in by its fragment, which no server sees."""
+    token = Issuer(DataFolder(settings.data).keys).mint(settings.administrator, lifetime=timedelta(hours=12))
     return f"""
-  Console   http://{gateway}/
+  Console   http://{gateway}/#token={token}
   API page  http://{gateway}/docs
   Token     TOKEN=$(make -s token ARGS="--role officer --unit gso:48")
   REST      curl -H "authorization: Bearer $TOKEN" http://{gateway}/v1/units/gso:48
