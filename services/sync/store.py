@@ -109,22 +109,34 @@ async def batches_by_id(reads: AsyncConnection, unit_id: int, batch_id: str, sou
 
 async def add_batches(writes: AsyncConnection, stored: Iterable[StoredBatch]) -> set[BatchKey]:
     """Add batches; returns the keys of those that were not there already."""
-    rows = [
+    rows = sorted(stored, key=lambda one: (one.key.unit_id, one.key.batch_id, one.key.source))
+    returned = await writes.execute(
+        _ADD_BATCHES,
         {
-            "unit_id": one.key.unit_id,
-            "batch_id": one.key.batch_id,
-            "source": one.key.source,
-            "digest": one.digest,
-            "outcome": one.outcome,
-            "backfill": one.backfill,
-            "row_count": one.row_count,
-            "create_time": one.create_time,
-        }
-        for one in sorted(stored, key=lambda one: (one.key.unit_id, one.key.batch_id, one.key.source))
-    ]
-    added = insert(batch).values(rows).on_conflict_do_nothing()
-    returned = await writes.execute(added.returning(batch.c.unit_id, batch.c.source, batch.c.batch_id))
+            "units": [one.key.unit_id for one in rows],
+            "ids": [one.key.batch_id for one in rows],
+            "sources": [one.key.source for one in rows],
+            "digests": [one.digest for one in rows],
+            "outcomes": [one.outcome for one in rows],
+            "backfills": [one.backfill for one in rows],
+            "counts": [one.row_count for one in rows],
+            "times": [one.create_time for one in rows],
+        },
+    )
     return {BatchKey(*row) for row in returned}
+
+
+# Text with arrays: an insert of many values would be compiled anew each time.
+_ADD_BATCHES = sa.text(
+    """
+    INSERT INTO batch (unit_id, batch_id, source, digest, outcome, backfill, row_count, create_time)
+    SELECT * FROM unnest(CAST(:units AS bigint[]), CAST(:ids AS text[]), CAST(:sources AS text[]),
+        CAST(:digests AS bytea[]), CAST(:outcomes AS bytea[]), CAST(:backfills AS boolean[]),
+        CAST(:counts AS integer[]), CAST(:times AS timestamptz[]))
+    ON CONFLICT DO NOTHING
+    RETURNING unit_id, source, batch_id
+    """
+)
 
 
 async def add_quarantined(writes: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
