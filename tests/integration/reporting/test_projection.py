@@ -11,6 +11,7 @@ from sqlalchemy import text
 from chassis.database import Database
 from services.reporting.domain.figures import ClassFigures
 from services.reporting.store import projection, recount
+from services.reporting.store.mirror import Mirror
 from services.reporting.store.projection import FactRow
 from tests.support.databases import DatabaseFactory
 
@@ -216,3 +217,35 @@ async def test_any_order_repetition_and_interleaving_gives_the_recount(database,
             )
         )
         assert {tuple(row[:-1]): row.value for row in summed} == expected
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(st.lists(STEPS, min_size=1, max_size=6), min_size=1, max_size=6))
+async def test_the_mirror_is_the_recount_after_every_batch(database, batches):
+    """Whatever moved since the last question, school by school and year by year, memory holds what the facts say."""
+    async with database.transaction() as connection:
+        for table in ("fact", "stock", "class_figure", "school_figure"):
+            await connection.execute(text(f"TRUNCATE {table}"))
+    mirror = Mirror(database)
+    position = 0
+    for batch in batches:
+        rows = [_row_of(step, position := position + 1) for step in batch]
+        await _merge(database, *rows)
+        for year in (2025, 2026):
+            stocks = await mirror.stocks(year)
+            held = {
+                (school, measure, *stocks.combinations[measure].known[number]): value
+                for measure, schools in stocks.columns.items()
+                for school, column in schools.items()
+                for number, value in zip(column.combinations, column.values, strict=True)
+                if measure != "classes_oversize"
+            }
+            async with database.connection() as connection:
+                counted = await connection.execute(
+                    text(
+                        "SELECT school_id, measure, level, grade, sex, ethnic_group, count(*) AS value FROM fact"
+                        " WHERE counted AND school_year = :year GROUP BY 1, 2, 3, 4, 5, 6"
+                    ),
+                    {"year": year},
+                )
+                assert held == {tuple(row[:-1]): row.value for row in counted}

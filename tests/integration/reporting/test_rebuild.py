@@ -19,7 +19,7 @@ from services.reporting import consumers, jobs
 from services.reporting.clients import ChangeFeed
 from services.reporting.store import projection
 from services.reporting.usecases import rebuilding
-from tests.integration.records.conftest import PLACES, SCHOOL_A, Running, gone, pupil, start_records
+from tests.integration.records.scenes import PLACES, SCHOOL_A, Running, gone, pupil, start_records
 from tests.integration.reporting import scenes
 from tests.support.databases import DatabaseFactory
 from tests.support.waiting import poll_until, running
