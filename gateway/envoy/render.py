@@ -19,7 +19,7 @@ _LOG_LINE = {
     "trace_id": "%TRACE_ID%",
     "request_id": "%REQ(X-REQUEST-ID)%",
     "subject": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:token:sub)%",
-    "method": "%REQ(:METHOD)%",
+    "method": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)%",
     "path": "%PATH(NQ:ORIG_OR_PATH)%",
     "rpc": "%PATH(NQ:PATH)%",
     "protocol": "%PROTOCOL%",

@@ -113,6 +113,21 @@ async def test_a_cut_line_is_shown_and_nothing_is_missed(world: World) -> None:
         await expect(_tile(page, "pupils")).to_have_text(f"{await world.figure('pupils'):.0f}", timeout=WAIT)
 
 
+async def test_a_tab_nobody_sees_gives_its_lines_back(world: World) -> None:
+    """Hidden it lets go of its streams, so that other tabs get lines; seen again it is live at once."""
+    async with _visiting(world, token=world.token(DIRECTOR)) as page:
+        light = page.locator(".connection")
+        await expect(light).to_have_attribute("data-state", "live", timeout=WAIT)
+        hide = """value => {
+            Object.defineProperty(document, 'hidden', {value, configurable: true});
+            document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+        await page.evaluate(hide, True)
+        await expect(light).to_have_attribute("data-state", "cut", timeout=WAIT)
+        await page.evaluate(hide, False)
+        await expect(light).to_have_attribute("data-state", "live", timeout=WAIT)
+
+
 async def test_a_unit_below_is_opened_and_left_again(world: World) -> None:
     """From the province into a commune and back, by the table and the browser's own way back."""
     async with _visiting(world, token=world.token(DIRECTOR)) as page:

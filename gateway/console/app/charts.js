@@ -5,7 +5,7 @@ export function inks() {
   const ink = (name) => style.getPropertyValue(`--${name}`).trim();
   return {
     font: getComputedStyle(document.body).fontFamily, text: ink("text"), muted: ink("muted"), line: ink("line"), panel: ink("panel"), empty: ink("empty"), accent: ink("accent-bright"),
-    quiet: ink("ramp-low"), strong: ink("ramp-high"), warn: ink("warning"), first: ink("series-1"), second: ink("series-2"), third: ink("series-3"),
+    quiet: ink("ramp-low"), strong: ink("ramp-high"), warn: ink("warning"), warnLow: ink("warning-soft"), first: ink("series-1"), second: ink("series-2"), third: ink("series-3"),
   };
 }
 

@@ -39,9 +39,11 @@ export function communeMap({ name, open }) {
     const data = known.map(({ name: said, id, row }) => ({
       name: said, id, row, value: row ? value(row, code) : undefined, ...(said === ISLANDS ? { label } : {}),
     }));
-    const most = Math.max(1, ...data.map((one) => one.value ?? 0));
+    const values = data.map((one) => one.value).filter((one) => one !== undefined);
+    const most = Math.max(1, ...values);
+    const least = code === "class_size_mean" ? Math.floor(Math.min(...values, most)) : 0;
     const share = code === "schools_connected_share";
-    const ramp = code === "classes_oversize" ? [ink.quiet, ink.warn] : share ? [ink.warn, ink.quiet, ink.strong] : [ink.quiet, ink.strong];
+    const ramp = code === "classes_oversize" ? [ink.warnLow, ink.warn] : share ? [ink.warn, ink.quiet, ink.strong] : [ink.quiet, ink.strong];
     chart ??= draw(place, paint);
     chart.off("click");
     chart.on("click", ({ data: one }) => one?.id && open(one.id));
@@ -49,8 +51,8 @@ export function communeMap({ name, open }) {
       animation: false, textStyle: { fontFamily: ink.font },
       tooltip: { backgroundColor: ink.panel, borderColor: ink.line, textStyle: { color: ink.text }, formatter: ({ data: one, name: place }) => tip(one, place) },
       visualMap: {
-        min: 0, max: share ? 100 : most, calculable: false, itemWidth: 10, itemHeight: 90, left: 8, bottom: 8, inRange: { color: ramp },
-        textStyle: { color: ink.muted, fontSize: 11 }, text: [share ? "100 %" : number(most), "0"],
+        min: least, max: share ? 100 : most, calculable: false, itemWidth: 10, itemHeight: 90, left: 8, bottom: 8, inRange: { color: ramp },
+        textStyle: { color: ink.muted, fontSize: 11 }, text: [share ? "100 %" : number(most), number(least)],
       },
       series: [{
         type: "map", map: "communes", roam: false, data, selectedMode: false, aspectScale: 0.96, layoutCenter: ["53%", "50%"], layoutSize: "100%",

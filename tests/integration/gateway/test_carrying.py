@@ -156,7 +156,7 @@ async def test_the_log_says_who_asked_what_but_not_what_was_searched_for(rest, d
     await poll_until(logged)
     [line] = logged()
     assert line["subject"] == "person:an"
-    assert line["path"] == "/v1/perches/low/words/logged"
+    assert (line["method"], line["path"]) == ("GET", "/v1/perches/low/words/logged")
     assert line["rpc"] == f"/{NAME}/Say"
     assert (line["status"], line["grpc_status"], line["backend"]) == (200, "OK", "parrot")
     assert "42" not in json.dumps({name: line[name] for name in ("path", "rpc")})
