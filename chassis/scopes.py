@@ -182,9 +182,12 @@ async def publish_tree(bus: Bus, tree_chunks: Sequence[scopes_pb2.ScopeChunk], v
     payloads = [chunk.SerializeToString(deterministic=True) for chunk in tree_chunks]
     head = scopes_pb2.ScopeHead(version=version, chunk_count=len(payloads), digest=_digest(payloads))
     while True:
-        revision = 0
-        with contextlib.suppress(KeyNotFoundError):
+        try:
             entry = await bucket.get(HEAD)
+        except KeyNotFoundError as missing:
+            # A head that was removed left a marker, and what replaces it must name the marker's revision.
+            revision = int(missing.entry.revision or 0) if missing.entry else 0
+        else:
             present, revision = scopes_pb2.ScopeHead.FromString(entry.value or b""), int(entry.revision or 0)
             if present == head:
                 return True

@@ -16,10 +16,10 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.workers import Worker
 from services.records.store import requests, scopes
-from services.records.usecases.publish import publish_scopes
+from services.records.usecases.publish import is_published, publish_scopes
 
 POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes wake the publisher
-REPEAT_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
+CHECK_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
 PRUNE_SECONDS: Final = 600.0
 PRUNED_AT_ONCE: Final = 1000
 
@@ -36,7 +36,7 @@ class ScopePublisher:
         self._administrators = administrators
         self._changed = asyncio.Event()
         self._published_day: date | None = None
-        self._published_at = float("-inf")
+        self._checked_at = float("-inf")
         self.worker = Worker("scope-publisher", self._run)
 
     def wake(self) -> None:
@@ -54,10 +54,13 @@ class ScopePublisher:
 
     async def _due(self) -> bool:
         self._changed.clear()
-        elapsed = asyncio.get_running_loop().time() - self._published_at
-        if self._published_day != self._clock.today() or elapsed > REPEAT_SECONDS:
+        if self._published_day != self._clock.today():
             return True
+        now = asyncio.get_running_loop().time()
         async with self._database.connection() as connection:
+            if now - self._checked_at > CHECK_SECONDS:
+                self._checked_at = now
+                return not await is_published(connection, self._bus)
             version, published = await scopes.scope_versions(connection)
         return version != published
 
@@ -65,7 +68,7 @@ class ScopePublisher:
         day = self._clock.today()
         async with self._database.transaction() as connection:
             if await publish_scopes(connection, self._bus, administrators=self._administrators, day=day):
-                self._published_day, self._published_at = day, asyncio.get_running_loop().time()
+                self._published_day = day
 
     async def _wait(self, stop: asyncio.Event) -> None:
         waiting = [asyncio.ensure_future(event.wait()) for event in (stop, self._changed)]

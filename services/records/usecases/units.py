@@ -1,5 +1,6 @@
 """Units stored all or nothing, and told to every service."""
 
+import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +18,8 @@ async def import_units(connection: AsyncConnection, drafts: Sequence[UnitDraft])
     forest = Forest(await units.load_units(connection))
     ids = await units.next_unit_ids(connection, len(drafts))
     try:
-        additions = forest.plan(drafts, ids=ids)
+        # Beside the loop: thousands of units take a second.
+        additions = await asyncio.to_thread(forest.plan, drafts, ids=ids)
     except InvalidUnitError as error:
         raise _invalid(error.unit, vi=error.vi, en=error.en) from error
     if not (additions.units or additions.updated):

@@ -13,6 +13,7 @@ from chassis.errors import Fault, Kind
 from chassis.scopes import Scopes, chunked, publish_tree
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
+from services.records import jobs
 from tests.integration.records.scenes import (
     ADMINISTRATOR,
     COMMUNE,
@@ -213,3 +214,20 @@ async def test_two_replicas_publish_every_version_and_neither_fails(
         async with database.connection() as connection:
             row = (await connection.execute(sa.text("SELECT version, published_version FROM scope_version"))).one()
         assert row.version == row.published_version == 12
+
+
+async def test_a_bucket_that_lost_its_content_is_filled_again(
+    records: Running, bus: Bus, monkeypatch: pytest.MonkeyPatch
+):
+    """A broker that comes back empty is told everything without a restart."""
+    monkeypatch.setattr(jobs, "CHECK_SECONDS", 0.1)
+    bucket = await bus.key_value("scopes")
+    await bucket.purge("head")
+    scopes = Scopes(bus)
+
+    async def filled() -> bool:
+        return await scopes.refresh()
+
+    await poll_until(filled)
+    assert len(scopes.tree) == len(PLACES)
+    assert records.scopes.tree.version == scopes.tree.version
