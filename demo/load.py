@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from demo import places, province, school
 from demo.province import SCALES, School
+from deploy.local.demo import DIRECTOR
 from deploy.local.issuer import Issuer
 from examples.school_system import Outcome, SchoolSystem
 
@@ -79,7 +80,7 @@ class Department:
 
 def grants(schools: Iterable[School]) -> Iterator[tuple[str, str, str]]:
     """Yield who may do what: the director, the provincial IOC, vendors, an officer a commune, a head a school."""
-    yield "giam-doc", "director", "gso:48"
+    yield DIRECTOR, "director", "gso:48"
     yield "ioc-tinh", "provincial_ioc", "gso:48"
     for source in SOURCES:
         yield source, "integrator", "gso:48"

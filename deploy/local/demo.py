@@ -12,6 +12,7 @@ from deploy.local.issuer import Issuer
 from deploy.local.processes import Process
 from deploy.local.settings import CHECKOUT, FleetSettings
 
+DIRECTOR = "giam-doc"  # The subject to whom the demo gives the whole province.
 SCALES = ("tiny", "default", "province", "merged")
 
 

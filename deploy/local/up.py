@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from rich.console import Console
 
-from deploy.local.demo import load_if_empty
+from deploy.local.demo import DIRECTOR, load_if_empty
 from deploy.local.detached import Detached
 from deploy.local.fleet import Fleet
 from deploy.local.folder import DataFolder
@@ -95,8 +95,13 @@ async def _detach(settings: FleetSettings, options: Options, folder: DataFolder,
 
 
 def how_to_reach(gateway: str, settings: FleetSettings) -> str:
-    """What a newcomer tries first. The console's link signs in by its fragment, which no server sees."""
-    token = Issuer(DataFolder(settings.data).keys).mint(settings.administrator, lifetime=timedelta(hours=12))
+    """What a newcomer tries first. The console's link signs in by its fragment, which no server sees.
+
+    It signs in as the demo's director, who has an inbox, or as the administrator where no demo was loaded.
+    """
+    folder = DataFolder(settings.data)
+    subject = DIRECTOR if folder.demo() else settings.administrator
+    token = Issuer(folder.keys).mint(subject, lifetime=timedelta(hours=12))
     return f"""
   Console   http://{gateway}/#token={token}
   API page  http://{gateway}/docs

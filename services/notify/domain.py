@@ -81,6 +81,19 @@ def newest(news: Iterable[News]) -> list[Matter]:
     return [kept[alert_id] for alert_id in sorted(kept)]
 
 
+# Roles as staff call them; a role without a name here is shown by its code.
+ROLE_NAMES = {
+    "administrator": "Quản trị hệ thống",
+    "director": "Lãnh đạo ngành",
+    "officer": "Chuyên viên phụ trách",
+    "auditor": "Người kiểm tra",
+    "head_teacher": "Hiệu trưởng",
+    "clerk": "Nhân viên văn thư",
+    "integrator": "Đơn vị kết nối dữ liệu",
+    "provincial_ioc": "Trung tâm điều hành của tỉnh",
+}
+
+
 def because(role: str, unit_name: str) -> str:
-    """Why somebody is told: the role held, and where."""
-    return f"{role} tại {unit_name}"
+    """Why somebody is told, in Vietnamese: the role held, and where."""
+    return f"{ROLE_NAMES.get(role, role)} tại {unit_name}"

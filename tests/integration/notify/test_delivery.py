@@ -55,9 +55,9 @@ async def test_contacts_of_the_unit_and_of_the_units_above_are_told_and_nobody_e
         subject: [n.because for n in await inbox(database, subject)] for subject in ("head", "officer", "director")
     }
     assert reasons == {
-        "head": ["head_teacher tại TH Ái Nghĩa"],
-        "officer": ["officer tại Huyện Đại Lộc"],
-        "director": ["director tại Tỉnh Quảng Nam"],
+        "head": ["Hiệu trưởng tại TH Ái Nghĩa"],
+        "officer": ["Chuyên viên phụ trách tại Huyện Đại Lộc"],
+        "director": ["Lãnh đạo ngành tại Tỉnh Quảng Nam"],
     }
     assert await inbox(database, "other-officer") == []
     [notice] = await inbox(database, "head")
@@ -77,7 +77,7 @@ async def test_somebody_with_two_roles_is_told_once_by_the_nearest(database):
     twice = scenes.grants()
     twice[0].subject = "officer"
     audience = audience_in(scenes.tree(grants=twice), NOW.date())
-    assert [r.because for r in audience(("officer", "director"), SCHOOL)] == ["officer tại Huyện Đại Lộc"]
+    assert [r.because for r in audience(("officer", "director"), SCHOOL)] == ["Chuyên viên phụ trách tại Huyện Đại Lộc"]
 
 
 async def test_the_same_raising_in_another_event_delivers_nothing_twice(database):

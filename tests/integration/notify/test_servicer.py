@@ -54,7 +54,7 @@ async def test_a_notice_says_what_how_grave_and_why_me(bus, stub_of):
     """All an official needs to decide whether to act."""
     [notice] = await _told(bus, stub_of("officer"), change("RAISED"))
     assert (notice.title_vi, notice.unit_name) == ("Lớp 1A có 40 học sinh", "TH Ái Nghĩa")
-    assert (notice.severity, notice.because) == ("warning", "officer tại Huyện Đại Lộc")
+    assert (notice.severity, notice.because) == ("warning", "Chuyên viên phụ trách tại Huyện Đại Lộc")
     assert (notice.state, notice.resolved, notice.alert_id) == (notify_pb2.NOTICE_STATE_UNREAD, False, 7)
 
 

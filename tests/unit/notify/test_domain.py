@@ -44,4 +44,4 @@ def test_who_holds_a_role_on_every_unit_is_told_so():
     everywhere = scenes.grants()
     everywhere[0].unit_id = 0
     audience = audience_in(scenes.tree(grants=everywhere), NOW.date())
-    assert [recipient.because for recipient in audience(("director",), SCHOOL)] == ["director tại mọi đơn vị"]
+    assert [recipient.because for recipient in audience(("director",), SCHOOL)] == ["Lãnh đạo ngành tại mọi đơn vị"]
