@@ -36,6 +36,7 @@ class Unread:
 
     problem: Problem
     key: str = ""
+    school: str = ""  # As it says itself, if it does.
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Checked:
             index = self.first + len(self.states)
             self.states.append(RowState.REJECTED)
             if isinstance(row, Unread):
-                self.refuse(index, row.problem, key=row.key, school_id=0)
+                known = find(row.school) if row.school else 0
+                self.refuse(index, row.problem, key=row.key, school_id=known if isinstance(known, int) else 0)
                 continue
             problem = _broken(row, found, how) if (found := violations_of(row)) else None
             problem = problem or _unruly(row, how)
@@ -127,11 +129,12 @@ def make(raw: Raw, profile: Profile) -> Row | Unread:
     try:
         fields = profile.read(raw)
     except RowRefusedError as refused:
-        return Unread(refused.problem, refused.key)
+        return Unread(refused.problem, refused.key, refused.school)
     try:
         return Row(**fields)
     except (TypeError, ValueError):
-        return Unread(_unfit(fields, profile), problems.shortened(str(fields.get("key", ""))))
+        key, school = str(fields.get("key", "")), str(fields.get("school", ""))
+        return Unread(_unfit(fields, profile), problems.shortened(key), school)
 
 
 def content_of(row: Row) -> str:

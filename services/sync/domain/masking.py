@@ -19,7 +19,8 @@ def masked(content: str, shown: Shown) -> str:
         return f"{HIDDEN} ({len(content)} ký tự không đọc được)"
     if not isinstance(row, dict):
         return HIDDEN
-    return json.dumps(_mask(row, shown), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(_mask(row, shown), ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace").decode()  # A row may be refused just because it holds half a letter.
 
 
 def _mask(value: Any, shown: Shown | None) -> Any:

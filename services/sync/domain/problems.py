@@ -27,12 +27,13 @@ class Problem:
 
 
 class RowRefusedError(Exception):
-    """A row that cannot be read; carries what is wrong with it, and its key where that could be made out."""
+    """A row that cannot be read: what is wrong with it, and its key and school as far as they can be made out."""
 
-    def __init__(self, problem: Problem, *, key: str = "") -> None:
+    def __init__(self, problem: Problem, *, key: str = "", school: str = "") -> None:
         super().__init__(problem.reason)
         self.problem = problem
         self.key = key
+        self.school = school
 
 
 def not_json(line: int, *, why: str) -> Problem:

@@ -6,6 +6,7 @@ object and our typed core has no place for goes to `further` as it came. Refuses
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
@@ -73,6 +74,7 @@ class TableProfile:
         for name, entry in table["row"].items():
             envelope[name] = _Slot(_LATER if entry.get("fallback") else _ROW, entry["to"], _reader(entry))
             self._labels.setdefault(entry["to"], f"{name} ({entry['label']})")
+        self._envelope = envelope
         self._objects = {
             kind: self._compile(entry, envelope=envelope, row=table["row"]) for kind, entry in table["objects"].items()
         }
@@ -88,15 +90,26 @@ class TableProfile:
         kind = raw.get(self._object)
         spec = self._objects.get(kind) if kind.__class__ is str else None
         if spec is None:
-            raise RowRefusedError(problems.unknown_object(self._object, kind, self._objects))
+            raise RowRefusedError(
+                problems.unknown_object(self._object, kind, self._objects), school=self._school_hint(raw)
+            )
         try:
             return _read(spec, raw)
         except _CannotReadError as error:
-            raise RowRefusedError(self._problem(spec, error), key=_key_hint(spec, raw)) from None
+            problem = self._problem(spec, error)
+            raise RowRefusedError(problem, key=_key_hint(spec, raw), school=self._school_hint(raw)) from None
 
     def label(self, path: str) -> str:
         """What a sender calls the field at our path; indexes in the path do not matter."""
         return self._labels.get(path, "")
+
+    def _school_hint(self, raw: Raw) -> str:
+        """The school of a row that cannot be read, so that it is kept where that school sees it."""
+        for name, slot in self._envelope.items():
+            if slot.target == "school" and raw.get(name):
+                with suppress(Unreadable):
+                    return str(slot.reader(raw[name]))
+        return ""
 
     def _compile(self, entry: Mapping[str, Any], *, envelope: Mapping[str, _Slot], row: Mapping[str, Any]) -> _Object:
         record, slots = entry["record"], dict(envelope)

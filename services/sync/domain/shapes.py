@@ -46,11 +46,12 @@ class OwnProfile:
 
     def read(self, raw: Raw) -> Fields:
         """Make the fields of a row; raises `RowRefusedError`."""
-        key = raw.get("key")
+        key, school = raw.get("key"), raw.get("school")
         try:
             return _read(self._shape, raw, "")
         except RowRefusedError as refused:
             refused.key = problems.shortened(key) if isinstance(key, str) else ""
+            refused.school = school if isinstance(school, str) else ""
             raise
 
     def label(self, path: str) -> str:  # noqa: ARG002 (the names are ours: nothing to add)

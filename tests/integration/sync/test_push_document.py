@@ -205,3 +205,28 @@ async def test_a_document_cut_between_its_slices_is_repeated_without_harm(
     assert (answer.outcome.accepted_count, answer.outcome.rejected_count) == (5_099, 1)
     assert await here.count("pupil", of="records") == 5_099
     assert await here.count("quarantined_row") == 1
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
+async def test_texts_no_database_holds_are_refused_row_by_row(here: World, content_type: str) -> None:
+    """NUL and half a surrogate pair, in a core field, beyond it, in a key or a name: neighbours are stored."""
+    hostile = ["\0", "\ud800"]
+    rows = [moet_pupil("HS1")]
+    for sign in hostile:
+        rows += [
+            moet_pupil("HSA", HO_TEN=f"A{sign}"),
+            moet_pupil("HSB", TEN_ME=f"B{sign}"),
+            moet_pupil(f"HSC{sign}"),
+            moet_pupil("HSD") | {f"TEN{sign}": "x"},
+            moet_pupil("HSE", TRUONG_ID=f"1{sign}"),
+            moet_pupil("HSF", DOI_TUONG=f"X{sign}"),
+        ]
+    lines = [json.dumps(row) for row in [*rows, moet_pupil("HS2")]]
+    whole = json.dumps({"rows": [json.loads(line) for line in lines]})
+    content = whole if content_type == "application/json" else "\n".join(lines)
+    answer = await (await here.sync()).PushDocument(document(content.encode(), content_type=content_type))
+    assert list(answer.outcome.states) == [ACCEPTED, *[REJECTED] * 12, ACCEPTED]
+    assert all(problem.message for problem in answer.outcome.problems)
+    assert await here.count("quarantined_row") == 12
+    shown = await (await here.sync()).ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A))
+    assert len(shown.rows) >= 1

@@ -146,10 +146,11 @@ async def test_quarantined_rows_are_masked_and_seen_by_their_school(here: World)
         moet_pupil("HS1", MA_KHOI="44", MA_CONG_DAN_ID="049214000123"),
         moet_pupil("HS2", TRUONG_ID="000"),
         moet_pupil("HS3", TRUONG_ID=SCHOOL_C[5:], MA_GIOI_TINH="x"),
+        moet_pupil("HS4", TRUONG_ID=SCHOOL_C[5:], NGAY_SINH="31/02/2015"),
     ]
     await stub.PushDocument(document(ndjson(rows), unit=PROVINCE, batch_id="q"))
     everywhere = await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=PROVINCE))
-    assert [row.problem.key for row in everywhere.rows] == ["HS3.2026", "HS2.2026", "HS1.2026"]
+    assert [row.problem.key for row in everywhere.rows] == ["HS4", "HS3.2026", "HS2.2026", "HS1.2026"]
     own = await (await here.sync(CLERK)).ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A))
     (row,) = own.rows
     assert (row.source, row.batch_id, row.state, row.problem.reason) == ("vnedu", "q", 4, "INVALID_FIELD")
@@ -158,6 +159,10 @@ async def test_quarantined_rows_are_masked_and_seen_by_their_school(here: World)
     assert shown["MA_KHOI"] == "44"
     for name in ("HO_TEN", "NGAY_SINH", "MA_CONG_DAN_ID", "TEN_ME"):
         assert shown[name] == "•••"
+    theirs = await (await here.sync(OFFICER)).ListQuarantinedRows(
+        sync_pb2.ListQuarantinedRowsRequest(unit=OTHER_COMMUNE)
+    )
+    assert [row.problem.key for row in theirs.rows] == ["HS4", "HS3.2026"], "unreadable ones too"
     some = await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=PROVINCE, reason="UNKNOWN_SCHOOL"))
     assert [row.problem.key for row in some.rows] == ["HS2.2026"]
 
