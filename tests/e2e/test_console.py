@@ -40,7 +40,7 @@ async def _visiting(world: World, *, token: str | None, unit: str = "", **screen
             context: BrowserContext = await browser.new_context(**({"locale": "vi-VN"} | screen))
             page = await context.new_page()
             complaints: list[str] = []
-            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
             page.on("console", lambda message: complaints.append(message.text) if "Policy" in message.text else None)
             fragment = "&".join([*([f"token={token}"] if token else []), *([f"unit={unit}"] if unit else [])])
             await page.goto(f"http://{world.fleet.gateway}/#{fragment}")

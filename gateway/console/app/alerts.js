@@ -13,8 +13,12 @@ const RECOUNT_MS = 400;
 
 export function alerts({ unit, onCounts, onState, onError }) {
   const list = h("ol", { class: "feed" }, h("li", { class: "muted" }, t("loading")));
-  const element = h("section", { class: "panel alerts", "aria-labelledby": "alerts-title" },
-    h("header", {}, h("h2", { id: "alerts-title" }, t("alerts"))), list);
+  const element = h(
+    "section",
+    { class: "panel alerts", "aria-labelledby": "alerts-title" },
+    h("header", {}, h("h2", { id: "alerts-title" }, t("alerts"))),
+    list,
+  );
   const found = new Map();
   const opened = new Set();
   let recount;
@@ -36,15 +40,21 @@ export function alerts({ unit, onCounts, onState, onError }) {
   async function count() {
     const { counts = [] } = await ask(unitPath(unit.id, "/alerts:count"));
     const standing = counts.filter((one) => one.state !== RESOLVED);
-    const of = (severity) => standing.filter((one) => !severity || one.severity === severity).reduce((sum, one) => sum + Number(one.count), 0);
+    const of = (severity) =>
+      standing.filter((one) => !severity || one.severity === severity).reduce((sum, one) => sum + Number(one.count), 0);
     onCounts({ critical: of("SEVERITY_CRITICAL"), warning: of("SEVERITY_WARNING"), total: of("") });
   }
 
   function watch() {
-    const newest = [...found.values()].reduce((most, one) => (BigInt(one.position) > most ? BigInt(one.position) : most), 0n);
+    const newest = [...found.values()].reduce(
+      (most, one) => (BigInt(one.position) > most ? BigInt(one.position) : most),
+      0n,
+    );
     stopWatching();
     stopWatching = follow(unitPath(unit.id, "/alerts:watch"), {
-      resume: "after", position: newest ? String(newest) : "", onState,
+      resume: "after",
+      position: newest ? String(newest) : "",
+      onState,
       onItem(alert) {
         found.set(alert.alert_id, alert);
         show();
@@ -68,14 +78,40 @@ export function alerts({ unit, onCounts, onState, onError }) {
     const severity = SEVERITY[alert.severity] ?? "info";
     const resolved = alert.state === RESOLVED;
     const taken = alert.state === "ALERT_STATE_ACKNOWLEDGED";
-    return h("li", { class: `entry ${severity}${resolved ? " over" : ""}`, "data-alert": alert.alert_id },
-      h("span", { class: "mark", title: t(severity) }, icon(resolved ? "check" : severity === "info" ? "info" : severity), h("span", { class: "unseen" }, t(severity))),
-      h("div", { class: "body" },
-        h("button", { class: "head plain", "aria-expanded": String(opened.has(alert.alert_id)), onclick: () => open(alert.alert_id) }, bilingual(alert, "title")),
-        h("p", { class: "muted" }, alert.unit_name, " · ", h("time", { dateTime: alert.create_time, title: instant(alert.create_time) }, ago(alert.create_time)),
-          taken ? ` · ${t("acknowledged")} ${alert.acknowledged_by ? t("by", { n: alert.acknowledged_by }) : ""}` : "", resolved ? ` · ${t("resolved")}` : ""),
-        opened.has(alert.alert_id) ? h("div", { class: "letter" }, h("p", {}, bilingual(alert, "body"))) : ""),
-      resolved || taken ? "" : h("button", { onclick: (event) => take(alert, event.currentTarget) }, t("acknowledge")));
+    return h(
+      "li",
+      { class: `entry ${severity}${resolved ? " over" : ""}`, "data-alert": alert.alert_id },
+      h(
+        "span",
+        { class: "mark", title: t(severity) },
+        icon(resolved ? "check" : severity === "info" ? "info" : severity),
+        h("span", { class: "unseen" }, t(severity)),
+      ),
+      h(
+        "div",
+        { class: "body" },
+        h(
+          "button",
+          {
+            class: "head plain",
+            "aria-expanded": String(opened.has(alert.alert_id)),
+            onclick: () => open(alert.alert_id),
+          },
+          bilingual(alert, "title"),
+        ),
+        h(
+          "p",
+          { class: "muted" },
+          alert.unit_name,
+          " · ",
+          h("time", { dateTime: alert.create_time, title: instant(alert.create_time) }, ago(alert.create_time)),
+          taken ? ` · ${t("acknowledged")} ${alert.acknowledged_by ? t("by", { n: alert.acknowledged_by }) : ""}` : "",
+          resolved ? ` · ${t("resolved")}` : "",
+        ),
+        opened.has(alert.alert_id) ? h("div", { class: "letter" }, h("p", {}, bilingual(alert, "body"))) : "",
+      ),
+      resolved || taken ? "" : h("button", { onclick: (event) => take(alert, event.currentTarget) }, t("acknowledge")),
+    );
   }
 
   function open(id) {
@@ -87,7 +123,10 @@ export function alerts({ unit, onCounts, onState, onError }) {
   async function take(alert, button) {
     button.disabled = true;
     try {
-      const done = await ask(unitPath(alert.unit_id, `/alerts/${alert.alert_id}:acknowledge`), { method: "POST", body: { etag: alert.etag } });
+      const done = await ask(unitPath(alert.unit_id, `/alerts/${alert.alert_id}:acknowledge`), {
+        method: "POST",
+        body: { etag: alert.etag },
+      });
       found.set(alert.alert_id, done.alert);
       show();
       await count();
@@ -98,5 +137,11 @@ export function alerts({ unit, onCounts, onState, onError }) {
   }
 
   load();
-  return { element, stop: () => { clearTimeout(recount); stopWatching(); } };
+  return {
+    element,
+    stop: () => {
+      clearTimeout(recount);
+      stopWatching();
+    },
+  };
 }

@@ -12,14 +12,42 @@ async function start() {
   const described = await response.json();
   schemas = described.components.schemas;
   const operations = Object.entries(described.paths).flatMap(([path, verbs]) =>
-    Object.entries(verbs).map(([verb, operation]) => ({ path, verb, ...operation })));
-  const tags = described.tags.map((tag) => ({ ...tag, operations: operations.filter((one) => one.tags.includes(tag.name)) }));
-  replace(content, h("div", { class: "reference" },
-    h("nav", { "aria-label": "Operations" }, tags.flatMap((tag) => [h("b", {}, tag.name), ...tag.operations.map((one) => h("a", { href: `#${one.operationId}` }, name(one)))])),
-    h("div", {},
-      h("h1", {}, `${described.info.title} ${described.info.version}`),
-      described.info.description.split("\n\n").map((text) => h("p", { class: "muted" }, prose(text))),
-      tags.map((tag) => h("section", {}, h("h2", {}, tag.name), h("p", { class: "muted" }, prose(tag.description)), tag.operations.map(card))))));
+    Object.entries(verbs).map(([verb, operation]) => ({ path, verb, ...operation })),
+  );
+  const tags = described.tags.map((tag) => ({
+    ...tag,
+    operations: operations.filter((one) => one.tags.includes(tag.name)),
+  }));
+  replace(
+    content,
+    h(
+      "div",
+      { class: "reference" },
+      h(
+        "nav",
+        { "aria-label": "Operations" },
+        tags.flatMap((tag) => [
+          h("b", {}, tag.name),
+          ...tag.operations.map((one) => h("a", { href: `#${one.operationId}` }, name(one))),
+        ]),
+      ),
+      h(
+        "div",
+        {},
+        h("h1", {}, `${described.info.title} ${described.info.version}`),
+        described.info.description.split("\n\n").map((text) => h("p", { class: "muted" }, prose(text))),
+        tags.map((tag) =>
+          h(
+            "section",
+            {},
+            h("h2", {}, tag.name),
+            h("p", { class: "muted" }, prose(tag.description)),
+            tag.operations.map(card),
+          ),
+        ),
+      ),
+    ),
+  );
   document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
@@ -28,20 +56,58 @@ const name = (operation) => operation.operationId.split("_")[1];
 function card(operation) {
   const [body] = Object.entries(operation.requestBody?.content ?? {});
   const answer = operation.responses["200"];
-  return h("article", { class: "operation panel", id: operation.operationId },
+  return h(
+    "article",
+    { class: "operation panel", id: operation.operationId },
     h("h3", {}, h("span", { class: `verb ${operation.verb}` }, operation.verb), operation.path),
     operation.description.split("\n\n").map((text) => h("p", {}, prose(text))),
-    operation.parameters.length ? h("div", { class: "scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, ["Parameter", "In", "Type", ""].map((text) => h("th", { scope: "col" }, text)))),
-      h("tbody", {}, operation.parameters.map(parameter)))) : "",
+    operation.parameters.length
+      ? h(
+          "div",
+          { class: "scroll" },
+          h(
+            "table",
+            {},
+            h(
+              "thead",
+              {},
+              h(
+                "tr",
+                {},
+                ["Parameter", "In", "Type", ""].map((text) => h("th", { scope: "col" }, text)),
+              ),
+            ),
+            h("tbody", {}, operation.parameters.map(parameter)),
+          ),
+        )
+      : "",
     h("pre", {}, curl(operation, body)),
-    body ? h("details", {}, h("summary", {}, `Body: ${Object.keys(operation.requestBody.content).join(", ")}`), h("pre", {}, sample(body[1].schema))) : "",
-    h("details", {}, h("summary", {}, `Answer: ${answer.description}`), h("pre", {}, sample(answer.content["application/json"].schema))));
+    body
+      ? h(
+          "details",
+          {},
+          h("summary", {}, `Body: ${Object.keys(operation.requestBody.content).join(", ")}`),
+          h("pre", {}, sample(body[1].schema)),
+        )
+      : "",
+    h(
+      "details",
+      {},
+      h("summary", {}, `Answer: ${answer.description}`),
+      h("pre", {}, sample(answer.content["application/json"].schema)),
+    ),
+  );
 }
 
 function parameter(one) {
-  return h("tr", {}, h("td", {}, h("code", {}, one.name), one.required ? " *" : ""), h("td", {}, one.in), h("td", {}, type(one.schema)),
-    h("td", {}, prose(one.description)));
+  return h(
+    "tr",
+    {},
+    h("td", {}, h("code", {}, one.name), one.required ? " *" : ""),
+    h("td", {}, one.in),
+    h("td", {}, type(one.schema)),
+    h("td", {}, prose(one.description)),
+  );
 }
 
 function type(schema) {
@@ -57,9 +123,15 @@ const resolve = (schema) => (schema.$ref ? schemas[schema.$ref.split("/").pop()]
 const prose = (text = "") => text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
 
 function curl({ verb, path, parameters }, body) {
-  const filled = parameters.some((one) => one.name === "unit" || one.name === "parent") ? path.replace(/{(unit|parent)}/, "gso:48") : path;
-  const required = parameters.filter((one) => one.in === "query" && (one.required || one.name === "unit")).map((one) => `${one.name}=${one.name === "unit" ? "gso:48" : "…"}`);
-  const lines = [`curl -H "authorization: Bearer $TOKEN" '${location.origin}${filled}${required.length ? `?${required.join("&")}` : ""}'`];
+  const filled = parameters.some((one) => one.name === "unit" || one.name === "parent")
+    ? path.replace(/{(unit|parent)}/, "gso:48")
+    : path;
+  const required = parameters
+    .filter((one) => one.in === "query" && (one.required || one.name === "unit"))
+    .map((one) => `${one.name}=${one.name === "unit" ? "gso:48" : "…"}`);
+  const lines = [
+    `curl -H "authorization: Bearer $TOKEN" '${location.origin}${filled}${required.length ? `?${required.join("&")}` : ""}'`,
+  ];
   if (verb !== "get") lines[0] = lines[0].replace("curl", `curl -X ${verb.toUpperCase()}`);
   if (body) lines.push(`  -H 'content-type: ${body[0]}' --data-binary @body.json`);
   return lines.join(" \\\n");
@@ -73,10 +145,16 @@ function sample(schema) {
     if (found.enum) return JSON.stringify(found.enum[1] ?? found.enum[0]);
     if (found.type === "array") return `[${draw(found.items, depth, above)}]`;
     if (found.type === "object" && found.properties && depth < 5) {
-      const inner = Object.entries(found.properties).map(([field, value]) => `${"  ".repeat(depth + 1)}"${field}": ${draw(value, depth + 1, [...above, key])}`);
+      const inner = Object.entries(found.properties).map(
+        ([field, value]) => `${"  ".repeat(depth + 1)}"${field}": ${draw(value, depth + 1, [...above, key])}`,
+      );
       return inner.length ? `{\n${inner.join(",\n")}\n${"  ".repeat(depth)}}` : "{}";
     }
-    return { string: found.format ? `"<${found.format}>"` : '"…"', integer: "0", number: "0.0", boolean: "false" }[found.type] ?? "{…}";
+    return (
+      { string: found.format ? `"<${found.format}>"` : '"…"', integer: "0", number: "0.0", boolean: "false" }[
+        found.type
+      ] ?? "{…}"
+    );
   };
   return draw(schema, 0, []);
 }

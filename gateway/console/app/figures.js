@@ -26,7 +26,10 @@ let catalogue;
 export async function counting() {
   catalogue ??= ask("/v1/indicators", { query: { page_size: 1000 } })
     .then((found) => new Map(found.indicators.map((one) => [one.code, one])))
-    .catch(() => { catalogue = undefined; return new Map(); });
+    .catch(() => {
+      catalogue = undefined;
+      return new Map();
+    });
   return catalogue;
 }
 

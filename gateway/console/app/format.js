@@ -16,7 +16,11 @@ export const percent = (part, whole) =>
 export function instant(text) {
   if (!text) return "";
   return new Intl.DateTimeFormat(locale(), {
-    timeZone: ZONE, day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit",
+    timeZone: ZONE,
+    day: "2-digit",
+    month: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
   }).format(new Date(text));
 }
 
@@ -29,7 +33,11 @@ export function ago(text) {
   if (!text) return "";
   const seconds = Math.round((Date.now() - new Date(text)) / 1000);
   if (seconds < 60) return t("justNow");
-  const [size, name] = [[86400, "day"], [3600, "hour"], [60, "minute"]].find(([length]) => seconds >= length);
+  const [size, name] = [
+    [86400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+  ].find(([length]) => seconds >= length);
   return new Intl.RelativeTimeFormat(language(), { numeric: "always" }).format(-Math.floor(seconds / size), name);
 }
 

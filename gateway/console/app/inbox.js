@@ -14,8 +14,13 @@ export function inbox({ onState, onError }) {
   const badge = h("span", { class: "badge", hidden: true, "aria-live": "polite" });
   const list = h("ol", { class: "feed" }, h("li", { class: "muted" }, t("loading")));
   const more = h("button", { class: "quiet wide", hidden: true, onclick: () => load(true) }, t("more"));
-  const element = h("section", { class: "panel inbox", id: "inbox", "aria-labelledby": "inbox-title" },
-    h("header", {}, h("h2", { id: "inbox-title" }, t("inbox")), badge), list, more);
+  const element = h(
+    "section",
+    { class: "panel inbox", id: "inbox", "aria-labelledby": "inbox-title" },
+    h("header", {}, h("h2", { id: "inbox-title" }, t("inbox")), badge),
+    list,
+    more,
+  );
   const found = new Map();
   const opened = new Set();
   let next = "";
@@ -45,10 +50,15 @@ export function inbox({ onState, onError }) {
   }
 
   function watch() {
-    const newest = [...found.values()].reduce((most, one) => (BigInt(one.position) > most ? BigInt(one.position) : most), 0n);
+    const newest = [...found.values()].reduce(
+      (most, one) => (BigInt(one.position) > most ? BigInt(one.position) : most),
+      0n,
+    );
     stopWatching();
     stopWatching = follow("/v1/me/notices:watch", {
-      resume: "after", position: newest ? String(newest) : "", onState,
+      resume: "after",
+      position: newest ? String(newest) : "",
+      onState,
       onItem(notice) {
         found.set(notice.notice_id, notice);
         show();
@@ -68,16 +78,48 @@ export function inbox({ onState, onError }) {
     const unread = notice.state === UNREAD;
     const severity = ["critical", "warning"].includes(notice.severity) ? notice.severity : "info";
     const open = opened.has(notice.notice_id);
-    const toggle = h("button", { class: "head plain", "aria-expanded": String(open), onclick: () => read(notice) }, bilingual(notice, "title"));
-    return h("li", { class: `entry ${severity}${unread ? " unread" : ""}${notice.resolved ? " over" : ""}`, "data-notice": notice.notice_id },
-      h("span", { class: "mark", title: t(severity) }, icon(notice.resolved ? "check" : severity === "info" ? "info" : severity), h("span", { class: "unseen" }, t(severity))),
-      h("div", { class: "body" }, toggle,
-        h("p", { class: "muted" }, notice.unit_name, " · ", h("time", { dateTime: notice.create_time, title: instant(notice.create_time) }, ago(notice.create_time)),
-          notice.resolved ? ` · ${t("resolved")}` : ""),
-        open ? h("div", { class: "letter" }, h("p", {}, bilingual(notice, "body")), notice.because ? h("p", { class: "muted" }, `${t("because")}: ${notice.because}`) : "") : ""),
+    const toggle = h(
+      "button",
+      { class: "head plain", "aria-expanded": String(open), onclick: () => read(notice) },
+      bilingual(notice, "title"),
+    );
+    return h(
+      "li",
+      {
+        class: `entry ${severity}${unread ? " unread" : ""}${notice.resolved ? " over" : ""}`,
+        "data-notice": notice.notice_id,
+      },
+      h(
+        "span",
+        { class: "mark", title: t(severity) },
+        icon(notice.resolved ? "check" : severity === "info" ? "info" : severity),
+        h("span", { class: "unseen" }, t(severity)),
+      ),
+      h(
+        "div",
+        { class: "body" },
+        toggle,
+        h(
+          "p",
+          { class: "muted" },
+          notice.unit_name,
+          " · ",
+          h("time", { dateTime: notice.create_time, title: instant(notice.create_time) }, ago(notice.create_time)),
+          notice.resolved ? ` · ${t("resolved")}` : "",
+        ),
+        open
+          ? h(
+              "div",
+              { class: "letter" },
+              h("p", {}, bilingual(notice, "body")),
+              notice.because ? h("p", { class: "muted" }, `${t("because")}: ${notice.because}`) : "",
+            )
+          : "",
+      ),
       notice.state === CONFIRMED
         ? h("span", { class: "muted done" }, icon("check"), t("confirmed"))
-        : h("button", { onclick: (event) => change(notice, "acknowledge", event.currentTarget) }, t("confirm")));
+        : h("button", { onclick: (event) => change(notice, "acknowledge", event.currentTarget) }, t("confirm")),
+    );
   }
 
   function read(notice) {
@@ -101,5 +143,11 @@ export function inbox({ onState, onError }) {
   }
 
   load();
-  return { element, stop: () => { clearTimeout(recount); stopWatching(); } };
+  return {
+    element,
+    stop: () => {
+      clearTimeout(recount);
+      stopWatching();
+    },
+  };
 }

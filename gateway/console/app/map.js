@@ -14,18 +14,34 @@ let shapes;
 
 export function communeMap({ name, open }) {
   const place = h("div", { class: "map", role: "img", "aria-label": t("mapOf", { name }) });
-  const choice = h("select", { "aria-label": t("figure"), onchange: () => paint() },
-    CHOICES.map((code) => h("option", { value: code }, t(code))));
-  const element = h("section", { class: "panel mapped", hidden: true, "aria-labelledby": "map-title" },
-    h("header", {}, h("h2", { id: "map-title" }, t("map")), choice), place, h("p", { class: "muted" }, t("islands")));
+  const choice = h(
+    "select",
+    { "aria-label": t("figure"), onchange: () => paint() },
+    CHOICES.map((code) => h("option", { value: code }, t(code))),
+  );
+  const element = h(
+    "section",
+    { class: "panel mapped", hidden: true, "aria-labelledby": "map-title" },
+    h("header", {}, h("h2", { id: "map-title" }, t("map")), choice),
+    place,
+    h("p", { class: "muted" }, t("islands")),
+  );
   let known = [];
   let chart;
+  let stopped = false;
 
   async function show(rows, codes) {
-    shapes ??= fetch(SHAPES).then((response) => (response.ok ? response.json() : null)).catch(() => null);
+    shapes ??= fetch(SHAPES)
+      .then((response) => (response.ok ? response.json() : null))
+      .catch(() => null);
     const found = await shapes;
+    if (stopped) return; // The page shows another unit by now.
     const byId = new Map(rows.map((row) => [row.id, row]));
-    known = (found?.features ?? []).map(({ properties }) => ({ ...properties, id: codes.get(properties.code), row: byId.get(codes.get(properties.code)) }));
+    known = (found?.features ?? []).map(({ properties }) => ({
+      ...properties,
+      id: codes.get(properties.code),
+      row: byId.get(codes.get(properties.code)),
+    }));
     element.hidden = !known.some((one) => one.row);
     if (element.hidden) return;
     if (!window.echarts.getMap("communes")) window.echarts.registerMap("communes", found, CORNER);
@@ -37,32 +53,72 @@ export function communeMap({ name, open }) {
     const ink = inks();
     const label = { show: true, color: ink.muted, fontSize: 11, position: "bottom" };
     const data = known.map(({ name: said, id, row }) => ({
-      name: said, id, row, value: row ? value(row, code) : undefined, ...(said === ISLANDS ? { label } : {}),
+      name: said,
+      id,
+      row,
+      value: row ? value(row, code) : undefined,
+      ...(said === ISLANDS ? { label } : {}),
     }));
     const values = data.map((one) => one.value).filter((one) => one !== undefined);
     const most = Math.max(1, ...values);
     const least = code === "class_size_mean" ? Math.floor(Math.min(...values, most)) : 0;
     const share = code === "schools_connected_share";
-    const ramp = code === "classes_oversize" ? [ink.warnLow, ink.warn] : share ? [ink.warn, ink.quiet, ink.strong] : [ink.quiet, ink.strong];
+    const ramp =
+      code === "classes_oversize"
+        ? [ink.warnLow, ink.warn]
+        : share
+          ? [ink.warn, ink.quiet, ink.strong]
+          : [ink.quiet, ink.strong];
     chart ??= draw(place, paint);
     chart.off("click");
-    chart.on("click", ({ data: one }) => one?.id && open(one.id));
-    chart.setOption({
-      animation: false, textStyle: { fontFamily: ink.font },
-      tooltip: { backgroundColor: ink.panel, borderColor: ink.line, textStyle: { color: ink.text }, formatter: ({ data: one, name: place }) => tip(one, place) },
-      visualMap: {
-        min: least, max: share ? 100 : most, calculable: false, itemWidth: 10, itemHeight: 90, left: 8, bottom: 8, inRange: { color: ramp },
-        textStyle: { color: ink.muted, fontSize: 11 }, text: [share ? "100 %" : number(most), number(least)],
+    chart.on("click", ({ data: one }) => one?.id && setTimeout(open, 0, one.id));
+    chart.setOption(
+      {
+        animation: false,
+        textStyle: { fontFamily: ink.font },
+        tooltip: {
+          backgroundColor: ink.panel,
+          borderColor: ink.line,
+          textStyle: { color: ink.text },
+          formatter: ({ data: one, name: place }) => tip(one, place),
+        },
+        visualMap: {
+          min: least,
+          max: share ? 100 : most,
+          calculable: false,
+          itemWidth: 10,
+          itemHeight: 90,
+          left: 8,
+          bottom: 8,
+          inRange: { color: ramp },
+          textStyle: { color: ink.muted, fontSize: 11 },
+          text: [share ? "100 %" : number(most), number(least)],
+        },
+        series: [
+          {
+            type: "map",
+            map: "communes",
+            roam: false,
+            data,
+            selectedMode: false,
+            aspectScale: 0.96,
+            layoutCenter: ["53%", "50%"],
+            layoutSize: "100%",
+            itemStyle: { areaColor: ink.empty, borderColor: ink.panel, borderWidth: 0.7 },
+            emphasis: { label: { show: false }, itemStyle: { areaColor: ink.accent, borderColor: ink.text } },
+          },
+        ],
       },
-      series: [{
-        type: "map", map: "communes", roam: false, data, selectedMode: false, aspectScale: 0.96, layoutCenter: ["53%", "50%"], layoutSize: "100%",
-        itemStyle: { areaColor: ink.empty, borderColor: ink.panel, borderWidth: 0.7 },
-        emphasis: { label: { show: false }, itemStyle: { areaColor: ink.accent, borderColor: ink.text } },
-      }],
-    }, true);
+      true,
+    );
   }
 
-  return { element, show, stop: () => chart?.dispose() };
+  function stop() {
+    stopped = true;
+    chart?.dispose();
+  }
+
+  return { element, show, stop };
 }
 
 function value(row, code) {
@@ -74,9 +130,20 @@ function tip(one, place) {
   if (!one?.row) return h("span", {}, place);
   const { row } = one;
   const parts = [
-    [t("pupils"), number(row.pupils)], [t("classes"), number(row.classes)],
-    [t("schools_connected"), row.schools ? `${number(row.schools_connected ?? 0)}/${number(row.schools)} (${percent(row.schools_connected ?? 0, row.schools)})` : "–"],
+    [t("pupils"), number(row.pupils)],
+    [t("classes"), number(row.classes)],
+    [
+      t("schools_connected"),
+      row.schools
+        ? `${number(row.schools_connected ?? 0)}/${number(row.schools)} (${percent(row.schools_connected ?? 0, row.schools)})`
+        : "–",
+    ],
     [t("classes_oversize"), number(row.classes_oversize)],
   ];
-  return h("div", { class: "tip" }, h("b", {}, row.name), parts.map(([said, figure]) => h("div", {}, h("span", {}, said), h("span", {}, figure))));
+  return h(
+    "div",
+    { class: "tip" },
+    h("b", {}, row.name),
+    parts.map(([said, figure]) => h("div", {}, h("span", {}, said), h("span", {}, figure))),
+  );
 }

@@ -11,27 +11,45 @@ export function overview() {
   const tiles = new Map(TILES.map((code) => [code, tile(code)]));
   const alerts = tile("openAlerts");
   const time = h("p", { class: "asof" });
-  const element = h("section", { class: "tiles", "aria-label": t("title") },
-    [...tiles.values(), alerts].map((one) => one.element));
+  const element = h(
+    "section",
+    { class: "tiles", "aria-label": t("title") },
+    [...tiles.values(), alerts].map((one) => one.element),
+  );
 
   function figures({ figures: found, changed, dataTime }) {
     const value = (code) => shown(found.get(code));
     const whole = found.get("schools");
-    const [connected, schools, pupils, classes, staff] =
-      ["schools_connected", "schools", "pupils", "classes", "staff"].map(value);
+    const [connected, schools, pupils, classes, staff] = [
+      "schools_connected",
+      "schools",
+      "pupils",
+      "classes",
+      "staff",
+    ].map(value);
     tiles.get("schools_connected").show(number(connected), schools ? t("ofRequired", { n: number(schools) }) : "", {
-      share: schools ? connected / schools : undefined, note: schools ? percent(connected, schools) : "",
+      share: schools ? connected / schools : undefined,
+      note: schools ? percent(connected, schools) : "",
     });
-    tiles.get("pupils").show(number(pupils), said("girls", value("girls_share"), (share) => `${number(share, 1)} %`));
-    tiles.get("classes").show(number(classes), said("perClass", value("class_size_mean")),
-      { warn: value("classes_oversize") ? t("oversize", { n: number(value("classes_oversize")) }) : "" });
+    tiles.get("pupils").show(
+      number(pupils),
+      said("girls", value("girls_share"), (share) => `${number(share, 1)} %`),
+    );
+    tiles
+      .get("classes")
+      .show(number(classes), said("perClass", value("class_size_mean")), {
+        warn: value("classes_oversize") ? t("oversize", { n: number(value("classes_oversize")) }) : "",
+      });
     tiles.get("staff").show(number(staff), said("pupilsPerStaff", staff ? pupils / staff : undefined));
     for (const code of changed) tiles.get(code)?.flash();
     const basis = whole ?? found.get("pupils");
-    replace(time, dataTime ? `${t("dataTime")} ${clock(dataTime)}` : t("noData"),
+    replace(
+      time,
+      dataTime ? `${t("dataTime")} ${clock(dataTime)}` : t("noData"),
       basis?.expected_school_count
         ? ` · ${t("reporting", { a: number(basis.reporting_school_count), b: number(basis.expected_school_count) })}`
-        : "");
+        : "",
+    );
   }
 
   function openAlerts({ critical, warning, total }) {
@@ -51,8 +69,16 @@ function tile(code) {
   const rule = h("div", { class: "rule", popover: "auto", id: `rule-${code}` });
   const ask = h("button", { class: "quiet small", "aria-label": `${t("howCounted")}: ${t(code)}` }, icon("info"));
   ask.addEventListener("click", () => explain(code, rule));
-  const element = h("article", { class: "tile", "data-tile": code },
-    h("header", {}, h("h2", {}, t(code)), code === "openAlerts" ? "" : ask), value, meter, note, extra, rule);
+  const element = h(
+    "article",
+    { class: "tile", "data-tile": code },
+    h("header", {}, h("h2", {}, t(code)), code === "openAlerts" ? "" : ask),
+    value,
+    meter,
+    note,
+    extra,
+    rule,
+  );
 
   return {
     element,
@@ -74,8 +100,11 @@ function tile(code) {
 
 async function explain(code, rule) {
   const indicator = (await counting()).get(code);
-  replace(rule, h("h3", {}, t(code)),
+  replace(
+    rule,
+    h("h3", {}, t(code)),
     h("p", {}, indicator ? bilingual(indicator, "counting_rule") : t("noData")),
-    indicator?.source_document ? h("p", { class: "muted" }, `${t("source")}: ${indicator.source_document}`) : "");
+    indicator?.source_document ? h("p", { class: "muted" }, `${t("source")}: ${indicator.source_document}`) : "",
+  );
   rule.showPopover();
 }

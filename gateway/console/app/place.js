@@ -3,7 +3,7 @@
 import { ask, unitPath } from "./api.js";
 
 const RANK = ["province", "department", "district", "commune", "school"];
-const rank = (kind) => (RANK.indexOf(kind) + 1 || RANK.length + 1);
+const rank = (kind) => RANK.indexOf(kind) + 1 || RANK.length + 1;
 
 export const chosen = () => new URLSearchParams(location.hash.slice(1)).get("unit") ?? "";
 
@@ -15,7 +15,8 @@ export async function own() {
   const [{ subject, grants = [] }, site] = await Promise.all([ask("/v1/me/grants"), ask("/console.json")]);
   const homes = new Map();
   for (const grant of grants)
-    if (grant.unit_id !== "0") homes.set(grant.unit_id, { id: grant.unit_id, name: grant.unit_name, kind: grant.unit_kind });
+    if (grant.unit_id !== "0")
+      homes.set(grant.unit_id, { id: grant.unit_id, name: grant.unit_name, kind: grant.unit_kind });
   const found = [...homes.values()].sort((a, b) => rank(a.kind) - rank(b.kind) || a.name.localeCompare(b.name, "vi"));
   if (grants.some((grant) => grant.unit_id === "0") && site.home_unit) {
     const home = await unitOf(site.home_unit).catch(() => null);

@@ -14,16 +14,37 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
   let delay = FIRST_DELAY_MS;
   let controller = new AbortController();
 
-  const pause = (ms) => new Promise((done) => {
-    const timer = setTimeout(done, ms);
-    controller.signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
-    window.addEventListener("online", () => { clearTimeout(timer); done(); }, { once: true });
-  });
-  const seen = () => new Promise((done) => {
-    const look = () => { if (!document.hidden || stopped) { document.removeEventListener("visibilitychange", look); done(); } };
-    document.addEventListener("visibilitychange", look);
-    look();
-  });
+  const pause = (ms) =>
+    new Promise((done) => {
+      const timer = setTimeout(done, ms);
+      controller.signal.addEventListener(
+        "abort",
+        () => {
+          clearTimeout(timer);
+          done();
+        },
+        { once: true },
+      );
+      window.addEventListener(
+        "online",
+        () => {
+          clearTimeout(timer);
+          done();
+        },
+        { once: true },
+      );
+    });
+  const seen = () =>
+    new Promise((done) => {
+      const look = () => {
+        if (!document.hidden || stopped) {
+          document.removeEventListener("visibilitychange", look);
+          done();
+        }
+      };
+      document.addEventListener("visibilitychange", look);
+      look();
+    });
 
   function take(message) {
     if (message.item) {
@@ -39,10 +60,16 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
 
   async function once() {
     const resumed = position ? { [resume]: position } : {};
-    const response = await fetch(address(path, { ...query, ...resumed }), { headers: headers(), signal: controller.signal });
+    const response = await fetch(address(path, { ...query, ...resumed }), {
+      headers: headers(),
+      signal: controller.signal,
+    });
     if (!response.ok) throw await refusal(response);
     let watchdog;
-    const alive = () => { clearTimeout(watchdog); watchdog = setTimeout(() => controller.abort(), QUIET_MS); };
+    const alive = () => {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => controller.abort(), QUIET_MS);
+    };
     try {
       alive();
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -55,7 +82,12 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
         const lines = (rest + value).split("\n");
         rest = lines.pop();
         for (const line of lines.filter((one) => one.trim())) {
-          if (first) { first = false; delay = FIRST_DELAY_MS; onState("live"); onOpen(); }
+          if (first) {
+            first = false;
+            delay = FIRST_DELAY_MS;
+            onState("live");
+            onOpen();
+          }
           if (!take(JSON.parse(line))) return;
         }
       }
@@ -76,7 +108,10 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
         if (stopped) return;
         if (GONE.includes(error.reason)) position = "";
         // What is refused once is refused again: only a new token or another unit helps.
-        else if ([400, 401, 403, 404].includes(error.status)) { onState("refused", error); return; }
+        else if ([400, 401, 403, 404].includes(error.status)) {
+          onState("refused", error);
+          return;
+        }
       }
       if (stopped) return;
       onState("connecting");

@@ -8,19 +8,56 @@ import { communeMap } from "./map.js";
 import { t } from "./texts.js";
 
 const FIRST_ROWS = 12;
-const INDICATORS = ["schools", "schools_connected", "pupils", "classes", "staff", "class_size_mean", "classes_oversize"];
-const BELOW = { province: ["commune", "school"], department: ["school"], district: ["commune", "school"], commune: ["school"] };
+const INDICATORS = [
+  "schools",
+  "schools_connected",
+  "pupils",
+  "classes",
+  "staff",
+  "class_size_mean",
+  "classes_oversize",
+];
+const BELOW = {
+  province: ["commune", "school"],
+  department: ["school"],
+  district: ["commune", "school"],
+  commune: ["school"],
+};
 const COLUMNS = ["pupils", "classes", "staff", "class_size_mean", "classes_oversize"];
 
 export function units({ unit, open, onError }) {
   const kinds = BELOW[unit.kind] ?? [];
   const state = { kind: kinds[0], sort: "pupils", all: false, rows: [], codes: new Map() };
   const map = unit.kind === "province" ? communeMap({ name: unit.name, open }) : null;
-  const table = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("byUnit") }, h("p", { class: "muted" }, t("loading")));
-  const choice = h("div", { class: "choice", role: "group", "aria-label": t("breakdown") },
-    kinds.map((kind) => h("button", { "data-kind": kind, onclick: () => { state.kind = kind; state.all = false; load(); } }, t(kind))));
-  const element = h("section", { class: "panel units", "aria-labelledby": "units-title" },
-    h("header", {}, h("h2", { id: "units-title" }, t("byUnit")), kinds.length > 1 ? choice : ""), table);
+  const table = h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": t("byUnit") },
+    h("p", { class: "muted" }, t("loading")),
+  );
+  const choice = h(
+    "div",
+    { class: "choice", role: "group", "aria-label": t("breakdown") },
+    kinds.map((kind) =>
+      h(
+        "button",
+        {
+          "data-kind": kind,
+          onclick: () => {
+            state.kind = kind;
+            state.all = false;
+            load();
+          },
+        },
+        t(kind),
+      ),
+    ),
+  );
+  const element = h(
+    "section",
+    { class: "panel units", "aria-labelledby": "units-title" },
+    h("header", {}, h("h2", { id: "units-title" }, t("byUnit")), kinds.length > 1 ? choice : ""),
+    table,
+  );
 
   async function load() {
     if (!state.kind) return;
@@ -39,7 +76,9 @@ export function units({ unit, open, onError }) {
 
   async function shapes() {
     if (!state.codes.size) {
-      const found = await ask(unitPath(unit.id, "/children"), { query: { recursive: true, kinds: "commune", page_size: 1000 } });
+      const found = await ask(unitPath(unit.id, "/children"), {
+        query: { recursive: true, kinds: "commune", page_size: 1000 },
+      });
       for (const one of found.units ?? []) {
         const alias = one.aliases?.find((text) => text.startsWith("gso:"));
         if (alias) state.codes.set(alias.slice(4), one.unit_id);
@@ -53,34 +92,93 @@ export function units({ unit, open, onError }) {
     const sorted = [...state.rows].sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name, "vi"));
     const seen = state.all ? sorted : sorted.slice(0, FIRST_ROWS);
     const most = Math.max(1, ...sorted.map((row) => row.pupils ?? 0));
-    replace(table,
-      h("table", {},
+    replace(
+      table,
+      h(
+        "table",
+        {},
         h("caption", { class: "unseen" }, t("byUnit")),
-        h("thead", {}, h("tr", {}, heading("name"), state.kind === "school" ? "" : heading("schools_connected"), COLUMNS.map(heading))),
-        h("tbody", {}, seen.map((row) => line(row, most)))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            heading("name"),
+            state.kind === "school" ? "" : heading("schools_connected"),
+            COLUMNS.map(heading),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          seen.map((row) => line(row, most)),
+        ),
+      ),
       sorted.length > FIRST_ROWS
-        ? h("button", { class: "quiet wide", onclick: () => { state.all = !state.all; show(); } },
-            state.all ? t("showLess") : t("showAll", { n: number(sorted.length) }))
+        ? h(
+            "button",
+            {
+              class: "quiet wide",
+              onclick: () => {
+                state.all = !state.all;
+                show();
+              },
+            },
+            state.all ? t("showLess") : t("showAll", { n: number(sorted.length) }),
+          )
         : "",
-      sorted.length ? "" : h("p", { class: "muted" }, t("noData")));
+      sorted.length ? "" : h("p", { class: "muted" }, t("noData")),
+    );
   }
 
   function heading(code) {
     const on = state.sort === code;
-    return h("th", { scope: "col", class: code === "name" ? "" : "figure", title: t(code), "aria-sort": on ? (code === "name" ? "ascending" : "descending") : "none" },
-      h("button", { class: "sort", onclick: () => { state.sort = code; show(); } }, t(`short_${code}`) || t(code)));
+    return h(
+      "th",
+      {
+        scope: "col",
+        class: code === "name" ? "" : "figure",
+        title: t(code),
+        "aria-sort": on ? (code === "name" ? "ascending" : "descending") : "none",
+      },
+      h(
+        "button",
+        {
+          class: "sort",
+          onclick: () => {
+            state.sort = code;
+            show();
+          },
+        },
+        t(`short_${code}`) || t(code),
+      ),
+    );
   }
 
   function line(row, most) {
-    const link = h("a", { href: `#unit=${row.id}`, onclick: (event) => { event.preventDefault(); open(row.id); } }, row.name);
-    return h("tr", {},
+    const link = h(
+      "a",
+      {
+        href: `#unit=${row.id}`,
+        onclick: (event) => {
+          event.preventDefault();
+          open(row.id);
+        },
+      },
+      row.name,
+    );
+    return h(
+      "tr",
+      {},
       h("th", { scope: "row" }, link),
       state.kind === "school" ? "" : h("td", { class: "figure" }, connected(row)),
       h("td", { class: "figure barred" }, bar((row.pupils ?? 0) / most), h("span", {}, number(row.pupils))),
       h("td", { class: "figure" }, number(row.classes)),
       h("td", { class: "figure" }, number(row.staff)),
       h("td", { class: "figure" }, number(row.class_size_mean, 1)),
-      h("td", { class: row.classes_oversize ? "figure warn" : "figure faint" }, number(row.classes_oversize)));
+      h("td", { class: row.classes_oversize ? "figure warn" : "figure faint" }, number(row.classes_oversize)),
+    );
   }
 
   load();
@@ -96,8 +194,11 @@ function bar(share) {
 function connected(row) {
   if (!row.schools) return h("span", { class: "faint" }, "–");
   const full = row.schools_connected === row.schools;
-  return h("span", { class: full ? "" : "warn", title: percent(row.schools_connected, row.schools) },
-    `${number(row.schools_connected ?? 0)}/${number(row.schools)}`);
+  return h(
+    "span",
+    { class: full ? "" : "warn", title: percent(row.schools_connected, row.schools) },
+    `${number(row.schools_connected ?? 0)}/${number(row.schools)}`,
+  );
 }
 
 function rows(figures) {
