@@ -41,15 +41,13 @@ def consumers(database: Database, bus: Bus) -> list[Consumer]:
 
 
 async def follow_records(connection: AsyncConnection, events: Sequence[Event]) -> None:
-    """Handle `records-changed`. History and news are announced apart, since history notifies nobody."""
+    """Handle `records-changed`, history and news apart."""
     rows: dict[bool, list[convert.FactRow]] = {}
     for event in events:
         message = records_pb2.RecordsChanged.FromString(event.data)
         first = convert.first_position(event.headers)
         rows.setdefault(message.backfill, []).extend(await convert.fact_rows(message.changes, first=first))
-    newest = max(event.time for event in events)
-    for backfill, changed in rows.items():
-        await projecting.follow_records(connection, changed, backfill=backfill, data_time=newest)
+    await projecting.follow_batch(connection, rows, data_time=max(event.time for event in events))
 
 
 async def follow_connections(connection: AsyncConnection, events: Sequence[Event]) -> None:

@@ -6,7 +6,7 @@ give. The schools' locks make the differences of two writers follow each other; 
 makes versions rise in the order of commits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +34,15 @@ class Changed:
     classes: Sequence[ClassFigures] = ()
 
 
+async def hold_schools(connection: AsyncConnection, schools: Iterable[int]) -> None:
+    """Lock schools until the transaction ends.
+
+    Whoever merges more than once in a transaction holds all schools first: each merge takes the head, and who has the
+    head must not wait for a school whose holder waits for the head.
+    """
+    await lock_keys(connection, schools, space=SCHOOL_LOCKS)
+
+
 async def merge(
     connection: AsyncConnection, rows: Sequence[FactRow], *, data_time: datetime | None = None, again: bool = False
 ) -> Changed:
@@ -45,7 +54,7 @@ async def merge(
         if data_time is not None:
             await connection.execute(_ADVANCE, {"steps": 0, "data_time": data_time})
         return Changed()
-    await lock_keys(connection, (row[0] for row in rows), space=SCHOOL_LOCKS)
+    await hold_schools(connection, (row[0] for row in rows))
     await _prepare(connection)
     await copy_rows(connection, "pg_temp.incoming", FACT_COLUMNS, rows)
     merged = await connection.execute(_MERGE_FACTS, {"again": int(again)})
@@ -69,7 +78,7 @@ async def connect_schools(
     data_time: datetime | None,
 ) -> None:
     """Note when schools first and last sent something: rows of school, first and last time; repeats change nothing."""
-    await lock_keys(connection, (school for school, _, _ in connections), space=SCHOOL_LOCKS)
+    await hold_schools(connection, (school for school, _, _ in connections))
     ids, first, last = zip(*connections, strict=True) if connections else ((), (), ())
     given = {"schools": list(ids), "first": list(first), "last": list(last)}
     fresh = await connection.scalar(_COUNT_NEWLY_CONNECTED, given)

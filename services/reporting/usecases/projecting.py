@@ -1,6 +1,6 @@
 """Follows changes: projections, and the event that tells what became of the figures, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +25,15 @@ async def follow_records(
     changed = await projection.merge(connection, rows, data_time=data_time, again=again)
     await announce(connection, changed, backfill=backfill)
     return changed
+
+
+async def follow_batch(
+    connection: AsyncConnection, batch: Mapping[bool, Sequence[FactRow]], *, data_time: datetime
+) -> None:
+    """Follow history (True) and news (False) of one batch; they are announced apart, since history notifies nobody."""
+    await projection.hold_schools(connection, (row[0] for rows in batch.values() for row in rows))
+    for backfill, rows in batch.items():
+        await follow_records(connection, rows, backfill=backfill, data_time=data_time)
 
 
 async def follow_connections(
