@@ -7,6 +7,7 @@ what `build` opened is closed in reverse → telemetry is flushed. A worker that
 import argparse
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -145,6 +146,7 @@ async def _serve(
             building = asyncio.ensure_future(build(settings, resources))
             if not await _before(stop, building):
                 return 0
+            _spare_the_collector()
             async with _running(service, building.result(), settings) as running:
                 await _first_of(stop, running.died)
                 log.info("stopping", action="server.stopping", died=running.died.is_set())
@@ -257,6 +259,16 @@ async def _first_of(*events: asyncio.Event) -> None:
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for one in waiting:
         one.cancel()
+
+
+def _spare_the_collector() -> None:
+    """Keep the garbage collector from looking at every row of a batch, and at what was made at start, again and again.
+
+    Requests make thousands of tuples that die at once; without this the collector takes a tenth of a bulk request.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _before(stop: asyncio.Event, building: asyncio.Future[App]) -> bool:

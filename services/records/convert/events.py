@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf.descriptor import FieldDescriptor
 from iocedu.records.v1 import records_pb2, resources_pb2
 
 from services.records.convert.incoming import Batch
@@ -28,25 +29,56 @@ class Packed:
 async def pack_changes(batch: Batch, accepted: Sequence[Accepted]) -> list[Packed]:
     """Pack the stored rows into events of at most 1,000 changes and 256 kB, in the order they were sent."""
     packed: list[Packed] = []
-    source, rows = batch.source, batch.rows
-    event = records_pb2.RecordsChanged(backfill=batch.backfill)
-    add, count, size = event.changes.add, 0, 0
+    begun = records_pb2.RecordsChanged(backfill=batch.backfill).SerializeToString()
+    heads: dict[tuple[int, ObjectSpec], bytes] = {}
+    rows = batch.rows
+    parts, count, size = [begun], 0, 0
     for index, school_id, spec in accepted:
         row = rows[index]
-        weight = row.ByteSize() + len(source)
-        if count and (count >= MOST_CHANGES or size + weight > MOST_BYTES):
-            packed.append(Packed(event.SerializeToString(), count))
-            event = records_pb2.RecordsChanged(backfill=batch.backfill)
-            add, count, size = event.changes.add, 0, 0
+        body = (_tombstone(row, spec) if row.deleted else row).SerializeToString()
+        head = heads.get((school_id, spec))
+        if head is None:
+            head = heads[school_id, spec] = _head(batch, school_id, spec)
+        if count and (count >= MOST_CHANGES or size + len(body) > MOST_BYTES):
+            packed.append(Packed(b"".join(parts), count))
+            parts, count, size = [begun], 0, 0
             await asyncio.sleep(0)
-        count, size = count + 1, size + weight
-        change = add()
-        change.school_id, change.source = school_id, source
-        change.type = spec.number  # type: ignore[assignment]  # a number of the enum
-        change.row.CopyFrom(_tombstone(row, spec) if row.deleted else row)
+        # A message is the concatenation of its fields: writing the two lengths here is three times as fast as copying
+        # every row into a change and the changes into an event.
+        length = _varint(len(body))
+        change = _varint(len(head) + len(_ROW) + len(length) + len(body))
+        parts += (_CHANGES, change, head, _ROW, length, body)
+        count, size = count + 1, size + len(head) + len(body)
     if count:
-        packed.append(Packed(event.SerializeToString(), count))
+        packed.append(Packed(b"".join(parts), count))
     return packed
+
+
+def _head(batch: Batch, school_id: int, spec: ObjectSpec) -> bytes:
+    """What all changes of one school and type begin with."""
+    change = records_pb2.Change(school_id=school_id, source=batch.source)
+    change.type = spec.number  # type: ignore[assignment]  # a number of the enum
+    return change.SerializeToString()
+
+
+def _varint(number: int) -> bytes:
+    """A length as messages carry it: seven bits a byte, the highest bit says that more follow."""
+    if number < 0x80:
+        return _ONE_BYTE[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
+    return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))  # rows are shorter than two million
+
+
+def _tag(field: FieldDescriptor) -> bytes:
+    """What stands before a nested message of this field."""
+    length_follows = 2
+    return _varint(field.number << 3 | length_follows)
+
+
+_ONE_BYTE: Final = [bytes((number,)) for number in range(0x80)]
+_CHANGES: Final = _tag(records_pb2.RecordsChanged.DESCRIPTOR.fields_by_name["changes"])
+_ROW: Final = _tag(records_pb2.Change.DESCRIPTOR.fields_by_name["row"])
 
 
 def _tombstone(row: resources_pb2.Row, spec: ObjectSpec) -> resources_pb2.Row:

@@ -36,9 +36,9 @@ class Column:
     kind: Kind = Kind.TEXT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ObjectSpec:
-    """One type of record."""
+    """One type of record. There are six; they are looked up by identity, for each row."""
 
     number: int  # value of the interface's ObjectType
     collection: str  # name of the collection in the interface
