@@ -47,13 +47,12 @@ async def opened(keys: Keys, folder: Path, *, backend: str, wait: bool = True, *
         listen=address,
         admin=admin,
         backends={"parrot": backend},
-        jwks=keys.jwks,
         issuer=ISSUER,
         audience=AUDIENCE,
         reflection="parrot",
         access_log=str(folder / "access.log"),
         descriptors=DESCRIPTORS,
-        **changes,
+        **({"jwks": keys.jwks} | changes),
     )
     config = folder / "envoy.json"
     config.write_text(json.dumps(bootstrap(edge)), "utf-8")

@@ -62,6 +62,8 @@ class Parrot(parrot_pb2_grpc.ParrotServiceServicer):  # type: ignore[name-define
                 metadata={"word": request.word},
                 violations=[FieldViolation("word", "NOT_NOW", "chưa được", "not yet")],
             )
+        if request.word == "slow":
+            await asyncio.sleep(30)
         if request.word == "gone" and self.heard.count("gone") < 3:
             raise Fault(Kind.UNAVAILABLE, "UNAVAILABLE", vi="Không có.", en="Gone.")
         return self._answer(request)

@@ -189,6 +189,16 @@ async def test_too_many_requests_are_exhaustion_per_caller(own_keys, parrot, tmp
         assert fault.retry_after is not None
 
 
+async def test_a_service_that_is_too_slow_is_a_timeout(own_keys, parrot, tmp_path):
+    """Nobody waits for ever: 504 and DEADLINE_EXCEEDED, over REST too, where a caller named no deadline."""
+    async with (
+        opened(own_keys, tmp_path, backend=parrot[0], limits=Limits(unary_seconds=1)) as hasty,
+        httpx.AsyncClient(base_url=hasty.url, trust_env=False, timeout=10) as caller,
+    ):
+        answer = await caller.get("/v1/perches/low/words/slow", headers=_bearer(own_keys.token("an")))
+        assert (answer.status_code, answer.json()["code"]) == (504, grpc.StatusCode.DEADLINE_EXCEEDED.value[0])
+
+
 async def test_a_service_that_is_away_is_unavailable_and_health_says_so(own_keys, tmp_path):
     """503 and UNAVAILABLE with a delay; /healthz is down, /livez and the console still answer."""
     async with (

@@ -1,6 +1,9 @@
 """What operators put around the edge: a certificate of their own, a scraper for its metrics."""
 
+import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,6 +67,41 @@ async def test_with_a_certificate_rest_and_grpc_are_encrypted_on_the_one_port(
         async with httpx.AsyncClient(trust_env=False) as caller:
             with pytest.raises(httpx.TransportError):
                 await caller.get(f"http://localhost:{port}/livez")
+
+
+@asynccontextmanager
+async def _publishing(text: bytes) -> AsyncIterator[str]:
+    """Answer every request with one JSON document; yields the address."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: "
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + str(len(text)).encode() + b"\r\n\r\n" + text)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.fixture
+def published(own_keys):
+    """The public keys as their issuer publishes them."""
+    return Path(own_keys.jwks).read_bytes()
+
+
+async def test_keys_can_come_from_the_identity_providers_address(own_keys, published, parrot, tmp_path: Path):
+    """Fetched when Envoy starts; who is signed by them passes, who is not does not."""
+    async with (
+        _publishing(published) as address,
+        opened(own_keys, tmp_path, backend=parrot[0], jwks=f"http://{address}/keys") as door,
+        httpx.AsyncClient(base_url=door.url, trust_env=False) as caller,
+    ):
+        signed = {"authorization": f"Bearer {own_keys.token('an')}"}
+        assert (await caller.get("/v1/perches/low/words/hello", headers=signed)).json()["subject"] == "an"
+        forged = {"authorization": f"Bearer {own_keys.token('an')[:-4]}AAAA"}
+        assert (await caller.get("/v1/perches/low/words/hello", headers=forged)).status_code == 401
 
 
 async def test_metrics_can_be_scraped_and_nothing_else(own_keys, parrot, tmp_path: Path):
