@@ -55,7 +55,6 @@ async def connections_changed(bus: Bus) -> list[sync_pb2.ConnectionsChanged]:
 
 async def test_schools_of_the_tree_are_waited_for_from_the_start(here: World, bus: Bus) -> None:
     """A school that never sent has a connection, and who listens was told."""
-    await poll_until(lambda: here.count("connection"))
     answer = await (await here.sync()).ListConnections(asking())
     assert {one.school_name: (one.state, one.must_connect) for one in answer.connections} == {
         "Trường THCS Nguyễn Du": (NEVER, True),
@@ -201,7 +200,7 @@ async def test_a_batch_is_found_by_its_unit_id_and_source(here: World) -> None:
 async def test_a_unit_that_is_no_school_has_no_connection(here: World) -> None:
     """Records refuses its rows; nobody waits for a commune."""
     stub = await here.sync()
-    schools = await poll_until(lambda: here.count("connection"))
+    schools = await here.count("connection")
     answer = await stub.PushRows(push("1", pupil("HS1", school=COMMUNE), unit=COMMUNE))
     assert [problem.reason for problem in answer.outcome.problems] == ["NOT_A_SCHOOL"]
     assert await here.count("connection") == schools

@@ -234,10 +234,17 @@ async def world(
         for one in (app.scopes, scopes):
             await poll_until(partial(_knows_grants, one, clock))
         callers = await stack.enter_async_context(AsyncExitStack())
-        yield World(sync_address, records_address, sync_database, records_database, scopes, keys, clock, callers)
+        here = World(sync_address, records_address, sync_database, records_database, scopes, keys, clock, callers)
+        await poll_until(partial(_waits_for_all, here))
+        yield here
 
 
 def _knows_grants(scopes: Scopes, clock: Clock) -> bool:
     """Whether the last grant of all has arrived."""
     place = scopes.tree.resolve(OTHER_COMMUNE, clock.today())
     return place is not None and scopes.tree.may(OFFICER, ["officer"], place, clock.today())
+
+
+async def _waits_for_all(here: World) -> bool:
+    """Whether the three schools and the group have their connections."""
+    return await here.count("connection") == 4
