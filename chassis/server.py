@@ -31,7 +31,7 @@ from chassis.identity import Verifier
 from chassis.interceptors import Chain
 from chassis.reflection import add_reflection
 from chassis.scopes import Scopes
-from chassis.settings import ServiceSettings, SettingsError, SettingsT, load_settings
+from chassis.settings import DatabaseSettings, ServiceSettings, SettingsError, SettingsT, load_settings
 from chassis.workers import Check, Worker
 
 __all__ = ["AddToServer", "App", "Check", "Command", "Worker", "run", "serving"]
@@ -104,10 +104,10 @@ def run(
         parsers.add_parser(command.name, help=command.help)
     arguments = parser.parse_args()
     try:
-        settings = load_settings(settings_type)
         if arguments.command == "migrate":
-            _migrate(settings, phase=arguments.phase)
+            _migrate(settings_type, phase=arguments.phase)
             return
+        settings = load_settings(settings_type)
         chosen = next((command for command in commands if command.name == arguments.command), None)
         status = uvloop.run(_execute(service, chosen, settings) if chosen else _serve(service, build, settings))
     except (SettingsError, ListenError) as error:
@@ -286,10 +286,11 @@ async def _before(stop: asyncio.Event, building: asyncio.Future[App]) -> bool:
     return False
 
 
-def _migrate(settings: ServiceSettings, *, phase: Any) -> None:
+def _migrate(settings_type: type[ServiceSettings], *, phase: Any) -> None:
     from chassis.migrations_env import migrate  # noqa: PLC0415 (Alembic is not for a serving process)
 
-    spec = find_spec(type(settings).__module__.rpartition(".")[0])
+    settings = load_settings(DatabaseSettings, tolerated=settings_type)
+    spec = find_spec(settings_type.__module__.rpartition(".")[0])
     if spec is None or spec.origin is None:
         raise SettingsError("the service's package cannot be found")
     applied = asyncio.run(migrate(settings.database_url, str(Path(spec.origin).parent / "migrations"), phase))

@@ -4,7 +4,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,8 +16,8 @@ class SettingsError(Exception):
     """The process was started with settings it cannot run with; the message is one line for an operator."""
 
 
-class ServiceSettings(BaseSettings):
-    """Settings that all services share. A service extends this class with its own."""
+class DatabaseSettings(BaseSettings):
+    """What a command needs that touches only the database, such as `migrate`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -27,6 +27,28 @@ class ServiceSettings(BaseSettings):
     database_url_file: Path | None = Field(
         default=None, description="File that holds `database_url`, as secrets are mounted."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret_files(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("database_url_file") and not values.get("database_url"):
+            path = Path(values["database_url_file"])
+            try:
+                values = values | {"database_url": path.read_text(encoding="utf-8").strip()}
+            except OSError as error:
+                raise ValueError(f"{PREFIX}DATABASE_URL_FILE: cannot read {path}: {error.strerror}") from error
+        return values
+
+    @model_validator(mode="after")
+    def _needs_a_database(self) -> Self:
+        if not self.database_url:
+            raise ValueError(f"{PREFIX}DATABASE_URL (or {PREFIX}DATABASE_URL_FILE) is missing")
+        return self
+
+
+class ServiceSettings(DatabaseSettings):
+    """Settings that all services share. A service extends this class with its own."""
+
     nats_url: str = Field(description="NATS with JetStream: nats://host:port; several separated by commas.")
     listen: str = Field(default="127.0.0.1:0", description="host:port to serve gRPC on; port 0 takes a free one.")
     metrics_listen: str = Field(default="", description="host:port of the Prometheus text page; empty: none.")
@@ -49,38 +71,31 @@ class ServiceSettings(BaseSettings):
         default=5.0, gt=0, description="How long calls under way may take when the process stops."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_secret_files(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("database_url_file") and not values.get("database_url"):
-            path = Path(values["database_url_file"])
-            try:
-                values = values | {"database_url": path.read_text(encoding="utf-8").strip()}
-            except OSError as error:
-                raise ValueError(f"{PREFIX}DATABASE_URL_FILE: cannot read {path}: {error.strerror}") from error
-        return values
-
-    @model_validator(mode="after")
-    def _needs_a_database(self) -> "ServiceSettings":
-        if not self.database_url:
-            raise ValueError(f"{PREFIX}DATABASE_URL (or {PREFIX}DATABASE_URL_FILE) is missing")
-        return self
-
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+LoadedT = TypeVar("LoadedT", bound=DatabaseSettings)
 
 
-def load_settings(settings_type: type[SettingsT], environment: Mapping[str, str] | None = None) -> SettingsT:
-    """Read the settings of a service; raises `SettingsError` with one line that names each wrong variable."""
+def load_settings(
+    settings_type: type[LoadedT],
+    environment: Mapping[str, str] | None = None,
+    *,
+    tolerated: type[DatabaseSettings] | None = None,
+) -> LoadedT:
+    """Read the settings of a service; raises `SettingsError` with one line that names each wrong variable.
+
+    Variables of `tolerated` may be there and are not read: a command is run in the environment of its service.
+    """
     environment = os.environ if environment is None else environment
-    known = {f"{PREFIX}{name}".upper() for name in settings_type.model_fields}
+    names = {*settings_type.model_fields, *(tolerated.model_fields if tolerated else ())}
+    known = {f"{PREFIX}{name}".upper() for name in names}
     unknown = sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
     if unknown:
         raise SettingsError(
             "; ".join(f"{name} is not a setting of this service{_hint(name, known)}" for name in unknown)
         )
     try:
-        return settings_type()  # type: ignore[call-arg]  # the fields come from the environment
+        return settings_type()
     except ValidationError as error:
         raise SettingsError("; ".join(_line(dict(item)) for item in error.errors())) from error
 

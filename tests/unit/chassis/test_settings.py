@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, ValidationError
 
-from chassis.settings import ServiceSettings, SettingsError, load_settings
+from chassis.settings import DatabaseSettings, ServiceSettings, SettingsError, load_settings
 
 
 class ToySettings(ServiceSettings):
@@ -91,6 +91,13 @@ def test_without_any_database_url_both_ways_are_named(environment):
     environment(IOCEDU_DATABASE_URL=None)
     with pytest.raises(SettingsError, match=r"IOCEDU_DATABASE_URL \(or IOCEDU_DATABASE_URL_FILE\) is missing"):
         load_settings(ToySettings)
+
+
+def test_a_command_that_touches_only_the_database_needs_nothing_else(environment):
+    """A migration runs with one secret, and also in the whole environment of its service."""
+    environment(IOCEDU_NATS_URL=None, IOCEDU_JWKS=None, IOCEDU_ISSUER=None, IOCEDU_SERVICE_KEY_FILE=None)
+
+    assert load_settings(DatabaseSettings, tolerated=ToySettings).database_url == GOOD["IOCEDU_DATABASE_URL"]
 
 
 def test_settings_are_frozen_and_hide_the_database_password(environment):
