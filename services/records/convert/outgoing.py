@@ -15,7 +15,6 @@ from iocedu.records.v1 import records_pb2, resources_pb2
 
 from services.records.domain.masking import HIDDEN_TEXT, FieldClass, Mask, mask_of, masked
 from services.records.domain.objects import (
-    BY_NUMBER,
     DELETED,
     HEAD,
     KEY,
@@ -51,10 +50,13 @@ def record_of(spec: ObjectSpec, stored: Stored, *, position: int, alias: Alias, 
     return record
 
 
-def add_change(changes: Any, *, position: int, number: int, stored: Stored, alias: Alias, mask: bool) -> None:
-    """Append a record's newest change to a response."""
-    change = changes.add(position=position, school_id=stored[0], type=number, source=stored[4])
-    fill_row(change.row, BY_NUMBER[number], stored, alias=alias, mask=mask)
+def add_change(changes: Any, *, place: tuple[int, ObjectSpec, Stored], alias: Alias, mask: bool) -> None:
+    """Append a record's newest change, given by position, type and the record, to a response."""
+    position, spec, stored = place
+    change = changes.add()
+    change.position, change.school_id, change.type = position, stored[SCHOOL_ID], spec.number
+    change.source = stored[SOURCE]
+    fill_row(change.row, spec, stored, alias=alias, mask=mask)
 
 
 @cache

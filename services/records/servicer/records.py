@@ -1,5 +1,6 @@
 """RecordsService: rows in, records looked up, changes followed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +19,7 @@ from chassis.scope_tree import ScopeTree
 from chassis.scopes import Scopes
 from chassis.streams import envelope
 from chassis.validation import invalid
-from services.records.convert.incoming import read_batch
+from services.records.convert.incoming import SLICE, read_batch
 from services.records.convert.outgoing import add_change, record_of
 from services.records.domain import problems
 from services.records.domain.masking import UNMASKED_ROLES
@@ -26,6 +27,7 @@ from services.records.domain.objects import BY_COLLECTION, SCHOOL_KINDS
 from services.records.domain.problems import Problem
 from services.records.domain.reading import Reading
 from services.records.store import lookup
+from services.records.store.feed import Wanted
 from services.records.usecases.apply import apply_rows
 from services.records.usecases.changes import FeedTip, Page, list_changes
 from services.records.usecases.lookups import Lookups
@@ -113,11 +115,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         page = await self._page(follower, after=request.after, most=most)
         await self._note(follower, page, method="ListChanges")
         response = records_pb2.ListChangesResponse(position=page.position, caught_up=page.caught_up)
-        alias = _aliases(self._scopes.tree, self._clock.today())
-        for position, number, stored in page.changes:
-            add_change(
-                response.changes, position=position, number=number, stored=stored, alias=alias, mask=follower.masked
-            )
+        await self._fill(response, page, follower)
         return response
 
     async def WatchChanges(
@@ -132,12 +130,8 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         while True:
             page = await self._page(follower, after=after, most=STREAM_PAGE)
             await self._note(follower, page, method="WatchChanges")
-            alias = _aliases(self._scopes.tree, self._clock.today())
             holder = records_pb2.ListChangesResponse()
-            for position, number, stored in page.changes:
-                add_change(
-                    holder.changes, position=position, number=number, stored=stored, alias=alias, mask=follower.masked
-                )
+            await self._fill(holder, page, follower)
             for change in holder.changes:
                 yield str(change.position), change
             after = page.position
@@ -149,7 +143,15 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         if follower.unit_id != EVERY_UNIT:
             schools = self._scopes.tree.subtree(follower.unit_id, self._clock.today())
         async with self._database.connection() as connection:
-            return await list_changes(connection, after=after, schools=schools, types=follower.types, most=most)
+            return await list_changes(connection, Wanted(schools, follower.types), after=after, most=most)
+
+    async def _fill(self, response: records_pb2.ListChangesResponse, page: Page, follower: Follower) -> None:
+        """Write a page's changes into a response, leaving the loop to others now and then."""
+        alias = _aliases(self._scopes.tree, self._clock.today())
+        for start in range(0, len(page.changes), SLICE):
+            for place in page.changes[start : start + SLICE]:
+                add_change(response.changes, place=place, alias=alias, mask=follower.masked)
+            await asyncio.sleep(0)
 
     def _follower(self, unit: str, types: Sequence[int]) -> Follower:
         unit_id = _resolve(self._scopes.tree, unit, self._clock.today())

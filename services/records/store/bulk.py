@@ -16,6 +16,7 @@ from chassis.database import copy_rows, lock_keys
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Stored
 from services.records.store.arrays import numbers, texts
+from services.records.store.driver import fetch
 
 SCHOOL_LOCKS: Final = 1  # lock space of schools
 
@@ -32,7 +33,8 @@ async def stored_versions(
     connection: AsyncConnection, spec: ObjectSpec, identities: Sequence[Identity]
 ) -> dict[Identity, Stored]:
     """What is kept of these records, tombstones included; what never was is missing."""
-    found = await connection.execute(_versions(spec), _wanted(identities))
+    schools = numbers([school_id for school_id, _ in identities])
+    found = await fetch(connection, _versions(spec), schools, texts([key for _, key in identities]))
     return {(school_id, key): Stored(version, digest, source) for school_id, key, version, digest, source in found}
 
 
@@ -50,23 +52,21 @@ async def replace_records(connection: AsyncConnection, spec: ObjectSpec, rows: I
 
 async def raise_versions(connection: AsyncConnection, spec: ObjectSpec, versions: Mapping[Identity, int]) -> None:
     """Note higher versions of records whose content stays."""
-    await connection.execute(_raise(spec), {**_wanted(tuple(versions)), "versions": numbers(versions.values())})
-
-
-def _wanted(identities: Sequence[Identity]) -> dict[str, str]:
-    return {"schools": numbers([school for school, _ in identities]), "keys": texts([key for _, key in identities])}
+    parameters = {
+        "schools": numbers([school_id for school_id, _ in versions]),
+        "keys": texts([key for _, key in versions]),
+        "versions": numbers(versions.values()),
+    }
+    await connection.execute(_raise(spec), parameters)
 
 
 # The names in these statements come from the column specs, never from a request.
-_WANTED: Final = "unnest(CAST(CAST(:schools AS text) AS bigint[]), CAST(CAST(:keys AS text) AS text[])"
-
-
 @cache
-def _versions(spec: ObjectSpec) -> sa.TextClause:
-    return sa.text(
+def _versions(spec: ObjectSpec) -> str:
+    return (
         "SELECT held.school_id, held.key, held.version, held.content_hash, held.source"  # noqa: S608
-        f" FROM {_WANTED}) AS wanted(school_id, key) JOIN {spec.field} AS held"
-        ' ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
+        " FROM unnest(CAST($1::text AS bigint[]), CAST($2::text AS text[])) AS wanted(school_id, key)"
+        f' JOIN {spec.field} AS held ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
     )
 
 
@@ -89,6 +89,7 @@ def _replace(spec: ObjectSpec) -> sa.TextClause:
 def _raise(spec: ObjectSpec) -> sa.TextClause:
     return sa.text(
         f"UPDATE {spec.field} AS held SET version = raised.version"  # noqa: S608
-        f" FROM {_WANTED}, CAST(CAST(:versions AS text) AS bigint[])) AS raised(school_id, key, version)"
+        " FROM unnest(CAST(CAST(:schools AS text) AS bigint[]), CAST(CAST(:keys AS text) AS text[]),"
+        " CAST(CAST(:versions AS text) AS bigint[])) AS raised(school_id, key, version)"
         ' WHERE held.school_id = raised.school_id AND held.key = raised.key COLLATE "C"'
     )

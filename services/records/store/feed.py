@@ -5,28 +5,20 @@ the same at any depth and nothing is missed: positions are given in one transact
 """
 
 from collections.abc import Collection, Sequence
-from functools import cache
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.records.domain.objects import BY_NUMBER, ObjectSpec
+from services.records.domain.objects import ObjectSpec
 from services.records.store.arrays import numbers, texts
-from services.records.store.tables import RECORDS, feed, feed_position
+from services.records.store.driver import Record, fetch
+from services.records.store.tables import feed, feed_position
 
 WINDOW: Final = 50_000  # positions looked through for one page, whatever the reader may see of them
 
 Changed = tuple[int, int, str, int]  # school, type, key, version
-
-
-class FeedEntry(NamedTuple):
-    """A place in the feed."""
-
-    position: int
-    school_id: int
-    type: int
-    key: str
 
 
 async def append_feed(connection: AsyncConnection, changes: Sequence[Changed]) -> int:
@@ -72,56 +64,63 @@ async def window_end(connection: AsyncConnection, after: int) -> int | None:
     return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def feed_page(
-    connection: AsyncConnection,
-    *,
-    after: int,
-    until: int | None,
-    schools: Collection[int] | None,
-    types: Collection[int],
-    most: int,
-) -> list[FeedEntry]:
-    """Places after a position and up to another, of the given schools (None: all) and types (none: all), in order."""
-    query = (
-        sa.select(feed.c.position, feed.c.school_id, feed.c.type, feed.c.key)
-        .where(feed.c.position > after)
-        .order_by(feed.c.position)
-        .limit(most)
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far a page of the feed reaches: how many places it holds, the last of them, and of which types they are."""
+
+    count: int
+    last: int
+    types: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The part of the feed that someone reads: schools (None: all) and types (none: all)."""
+
+    schools: Collection[int] | None
+    types: Collection[int] = ()
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self.schools is None and not self.types
+
+    def conditions(self, *, first: int) -> tuple[str, list[object]]:
+        """What a place must be, as conditions whose parameters are numbered from `first`, and their values.
+
+        The schools are joined rather than compared: thousands of them would be searched through for each place.
+        """
+        text, values = "", list[object]()
+        if self.schools is not None:
+            text += f" AND feed.school_id IN (SELECT unnest(${first}::bigint[]))"
+            values.append(list(self.schools))
+        if self.types:
+            text += f" AND feed.type = ANY(${first + len(values)}::smallint[])"
+            values.append(list(self.types))
+        return text, values
+
+
+async def page_extent(connection: AsyncConnection, wanted: Wanted, *, after: int, until: int, most: int) -> Extent:
+    """How far the next `most` places after a position and up to another reach."""
+    conditions, values = wanted.conditions(first=4)
+    statement = (
+        "SELECT count(*), coalesce(max(position), 0), coalesce(array_agg(DISTINCT type), '{}') FROM"  # noqa: S608
+        f" (SELECT position, type FROM feed WHERE position > $1 AND position <= $2{conditions}"
+        " ORDER BY position LIMIT $3) AS page"
     )
-    if until is not None:
-        query = query.where(feed.c.position <= until)
-    if schools is not None:
-        query = query.where(feed.c.school_id == sa.any_(sa.cast(list(schools), sa.ARRAY(sa.BigInteger))))
-    if types:
-        query = query.where(feed.c.type == sa.any_(sa.cast(list(types), sa.ARRAY(sa.SmallInteger))))
-    return [FeedEntry(*row) for row in await connection.execute(query)]
+    ((count, last, types),) = await fetch(connection, statement, after, until, most, *values)
+    return Extent(count, last, tuple(types))
 
 
-async def current_records(
-    connection: AsyncConnection, entries: Sequence[FeedEntry]
-) -> dict[tuple[int, int, str], "sa.Row[tuple[object, ...]]"]:
-    """The records at these places as they are now, by school, type and key."""
-    found: dict[tuple[int, int, str], sa.Row[tuple[object, ...]]] = {}
-    for number in {entry.type for entry in entries}:
-        wanted = [entry for entry in entries if entry.type == number]
-        rows = await connection.execute(
-            _current(BY_NUMBER[number]),
-            {
-                "schools": numbers([entry.school_id for entry in wanted]),
-                "keys": texts([entry.key for entry in wanted]),
-            },
-        )
-        found.update({(row[0], number, row[1]): row for row in rows})
-    return found
-
-
-@cache
-def _current(spec: ObjectSpec) -> sa.TextualSelect:
-    columns = spec.row
-    return sa.text(
-        f"SELECT {', '.join(f'held.{name}' for name in columns)}"  # noqa: S608 (names come from the column specs)
-        " FROM unnest(CAST(CAST(:schools AS text) AS bigint[]), CAST(CAST(:keys AS text) AS text[]))"
-        " AS wanted(school_id, key)"
-        f" JOIN {spec.field} AS held"
-        ' ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
-    ).columns(*(RECORDS[spec.field].c[name] for name in columns))
+async def changed_records(
+    connection: AsyncConnection, wanted: Wanted, spec: ObjectSpec, *, after: int, until: int
+) -> list[Record]:
+    """Position and record, as it is now, of each place of one type after a position and up to another, in order."""
+    conditions, values = replace(wanted, types=(spec.number,)).conditions(first=3)
+    columns = ", ".join(f"held.{name}" for name in spec.row)
+    statement = (
+        f"SELECT feed.position, {columns} FROM feed"  # noqa: S608 (names come from the column specs)
+        f" JOIN {spec.field} AS held ON held.school_id = feed.school_id AND held.key = feed.key"
+        f" WHERE feed.position > $1 AND feed.position <= $2{conditions} ORDER BY feed.position"
+    )
+    return await fetch(connection, statement, after, until, *values)

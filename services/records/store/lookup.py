@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.names import search_name
 from services.records.domain.objects import ObjectSpec
+from services.records.store.driver import fetch
 from services.records.store.tables import RECORDS, feed
 
 Identity = tuple[int, str]
@@ -19,15 +20,8 @@ async def records_by_key(
     connection: AsyncConnection, spec: ObjectSpec, identities: Sequence[Identity]
 ) -> dict[Identity, Stored]:
     """Records of one type by school and key; what never was is missing."""
-    rows = await connection.execute(
-        _by_key(spec),
-        {
-            "number": spec.number,
-            "schools": [school for school, _ in identities],
-            "keys": [key for _, key in identities],
-        },
-    )
-    return {(row[0], row[1]): row for row in rows}
+    schools, keys = [school_id for school_id, _ in identities], [key for _, key in identities]
+    return {(row[0], row[1]): row for row in await fetch(connection, _by_key(spec), schools, keys)}
 
 
 async def records_page(
@@ -68,14 +62,13 @@ def _in_feed(spec: ObjectSpec, table: sa.Table) -> sa.ColumnElement[bool]:
 
 
 @cache
-def _by_key(spec: ObjectSpec) -> sa.TextualSelect:
-    columns = spec.row
-    return sa.text(
-        f"SELECT {', '.join(f'held.{name}' for name in columns)},"  # noqa: S608 (names come from the column specs)
-        " CASE WHEN feed.version = held.change_version THEN feed.position ELSE 0 END AS position"
-        " FROM unnest(CAST(:schools AS bigint[]), CAST(:keys AS text[])) AS wanted(school_id, key)"
+def _by_key(spec: ObjectSpec) -> str:
+    return (
+        f"SELECT {', '.join(f'held.{name}' for name in spec.row)},"  # noqa: S608 (names come from the column specs)
+        " CASE WHEN feed.version = held.change_version THEN feed.position ELSE 0 END"
+        " FROM unnest($1::bigint[], $2::text[]) AS wanted(school_id, key)"
         f" JOIN {spec.field} AS held"
         ' ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
-        " LEFT JOIN feed ON feed.school_id = held.school_id AND feed.type = CAST(:number AS smallint)"
-        " AND feed.key = held.key"
-    ).columns(*(RECORDS[spec.field].c[name] for name in columns), feed.c.position)
+        " LEFT JOIN feed ON feed.school_id = held.school_id AND feed.key = held.key"
+        f" AND feed.type = {spec.number}"
+    )

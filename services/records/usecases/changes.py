@@ -5,8 +5,9 @@ on. Whoever reads until `caught_up` has missed nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import Database
 from chassis.outbox import OutboxRow
 from services.records.convert.events import RECORDS_CHANGED, changed_keys
+from services.records.domain.objects import BY_NUMBER, ObjectSpec
 from services.records.store import feed
 
 POSITION_HEADER: Final = "iocedu-position"
@@ -21,11 +23,14 @@ POLL_SECONDS: Final = 0.1
 _MOST_CHANGES: Final = 5000  # places given by one statement
 
 
+Change = tuple[int, ObjectSpec, Sequence[Any]]  # position, type, stored record
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Changes in order, each as (position, type, stored record), and where the next page begins."""
+    """Changes in order, and where the next page begins."""
 
-    changes: Sequence[tuple[int, int, Any]]
+    changes: Sequence[Change]
     position: int
     caught_up: bool
 
@@ -55,18 +60,20 @@ async def stamp_changes(connection: AsyncConnection, rows: Sequence[OutboxRow]) 
     return stamps
 
 
-async def list_changes(
-    connection: AsyncConnection, *, after: int, schools: Collection[int] | None, types: Collection[int], most: int
-) -> Page:
-    """A page of changes after a position, of the given schools (None: all) and types (none: all)."""
+async def list_changes(connection: AsyncConnection, wanted: feed.Wanted, *, after: int, most: int) -> Page:
+    """A page of the changes wanted after a position. What moved on while it was read stands later in the feed."""
     # Read first: what is placed after this look may be left for the next page, but is never skipped.
     last = await feed.last_position(connection)
-    until = None if schools is None and not types else await feed.window_end(connection, after)
+    until = None if wanted.everything else await feed.window_end(connection, after)
     end = last if until is None else until
-    entries = await feed.feed_page(connection, after=after, until=end, schools=schools, types=types, most=most)
-    records = await feed.current_records(connection, entries)
-    changes = [(entry.position, entry.type, records[entry.school_id, entry.type, entry.key]) for entry in entries]
-    position = entries[-1].position if len(entries) == most else max(end, after)
+    extent = await feed.page_extent(connection, wanted, after=after, until=end, most=most)
+    changes: list[Change] = []
+    for spec in map(BY_NUMBER.__getitem__, extent.types):
+        found = await feed.changed_records(connection, wanted, spec, after=after, until=extent.last)
+        changes += [(row[0], spec, row[1:]) for row in found]
+    if len(extent.types) > 1:
+        changes.sort(key=itemgetter(0))
+    position = extent.last if extent.count == most else max(end, after)
     return Page(changes, position, caught_up=position >= last)
 
 

@@ -1,6 +1,6 @@
-"""Looking at records: every look is written down before the answer leaves, in the transaction that read.
+"""Looking at records: every look is written down, and that committed, before the answer leaves.
 
-Look-ups and log entries of many callers share transactions, so that an entry costs no commit of its own.
+Look-ups and log entries of many callers share one query and one commit, so that an entry costs next to nothing.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Look:
 
 
 class Lookups:
-    """Looks up records and writes readings down. Opens its own transactions."""
+    """Looks up records and writes readings down. Opens its own connections; each statement commits by itself."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -42,7 +42,7 @@ class Lookups:
 
     async def _look_up(self, looks: Sequence[Look]) -> list[Stored | None]:
         found: dict[tuple[ObjectSpec, int, str], Stored] = {}
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             for spec in {look.spec for look in looks if look.spec is not None}:
                 wanted = {(look.reading.unit_id, look.reading.key) for look in looks if look.spec is spec}
                 records = await records_by_key(connection, spec, sorted(wanted))

@@ -1,0 +1,19 @@
+"""The driver's own connection, for statements that bring many rows: each costs a third of what it costs above it.
+
+What is run here joins a transaction only when something before it has begun one, as the school locks do.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Record = Sequence[Any]
+
+
+async def fetch(connection: AsyncConnection, statement: str, *values: object) -> list[Record]:
+    """Run a statement with `$1`, `$2` … and return its rows."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None, "a connection in use has its driver's connection"
+    rows: list[Record] = await raw.fetch(statement, *values)
+    return rows
