@@ -21,28 +21,37 @@ class Grouped(Generic[AskedT, AnswerT]):
         self._lanes = lanes  # groups under way at once
         self._most = most
         self._waiting: list[tuple[AskedT, asyncio.Future[AnswerT]]] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._busy = 0  # lanes under way
+        self._tasks: set[asyncio.Task[None]] = set()  # held, lest the loop forget them
 
     async def ask(self, question: AskedT) -> AnswerT:
         """Put a question into the next group and wait for its answer."""
         future: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
-        if len(self._running) < self._lanes:
+        if self._busy < self._lanes:
+            self._busy += 1
             task = asyncio.create_task(self._drain())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await future
 
     async def _drain(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            try:
-                answers = await self._work([question for question, _ in group])
-            except Exception as error:  # noqa: BLE001 (whatever went wrong is each asker's to handle)
-                for _, future in group:
-                    if not future.done():
-                        future.set_exception(error)
-            else:
-                for (_, future), answer in zip(group, answers, strict=True):
-                    if not future.done():
-                        future.set_result(answer)
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._answer(group)
+        finally:
+            # In the same step as the last look at what waits: whoever asks after it finds the lane free.
+            self._busy -= 1
+
+    async def _answer(self, group: list[tuple[AskedT, asyncio.Future[AnswerT]]]) -> None:
+        try:
+            answers = await self._work([question for question, _ in group])
+        except Exception as error:  # noqa: BLE001 (whatever went wrong is each asker's to handle)
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for (_, future), answer in zip(group, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)

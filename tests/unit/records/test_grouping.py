@@ -1,0 +1,56 @@
+"""Questions that come together are answered together, each with its own answer."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from services.records.usecases.grouping import Grouped
+
+
+async def test_questions_that_come_while_one_is_under_way_share_the_next_group():
+    """A lone question waits for nobody; the rest go together, at most so many at once."""
+    groups: list[list[int]] = []
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def double(questions: Sequence[int]) -> list[int]:
+        groups.append(list(questions))
+        begun.set()
+        await release.wait()
+        return [2 * question for question in questions]
+
+    grouped = Grouped(double, lanes=1, most=3)
+    asked = [asyncio.ensure_future(grouped.ask(number)) for number in range(6)]
+    await begun.wait()
+    release.set()
+    assert await asyncio.gather(*asked) == [0, 2, 4, 6, 8, 10]
+    assert groups == [[0, 1, 2], [3, 4, 5]]
+
+
+async def test_a_group_that_fails_fails_for_each_and_the_next_one_works():
+    """An error reaches whoever asked, and nobody else."""
+
+    async def fragile(questions: Sequence[int]) -> list[int]:
+        if 13 in questions:
+            raise LookupError("13")
+        return list(questions)
+
+    grouped = Grouped(fragile, lanes=1)
+    with pytest.raises(LookupError):
+        await grouped.ask(13)
+    assert await grouped.ask(7) == 7
+
+
+async def test_an_asker_who_leaves_does_not_disturb_the_others():
+    """A cancelled call's answer is dropped."""
+
+    async def same(questions: Sequence[int]) -> list[int]:
+        await asyncio.sleep(0)
+        return list(questions)
+
+    grouped = Grouped(same, lanes=1)
+    leaving, staying = (asyncio.ensure_future(grouped.ask(number)) for number in (1, 2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert await staying == 2
+    assert leaving.cancelled() or (await asyncio.wait({leaving}))[0] == {leaving}
