@@ -35,7 +35,7 @@ test: $(SETUP) ## run all tests against real PostgreSQL, NATS and Envoy
 	@$(BIN)/python -m pytest $(ARGS)
 test-fast: $(SETUP) ## run the tests that need no server
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
-check: $(SETUP) ## lint, types, import rules, protos, generated code, manifests
+check: $(SETUP) ## lint, types, import rules, protos, generated code
 	@scripts/check
 format: $(SETUP) ## format code and protos
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format . && $(BIN)/buf format -w

@@ -2,72 +2,72 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from iocedu.records.v1 import resources_pb2
+from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 
-from benchmarks.province import SCHOOL_SIZE, Province, batches, rows
+from benchmarks.province import PROVINCE, SCHOOL_SIZE, VENDOR, Province, batches, rows
 from benchmarks.report import Figure, percentile
 
 ROWS_A_SECOND, BATCH, SECONDS = 5000, 500, 10
 
 
 async def measure(province: Province) -> list[Figure]:
-    """Delay from acknowledgement to figure at 5,000 rows/s; p99 of a trivial call to sync, idle and under full bulk."""
-    delays = await _delays(province)
-    async with grpc.aio.insecure_channel(province.fleet.addresses["sync"]) as direct:
-        idle = await _trivial(direct, asyncio.create_task(asyncio.sleep(3)))
-        busy = await _trivial(direct, asyncio.create_task(_bulk(province)))
+    """Delay from a push to its figure at 5,000 rows/s; p99 of a small call to sync, idle and under full bulk."""
+    delays, pace = await _delays(province)
+    idle = await _small_calls(province, asyncio.create_task(asyncio.sleep(3)))
+    busy = await _small_calls(province, asyncio.create_task(_bulk(province)))
     floor = percentile(idle, 0.99) * 1000
     return [
-        Figure("commit to figure at 5,000 rows/s: p50", percentile(delays, 0.5) * 1000, "ms", ""),
-        Figure("commit to figure at 5,000 rows/s: p99", percentile(delays, 0.99) * 1000, "ms", "≤ 1,000 ms"),
-        Figure("trivial call while bulk runs: p99", percentile(busy, 0.99) * 1000, "ms", "≤ 50 ms", floor, "ms idle"),
+        Figure("pace kept while delays were measured", pace, "rows/s", "5,000", float(ROWS_A_SECOND), "wanted"),
+        Figure("push to figure at that pace: p50", percentile(delays, 0.5) * 1000, "ms", ""),
+        Figure("push to figure at that pace: p99", percentile(delays, 0.99) * 1000, "ms", "≤ 1,000 ms"),
+        Figure("small call while bulk runs: p99", percentile(busy, 0.99) * 1000, "ms", "≤ 50 ms", floor, "ms idle"),
     ]
 
 
-async def _delays(province: Province) -> list[float]:
-    """Push at a steady pace; each batch is new pupils, so the count tells when it became visible."""
+async def _delays(province: Province) -> tuple[list[float], float]:
+    """Push at a steady pace, whether or not the one before is answered; seconds from due time to figure, and the pace.
+
+    Each batch is new pupils, so the count tells when it and all before it became visible.
+    """
     schools = province.schools[: ROWS_A_SECOND * SECONDS // SCHOOL_SIZE]
     made = batches(rows(schools, prefix="n"), BATCH)
     count = await province.pupils()
-    waiting: list[tuple[float, float]] = []
-    delays: list[float] = []
-    done = asyncio.Event()
-
-    async def watch() -> None:
-        while not (done.is_set() and not waiting):
-            seen = await province.pupils()
-            now = time.perf_counter()
-            while waiting and waiting[0][0] <= seen:
-                delays.append(now - waiting.pop(0)[1])
-            await asyncio.sleep(0.005)
-
-    watching = asyncio.create_task(watch())
     began = time.perf_counter()
-    for number, batch in enumerate(made):
-        await asyncio.sleep(max(0.0, began + number * BATCH / ROWS_A_SECOND - time.perf_counter()))
-        await province.push([batch], name=f"steady-{number}", parallel=1)
+    due = [began + number * BATCH / ROWS_A_SECOND for number in range(len(made))]
+    pushes = [asyncio.create_task(_push_at(province, batch, number, due[number])) for number, batch in enumerate(made)]
+    delays: list[float] = []
+    for moment, batch in zip(due, made, strict=True):
         count += len(batch)
-        waiting.append((count, time.perf_counter()))
-    done.set()
-    await watching
-    return delays
+        while await province.pupils() < count:  # noqa: ASYNC110  the figure lies in another process
+            await asyncio.sleep(0.005)
+        delays.append(time.perf_counter() - moment)
+    sent = await asyncio.gather(*pushes)
+    return delays, sum(map(len, made)) / (max(sent) - began)
+
+
+async def _push_at(province: Province, batch: Sequence[resources_pb2.Row], number: int, moment: float) -> float:
+    """Push at a moment; when it was answered."""
+    await asyncio.sleep(max(0.0, moment - time.perf_counter()))
+    await province.push([batch], name=f"steady-{number}", parallel=1)
+    return time.perf_counter()
 
 
 async def _bulk(province: Province) -> None:
-    made: list[resources_pb2.Row] = rows(province.schools[:200], prefix="b")
-    await province.push(batches(made, 5000), name="bulk", parallel=3)
+    await province.push(batches(rows(province.schools[:200], prefix="b"), 5000), name="bulk", parallel=3)
 
 
-async def _trivial(channel: grpc.aio.Channel, beside: "asyncio.Task[None]") -> list[float]:
-    """Seconds of each health call made while something else runs."""
-    stub = health_pb2_grpc.HealthStub(channel)
+async def _small_calls(province: Province, beside: "asyncio.Task[None]") -> list[float]:
+    """Seconds of each call to sync, through the gateway, made while something else runs."""
+    stub = sync_pb2_grpc.SyncServiceStub(province.channel)
+    request = sync_pb2.GetBatchRequest(unit=PROVINCE, batch_id="small-0", source=VENDOR)
+    metadata = province.metadata(VENDOR)
     seconds = []
     while not beside.done():
         began = time.perf_counter()
-        await stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
+        await stub.GetBatch(request, metadata=metadata, timeout=10)
         seconds.append(time.perf_counter() - began)
         await asyncio.sleep(0.005)
     await beside

@@ -1,6 +1,7 @@
 """Readiness: the standard health service, and the loop that asks every dependency and turns it on and off.
 
-Starts as NOT_SERVING. Liveness is the process itself: no probe of it ever asks a dependency.
+Starts as NOT_SERVING. Under the name `liveness` it always answers SERVING, since answering is what that asks: no probe
+of it ever asks a dependency.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from chassis.workers import Check
 CHECK_SECONDS = 5.0  # Between two rounds while ready; a failing service is asked more often.
 RETRY_SECONDS = 0.2
 PING_SECONDS = 3.0
+LIVENESS = "liveness"  # The service name that startup and liveness probes ask for.
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,7 @@ class Readiness:
     async def start(self) -> None:
         """Say NOT_SERVING for every name, before the port is open."""
         await self._say(serving=False)
+        await self.servicer.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
 
     async def watch(self, *, address: str, ready_file: Path | None) -> None:
         """Ask all dependencies again and again until cancelled."""

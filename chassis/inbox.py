@@ -192,9 +192,12 @@ class _Consumption:
         if self._pruned and now - self._pruned < PRUNE_SECONDS:
             return
         self._pruned = now
+        given = {"consumer": self._durable, "days": KEPT_DAYS, "most": PRUNE_ROWS}
         try:
             async with self._database.transaction() as connection:
-                await connection.execute(_PRUNE, {"consumer": self._durable, "days": KEPT_DAYS, "most": PRUNE_ROWS})
+                deleted = (await connection.execute(_PRUNE, given)).rowcount
+            if deleted == PRUNE_ROWS:
+                self._pruned = now - PRUNE_SECONDS + 1  # There is more; once more in a second.
         except Fault:
             self._pruned = now - PRUNE_SECONDS + 60  # The database is away; once more in a minute.
 

@@ -10,6 +10,7 @@ from chassis.bus import Bus, Event
 from chassis.database import Database
 from chassis.inbox import Consumer, consumer
 from services.reporting import convert
+from services.reporting.domain.figures import FactRow
 from services.reporting.usecases import projecting
 
 SERVICE = "reporting"
@@ -42,7 +43,7 @@ def consumers(database: Database, bus: Bus) -> list[Consumer]:
 
 async def follow_records(connection: AsyncConnection, events: Sequence[Event]) -> None:
     """Handle `records-changed`, history and news apart."""
-    rows: dict[bool, list[convert.FactRow]] = {}
+    rows: dict[bool, list[FactRow]] = {}
     for event in events:
         message = records_pb2.RecordsChanged.FromString(event.data)
         first = convert.first_position(event.headers)

@@ -14,7 +14,7 @@ from iocedu.sync.v1 import sync_pb2
 
 from chassis.errors import Fault, Kind
 from services.reporting.domain.catalogue import Indicator
-from services.reporting.domain.figures import ClassFigures, Figure, SchoolFigures
+from services.reporting.domain.figures import ClassFigures, FactRow, Figure, SchoolFigures
 
 POSITION_HEADER = "iocedu-position"
 SLICE = 500  # Changes converted before the loop runs other work.
@@ -28,7 +28,6 @@ STAFF_MEMBER = resources_pb2.OBJECT_TYPE_STAFF_MEMBER
 COUNTED_TYPES = (PUPIL, SCHOOL_CLASS, STAFF_MEMBER)
 MEASURES = {PUPIL: "pupils", SCHOOL_CLASS: "classes", STAFF_MEMBER: "staff"}
 
-FactRow = tuple[int, str, str, int, int, str, str, str, str, str, str, str | None]
 ConnectionRow = tuple[int, datetime | None, datetime | None]
 
 

@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from chassis.health import LIVENESS
 from deploy.local.issuer import ISSUER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,3 +174,17 @@ def _namespaced(document: dict[str, Any]) -> bool:
 def _secret_of(container: dict[str, Any]) -> str:
     [found] = [each["valueFrom"]["secretKeyRef"]["name"] for each in container["env"] if "DATABASE" in each["name"]]
     return str(found)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_probes_ask_for_what_the_chassis_answers(service: str) -> None:
+    """Readiness asks for the whole, startup and liveness for the name that asks no dependency."""
+    deployment = next(
+        document
+        for document in render("base")
+        if document["kind"] == "Deployment" and document["metadata"]["name"] == service
+    )
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+
+    asked = {probe: container[probe]["grpc"].get("service", "") for probe in container if probe.endswith("Probe")}
+    assert asked == {"startupProbe": LIVENESS, "readinessProbe": "", "livenessProbe": LIVENESS}

@@ -5,6 +5,10 @@ from typing import NamedTuple
 
 from services.reporting.domain.cube import Values
 
+# What is counted of a changed record: school, measure, key, position, school year, level, grade, sex, ethnic group,
+# class, name, status; a tuple, since a batch holds thousands.
+FactRow = tuple[int, str, str, int, int, str, str, str, str, str, str, str | None]
+
 
 class Completeness(NamedTuple):
     """Schools that should have sent data for the school year, and how many of them have."""

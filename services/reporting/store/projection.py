@@ -14,12 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows, lock_keys
-from services.reporting.domain.figures import ClassFigures, SchoolFigures
+from services.reporting.domain.figures import ClassFigures, FactRow, SchoolFigures
 
 SCHOOL_LOCKS = 1  # Space of the advisory locks on schools.
 
-# Columns of a changed fact, in the order `merge` takes them: an order that `convert` and the tests keep, too.
-FactRow = tuple[int, str, str, int, int, str, str, str, str, str, str, str | None]
+# The columns of a `FactRow`, in its order.
 FACT_COLUMNS = (
     "school_id", "measure", "key", "position", "school_year", "level", "grade", "sex", "ethnic_group", "class_key",
     "name", "status",

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.outbox import Outgoing, append
 from services.reporting import convert
+from services.reporting.domain.figures import FactRow
 from services.reporting.store import projection
-from services.reporting.store.projection import Changed, FactRow
+from services.reporting.store.projection import Changed
 
 FIGURES_CHANGED = "figures-changed"
 
