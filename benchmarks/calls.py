@@ -1,11 +1,12 @@
 """Single calls through the gateway: look-ups beside an empty call, and indicator queries."""
 
 import asyncio
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import asyncpg
-import httpx
 from iocedu.records.v1 import records_pb2, records_pb2_grpc, units_pb2, units_pb2_grpc
 from iocedu.reporting.v1 import reporting_pb2, reporting_pb2_grpc
 
@@ -42,18 +43,15 @@ async def measure(province: Province) -> list[Figure]:
         request = records_pb2.GetRecordRequest(collection="pupils", school=school, key=key)
         await records.GetRecord(request, metadata=metadata, timeout=10)
 
-    headers = {"authorization": metadata[0][1]}
-    limits = httpx.Limits(max_connections=PARALLEL, max_keepalive_connections=PARALLEL)
-    async with httpx.AsyncClient(
-        base_url=f"http://{province.fleet.gateway}", headers=headers, limits=limits, timeout=30
-    ) as http:
+    async with _connections(province) as connections:
 
-        async def rest_empty(_number: int) -> None:
-            (await http.get("/v1/me/grants")).raise_for_status()
+        async def rest_empty(number: int) -> None:
+            await _get(connections[number % PARALLEL], "/v1/me/grants", metadata[0][1])
 
         async def rest_look_up(number: int) -> None:
             school, key = _pupil(province, number)
-            (await http.get(f"/v1/schools/{school}/records/pupils/{key}")).raise_for_status()
+            path = f"/v1/schools/{school}/records/pupils/{key}"
+            await _get(connections[number % PARALLEL], path, metadata[0][1])
 
         floor, rate = await _throughput(empty), await _throughput(look_up)
         rest_floor, rest_rate = await _throughput(rest_empty), await _throughput(rest_look_up)
@@ -85,6 +83,33 @@ def _pupil(province: Province, number: int) -> tuple[str, str]:
     """School and key of a pupil that was loaded."""
     school = province.schools[number * 7919 % (len(province.schools) // 2)]
     return school, f"p{school[-8:]}{number * 31 % SCHOOL_SIZE:05d}"
+
+
+Connection = tuple[asyncio.Lock, asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def _connections(province: Province) -> AsyncIterator[list[Connection]]:
+    """Plain connections to the gateway: a full HTTP client would take more of the machine than what is measured."""
+    host, _, port = province.fleet.gateway.rpartition(":")
+    opened = [(asyncio.Lock(), *await asyncio.open_connection(host, int(port))) for _ in range(PARALLEL)]
+    try:
+        yield opened
+    finally:
+        for _, _, writer in opened:
+            writer.close()
+
+
+async def _get(connection: Connection, path: str, authorization: str) -> None:
+    """GET that must succeed, on a kept connection."""
+    lock, reader, writer = connection
+    async with lock:
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: {authorization}\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        length = re.search(rb"content-length: (\d+)", head)
+        assert length is not None, head
+        await reader.readexactly(int(length.group(1)))
 
 
 async def _throughput(call: Callable[[int], Awaitable[None]]) -> float:
