@@ -30,6 +30,7 @@ class Rule:
     unit_field: str = ""
     named_units: NamedUnits | None = None  # Reads the unit references from a request.
     reveals_personal_data: bool = False
+    every_unit: bool = False
 
 
 def rule_of(method: str) -> Rule | None:
@@ -52,6 +53,7 @@ def rule_of(method: str) -> Rule | None:
         unit_field=option.unit_field,
         named_units=_reader(descriptor.input_type, option.unit_field) if option.unit_field else None,
         reveals_personal_data=option.reveals_personal_data,
+        every_unit=option.every_unit,
     )
 
 
@@ -65,7 +67,7 @@ def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callabl
         raise _not_allowed(rule.method)
     forest = tree()
     held = forest.units_of(caller.subject, rule.roles, day)
-    if not held:
+    if not held or (rule.every_unit and EVERY_UNIT not in held):
         raise _no_grant(rule.method, unit=_first(rule, request))
     if rule.named_units is None or EVERY_UNIT in held:
         # Who holds the role on every unit is not stopped by a unit that is not known here; the method says so itself.

@@ -84,6 +84,7 @@ def _who(method: Method) -> str:
     if method.access.any_subject:
         return "Any valid token suffices."
     where = f"on `{method.access.unit_field}` or above it" if method.access.unit_field else "anywhere"
+    where = "on every unit" if method.access.every_unit else where
     text = f"Needs one of the roles {', '.join(f'`{role}`' for role in method.access.roles)}, held {where}."
     return f"{text} Answers can hold personal data." if method.access.reveals_personal_data else text
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.e2e
 ALL = list(methods())
 PUBLIC = [method for method in ALL if method.public]
 WITH_ROLES = [method for method in PUBLIC if not method.access.any_subject]
+OF_EVERY_UNIT = [method for method in PUBLIC if method.access.every_unit]
 OF_A_UNIT = [method for method in WITH_ROLES if method.access.unit_field]
 INTERNAL = [method for method in ALL if not method.public]
 
@@ -112,6 +113,19 @@ async def test_a_role_on_another_unit_does_not_count(world: World, method: Metho
     await poll_until(known)
     for unit in (SCHOOL, PROVINCE):
         assert await refusal(world, method, world.token(subject), unit=unit) == ("PERMISSION_DENIED", "NO_GRANT")
+
+
+@pytest.mark.parametrize("method", OF_EVERY_UNIT, ids=ids(OF_EVERY_UNIT))
+async def test_a_role_on_one_unit_does_not_reach_them_all(world: World, method: Method) -> None:
+    """What reaches beyond one unit is for who holds the role on every unit, not on a school or the province."""
+    subject = f"only-one-{method.access.roles[0]}"
+    await give(world, [(subject, method.access.roles[0], SCHOOL), (subject, method.access.roles[0], PROVINCE)])
+
+    async def known() -> bool:
+        return len((await world.get("/v1/me/grants", subject)).get("grants", [])) == 2
+
+    await poll_until(known)
+    assert await refusal(world, method, world.token(subject)) == ("PERMISSION_DENIED", "NO_GRANT")
 
 
 @pytest.mark.parametrize("method", OF_A_UNIT, ids=ids(OF_A_UNIT))

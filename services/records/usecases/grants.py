@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import Fault, Kind
-from chassis.scope_tree import ScopeTree
+from chassis.scope_tree import EVERY_UNIT, ScopeGrant, ScopeTree
 from services.records.domain.grants import Grant, GrantDraft, givers_of
 from services.records.store import grants, scopes, units
 
@@ -14,7 +14,7 @@ async def create_grant(
     connection: AsyncConnection, draft: GrantDraft, *, giver: str, tree: ScopeTree, day: date, now: datetime
 ) -> Grant:
     """Give a role, or return the grant that gives it already; raises ROLE_NOT_HELD for a role the giver cannot give."""
-    if not tree.may(giver, givers_of(draft.role), draft.unit_id, day):
+    if not _may_give(giver, draft, tree=tree, day=day):
         raise Fault(
             Kind.DENIED,
             "ROLE_NOT_HELD",
@@ -29,6 +29,23 @@ async def create_grant(
     grant = await grants.add_grant(connection, draft, created_by=giver, now=now)
     await scopes.raise_scope_version(connection)
     return grant
+
+
+def _may_give(giver: str, draft: GrantDraft, *, tree: ScopeTree, day: date) -> bool:
+    """Whether one of the giver's own grants covers what is given: the role, the unit, the type of edge and the days.
+
+    Without the last two one could give oneself more than one holds: along edges of another type, or for longer.
+    """
+    return any(
+        held.role in givers_of(draft.role)
+        and (held.valid_to is None or draft.span.end <= held.valid_to)
+        and (held.unit_id == EVERY_UNIT or (held.edge_type == draft.edge_type and _covers(held, draft, tree, day)))
+        for held in tree.grants_of(giver, day)
+    )
+
+
+def _covers(held: ScopeGrant, draft: GrantDraft, tree: ScopeTree, day: date) -> bool:
+    return held.unit_id == draft.unit_id or held.unit_id in tree.ancestors(draft.unit_id, day, held.edge_type)
 
 
 async def revoke_grant(

@@ -56,6 +56,7 @@ class Access(_message.Message):
     REVEALS_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
     ANY_SUBJECT_FIELD_NUMBER: _builtins.int
+    EVERY_UNIT_FIELD_NUMBER: _builtins.int
     unit_field: _builtins.str
     """Path of the request field that names the scoping unit, for example `unit` or `filter.unit`. A field that is
     repeated names several, each of which is checked. Empty: the role may be held anywhere, and the method itself
@@ -65,6 +66,8 @@ class Access(_message.Message):
     """Whether an answer can hold personal data; each such call is written to the access log."""
     any_subject: _builtins.bool
     """Whether any valid token suffices, for what concerns only the caller, such as an own inbox."""
+    every_unit: _builtins.bool
+    """Whether the role must be held on every unit, for what reaches beyond any one of them."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of the roles of which one, held on the scoping unit or above it, suffices.
@@ -83,10 +86,11 @@ class Access(_message.Message):
         reveals_personal_data: _builtins.bool = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
         any_subject: _builtins.bool = ...,
+        every_unit: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_subject", b"any_subject", "reveals_personal_data", b"reveals_personal_data", "roles", b"roles", "services", b"services", "unit_field", b"unit_field"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_subject", b"any_subject", "every_unit", b"every_unit", "reveals_personal_data", b"reveals_personal_data", "roles", b"roles", "services", b"services", "unit_field", b"unit_field"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

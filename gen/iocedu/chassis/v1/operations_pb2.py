@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"iocedu/chassis/v1/operations.proto\x12\x11iocedu.chassis.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"R\n\x16ListDeadLettersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x17ListDeadLettersResponse\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1d.iocedu.chassis.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x18ReplayDeadLettersRequest\x12\"\n\x0f\x64\x65\x61\x64_letter_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"I\n\x19ReplayDeadLettersResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x05\x12\x14\n\x0c\x66\x61iled_count\x18\x02 \x01(\x05\"\xbd\x01\n\nDeadLetter\x12\x16\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\x03\x12\x10\n\x08\x63onsumer\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x10\n\x08trace_id\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x98\x02\n\x11OperationsService\x12}\n\x0fListDeadLetters\x12).iocedu.chassis.v1.ListDeadLettersRequest\x1a*.iocedu.chassis.v1.ListDeadLettersResponse\"\x13\xca\xf3\x18\x0f\n\radministrator\x12\x83\x01\n\x11ReplayDeadLetters\x12+.iocedu.chassis.v1.ReplayDeadLettersRequest\x1a,.iocedu.chassis.v1.ReplayDeadLettersResponse\"\x13\xca\xf3\x18\x0f\n\radministratorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"iocedu/chassis/v1/operations.proto\x12\x11iocedu.chassis.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"R\n\x16ListDeadLettersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x17ListDeadLettersResponse\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1d.iocedu.chassis.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x18ReplayDeadLettersRequest\x12\"\n\x0f\x64\x65\x61\x64_letter_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"I\n\x19ReplayDeadLettersResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x05\x12\x14\n\x0c\x66\x61iled_count\x18\x02 \x01(\x05\"\xbd\x01\n\nDeadLetter\x12\x16\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\x03\x12\x10\n\x08\x63onsumer\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x10\n\x08trace_id\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x9c\x02\n\x11OperationsService\x12\x7f\n\x0fListDeadLetters\x12).iocedu.chassis.v1.ListDeadLettersRequest\x1a*.iocedu.chassis.v1.ListDeadLettersResponse\"\x15\xca\xf3\x18\x11\n\radministrator0\x01\x12\x85\x01\n\x11ReplayDeadLetters\x12+.iocedu.chassis.v1.ReplayDeadLettersRequest\x1a,.iocedu.chassis.v1.ReplayDeadLettersResponse\"\x15\xca\xf3\x18\x11\n\radministrator0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,9 +41,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLAYDEADLETTERSREQUEST'].fields_by_name['dead_letter_ids']._loaded_options = None
   _globals['_REPLAYDEADLETTERSREQUEST'].fields_by_name['dead_letter_ids']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListDeadLetters']._loaded_options = None
-  _globals['_OPERATIONSSERVICE'].methods_by_name['ListDeadLetters']._serialized_options = b'\312\363\030\017\n\radministrator'
+  _globals['_OPERATIONSSERVICE'].methods_by_name['ListDeadLetters']._serialized_options = b'\312\363\030\021\n\radministrator0\001'
   _globals['_OPERATIONSSERVICE'].methods_by_name['ReplayDeadLetters']._loaded_options = None
-  _globals['_OPERATIONSSERVICE'].methods_by_name['ReplayDeadLetters']._serialized_options = b'\312\363\030\017\n\radministrator'
+  _globals['_OPERATIONSSERVICE'].methods_by_name['ReplayDeadLetters']._serialized_options = b'\312\363\030\021\n\radministrator0\001'
   _globals['_LISTDEADLETTERSREQUEST']._serialized_start=151
   _globals['_LISTDEADLETTERSREQUEST']._serialized_end=233
   _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=235
@@ -55,5 +55,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEADLETTER']._serialized_start=480
   _globals['_DEADLETTER']._serialized_end=669
   _globals['_OPERATIONSSERVICE']._serialized_start=672
-  _globals['_OPERATIONSSERVICE']._serialized_end=952
+  _globals['_OPERATIONSSERVICE']._serialized_end=956
 # @@protoc_insertion_point(module_scope)
