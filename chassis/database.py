@@ -245,6 +245,7 @@ def _engine(url: str, *, application: str, **options: Any) -> AsyncEngine:
 
     engine = create_async_engine(
         address,
+        hide_parameters=True,  # An error's text goes to the log: what was written must not go with it.
         connect_args={
             "timeout": CONNECT_SECONDS,
             "prepared_statement_cache_size": 512,

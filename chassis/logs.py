@@ -1,10 +1,16 @@
 """Logs as JSON lines on standard output: a constant message, variable fields, a stable `action`, the trace's ids."""
 
 import logging
+import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import structlog
 from opentelemetry import trace
+
+MOST_FRAMES = 12
+MOST_CAUSES = 4
 
 
 def set_up_logs(service: str, level: str) -> None:
@@ -25,8 +31,7 @@ def set_up_logs(service: str, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         describe,
     ]
-    # A traceback holds no values of variables: they could be personal data or tokens.
-    render: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    render: list[Any] = [_describe_exception, structlog.processors.JSONRenderer(ensure_ascii=False)]
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -43,3 +48,24 @@ def set_up_logs(service: str, level: str) -> None:
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
     # One line for a batch that was lost says enough; the exporter also warns of each attempt.
     logging.getLogger("opentelemetry").setLevel(logging.ERROR)
+
+
+def _describe_exception(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Replace an exception by its classes and places. Its text stays out: a database's can hold personal data."""
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()[1]
+    elif isinstance(given, tuple):
+        given = given[1]
+    if not isinstance(given, BaseException):
+        return event
+    causes: list[str] = []
+    error: BaseException | None = given
+    while error is not None and len(causes) < MOST_CAUSES:
+        frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
+        places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+        state = getattr(error, "sqlstate", None)
+        causes.append(f"{type(error).__name__}{f' {state}' if state else ''} at {places or 'no frame'}")
+        error = error.__cause__ or error.__context__
+    event["exception"] = causes
+    return event
