@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import protovalidate
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from chassis.errors import MOST_VIOLATIONS, Fault, FieldViolation, Kind
@@ -33,9 +34,26 @@ def field_violations(message: Message, *, most: int = MOST_VIOLATIONS) -> list[F
 
 def check(message: Message) -> None:
     """Raise INVALID_FIELD, naming each wrong field, unless the message keeps its rules."""
-    violations = field_violations(message)
+    violations = field_violations(message) or [*_unstorable(message)]
     if violations:
         raise invalid(violations)
+
+
+def _unstorable(message: Message, path: str = "") -> Iterator[FieldViolation]:
+    """Texts with U+0000, which no database takes. Repeated fields are left to the method: they can be thousands."""
+    for field, value in message.ListFields():
+        if field.is_repeated:
+            continue
+        if field.type == FieldDescriptor.TYPE_STRING and "\0" in value:
+            name = f"{path}{field.name}"
+            yield FieldViolation(
+                field=name,
+                reason="INVALID_FIELD",
+                vi=f"Trường {name} chứa ký tự U+0000. Hãy bỏ ký tự này.",
+                en=f"{name}: holds the character U+0000; leave it out",
+            )
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            yield from _unstorable(value, f"{path}{field.name}.")
 
 
 def invalid(violations: list[FieldViolation]) -> Fault:

@@ -1,11 +1,14 @@
 """Answers many small questions by few transactions: those that come while one is under way go together into the next.
 
-A lone question waits for nobody. Refuses to grow without bound: a group holds at most `most` questions.
+A lone question waits for nobody; a group holds at most `most`. A group that fails is asked again one by one, so that a
+bad question fails nobody else.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
+
+from chassis.errors import Fault, Kind
 
 AskedT = TypeVar("AskedT")
 AnswerT = TypeVar("AnswerT")
@@ -48,6 +51,12 @@ class Grouped(Generic[AskedT, AnswerT]):
         try:
             answers = await self._work([question for question, _ in group])
         except Exception as error:  # noqa: BLE001 (whatever went wrong is each asker's to handle)
+            away = isinstance(error, Fault) and error.kind is Kind.UNAVAILABLE
+            if len(group) > 1 and not away:
+                # One question may be what failed: nobody else's answer hangs on it.
+                for one in group:
+                    await self._answer([one])
+                return
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)

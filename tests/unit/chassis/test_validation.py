@@ -36,3 +36,14 @@ def test_no_more_violations_are_rendered_than_leave():
     request = toy_pb2.LookAtManyRequest(inners=[toy_pb2.Inner() for _ in range(50)])
     assert len(field_violations(request)) == 20
     assert len(field_violations(request, most=50)) == 50
+
+
+def test_a_text_no_database_takes_is_refused_by_name():
+    """U+0000 in a key would else fail only in the database, and with it whatever shares the statement."""
+    request = toy_pb2.LookRequest(unit="a\0b")
+
+    with pytest.raises(Fault) as refused:
+        check(request)
+
+    assert (refused.value.kind, refused.value.reason) == (Kind.INVALID, "INVALID_FIELD")
+    assert [violation.field for violation in refused.value.violations] == ["unit"]

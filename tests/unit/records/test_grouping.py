@@ -41,6 +41,22 @@ async def test_a_group_that_fails_fails_for_each_and_the_next_one_works():
     assert await grouped.ask(7) == 7
 
 
+async def test_a_bad_question_fails_nobody_else_of_its_group():
+    """A group that fails is asked one by one: only the bad question's asker hears of it."""
+
+    async def fragile(questions: Sequence[int]) -> list[int]:
+        await asyncio.sleep(0)
+        if 13 in questions:
+            raise LookupError("13")
+        return list(questions)
+
+    grouped = Grouped(fragile, lanes=1)
+    answers = await asyncio.gather(*(grouped.ask(number) for number in range(20)), return_exceptions=True)
+
+    assert [number for number, answer in enumerate(answers) if answer != number] == [13]
+    assert isinstance(answers[13], LookupError)
+
+
 async def test_an_asker_who_leaves_does_not_disturb_the_others():
     """A cancelled call's answer is dropped."""
 
