@@ -23,7 +23,19 @@ INTERNAL = [method for method in ALL if not method.public]
 
 
 async def refusal(world: World, method: Method, token: str | None, *, unit: str = SCHOOL) -> tuple[str, str]:
-    """Call a method and return (status code, reason); ("OK", "") when it answered."""
+    """Call a method and return (status code, reason); ("OK", "") when it answered.
+
+    The client library loses the status of a stream that is refused while it still writes, and says INTERNAL: ask again.
+    """
+    for _ in range(5):
+        answer = await call_once(world, method, token, unit=unit)
+        if answer[0] != "INTERNAL" or not method.descriptor.client_streaming:
+            break
+    return answer
+
+
+async def call_once(world: World, method: Method, token: str | None, *, unit: str) -> tuple[str, str]:
+    """Call a method as a client does, and return (status code, reason)."""
     described = method.descriptor
     request = method.request(unit)
     kind = ("stream" if described.client_streaming else "unary", "stream" if described.server_streaming else "unary")
