@@ -12,11 +12,11 @@ from chassis.database import open_database
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App
-from chassis.workers import Check, Worker
+from chassis.workers import Check
 from services.records.jobs import ScopePublisher, pruner
 from services.records.servicer import GrantsServicer, RecordsServicer, UnitsServicer
 from services.records.settings import Settings
-from services.records.usecases.changes import FeedTip, stamp_changes
+from services.records.usecases.changes import feed_tip, stamp_changes
 from services.records.usecases.lookups import Lookups
 
 SERVICE = "records"
@@ -29,7 +29,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
     scopes = Scopes(bus)
     publisher = ScopePublisher(database, bus, clock, administrators=settings.administrator_subjects)
-    tip = FeedTip(database)
+    tip = feed_tip(database)
     records = RecordsServicer(database, scopes, clock, lookups=Lookups(database), tip=tip)
     return App(
         servicers=[
@@ -51,7 +51,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         workers=[
             publisher.worker,
             pruner(database, clock, answers_kept=timedelta(days=settings.answers_kept_days)),
-            Worker("feed-tip", tip.run),
+            tip.worker,
             outbox.relay(database, bus, SERVICE, stamp=stamp_changes),
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],

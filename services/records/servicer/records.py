@@ -18,6 +18,7 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.scope_tree import ScopeTree
 from chassis.scopes import Scopes
 from chassis.streams import envelope
+from chassis.tail import Tail
 from chassis.validation import invalid
 from services.records.convert.incoming import SLICE, read_batch
 from services.records.convert.outgoing import add_change, record_of
@@ -29,7 +30,7 @@ from services.records.domain.reading import Reading
 from services.records.store import lookup
 from services.records.store.feed import Wanted
 from services.records.usecases.apply import apply_rows
-from services.records.usecases.changes import FeedTip, Page, list_changes
+from services.records.usecases.changes import Page, list_changes
 from services.records.usecases.lookups import Lookups
 
 EVERY_UNIT: Final = 0
@@ -48,7 +49,7 @@ class Follower:
 class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     """Answers RecordsService."""
 
-    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups, tip: FeedTip) -> None:
+    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups, tip: Tail) -> None:
         self._database = database
         self._scopes = scopes
         self._clock = clock
@@ -136,7 +137,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
                 yield str(change.position), change
             after = page.position
             if page.caught_up:
-                await self._tip.grown(after)
+                await self._tip.beyond(after)
 
     async def _page(self, follower: Follower, *, after: int, most: int) -> Page:
         schools = None

@@ -5,7 +5,7 @@ on. Whoever reads until `caught_up` has missed nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from chassis.outbox import OutboxRow
+from chassis.tail import Tail
 from services.records.convert.events import RECORDS_CHANGED, changed_keys
 from services.records.domain.objects import BY_NUMBER, ObjectSpec
 from services.records.store import feed
@@ -77,50 +78,11 @@ async def list_changes(connection: AsyncConnection, wanted: feed.Wanted, *, afte
     return Page(changes, position, caught_up=position >= last)
 
 
-class FeedTip:
-    """Wakes readers when the feed has grown. Looks at the database only while someone waits."""
+def feed_tip(database: Database) -> Tail:
+    """The end of the feed: wakes who follows it, and outlives a database that is away."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._known = 0
-        self._waiters = 0
-        self._grown = asyncio.Event()
-        self._wanted = asyncio.Event()
+    async def newest() -> int:
+        async with database.connection() as connection:
+            return await feed.last_position(connection)
 
-    async def grown(self, after: int) -> None:
-        """Return once the feed reaches beyond a position."""
-        self._waiters += 1
-        self._wanted.set()
-        try:
-            while self._known <= after:
-                await self._grown.wait()
-        finally:
-            self._waiters -= 1
-            if not self._waiters:
-                self._wanted.clear()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Follow the feed until the stop."""
-        async for _ in _until(stop, self._wanted):
-            async with self._database.connection() as connection:
-                position = await feed.last_position(connection)
-            if position != self._known:
-                self._known = position
-                grown, self._grown = self._grown, asyncio.Event()
-                grown.set()
-
-
-async def _until(stop: asyncio.Event, wanted: asyncio.Event) -> AsyncIterator[None]:
-    """Beat every tenth of a second while wanted, until the stop."""
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        while not stop.is_set():
-            asked = asyncio.ensure_future(wanted.wait())
-            await asyncio.wait({stopping, asked}, return_when=asyncio.FIRST_COMPLETED)
-            asked.cancel()
-            if stop.is_set():
-                return
-            yield
-            await asyncio.wait({stopping}, timeout=POLL_SECONDS)
-    finally:
-        stopping.cancel()
+    return Tail("feed", newest, poll_seconds=POLL_SECONDS)

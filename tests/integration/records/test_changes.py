@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from iocedu.records.v1 import records_pb2, resources_pb2
 
 from chassis.bus import Bus
+from chassis.errors import Fault
 from chassis.outbox import OutboxRow
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
@@ -135,6 +136,24 @@ async def test_a_watcher_is_told_of_changes_as_they_happen_and_resumes_where_it_
         assert (await anext(stream)).heartbeat.position == "4"
         await records.apply(pupil("4"))
         assert (await anext(stream)).item.row.key == "4"
+
+
+async def test_a_watcher_outlives_a_cut_of_the_database(records: Running):
+    """Every session is ended under it; it goes on and sees the next change."""
+    await records.apply(pupil("1"))
+    await records.settled()
+    stub = await records.records()
+    stream = aiter(stub.WatchChanges(records_pb2.WatchChangesRequest(unit=PROVINCE), timeout=20))
+    assert (await anext(stream)).WhichOneof("event") == "heartbeat"
+    assert (await anext(stream)).item.row.key == "1"
+    with contextlib.suppress(Fault):
+        await records.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    await asyncio.sleep(0.5)
+    await records.apply(pupil("2"))
+    assert (await anext(stream)).item.row.key == "2"
 
 
 async def test_people_and_partners_read_changes_masked_and_it_is_written_down(records: Running):
