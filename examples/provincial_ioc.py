@@ -58,7 +58,7 @@ class ProvincialIoc:
 def main() -> int:
     """Print the indicators, then catch up with the changes and keep the position."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gateway", default="127.0.0.1:8080")
+    parser.add_argument("--gateway", default=f"127.0.0.1:{os.environ.get('IOCEDU_PORT', '8080')}")
     parser.add_argument("--unit", default="gso:48")
     parser.add_argument("--state", type=Path, default=Path("ioc-position"), help="file the position is kept in")
     options = parser.parse_args()

@@ -142,7 +142,7 @@ def main() -> int:
     """Push one file; exit status 1 when rows were not stored, 2 when the batch was refused."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="NDJSON, a row a line")
-    parser.add_argument("--gateway", default="127.0.0.1:8080")
+    parser.add_argument("--gateway", default=f"127.0.0.1:{os.environ.get('IOCEDU_PORT', '8080')}")
     parser.add_argument("--unit", required=True, help="the school, for example moet:49506001")
     parser.add_argument("--source", required=True, help="code of the sending system")
     parser.add_argument("--profile", default="moet", help="names of the fields: moet or iocedu")
@@ -153,6 +153,9 @@ def main() -> int:
         outcome = system.push(options.unit, rows)
     except PushRefusedError as refusal:
         print(f"{refusal.reason}: {refusal}", file=sys.stderr)
+        return 2
+    except httpx.TransportError as error:
+        print(f"{options.gateway} does not answer ({error}); name another with --gateway", file=sys.stderr)
         return 2
     finally:
         system.close()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from iocedu.records.v1 import records_pb2, records_pb2_grpc
 
 from chassis import telemetry
-from chassis.access import unknown_unit
+from chassis.access import rule_of, unknown_unit
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Fault, FieldViolation, Kind
@@ -34,6 +34,7 @@ from services.records.usecases.changes import Page, list_changes
 from services.records.usecases.lookups import Lookups
 
 EVERY_UNIT: Final = 0
+MOST_PAGE_BYTES: Final = 8 * 1024 * 1024  # A message holds at most 16 MB; one record is far smaller than the rest.
 STREAM_PAGE: Final = 1000
 
 
@@ -50,6 +51,8 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     """Answers RecordsService."""
 
     def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups, tip: Tail) -> None:
+        rule = rule_of("iocedu.records.v1.RecordsService/ListChanges")
+        self._projecting = rule.services if rule else frozenset()
         self._database = database
         self._scopes = scopes
         self._clock = clock
@@ -114,9 +117,10 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         follower = self._follower(request.unit, request.types)
         most = page_size(request.page_size, default=1000, maximum=5000)
         page = await self._page(follower, after=request.after, most=most)
-        await self._note(follower, page, method="ListChanges")
-        response = records_pb2.ListChangesResponse(position=page.position, caught_up=page.caught_up)
-        await self._fill(response, page, follower)
+        response = records_pb2.ListChangesResponse()
+        response.position = await self._fill(response, page, follower)
+        response.caught_up = page.caught_up and response.position == page.position
+        await self._note(follower, len(response.changes), method="ListChanges")
         return response
 
     async def WatchChanges(
@@ -130,13 +134,12 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     async def _follow(self, follower: Follower, *, after: int) -> AsyncIterator[tuple[str, records_pb2.Change]]:
         while True:
             page = await self._page(follower, after=after, most=STREAM_PAGE)
-            await self._note(follower, page, method="WatchChanges")
             holder = records_pb2.ListChangesResponse()
-            await self._fill(holder, page, follower)
+            after = await self._fill(holder, page, follower)
+            await self._note(follower, len(holder.changes), method="WatchChanges")
             for change in holder.changes:
                 yield str(change.position), change
-            after = page.position
-            if page.caught_up:
+            if page.caught_up and after == page.position:
                 await self._tip.beyond(after)
 
     async def _page(self, follower: Follower, *, after: int, most: int) -> Page:
@@ -146,23 +149,31 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         async with self._database.connection() as connection:
             return await list_changes(connection, Wanted(schools, follower.types), after=after, most=most)
 
-    async def _fill(self, response: records_pb2.ListChangesResponse, page: Page, follower: Follower) -> None:
-        """Write a page's changes into a response, leaving the loop to others now and then."""
+    async def _fill(self, response: records_pb2.ListChangesResponse, page: Page, follower: Follower) -> int:
+        """Write a page's changes into a response, as many as a message holds, leaving the loop to others now and then.
+
+        Returns the position to go on after.
+        """
         alias = _aliases(self._scopes.tree, self._clock.today())
+        size = 0
         for start in range(0, len(page.changes), SLICE):
             for place in page.changes[start : start + SLICE]:
                 add_change(response.changes, place=place, alias=alias, mask=follower.masked)
+                size += response.changes[-1].ByteSize()
+                if size > MOST_PAGE_BYTES:
+                    return response.changes[-1].position
             await asyncio.sleep(0)
+        return page.position
 
     def _follower(self, unit: str, types: Sequence[int]) -> Follower:
         unit_id = _resolve(self._scopes.tree, unit, self._clock.today())
-        # People and partners state no purpose here; services need what they project.
-        return Follower(unit_id, tuple(types), masked=caller().service is None)
+        # People and partners state no purpose here; the services the method names need what they project.
+        return Follower(unit_id, tuple(types), masked=caller().service not in self._projecting)
 
-    async def _note(self, follower: Follower, page: Page, *, method: str) -> None:
-        """Write down what a person or partner read; services are no readers."""
-        if follower.masked and page.changes:
-            await self._lookups.note(self._reading(method, follower.unit_id, "changes", count=len(page.changes)))
+    async def _note(self, follower: Follower, count: int, *, method: str) -> None:
+        """Write down what a person or partner read, before it leaves; projecting services are no readers."""
+        if follower.masked and count:
+            await self._lookups.note(self._reading(method, follower.unit_id, "changes", count=count))
 
     def _reading(
         self,

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
+from chassis.errors import Fault, Kind
 from chassis.outbox import OutboxRow
 from chassis.tail import Tail
 from services.records.convert.events import RECORDS_CHANGED, changed_keys
@@ -65,6 +66,8 @@ async def list_changes(connection: AsyncConnection, wanted: feed.Wanted, *, afte
     """A page of the changes wanted after a position. What moved on while it was read stands later in the feed."""
     # Read first: what is placed after this look may be left for the next page, but is never skipped.
     last = await feed.last_position(connection)
+    if after > last:
+        raise _position_ahead(last)
     until = None if wanted.everything else await feed.window_end(connection, after)
     end = last if until is None else until
     extent = await feed.page_extent(connection, wanted, after=after, until=end, most=most)
@@ -76,6 +79,17 @@ async def list_changes(connection: AsyncConnection, wanted: feed.Wanted, *, afte
         changes.sort(key=itemgetter(0))
     position = extent.last if extent.count == most else max(end, after)
     return Page(changes, position, caught_up=position >= last)
+
+
+def _position_ahead(last: int) -> Fault:
+    """Going on would miss what is given these positions again, as after a restore of the database."""
+    return Fault(
+        Kind.TOO_LATE,
+        "POSITION_AHEAD",
+        vi=f"Vị trí lớn hơn vị trí cuối cùng của trung tâm ({last}): dữ liệu đã được khôi phục. Hãy đọc lại từ 0.",
+        en=f"The position lies beyond the last one here ({last}): the data were restored. Read again from 0.",
+        metadata={"last": str(last)},
+    )
 
 
 def feed_tip(database: Database) -> Tail:

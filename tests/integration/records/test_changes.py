@@ -46,6 +46,23 @@ async def test_a_record_stands_in_the_feed_once_at_its_last_change(records: Runn
     assert await records.changes(after=5) == []
 
 
+async def test_a_position_beyond_the_feed_is_refused(records: Running):
+    """Else a reader would miss, after a restore, what is given these positions again."""
+    await records.apply(pupil("1"))
+    await records.settled()
+    with pytest.raises(Fault) as refused:
+        await records.changes(after=100)
+    assert (refused.value.reason, refused.value.metadata["last"]) == ("POSITION_AHEAD", "1")
+
+
+async def test_a_page_ends_where_a_message_is_full(records: Running, monkeypatch: pytest.MonkeyPatch):
+    """However large the records, a page goes through; its position leads on and nothing is missed."""
+    monkeypatch.setattr("services.records.servicer.records.MOST_PAGE_BYTES", 1000)
+    await records.apply(*(pupil(str(number), further={"NOTE": "x" * 600}) for number in range(9)))
+    await records.settled()
+    assert len({one.row.key for one in await records.changes()}) == 9
+
+
 async def test_a_reader_sees_only_the_types_and_the_subtree_asked_for(records: Running):
     """A page of a school holds that school's changes, in one order with all others."""
     school_class = resources_pb2.SchoolClass(school_year=2026, name="6A", grade="06", level="03")

@@ -52,6 +52,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The record is larger than what an event can carry. RowProblem: field `record`."""
     ERROR_REASON_INVALID_TEXT: _ErrorReason.ValueType  # 14
     """A text holds U+0000. RowProblem: the field."""
+    ERROR_REASON_POSITION_AHEAD: _ErrorReason.ValueType  # 15
+    """The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -86,4 +88,6 @@ ERROR_REASON_ROW_TOO_LARGE: ErrorReason.ValueType  # 13
 """The record is larger than what an event can carry. RowProblem: field `record`."""
 ERROR_REASON_INVALID_TEXT: ErrorReason.ValueType  # 14
 """A text holds U+0000. RowProblem: the field."""
+ERROR_REASON_POSITION_AHEAD: ErrorReason.ValueType  # 15
+"""The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
