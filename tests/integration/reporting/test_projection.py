@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from chassis.database import Database
-from services.reporting.domain.figures import ClassFigures
+from services.reporting.domain.figures import ClassFigures, FactRow
 from services.reporting.store import projection, recount
 from services.reporting.store.mirror import Mirror
-from services.reporting.store.projection import FactRow
 from tests.support.databases import DatabaseFactory
 
 YEAR = 2026
