@@ -21,6 +21,8 @@ from nats.js import errors as js_errors
 from nats.js.kv import KeyValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.logs import said
+
 KEPT_SECONDS = 7 * 24 * 3600.0  # How long a stream keeps its events.
 DUPLICATE_SECONDS = 10 * 60.0  # How long the broker itself knows a repeated event by its id.
 ACK_SECONDS = 30.0  # After this long without a word an event is handed out again.
@@ -96,7 +98,7 @@ class Bus:
             log.info("broker found again", action="bus.found")
 
         async def failed(error: Exception) -> None:
-            log.warning("broker failed", action="bus.failed", error=str(error) or type(error).__name__)
+            log.warning("broker failed", action="bus.failed", error=said(error))
 
         client = Client()
         await client.connect(

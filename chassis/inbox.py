@@ -21,6 +21,7 @@ from chassis import dead_letters
 from chassis.bus import ACK_SECONDS, AfterCommit, Bus, Event, Handle, Pull, event_of
 from chassis.database import Database, chassis_tables
 from chassis.errors import Fault, Kind
+from chassis.logs import said
 from chassis.telemetry import TRACEPARENT, handle_span, metrics
 from chassis.workers import Worker
 
@@ -102,7 +103,7 @@ class _Consumption:
                     await self._consume(pull, stop)
             except (nats.errors.Error, ConnectionError, TimeoutError) as error:
                 # The broker is away or has forgotten the consumer; binding again makes it anew.
-                log.warning("consumer lost", action="inbox.lost", consumer=self._durable, error=_said(error))
+                log.warning("consumer lost", action="inbox.lost", consumer=self._durable, error=said(error))
                 await _pause(stop, pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -260,10 +261,6 @@ _PRUNE = sa.text(
     "DELETE FROM inbox WHERE (consumer, event_id) IN (SELECT consumer, event_id FROM inbox WHERE consumer = :consumer"
     " AND create_time < clock_timestamp() - make_interval(days => :days) LIMIT :most)"
 )
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -6,9 +6,14 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import nats.errors
 import structlog
 from opentelemetry import trace
 
+from chassis.errors import Fault
+
+# Errors whose words name addresses, reasons and times, never what was written.
+SPEAKING = (Fault, OSError, nats.errors.Error)
 MOST_FRAMES = 12
 MOST_CAUSES = 4
 
@@ -50,6 +55,23 @@ def set_up_logs(service: str, level: str) -> None:
     logging.getLogger("opentelemetry").setLevel(logging.ERROR)
 
 
+def said(error: BaseException) -> str:
+    """An error in a few words for a log: what a library of ours or the network says, of all else only the class.
+
+    A database's words can quote what was written.
+    """
+    return str(error) if isinstance(error, SPEAKING) and str(error) else _named(error)
+
+
+def _named(error: BaseException) -> str:
+    """Class of an error, with its words where they are safe and with the database's state where there is one."""
+    name = type(error).__name__
+    state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
+    if state:
+        return f"{name} {state}"
+    return f"{name}: {error}" if isinstance(error, SPEAKING) and str(error) else name
+
+
 def _describe_exception(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Replace an exception by its classes and places. Its text stays out: a database's can hold personal data."""
     given = event.pop("exc_info", None)
@@ -64,8 +86,7 @@ def _describe_exception(_logger: Any, _method: str, event: dict[str, Any]) -> di
     while error is not None and len(causes) < MOST_CAUSES:
         frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
         places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
-        state = getattr(error, "sqlstate", None)
-        causes.append(f"{type(error).__name__}{f' {state}' if state else ''} at {places or 'no frame'}")
+        causes.append(f"{_named(error)} at {places or 'no frame'}")
         error = error.__cause__ or error.__context__
     event["exception"] = causes
     return event

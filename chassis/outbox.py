@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.bus import MOST_PAYLOAD, Bus, Publication, cloud_headers, subject_of
 from chassis.database import APPENDED, Database, chassis_tables
+from chassis.logs import said
 from chassis.telemetry import TRACEPARENT, metrics, publish_span
 from chassis.workers import Worker
 
@@ -110,7 +111,7 @@ class _Relay:
                     if await self._lead(connection, stop):
                         await self._work(connection, stop)
             except Exception as error:  # noqa: BLE001 (whatever is away or wrong, what is committed must still leave)
-                log.warning("outbox relay failed", action="outbox.failed", error=_said(error), pause=pause)
+                log.warning("outbox relay failed", action="outbox.failed", error=said(error), pause=pause)
                 self._stream_made = False
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), pause)
@@ -209,10 +210,6 @@ _KEEP = sa.text(
 )
 _DELETE = sa.text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
 _LAG = sa.text("SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(create_time)), 0) FROM outbox")
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__
 
 
 async def _any_set(*events: asyncio.Event, seconds: float) -> None:

@@ -16,6 +16,7 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoKeysEr
 
 from chassis.bus import Bus
 from chassis.errors import Fault, Kind
+from chassis.logs import said
 from chassis.scope_tree import ScopeAlias, ScopeEdge, ScopeGrant, ScopeTree, ScopeUnit
 from chassis.workers import Check, Worker
 
@@ -122,9 +123,7 @@ class Scopes:
                         watcher = await (await bus.key_value(BUCKET)).watch(HEAD)
                     await self._wait(watcher, stop)
                 except Exception as error:  # noqa: BLE001 (a broker that is away is waited for, whatever it raises)
-                    log.warning(
-                        "scopes not read", action="scopes.read_failed", error=str(error) or type(error).__name__
-                    )
+                    log.warning("scopes not read", action="scopes.read_failed", error=said(error))
                     await _close(watcher)
                     watcher = None
                     with contextlib.suppress(TimeoutError):

@@ -1,9 +1,11 @@
 """Requests against their protovalidate rules, with the exact field path and a sentence for people in both languages."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import protovalidate
+from buf.validate import validate_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -40,20 +42,32 @@ def check(message: Message) -> None:
 
 
 def _unstorable(message: Message, path: str = "") -> Iterator[FieldViolation]:
-    """Texts with U+0000, which no database takes. Repeated fields are left to the method: they can be thousands."""
+    """Texts with U+0000, which no database takes; what the rules leave to the method is left to it here too."""
     for field, value in message.ListFields():
-        if field.is_repeated:
-            continue
-        if field.type == FieldDescriptor.TYPE_STRING and "\0" in value:
-            name = f"{path}{field.name}"
-            yield FieldViolation(
-                field=name,
-                reason="INVALID_FIELD",
-                vi=f"Trường {name} chứa ký tự U+0000. Hãy bỏ ký tự này.",
-                en=f"{name}: holds the character U+0000; leave it out",
-            )
-        elif field.type == FieldDescriptor.TYPE_MESSAGE:
-            yield from _unstorable(value, f"{path}{field.name}.")
+        if field.type == FieldDescriptor.TYPE_STRING:
+            for place, text in enumerate(value) if field.is_repeated else ((None, value),):
+                if "\0" in text:
+                    yield _holds_nul(f"{path}{field.name}{'' if place is None else f'[{place}]'}")
+        elif field.type == FieldDescriptor.TYPE_MESSAGE and not _left_to_the_method(field):
+            for place, inner in enumerate(value) if field.is_repeated else ((None, value),):
+                yield from _unstorable(inner, f"{path}{field.name}{'' if place is None else f'[{place}]'}.")
+
+
+@cache
+def _left_to_the_method(field: FieldDescriptor) -> bool:
+    """Rows of a push, which are thousands and have an outcome each; and maps, which only they hold."""
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    ignored = validate_pb2.IGNORE_ALWAYS in (rules.ignore, rules.repeated.items.ignore)
+    return ignored or field.message_type is None or bool(field.message_type.GetOptions().map_entry)
+
+
+def _holds_nul(name: str) -> FieldViolation:
+    return FieldViolation(
+        field=name,
+        reason="INVALID_FIELD",
+        vi=f"Trường {name} chứa ký tự U+0000. Hãy bỏ ký tự này.",
+        en=f"{name}: holds the character U+0000; leave it out",
+    )
 
 
 def invalid(violations: list[FieldViolation]) -> Fault:

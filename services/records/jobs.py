@@ -14,6 +14,7 @@ import structlog
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.logs import said
 from chassis.workers import Worker
 from services.records.store import requests, scopes
 from services.records.usecases.publish import is_published, publish_scopes
@@ -49,7 +50,7 @@ class ScopePublisher:
                 if await self._due():
                     await self._publish()
             except Exception as error:  # noqa: BLE001 (whatever is away, the next look finds the change again)
-                log.warning("scopes not published", action="scopes.publish_failed", error=str(error) or repr(error))
+                log.warning("scopes not published", action="scopes.publish_failed", error=said(error))
             await self._wait(stop)
 
     async def _due(self) -> bool:
@@ -85,7 +86,7 @@ def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Work
             try:
                 await prune(database, kept=answers_kept, clock=clock)
             except Exception as error:  # noqa: BLE001 (the next look prunes what this one did not)
-                log.warning("answers not pruned", action="records.prune_failed", error=str(error) or repr(error))
+                log.warning("answers not pruned", action="records.prune_failed", error=said(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), PRUNE_SECONDS)
 

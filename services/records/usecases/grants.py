@@ -1,5 +1,6 @@
 """Roles given and taken back, each by someone who may."""
 
+from collections.abc import Iterator
 from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -7,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.errors import Fault, Kind
 from chassis.scope_tree import EVERY_UNIT, ScopeGrant, ScopeTree
 from services.records.domain.grants import Grant, GrantDraft, givers_of
+from services.records.domain.spans import Span
 from services.records.store import grants, scopes, units
 
 
@@ -18,8 +20,10 @@ async def create_grant(
         raise Fault(
             Kind.DENIED,
             "ROLE_NOT_HELD",
-            vi=f"Bạn không thể giao vai trò `{draft.role}` tại đơn vị này. Hãy nhờ người quản trị của đơn vị.",
-            en=f"You cannot give the role {draft.role} on this unit. Ask its administrator to do it.",
+            vi=f"Bạn không thể giao vai trò `{draft.role}` tại đơn vị này, theo loại quan hệ và trong thời hạn này: "
+            "quyền của bạn không bao trùm. Hãy rút ngắn thời hạn hoặc nhờ người quản trị của đơn vị.",
+            en=f"You cannot give the role {draft.role} on this unit, along these edges and for these days: your own "
+            "grant does not cover them. Shorten the days or ask the unit's administrator.",
             metadata={"role": draft.role},
         )
     await units.lock_forest(connection)
@@ -34,18 +38,24 @@ async def create_grant(
 def _may_give(giver: str, draft: GrantDraft, *, tree: ScopeTree, day: date) -> bool:
     """Whether one of the giver's own grants covers what is given: the role, the unit, the type of edge and the days.
 
-    Without the last two one could give oneself more than one holds: along edges of another type, or for longer.
+    Without the last two one could give oneself more than one holds: along edges of another type, or for other days.
     """
     return any(
-        held.role in givers_of(draft.role)
-        and (held.valid_to is None or draft.span.end <= held.valid_to)
-        and (held.unit_id == EVERY_UNIT or (held.edge_type == draft.edge_type and _covers(held, draft, tree, day)))
-        for held in tree.grants_of(giver, day)
+        Span(held.valid_from, held.valid_to).covers(draft.span)
+        for held in _rights(giver, draft.role, draft.unit_id, draft.edge_type, tree=tree, day=day)
     )
 
 
-def _covers(held: ScopeGrant, draft: GrantDraft, tree: ScopeTree, day: date) -> bool:
-    return held.unit_id == draft.unit_id or held.unit_id in tree.ancestors(draft.unit_id, day, held.edge_type)
+def _rights(
+    holder: str, role: str, unit_id: int, edge_type: str, *, tree: ScopeTree, day: date
+) -> Iterator[ScopeGrant]:
+    """The holder's own grants that allow to give and take back a role on a unit along edges of a type."""
+    for held in tree.grants_of(holder, day):
+        if held.role not in givers_of(role):
+            continue
+        above = held.unit_id == unit_id or held.unit_id in tree.ancestors(unit_id, day, held.edge_type)
+        if held.unit_id == EVERY_UNIT or (held.edge_type == edge_type and above):
+            yield held
 
 
 async def revoke_grant(
@@ -54,7 +64,7 @@ async def revoke_grant(
     """End a grant now; a revoked one stays as it is. Raises UNKNOWN_GRANT, also to those who may not."""
     await units.lock_forest(connection)
     grant = await grants.get_grant(connection, grant_id)
-    if grant is None or not tree.may(revoker, givers_of(grant.role), grant.unit_id, day):
+    if grant is None or not any(_rights(revoker, grant.role, grant.unit_id, grant.edge_type, tree=tree, day=day)):
         raise Fault(
             Kind.NOT_FOUND,
             "UNKNOWN_GRANT",

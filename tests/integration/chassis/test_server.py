@@ -1,6 +1,7 @@
 """A server behind the real chain: what every call meets, whatever the service."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -444,7 +445,9 @@ async def test_a_worker_that_dies_stops_the_process_with_a_reason(processes, own
     output, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1
     assert '"action": "worker.died"' in output.decode()
-    assert "the worker broke" in output.decode()
+    died = next(line for line in map(json.loads, output.decode().splitlines()) if line["action"] == "worker.died")
+    assert [cause.split(" at ")[0] for cause in died["exception"]] == ["RuntimeError"], "the class and the place"
+    assert "service.py" in died["exception"][0] or "__main__.py" in died["exception"][0]
 
 
 @pytest.mark.parametrize(

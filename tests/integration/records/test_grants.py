@@ -117,3 +117,40 @@ async def test_an_administrator_of_every_unit_can_give_a_role_on_every_unit(reco
     assert grant.unit == "0"
     own = await (await records.grants("au@so")).ListOwnGrants(units_pb2.ListOwnGrantsRequest())
     assert [(one.role, one.unit_id) for one in own.grants] == [("auditor", 0)]
+
+
+async def test_nobody_gives_for_longer_or_along_other_edges_than_held(records: Running):
+    """A grant lies within its giver's own: unit, type of edge, first and last day."""
+    own = {"valid_from": "2026-11-02", "valid_to": "2026-12-01"}
+    await (await records.grants()).CreateGrant(_create("d@xa", "director", COMMUNE, **own))
+    await poll_until(lambda: records.scopes.tree.grants_of("d@xa", records.today()), timeout=2.0)
+    stub = await records.grants("d@xa")
+    within = {"valid_from": "2026-11-02", "valid_to": "2026-11-20"}
+    assert (await stub.CreateGrant(_create("c@a", "clerk", SCHOOL_A, **within))).grant.valid_to == "2026-11-20"
+    for beyond in (
+        {},  # From today without end.
+        {"valid_from": "2026-11-02", "valid_to": "2027-01-01"},
+        {"valid_from": "2020-01-01", "valid_to": "2026-11-20"},
+        {**within, "edge_type": "professional"},
+    ):
+        with pytest.raises(Fault) as error:
+            await stub.CreateGrant(_create("c@a", "clerk", SCHOOL_A, **beyond))
+        assert (error.value.kind, reason(error)) == (Kind.DENIED, "ROLE_NOT_HELD"), beyond
+
+
+async def test_an_unknown_type_of_edge_is_refused_by_name(records: Running):
+    """Not even the administrator gives along edges that do not exist."""
+    with pytest.raises(Fault) as error:
+        await (await records.grants()).CreateGrant(_create("x", "clerk", SCHOOL_A, edge_type="bogus"))
+    assert reason(error) == "INVALID_FIELD"
+    assert [violation.field for violation in error.value.violations] == ["grant.edge_type"]
+
+
+async def test_a_name_with_a_character_no_database_takes_is_refused_by_its_place(records: Running):
+    """A unit deep in a list is named, not answered with an internal fault."""
+    unit = units_pb2.UnitInput(kind="school")
+    unit.names.add(name="A\0B")
+    unit.codes.add(system="moet", code="X")
+    with pytest.raises(Fault) as error:
+        await (await records.units()).ImportUnits(units_pb2.ImportUnitsRequest(units=[unit]))
+    assert [violation.field for violation in error.value.violations] == ["units[0].names[0].name"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from chassis.errors import Fault, Kind
 from services.records.usecases.grouping import Grouped
 
 
@@ -70,3 +71,21 @@ async def test_an_asker_who_leaves_does_not_disturb_the_others():
     leaving.cancel()
     assert await staying == 2
     assert leaving.cancelled() or (await asyncio.wait({leaving}))[0] == {leaving}
+
+
+async def test_who_comes_when_too_many_wait_is_told_to_try_again():
+    """A flood of look-ups does not fill the memory."""
+    release = asyncio.Event()
+
+    async def slow(questions: Sequence[int]) -> list[int]:
+        await release.wait()
+        return list(questions)
+
+    grouped = Grouped(slow, lanes=1, most=1, bound=2)
+    asked = [asyncio.ensure_future(grouped.ask(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Fault) as refused:
+        await grouped.ask(9)
+    assert (refused.value.kind, refused.value.reason) == (Kind.UNAVAILABLE, "DATABASE_BUSY")
+    release.set()
+    assert [answer for answer in await asyncio.gather(*asked, return_exceptions=True) if isinstance(answer, int)]

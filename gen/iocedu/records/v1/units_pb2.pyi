@@ -478,7 +478,7 @@ class Grant(_message.Message):
     unit: _builtins.str
     """Alias or id of the unit."""
     edge_type: _builtins.str
-    """Type of the edges it follows downwards; empty: administrative."""
+    """Type of the edges it follows downwards: administrative or professional; empty: administrative."""
     valid_from: _builtins.str
     """First day, ISO 8601; empty: today."""
     valid_to: _builtins.str
