@@ -51,17 +51,17 @@ async def envelope(
                 waiting = None
                 yield _build(response, item=item)
             elif stop and stop.done():
-                yield _build(response, error=_error(restarting(), position=position))
+                yield _build(response, error=_error(restarting(), response, position=position))
                 return
             else:
                 yield _build(response, heartbeat=stream_pb2.Heartbeat(position=position))
     except _Exhausted:
         yield _build(response, end=stream_pb2.End(position=position))
     except Fault as fault:
-        yield _build(response, error=_error(fault, position=position))
+        yield _build(response, error=_error(fault, response, position=position))
     except Exception:
         log.exception("stream failed", action="rpc.failed", method=request.method if request else "")
-        yield _build(response, error=_error(unexpected(), position=position))
+        yield _build(response, error=_error(unexpected(), response, position=position))
     finally:
         for task in (waiting, stop):
             if task is not None and not task.done():
@@ -98,12 +98,17 @@ def _build(response: type[ResponseT], **fields: Any) -> ResponseT:
     return response(**fields)
 
 
-def _error(fault: Fault, *, position: str) -> stream_pb2.StreamError:
+def _error(fault: Fault, response: type[Message], *, position: str) -> stream_pb2.StreamError:
     request = current_request()
     status = to_status(
         fault,
-        domain=telemetry.SCOPE,
+        domain=_domain(response),
         language=request.language if request else "vi",
         trace_id=telemetry.trace_id(),
     )
     return stream_pb2.StreamError(status=status, position=position)
+
+
+def _domain(response: type[Message]) -> str:
+    """The domain the service's statuses have too: `<service>.iocedu`, by the package `[iocedu.]<service>.v1`."""
+    return f"{response.DESCRIPTOR.file.package.split('.')[-2]}.{telemetry.SCOPE}"

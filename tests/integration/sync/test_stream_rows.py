@@ -8,7 +8,7 @@ import pytest
 from iocedu.records.v1 import resources_pb2
 from iocedu.sync.v1 import sync_pb2
 
-from chassis.errors import Fault
+from chassis.errors import Fault, from_status
 from services.sync.domain.batches import Origin
 from services.sync.usecases import streams
 from services.sync.usecases.intake import Intake
@@ -160,5 +160,6 @@ async def test_another_content_under_a_used_id_ends_the_stream(here: World) -> N
     """With the reason in the error; what was acknowledged before stays."""
     await talk(here, opening(), batch("b1", pupil("HS1")))
     responses = await talk(here, opening(), batch("b1", pupil("HS2")))
-    assert responses[-1].error.status.details[0].value.find(b"BATCH_ID_REUSED") >= 0
+    fault = from_status(responses[-1].error.status)
+    assert (fault.reason, fault.domain) == ("BATCH_ID_REUSED", "sync.iocedu"), "as a status would say it"
     assert await here.count("pupil", of="records") == 1
