@@ -5,7 +5,7 @@ data: only stable reasons and texts written for people are.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -20,16 +20,29 @@ _TABLE = chassis_tables(sa.MetaData()).dead_letter
 
 
 @dataclass(frozen=True)
-class DeadLetter:
-    """An event that was given up, with by whom, why and when."""
+class Listed:
+    """What a list says of an event that was given up: by whom, why and when, not what it holds."""
 
     dead_letter_id: int
     consumer: str
+    event_id: str
+    subject: str
     reason: str
     message: str
     trace_id: str
     create_time: datetime
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that was given up, whole, and by whom."""
+
+    dead_letter_id: int
+    consumer: str
     event: Event
+
+
+_LISTED = [_TABLE.c[field.name] for field in fields(Listed)]
 
 
 def reason_of(error: Exception) -> str:
@@ -65,13 +78,13 @@ async def count(database: Database) -> int:
         return int(await connection.scalar(sa.select(sa.func.count()).select_from(_TABLE)) or 0)
 
 
-async def page(database: Database, *, limit: int, below: int | None = None) -> list[DeadLetter]:
-    """The newest entries, those with ids under `below` where that is given."""
-    query = sa.select(_TABLE).order_by(_TABLE.c.dead_letter_id.desc()).limit(limit)
+async def page(database: Database, *, limit: int, below: int | None = None) -> list[Listed]:
+    """The newest entries without payloads and headers, those with ids under `below` where that is given."""
+    query = sa.select(*_LISTED).order_by(_TABLE.c.dead_letter_id.desc()).limit(limit)
     if below is not None:
         query = query.where(_TABLE.c.dead_letter_id < below)
     async with database.connection() as connection:
-        return [_letter(row) for row in await connection.execute(query)]
+        return [Listed(**row) for row in (await connection.execute(query)).mappings()]
 
 
 async def following(database: Database, ids: Sequence[int], *, after: int, limit: int) -> list[DeadLetter]:
@@ -110,12 +123,4 @@ def _letter(row: sa.Row[Any]) -> DeadLetter:
         data=row.payload,
         headers=row.headers,
     )
-    return DeadLetter(
-        dead_letter_id=row.dead_letter_id,
-        consumer=row.consumer,
-        reason=row.reason,
-        message=row.message,
-        trace_id=row.trace_id,
-        create_time=row.create_time,
-        event=event,
-    )
+    return DeadLetter(dead_letter_id=row.dead_letter_id, consumer=row.consumer, event=event)

@@ -75,12 +75,12 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         return True
 
 
-def _shown(letter: dead_letters.DeadLetter) -> operations_pb2.DeadLetter:
+def _shown(letter: dead_letters.Listed) -> operations_pb2.DeadLetter:
     shown = operations_pb2.DeadLetter(
         dead_letter_id=letter.dead_letter_id,
         consumer=letter.consumer,
-        subject=letter.event.subject,
-        event_id=letter.event.id,
+        subject=letter.subject,
+        event_id=letter.event_id,
         reason=letter.reason,
         message=letter.message,
         trace_id=letter.trace_id,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
+import sqlalchemy as sa
 from iocedu.chassis.v1 import operations_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -99,8 +100,9 @@ async def test_an_event_that_kills_its_handler_is_given_up_untried(
     async with running(consume(database, bus)):
         await poll_until(lambda: settled(bus))
     assert await numbers(database) == [2]
-    [letter] = await dead_letters.page(database, limit=10)
-    assert (letter.reason, letter.event.data) == ("HANDLER_CRASHED", b"1")
+    [listed] = await dead_letters.page(database, limit=10)
+    [letter] = await dead_letters.following(database, [], after=0, limit=10)
+    assert (listed.reason, letter.event.data) == ("HANDLER_CRASHED", b"1")
 
 
 async def test_dead_letters_are_listed_in_pages(database: Database) -> None:
@@ -119,3 +121,23 @@ async def test_dead_letters_are_listed_in_pages(database: Database) -> None:
             break
         request.page_token = response.next_page_token
     assert seen == ["e4", "e3", "e2", "e1", "e0"]
+
+
+async def test_a_list_reads_no_payload(database: Database) -> None:
+    """A page of a thousand large events would else be read whole, to show none of it."""
+    large = Event("e", "iocedu.toy.v1.x", "toy", "iocedu.toy.v1.x", Clock().now(), b"x" * 1_000_000, {"h": "y" * 1000})
+    await dead_letters.keep(database, "reader-x", large, LookupError())
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    sa.event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    response = await OperationsServicer(database, {}).ListDeadLetters(operations_pb2.ListDeadLettersRequest(), None)
+    assert [letter.event_id for letter in response.dead_letters] == ["e"]
+    [query] = [statement for statement in asked if "FROM dead_letter" in statement]
+    assert "event_id" in query
+    assert "payload" not in query
+    assert "headers" not in query
+    [whole] = await dead_letters.following(database, [], after=0, limit=1)
+    assert len(whole.event.data) == 1_000_000, "a replay has it"
