@@ -1,21 +1,29 @@
-"""Events a consumer gave up: kept with the reason, listed, and handed to the same handler once more.
+"""Events a consumer gave up: kept with the reason, listed, handed to the same handler once more, forgotten in the end.
 
 Nothing here decides when to give up (see `inbox`). What an exception says is not kept, since it may quote a person's
 data: only stable reasons and texts written for people are.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.bus import Event
 from chassis.database import Database, chassis_tables
 from chassis.errors import Fault
+from chassis.workers import Worker
 
+PRUNE_SECONDS: Final = 3600.0
+PRUNED_AT_ONCE: Final = 100  # Each may be large.
+
+log = structlog.get_logger(__name__)
 _TABLE = chassis_tables(sa.MetaData()).dead_letter
 
 
@@ -100,6 +108,46 @@ async def forget(database: Database, dead_letter_id: int) -> None:
     """Remove an entry that was handled."""
     async with database.transaction() as connection:
         await connection.execute(sa.delete(_TABLE).where(_TABLE.c.dead_letter_id == dead_letter_id))
+
+
+def pruner(database: Database, *, kept: timedelta) -> Worker:
+    """Forgets, every hour, entries nobody replayed in time: they hold personal data. Every replica may run it."""
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await prune(database, kept=kept)
+            except Exception as error:  # noqa: BLE001 (the next look prunes what this one did not)
+                log.warning("dead letters not pruned", action="dead_letters.prune_failed", error=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PRUNE_SECONDS)
+
+    return Worker("dead-letter-pruner", run)
+
+
+async def prune(database: Database, *, kept: timedelta) -> int:
+    """Forget what is older, a few a transaction; returns how many."""
+    total = 0
+    while True:
+        async with database.transaction() as connection:
+            gone = (await connection.execute(_PRUNE, {"kept": kept, "most": PRUNED_AT_ONCE})).rowcount
+        total += gone
+        if gone < PRUNED_AT_ONCE:
+            return total
+
+
+# Ids follow time: looking at the oldest alone needs no index on time.
+_PRUNE = sa.text(
+    """
+    DELETE FROM dead_letter WHERE dead_letter_id IN (
+        SELECT dead_letter_id FROM (
+            SELECT dead_letter_id, create_time FROM dead_letter ORDER BY dead_letter_id LIMIT :most
+            FOR UPDATE SKIP LOCKED
+        ) AS oldest
+        WHERE create_time < clock_timestamp() - CAST(:kept AS interval)
+    )
+    """
+)
 
 
 def _message_of(error: Exception) -> str:

@@ -4,6 +4,7 @@ Serves `iocedu.chassis.v1.OperationsService`; who may call it is decided by the 
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import structlog
 from iocedu.chassis.v1 import operations_pb2, operations_pb2_grpc
@@ -13,6 +14,7 @@ from chassis.bus import Handle
 from chassis.database import Database
 from chassis.errors import Fault
 from chassis.paging import page_cursor, page_size, page_token
+from chassis.workers import Worker
 
 REPLAYED_AT_ONCE = 20
 
@@ -25,6 +27,10 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
     def __init__(self, database: Database, replays: Mapping[str, Handle]) -> None:
         self._database = database
         self._replays = dict(replays)
+
+    def pruner(self, *, kept: timedelta) -> Worker:
+        """The worker that forgets given-up events that nobody replayed in time."""
+        return dead_letters.pruner(self._database, kept=kept)
 
     async def ListDeadLetters(
         self, request: operations_pb2.ListDeadLettersRequest, _context: object

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -141,3 +142,22 @@ async def test_a_list_reads_no_payload(database: Database) -> None:
     assert "headers" not in query
     [whole] = await dead_letters.following(database, [], after=0, limit=1)
     assert len(whole.event.data) == 1_000_000, "a replay has it"
+
+
+async def test_what_nobody_replayed_is_forgotten_in_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In small deletes, by the worker the service runs; younger ones stay."""
+    monkeypatch.setattr(dead_letters, "PRUNED_AT_ONCE", 2)
+    for number in range(7):
+        event = Event(f"e{number}", "iocedu.toy.v1.x", "toy", "iocedu.toy.v1.x", Clock().now(), b"1", {})
+        await dead_letters.keep(database, "reader-x", event, LookupError())
+    async with database.transaction() as connection:
+        aged = "UPDATE dead_letter SET create_time = create_time - interval '91 days' WHERE event_id < 'e5'"
+        await connection.execute(sa.text(aged))
+
+    async def left() -> bool:
+        return await dead_letters.count(database) == 2
+
+    async with running(OperationsServicer(database, {}).pruner(kept=timedelta(days=90))):
+        await poll_until(left)
+    assert await dead_letters.prune(database, kept=timedelta(days=90)) == 0
+    assert [letter.event_id for letter in await dead_letters.page(database, limit=10)] == ["e6", "e5"]
