@@ -1,13 +1,25 @@
-"""Timers in: whenever the tree of units has changed, and every minute for days that pass, connections follow it."""
+"""Timers in: connections follow the tree of units whenever it has changed and as days pass; what is old is forgotten.
+
+Every replica runs both.
+"""
 
 import asyncio
+import contextlib
+from datetime import timedelta
+from typing import Final
 
 import structlog
 
+from chassis.clock import Clock
+from chassis.database import Database
 from chassis.errors import Fault
 from chassis.workers import Worker
+from services.sync import store
 from services.sync.usecases.connections import follow_tree
 from services.sync.usecases.intake import Intake
+
+PRUNE_SECONDS: Final = 600.0
+PRUNED_AT_ONCE: Final = 1000
 
 log = structlog.get_logger(__name__)
 
@@ -36,3 +48,34 @@ async def _follow(intake: Intake) -> None:
         return
     if count:
         log.info("connections follow the tree", action="connections.followed", count=count)
+
+
+def pruner(database: Database, clock: Clock, *, batches_kept: timedelta, quarantined_kept: timedelta) -> Worker:
+    """Forgets batches sources no longer repeat, and quarantined rows nobody asks for any more."""
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await prune(database, clock, batches_kept=batches_kept, quarantined_kept=quarantined_kept)
+            except Exception as error:  # noqa: BLE001 (the next look prunes what this one did not)
+                log.warning("batches not pruned", action="sync.prune_failed", error=str(error) or repr(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PRUNE_SECONDS)
+
+    return Worker("pruner", run)
+
+
+async def prune(
+    database: Database, clock: Clock, *, batches_kept: timedelta, quarantined_kept: timedelta
+) -> tuple[int, int]:
+    """Forget old batches and quarantined rows, a thousand a transaction; returns how many of each."""
+    counts = []
+    for forget, kept in ((store.prune_batches, batches_kept), (store.prune_quarantined, quarantined_kept)):
+        total, gone = 0, PRUNED_AT_ONCE
+        while gone == PRUNED_AT_ONCE:
+            async with database.transaction() as writes:
+                gone = await forget(writes, before=clock.now() - kept, most=PRUNED_AT_ONCE)
+            total += gone
+        counts.append(total)
+    batches, rows = counts
+    return batches, rows

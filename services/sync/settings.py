@@ -15,6 +15,14 @@ class Settings(ServiceSettings):
         gt=0,
         description="Largest JSON document that is taken, in MB: it is read as a whole, unlike NDJSON.",
     )
+    batches_kept_days: int = Field(
+        default=400,
+        ge=1,
+        description="How long batches are kept: a repeat within that time is answered the same, a later one is new.",
+    )
+    quarantined_kept_days: int = Field(
+        default=400, ge=1, description="How long refused and held rows, which are personal data, are kept."
+    )
     connections_seconds: float = Field(
         default=60.0, gt=0, description="How often the schools to wait for are compared with the tree of units."
     )

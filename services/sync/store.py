@@ -158,6 +158,38 @@ async def quarantined(
     return [dict(row) for row in (await reads.execute(asked)).mappings()]
 
 
+async def prune_batches(writes: AsyncConnection, *, before: datetime, most: int) -> int:
+    """Forget the oldest batches acknowledged before an instant; returns how many."""
+    return (await writes.execute(_PRUNE_BATCHES, {"before": before, "most": most})).rowcount
+
+
+async def prune_quarantined(writes: AsyncConnection, *, before: datetime, most: int) -> int:
+    """Forget the oldest rows quarantined before an instant; returns how many."""
+    return (await writes.execute(_PRUNE_QUARANTINED, {"before": before, "most": most})).rowcount
+
+
+_PRUNE_BATCHES = sa.text(
+    """
+    DELETE FROM batch WHERE (unit_id, batch_id, source) IN (
+        SELECT unit_id, batch_id, source FROM batch WHERE create_time < :before
+        ORDER BY create_time LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    """
+)
+# Ids follow time: looking at the oldest alone needs no index on time.
+_PRUNE_QUARANTINED = sa.text(
+    """
+    DELETE FROM quarantined_row WHERE quarantined_row_id IN (
+        SELECT quarantined_row_id FROM (
+            SELECT quarantined_row_id, create_time FROM quarantined_row
+            ORDER BY quarantined_row_id LIMIT :most FOR UPDATE SKIP LOCKED
+        ) AS oldest
+        WHERE create_time < :before
+    )
+    """
+)
+
+
 async def note_sent(writes: AsyncConnection, sent: Iterable[Sent], *, now: datetime) -> list[Connection]:
     """Bring the schools' connections up to date, in key order so that two batches never wait for each other."""
     rows = sorted(sent, key=lambda one: one.school_id)

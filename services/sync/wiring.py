@@ -1,6 +1,7 @@
 """Composition root of sync: settings in, a running app out."""
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from iocedu.sync.v1.sync_pb2_grpc import add_SyncServiceServicer_to_server
 
@@ -40,6 +41,12 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         service_names=["iocedu.sync.v1.SyncService"],
         workers=[
             jobs.connections(intake, every_seconds=settings.connections_seconds),
+            jobs.pruner(
+                database,
+                clock,
+                batches_kept=timedelta(days=settings.batches_kept_days),
+                quarantined_kept=timedelta(days=settings.quarantined_kept_days),
+            ),
             outbox.relay(database, bus, SERVICE),
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],

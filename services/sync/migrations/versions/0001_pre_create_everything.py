@@ -21,6 +21,7 @@ CREATE TABLE batch (
     create_time timestamptz NOT NULL,
     PRIMARY KEY (unit_id, batch_id, source)
 );
+CREATE INDEX batch_create_time ON batch (create_time);
 COMMENT ON TABLE batch IS 'Batches that were acknowledged, so that a repeat answers the same and does nothing.';
 COMMENT ON COLUMN batch.digest IS 'Digest of what was sent; tells a repeat from another batch under a used id.';
 COMMENT ON COLUMN batch.outcome IS 'Serialized iocedu.sync.v1.Outcome, as it was answered.';
