@@ -26,6 +26,7 @@ from services.sync.usecases.intake import Intake, push_rows, unit_name
 _STREAM_ROWS: Final = "/iocedu.sync.v1.SyncService/StreamRows"
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 MOST_BATCH_ID: Final = 100
+MOST_PAGE_BYTES: Final = 8_000_000  # A message carries 16 MB; one row is far smaller than the rest.
 
 
 class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
@@ -104,19 +105,23 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         unit_id, size, cursor = self._unit_id(request.unit), page_size(request.page_size, 50), page_cursor(request)
         places = self._intake.scopes.tree.subtree(unit_id, self._intake.clock.today()) if unit_id else None
         async with self._intake.database.connection() as reads:
-            rows = await store.quarantined(
-                reads, places, reason=request.reason, before=cursor[0] if cursor else None, most=size + 1
+            rows, more = await store.quarantined(
+                reads,
+                places,
+                reason=request.reason,
+                before=cursor[0] if cursor else None,
+                most=size,
+                most_bytes=MOST_PAGE_BYTES,
             )
-        response = sync_pb2.ListQuarantinedRowsResponse(
-            rows=[
-                answers.quarantined_row(
-                    row, content=masked(row["content"], self._intake.profiles[row["profile"]].shown)
-                )
-                for row in rows[:size]
-            ]
-        )
-        if len(rows) > size:
-            response.next_page_token = page_token(request, [rows[size - 1]["quarantined_row_id"]])
+        response, filled = sync_pb2.ListQuarantinedRowsResponse(), 0
+        for row in rows:
+            content = masked(row["content"], self._intake.profiles[row["profile"]].shown)
+            response.rows.append(answers.quarantined_row(row, content=content))
+            filled += response.rows[-1].ByteSize()
+            if filled >= MOST_PAGE_BYTES:  # A masked row may be longer than the row.
+                break
+        if more or len(response.rows) < len(rows):
+            response.next_page_token = page_token(request, [response.rows[-1].quarantined_row_id])
         return response
 
     async def ListConnections(

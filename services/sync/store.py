@@ -145,17 +145,37 @@ async def add_quarantined(writes: AsyncConnection, rows: Iterable[tuple[Any, ...
 
 
 async def quarantined(
-    reads: AsyncConnection, places: Collection[int] | None, *, reason: str, before: int | None, most: int
-) -> list[dict[str, Any]]:
-    """Quarantined rows at these places (None: everywhere), newest first, older than the id `before`."""
-    asked = sa.select(quarantined_row).order_by(quarantined_row.c.quarantined_row_id.desc()).limit(most)
+    reads: AsyncConnection,
+    places: Collection[int] | None,
+    *,
+    reason: str,
+    before: int | None,
+    most: int,
+    most_bytes: int,
+) -> tuple[list[dict[str, Any]], bool]:
+    """Quarantined rows at these places (None: everywhere), newest first, older than the id `before`.
+
+    At most `most`, the last of them the one with which their contents reach `most_bytes`; and whether there are more.
+    """
+    newest = quarantined_row.c.quarantined_row_id.desc()
+    asked = sa.select(quarantined_row).order_by(newest).limit(most + 1)
     if places is not None:
         asked = asked.where(quarantined_row.c.place_id == _any(places))
     if reason:
         asked = asked.where(quarantined_row.c.reason == reason)
     if before is not None:
         asked = asked.where(quarantined_row.c.quarantined_row_id < before)
-    return [dict(row) for row in (await reads.execute(asked)).mappings()]
+    page = asked.subquery()
+    newest, size = page.c.quarantined_row_id.desc(), sa.func.octet_length(page.c.content)
+    weighed = sa.select(
+        page,
+        (sa.func.sum(size).over(order_by=newest, rows=(None, 0)) - size).label("bytes_before"),
+        sa.func.count().over().label("found"),
+    ).subquery()
+    fitting = sa.select(weighed).where(weighed.c.bytes_before < most_bytes)
+    fitting = fitting.order_by(weighed.c.quarantined_row_id.desc()).limit(most)
+    rows = [dict(row) for row in (await reads.execute(fitting)).mappings()]
+    return rows, bool(rows) and rows[0]["found"] > len(rows)
 
 
 async def prune_batches(writes: AsyncConnection, *, before: datetime, most: int) -> int:

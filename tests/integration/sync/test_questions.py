@@ -10,6 +10,7 @@ from iocedu.sync.v1 import sync_pb2
 from chassis.bus import Bus
 from chassis.errors import Fault
 from chassis.testing import client
+from services.sync import servicer, store
 from services.sync.usecases.connections import follow_tree
 from tests.integration.sync.world import (
     ADMINISTRATOR,
@@ -180,6 +181,55 @@ async def test_the_quarantine_is_paged(here: World) -> None:
         if not token:
             break
     assert keys == [f"HS{number}" for number in reversed(range(7))]
+
+
+async def test_a_page_of_the_quarantine_fits_in_a_message(here: World) -> None:
+    """However many rows are asked for and however long they are, every one comes once."""
+    intake, place = await here.intake(), here.origin().unit_id
+    # Long as they came, and, of single figures to be masked, longer yet.
+    contents = [
+        json.dumps({"HO_TEN": "x" * 99_000}),
+        json.dumps({"DOI_TUONG": "ắ" * 99_000}),
+        f'{{"DIEM": [{"1," * 49_900}1]}}',
+    ]
+    kept = [
+        (
+            place,
+            place,
+            "vnedu",
+            "b",
+            index,
+            4,
+            f"HS{index}",
+            "R",
+            "",
+            "",
+            0,
+            "moet",
+            contents[index % 3],
+            here.clock.now(),
+        )
+        for index in range(150)
+    ]
+    async with intake.database.transaction() as writes:
+        await store.add_quarantined(writes, kept)
+    stub = await here.sync()
+    indexes: list[int] = []
+    pages, token = 0, ""
+    while True:
+        request = sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A, page_size=1000, page_token=token)
+        page = await stub.ListQuarantinedRows(request)
+        assert page.ByteSize() < servicer.MOST_PAGE_BYTES + 1_000_000
+        indexes += [row.problem.index for row in page.rows]
+        pages, token = pages + 1, page.next_page_token
+        if not token:
+            break
+    assert indexes == list(reversed(range(150)))
+    assert pages > 1
+    async with intake.database.connection() as reads:
+        found, more = await store.quarantined(reads, None, reason="", before=None, most=1000, most_bytes=1_000_000)
+    assert more
+    assert sum(len(row["content"].encode()) for row in found[:-1]) < 1_000_000, "no more is read than is shown"
 
 
 async def test_a_batch_is_found_by_its_unit_id_and_source(here: World) -> None:
