@@ -26,6 +26,7 @@ from services.sync.domain.profiles import Profile
 from services.sync.usecases.intake import Intake, Parcel, apply, find_school, recall, settle
 
 MOST_REFUSED: Final = 20_000  # Refused rows of a document; more are no accident, and all are held until its end.
+TOO_MANY_REFUSED: Final = "TOO_MANY_REFUSED"
 READ_AHEAD: Final = 100  # Rows read between two looks at the loop.
 _NUL: Final = b"\\u0000"
 
@@ -52,6 +53,8 @@ async def push_document(
     """Take a document of kind `json` or `ndjson` and return its batch id and what became of it.
 
     Without a batch id the content's digest is one. Raises TOO_LARGE, TOO_MANY_REFUSED, INVALID_JSON, BATCH_ID_REUSED.
+    A document that is stopped as TOO_MANY_REFUSED is no batch, but what records stored of it is counted, and its
+    refused rows are kept.
     """
     told = f"{origin.profile}/{kind}/{origin.backfill:d}/".encode()
     content = _Content(parts, limit=limits.ndjson if kind == "ndjson" else limits.json, told=told)
@@ -75,8 +78,10 @@ async def push_document(
             reading.nonce = batch_id
         await reading.flush()
         slices = await reading.finish()
-    except BaseException:
+    except BaseException as error:
         await reading.abandon()
+        if isinstance(error, Fault) and error.reason == TOO_MANY_REFUSED:
+            await reading.keep_stopped(batch_id)
         raise
     return batch_id, (await settle(intake, origin, [Parcel(key, digest, slices)]))[key]
 
@@ -116,6 +121,7 @@ class _Reading:
     origin: Origin
     nonce: str  # Tells the document in request ids: a repeat under the same batch id is the same request.
     done: list[Checked] = field(default_factory=list)
+    told: list[bytes] = field(default_factory=list)  # A digest of each slice's content.
     raws: list[_Raw] = field(default_factory=list)
     count: int = 0
     refused: int = 0
@@ -161,9 +167,23 @@ class _Reading:
             with suppress(asyncio.CancelledError, Exception):
                 await self.under_way
 
+    async def keep_stopped(self, batch_id: str) -> None:
+        """Settle the slices of a document that is refused half way, unless nothing of it was stored.
+
+        Under an id of their own: the document's batch id stays free for what is sent once it is corrected, and the
+        same document sent again is counted once.
+        """
+        if all(one.states.count(RowState.REJECTED) == len(one.states) for one in self.done):
+            return
+        digest = digest_of(self.nonce.encode() if batch_id else b"", *self.told)
+        key = BatchKey(self.origin.unit_id, self.origin.source, f"stopped-{digest.hex()}")
+        await settle(self.intake, self.origin, [Parcel(key, digest, self.done, shown_as=batch_id)])
+
     async def _send(self, checked: Checked, raws: Sequence[_Raw]) -> None:
         await checked.add_all([raw.row for raw in raws])
-        told = digest_of(self.nonce.encode(), str(checked.first).encode(), *(raw.content for raw in raws))
+        content = digest_of(*(raw.content for raw in raws))
+        self.told.append(content)
+        told = digest_of(self.nonce.encode(), str(checked.first).encode(), content)
         await asyncio.sleep(0)
         await apply(self.intake, self.origin, [checked], batch=told)
         checked.how = _forget(checked.how)
@@ -261,7 +281,7 @@ def _too_large(limit: int) -> Fault:
 def _too_many_refused(reason: str) -> Fault:
     return Fault(
         Kind.INVALID,
-        "TOO_MANY_REFUSED",
+        TOO_MANY_REFUSED,
         vi=f"Hơn {MOST_REFUSED} dòng của tài liệu bị từ chối, ví dụ {reason}. Hãy kiểm tra profile rồi gửi lại.",
         en=f"More than {MOST_REFUSED} rows are refused, e.g. {reason}. Check the profile, then send it again.",
         metadata={"limit": str(MOST_REFUSED), "reason": reason},

@@ -55,6 +55,7 @@ class Parcel:
     key: BatchKey
     digest: bytes
     slices: Sequence[Checked]
+    shown_as: str = ""  # The batch id its quarantined rows carry, where it is another than the key's.
 
     def outcome(self) -> sync_pb2.Outcome:
         """What became of its rows."""
@@ -180,7 +181,13 @@ async def _write(
     )
     fresh = [parcel for parcel in parcels if parcel.key in added]
     kept = [
-        (*_place(origin, parcel.key, noted), *_columns(noted), origin.profile, noted.content, now)
+        (
+            *_place(origin, parcel.shown_as or parcel.key.batch_id, noted),
+            *_columns(noted),
+            origin.profile,
+            noted.content,
+            now,
+        )
         for parcel in fresh
         for one in parcel.slices
         for noted in one.noted
@@ -235,8 +242,8 @@ def _sent(origin: Origin, slices: Sequence[Checked], tree: ScopeTree) -> Iterato
         )
 
 
-def _place(origin: Origin, key: BatchKey, noted: Noted) -> tuple[object, ...]:
-    return noted.school_id or origin.unit_id, origin.unit_id, origin.source, key.batch_id
+def _place(origin: Origin, batch_id: str, noted: Noted) -> tuple[object, ...]:
+    return noted.school_id or origin.unit_id, origin.unit_id, origin.source, batch_id
 
 
 def _columns(noted: Noted) -> tuple[object, ...]:

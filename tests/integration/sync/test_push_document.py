@@ -170,6 +170,47 @@ async def test_a_document_that_is_refused_as_good_as_whole_is_stopped(
     assert (await stub.PushDocument(document(content, batch_id="d"))).outcome.accepted_count == 12
 
 
+async def test_what_was_stored_of_a_stopped_document_is_counted(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused in its third slice: no batch, but the refused rows are kept and the school has connected, once."""
+    monkeypatch.setattr(documents, "MOST_REFUSED", 3)
+    monkeypatch.setattr(documents, "MOST_ROWS", 10)
+    stub = await here.sync()
+    rows = [moet_pupil(f"HS{number}") for number in range(40)]
+    for number in (2, 12, 22, 23, 32):
+        rows[number]["MA_KHOI"] = "x"
+    for _ in range(2):
+        with pytest.raises(Fault) as refused:
+            await stub.PushDocument(document(ndjson(rows), batch_id="d"))
+        assert refused.value.reason == "TOO_MANY_REFUSED"
+        with pytest.raises(Fault) as unknown:
+            await stub.GetBatch(sync_pb2.GetBatchRequest(unit=SCHOOL_A, batch_id="d"))
+        assert unknown.value.reason == "UNKNOWN_BATCH"
+        shown = await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A))
+        assert [(row.batch_id, row.problem.index) for row in shown.rows] == [("d", place) for place in (23, 22, 12, 2)]
+        (one,) = (await stub.ListConnections(sync_pb2.ListConnectionsRequest(unit=SCHOOL_A))).connections
+        assert (one.accepted_count, one.rejected_count) == (26, 4)
+        assert one.HasField("last_accept_time")
+    assert await here.count("pupil", of="records") == 26
+    corrected = [moet_pupil(f"HS{number}") for number in range(40)]
+    answer = await stub.PushDocument(document(ndjson(corrected), batch_id="d"))
+    assert (answer.outcome.accepted_count, answer.outcome.unchanged_count) == (14, 26)
+
+
+async def test_a_stopped_document_without_a_batch_id_is_counted_once_too(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its content tells it, as far as it was read."""
+    monkeypatch.setattr(documents, "MOST_REFUSED", 3)
+    monkeypatch.setattr(documents, "MOST_ROWS", 10)
+    stub = await here.sync()
+    rows = [moet_pupil(f"HS{number}", **({"MA_KHOI": "x"} if number % 5 == 0 else {})) for number in range(40)]
+    for part in (1000, 333):
+        with pytest.raises(Fault) as refused:
+            await stub.PushDocument(document(ndjson(rows), part=part))
+        assert refused.value.reason == "TOO_MANY_REFUSED"
+    assert await here.count("quarantined_row") == 4
+
+
 async def test_a_document_over_the_limit_is_refused(
     database_factory: DatabaseFactory, bus: Bus, nats_url: str, keys: Issuer, clock: FixedClock
 ) -> None:
