@@ -84,6 +84,33 @@ async def test_a_school_that_joins_the_tree_gets_a_connection(here: World) -> No
     assert await follow_tree(await here.intake()) == 0
 
 
+async def test_a_school_that_leaves_the_tree_is_no_longer_waited_for(here: World, bus: Bus) -> None:
+    """Its connection stays, with its counts; who listens is told that it need not connect."""
+    closing = unit("school", "moet:OLD", COMMUNE, "Trường cũ")
+    closing.valid_to = "2026-11-03"
+    async with client(here.records_address, here.keys.mint(ADMINISTRATOR)) as channel:
+        stub: units_pb2_grpc.UnitsServiceAsyncStub = units_pb2_grpc.UnitsServiceStub(channel)
+        await stub.ImportUnits(units_pb2.ImportUnitsRequest(units=[closing]))
+
+    async def told() -> list[bool]:
+        events = await connections_changed(bus)
+        return [one.must_connect for event in events for one in event.connections if one.school_name == "Trường cũ"]
+
+    await poll_until(told)
+    await (await here.sync()).PushRows(push("1", pupil("HS1", school="moet:OLD"), unit=PROVINCE))
+    here.clock.advance(timedelta(days=1))
+    assert await follow_tree(await here.intake()) == 1
+    assert await follow_tree(await here.intake()) == 0
+    query = "SELECT count(*) FILTER (WHERE must_connect), sum(accepted_count) FROM connection"
+    async with here.sync_database.connection() as reads:
+        assert tuple((await reads.exec_driver_sql(query)).one()) == (3, 1)
+
+    async def told_last() -> bool:
+        return (await told())[-1:] == [False]
+
+    await poll_until(told_last)
+
+
 async def test_one_event_a_batch_tells_of_its_schools(here: World, bus: Bus) -> None:
     """Two schools in a batch are one event, with counts and state after it."""
     rows = [pupil("HS1"), pupil("HS2", sex="7"), pupil("HS3", school=SCHOOL_B)]

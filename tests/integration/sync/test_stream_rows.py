@@ -12,7 +12,7 @@ from chassis.errors import Fault, from_status
 from services.sync.domain.batches import Origin
 from services.sync.usecases import streams
 from services.sync.usecases.intake import Intake
-from tests.integration.sync.world import ACCEPTED, PROVINCE, REJECTED, SCHOOL_A, UNCHANGED, World, pupil
+from tests.integration.sync.world import ACCEPTED, PROVINCE, REJECTED, SCHOOL_A, UNCHANGED, VENDOR, World, pupil
 from tests.support.waiting import poll_until
 
 
@@ -154,6 +154,29 @@ async def test_a_stream_out_of_turn_is_refused(here: World) -> None:
     responses = await talk(here, opening(), batch("b1", pupil("HS1")), opening(PROVINCE))
     assert acks(responses) == {"b1": [ACCEPTED]}
     assert responses[-1].WhichOneof("event") == "error"
+
+
+async def test_the_right_is_asked_again_in_mid_stream(here: World) -> None:
+    """A grant that is revoked ends a stream that is open: what comes after is not taken."""
+    revoked = asyncio.Event()
+
+    async def long() -> AsyncIterator[sync_pb2.StreamRowsRequest]:
+        yield opening()
+        yield batch("b1", pupil("HS1"))
+        await revoked.wait()
+        yield batch("b2", pupil("HS2"))
+        await asyncio.Event().wait()
+
+    stub = await here.sync(language="en")
+    heard: list[sync_pb2.StreamRowsResponse] = []
+    async for response in stub.StreamRows(long(), timeout=20):
+        heard.append(response)
+        if response.WhichOneof("event") == "item" and not revoked.is_set():
+            await here.revoke(VENDOR)
+            revoked.set()
+    assert acks(heard) == {"b1": [ACCEPTED]}
+    assert from_status(heard[-1].error.status).reason == "NO_GRANT"
+    assert await here.count("pupil", of="records") == 1
 
 
 async def test_another_content_under_a_used_id_ends_the_stream(here: World) -> None:

@@ -173,6 +173,19 @@ class World:
         request = records_pb2.GetRecordRequest(collection=collection, school=school, key=key, purpose="kiểm thử")
         return (await stub.GetRecord(request)).record
 
+    async def revoke(self, subject: str) -> None:
+        """Take a subject's grants away, and wait until sync knows."""
+        channel = await self.stack.enter_async_context(client(self.records_address, self.keys.mint(ADMINISTRATOR)))
+        stub: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(channel)
+        held = (await stub.ListGrants(units_pb2.ListGrantsRequest(unit=PROVINCE))).grants
+        mine = [grant for grant in held if grant.subject == subject]
+        assert mine
+        for grant in mine:
+            await stub.RevokeGrant(units_pb2.RevokeGrantRequest(grant_id=grant.grant_id))
+        today = self.clock.today()
+        units, roles = [one.unit_id for one in self.scopes.tree.units(today)], [grant.role for grant in mine]
+        await poll_until(lambda: not any(self.scopes.tree.may(subject, roles, unit, today) for unit in units))
+
     async def count(self, table: str, *, of: str = "sync") -> int:
         """Rows of a table."""
         database = self.sync_database if of == "sync" else self.records_database

@@ -1,0 +1,63 @@
+"""History stays history on its way: what is pushed as backfill leaves records as backfill, which notifies nobody."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from iocedu.records.v1 import records_pb2
+from iocedu.sync.v1 import sync_pb2
+
+from chassis.bus import Bus
+from tests.integration.sync.world import SCHOOL_A, World, document, moet_pupil, ndjson, pupil, push
+from tests.support.waiting import poll_until
+
+Send = Callable[[World, bool], Awaitable[None]]
+
+
+async def by_push(here: World, backfill: bool) -> None:  # noqa: FBT001 (what is tried)
+    """One batch."""
+    await (await here.sync()).PushRows(push(f"b{backfill}", pupil(f"HS{backfill}"), backfill=backfill))
+
+
+async def by_stream(here: World, backfill: bool) -> None:  # noqa: FBT001
+    """A stream of one message."""
+    opened = sync_pb2.StreamOpen(unit=SCHOOL_A, source="vnedu", backfill=backfill)
+    batch = sync_pb2.StreamBatch(batch_id=f"b{backfill}", rows=[pupil(f"HS{backfill}")])
+
+    async def messages():
+        yield sync_pb2.StreamRowsRequest(open=opened)
+        yield sync_pb2.StreamRowsRequest(batch=batch)
+
+    async for _ in (await here.sync()).StreamRows(messages(), timeout=20):
+        pass
+
+
+async def by_document(here: World, backfill: bool) -> None:  # noqa: FBT001
+    """A document of one line."""
+
+    async def parts():
+        async for part in document(ndjson([moet_pupil(f"HS{backfill}")]), batch_id=f"b{backfill}"):
+            if part.HasField("batch"):
+                part.batch.backfill = backfill
+            yield part
+
+    await (await here.sync()).PushDocument(parts())
+
+
+@pytest.mark.parametrize("send", [by_push, by_stream, by_document])
+async def test_records_tells_of_history_as_history(here: World, bus: Bus, send: Send) -> None:
+    """And of news as news, whichever way both came."""
+    await send(here, True)
+    await send(here, False)
+
+    async def told() -> bool:
+        return (await bus.jetstream.stream_info("RECORDS")).state.messages == 2
+
+    await poll_until(told)
+    subscription = await bus.jetstream.subscribe("iocedu.records.v1.records-changed", ordered_consumer=True)
+    payloads = [(await subscription.next_msg(timeout=5)).data for _ in range(2)]
+    await subscription.unsubscribe()
+    events = map(records_pb2.RecordsChanged.FromString, payloads)
+    assert {event.changes[0].row.key.partition(".")[0]: event.backfill for event in events} == {
+        "HSTrue": True,
+        "HSFalse": False,
+    }
