@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from nats.js.errors import NotFoundError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis import bus as chassis_bus
 from chassis import inbox
 from chassis.bus import AfterCommit, Bus, Event, Handle
 from chassis.clock import Clock
@@ -177,6 +178,62 @@ async def test_an_event_whose_handling_is_cut_off_comes_again(database: Database
         await poll_until(lambda: _handed_out(bus), timeout=20)
         await poll_until(lambda: settled(bus))
     assert await numbers(database) == [1, 2]
+
+
+async def test_an_event_that_takes_long_is_handed_out_once(
+    database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler slower than the broker waits for an answer is not given up on: the broker is told that it works."""
+    for module in (chassis_bus, inbox):
+        monkeypatch.setattr(module, "ACK_SECONDS", 1.0)
+    tries = 0
+
+    async def slow(connection: AsyncConnection, events: Sequence[Event]) -> None:
+        nonlocal tries
+        tries += 1
+        await asyncio.sleep(3.0)
+        await write(connection, events)
+
+    await bus.ensure_stream("toy")
+    await bus.publish([publication(1)])
+    async with running(consume(database, bus, slow)):
+        await poll_until(lambda: has(database, 1))
+        await poll_until(lambda: settled(bus))
+        info = await bus.jetstream.consumer_info("TOY", "reader-things-changed")
+    assert info.config.ack_wait == 1.0, "the broker's own patience is what this test is about"
+    assert info.delivered is not None
+    assert (tries, info.delivered.consumer_seq) == (1, 1)
+
+
+async def test_a_consumer_forgets_what_is_old_of_its_own(database: Database, bus: Bus) -> None:
+    """What another consumer has handled may come again to that one; what is young may come again at all."""
+    insert = sa.text(
+        "INSERT INTO inbox (consumer, event_id, create_time)"
+        " VALUES (:consumer, :event_id, clock_timestamp() - make_interval(days => :days))"
+    )
+    given = [
+        {"consumer": consumer, "event_id": f"{days} days", "days": days}
+        for consumer in ("reader-things-changed", "other-things-changed")
+        for days in (7, 9)
+    ]
+    async with database.transaction() as connection:
+        await connection.execute(insert, given)
+
+    async def left() -> set[tuple[str, str]]:
+        async with database.connection() as connection:
+            return {(row.consumer, row.event_id) for row in await connection.execute(sa.text("SELECT * FROM inbox"))}
+
+    async def pruned() -> bool:
+        return len(await left()) < len(given)
+
+    await bus.ensure_stream("toy")
+    async with running(consume(database, bus)):
+        await poll_until(pruned)
+    assert await left() == {
+        ("reader-things-changed", "7 days"),
+        ("other-things-changed", "7 days"),
+        ("other-things-changed", "9 days"),
+    }
 
 
 async def _handed_out(bus: Bus) -> bool:
