@@ -118,7 +118,7 @@ def pruner(database: Database, *, kept: timedelta) -> Worker:
             try:
                 await prune(database, kept=kept)
             except Exception as error:  # noqa: BLE001 (the next look prunes what this one did not)
-                log.warning("dead letters not pruned", action="dead_letters.prune_failed", error=type(error).__name__)
+                log.warning("dead letters not pruned", action="dead_letters.prune_failed", reason=reason_of(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), PRUNE_SECONDS)
 

@@ -12,6 +12,7 @@ import structlog
 
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.dead_letters import reason_of
 from chassis.errors import Fault
 from chassis.workers import Worker
 from services.sync import store
@@ -58,7 +59,7 @@ def pruner(database: Database, clock: Clock, *, batches_kept: timedelta, quarant
             try:
                 await prune(database, clock, batches_kept=batches_kept, quarantined_kept=quarantined_kept)
             except Exception as error:  # noqa: BLE001 (the next look prunes what this one did not)
-                log.warning("batches not pruned", action="sync.prune_failed", error=str(error) or repr(error))
+                log.warning("batches not pruned", action="sync.prune_failed", reason=reason_of(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), PRUNE_SECONDS)
 
