@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,8 @@ async def _running(
     server = grpc.aio.server(interceptors=[chain], options=OPTIONS)
     names = [*app.service_names, *([OPERATIONS_NAME] if app.operations else [])]
     workers, checks = _with_scopes(app)
+    if app.operations:
+        workers.append(app.operations.pruner(kept=timedelta(days=settings.dead_letters_kept_days)))
     checks.append(Check("keys", verifier.ping))
     readiness = Readiness(names, checks)
     for add, servicer in app.servicers:

@@ -67,6 +67,9 @@ class ServiceSettings(DatabaseSettings):
         description="Descriptor set of all services, where this one answers the gateway's reflection; else its own.",
     )
     ready_file: Path | None = Field(default=None, description="File to write `host:port` to once the service is ready.")
+    dead_letters_kept_days: int = Field(
+        default=90, ge=1, description="How long events a consumer gave up, which hold personal data, are kept."
+    )
     grace_seconds: float = Field(
         default=5.0, gt=0, description="How long calls under way may take when the process stops."
     )
