@@ -1,15 +1,14 @@
 """gRPC in: batches, streams and documents to the intake; questions to the store."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, Final
 
 from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 
-from chassis.access import decide, rule_of, unknown_unit
+from chassis.access import unknown_unit
 from chassis.errors import Fault, FieldViolation, Kind
-from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.streams import envelope
 from services.sync import store
@@ -23,7 +22,6 @@ from services.sync.usecases import streams
 from services.sync.usecases.documents import Limits, push_document
 from services.sync.usecases.intake import Intake, push_rows, unit_name
 
-_STREAM_ROWS: Final = "/iocedu.sync.v1.SyncService/StreamRows"
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 MOST_BATCH_ID: Final = 100
 MOST_PAGE_BYTES: Final = 8_000_000  # A message carries 16 MB; one row is far smaller than the rest.
@@ -55,7 +53,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             raise _out_of_turn()
         opened = first.open
         origin = self._origin(opened.unit, opened.source, backfill=opened.backfill)
-        acks = streams.acknowledge(self._intake, origin, _batches(request_iterator), admit=self._admit(first))
+        acks = streams.acknowledge(self._intake, origin, _batches(request_iterator))
         async for response in envelope(sync_pb2.StreamRowsResponse, acks, position=""):
             yield response
 
@@ -156,11 +154,6 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         if unit_id is None:
             raise unknown_unit(unit)
         return unit_id
-
-    def _admit(self, opening: sync_pb2.StreamRowsRequest) -> Callable[[], None]:
-        """Asks again, with each message of a long stream, whether its caller still may."""
-        rule, who, intake = rule_of(_STREAM_ROWS), caller(), self._intake
-        return lambda: decide(rule, who, opening, tree=lambda: intake.scopes.tree, day=intake.clock.today())
 
 
 async def _batches(messages: AsyncIterator[sync_pb2.StreamRowsRequest]) -> AsyncIterator[sync_pb2.StreamBatch]:

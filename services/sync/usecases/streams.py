@@ -6,11 +6,12 @@ batch id.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from iocedu.sync.v1 import sync_pb2
 
+from chassis.request import ask_again
 from services.sync.convert.rows import Checked
 from services.sync.domain.batches import MOST_ROWS, BatchKey, Origin, digest_of
 from services.sync.usecases.intake import Intake, Parcel, apply, checking, recall, settle
@@ -29,15 +30,15 @@ class _Ended:
     error: Exception | None = None
 
 
-async def acknowledge(intake: Intake, origin: Origin, batches: Batches, *, admit: Callable[[], None]) -> Acks:
-    """Take batches and give (batch id, acknowledgement) once each is durable. `admit` asks again for the right to."""
+async def acknowledge(intake: Intake, origin: Origin, batches: Batches) -> Acks:
+    """Take batches and give (batch id, acknowledgement) once each is durable; nothing of a caller who no longer may."""
     under_way = asyncio.Semaphore(MOST_UNDER_WAY)
     arrived: asyncio.Queue[sync_pb2.StreamBatch | _Ended] = asyncio.Queue()
     reader = asyncio.create_task(_read(batches, arrived, under_way))
     gather = _Gather(arrived)
     try:
         while group := await gather.next():
-            admit()
+            ask_again()
             for ack in await take(intake, origin, group):
                 under_way.release()
                 yield ack.batch_id, ack

@@ -126,7 +126,7 @@ async def test_at_most_eight_messages_are_under_way(here: World, monkeypatch: py
             read += 1
             yield batch(f"b{number}", pupil(f"HS{number}")).batch
 
-    acknowledged = streams.acknowledge(await here.intake(), here.origin(), many(), admit=lambda: None)
+    acknowledged = streams.acknowledge(await here.intake(), here.origin(), many())
     waiting = asyncio.ensure_future(anext(acknowledged))
     await poll_until(lambda: taken)
     for _ in range(100):
