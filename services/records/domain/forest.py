@@ -77,11 +77,45 @@ class Forest:
             self._check_whole(titles[unit_id], self._units[unit_id])
         return found
 
+    def unit(self, unit_id: int) -> Unit:
+        """A unit that is there."""
+        return self._units[unit_id]
+
+    def units(self) -> Iterable[Unit]:
+        """Every unit, in the order in which they came."""
+        return self._units.values()
+
     def resolve(self, ref: str, day: date) -> int | None:
         """The unit behind an alias of that day, or behind an id."""
         if ref.isdecimal():
             return int(ref) if int(ref) in self._units else None
         return next((unit_id for span, unit_id in self._aliases.get(ref, ()) if span.holds(day)), None)
+
+    def last_bearer(self, alias: str, day: date) -> int | None:
+        """The unit that bore an alias last before a day, else the one that bears it first after it."""
+        bearers = self._aliases.get(alias, [])
+        before = [(span.end, unit_id) for span, unit_id in bearers if span.start <= day]
+        return max(before)[1] if before else min(((s.start, unit_id) for s, unit_id in bearers), default=(day, None))[1]
+
+    def other_bearer(self, code: Code, unit_id: int) -> tuple[Unit, Span] | None:
+        """Another unit that bears a code on some of its days, and on which."""
+        for span, bearer in self._aliases.get(code.alias, ()):
+            if bearer != unit_id and span.overlaps(code.span):
+                return self._units[bearer], span
+        return None
+
+    def add_unit(self, unit: Unit) -> None:
+        """Take in a unit that begins."""
+        self._units[unit.unit_id] = unit
+        self.set_codes(unit, unit.codes)
+
+    def set_codes(self, unit: Unit, codes: list[Code]) -> None:
+        """Give a unit other codes than it had."""
+        for alias in {code.alias for code in unit.codes}:
+            self._aliases[alias] = [held for held in self._aliases.get(alias, ()) if held[1] != unit.unit_id]
+        unit.codes = codes
+        for code in codes:
+            self._aliases.setdefault(code.alias, []).append((code.span, unit.unit_id))
 
     def _identify(self, draft: UnitDraft, found: Additions, *, ids: Iterator[int]) -> Unit:
         """Find the unit whose code overlaps the draft's first, or begin a new one."""
@@ -170,14 +204,14 @@ class Forest:
                 en="it has no administrative parent on some of its days. Give it one for each day.",
             )
         for edge_type in {edge.type for edge in unit.edges}:
-            if self._climbs_to(unit.unit_id, unit, edge_type, unit.span):
+            if self.climbs_to(unit.unit_id, unit, edge_type, unit.span):
                 raise InvalidUnitError(
                     title,
                     vi="là cấp trên của chính mình. Hãy sửa quan hệ trực thuộc.",
                     en="it would be its own ancestor. Correct its parents.",
                 )
 
-    def _climbs_to(self, sought: int, start: Unit, edge_type: str, days: Span) -> bool:
+    def climbs_to(self, sought: int, start: Unit, edge_type: str, days: Span) -> bool:
         """Whether some day's way up from `start` leads to the unit sought."""
         seen: set[tuple[int, Span]] = set()
         waiting = [(start, days)]
