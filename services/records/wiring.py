@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from iocedu.records.v1 import records_pb2_grpc, units_pb2_grpc
+from iocedu.records.v1 import records_pb2_grpc, unit_operations_pb2_grpc, units_pb2_grpc
 
 from chassis import outbox
 from chassis.bus import Bus
@@ -14,7 +14,7 @@ from chassis.scopes import Scopes
 from chassis.server import App
 from chassis.workers import Check
 from services.records.jobs import ScopePublisher, pruner
-from services.records.servicer import GrantsServicer, RecordsServicer, UnitsServicer
+from services.records.servicer import GrantsServicer, RecordsServicer, UnitOperationsServicer, UnitsServicer
 from services.records.settings import Settings
 from services.records.usecases.changes import feed_tip, stamp_changes
 from services.records.usecases.lookups import Lookups
@@ -39,6 +39,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 UnitsServicer(database, clock, changed=publisher.wake),
             ),
             (
+                unit_operations_pb2_grpc.add_UnitOperationsServiceServicer_to_server,
+                UnitOperationsServicer(database, scopes, clock, changed=publisher.wake),
+            ),
+            (
                 units_pb2_grpc.add_GrantsServiceServicer_to_server,
                 GrantsServicer(database, scopes, clock, changed=publisher.wake),
             ),
@@ -46,6 +50,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         service_names=[
             "iocedu.records.v1.RecordsService",
             "iocedu.records.v1.UnitsService",
+            "iocedu.records.v1.UnitOperationsService",
             "iocedu.records.v1.GrantsService",
         ],
         workers=[

@@ -8,9 +8,9 @@ that do not live as long as the edge, and circles. Nothing is stored here: the o
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from services.records.domain.spans import Span, covered
+from services.records.domain.spans import Dated, Span, covered
 from services.records.domain.units import (
     ADMINISTRATIVE,
     ROOT_KINDS,
@@ -37,12 +37,7 @@ class Additions:
     unchanged: set[int] = field(default_factory=set)  # units that were there as given
 
 
-class _Dated(Protocol):
-    @property
-    def span(self) -> Span: ...
-
-
-DatedT = TypeVar("DatedT", bound=_Dated)
+DatedT = TypeVar("DatedT", bound=Dated)
 
 
 class Forest:

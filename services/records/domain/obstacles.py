@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.records.domain.spans import Span
+from services.records.domain.timelines import nearest
 from services.records.domain.units import Unit
 
 NAMED = 5  # as many units are named; of the rest it is said how many there are
@@ -23,9 +24,8 @@ class Obstacle:
 
 def title(unit: Unit, day: date) -> str:
     """How people know a unit on a day, or nearest to it: its name, with a code where it has one."""
-    name = _nearest([(one.span, one.name) for one in unit.names], day) or str(unit.unit_id)
-    alias = _nearest([(one.span, one.alias) for one in unit.codes], day)
-    return f"{name} ({alias or unit.unit_id})"
+    name, code = nearest(unit.names, day), nearest(unit.codes, day)
+    return f"{name.name if name else unit.unit_id} ({code.alias if code else unit.unit_id})"
 
 
 def unknown_unit(path: str, ref: str) -> Obstacle:
@@ -194,12 +194,6 @@ def not_a_child(path: str, unit: Unit, parent: Unit, day: date) -> Obstacle:
         en=f"The unit {title(unit, day)} is not below {title(parent, day)} on {day}. Leave it out of the list.",
         metadata={"unit": str(unit.unit_id), "parent": str(parent.unit_id)},
     )
-
-
-def _nearest(dated: Sequence[tuple[Span, str]], day: date) -> str:
-    """What holds on the day, else what held last before it, else what holds first."""
-    begun = [(span.start, text) for span, text in dated if span.start <= day]
-    return max(begun)[1] if begun else min(((span.start, text) for span, text in dated), default=(day, ""))[1]
 
 
 def _vi(day: date) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,15 @@ class Span:
         first = self.first if self.start >= other.start else other.first
         after = self.after if self.end <= other.end else other.after
         return Span(first, after)
+
+
+class Dated(Protocol):
+    """What holds on the days of a span."""
+
+    @property
+    def span(self) -> Span:
+        """The days."""
+        ...
 
 
 def covered(whole: Span, parts: list[Span]) -> bool:

@@ -16,6 +16,13 @@ def held_on(facts: Iterable[FactT], day: date) -> FactT | None:
     return next((fact for fact in facts if fact.span.holds(day)), None)
 
 
+def nearest(facts: Iterable[FactT], day: date) -> FactT | None:
+    """The fact that holds on a day, else the one that held last before it, else the one that holds first after it."""
+    known = sorted(facts, key=lambda fact: fact.span.start)
+    begun = [fact for fact in known if fact.span.start <= day]
+    return begun[-1] if begun else next(iter(known), None)
+
+
 def days_from(facts: Iterable[FactT], day: date, *, life: Span) -> Span:
     """The days from one on for which a change would hold: until the next one that is recorded, or the life's end."""
     known = list(facts)

@@ -2,6 +2,7 @@
 
 from services.records.servicer.grants import GrantsServicer
 from services.records.servicer.records import RecordsServicer
+from services.records.servicer.unit_operations import UnitOperationsServicer
 from services.records.servicer.units import UnitsServicer
 
-__all__ = ["GrantsServicer", "RecordsServicer", "UnitsServicer"]
+__all__ = ["GrantsServicer", "RecordsServicer", "UnitOperationsServicer", "UnitsServicer"]

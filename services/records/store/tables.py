@@ -126,6 +126,26 @@ unit_succession = sa.Table(
     sa.Column("partial", sa.Boolean, nullable=False),
 )
 
+unit_operation = sa.Table(
+    "unit_operation",
+    metadata,
+    sa.Column("operation_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("request_id", _KEY, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("effective_date", sa.Date, nullable=False),
+    sa.Column("operation", sa.LargeBinary, nullable=False),
+    sa.Column("response", sa.LargeBinary, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+)
+
+unit_operation_unit = sa.Table(
+    "unit_operation_unit",
+    metadata,
+    sa.Column("unit_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("operation_id", sa.BigInteger, primary_key=True, autoincrement=False),
+)
+
 role_grant = sa.Table(
     "role_grant",
     metadata,
@@ -139,6 +159,8 @@ role_grant = sa.Table(
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("revoke_time", _INSTANT),
     sa.Column("revoked_by", sa.Text),
+    sa.Column("moved_from", sa.BigInteger),
+    sa.Column("operation_id", sa.BigInteger),
 )
 
 scope_version = sa.Table(

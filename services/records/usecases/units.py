@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis import outbox
 from chassis.errors import Fault, Kind
+from services.records.convert.unit_operations import UNITS_CHANGED, pack_units
 from services.records.domain.forest import Additions, Forest
 from services.records.domain.units import InvalidUnitError, UnitDraft
 from services.records.store import scopes, units
@@ -34,6 +36,9 @@ async def import_units(connection: AsyncConnection, drafts: Sequence[UnitDraft])
             vi="Dữ liệu đơn vị trùng hoặc mâu thuẫn về thời hạn.",
             en="The units overlap or contradict each other in time.",
         ) from error
+    touched = [forest.unit(unit_id) for unit_id in sorted({one.unit_id for one in additions.units} | additions.updated)]
+    events = [outbox.Outgoing(UNITS_CHANGED, *packed) for packed in pack_units(touched, None)]
+    await outbox.append(connection, events)
     await scopes.raise_scope_version(connection)
     return additions
 

@@ -7,7 +7,14 @@ from datetime import date
 from typing import Any, cast
 
 import pytest
-from iocedu.records.v1 import records_pb2, records_pb2_grpc, resources_pb2, units_pb2, units_pb2_grpc
+from iocedu.records.v1 import (
+    records_pb2,
+    records_pb2_grpc,
+    resources_pb2,
+    unit_operations_pb2_grpc,
+    units_pb2,
+    units_pb2_grpc,
+)
 
 from chassis.clock import Clock
 from chassis.database import Database
@@ -86,6 +93,11 @@ class Running:
     async def units(self, subject: str = ADMINISTRATOR) -> Any:
         """UnitsService as a subject calls it."""
         return units_pb2_grpc.UnitsServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def operations(self, subject: str = ADMINISTRATOR, **shown: Any) -> Any:
+        """UnitOperationsService as a subject calls it."""
+        channel = await self._channel(self.keys.mint(subject), **shown)
+        return unit_operations_pb2_grpc.UnitOperationsServiceStub(channel)
 
     async def grants(self, subject: str = ADMINISTRATOR) -> Any:
         """GrantsService as a subject calls it."""

@@ -54,6 +54,34 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A text holds U+0000. RowProblem: the field."""
     ERROR_REASON_POSITION_AHEAD: _ErrorReason.ValueType  # 15
     """The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
+    ERROR_REASON_UNIT_ENDED: _ErrorReason.ValueType  # 16
+    """The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}."""
+    ERROR_REASON_BEFORE_UNIT: _ErrorReason.ValueType  # 17
+    """The effective date lies before the unit's life or, for what would end it, on its first day.
+    ErrorInfo: {"metadata": {"unit": "7", "valid_from": "2025-07-01"}}.
+    """
+    ERROR_REASON_CODE_TAKEN: _ErrorReason.ValueType  # 18
+    """Another unit bears the code on some of the days.
+    ErrorInfo: {"metadata": {"code": "gso:502", "unit": "7", "valid_from": "", "valid_to": "2025-07-01"}}.
+    """
+    ERROR_REASON_UNIT_HAS_CHILDREN: _ErrorReason.ValueType  # 19
+    """Units would be left without their parent; the first five are named by id.
+    ErrorInfo: {"metadata": {"unit": "7", "count": "12", "children": "8,9,10,11,12"}}.
+    """
+    ERROR_REASON_PARENT_NOT_ALIVE: _ErrorReason.ValueType  # 20
+    """The parent does not live on all days of the edge. ErrorInfo: {"metadata": {"unit": "8", "parent": "7"}}."""
+    ERROR_REASON_OWN_ANCESTOR: _ErrorReason.ValueType  # 21
+    """The unit would be its own ancestor. ErrorInfo: {"metadata": {"unit": "7"}}."""
+    ERROR_REASON_LATER_CHANGES: _ErrorReason.ValueType  # 22
+    """The unit is to end before something that is recorded of it. ErrorInfo: {"metadata": {"unit": "7", "later": "2025-07-01"}}."""
+    ERROR_REASON_NOTHING_CHANGES: _ErrorReason.ValueType  # 23
+    """The unit is already as asked. ErrorInfo: {"metadata": {"unit": "7"}}."""
+    ERROR_REASON_UNIT_WITHOUT_PARENT: _ErrorReason.ValueType  # 24
+    """The unit would have no administrative parent on some of its days. ErrorInfo: {"metadata": {"unit": "7"}}."""
+    ERROR_REASON_SAME_UNIT: _ErrorReason.ValueType  # 25
+    """One unit is named twice in one operation. ErrorInfo: {"metadata": {"unit": "7"}}."""
+    ERROR_REASON_NOT_A_CHILD: _ErrorReason.ValueType  # 26
+    """The unit named as a child lies elsewhere. ErrorInfo: {"metadata": {"unit": "8", "parent": "7"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -90,4 +118,32 @@ ERROR_REASON_INVALID_TEXT: ErrorReason.ValueType  # 14
 """A text holds U+0000. RowProblem: the field."""
 ERROR_REASON_POSITION_AHEAD: ErrorReason.ValueType  # 15
 """The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
+ERROR_REASON_UNIT_ENDED: ErrorReason.ValueType  # 16
+"""The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}."""
+ERROR_REASON_BEFORE_UNIT: ErrorReason.ValueType  # 17
+"""The effective date lies before the unit's life or, for what would end it, on its first day.
+ErrorInfo: {"metadata": {"unit": "7", "valid_from": "2025-07-01"}}.
+"""
+ERROR_REASON_CODE_TAKEN: ErrorReason.ValueType  # 18
+"""Another unit bears the code on some of the days.
+ErrorInfo: {"metadata": {"code": "gso:502", "unit": "7", "valid_from": "", "valid_to": "2025-07-01"}}.
+"""
+ERROR_REASON_UNIT_HAS_CHILDREN: ErrorReason.ValueType  # 19
+"""Units would be left without their parent; the first five are named by id.
+ErrorInfo: {"metadata": {"unit": "7", "count": "12", "children": "8,9,10,11,12"}}.
+"""
+ERROR_REASON_PARENT_NOT_ALIVE: ErrorReason.ValueType  # 20
+"""The parent does not live on all days of the edge. ErrorInfo: {"metadata": {"unit": "8", "parent": "7"}}."""
+ERROR_REASON_OWN_ANCESTOR: ErrorReason.ValueType  # 21
+"""The unit would be its own ancestor. ErrorInfo: {"metadata": {"unit": "7"}}."""
+ERROR_REASON_LATER_CHANGES: ErrorReason.ValueType  # 22
+"""The unit is to end before something that is recorded of it. ErrorInfo: {"metadata": {"unit": "7", "later": "2025-07-01"}}."""
+ERROR_REASON_NOTHING_CHANGES: ErrorReason.ValueType  # 23
+"""The unit is already as asked. ErrorInfo: {"metadata": {"unit": "7"}}."""
+ERROR_REASON_UNIT_WITHOUT_PARENT: ErrorReason.ValueType  # 24
+"""The unit would have no administrative parent on some of its days. ErrorInfo: {"metadata": {"unit": "7"}}."""
+ERROR_REASON_SAME_UNIT: ErrorReason.ValueType  # 25
+"""One unit is named twice in one operation. ErrorInfo: {"metadata": {"unit": "7"}}."""
+ERROR_REASON_NOT_A_CHILD: ErrorReason.ValueType  # 26
+"""The unit named as a child lies elsewhere. ErrorInfo: {"metadata": {"unit": "8", "parent": "7"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
