@@ -104,6 +104,9 @@ def grant_of(grant: Grant, *, aliases: Aliases, day: date) -> units_pb2.Grant:
         valid_from=text_of(grant.span.first),
         valid_to=text_of(grant.span.after),
         created_by=grant.created_by,
+        provenance=grant.provenance,
+        moved_from_grant_id=grant.moved_from,
+        operation_id=grant.operation_id,
     )
     message.create_time.FromDatetime(grant.create_time)
     if grant.revoke_time is not None:

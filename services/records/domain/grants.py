@@ -38,6 +38,11 @@ def givers_of(role: str) -> tuple[str, ...]:
     return tuple(giver for giver, roles in GIVABLE.items() if role in roles)
 
 
+# How a grant came about that continues one on a unit that ended.
+MOVED_BY_MERGER: Final = "moved_by_merger"
+MOVED_BY_SPLIT: Final = "moved_by_split"
+
+
 @dataclass(frozen=True, slots=True)
 class GrantDraft:
     """A grant as someone asks for it."""
@@ -47,6 +52,15 @@ class GrantDraft:
     unit_id: int  # 0: every unit
     edge_type: str
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where a grant comes from that an operation on units moved."""
+
+    provenance: str
+    moved_from: int
+    operation_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,9 @@ class Grant:
     create_time: datetime
     created_by: str
     revoke_time: datetime | None = None
+    provenance: str = ""  # empty: given by hand
+    moved_from: int = 0  # the grant it continues
+    operation_id: int = 0  # what moved it
 
     def stands(self, day: date) -> bool:
         """Whether it is neither revoked nor over by a day."""

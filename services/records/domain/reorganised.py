@@ -192,6 +192,16 @@ class Draft:
                     effects.append(SUCCEEDS)
         return found
 
+    def heirs(self) -> dict[int, list[int]]:
+        """Who takes over what is held on each unit that ends: its successor or, of several, those that begin."""
+        begun = {unit.unit_id for unit in self.begun}
+        found: dict[int, list[int]] = {}
+        for unit_id, was in self._before.items():
+            if self.forest.unit(unit_id).span != was.span:
+                successors = [unit.unit_id for unit in self.successors.get(unit_id, ())]
+                found[unit_id] = successors if len(successors) == 1 else [one for one in successors if one in begun]
+        return found
+
     def above(self, unit_id: int, edge_type: str, today: date) -> set[int]:
         """A unit and all above it as things stand before the operation, today or on its day nearest to today."""
         span = self._was(unit_id).span

@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.records.domain.grants import EVERY_UNIT, Grant, GrantDraft
+from services.records.domain.grants import EVERY_UNIT, Grant, GrantDraft, Moved
+from services.records.domain.spans import Span
 from services.records.store.spans import to_range, to_span
 from services.records.store.tables import role_grant
 
@@ -31,7 +32,9 @@ async def standing_grant(connection: AsyncConnection, draft: GrantDraft) -> Gran
     return None if row is None else _grant(row)
 
 
-async def add_grant(connection: AsyncConnection, draft: GrantDraft, *, created_by: str, now: datetime) -> Grant:
+async def add_grant(
+    connection: AsyncConnection, draft: GrantDraft, *, created_by: str, now: datetime, moved: Moved | None = None
+) -> Grant:
     """Store a grant."""
     values = {
         "subject": draft.subject,
@@ -41,9 +44,28 @@ async def add_grant(connection: AsyncConnection, draft: GrantDraft, *, created_b
         "valid": to_range(draft.span),
         "create_time": now,
         "created_by": created_by,
+        "provenance": moved.provenance if moved else "",
+        "moved_from": moved.moved_from if moved else None,
+        "operation_id": moved.operation_id if moved else None,
     }
     query = sa.insert(role_grant).values(values).returning(*role_grant.c)
     return _grant((await connection.execute(query)).one())
+
+
+async def grants_after(connection: AsyncConnection, unit_ids: Collection[int], day: date) -> list[Grant]:
+    """Grants on these units that are not revoked and would count on a day or later, by id."""
+    query = (
+        _grants()
+        .where(role_grant.c.unit_id.in_(unit_ids), role_grant.c.revoke_time.is_(None))
+        .order_by(role_grant.c.grant_id)
+    )
+    return [grant for grant in map(_grant, await connection.execute(query)) if grant.stands(day)]
+
+
+async def shorten_grant(connection: AsyncConnection, grant_id: int, span: Span) -> None:
+    """Let a grant end sooner."""
+    query = role_grant.update().where(role_grant.c.grant_id == grant_id).values(valid=to_range(span))
+    await connection.execute(query)
 
 
 async def get_grant(connection: AsyncConnection, grant_id: int) -> Grant | None:
@@ -100,4 +122,7 @@ def _grant(row: Any) -> Grant:
         create_time=row.create_time,
         created_by=row.created_by,
         revoke_time=row.revoke_time,
+        provenance=row.provenance,
+        moved_from=row.moved_from or 0,
+        operation_id=row.operation_id or 0,
     )

@@ -159,6 +159,7 @@ role_grant = sa.Table(
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("revoke_time", _INSTANT),
     sa.Column("revoked_by", sa.Text),
+    sa.Column("provenance", sa.Text, nullable=False),
     sa.Column("moved_from", sa.BigInteger),
     sa.Column("operation_id", sa.BigInteger),
 )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import lock_keys
 from services.records.domain.forest import Additions
 from services.records.domain.names import stored_names
+from services.records.domain.spans import Span
 from services.records.domain.units import Code, Edge, Name, Succession, Unit
 from services.records.store.spans import on, to_range, to_span
 from services.records.store.tables import unit, unit_code, unit_edge, unit_name, unit_succession
@@ -126,6 +127,11 @@ async def add_units(connection: AsyncConnection, additions: Additions) -> None:
             for unit_id, one in additions.successions
         ],
     )
+
+
+async def unit_life(connection: AsyncConnection, unit_id: int) -> Span:
+    """The days on which a unit lives."""
+    return to_span((await connection.execute(sa.select(unit.c.valid).where(unit.c.unit_id == unit_id))).scalar_one())
 
 
 async def check_now(connection: AsyncConnection) -> None:

@@ -30,9 +30,28 @@ async def create_grant(
     present = await grants.standing_grant(connection, draft)
     if present is not None:
         return present
+    await _refuse_outliving(connection, draft)
     grant = await grants.add_grant(connection, draft, created_by=giver, now=now)
     await scopes.raise_scope_version(connection)
     return grant
+
+
+async def _refuse_outliving(connection: AsyncConnection, draft: GrantDraft) -> None:
+    """Refuse a grant beyond its unit's end: what moves grants to a successor has been done already."""
+    if draft.unit_id == EVERY_UNIT:
+        return
+    life = await units.unit_life(connection, draft.unit_id)
+    if life.after is not None and draft.span.end > life.after:
+        day = life.after.isoformat()
+        raise Fault(
+            Kind.PRECONDITION,
+            "GRANT_OUTLIVES_UNIT",
+            vi=f"Đơn vị này kết thúc từ ngày {day}. Hãy đặt `valid_to` không muộn hơn ngày đó và giao quyền tiếp theo "
+            "tại đơn vị tiếp nối.",
+            en=f"The unit has its end on {day}. Set `valid_to` no later than that and give what follows on the unit "
+            "that goes on.",
+            metadata={"unit": str(draft.unit_id), "valid_to": day},
+        )
 
 
 def _may_give(giver: str, draft: GrantDraft, *, tree: ScopeTree, day: date) -> bool:

@@ -22,11 +22,13 @@ from services.records.convert.unit_operations import (
     pack_units,
 )
 from services.records.domain.forest import Forest
+from services.records.domain.grants import MOVED_BY_MERGER, MOVED_BY_SPLIT
 from services.records.domain.obstacles import Obstacle, title
 from services.records.domain.reorganised import Draft
 from services.records.domain.reorganising import reorganise
 from services.records.store import scopes, unit_operations, units
 from services.records.usecases.apply import request_id_reused
+from services.records.usecases.moving_grants import Move, move_grants, plan_moves
 
 OPERATORS = frozenset({"administrator", "director"})
 
@@ -67,12 +69,15 @@ async def create_unit_operation(
         response.obstacles.extend(obstacles_of(draft.obstacles, operator.language))
         if not draft.obstacles:
             response.effects.extend(effects_of(draft, stored=False))
+            _count(response, await plan_moves(connection, draft.heirs(), day=draft.day))
         return response
     if draft.obstacles:
         raise _in_the_way(draft.obstacles)
     response.operation.operation_id = await unit_operations.next_operation_id(connection)
     response.operation.create_time.FromDatetime(now)
     response.effects.extend(effects_of(draft, stored=True))
+    moves = await plan_moves(connection, draft.heirs(), day=draft.day)
+    _count(response, moves)
     await _store(connection, draft)
     recorded = unit_operations.Recorded(
         operation_id=response.operation.operation_id,
@@ -84,6 +89,15 @@ async def create_unit_operation(
         unit_ids=[effect.unit_id for effect in response.effects],
     )
     await unit_operations.keep(connection, recorded, created_by=operator.subject, now=now)
+    await move_grants(
+        connection,
+        moves,
+        day=draft.day,
+        provenance=MOVED_BY_SPLIT if request.operation.HasField("split") else MOVED_BY_MERGER,
+        operation_id=recorded.operation_id,
+        mover=operator.subject,
+        now=now,
+    )
     changed = [draft.forest.unit(effect.unit_id) for effect in response.effects]
     events = [outbox.Outgoing(UNITS_CHANGED, *packed) for packed in pack_units(changed, response.operation)]
     await outbox.append(connection, events)
@@ -131,6 +145,11 @@ async def _store(connection: AsyncConnection, draft: Draft) -> None:
             en="The operation would let units overlap or contradict each other in time.",
             metadata={"unit": str(next(iter(draft.concerned), ""))},
         ) from error
+
+
+def _count(response: CreateUnitOperationResponse, moves: Collection[Move]) -> None:
+    response.ended_grant_count = len(moves)
+    response.continued_grant_count = sum(len(move.continued) for move in moves)
 
 
 def _new_units(request: CreateUnitOperationRequest) -> int:

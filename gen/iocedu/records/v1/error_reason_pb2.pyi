@@ -82,6 +82,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """One unit is named twice in one operation. ErrorInfo: {"metadata": {"unit": "7"}}."""
     ERROR_REASON_NOT_A_CHILD: _ErrorReason.ValueType  # 26
     """The unit named as a child lies elsewhere. ErrorInfo: {"metadata": {"unit": "8", "parent": "7"}}."""
+    ERROR_REASON_GRANT_OUTLIVES_UNIT: _ErrorReason.ValueType  # 27
+    """The grant would last longer than the unit. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2027-01-01"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -146,4 +148,6 @@ ERROR_REASON_SAME_UNIT: ErrorReason.ValueType  # 25
 """One unit is named twice in one operation. ErrorInfo: {"metadata": {"unit": "7"}}."""
 ERROR_REASON_NOT_A_CHILD: ErrorReason.ValueType  # 26
 """The unit named as a child lies elsewhere. ErrorInfo: {"metadata": {"unit": "8", "parent": "7"}}."""
+ERROR_REASON_GRANT_OUTLIVES_UNIT: ErrorReason.ValueType  # 27
+"""The grant would last longer than the unit. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2027-01-01"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

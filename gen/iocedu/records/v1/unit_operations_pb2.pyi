@@ -532,6 +532,12 @@ class CreateUnitOperationResponse(_message.Message):
     OPERATION_FIELD_NUMBER: _builtins.int
     EFFECTS_FIELD_NUMBER: _builtins.int
     OBSTACLES_FIELD_NUMBER: _builtins.int
+    ENDED_GRANT_COUNT_FIELD_NUMBER: _builtins.int
+    CONTINUED_GRANT_COUNT_FIELD_NUMBER: _builtins.int
+    ended_grant_count: _builtins.int
+    """Grants on units that end: they end with them."""
+    continued_grant_count: _builtins.int
+    """Grants that continue those: on the unit that goes on, or on each that begins where a unit is split into several."""
     @_builtins.property
     def operation(self) -> Global___UnitOperation:
         """The operation as recorded."""
@@ -550,10 +556,12 @@ class CreateUnitOperationResponse(_message.Message):
         operation: Global___UnitOperation | None = ...,
         effects: _abc.Iterable[Global___UnitEffect] | None = ...,
         obstacles: _abc.Iterable[Global___OperationObstacle] | None = ...,
+        ended_grant_count: _builtins.int = ...,
+        continued_grant_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effects", b"effects", "obstacles", b"obstacles", "operation", b"operation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continued_grant_count", b"continued_grant_count", "effects", b"effects", "ended_grant_count", b"ended_grant_count", "obstacles", b"obstacles", "operation", b"operation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -469,6 +469,9 @@ class Grant(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    MOVED_FROM_GRANT_ID_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
     grant_id: _builtins.int
     """Id; set by the service."""
     subject: _builtins.str
@@ -485,6 +488,14 @@ class Grant(_message.Message):
     """First day after, ISO 8601; empty: open."""
     created_by: _builtins.str
     """Who gave it; set by the service."""
+    provenance: _builtins.str
+    """How it came about; set by the service: empty where somebody gave it, `moved_by_merger` or `moved_by_split` where it
+    continues a grant on a unit that ended.
+    """
+    moved_from_grant_id: _builtins.int
+    """Id of the grant that it continues; 0: none. Set by the service."""
+    operation_id: _builtins.int
+    """Id of the operation on units that moved it; 0: none. Set by the service."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was given; set by the service."""
@@ -506,10 +517,13 @@ class Grant(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
         created_by: _builtins.str = ...,
+        provenance: _builtins.str = ...,
+        moved_from_grant_id: _builtins.int = ...,
+        operation_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "edge_type", b"edge_type", "grant_id", b"grant_id", "revoke_time", b"revoke_time", "role", b"role", "subject", b"subject", "unit", b"unit", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "edge_type", b"edge_type", "grant_id", b"grant_id", "moved_from_grant_id", b"moved_from_grant_id", "operation_id", b"operation_id", "provenance", b"provenance", "revoke_time", b"revoke_time", "role", b"role", "subject", b"subject", "unit", b"unit", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -38,6 +38,7 @@ STATEMENTS = (
     """,
     """
     ALTER TABLE role_grant
+        ADD COLUMN provenance text NOT NULL DEFAULT '',
         ADD COLUMN moved_from bigint REFERENCES role_grant (grant_id),
         ADD COLUMN operation_id bigint REFERENCES unit_operation (operation_id)
     """,
