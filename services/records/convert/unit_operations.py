@@ -7,7 +7,7 @@ from typing import Final
 from iocedu.records.v1 import unit_operations_pb2, units_pb2
 
 from services.records.convert.days import text_of
-from services.records.domain import reorganised
+from services.records.domain import differences
 from services.records.domain.obstacles import Obstacle
 from services.records.domain.operations import (
     CreateUnit,
@@ -30,12 +30,12 @@ UNITS_CHANGED: Final = "units-changed"
 MOST_BYTES: Final = 256_000
 
 _EFFECTS: Final = {
-    reorganised.BEGINS: unit_operations_pb2.UNIT_EFFECT_TYPE_BEGINS,
-    reorganised.ENDS: unit_operations_pb2.UNIT_EFFECT_TYPE_ENDS,
-    reorganised.RENAMED: unit_operations_pb2.UNIT_EFFECT_TYPE_RENAMED,
-    reorganised.RECODED: unit_operations_pb2.UNIT_EFFECT_TYPE_RECODED,
-    reorganised.MOVED: unit_operations_pb2.UNIT_EFFECT_TYPE_MOVED,
-    reorganised.SUCCEEDS: unit_operations_pb2.UNIT_EFFECT_TYPE_SUCCEEDS,
+    differences.BEGINS: unit_operations_pb2.UNIT_EFFECT_TYPE_BEGINS,
+    differences.ENDS: unit_operations_pb2.UNIT_EFFECT_TYPE_ENDS,
+    differences.RENAMED: unit_operations_pb2.UNIT_EFFECT_TYPE_RENAMED,
+    differences.RECODED: unit_operations_pb2.UNIT_EFFECT_TYPE_RECODED,
+    differences.MOVED: unit_operations_pb2.UNIT_EFFECT_TYPE_MOVED,
+    differences.SUCCEEDS: unit_operations_pb2.UNIT_EFFECT_TYPE_SUCCEEDS,
 }
 
 
@@ -71,7 +71,7 @@ def digest_of(request: unit_operations_pb2.CreateUnitOperationRequest, *, subjec
 def effects_of(draft: Draft, *, stored: bool) -> Iterator[unit_operations_pb2.UnitEffect]:
     """What becomes of each unit; one that would begin has no id yet."""
     begun = {unit.unit_id for unit in draft.begun}
-    for unit_id, effects in draft.effects().items():
+    for unit_id, effects in differences.effects(draft).items():
         unit = draft.forest.unit(unit_id)
         name, code = nearest(unit.names, draft.day), nearest(unit.codes, draft.day)
         yield unit_operations_pb2.UnitEffect(

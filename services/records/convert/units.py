@@ -8,7 +8,16 @@ from iocedu.records.v1 import units_pb2
 from services.records.convert.days import day_of, span_of, text_of
 from services.records.domain.grants import EVERY_UNIT, Grant, GrantDraft
 from services.records.domain.spans import Span
-from services.records.domain.units import ADMINISTRATIVE, Code, Name, ParentRef, SuccessionRef, UnitDay, UnitDraft
+from services.records.domain.units import (
+    ADMINISTRATIVE,
+    Code,
+    Name,
+    NamedSuccession,
+    ParentRef,
+    SuccessionRef,
+    UnitDay,
+    UnitDraft,
+)
 
 Aliases = Mapping[tuple[int, date], str]
 
@@ -79,6 +88,21 @@ def unit_of(unit: UnitDay, *, aliases: Aliases, day: date) -> units_pb2.Unit:
             for one in unit.successions
         ],
         labels=unit.labels,
+    )
+
+
+def succession_of(one: NamedSuccession) -> units_pb2.Succession:
+    """A succession as callers see it."""
+    return units_pb2.Succession(
+        unit_id=one.unit_id,
+        alias=one.alias,
+        name=one.name,
+        successor_id=one.successor_id,
+        successor_alias=one.successor_alias,
+        successor_name=one.successor_name,
+        kind=one.kind,
+        effective_date=one.day.isoformat(),
+        partial=one.partial,
     )
 
 

@@ -4,34 +4,21 @@ Keeps how every unit was before its first change, so that what changed is a comp
 by how things stand before.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import NoReturn
 
 from services.records.domain import obstacles
-from services.records.domain.forest import Additions, Forest
+from services.records.domain.forest import Forest
 from services.records.domain.obstacles import Obstacle
 from services.records.domain.spans import Span, covered
 from services.records.domain.timelines import changed, cut
-from services.records.domain.units import ADMINISTRATIVE, ROOT_KINDS, Code, Edge, Name, Unit
-
-BEGINS, ENDS, RENAMED, RECODED, MOVED, SUCCEEDS = "begins", "ends", "renamed", "recoded", "moved", "succeeds"
+from services.records.domain.units import ADMINISTRATIVE, ROOT_KINDS, Edge, Unit
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: the obstacle is noted, and what follows would only echo it)
     """Nothing more can be worked out."""
-
-
-@dataclass(slots=True)
-class Difference:
-    """What is to be stored: facts to remove, lives that end sooner, and what to add."""
-
-    names: list[tuple[int, Name]] = field(default_factory=list)
-    codes: list[tuple[int, Code]] = field(default_factory=list)
-    edges: list[tuple[int, Edge]] = field(default_factory=list)
-    lives: dict[int, Span] = field(default_factory=dict)
-    added: Additions = field(default_factory=Additions)
 
 
 class Draft:
@@ -135,7 +122,7 @@ class Draft:
 
     def check(self) -> None:
         """Note every rule that would be broken: orphans, parents that do not live, circles."""
-        for unit in [*self.before(), *self.begun]:
+        for unit in [*(unit for _, unit in self.touched()), *self.begun]:
             path = self.path_of(unit)
             if unit.span.end <= self.day:
                 left = self.children_of(unit)
@@ -152,54 +139,19 @@ class Draft:
                 if self.forest.climbs_to(unit.unit_id, unit, edge_type, unit.span):
                     self.obstacles.append(obstacles.own_ancestor(path, unit, self.day))
 
-    def before(self) -> Iterable[Unit]:
-        """The units that were there and are touched, as they will be."""
-        return [self.forest.unit(unit_id) for unit_id in self._before]
-
-    def difference(self) -> Difference:
-        """What is to be stored."""
-        found = Difference()
-        found.added.units = list(self.begun)
-        for unit in self.begun:
-            _note(found, unit, Unit(unit.unit_id, unit.kind, unit.span, (), [], [], [], []))
-        for unit_id, was in self._before.items():
-            unit = self.forest.unit(unit_id)
-            if unit.span != was.span:
-                found.lives[unit_id] = unit.span
-            _note(found, unit, was)
-        return found
-
-    def effects(self) -> dict[int, list[str]]:
-        """What becomes of each unit, by id; units that stay as they are are missing."""
-        found = {unit.unit_id: [BEGINS] for unit in self.begun}
-        for unit_id, was in self._before.items():
-            unit = self.forest.unit(unit_id)
-            if unit.span != was.span:
-                found[unit_id] = [ENDS]
-                continue
-            became = (
-                (RENAMED, was.names, unit.names),
-                (RECODED, was.codes, unit.codes),
-                (MOVED, was.edges, unit.edges),
-            )
-            effects = [effect for effect, old, new in became if set(old) != set(new)]
-            if effects or unit.successions != was.successions:
-                found[unit_id] = effects
-        for successors in self.successors.values():
-            for successor in successors:
-                effects = found.setdefault(successor.unit_id, [])
-                if SUCCEEDS not in effects:
-                    effects.append(SUCCEEDS)
-        return found
+    def touched(self) -> list[tuple[Unit, Unit]]:
+        """Each unit that was there and is touched, as it was and as it will be."""
+        return [(was, self.forest.unit(unit_id)) for unit_id, was in self._before.items()]
 
     def heirs(self) -> dict[int, list[int]]:
         """Who takes over what is held on each unit that ends: its successor or, of several, those that begin."""
         begun = {unit.unit_id for unit in self.begun}
         found: dict[int, list[int]] = {}
-        for unit_id, was in self._before.items():
-            if self.forest.unit(unit_id).span != was.span:
-                successors = [unit.unit_id for unit in self.successors.get(unit_id, ())]
-                found[unit_id] = successors if len(successors) == 1 else [one for one in successors if one in begun]
+        for was, unit in self.touched():
+            if unit.span != was.span:
+                successors = [one.unit_id for one in self.successors.get(unit.unit_id, ())]
+                whole = len(successors) == 1
+                found[unit.unit_id] = successors if whole else [one for one in successors if one in begun]
         return found
 
     def above(self, unit_id: int, edge_type: str, today: date) -> set[int]:
@@ -258,15 +210,3 @@ class Draft:
                 for edge in child.edges:
                     self._children.setdefault(edge.parent_id, {})[child.unit_id] = None
         return self._children.setdefault(unit.unit_id, {})
-
-
-def _note(found: Difference, unit: Unit, was: Unit) -> None:
-    """Note the facts that go and those that come."""
-    number = unit.unit_id
-    found.names += [(number, one) for one in was.names if one not in unit.names]
-    found.codes += [(number, one) for one in was.codes if one not in unit.codes]
-    found.edges += [(number, one) for one in was.edges if one not in unit.edges]
-    found.added.names += [(number, one) for one in unit.names if one not in was.names]
-    found.added.codes += [(number, one) for one in unit.codes if one not in was.codes]
-    found.added.edges += [(number, one) for one in unit.edges if one not in was.edges]
-    found.added.successions += [(number, one) for one in unit.successions if one not in was.successions]

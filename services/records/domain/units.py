@@ -63,6 +63,21 @@ class Succession:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedSuccession:
+    """A succession with how its units were known: the one as on the day before, the other as on the day."""
+
+    unit_id: int
+    alias: str
+    name: str
+    successor_id: int
+    successor_alias: str
+    successor_name: str
+    kind: str
+    day: date
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ParentRef:
     """An edge whose parent is still named by alias or id."""
 

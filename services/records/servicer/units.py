@@ -5,15 +5,17 @@ from datetime import date
 from typing import Any
 
 from iocedu.records.v1 import units_pb2, units_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.access import unknown_unit
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.paging import page_cursor, page_size, page_token
 from services.records.convert.days import day_of
-from services.records.convert.units import drafts_of, unit_of, wanted_aliases
+from services.records.convert.units import drafts_of, succession_of, unit_of, wanted_aliases
 from services.records.domain.units import ADMINISTRATIVE
 from services.records.store import unit_days, units
+from services.records.store.successions import successions_around
 from services.records.usecases.units import import_units
 
 
@@ -54,12 +56,9 @@ class UnitsServicer(units_pb2_grpc.UnitsServiceServicer):
         most = page_size(request.page_size, default=100, maximum=1000)
         cursor = page_cursor(request)
         async with self._database.connection() as connection:
-            parent_id = await units.resolve_unit(connection, request.parent, day)
-            if parent_id is None:
-                raise unknown_unit(request.parent)
             found = await unit_days.units_below(
                 connection,
-                parent_id,
+                await self._resolve(connection, request.parent, day),
                 day=day,
                 edge_type=request.edge_type or ADMINISTRATIVE,
                 recursive=request.recursive,
@@ -73,6 +72,69 @@ class UnitsServicer(units_pb2_grpc.UnitsServiceServicer):
         if len(found) > most:
             response.next_page_token = page_token(request, (page[-1].sort_name, page[-1].unit_id))
         return response
+
+    async def ListAncestors(
+        self, request: units_pb2.ListAncestorsRequest, _context: Any
+    ) -> units_pb2.ListAncestorsResponse:
+        """Give a page of the units above a unit as of a day."""
+        day = self._day(request.as_of)
+        most = page_size(request.page_size, default=100, maximum=1000)
+        after = (page_cursor(request) or [0])[0]
+        async with self._database.connection() as connection:
+            found = await unit_days.units_above(
+                connection,
+                await self._resolve(connection, request.unit, day),
+                day=day,
+                edge_type=request.edge_type or ADMINISTRATIVE,
+                after=after,
+                most=most + 1,
+            )
+            page = found[:most]
+            aliases = await unit_days.aliases_on(connection, wanted_aliases(page, day))
+        response = units_pb2.ListAncestorsResponse(units=[unit_of(one, aliases=aliases, day=day) for one in page])
+        if len(found) > most:
+            response.next_page_token = page_token(request, (after + most,))
+        return response
+
+    async def CountUnits(self, request: units_pb2.CountUnitsRequest, _context: Any) -> units_pb2.CountUnitsResponse:
+        """Count the units below a unit as of a day."""
+        day, edge_type = self._day(request.as_of), request.edge_type or ADMINISTRATIVE
+        async with self._database.connection() as connection:
+            parent_id = await self._resolve(connection, request.parent, day)
+            counts = await unit_days.count_below(
+                connection, parent_id, day=day, edge_type=edge_type, recursive=request.recursive
+            )
+        return units_pb2.CountUnitsResponse(
+            counts=[units_pb2.KindCount(kind=kind, count=count) for kind, count in counts],
+            as_of=day.isoformat(),
+            edge_type=edge_type,
+        )
+
+    async def ListSuccessions(
+        self, request: units_pb2.ListSuccessionsRequest, _context: Any
+    ) -> units_pb2.ListSuccessionsResponse:
+        """Give a page of the successions that lead to a unit and away from it."""
+        most = page_size(request.page_size, default=100, maximum=1000)
+        cursor = page_cursor(request)
+        async with self._database.connection() as connection:
+            found = await successions_around(
+                connection,
+                await self._resolve(connection, request.unit, self._day(request.as_of)),
+                after=(date.fromisoformat(cursor[0]), cursor[1], cursor[2], cursor[3]) if cursor else None,
+                most=most + 1,
+            )
+        response = units_pb2.ListSuccessionsResponse(successions=map(succession_of, found[:most]))
+        if len(found) > most:
+            last = found[most - 1]
+            key = (last.day.isoformat(), last.unit_id, last.successor_id, last.kind)
+            response.next_page_token = page_token(request, key)
+        return response
+
+    async def _resolve(self, connection: AsyncConnection, ref: str, day: date) -> int:
+        unit_id = await units.resolve_unit(connection, ref, day)
+        if unit_id is None:
+            raise unknown_unit(ref)
+        return unit_id
 
     def _day(self, as_of: str) -> date:
         return day_of(as_of, field="as_of") or self._clock.today()

@@ -44,6 +44,40 @@ async def units_below(
     return await _complete(connection, query, day)
 
 
+async def units_above(
+    connection: AsyncConnection, unit_id: int, *, day: date, edge_type: str, after: int, most: int
+) -> list[UnitDay]:
+    """The units above a unit on a day, the nearest first, from a distance on."""
+    edges = sa.select(unit_edge.c.parent_id).where(unit_edge.c.type == edge_type, on(unit_edge.c.valid, day))
+    above = edges.add_columns(sa.literal(1).label("distance")).where(unit_edge.c.unit_id == unit_id)
+    chain = above.cte("above", recursive=True)
+    chain = chain.union(edges.add_columns(chain.c.distance + 1).join(chain, chain.c.parent_id == unit_edge.c.unit_id))
+    query = (
+        _alive(day)
+        .join(chain, chain.c.parent_id == unit.c.unit_id)
+        .where(chain.c.distance > after)
+        .order_by(chain.c.distance)
+        .limit(most)
+    )
+    return await _complete(connection, query, day)
+
+
+async def count_below(
+    connection: AsyncConnection, parent_id: int, *, day: date, edge_type: str, recursive: bool
+) -> list[tuple[str, int]]:
+    """How many units of each kind there are below a unit on a day, in order of kind."""
+    query = (
+        sa.select(unit.c.kind, sa.func.count())
+        .where(
+            on(unit.c.valid, day),
+            unit.c.unit_id.in_(sa.select(_below(parent_id, day=day, edge_type=edge_type, recursive=recursive))),
+        )
+        .group_by(unit.c.kind)
+        .order_by(unit.c.kind)
+    )
+    return [(kind, count) for kind, count in await connection.execute(query)]
+
+
 async def aliases_on(connection: AsyncConnection, wanted: Collection[tuple[int, date]]) -> dict[tuple[int, date], str]:
     """An alias of each unit on its day, the first by code system; units without a code that day are missing."""
     rows = await connection.execute(

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.records.domain.reorganised import Difference
+from services.records.domain.differences import Difference
 from services.records.store.spans import to_range
 from services.records.store.tables import (
     unit,

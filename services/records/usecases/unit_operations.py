@@ -21,6 +21,7 @@ from services.records.convert.unit_operations import (
     operation_of,
     pack_units,
 )
+from services.records.domain.differences import difference
 from services.records.domain.forest import Forest
 from services.records.domain.grants import MOVED_BY_MERGER, MOVED_BY_SPLIT
 from services.records.domain.obstacles import Obstacle, title
@@ -134,7 +135,7 @@ def _may(operator: Operator, draft: Draft, unit_id: int, *, today: date) -> bool
 
 async def _store(connection: AsyncConnection, draft: Draft) -> None:
     try:
-        await unit_operations.store_difference(connection, draft.difference())
+        await unit_operations.store_difference(connection, difference(draft))
         await units.check_now(connection)
     except IntegrityError as error:
         # The database guards the same rules; it speaks up only where what was worked out did not see something.

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.records.domain.differences import difference, effects
 from services.records.domain.forest import Forest
 from services.records.domain.operations import (
     CreateUnit,
@@ -54,7 +55,7 @@ def test_a_rename_holds_from_its_day_until_the_next_one():
     draft = _done(forest, RenameUnit("gso:1", "middle"))
     names = [view(forest.units(), day)[_id(forest, "gso:1")].name for day in (EVE, DAY, date(2026, 1, 1))]
     assert names == ["gso:1", "middle", "late"]
-    assert draft.effects() == {_id(forest, "gso:1"): ["renamed"]}
+    assert effects(draft) == {_id(forest, "gso:1"): ["renamed"]}
 
 
 def test_a_code_that_is_free_from_a_day_on_can_be_anothers():
@@ -81,8 +82,8 @@ def test_merged_units_go_on_in_a_new_one_that_may_take_a_code_over():
     assert [(s.successor_id, s.kind, s.partial) for s in forest.unit(first).successions] == [
         (100, "merged_into", False)
     ]
-    assert draft.effects()[100] == ["begins", "succeeds"]
-    assert draft.effects()[first] == ["ends"]
+    assert effects(draft)[100] == ["begins", "succeeds"]
+    assert effects(draft)[first] == ["ends"]
 
 
 def test_a_unit_that_merges_into_an_existing_one_hands_over_professional_children_too():
@@ -218,7 +219,7 @@ def test_whatever_is_done_in_whatever_order_the_forest_keeps_its_rules(steps: li
         before, units = units, list(forest.units())
         for earlier in (looked for looked in LOOKED_AT if looked < day):
             assert view(units, earlier) == view(before, earlier)
-        assert draft.difference().added.units == draft.begun
+        assert difference(draft).added.units == draft.begun
     for day in LOOKED_AT:
         seen = view(units, day)
         codes = [alias for one in seen.values() for alias in one.codes]

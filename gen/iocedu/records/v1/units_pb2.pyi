@@ -392,6 +392,280 @@ class ListUnitsResponse(_message.Message):
 Global___ListUnitsResponse: _TypeAlias = ListUnitsResponse  # noqa: Y015
 
 @_typing.final
+class ListAncestorsRequest(_message.Message):
+    """Asks for the units above a unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    EDGE_TYPE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """Alias or id of the unit."""
+    as_of: _builtins.str
+    """Day as of which they are wanted, ISO 8601; empty: today."""
+    edge_type: _builtins.str
+    """Type of the edges followed; empty: administrative."""
+    page_size: _builtins.int
+    """Most units to return; larger values are cut to 1,000, 0 means 100."""
+    page_token: _builtins.str
+    """Token of the next page, as returned before."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        as_of: _builtins.str = ...,
+        edge_type: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "edge_type", b"edge_type", "page_size", b"page_size", "page_token", b"page_token", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAncestorsRequest: _TypeAlias = ListAncestorsRequest  # noqa: Y015
+
+@_typing.final
+class ListAncestorsResponse(_message.Message):
+    """Holds units."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNITS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unit]:
+        """The units, the nearest first."""
+
+    def __init__(
+        self,
+        *,
+        units: _abc.Iterable[Global___Unit] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAncestorsResponse: _TypeAlias = ListAncestorsResponse  # noqa: Y015
+
+@_typing.final
+class CountUnitsRequest(_message.Message):
+    """Asks how many units there are below a unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    EDGE_TYPE_FIELD_NUMBER: _builtins.int
+    RECURSIVE_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Alias or id of the unit above."""
+    as_of: _builtins.str
+    """Day as of which they are counted, ISO 8601; empty: today."""
+    edge_type: _builtins.str
+    """Type of the edges followed; empty: administrative."""
+    recursive: _builtins.bool
+    """Whether to count the whole subtree and not only the children."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        as_of: _builtins.str = ...,
+        edge_type: _builtins.str = ...,
+        recursive: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "edge_type", b"edge_type", "parent", b"parent", "recursive", b"recursive"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountUnitsRequest: _TypeAlias = CountUnitsRequest  # noqa: Y015
+
+@_typing.final
+class CountUnitsResponse(_message.Message):
+    """Says how many units there are, and in which hierarchy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    EDGE_TYPE_FIELD_NUMBER: _builtins.int
+    as_of: _builtins.str
+    """Day as of which they were counted, ISO 8601."""
+    edge_type: _builtins.str
+    """Type of the edges followed."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___KindCount]:
+        """How many of each kind, in order of kind; kinds without a unit are missing."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___KindCount] | None = ...,
+        as_of: _builtins.str = ...,
+        edge_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "counts", b"counts", "edge_type", b"edge_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountUnitsResponse: _TypeAlias = CountUnitsResponse  # noqa: Y015
+
+@_typing.final
+class KindCount(_message.Message):
+    """How many units there are of a kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """The kind."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KindCount: _TypeAlias = KindCount  # noqa: Y015
+
+@_typing.final
+class ListSuccessionsRequest(_message.Message):
+    """Asks what a unit came from and what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """Alias or id of the unit."""
+    as_of: _builtins.str
+    """Day as of which an alias names it, ISO 8601; empty: today."""
+    page_size: _builtins.int
+    """Most successions to return; larger values are cut to 1,000, 0 means 100."""
+    page_token: _builtins.str
+    """Token of the next page, as returned before."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        as_of: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page_size", b"page_size", "page_token", b"page_token", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuccessionsRequest: _TypeAlias = ListSuccessionsRequest  # noqa: Y015
+
+@_typing.final
+class ListSuccessionsResponse(_message.Message):
+    """Holds successions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def successions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Succession]:
+        """The successions, in order of time."""
+
+    def __init__(
+        self,
+        *,
+        successions: _abc.Iterable[Global___Succession] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "successions", b"successions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuccessionsResponse: _TypeAlias = ListSuccessionsResponse  # noqa: Y015
+
+@_typing.final
+class Succession(_message.Message):
+    """One step from a unit to one that goes on for it or for a part of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    ALIAS_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_ID_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_ALIAS_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    unit_id: _builtins.int
+    """Id of the unit that ended or gave a part away."""
+    alias: _builtins.str
+    """A code it had last, `<code system>:<code>`; empty where it had none."""
+    name: _builtins.str
+    """Its name then."""
+    successor_id: _builtins.int
+    """Id of the unit that goes on."""
+    successor_alias: _builtins.str
+    """A code that unit had on the day; empty where it had none."""
+    successor_name: _builtins.str
+    """That unit's name on the day."""
+    kind: _builtins.str
+    """Kind, as in SuccessionInput."""
+    effective_date: _builtins.str
+    """Day it took effect, ISO 8601."""
+    partial: _builtins.bool
+    """Whether only a part went there."""
+    def __init__(
+        self,
+        *,
+        unit_id: _builtins.int = ...,
+        alias: _builtins.str = ...,
+        name: _builtins.str = ...,
+        successor_id: _builtins.int = ...,
+        successor_alias: _builtins.str = ...,
+        successor_name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        effective_date: _builtins.str = ...,
+        partial: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "effective_date", b"effective_date", "kind", b"kind", "name", b"name", "partial", b"partial", "successor_alias", b"successor_alias", "successor_id", b"successor_id", "successor_name", b"successor_name", "unit_id", b"unit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Succession: _TypeAlias = Succession  # noqa: Y015
+
+@_typing.final
 class Unit(_message.Message):
     """A unit as of a day."""
 

@@ -50,6 +50,21 @@ class UnitsServiceStub:
                 request_serializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListUnitsRequest.SerializeToString,
                 response_deserializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListUnitsResponse.FromString,
                 _registered_method=True)
+        self.ListAncestors = channel.unary_unary(
+                '/iocedu.records.v1.UnitsService/ListAncestors',
+                request_serializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListAncestorsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListAncestorsResponse.FromString,
+                _registered_method=True)
+        self.CountUnits = channel.unary_unary(
+                '/iocedu.records.v1.UnitsService/CountUnits',
+                request_serializer=iocedu_dot_records_dot_v1_dot_units__pb2.CountUnitsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_units__pb2.CountUnitsResponse.FromString,
+                _registered_method=True)
+        self.ListSuccessions = channel.unary_unary(
+                '/iocedu.records.v1.UnitsService/ListSuccessions',
+                request_serializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListSuccessionsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListSuccessionsResponse.FromString,
+                _registered_method=True)
 
 
 class UnitsServiceServicer:
@@ -77,6 +92,27 @@ class UnitsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAncestors(self, request, context):
+        """Lists the units above a unit as of a day, the nearest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountUnits(self, request, context):
+        """Counts the units below a unit as of a day, by kind.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSuccessions(self, request, context):
+        """Lists what a unit came from and what became of it, over all reforms, in order of time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UnitsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +130,21 @@ def add_UnitsServiceServicer_to_server(servicer, server):
                     servicer.ListUnits,
                     request_deserializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListUnitsRequest.FromString,
                     response_serializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListUnitsResponse.SerializeToString,
+            ),
+            'ListAncestors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAncestors,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListAncestorsRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListAncestorsResponse.SerializeToString,
+            ),
+            'CountUnits': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountUnits,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_units__pb2.CountUnitsRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_units__pb2.CountUnitsResponse.SerializeToString,
+            ),
+            'ListSuccessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuccessions,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListSuccessionsRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_units__pb2.ListSuccessionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +229,87 @@ class UnitsService:
             '/iocedu.records.v1.UnitsService/ListUnits',
             iocedu_dot_records_dot_v1_dot_units__pb2.ListUnitsRequest.SerializeToString,
             iocedu_dot_records_dot_v1_dot_units__pb2.ListUnitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAncestors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.records.v1.UnitsService/ListAncestors',
+            iocedu_dot_records_dot_v1_dot_units__pb2.ListAncestorsRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_units__pb2.ListAncestorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountUnits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.records.v1.UnitsService/CountUnits',
+            iocedu_dot_records_dot_v1_dot_units__pb2.CountUnitsRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_units__pb2.CountUnitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuccessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.records.v1.UnitsService/ListSuccessions',
+            iocedu_dot_records_dot_v1_dot_units__pb2.ListSuccessionsRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_units__pb2.ListSuccessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

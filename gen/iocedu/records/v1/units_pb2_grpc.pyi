@@ -39,6 +39,12 @@ class UnitsServiceStub:
     """Gets one unit as of a day."""
     ListUnits: _grpc.UnaryUnaryMultiCallable[_units_pb2.ListUnitsRequest, _units_pb2.ListUnitsResponse]
     """Lists the units below a unit as of a day, in order of name."""
+    ListAncestors: _grpc.UnaryUnaryMultiCallable[_units_pb2.ListAncestorsRequest, _units_pb2.ListAncestorsResponse]
+    """Lists the units above a unit as of a day, the nearest first."""
+    CountUnits: _grpc.UnaryUnaryMultiCallable[_units_pb2.CountUnitsRequest, _units_pb2.CountUnitsResponse]
+    """Counts the units below a unit as of a day, by kind."""
+    ListSuccessions: _grpc.UnaryUnaryMultiCallable[_units_pb2.ListSuccessionsRequest, _units_pb2.ListSuccessionsResponse]
+    """Lists what a unit came from and what became of it, over all reforms, in order of time."""
 
 @_typing.type_check_only
 class UnitsServiceAsyncStub(UnitsServiceStub):
@@ -51,6 +57,12 @@ class UnitsServiceAsyncStub(UnitsServiceStub):
     """Gets one unit as of a day."""
     ListUnits: _aio.UnaryUnaryMultiCallable[_units_pb2.ListUnitsRequest, _units_pb2.ListUnitsResponse]  # type: ignore[assignment]
     """Lists the units below a unit as of a day, in order of name."""
+    ListAncestors: _aio.UnaryUnaryMultiCallable[_units_pb2.ListAncestorsRequest, _units_pb2.ListAncestorsResponse]  # type: ignore[assignment]
+    """Lists the units above a unit as of a day, the nearest first."""
+    CountUnits: _aio.UnaryUnaryMultiCallable[_units_pb2.CountUnitsRequest, _units_pb2.CountUnitsResponse]  # type: ignore[assignment]
+    """Counts the units below a unit as of a day, by kind."""
+    ListSuccessions: _aio.UnaryUnaryMultiCallable[_units_pb2.ListSuccessionsRequest, _units_pb2.ListSuccessionsResponse]  # type: ignore[assignment]
+    """Lists what a unit came from and what became of it, over all reforms, in order of time."""
 
 class UnitsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps the dated forest of units."""
@@ -78,6 +90,30 @@ class UnitsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_units_pb2.ListUnitsResponse, _abc.Awaitable[_units_pb2.ListUnitsResponse]]:
         """Lists the units below a unit as of a day, in order of name."""
+
+    @_abc_1.abstractmethod
+    def ListAncestors(
+        self,
+        request: _units_pb2.ListAncestorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_units_pb2.ListAncestorsResponse, _abc.Awaitable[_units_pb2.ListAncestorsResponse]]:
+        """Lists the units above a unit as of a day, the nearest first."""
+
+    @_abc_1.abstractmethod
+    def CountUnits(
+        self,
+        request: _units_pb2.CountUnitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_units_pb2.CountUnitsResponse, _abc.Awaitable[_units_pb2.CountUnitsResponse]]:
+        """Counts the units below a unit as of a day, by kind."""
+
+    @_abc_1.abstractmethod
+    def ListSuccessions(
+        self,
+        request: _units_pb2.ListSuccessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_units_pb2.ListSuccessionsResponse, _abc.Awaitable[_units_pb2.ListSuccessionsResponse]]:
+        """Lists what a unit came from and what became of it, over all reforms, in order of time."""
 
 def add_UnitsServiceServicer_to_server(servicer: UnitsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
