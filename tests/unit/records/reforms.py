@@ -68,7 +68,7 @@ class Reform:
         self._forest = forest
         self._day = day
         self._ended = [one for one in end.units() if one.span.after == day]
-        self.done: list[Operation] = []
+        self.done: list[tuple[Operation, tuple[int, ...]]] = []  # each with the units it begins
 
     def run(self) -> None:
         """From the communes up: begin, merge, split, dissolve; then names, codes and parents that still differ."""
@@ -139,4 +139,4 @@ class Reform:
     def _do(self, operation: Operation, *begun: int) -> None:
         draft = reorganise(self._forest, operation, day=self._day, ids=iter(begun))
         assert [one.en for one in draft.obstacles] == []
-        self.done.append(operation)
+        self.done.append((operation, begun))

@@ -39,7 +39,7 @@ def test_applying_the_reforms_on_the_old_units_equals_importing_the_new_ones(end
     for day in REFORMS:
         reform = Reform(end, forest, day)
         reform.run()
-        told.update(type(operation).__name__ for operation in reform.done)
+        told.update(type(operation).__name__ for operation, _ in reform.done)
     for day in LOOKED_AT:
         assert view(forest.units(), day) == view(end.units(), day), day
     for one in end.units():
