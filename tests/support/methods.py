@@ -83,5 +83,6 @@ def _fill(message: Message) -> None:
 def _string(rules: validate_pb2.StringRules) -> str:
     if getattr(rules, "in"):
         return str(getattr(rules, "in")[0])
-    may_be_empty = not rules.min_len and re.search(rules.pattern, "") is not None
-    return "" if may_be_empty else "vnedu"
+    if not rules.min_len and re.search(rules.pattern, "") is not None:
+        return ""
+    return next(text for text in ("vnedu", "2026-11-02") if re.search(rules.pattern, text))

@@ -217,7 +217,7 @@ async def test_operations_are_listed_of_a_unit_and_of_all_that_lay_below_it(reco
 
 
 async def test_an_operation_states_what_it_rests_on(records: Running):
-    """Neither document nor reason, or nothing to change, is refused by the field."""
+    """No document, nothing to change, or a day that is none is refused by the field."""
     stub = await records.operations()
     bare = asked("1", rename={"unit": SCHOOL_A, "name": "x"})
     bare.operation.document = ""

@@ -29,7 +29,7 @@ from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access
 from iocedu.records.v1 import units_pb2 as iocedu_dot_records_dot_v1_dot_units__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'iocedu/records/v1/unit_operations.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1diocedu/records/v1/units.proto\"\xb1\x05\n\rUnitOperation\x12\x14\n\x0coperation_id\x18\x01 \x01(\x03\x12\x45\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x02 \x01(\tB-\xbaH*r(2&^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$\x12\x1a\n\x08\x64ocument\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12/\n\x06\x63reate\x18\x05 \x01(\x0b\x32\x1d.iocedu.records.v1.CreateUnitH\x00\x12/\n\x06rename\x18\x06 \x01(\x0b\x32\x1d.iocedu.records.v1.RenameUnitH\x00\x12/\n\x06recode\x18\x07 \x01(\x0b\x32\x1d.iocedu.records.v1.RecodeUnitH\x00\x12+\n\x04move\x18\x08 \x01(\x0b\x32\x1b.iocedu.records.v1.MoveUnitH\x00\x12.\n\x05merge\x18\t \x01(\x0b\x32\x1d.iocedu.records.v1.MergeUnitsH\x00\x12-\n\x05split\x18\n \x01(\x0b\x32\x1c.iocedu.records.v1.SplitUnitH\x00\x12\x33\n\x08\x64issolve\x18\x0b \x01(\x0b\x32\x1f.iocedu.records.v1.DissolveUnitH\x00\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\r \x01(\t:c\xbaH`\x1a^\n\x10operation.stated\x12 state the document or the reason\x1a(this.document != \'\' || this.reason != \'\'B\x0f\n\x06\x63hange\x12\x05\xbaH\x02\x08\x01\"\xbb\x03\n\x07NewUnit\x12%\n\x04kind\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x18(2\x0e^[a-z][a-z_]*$\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x33\n\x05\x63odes\x18\x03 \x03(\x0b\x32\x1a.iocedu.records.v1.NewCodeB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x37\n\x07parents\x18\x04 \x03(\x0b\x32\x1c.iocedu.records.v1.NewParentB\x08\xbaH\x05\x92\x01\x02\x10\n\x12\x1e\n\x06labels\x18\x05 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x14\"\x04r\x02\x18(:\xe0\x01\xbaH\xdc\x01\x1aU\n\x0enew_unit.codes\x12\x17one code of each system\x1a*this.codes.map(code, code.system).unique()\x1a\x82\x01\n\x10new_unit.parents\x12\x17one parent of each type\x1aUthis.parents.map(parent, parent.type == \'\' ? \'administrative\' : parent.type).unique()\"N\n\x07NewCode\x12*\n\x06system\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18\x14\x32\x11^[a-z][a-z0-9_]*$\x12\x17\n\x04\x63ode\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"]\n\tNewParent\x12\x19\n\x06parent\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x35\n\x04type\x18\x02 \x01(\tB\'\xbaH$r\"2 ^(administrative|professional)?$\">\n\nCreateUnit\x12\x30\n\x04unit\x18\x01 \x01(\x0b\x32\x1a.iocedu.records.v1.NewUnitB\x06\xbaH\x03\xc8\x01\x01\"?\n\nRenameUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"h\n\nRecodeUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12*\n\x06system\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x18\x14\x32\x11^[a-z][a-z0-9_]*$\x12\x15\n\x04\x63ode\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\"z\n\x08MoveUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x06parent\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12:\n\tedge_type\x18\x03 \x01(\tB\'\xbaH$r\"2 ^(administrative|professional)?$\"\x99\x01\n\nMergeUnits\x12\"\n\x05units\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\xc8\x01\"\x06r\x04\x10\x01\x18@\x12#\n\x0esuccessor_unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12.\n\x08new_unit\x18\x03 \x01(\x0b\x32\x1a.iocedu.records.v1.NewUnitH\x00\x42\x12\n\tsuccessor\x12\x05\xbaH\x02\x08\x01\"\x93\x01\n\tSplitUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x37\n\x05parts\x18\x02 \x03(\x0b\x32\x1c.iocedu.records.v1.SplitPartB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\x12\x16\n\x0eunit_continues\x18\x03 \x01(\x08\x12\x1c\n\x0b\x63hildren_to\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x8c\x01\n\tSplitPart\x12\x19\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12.\n\x08new_unit\x18\x02 \x01(\x0b\x32\x1a.iocedu.records.v1.NewUnitH\x00\x12#\n\x08\x63hildren\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xd0\x0f\"\x06r\x04\x10\x01\x18@B\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"E\n\x0c\x44issolveUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x0b\x63hildren_to\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x90\x01\n\x1a\x43reateUnitOperationRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12;\n\toperation\x18\x02 \x01(\x0b\x32 .iocedu.records.v1.UnitOperationB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\xf5\x01\n\x1b\x43reateUnitOperationResponse\x12\x33\n\toperation\x18\x01 \x01(\x0b\x32 .iocedu.records.v1.UnitOperation\x12.\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.UnitEffect\x12\x37\n\tobstacles\x18\x03 \x03(\x0b\x32$.iocedu.records.v1.OperationObstacle\x12\x19\n\x11\x65nded_grant_count\x18\x04 \x01(\x05\x12\x1d\n\x15\x63ontinued_grant_count\x18\x05 \x01(\x05\"l\n\nUnitEffect\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x30\n\x05types\x18\x04 \x03(\x0e\x32!.iocedu.records.v1.UnitEffectType\"\xba\x01\n\x11OperationObstacle\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x44\n\x08metadata\x18\x04 \x03(\x0b\x32\x32.iocedu.records.v1.OperationObstacle.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x81\x01\n\x19ListUnitOperationsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x11\n\trecursive\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"k\n\x1aListUnitOperationsResponse\x12\x34\n\noperations\x18\x01 \x03(\x0b\x32 .iocedu.records.v1.UnitOperation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"r\n\x0cUnitsChanged\x12\x33\n\toperation\x18\x01 \x01(\x0b\x32 .iocedu.records.v1.UnitOperation\x12-\n\x05units\x18\x02 \x03(\x0b\x32\x1e.iocedu.records.v1.UnitHistory\"\xa6\x02\n\x0bUnitHistory\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12+\n\x05names\x18\x03 \x03(\x0b\x32\x1c.iocedu.records.v1.DatedName\x12+\n\x05\x63odes\x18\x04 \x03(\x0b\x32\x1c.iocedu.records.v1.DatedCode\x12/\n\x07parents\x18\x05 \x03(\x0b\x32\x1e.iocedu.records.v1.DatedParent\x12\x12\n\nvalid_from\x18\x06 \x01(\t\x12\x10\n\x08valid_to\x18\x07 \x01(\t\x12\x37\n\x0bsuccessions\x18\x08 \x03(\x0b\x32\".iocedu.records.v1.SuccessionInput\x12\x0e\n\x06labels\x18\t \x03(\t*\xe1\x01\n\x0eUnitEffectType\x12 \n\x1cUNIT_EFFECT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17UNIT_EFFECT_TYPE_BEGINS\x10\x01\x12\x19\n\x15UNIT_EFFECT_TYPE_ENDS\x10\x02\x12\x1c\n\x18UNIT_EFFECT_TYPE_RENAMED\x10\x03\x12\x1c\n\x18UNIT_EFFECT_TYPE_RECODED\x10\x04\x12\x1a\n\x16UNIT_EFFECT_TYPE_MOVED\x10\x05\x12\x1d\n\x19UNIT_EFFECT_TYPE_SUCCEEDS\x10\x06\x32\xa9\x03\n\x15UnitOperationsService\x12\xb1\x01\n\x13\x43reateUnitOperation\x12-.iocedu.records.v1.CreateUnitOperationRequest\x1a..iocedu.records.v1.CreateUnitOperationResponse\";\xca\xf3\x18\x19\n\radministrator\n\x08\x64irector\x82\xd3\xe4\x93\x02\x18\"\x13/v1/unit-operations:\x01*\x12\xdb\x01\n\x12ListUnitOperations\x12,.iocedu.records.v1.ListUnitOperationsRequest\x1a-.iocedu.records.v1.ListUnitOperationsResponse\"h\xca\xf3\x18\x41\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/units/{unit}/operationsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'iocedu/records/v1/unit_operations.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1diocedu/records/v1/units.proto\"\xce\x04\n\rUnitOperation\x12\x14\n\x0coperation_id\x18\x01 \x01(\x03\x12\x45\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x02 \x01(\tB-\xbaH*r(2&^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$\x12\x1c\n\x08\x64ocument\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12/\n\x06\x63reate\x18\x05 \x01(\x0b\x32\x1d.iocedu.records.v1.CreateUnitH\x00\x12/\n\x06rename\x18\x06 \x01(\x0b\x32\x1d.iocedu.records.v1.RenameUnitH\x00\x12/\n\x06recode\x18\x07 \x01(\x0b\x32\x1d.iocedu.records.v1.RecodeUnitH\x00\x12+\n\x04move\x18\x08 \x01(\x0b\x32\x1b.iocedu.records.v1.MoveUnitH\x00\x12.\n\x05merge\x18\t \x01(\x0b\x32\x1d.iocedu.records.v1.MergeUnitsH\x00\x12-\n\x05split\x18\n \x01(\x0b\x32\x1c.iocedu.records.v1.SplitUnitH\x00\x12\x33\n\x08\x64issolve\x18\x0b \x01(\x0b\x32\x1f.iocedu.records.v1.DissolveUnitH\x00\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\r \x01(\tB\x0f\n\x06\x63hange\x12\x05\xbaH\x02\x08\x01\"\xbb\x03\n\x07NewUnit\x12%\n\x04kind\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x18(2\x0e^[a-z][a-z_]*$\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x33\n\x05\x63odes\x18\x03 \x03(\x0b\x32\x1a.iocedu.records.v1.NewCodeB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x37\n\x07parents\x18\x04 \x03(\x0b\x32\x1c.iocedu.records.v1.NewParentB\x08\xbaH\x05\x92\x01\x02\x10\n\x12\x1e\n\x06labels\x18\x05 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x14\"\x04r\x02\x18(:\xe0\x01\xbaH\xdc\x01\x1aU\n\x0enew_unit.codes\x12\x17one code of each system\x1a*this.codes.map(code, code.system).unique()\x1a\x82\x01\n\x10new_unit.parents\x12\x17one parent of each type\x1aUthis.parents.map(parent, parent.type == \'\' ? \'administrative\' : parent.type).unique()\"N\n\x07NewCode\x12*\n\x06system\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18\x14\x32\x11^[a-z][a-z0-9_]*$\x12\x17\n\x04\x63ode\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"]\n\tNewParent\x12\x19\n\x06parent\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x35\n\x04type\x18\x02 \x01(\tB\'\xbaH$r\"2 ^(administrative|professional)?$\">\n\nCreateUnit\x12\x30\n\x04unit\x18\x01 \x01(\x0b\x32\x1a.iocedu.records.v1.NewUnitB\x06\xbaH\x03\xc8\x01\x01\"?\n\nRenameUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"h\n\nRecodeUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12*\n\x06system\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x18\x14\x32\x11^[a-z][a-z0-9_]*$\x12\x15\n\x04\x63ode\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\"z\n\x08MoveUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x06parent\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12:\n\tedge_type\x18\x03 \x01(\tB\'\xbaH$r\"2 ^(administrative|professional)?$\"\x99\x01\n\nMergeUnits\x12\"\n\x05units\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\xc8\x01\"\x06r\x04\x10\x01\x18@\x12#\n\x0esuccessor_unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12.\n\x08new_unit\x18\x03 \x01(\x0b\x32\x1a.iocedu.records.v1.NewUnitH\x00\x42\x12\n\tsuccessor\x12\x05\xbaH\x02\x08\x01\"\x93\x01\n\tSplitUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x37\n\x05parts\x18\x02 \x03(\x0b\x32\x1c.iocedu.records.v1.SplitPartB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\x12\x16\n\x0eunit_continues\x18\x03 \x01(\x08\x12\x1c\n\x0b\x63hildren_to\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x8c\x01\n\tSplitPart\x12\x19\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12.\n\x08new_unit\x18\x02 \x01(\x0b\x32\x1a.iocedu.records.v1.NewUnitH\x00\x12#\n\x08\x63hildren\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xd0\x0f\"\x06r\x04\x10\x01\x18@B\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"E\n\x0c\x44issolveUnit\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x0b\x63hildren_to\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x90\x01\n\x1a\x43reateUnitOperationRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12;\n\toperation\x18\x02 \x01(\x0b\x32 .iocedu.records.v1.UnitOperationB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\xf5\x01\n\x1b\x43reateUnitOperationResponse\x12\x33\n\toperation\x18\x01 \x01(\x0b\x32 .iocedu.records.v1.UnitOperation\x12.\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.UnitEffect\x12\x37\n\tobstacles\x18\x03 \x03(\x0b\x32$.iocedu.records.v1.OperationObstacle\x12\x19\n\x11\x65nded_grant_count\x18\x04 \x01(\x05\x12\x1d\n\x15\x63ontinued_grant_count\x18\x05 \x01(\x05\"l\n\nUnitEffect\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x30\n\x05types\x18\x04 \x03(\x0e\x32!.iocedu.records.v1.UnitEffectType\"\xba\x01\n\x11OperationObstacle\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x44\n\x08metadata\x18\x04 \x03(\x0b\x32\x32.iocedu.records.v1.OperationObstacle.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x81\x01\n\x19ListUnitOperationsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x11\n\trecursive\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"k\n\x1aListUnitOperationsResponse\x12\x34\n\noperations\x18\x01 \x03(\x0b\x32 .iocedu.records.v1.UnitOperation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"r\n\x0cUnitsChanged\x12\x33\n\toperation\x18\x01 \x01(\x0b\x32 .iocedu.records.v1.UnitOperation\x12-\n\x05units\x18\x02 \x03(\x0b\x32\x1e.iocedu.records.v1.UnitHistory\"\xa6\x02\n\x0bUnitHistory\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12+\n\x05names\x18\x03 \x03(\x0b\x32\x1c.iocedu.records.v1.DatedName\x12+\n\x05\x63odes\x18\x04 \x03(\x0b\x32\x1c.iocedu.records.v1.DatedCode\x12/\n\x07parents\x18\x05 \x03(\x0b\x32\x1e.iocedu.records.v1.DatedParent\x12\x12\n\nvalid_from\x18\x06 \x01(\t\x12\x10\n\x08valid_to\x18\x07 \x01(\t\x12\x37\n\x0bsuccessions\x18\x08 \x03(\x0b\x32\".iocedu.records.v1.SuccessionInput\x12\x0e\n\x06labels\x18\t \x03(\t*\xe1\x01\n\x0eUnitEffectType\x12 \n\x1cUNIT_EFFECT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17UNIT_EFFECT_TYPE_BEGINS\x10\x01\x12\x19\n\x15UNIT_EFFECT_TYPE_ENDS\x10\x02\x12\x1c\n\x18UNIT_EFFECT_TYPE_RENAMED\x10\x03\x12\x1c\n\x18UNIT_EFFECT_TYPE_RECODED\x10\x04\x12\x1a\n\x16UNIT_EFFECT_TYPE_MOVED\x10\x05\x12\x1d\n\x19UNIT_EFFECT_TYPE_SUCCEEDS\x10\x06\x32\xa9\x03\n\x15UnitOperationsService\x12\xb1\x01\n\x13\x43reateUnitOperation\x12-.iocedu.records.v1.CreateUnitOperationRequest\x1a..iocedu.records.v1.CreateUnitOperationResponse\";\xca\xf3\x18\x19\n\radministrator\n\x08\x64irector\x82\xd3\xe4\x93\x02\x18\"\x13/v1/unit-operations:\x01*\x12\xdb\x01\n\x12ListUnitOperations\x12,.iocedu.records.v1.ListUnitOperationsRequest\x1a-.iocedu.records.v1.ListUnitOperationsResponse\"h\xca\xf3\x18\x41\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/units/{unit}/operationsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,11 +41,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNITOPERATION'].fields_by_name['effective_date']._loaded_options = None
   _globals['_UNITOPERATION'].fields_by_name['effective_date']._serialized_options = b'\272H*r(2&^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$'
   _globals['_UNITOPERATION'].fields_by_name['document']._loaded_options = None
-  _globals['_UNITOPERATION'].fields_by_name['document']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_UNITOPERATION'].fields_by_name['document']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
   _globals['_UNITOPERATION'].fields_by_name['reason']._loaded_options = None
   _globals['_UNITOPERATION'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
-  _globals['_UNITOPERATION']._loaded_options = None
-  _globals['_UNITOPERATION']._serialized_options = b'\272H`\032^\n\020operation.stated\022 state the document or the reason\032(this.document != \'\' || this.reason != \'\''
   _globals['_NEWUNIT'].fields_by_name['kind']._loaded_options = None
   _globals['_NEWUNIT'].fields_by_name['kind']._serialized_options = b'\272H\024r\022\030(2\016^[a-z][a-z_]*$'
   _globals['_NEWUNIT'].fields_by_name['name']._loaded_options = None
@@ -122,50 +120,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNITOPERATIONSSERVICE'].methods_by_name['CreateUnitOperation']._serialized_options = b'\312\363\030\031\n\radministrator\n\010director\202\323\344\223\002\030\"\023/v1/unit-operations:\001*'
   _globals['_UNITOPERATIONSSERVICE'].methods_by_name['ListUnitOperations']._loaded_options = None
   _globals['_UNITOPERATIONSSERVICE'].methods_by_name['ListUnitOperations']._serialized_options = b'\312\363\030A\n\radministrator\n\010director\n\007officer\n\007auditor\n\016provincial_ioc\022\004unit\202\323\344\223\002\035\022\033/v1/units/{unit}/operations'
-  _globals['_UNITEFFECTTYPE']._serialized_start=3758
-  _globals['_UNITEFFECTTYPE']._serialized_end=3983
+  _globals['_UNITEFFECTTYPE']._serialized_start=3659
+  _globals['_UNITEFFECTTYPE']._serialized_end=3884
   _globals['_UNITOPERATION']._serialized_start=218
-  _globals['_UNITOPERATION']._serialized_end=907
-  _globals['_NEWUNIT']._serialized_start=910
-  _globals['_NEWUNIT']._serialized_end=1353
-  _globals['_NEWCODE']._serialized_start=1355
-  _globals['_NEWCODE']._serialized_end=1433
-  _globals['_NEWPARENT']._serialized_start=1435
-  _globals['_NEWPARENT']._serialized_end=1528
-  _globals['_CREATEUNIT']._serialized_start=1530
-  _globals['_CREATEUNIT']._serialized_end=1592
-  _globals['_RENAMEUNIT']._serialized_start=1594
-  _globals['_RENAMEUNIT']._serialized_end=1657
-  _globals['_RECODEUNIT']._serialized_start=1659
-  _globals['_RECODEUNIT']._serialized_end=1763
-  _globals['_MOVEUNIT']._serialized_start=1765
-  _globals['_MOVEUNIT']._serialized_end=1887
-  _globals['_MERGEUNITS']._serialized_start=1890
-  _globals['_MERGEUNITS']._serialized_end=2043
-  _globals['_SPLITUNIT']._serialized_start=2046
-  _globals['_SPLITUNIT']._serialized_end=2193
-  _globals['_SPLITPART']._serialized_start=2196
-  _globals['_SPLITPART']._serialized_end=2336
-  _globals['_DISSOLVEUNIT']._serialized_start=2338
-  _globals['_DISSOLVEUNIT']._serialized_end=2407
-  _globals['_CREATEUNITOPERATIONREQUEST']._serialized_start=2410
-  _globals['_CREATEUNITOPERATIONREQUEST']._serialized_end=2554
-  _globals['_CREATEUNITOPERATIONRESPONSE']._serialized_start=2557
-  _globals['_CREATEUNITOPERATIONRESPONSE']._serialized_end=2802
-  _globals['_UNITEFFECT']._serialized_start=2804
-  _globals['_UNITEFFECT']._serialized_end=2912
-  _globals['_OPERATIONOBSTACLE']._serialized_start=2915
-  _globals['_OPERATIONOBSTACLE']._serialized_end=3101
-  _globals['_OPERATIONOBSTACLE_METADATAENTRY']._serialized_start=3054
-  _globals['_OPERATIONOBSTACLE_METADATAENTRY']._serialized_end=3101
-  _globals['_LISTUNITOPERATIONSREQUEST']._serialized_start=3104
-  _globals['_LISTUNITOPERATIONSREQUEST']._serialized_end=3233
-  _globals['_LISTUNITOPERATIONSRESPONSE']._serialized_start=3235
-  _globals['_LISTUNITOPERATIONSRESPONSE']._serialized_end=3342
-  _globals['_UNITSCHANGED']._serialized_start=3344
-  _globals['_UNITSCHANGED']._serialized_end=3458
-  _globals['_UNITHISTORY']._serialized_start=3461
-  _globals['_UNITHISTORY']._serialized_end=3755
-  _globals['_UNITOPERATIONSSERVICE']._serialized_start=3986
-  _globals['_UNITOPERATIONSSERVICE']._serialized_end=4411
+  _globals['_UNITOPERATION']._serialized_end=808
+  _globals['_NEWUNIT']._serialized_start=811
+  _globals['_NEWUNIT']._serialized_end=1254
+  _globals['_NEWCODE']._serialized_start=1256
+  _globals['_NEWCODE']._serialized_end=1334
+  _globals['_NEWPARENT']._serialized_start=1336
+  _globals['_NEWPARENT']._serialized_end=1429
+  _globals['_CREATEUNIT']._serialized_start=1431
+  _globals['_CREATEUNIT']._serialized_end=1493
+  _globals['_RENAMEUNIT']._serialized_start=1495
+  _globals['_RENAMEUNIT']._serialized_end=1558
+  _globals['_RECODEUNIT']._serialized_start=1560
+  _globals['_RECODEUNIT']._serialized_end=1664
+  _globals['_MOVEUNIT']._serialized_start=1666
+  _globals['_MOVEUNIT']._serialized_end=1788
+  _globals['_MERGEUNITS']._serialized_start=1791
+  _globals['_MERGEUNITS']._serialized_end=1944
+  _globals['_SPLITUNIT']._serialized_start=1947
+  _globals['_SPLITUNIT']._serialized_end=2094
+  _globals['_SPLITPART']._serialized_start=2097
+  _globals['_SPLITPART']._serialized_end=2237
+  _globals['_DISSOLVEUNIT']._serialized_start=2239
+  _globals['_DISSOLVEUNIT']._serialized_end=2308
+  _globals['_CREATEUNITOPERATIONREQUEST']._serialized_start=2311
+  _globals['_CREATEUNITOPERATIONREQUEST']._serialized_end=2455
+  _globals['_CREATEUNITOPERATIONRESPONSE']._serialized_start=2458
+  _globals['_CREATEUNITOPERATIONRESPONSE']._serialized_end=2703
+  _globals['_UNITEFFECT']._serialized_start=2705
+  _globals['_UNITEFFECT']._serialized_end=2813
+  _globals['_OPERATIONOBSTACLE']._serialized_start=2816
+  _globals['_OPERATIONOBSTACLE']._serialized_end=3002
+  _globals['_OPERATIONOBSTACLE_METADATAENTRY']._serialized_start=2955
+  _globals['_OPERATIONOBSTACLE_METADATAENTRY']._serialized_end=3002
+  _globals['_LISTUNITOPERATIONSREQUEST']._serialized_start=3005
+  _globals['_LISTUNITOPERATIONSREQUEST']._serialized_end=3134
+  _globals['_LISTUNITOPERATIONSRESPONSE']._serialized_start=3136
+  _globals['_LISTUNITOPERATIONSRESPONSE']._serialized_end=3243
+  _globals['_UNITSCHANGED']._serialized_start=3245
+  _globals['_UNITSCHANGED']._serialized_end=3359
+  _globals['_UNITHISTORY']._serialized_start=3362
+  _globals['_UNITHISTORY']._serialized_end=3656
+  _globals['_UNITOPERATIONSSERVICE']._serialized_start=3887
+  _globals['_UNITOPERATIONSSERVICE']._serialized_end=4312
 # @@protoc_insertion_point(module_scope)

@@ -87,7 +87,7 @@ class UnitOperation(_message.Message):
     effective_date: _builtins.str
     """Day from which it holds, ISO 8601; it holds until the next change of the same kind that is recorded."""
     document: _builtins.str
-    """Number of the decision that orders it, for example `NQ 1241/NQ-UBTVQH15`."""
+    """Number of the decision that orders it, for example `NQ 1241/NQ-UBTVQH15`; where there is none, what it rests on."""
     reason: _builtins.str
     """Why, in words."""
     created_by: _builtins.str
