@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from services.records.domain import obstacles
 from services.records.domain.forest import Forest
+from services.records.domain.grants import EVERY_UNIT
 from services.records.domain.obstacles import Obstacle
 from services.records.domain.spans import Span, covered
 from services.records.domain.timelines import changed, cut
@@ -56,11 +57,16 @@ class Draft:
         self.concern_parents(unit)
         return unit
 
-    def concern_parents(self, unit: Unit) -> None:
-        """Note that what happens to the unit concerns those above it too."""
-        for edge in unit.edges:
-            if edge.type == ADMINISTRATIVE and (edge.span.holds(self.day) or edge.span.holds(self._eve)):
-                self.concerned[edge.parent_id] = None
+    def concern_parents(self, unit: Unit, edge_type: str = ADMINISTRATIVE) -> None:
+        """Note that what happens to the unit concerns those above it too; above a root there is only every unit."""
+        above = [
+            edge.parent_id
+            for edge in unit.edges
+            if edge.type == edge_type and (edge.span.holds(self.day) or edge.span.holds(self._eve))
+        ]
+        if not above and unit.kind in ROOT_KINDS:
+            above = [EVERY_UNIT]
+        self.concerned.update(dict.fromkeys(above))
 
     def children_of(self, unit: Unit) -> list[Unit]:
         """The units below a unit on the day or later, by any type of edge."""

@@ -85,6 +85,7 @@ def _recode(draft: Draft, asked: RecodeUnit) -> None:
 def _move(draft: Draft, asked: MoveUnit) -> None:
     unit = draft.living(asked.unit, "move.unit")
     draft.concern_parents(unit)
+    draft.concern_parents(unit, asked.edge_type)
     parent = draft.living(asked.parent, "move.parent")
     own = [edge for edge in unit.edges if edge.type == asked.edge_type]
     held = held_on(own, draft.day)
@@ -173,6 +174,7 @@ def _begin(draft: Draft, given: NewUnit, path: str) -> Unit:
     draft.forest.set_codes(unit, codes)
     for parent, kind in parents:
         draft.set_edge(unit, Edge(parent.unit_id, kind, life))
+    draft.concern_parents(unit)
     return unit
 
 

@@ -12,6 +12,7 @@ from chassis.database import Database
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
+from services.records.convert.days import day_of
 from services.records.convert.units import grant_draft_of, grant_of
 from services.records.domain.grants import EVERY_UNIT, Grant
 from services.records.store import grants, unit_days, units
@@ -51,7 +52,8 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
         cursor = page_cursor(request)
         async with self._database.connection() as connection:
             unit_id = await self._unit(connection, request.unit)
-            below = {unit_id} | self._scopes.tree.subtree(unit_id, self._clock.today())
+            day = day_of(request.as_of, field="as_of") or self._clock.today()
+            below = {unit_id} | self._scopes.tree.subtree(unit_id, day)
             found = await grants.grants_on(connection, below, after=cursor[0] if cursor else 0, most=most + 1)
             messages = await self._messages(connection, found[:most])
         response = units_pb2.ListGrantsResponse(grants=messages)

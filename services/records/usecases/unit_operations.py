@@ -127,7 +127,8 @@ async def _work_out(
 def _may(operator: Operator, draft: Draft, unit_id: int, *, today: date) -> bool:
     """Whether one of the operator's grants of today reaches the unit, as things stand before the operation."""
     return any(
-        grant.unit_id == EVERY_UNIT or grant.unit_id in draft.above(unit_id, grant.edge_type, today)
+        grant.unit_id == EVERY_UNIT
+        or (unit_id != EVERY_UNIT and grant.unit_id in draft.above(unit_id, grant.edge_type, today))
         for grant in operator.grants
         if grant.role in OPERATORS
     )
@@ -171,13 +172,15 @@ def _in_the_way(found: list[Obstacle]) -> Fault:
 
 
 def _no_grant(draft: Draft, unit_id: int) -> Fault:
-    named = title(draft.forest.unit(unit_id), draft.day)
+    vi, en = "mọi đơn vị", "every unit"
+    if unit_id != EVERY_UNIT:
+        vi = en = title(draft.forest.unit(unit_id), draft.day)
     return Fault(
         Kind.DENIED,
         "NO_GRANT",
-        vi=f"Thao tác liên quan đến {named}, nơi bạn chưa được cấp quyền. Hãy nhờ người quản trị của đơn vị cấp trên "
+        vi=f"Thao tác liên quan đến {vi}, nơi bạn chưa được cấp quyền. Hãy nhờ người quản trị của đơn vị cấp trên "
         "chung thực hiện.",
-        en=f"The operation concerns {named}, where you hold no role for it. Ask an administrator of a unit above all "
-        "units concerned.",
+        en=f"The operation concerns {en}, where you hold no role for it. Ask an administrator of a unit above all that "
+        "are concerned.",
         metadata={"unit": str(unit_id)},
     )

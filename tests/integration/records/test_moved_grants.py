@@ -21,8 +21,8 @@ def _held(records: Running, day: date) -> tuple[ScopeGrant, ...]:
     return records.scopes.tree.grants_of("c@a", day)
 
 
-async def _grants(records: Running, subject: str) -> list[units_pb2.Grant]:
-    listed = await (await records.grants()).ListGrants(units_pb2.ListGrantsRequest(unit=COMMUNE))
+async def _grants(records: Running, subject: str, day: str = "") -> list[units_pb2.Grant]:
+    listed = await (await records.grants()).ListGrants(units_pb2.ListGrantsRequest(unit=COMMUNE, as_of=day))
     return [one for one in listed.grants if one.subject == subject]
 
 
@@ -82,6 +82,10 @@ async def test_a_role_held_on_both_is_given_once_and_one_that_only_begins_later_
         ("c@ab", FUTURE, False, "moved_by_merger"),
         ("n@a", "2028-01-01", False, "moved_by_merger"),
     ]
+    first = SCHOOL_A, SCHOOL_B
+    await poll_until(lambda: records.scopes.tree.resolve("moet:C", LATER) is not None)
+    assert [one.unit in first for one in await _grants(records, "c@ab")] == [True, True]
+    assert [one.provenance for one in await _grants(records, "c@ab", FUTURE)] == ["moved_by_merger"]
 
 
 async def test_a_split_gives_roles_on_what_begins_and_a_dissolution_ends_them(records: Running):

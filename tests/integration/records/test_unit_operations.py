@@ -1,5 +1,6 @@
 """Units changed as decisions order it: one call, one transaction, one event; repeated without harm, listed for ever."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -129,6 +130,15 @@ async def test_a_repeat_answers_the_same_and_other_content_is_refused(records: R
     assert await records.rows("SELECT count(*) FROM unit_operation") == [(1,)]
 
 
+async def test_the_same_request_twice_at_once_is_done_once(records: Running):
+    """A client that gave up waiting sends it again while the first is under way."""
+    stub = await records.operations()
+    request = asked("1", dissolve={"unit": COMMUNE, "children_to": PROVINCE})
+    answers = await asyncio.gather(*(stub.CreateUnitOperation(request) for _ in range(4)))
+    assert all(answer == answers[0] for answer in answers)
+    assert await records.rows("SELECT count(*) FROM unit_operation") == [(1,)]
+
+
 async def test_a_dry_run_says_what_would_change_and_what_stands_in_the_way(records: Running):
     """Nothing is stored, the request id neither; obstacles come in the language asked for."""
     stub = await records.operations(language="vi")
@@ -156,6 +166,7 @@ async def test_a_director_changes_only_what_lies_within_her_grant(records: Runni
     """Every unit concerned counts: what is named, and those above what is moved or ended."""
     await records.grant("d@xa", "director", COMMUNE)
     await records.grant("d@a", "director", SCHOOL_A)
+    await records.grant("d@tinh", "director", PROVINCE)
     await records.grant("c@a", "clerk", SCHOOL_A)
     school = await records.operations("d@a")
     await school.CreateUnitOperation(asked("1", rename={"unit": SCHOOL_A, "name": "Trường THCS Lê Lợi"}))
@@ -165,6 +176,8 @@ async def test_a_director_changes_only_what_lies_within_her_grant(records: Runni
         (school, {"merge": {"units": [SCHOOL_A], "successor_unit": SCHOOL_B}}),
         (await records.operations("d@xa"), {"move": {"unit": SCHOOL_A, "parent": PROVINCE}}),
         (await records.operations("c@a"), {"rename": {"unit": SCHOOL_A, "name": "x"}}),
+        (school, {"create": {"unit": {"kind": "province", "name": "x"}}}),
+        (await records.operations("d@tinh"), {"dissolve": {"unit": PROVINCE, "children_to": COMMUNE}}),
     ]
     for number, (stub, change) in enumerate(beyond):
         for validate_only in (False, True):

@@ -156,6 +156,10 @@ REFUSED_BY_THE_DATABASE = {
     "a second parent": "INSERT INTO unit_edge VALUES (1, 5, 'administrative', '[2020-01-01,)')",
     "a parent that is none": "INSERT INTO unit_edge VALUES (1, 99, 'professional', '(,)')",
     "a circle": "INSERT INTO unit_edge VALUES (5, 4, 'administrative', '(,)')",
+    "a day without a parent": "DELETE FROM unit_edge WHERE unit_id = 1",
+    "a day without a name": "UPDATE unit_name SET valid = '[2020-01-01,)' WHERE unit_id = 1",
+    "a life before its parent": "INSERT INTO unit VALUES (nextval('unit_id'), 'school', '(,)', '{}')",
+    "a parent that ends before its child": "UPDATE unit SET valid = '(,2020-01-01)' WHERE unit_id = 4",
     "an edge of no day": "INSERT INTO unit_edge VALUES (1, 5, 'professional', 'empty')",
 }
 

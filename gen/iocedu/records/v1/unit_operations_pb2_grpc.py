@@ -54,7 +54,7 @@ class UnitOperationsServiceServicer:
     def CreateUnitOperation(self, request, context):
         """Changes units from the effective date on, in one transaction, or says what would change and what stands in the way.
         The day may lie in the past or the future; what holds before it stays as it is. The caller's role must hold on
-        every unit named and, unless only a name or code changes, on the units directly above.
+        every unit named and, unless only a name or code changes, on the units directly above; for a province, every unit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class UnitOperationsServiceStub:
     CreateUnitOperation: _grpc.UnaryUnaryMultiCallable[_unit_operations_pb2.CreateUnitOperationRequest, _unit_operations_pb2.CreateUnitOperationResponse]
     """Changes units from the effective date on, in one transaction, or says what would change and what stands in the way.
     The day may lie in the past or the future; what holds before it stays as it is. The caller's role must hold on
-    every unit named and, unless only a name or code changes, on the units directly above.
+    every unit named and, unless only a name or code changes, on the units directly above; for a province, every unit.
     """
     ListUnitOperations: _grpc.UnaryUnaryMultiCallable[_unit_operations_pb2.ListUnitOperationsRequest, _unit_operations_pb2.ListUnitOperationsResponse]
     """Lists the operations that touched a unit, the newest first."""
@@ -49,7 +49,7 @@ class UnitOperationsServiceAsyncStub(UnitOperationsServiceStub):
     CreateUnitOperation: _aio.UnaryUnaryMultiCallable[_unit_operations_pb2.CreateUnitOperationRequest, _unit_operations_pb2.CreateUnitOperationResponse]  # type: ignore[assignment]
     """Changes units from the effective date on, in one transaction, or says what would change and what stands in the way.
     The day may lie in the past or the future; what holds before it stays as it is. The caller's role must hold on
-    every unit named and, unless only a name or code changes, on the units directly above.
+    every unit named and, unless only a name or code changes, on the units directly above; for a province, every unit.
     """
     ListUnitOperations: _aio.UnaryUnaryMultiCallable[_unit_operations_pb2.ListUnitOperationsRequest, _unit_operations_pb2.ListUnitOperationsResponse]  # type: ignore[assignment]
     """Lists the operations that touched a unit, the newest first."""
@@ -65,7 +65,7 @@ class UnitOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_unit_operations_pb2.CreateUnitOperationResponse, _abc.Awaitable[_unit_operations_pb2.CreateUnitOperationResponse]]:
         """Changes units from the effective date on, in one transaction, or says what would change and what stands in the way.
         The day may lie in the past or the future; what holds before it stays as it is. The caller's role must hold on
-        every unit named and, unless only a name or code changes, on the units directly above.
+        every unit named and, unless only a name or code changes, on the units directly above; for a province, every unit.
         """
 
     @_abc_1.abstractmethod

@@ -860,22 +860,26 @@ class ListGrantsRequest(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Alias or id of the unit."""
     page_size: _builtins.int
     """Most grants to return; larger values are cut to 1,000, 0 means 100."""
     page_token: _builtins.str
     """Token of the next page, as returned before."""
+    as_of: _builtins.str
+    """Day as of which units lie below it, ISO 8601, for grants on units that have ended or are to begin; empty: today."""
     def __init__(
         self,
         *,
         unit: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        as_of: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page_size", b"page_size", "page_token", b"page_token", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
