@@ -98,7 +98,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
     ) -> AsyncIterator[alerts_pb2.WatchAlertsResponse]:
         """Stream alerts below a unit as they change; which units lie below is asked anew for each page."""
         subtree = self._subtree(request.unit)
-        after = request.after or await self._tail.newest()
+        after = await self._tail.start(request.after)
 
         async def page(position: int) -> list[tuple[int, alerts_pb2.Alert]]:
             async with self._database.connection() as connection:

@@ -67,6 +67,7 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
     ) -> AsyncIterator[reporting_pb2.WatchIndicatorsResponse]:
         """All figures of a unit, then those that change; resumes after a position without a gap."""
         question = Question(unit=request.unit, indicators=tuple(request.indicators), school_year=request.school_year)
+        await self.pulse.check()
         updates = self._updates(question, position=request.position)
         async for response in envelope(reporting_pb2.WatchIndicatorsResponse, updates, position=request.position):
             yield response

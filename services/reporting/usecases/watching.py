@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from chassis.bell import Bell
 from chassis.clock import Clock
 from chassis.errors import Fault
 from chassis.scopes import Scopes
@@ -18,6 +19,7 @@ from services.reporting.domain.figures import Figure
 from services.reporting.usecases.querying import Answer, Question, Questions
 
 GATHER_SECONDS = 0.2
+LOOK_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -38,22 +40,14 @@ class Pulse:
     scopes: Scopes
     clock: Clock
     _watching: int = 0
-    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+    bell: Bell = field(default_factory=Bell)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the head, the tree of units and the day until told to stop."""
         known: tuple[object, ...] = ()
         while not stop.is_set():
-            try:
-                now = await self._look() if self._watching else known
-            except Fault as fault:
-                # Watchers keep what they have; they learn what changed once the database answers again.
-                log.warning("head not read", action="watching.head_failed", reason=fault.reason)
-                now = known
-            if now != known:
-                known = now
-                moved, self._moved = self._moved, asyncio.Event()
-                moved.set()
+            if self._watching:
+                known = await self._see(known)
             await _pause(stop)
 
     async def watch(self, question: Question, *, position: str) -> AsyncIterator[Update]:
@@ -62,7 +56,7 @@ class Pulse:
         self._watching += 1
         try:
             while True:
-                moved = self._moved
+                moved = self.bell.next
                 answer = await self.questions.ask(question, tree=self.scopes.tree, today=self.clock.today())
                 here = position_of(answer)
                 fresh = [figure for figure in answer.figures if sent.get((figure.indicator, figure.unit_id)) != figure]
@@ -70,9 +64,26 @@ class Pulse:
                 sent = {(figure.indicator, figure.unit_id): figure for figure in answer.figures}
                 if fresh and not known:
                     yield Update(here, replace(answer, figures=fresh))
-                await moved.wait()
+                await moved.heard()
         finally:
             self._watching -= 1
+
+    async def check(self) -> None:
+        """Raises what a database that does not answer raises, so that no stream opens over it."""
+        await self._look()
+
+    async def _see(self, known: tuple[object, ...]) -> tuple[object, ...]:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                now = await self._look()
+        except (Fault, TimeoutError) as error:
+            log.warning("head not read", action="watching.head_failed", reason=self.bell.missed(error))
+            return known
+        if now == known:
+            self.bell.quiet()
+        else:
+            self.bell.ring()
+        return now
 
     async def _look(self) -> tuple[object, ...]:
         return await self.questions.mirror.head(), self.scopes.tree, self.clock.today()
