@@ -1,6 +1,6 @@
 // The communes as shapes, shaded by a figure. The table beside it says the same in words.
 
-import { draw, inks } from "./charts.js";
+import { drawing, inks } from "./charts.js";
 import { h } from "./elements.js";
 import { number, percent } from "./format.js";
 import { t } from "./texts.js";
@@ -16,7 +16,7 @@ export function communeMap({ name, open }) {
   const place = h("div", { class: "map", role: "img", "aria-label": t("mapOf", { name }) });
   const choice = h(
     "select",
-    { "aria-label": t("figure"), onchange: () => paint() },
+    { "aria-label": t("figure"), onchange: () => chart.show() },
     CHOICES.map((code) => h("option", { value: code }, t(code))),
   );
   const element = h(
@@ -26,8 +26,8 @@ export function communeMap({ name, open }) {
     place,
     h("p", { class: "muted" }, t("islands")),
   );
+  const chart = drawing(place, paint);
   let known = [];
-  let chart;
   let stopped = false;
 
   async function show(rows, codes) {
@@ -45,10 +45,10 @@ export function communeMap({ name, open }) {
     element.hidden = !known.some((one) => one.row);
     if (element.hidden) return;
     if (!window.echarts.getMap("communes")) window.echarts.registerMap("communes", found, CORNER);
-    paint();
+    chart.show();
   }
 
-  function paint() {
+  function paint(on) {
     const code = choice.value;
     const ink = inks();
     const label = { show: true, color: ink.muted, fontSize: 11, position: "bottom" };
@@ -69,10 +69,9 @@ export function communeMap({ name, open }) {
         : share
           ? [ink.warn, ink.quiet, ink.strong]
           : [ink.quiet, ink.strong];
-    chart ??= draw(place, paint);
-    chart.off("click");
-    chart.on("click", ({ data: one }) => one?.id && setTimeout(open, 0, one.id));
-    chart.setOption(
+    on.off("click");
+    on.on("click", ({ data: one }) => one?.id && setTimeout(open, 0, one.id));
+    on.setOption(
       {
         animation: false,
         textStyle: { fontFamily: ink.font },
@@ -115,7 +114,7 @@ export function communeMap({ name, open }) {
 
   function stop() {
     stopped = true;
-    chart?.dispose();
+    chart.stop();
   }
 
   return { element, show, stop };
