@@ -45,15 +45,20 @@ export function overview() {
     const basis = whole ?? found.get("pupils");
     replace(
       time,
-      dataTime ? `${t("dataTime")} ${clock(dataTime)}` : t("noData"),
+      dataTime ? `${t("dataTime")} ${clock(dataTime, { dated: true })}` : t("noData"),
       basis?.expected_school_count
         ? ` · ${t("reporting", { a: number(basis.reporting_school_count), b: number(basis.expected_school_count) })}`
         : "",
     );
   }
 
-  function openAlerts({ critical, warning, total }) {
-    alerts.show(number(total), t("severities", { a: number(critical), b: number(warning) }), { grave: critical > 0 });
+  function openAlerts({ critical, warning, info, total, taken }) {
+    const grave = t("severities", { a: number(critical), b: number(warning) });
+    const said = [grave, info ? t("informing", { n: number(info) }) : ""].filter(Boolean).join(" · ");
+    alerts.show(number(total), total ? said : t("noAlerts"), {
+      more: taken ? t("ofWhichTaken", { n: number(taken) }) : "",
+      grave: critical > 0,
+    });
   }
 
   return { element, time, figures, openAlerts };
@@ -64,6 +69,7 @@ const said = (key, value, format = (one) => number(one, 1)) => (value > 0 ? t(ke
 function tile(code) {
   const value = h("p", { class: "value" }, "–");
   const note = h("p", { class: "note" });
+  const more = h("p", { class: "note" });
   const extra = h("p", { class: "note warn" });
   const meter = h("span", { class: "meter", hidden: true }, h("span", {}));
   const rule = h("div", { class: "rule", popover: "auto", id: `rule-${code}` });
@@ -72,19 +78,21 @@ function tile(code) {
   const element = h(
     "article",
     { class: "tile", "data-tile": code },
-    h("header", {}, h("h2", {}, t(code)), code === "openAlerts" ? "" : ask),
+    h("header", {}, h("h2", {}, t(code)), ask),
     value,
     meter,
     note,
+    more,
     extra,
     rule,
   );
 
   return {
     element,
-    show(text, said, { share, note: beside, warn, grave } = {}) {
+    show(text, said, { share, note: beside, more: further, warn, grave } = {}) {
       replace(value, text, beside ? h("span", { class: "beside" }, beside) : "");
       replace(note, said);
+      replace(more, further ?? "");
       replace(extra, warn ?? "");
       meter.hidden = share === undefined;
       meter.firstChild.style.inlineSize = `${Math.round(100 * (share ?? 0))}%`;
@@ -99,7 +107,8 @@ function tile(code) {
 }
 
 async function explain(code, rule) {
-  const indicator = (await counting()).get(code);
+  const own = t(`${code}Rule`); // What is no indicator says itself how it is counted.
+  const indicator = own ? { counting_rule_vi: own, counting_rule_en: own } : (await counting()).get(code);
   replace(
     rule,
     h("h3", {}, t(code)),

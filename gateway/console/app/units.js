@@ -1,7 +1,7 @@
 // The units below: one row each with bars, and where shapes are known a map. A row or a shape leads into its unit.
 
 import { ask, unitPath } from "./api.js";
-import { h, replace } from "./elements.js";
+import { h, renew } from "./elements.js";
 import { shown } from "./figures.js";
 import { number, percent } from "./format.js";
 import { communeMap } from "./map.js";
@@ -28,6 +28,7 @@ const COLUMNS = ["pupils", "classes", "staff", "class_size_mean", "classes_overs
 export function units({ unit, open, onError }) {
   const kinds = BELOW[unit.kind] ?? [];
   const state = { kind: kinds[0], sort: "pupils", all: false, rows: [], codes: new Map() };
+  let stopped = false;
   const map = unit.kind === "province" ? communeMap({ name: unit.name, open }) : null;
   const table = h(
     "div",
@@ -65,12 +66,12 @@ export function units({ unit, open, onError }) {
     const kind = state.kind;
     try {
       const found = await ask(unitPath(unit.id, "/indicators"), { query: { indicators: INDICATORS, breakdown: kind } });
-      if (kind !== state.kind) return; // Somebody chose another meanwhile.
+      if (stopped || kind !== state.kind) return; // Somebody chose another meanwhile.
       state.rows = rows(found.figures ?? []);
       show();
       if (map && kind === "commune") await shapes();
     } catch (error) {
-      onError(error, table, load);
+      if (!stopped) onError(error, table, load);
     }
   }
 
@@ -92,7 +93,7 @@ export function units({ unit, open, onError }) {
     const sorted = [...state.rows].sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name, "vi"));
     const seen = state.all ? sorted : sorted.slice(0, FIRST_ROWS);
     const most = Math.max(1, ...sorted.map((row) => row.pupils ?? 0));
-    replace(
+    renew(
       table,
       h(
         "table",
@@ -120,6 +121,7 @@ export function units({ unit, open, onError }) {
             "button",
             {
               class: "quiet wide",
+              "data-key": "all/rows",
               onclick: () => {
                 state.all = !state.all;
                 show();
@@ -146,6 +148,7 @@ export function units({ unit, open, onError }) {
         "button",
         {
           class: "sort",
+          "data-key": `sort/${code}`,
           onclick: () => {
             state.sort = code;
             show();
@@ -161,6 +164,7 @@ export function units({ unit, open, onError }) {
       "a",
       {
         href: `#unit=${row.id}`,
+        "data-key": `${row.id}/link`,
         onclick: (event) => {
           event.preventDefault();
           open(row.id);
@@ -181,8 +185,13 @@ export function units({ unit, open, onError }) {
     );
   }
 
+  function stop() {
+    stopped = true;
+    map?.stop();
+  }
+
   load();
-  return { element, map: map?.element, refresh: load, stop: () => map?.stop(), kinds };
+  return { element, map: map?.element, refresh: load, stop, kinds };
 }
 
 function bar(share) {
