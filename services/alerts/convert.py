@@ -9,7 +9,7 @@ from iocedu.reporting.v1 import reporting_pb2
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.bus import Event
-from services.alerts.domain import CLASS_SIZE, CONNECTION, Alert, Change, Fact, Rule, Severity, State
+from services.alerts.domain import CLASS_SIZE, CONNECTION, Alert, Change, Count, Fact, Rule, State, Step
 
 UnitName = Callable[[int], str]
 MOST_CHANGES = 1000
@@ -97,6 +97,8 @@ def alert_message(alert: Alert, unit_name: UnitName) -> alerts_pb2.Alert:
         note=alert.note,
         etag=alert.etag,
         position=alert.position,
+        rule_version=alert.rule_version,
+        history=map(_step_message, alert.history),
     )
     message.create_time.FromDatetime(alert.create_time)
     if alert.acknowledge_time is not None:
@@ -125,12 +127,13 @@ def alerts_changed(changes: Iterable[Change], unit_name: UnitName) -> Iterator[t
         yield event.SerializeToString(), len(event.changes)
 
 
-def count_message(state: State, severity: Severity, count: int) -> alerts_pb2.AlertCount:
-    """How many alerts there are of a state and severity."""
+def count_message(count: Count) -> alerts_pb2.AlertCount:
+    """How many alerts there are of a state and severity, of a unit where they are broken down."""
     return alerts_pb2.AlertCount(
-        state=alerts_pb2.AlertState.ValueType(state),
-        severity=alerts_pb2.Severity.ValueType(severity),
-        count=count,
+        state=alerts_pb2.AlertState.ValueType(count.state),
+        severity=alerts_pb2.Severity.ValueType(count.severity),
+        count=count.count,
+        unit_id=count.unit_id,
     )
 
 
@@ -142,3 +145,15 @@ def states(numbers: Sequence[int]) -> frozenset[State]:
 
 def _instant(timestamp: Timestamp) -> datetime:
     return timestamp.ToDatetime(tzinfo=UTC)
+
+
+def _step_message(step: Step) -> alerts_pb2.AlertStep:
+    message = alerts_pb2.AlertStep(
+        transition=alerts_pb2.AlertTransition.ValueType(step.transition),
+        by=step.by,
+        note=step.note,
+        reason=alerts_pb2.ChangeReason.ValueType(step.reason),
+        rule_version=step.rule_version,
+    )
+    message.time.FromDatetime(step.time)
+    return message
