@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from tests.e2e.world import COMMUNE, DIRECTOR, PRIMARY_LIMIT, PROVINCE, SCHOOL, World, pupil, school_class
+from tests.support.waiting import poll_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -107,6 +108,67 @@ async def test_a_push_changes_the_page_and_ends_in_the_inbox(world: World) -> No
         await expect(notice).to_contain_text("Đã xác nhận", timeout=WAIT)
         await alert.get_by_role("button", name="Tiếp nhận").click()
         await expect(alert).to_contain_text("Đã tiếp nhận", timeout=WAIT)
+
+
+async def test_tile_list_and_table_count_the_same_open_alerts(world: World) -> None:
+    """Open is what holds, taken in hand or not; how many are in hand is said beside it."""
+    for key in ("CY", "CZ"):
+        crowd = [pupil(SCHOOL, f"{key}-P{number}", key) for number in range(PRIMARY_LIMIT + 5)]
+        await world.push([school_class(SCHOOL, key), *crowd])
+    async with _visiting(world, token=world.token(DIRECTOR)) as page:
+        await (
+            page.locator(".alerts .entry", has_text="Lớp CY")
+            .get_by_role("button", name="Tiếp nhận")
+            .click(timeout=WAIT)
+        )
+        await expect(page.locator(".alerts .entry", has_text="Lớp CZ")).to_be_visible(timeout=WAIT)
+        open_now = await world.alerts(PROVINCE)
+        taken = [alert for alert in open_now if alert.acknowledged_by]
+        await expect(_tile(page, "openAlerts")).to_have_text(str(len(open_now)), timeout=WAIT)
+        tile = page.locator("[data-tile=openAlerts]")
+        await expect(tile).to_contain_text(f"trong đó {len(taken)} đã tiếp nhận", timeout=WAIT)
+        await expect(page.locator(".alerts .badge")).to_have_text(f"{len(open_now)} đang mở", timeout=WAIT)
+        commune = page.locator("tbody tr", has_text="Xã Đại Lộc").locator("td").last
+        await expect(commune).to_have_text(str(len(open_now)), timeout=WAIT)
+        await page.get_by_label("Chỉ tiêu").select_option("open_alerts")
+        await expect(page.locator(".map svg")).to_contain_text(str(len(open_now)), timeout=WAIT)
+
+
+async def test_the_keyboard_keeps_its_place(world: World) -> None:
+    """An alert unfolded by Enter stays focused; the skip link leads to the content and changes no unit."""
+    async with _visiting(world, token=world.token(DIRECTOR), unit=COMMUNE) as page:
+        head = page.locator(".alerts .head").first
+        await head.focus(timeout=WAIT)
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".alerts .letter")).to_be_visible(timeout=WAIT)
+        await expect(head).to_be_focused()
+        await page.locator("#skip").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#content")).to_be_focused()
+        await expect(page.locator("h1")).to_have_text("Xã Đại Lộc")
+
+
+async def test_a_unit_without_schools_is_no_fault(world: World) -> None:
+    """It says that there is nothing yet, and asks nobody to try again."""
+    empty = {
+        "kind": "commune",
+        "names": [{"name": "Đặc khu Hoàng Sa"}],
+        "codes": [{"system": "gso", "code": "20333"}],
+        "parents": [{"parent": PROVINCE, "type": "administrative"}],
+    }
+    await world.post("/v1/units:import", "admin", {"units": [empty]})
+    async with _visiting(world, token=world.token(DIRECTOR), unit="gso:20333", forgiven=f"{UNANSWERED}.*4") as page:
+        panel = page.locator(".units")
+        await poll_until(lambda: _reloaded(page, "Đặc khu Hoàng Sa"), timeout=15)
+        await expect(panel).to_contain_text("chưa có trường nào", timeout=WAIT)
+        await expect(page.locator(".notice")).to_have_count(0)
+
+
+async def _reloaded(page: Page, name: str) -> bool:
+    """Whether the page shows the unit by now, which the services learn of a moment after it was made."""
+    await page.reload()
+    await page.locator("h1, .notice").first.wait_for(timeout=WAIT)
+    return name in await page.locator("main").inner_text()
 
 
 async def test_a_cut_line_is_shown_and_nothing_is_missed(world: World) -> None:

@@ -59,7 +59,7 @@ export function alerts({ unit, onCounts, onChange, onState, onError }) {
       taken: sum((one) => one.state === TAKEN),
       total,
     });
-    onChange?.();
+    await onChange();
   }
 
   function item(alert) {

@@ -5,7 +5,8 @@ import { h } from "./elements.js";
 import { number, percent } from "./format.js";
 import { t } from "./texts.js";
 
-const CHOICES = ["pupils", "schools_connected_share", "class_size_mean", "classes_oversize"];
+const CHOICES = ["pupils", "schools_connected_share", "open_alerts", "class_size_mean", "classes_oversize"];
+const WORSE = ["open_alerts", "classes_oversize"]; // The more, the worse: shaded as a warning, and whole numbers.
 const SHAPES = "/data/communes.geojson";
 // Far out at sea; drawn in a corner of its own, and said so.
 const ISLANDS = "Hoàng Sa";
@@ -51,7 +52,8 @@ export function communeMap({ name, open }) {
   function paint(on) {
     const code = choice.value;
     const ink = inks();
-    const label = { show: true, color: ink.muted, fontSize: 11, position: "bottom" };
+    const narrow = place.clientWidth < 480;
+    const label = { show: true, color: ink.muted, fontSize: 11, position: narrow ? "left" : "bottom" };
     const data = known.map(({ name: said, id, row }) => ({
       name: said,
       id,
@@ -64,7 +66,7 @@ export function communeMap({ name, open }) {
     const least = code === "class_size_mean" ? Math.floor(Math.min(...values, most)) : 0;
     const share = code === "schools_connected_share";
     const ramp =
-      code === "classes_oversize"
+      WORSE.includes(code)
         ? [ink.warnLow, ink.warn]
         : share
           ? [ink.warn, ink.quiet, ink.strong]
@@ -88,7 +90,8 @@ export function communeMap({ name, open }) {
           itemWidth: 10,
           itemHeight: 90,
           left: 8,
-          bottom: 8,
+          [narrow ? "top" : "bottom"]: 8,
+          orient: narrow ? "horizontal" : "vertical",
           inRange: { color: ramp },
           textStyle: { color: ink.muted, fontSize: 11 },
           text: [share ? "100 %" : number(most), number(least)],
@@ -101,8 +104,8 @@ export function communeMap({ name, open }) {
             data,
             selectedMode: false,
             aspectScale: 0.96,
-            layoutCenter: ["53%", "50%"],
-            layoutSize: "100%",
+            layoutCenter: narrow ? ["50%", "55%"] : ["53%", "50%"],
+            layoutSize: narrow ? "94%" : "100%",
             itemStyle: { areaColor: ink.empty, borderColor: ink.panel, borderWidth: 0.7 },
             emphasis: { label: { show: false }, itemStyle: { areaColor: ink.accent, borderColor: ink.text } },
           },
@@ -138,6 +141,7 @@ function tip(one, place) {
         : "–",
     ],
     [t("classes_oversize"), number(row.classes_oversize)],
+    [t("open_alerts"), number(row.open_alerts)],
   ];
   return h(
     "div",

@@ -74,7 +74,7 @@ function tile(code) {
   const meter = h("span", { class: "meter", hidden: true }, h("span", {}));
   const rule = h("div", { class: "rule", popover: "auto", id: `rule-${code}` });
   const ask = h("button", { class: "quiet small", "aria-label": `${t("howCounted")}: ${t(code)}` }, icon("info"));
-  ask.addEventListener("click", () => explain(code, rule));
+  ask.addEventListener("click", () => explain(code, { rule, asked: ask }));
   const element = h(
     "article",
     { class: "tile", "data-tile": code },
@@ -106,7 +106,7 @@ function tile(code) {
   };
 }
 
-async function explain(code, rule) {
+async function explain(code, { rule, asked }) {
   const own = t(`${code}Rule`); // What is no indicator says itself how it is counted.
   const indicator = own ? { counting_rule_vi: own, counting_rule_en: own } : (await counting()).get(code);
   replace(
@@ -116,4 +116,8 @@ async function explain(code, rule) {
     indicator?.source_document ? h("p", { class: "muted" }, `${t("source")}: ${indicator.source_document}`) : "",
   );
   rule.showPopover();
+  // Below what was asked about, within the window.
+  const { bottom, right } = asked.getBoundingClientRect();
+  rule.style.insetBlockStart = `${Math.min(bottom + 6, innerHeight - rule.offsetHeight - 8)}px`;
+  rule.style.insetInlineStart = `${Math.max(8, Math.min(right - 24, innerWidth - rule.offsetWidth - 8))}px`;
 }

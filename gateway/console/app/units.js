@@ -23,7 +23,7 @@ const BELOW = {
   district: ["commune", "school"],
   commune: ["school"],
 };
-const COLUMNS = ["pupils", "classes", "staff", "class_size_mean", "classes_oversize"];
+const COLUMNS = ["pupils", "classes", "staff", "class_size_mean", "classes_oversize", "open_alerts"];
 
 export function units({ unit, open, onError }) {
   const kinds = BELOW[unit.kind] ?? [];
@@ -65,14 +65,37 @@ export function units({ unit, open, onError }) {
     for (const button of choice.children) button.setAttribute("aria-pressed", button.dataset.kind === state.kind);
     const kind = state.kind;
     try {
-      const found = await ask(unitPath(unit.id, "/indicators"), { query: { indicators: INDICATORS, breakdown: kind } });
+      const found = await ask(unitPath(unit.id, "/indicators"), {
+        query: { indicators: INDICATORS, breakdown: kind },
+      }).catch(noneBelow);
       if (stopped || kind !== state.kind) return; // Somebody chose another meanwhile.
       state.rows = rows(found.figures ?? []);
+      await countAlerts();
+      if (stopped || kind !== state.kind) return;
       show();
       if (map && kind === "commune") await shapes();
     } catch (error) {
       if (!stopped) onError(error, table, load);
     }
+  }
+
+  // Open alerts of each row, counted as the tile and the list count them.
+  async function countAlerts() {
+    const { counts = [] } = await ask(unitPath(unit.id, "/alerts:count"), { query: { breakdown: state.kind } });
+    for (const row of state.rows) row.open_alerts = 0;
+    const byId = new Map(state.rows.map((row) => [row.id, row]));
+    for (const one of counts.filter(({ state: said }) => said !== "ALERT_STATE_RESOLVED")) {
+      const row = byId.get(one.unit_id);
+      if (row) row.open_alerts += Number(one.count);
+    }
+  }
+
+  async function alertsChanged() {
+    if (stopped || !state.rows.length) return;
+    await countAlerts();
+    if (stopped) return;
+    show();
+    if (map && state.kind === "commune") await shapes();
   }
 
   async function shapes() {
@@ -93,6 +116,10 @@ export function units({ unit, open, onError }) {
     const sorted = [...state.rows].sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name, "vi"));
     const seen = state.all ? sorted : sorted.slice(0, FIRST_ROWS);
     const most = Math.max(1, ...sorted.map((row) => row.pupils ?? 0));
+    if (!sorted.length) {
+      renew(table, h("p", { class: "muted" }, t(`no_${state.kind}`)));
+      return;
+    }
     renew(
       table,
       h(
@@ -130,7 +157,6 @@ export function units({ unit, open, onError }) {
             state.all ? t("showLess") : t("showAll", { n: number(sorted.length) }),
           )
         : "",
-      sorted.length ? "" : h("p", { class: "muted" }, t("noData")),
     );
   }
 
@@ -182,6 +208,7 @@ export function units({ unit, open, onError }) {
       h("td", { class: "figure" }, number(row.staff)),
       h("td", { class: "figure" }, number(row.class_size_mean, 1)),
       h("td", { class: row.classes_oversize ? "figure warn" : "figure faint" }, number(row.classes_oversize)),
+      h("td", { class: row.open_alerts ? "figure warn" : "figure faint" }, number(row.open_alerts)),
     );
   }
 
@@ -191,7 +218,13 @@ export function units({ unit, open, onError }) {
   }
 
   load();
-  return { element, map: map?.element, refresh: load, stop, kinds };
+  return { element, map: map?.element, refresh: load, alertsChanged, stop, kinds };
+}
+
+// A unit with nothing below it, as a commune without a school, is no fault: it has no rows.
+function noneBelow(error) {
+  if (error.reason === "UNKNOWN_BREAKDOWN") return {};
+  throw error;
 }
 
 function bar(share) {
