@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,9 +18,11 @@ from services.alerts.store.tables import alert_table, rule_table
 _ALERT_COLUMNS = tuple(column.name for column in alert_table.columns)
 _UNRESOLVED = sa.text("alert.state <> 3")  # As in the index: a parameter would keep a generic plan from using it.
 _IDENTITY = ("unit_id", "alert_id")
-_RAISED = tuple(name for name in _ALERT_COLUMNS if name != "history")  # Whose history is empty, as by default.
+_PLAIN = tuple(name for name in _ALERT_COLUMNS if name not in ("facts", "history"))
+_RAISED = (*_PLAIN, "facts")  # The history is empty, as by default.
 _TEXTS = ("title_vi", "title_en", "body_vi", "body_en")
 _JSON = ("facts", "history")
+_as_json = json.JSONEncoder(ensure_ascii=False).encode  # Made once: `json.dumps` makes one a call.
 _EACH_TIME = ("revision", "position", "history")
 _CHANGING = ("state", "acknowledge_time", "acknowledged_by", "note", "resolve_time", *_EACH_TIME)
 _CARRIED = ("rule_version", *_TEXTS, "facts", *_EACH_TIME)
@@ -71,7 +74,8 @@ async def outdated_alerts(
 
 async def add_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
     """Write alerts that were raised."""
-    rows = (tuple(_written(alert, name) for name in _RAISED) for alert in alerts)
+    plain = attrgetter(*_PLAIN)
+    rows = ((*plain(alert), _as_json(alert.facts)) for alert in alerts)
     await copy_rows(connection, "alert", _RAISED, rows)
 
 
@@ -150,7 +154,7 @@ def _written(alert: Alert, name: str) -> Any:
     value = getattr(alert, name)
     if name == "history":
         value = [{**asdict(step), "time": step.time.isoformat()} for step in value]
-    return json.dumps(value, ensure_ascii=False) if name in _JSON else value
+    return _as_json(value) if name in _JSON else value
 
 
 def _step(kept: Mapping[str, Any]) -> Step:
