@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import chassis_tables, copy_rows
@@ -44,6 +44,8 @@ quarantined_row = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("field", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
+    sa.Column("message_en", sa.Text, nullable=False),
+    sa.Column("metadata", JSONB, nullable=False),
     sa.Column("stored_version", sa.BigInteger, nullable=False),
     sa.Column("profile", sa.Text, nullable=False),
     sa.Column("content", sa.Text, nullable=False),
@@ -140,7 +142,7 @@ _ADD_BATCHES = sa.text(
 
 
 async def add_quarantined(writes: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Add rows to the quarantine, as tuples of `QUARANTINE_COLUMNS`."""
+    """Add rows to the quarantine, as tuples of `QUARANTINE_COLUMNS`; metadata as JSON text."""
     await copy_rows(writes, "quarantined_row", QUARANTINE_COLUMNS, rows)
 
 

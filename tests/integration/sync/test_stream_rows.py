@@ -57,6 +57,22 @@ async def test_each_message_is_acknowledged_in_order_and_the_end_is_said(here: W
     assert await here.count("batch") == 20
 
 
+async def test_problems_of_a_message_are_counted_in_it_and_in_the_callers_language(here: World) -> None:
+    """Though messages are stored together: `index` is the place in the message, also of the record's first row."""
+    stub = await here.sync()
+    messages = [
+        opening(),
+        batch("b1", pupil("HS1", sex="9")),
+        batch("b2", pupil("HS2"), pupil("HS3"), pupil("HS3", 2)),
+    ]
+    vietnamese = [one async for one in stub.StreamRows(sending(messages), timeout=60)]
+    english = await talk(here, *messages)
+    for responses, said in ((vietnamese, "ở hàng có index 1 của"), (english, "in the row with index 1 of")):
+        (problem,) = next(one.item.outcome.problems for one in responses if one.item.batch_id == "b2")
+        assert (problem.index, problem.reason, problem.metadata["first_index"]) == (2, "DUPLICATE_KEY", "1")
+        assert said in problem.message
+
+
 async def test_a_record_in_two_messages_keeps_their_order(here: World) -> None:
     """An update right after its predecessor is no duplicate: the two go to records one after the other."""
     responses = await talk(here, opening(), batch("b1", pupil("HS1", 1)), batch("b2", pupil("HS1", 2, grade="07")))

@@ -76,6 +76,13 @@ def pupil(key: str, version: int = 1, *, school: str = SCHOOL_A, **fields: Any) 
     return resources_pb2.Row(school=school, key=key, version=version, pupil=resources_pb2.Pupil(**(values | fields)))
 
 
+def register(key: str, **fields: Any) -> resources_pb2.Row:
+    """A row with the register of a class and session."""
+    values: dict[str, Any] = {"school_year": 2026, "class_key": "6A.2026", "day": "2026-11-02", "session": 1}
+    record = resources_pb2.AttendanceRegister(**(values | fields))
+    return resources_pb2.Row(school=SCHOOL_A, key=key, version=1, attendance_register=record)
+
+
 def moet_pupil(number: str, **fields: Any) -> dict[str, Any]:
     """A pupil as the ministry's specification names it."""
     return {
