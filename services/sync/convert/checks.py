@@ -1,4 +1,4 @@
-"""What is wrong with one row: its rules and the calendar. The hot path: good rows cost look-ups."""
+"""What is wrong with one row: its rules, the calendar, births that cannot be. The hot path: good rows cost look-ups."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from iocedu.records.v1.resources_pb2 import Row
 
 from services.sync.convert.profiles import is_classed
 from services.sync.domain import problems
+from services.sync.domain.births import Births, Doubt, Years, born_in_future, implausible_birth
 from services.sync.domain.explain import Violation, explain
 from services.sync.domain.problems import Called, Problem
 from services.sync.domain.values import is_day
@@ -16,7 +17,8 @@ from services.sync.domain.words import Text, shortened
 
 FindSchool = Callable[[str], "int | str"]  # The school's id, or the reason why it is none.
 _RECORDS: Final = tuple(one.name for one in Row.DESCRIPTOR.oneofs_by_name["record"].fields)
-_DATES: Final = {"pupil": "birth_date", "staff_member": "birth_date", "attendance_register": "day"}
+_PUPILS: Final = Text("học sinh khối {grade} năm học {year}", "a pupil of grade {grade} in the school year {year}")
+_STAFF: Final = Text("người làm việc trong năm học {year}", "someone who works in the school year {year}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Check:
     content: Callable[[int], str]  # The row at an index as it came.
     called: Callable[[int, str], Called]  # What its sender calls the field at our path.
     place: Callable[[int], Text]  # Where it stands, for people.
+    births: Births
+    today: str
     document: bool = False  # Whether problems begin with where the row stands.
     careful: bool = False  # Whether a text may hold NUL, which no store keeps.
 
@@ -61,16 +65,42 @@ def _broken(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem |
 
 
 def _unruly(row: Row, how: Check, index: int) -> Problem | None:
-    """What rules cannot say: no record, no day of the calendar, a sign that cannot be stored."""
+    """What rules cannot say: no record, no day of the calendar, no possible birth, a sign that cannot be stored."""
     name = row.WhichOneof("record")
     if name is None:
         return problems.no_record(_RECORDS)
-    date_field = _DATES.get(name)
-    if date_field is not None and not is_day(getattr(getattr(row, name), date_field)) and not row.deleted:
-        return problems.invalid_date(how.called(index, f"{name}.{date_field}"))
+    if not row.deleted:
+        record = getattr(row, name)
+        if name == "pupil":
+            doubt = how.births(name, record.birth_date, record.school_year, record.grade, record.level, how.today)
+        elif name == "staff_member":
+            doubt = how.births(name, record.birth_date, record.school_year, "", "", how.today)
+        elif name == "attendance_register" and not is_day(record.day):
+            return problems.invalid_date(how.called(index, f"{name}.day"))
+        else:
+            doubt = None
+        if doubt is not None:
+            return _birth_problem(row, name, doubt, lambda path: how.called(index, path))
     if how.careful and (path := _with_nul(row, "")):
         return problems.forbidden_character(how.called(index, path))
     return None
+
+
+def _birth_problem(row: Row, name: str, doubt: Doubt | Years, called: Callable[[str], Called]) -> Problem:
+    date = called(f"{name}.birth_date")
+    if isinstance(doubt, Doubt):
+        return problems.invalid_date(date) if doubt is Doubt.NO_DAY else born_in_future(date)
+    record = getattr(row, name)
+    year, words = f"{record.school_year}-{record.school_year + 1}", _PUPILS if name == "pupil" else _STAFF
+    told = {"year": year, "grade": getattr(record, "grade", "")}
+    also = ["grade", "level", "school_year"] if name == "pupil" else ["school_year"]
+    others = {one.field: one for one in (called(f"{name}.{leaf}") for leaf in also)}
+    return implausible_birth(
+        date,
+        whose=Text(words.vi.format(**told), words.en.format(**told)),
+        years=doubt,
+        also=others.values(),
+    )
 
 
 def _steps(elements: Any) -> Iterator[str]:

@@ -22,6 +22,7 @@ from services.sync.convert.checks import Check, FindSchool
 from services.sync.convert.rows import Checked, content_of
 from services.sync.domain import problems
 from services.sync.domain.batches import Origin, cuts, request_id
+from services.sync.domain.births import Births
 from services.sync.domain.problems import Called
 from services.sync.domain.profiles import Profile
 from services.sync.domain.retelling import Told
@@ -37,6 +38,7 @@ class Intake:
     scopes: Scopes
     clock: Clock
     profiles: Mapping[str, Profile]
+    births: Births
 
 
 def checking_rows(intake: Intake, origin: Origin, rows: Sequence[Row], *, careful: bool) -> Check:
@@ -69,6 +71,8 @@ def checking(
         content=content,
         called=called,
         place=place,
+        births=intake.births,
+        today=today.isoformat(),
         document=document,
         careful=careful,
     )

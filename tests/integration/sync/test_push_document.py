@@ -65,7 +65,7 @@ async def test_problems_speak_the_senders_names(here: World) -> None:
         moet_pupil("HS2", MA_KHOI="44"),
         moet_pupil("HS3", TRUONG_ID="000"),
         moet_pupil("HS4", PHIEN_BAN=0, MA_GIOI_TINH="x"),
-        moet_pupil("HS5", NGAY_SINH="9/3"),
+        moet_pupil("HS5", NGAY_SINH="09/03/1890"),
         moet_pupil("HS6", TEN_ME="A\0"),
         moet_pupil("HS7"),
         moet_pupil("HS7"),

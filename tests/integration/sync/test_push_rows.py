@@ -21,6 +21,7 @@ from tests.integration.sync.world import (
     pupil,
     push,
     register,
+    staff_member,
 )
 
 
@@ -43,6 +44,10 @@ async def test_a_bad_row_does_not_block_its_neighbours(here: World) -> None:
     [
         (pupil("k", birth_date="2015-02-31"), "INVALID_DATE", "pupil.birth_date"),
         (pupil("k", birth_date="09/03/2014"), "INVALID_DATE", "pupil.birth_date"),
+        (pupil("k", birth_date="1890-03-09"), "INVALID_DATE", "pupil.birth_date"),
+        (pupil("k", birth_date="2026-11-03"), "INVALID_DATE", "pupil.birth_date"),
+        (pupil("k", birth_date="2024-03-09", grade="09"), "INVALID_DATE", "pupil.birth_date"),
+        (staff_member("k", birth_date="2020-03-09"), "INVALID_DATE", "staff_member.birth_date"),
         (register("k", day="2026-11-31"), "INVALID_DATE", "attendance_register.day"),
         (register("k", day=""), "INVALID_DATE", "attendance_register.day"),
         (pupil("good"), "DUPLICATE_KEY", "key"),
@@ -67,6 +72,21 @@ async def test_each_kind_of_bad_row_is_named(here: World, row: resources_pb2.Row
     (problem,) = repeated.outcome.problems
     assert problem.message
     assert "Hãy" not in problem.message
+
+
+async def test_unusual_births_are_taken(here: World) -> None:
+    """Late, early, adult in continuing education, not known; of a deleted record nothing is asked."""
+    rows = [
+        pupil("1", birth_date="2006-03-09"),
+        pupil("2", birth_date="2017-03-09"),
+        pupil("3", birth_date="1950-03-09", level="05"),
+        pupil("4", birth_date=""),
+        pupil("1", 2, birth_date="1890-03-09"),
+    ]
+    rows[4].deleted = True
+    stub = await here.sync()
+    assert list((await stub.PushRows(push("1", *rows[:4]))).outcome.states) == [ACCEPTED] * 4
+    assert list((await stub.PushRows(push("2", *rows[4:]))).outcome.states) == [ACCEPTED]
 
 
 async def test_a_record_twice_is_told_by_its_place_in_the_batch(here: World) -> None:

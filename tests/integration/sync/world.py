@@ -23,6 +23,7 @@ from services.records.settings import Settings as RecordsSettings
 from services.sync import wiring as sync_wiring
 from services.sync.clients import Records
 from services.sync.convert.profiles import load_profiles
+from services.sync.convert.rules import load_births
 from services.sync.domain.batches import Origin
 from services.sync.settings import Settings as SyncSettings
 from services.sync.usecases.intake import Intake
@@ -74,6 +75,13 @@ def pupil(key: str, version: int = 1, *, school: str = SCHOOL_A, **fields: Any) 
         "status": "01",
     }
     return resources_pb2.Row(school=school, key=key, version=version, pupil=resources_pb2.Pupil(**(values | fields)))
+
+
+def staff_member(key: str, **fields: Any) -> resources_pb2.Row:
+    """A row with a member of staff."""
+    values: dict[str, Any] = {"school_year": 2026, "full_name": "Trần Thị Bình", "status": "01"}
+    member = resources_pb2.StaffMember(**(values | fields))
+    return resources_pb2.Row(school=SCHOOL_A, key=key, version=1, staff_member=member)
 
 
 def register(key: str, **fields: Any) -> resources_pb2.Row:
@@ -165,7 +173,7 @@ class World:
         identity = ServiceIdentity("sync", self.keys.service_key("sync"), issuer=ISSUER, audience=AUDIENCE)
         channel = await clients.channel(self.records_address, service_identity=identity)
         await self.stack.enter_async_context(channel)
-        return Intake(self.sync_database, Records(channel), self.scopes, self.clock, load_profiles())
+        return Intake(self.sync_database, Records(channel), self.scopes, self.clock, load_profiles(), load_births())
 
     def origin(self, unit: str = SCHOOL_A, profile: str = "iocedu") -> Origin:
         """Rows of the vendor for a unit."""
