@@ -1,15 +1,26 @@
 """What records refuses, told to the sender of the row: in the sender's names, with places in the sender's batch.
 
 Records knows neither the profile nor the slice of the batch a row came in, so its own words are kept only where its
-reason is not known here, as of a newer version.
+reason is not known here, or what the reason is about is not told: as of a newer or an older version.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 from services.sync.domain import problems
 from services.sync.domain.problems import Called, Problem
 from services.sync.domain.words import Text
+
+_FACTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "NOT_A_SCHOOL": ("kind",),
+        "OTHER_SOURCE": ("source",),
+        "DUPLICATE_KEY": ("first_index",),
+        "ROW_TOO_LARGE": ("size", "limit"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +60,17 @@ def retell(told: Told, *, school: str, key: str, called: Callable[[str], Called]
 
 def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Text:
     label, facts = name.label, told.metadata
+    if not all(key in facts for key in _FACTS.get(told.reason, ())):
+        return told.text
     match told.reason:
         case "NOT_A_SCHOOL":
-            kind = facts.get("kind", "?")
+            kind = facts["kind"]
             return Text(
                 f"{label.vi} “{school}” là đơn vị loại {kind}, không phải trường hay nhóm trẻ. Hãy ghi mã của trường.",
                 f"{label.en} “{school}” is a unit of kind {kind}, no school or childcare group. Write a school's code.",
             )
         case "OTHER_SOURCE":
-            source = facts.get("source", "?")
+            source = facts["source"]
             return Text(
                 f"Bản ghi “{key}” thuộc nguồn “{source}”. Hãy đổi {label.vi}, hoặc đề nghị Sở bàn giao nguồn dữ liệu "
                 "của trường.",
@@ -76,7 +89,7 @@ def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Te
                 f"The record with the key “{key}” is in {twin.en} of this batch already. Send it once a batch.",
             )
         case "ROW_TOO_LARGE":
-            size, limit = facts.get("size", "?"), facts.get("limit", "?")
+            size, limit = facts["size"], facts["limit"]
             return Text(
                 f"Bản ghi dài {size} byte, vượt mức {limit} byte. Hãy bỏ bớt nội dung dài của bản ghi.",
                 f"The record takes {size} bytes, more than the {limit} allowed. Leave out some of its long content.",

@@ -94,6 +94,7 @@ def test_the_forms_are_the_senders() -> None:
         ("INVALID_TEXT", "pupil", {}, "NUL"),
         ("INVALID_DATE", "pupil.birth_date", {}, "NGAY_SINH"),
         ("UNHEARD_OF", "pupil.grade", {}, "as records says it"),
+        ("DUPLICATE_KEY", "key", {}, "as records says it"),
     ],
 )
 def test_what_records_refuses_is_retold(reason: str, field: str, metadata: dict[str, str], told: str) -> None:
