@@ -8,20 +8,24 @@ from dataclasses import dataclass
 
 DIMENSIONS = ("level", "grade", "sex", "ethnic_group")
 SENSITIVE_DIMENSIONS = frozenset({"ethnic_group"})
-MOST_DIMENSIONS = 4
+UNKNOWN_VALUES = frozenset({"", "0"})  # Of any dimension: nobody has said.
 
 # Measures that are not stocks of the cube: they follow from the tree of units and from the connections.
 SCHOOLS = "schools"
 SCHOOLS_CONNECTED = "schools_connected"
 UNIT_MEASURES = frozenset({SCHOOLS, SCHOOLS_CONNECTED})
 
+# Pupils of the classes that schools report, each under the level and grade of the class.
+PLACED_PUPILS = "placed_pupils"
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A sum of one measure's cells, of those whose dimensions have the given values where some are given."""
+    """A sum of one measure's cells: of all, or of those with the given values, and a known one of each of `known`."""
 
     measure: str
     where: tuple[tuple[str, str], ...] = ()
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

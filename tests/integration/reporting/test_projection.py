@@ -243,7 +243,13 @@ async def test_the_mirror_is_the_recount_after_every_batch(database, batches):
                 counted = await connection.execute(
                     text(
                         "SELECT school_id, measure, level, grade, sex, ethnic_group, count(*) AS value FROM fact"
-                        " WHERE counted AND school_year = :year GROUP BY 1, 2, 3, 4, 5, 6"
+                        " WHERE counted AND school_year = :year GROUP BY 1, 2, 3, 4, 5, 6 UNION ALL"
+                        " SELECT pupil.school_id, 'placed_pupils', class.level, class.grade, '', '', count(*)"
+                        " FROM fact AS pupil JOIN fact AS class ON class.measure = 'classes' AND class.counted"
+                        " AND class.school_id = pupil.school_id AND class.school_year = pupil.school_year"
+                        " AND class.key = pupil.class_key"
+                        " WHERE pupil.measure = 'pupils' AND pupil.counted AND pupil.school_year = :year"
+                        " GROUP BY 1, 3, 4"
                     ),
                     {"year": year},
                 )

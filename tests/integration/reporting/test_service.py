@@ -110,13 +110,43 @@ async def test_every_indicator_is_what_it_is_by_hand(stub, records, bus):
         "classes": 3,
         "staff": 1,
         "girls_share": pytest.approx(12 / 41 * 100),
+        "sex_known_share": 100,
         "class_size_mean": pytest.approx(41 / 3),
+        "placed_share": 100,
         "classes_oversize": 1,
         "classes_oversize_share": pytest.approx(100 / 3),
         "schools": 3,
         "schools_connected": 2,
         "schools_connected_share": pytest.approx(200 / 3),
     }
+
+
+async def test_pupils_of_unknown_sex_are_in_neither_term_of_the_girls_share(stub, records, bus):
+    """12 girls of the 41 whose sex is known; the 9 others show in how complete that is."""
+    await _fill(records, bus, stub)
+    await records.publish(*pupils(8, sex="0"), *pupils(1, sex=""))
+    await _settled(stub, 50)
+    figures = await _ask(stub, indicators=["girls_share", "sex_known_share"])
+    terms = {key[0]: (one.numerator, one.denominator) for key, one in figures.items()}
+    assert terms == {"girls_share": (12, 41), "sex_known_share": (41, 50)}
+
+
+async def test_pupils_without_a_reported_class_are_in_no_class_size(stub, records, bus):
+    """Of 50 pupils 41 are in the 3 classes; 5 have no class and 4 one that the school never reported, then does."""
+    await _fill(records, bus, stub)
+    await records.publish(*pupils(5, class_key=""), *pupils(4, class_key="9Z"))
+    await _settled(stub, 50)
+    figures = await _ask(stub, indicators=["class_size_mean", "placed_share"])
+    assert {(one.numerator, one.denominator) for one in figures.values()} == {(41, 3), (41, 50)}
+    assert figures["class_size_mean", PROVINCE].value == pytest.approx(41 / 3)
+    await records.publish(a_class("9Z", grade="04"))
+
+    async def placed() -> bool:
+        return (await _values(stub, indicators=["class_size_mean"]))["class_size_mean", PROVINCE] == 45 / 4
+
+    await poll_until(placed)
+    by_grade = await _values(stub, indicators=["class_size_mean"], dimensions=["grade"])
+    assert by_grade["class_size_mean", PROVINCE, "04"] == 4, "the four count in the grade of their class"
 
 
 async def test_a_ratio_comes_with_its_terms_and_completeness(stub, records, bus):
@@ -318,12 +348,12 @@ async def test_a_watcher_gets_all_figures_and_then_those_that_change(stub, recor
     assert (await _next(stream)).WhichOneof("event") == "heartbeat"
     first = (await _next(stream)).item
     assert {figure.indicator: figure.value for figure in first.figures}["pupils"] == 3
-    assert len(first.figures) == 10
+    assert len(first.figures) == 12
     await records.publish(*pupils(2, class_key=""))
     changed = (await _next(stream)).item
-    assert {figure.indicator: figure.value for figure in changed.figures if figure.indicator != "girls_share"} == {
-        "pupils": 5,
-        "class_size_mean": 0,
+    shares = {"girls_share", "sex_known_share", "placed_share"}
+    assert {figure.indicator: figure.value for figure in changed.figures if figure.indicator not in shares} == {
+        "pupils": 5
     }
     await stream.aclose()
 
