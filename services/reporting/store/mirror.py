@@ -58,6 +58,8 @@ class Mirror:
             known = self._years.get(school_year)
             if known is None or known.head.position != head.position:
                 known = await self._refreshed(connection, school_year)
+            # The year asked for last is dropped last.
+            self._years[school_year] = self._years.pop(school_year, known)
         return known if known.head == head else replace(known, head=max(head, known.head, key=_position))
 
     async def _refreshed(self, connection: AsyncConnection, school_year: int) -> Stocks:
@@ -69,8 +71,6 @@ class Mirror:
                 # A database restored to an earlier state has a lower head: nothing known is worth keeping then.
                 kept = known if known and known.head.position < head.position else None
                 known = await self._read(connection, school_year, kept, head=head)
-            # The year refreshed last is dropped last.
-            self._years.pop(school_year, None)
             self._years[school_year] = known
             while len(self._years) > self.most_years:
                 self._years.pop(next(iter(self._years)))
