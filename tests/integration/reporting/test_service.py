@@ -208,25 +208,29 @@ async def test_asking_by_a_dimension_gives_the_indicators_that_have_it(stub, rec
     assert {key[0] for key in await _ask(stub, dimensions=["ethnic_group"])} == {"pupils", "staff"}
 
 
-async def test_small_groups_are_withheld_with_a_neighbour(stub, records):
-    """3 pupils of group 26 are not shown, nor are the 7 of group 14: 40 in all would tell."""
-    await records.publish(*pupils(30), *pupils(7, group="14"), *pupils(3, group="26"))
-    await _settled(stub, 40)
+async def test_small_groups_are_withheld_without_a_word_on_which(stub, records):
+    """3 pupils of group 26 are not told, nor the 2 of group 14, nor that nobody is of another."""
+    await records.publish(*pupils(30), *pupils(7, group="05"), *pupils(2, group="14"), *pupils(3, group="26"))
+    await _settled(stub, 42)
     figures = await _ask(stub, indicators=["pupils"], dimensions=["ethnic_group"])
-    shown = {key[2]: one.value for key, one in figures.items() if one.HasField("value")}
-    assert shown == {"01": 30}
-    assert {key[2] for key, one in figures.items() if one.suppressed} == {"14", "26"}
+    assert {key[2]: one.value for key, one in figures.items() if one.HasField("value")} == {"01": 30, "05": 7}
+    assert {key[2] for key, one in figures.items() if one.suppressed} == {"*"}
 
 
-async def test_a_withheld_school_does_not_follow_from_its_commune(stub, records):
-    """Every school's cell is withheld when the others and the commune's total would tell it."""
+async def test_what_is_withheld_of_a_school_does_not_follow_from_its_commune(stub, records):
+    """Of either school's 3 and 20 of group 26 nothing is told, nor does the sum tell it; a change is decided anew."""
     await records.publish(
         *pupils(30), *pupils(3, group="26"), *pupils(30, school=SECONDARY), *pupils(20, school=SECONDARY, group="26")
     )
     await _settled(stub, 83)
-    figures = await _ask(stub, indicators=["pupils"], dimensions=["ethnic_group"], breakdown="school")
-    withheld = {(key[1], key[2]) for key, one in figures.items() if one.suppressed}
-    assert {(PRIMARY, "26"), (SECONDARY, "26")} <= withheld
+    asked = {"indicators": ["pupils"], "dimensions": ["ethnic_group"], "breakdown": "school"}
+    assert ("pupils", PRIMARY, "26") not in await _ask(stub, **asked)
+    whole = await _ask(stub, indicators=["pupils"], dimensions=["ethnic_group"])
+    parts = await _ask(stub, **asked)
+    assert ("pupils", PROVINCE, "26") not in whole or ("pupils", SECONDARY, "26") not in parts
+    await records.publish(*pupils(2, group="26"))
+    await _settled(stub, 85)
+    assert (await _ask(stub, **asked))["pupils", PRIMARY, "26"].value == 5
 
 
 @pytest.mark.parametrize(
@@ -238,6 +242,7 @@ async def test_a_withheld_school_does_not_follow_from_its_commune(stub, records)
         ({"indicators": ["pupils"], "dimensions": ["sex", "sex"]}, "UNKNOWN_DIMENSION", {"dimension": "sex"}),
         ({"breakdown": "district"}, "UNKNOWN_BREAKDOWN", {"known": "commune,school"}),
         ({"hierarchy_as_of": "2025-02-30"}, "INVALID_DATE", {}),
+        ({"dimensions": ["ethnic_group", "grade"]}, "SENSITIVE_COMBINATION", {"crossed": "level,sex"}),
     ],
 )
 async def test_a_question_that_cannot_be_answered_says_what_would_be_valid(stub, asked, reason, named):

@@ -55,9 +55,10 @@ def test_a_ratio_over_nothing_has_no_value() -> None:
 
 
 def test_a_ratio_over_a_sensitive_dimension_is_refused() -> None:
-    """Numerator and denominator together would point at persons."""
-    with pytest.raises(ValueError, match="sensitive"):
-        _indicator(denominator=Term("pupils"), dimensions=("ethnic_group",))
+    """Numerator and denominator together would point at persons, and so would a part of the pupils beside all."""
+    for changes in ({"denominator": Term("pupils")}, {"numerator": Term("pupils", (("sex", "2"),))}):
+        with pytest.raises(ValueError, match="sensitive"):
+            _indicator(dimensions=("ethnic_group",), **changes)
 
 
 def test_every_entry_of_the_catalogue_says_how_it_is_counted_in_both_languages() -> None:
