@@ -254,3 +254,19 @@ async def test_the_mirror_is_the_recount_after_every_batch(database, batches):
                     {"year": year},
                 )
                 assert held == {tuple(row[:-1]): row.value for row in counted}
+
+
+async def test_the_year_asked_for_longest_ago_is_dropped_first(database, monkeypatch):
+    """Questions about odd years do not throw out the one that everybody asks about, though it was read first."""
+    mirror = Mirror(database, most_years=2)
+    read: list[int] = []
+    reading = mirror._read
+
+    async def noted(connection, school_year, known, *, head):
+        read.append(school_year)
+        return await reading(connection, school_year, known, head=head)
+
+    monkeypatch.setattr(mirror, "_read", noted)
+    for year in (2026, 2001, 2026, 2002, 2026, 2003, 2026):
+        await mirror.stocks(year)
+    assert read == [2026, 2001, 2002, 2003]
