@@ -1,7 +1,7 @@
 """Sync's tables and every query on them."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -90,6 +90,15 @@ class Sent:
     accepted: int
     rejected: int
     live: bool  # Whether something was taken that is not history.
+
+    def after(self, earlier: "Sent") -> "Sent":
+        """Both together, this one being the later."""
+        return replace(
+            self,
+            accepted=earlier.accepted + self.accepted,
+            rejected=earlier.rejected + self.rejected,
+            live=earlier.live or self.live,
+        )
 
 
 async def batches(reads: AsyncConnection, keys: Sequence[BatchKey]) -> dict[BatchKey, StoredBatch]:

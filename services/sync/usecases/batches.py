@@ -8,7 +8,7 @@ from iocedu.sync.v1 import sync_pb2
 from services.sync.convert.rows import Checked
 from services.sync.domain.batches import BatchKey, Origin, digest_of
 from services.sync.usecases.intake import Intake, apply, checking_rows
-from services.sync.usecases.settling import Parcel, recall, settle
+from services.sync.usecases.settling import Parcel
 
 
 async def push_rows(
@@ -16,10 +16,10 @@ async def push_rows(
 ) -> sync_pb2.Outcome:
     """Take one batch; `content` is what tells it from another batch under the same id."""
     key, digest = BatchKey(origin.unit_id, origin.source, batch_id), digest_of(content)
-    known = (await recall(intake, {key: digest})).get(key)
+    known = (await intake.ledger.recall({key: digest})).get(key)
     if known is not None:
         return known
     checked = Checked(checking_rows(intake, origin, rows, careful=b"\0" in content))
     await checked.add_all(rows)
     await apply(intake, origin, [checked], batch=digest_of(batch_id.encode(), digest))
-    return (await settle(intake, origin, [Parcel(key, digest, [checked])]))[key]
+    return (await intake.ledger.settle(origin, [Parcel(key, digest, [checked])]))[key]

@@ -24,9 +24,10 @@ from services.sync.domain.documents import BrokenDocumentError
 from services.sync.domain.words import Text
 from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking
-from services.sync.usecases.settling import Parcel, recall, settle
+from services.sync.usecases.settling import Parcel
 
 MOST_REFUSED: Final = 20_000  # Refused rows of a document; more are no accident, and all are held until its end.
+STOPPING: Final = frozenset({refusals.TOO_LARGE, refusals.TOO_MANY_REFUSED})
 _NUL: Final = b"\\u0000"
 
 
@@ -44,8 +45,8 @@ async def push_document(
     """Take a document of kind `json` or `ndjson` and return its batch id and what became of it.
 
     Without a batch id the content's digest is one. Raises TOO_LARGE, TOO_MANY_REFUSED, INVALID_JSON, BATCH_ID_REUSED.
-    A document that is stopped as TOO_MANY_REFUSED is no batch, but what records stored of it is counted, and its
-    refused rows are kept.
+    A document that is stopped half way, as TOO_LARGE or TOO_MANY_REFUSED, is no batch, but what records stored of it
+    is counted, and its refused rows are kept.
     """
     told = f"{origin.profile}/{kind}/{origin.backfill:d}/".encode()
     content = _Content(parts, limit=limits.ndjson if kind == "ndjson" else limits.json, told=told)
@@ -53,7 +54,7 @@ async def push_document(
         key = BatchKey(origin.unit_id, origin.source, batch_id)
         if await _is_known(intake, key):
             await content.drain()
-            return batch_id, (await recall(intake, {key: content.digest()}))[key]
+            return batch_id, (await intake.ledger.recall({key: content.digest()}))[key]
     place = problems.line_at if kind == "ndjson" else problems.element_at
     reading = _Reading(intake, origin, nonce=batch_id or uuid4().hex, place=place)
     try:
@@ -64,7 +65,7 @@ async def push_document(
         batch_id = batch_id or f"sha-{digest.hex()}"
         key = BatchKey(origin.unit_id, origin.source, batch_id)
         if not reading.begun:
-            known = await recall(intake, {key: digest})
+            known = await intake.ledger.recall({key: digest})
             if key in known:
                 return batch_id, known[key]
             reading.nonce = batch_id
@@ -72,12 +73,15 @@ async def push_document(
         slices = await reading.finish()
     except BrokenDocumentError as broken:
         raise refusals.broken(broken) from None
-    except BaseException as error:
-        await reading.abandon()
-        if isinstance(error, Fault) and error.reason == refusals.TOO_MANY_REFUSED:
+    except Fault as fault:
+        await reading.ended()
+        if fault.reason in STOPPING:
             await reading.keep_stopped(batch_id)
         raise
-    return batch_id, (await settle(intake, origin, [Parcel(key, digest, slices)]))[key]
+    except BaseException:
+        await reading.abandon()
+        raise
+    return batch_id, (await intake.ledger.settle(origin, [Parcel(key, digest, slices)]))[key]
 
 
 class _Content:
@@ -154,6 +158,12 @@ class _Reading:
             await self.under_way
         return self.done
 
+    async def ended(self) -> None:
+        """Wait for the slice at records, whatever becomes of it."""
+        if self.under_way is not None:
+            with suppress(Exception):
+                await self.under_way
+
     async def abandon(self) -> None:
         """Leave nothing running behind."""
         if self.under_way is not None:
@@ -171,7 +181,7 @@ class _Reading:
             return
         digest = digest_of(self.nonce.encode() if batch_id else b"", *self.told)
         key = BatchKey(self.origin.unit_id, self.origin.source, f"stopped-{digest.hex()}")
-        await settle(self.intake, self.origin, [Parcel(key, digest, self.done, shown_as=batch_id)])
+        await self.intake.ledger.settle(self.origin, [Parcel(key, digest, self.done, shown_as=batch_id)])
 
     async def _send(self, checked: Checked, raws: Sequence[RawRow]) -> None:
         await checked.add_all([raw.row for raw in raws])

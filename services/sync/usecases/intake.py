@@ -19,7 +19,7 @@ from chassis.scopes import Scopes
 from services.sync.clients import Records
 from services.sync.convert import answers
 from services.sync.convert.checks import Check, FindSchool
-from services.sync.convert.rows import Checked, content_of
+from services.sync.convert.rows import SLICE, Checked, content_of
 from services.sync.domain import problems
 from services.sync.domain.batches import Origin, cuts, request_id
 from services.sync.domain.births import Births
@@ -27,6 +27,7 @@ from services.sync.domain.problems import Called
 from services.sync.domain.profiles import Profile
 from services.sync.domain.retelling import Told
 from services.sync.domain.words import Text
+from services.sync.usecases.settling import Ledger
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Intake:
     """What receiving needs; opened by wiring."""
 
     database: Database
+    ledger: Ledger
     records: Records
     scopes: Scopes
     clock: Clock
@@ -107,9 +109,10 @@ async def apply(intake: Intake, origin: Origin, parts: Sequence[Checked], *, bat
             request_id=request_id(origin, batch=batch, number=number, refused=refused),
             source=origin.source,
             backfill=origin.backfill,
-            rows=rows[start:end] if end - start < len(rows) else rows,
         )
-        await asyncio.sleep(0)  # Building and sending it takes some 10 ms each.
+        for first in range(start, end, SLICE):
+            request.rows.extend(rows[first : min(first + SLICE, end)])
+            await asyncio.sleep(0)
         answer = await intake.records.apply(request)
         states += answer.states
         told += [one.shifted(start) for one in answers.told(answer)]

@@ -4,6 +4,7 @@ from chassis.errors import Fault, FieldViolation, Kind
 from services.sync.domain.documents import BrokenDocumentError
 from services.sync.domain.problems import Problem
 
+TOO_LARGE = "TOO_LARGE"
 TOO_MANY_REFUSED = "TOO_MANY_REFUSED"
 
 
@@ -73,7 +74,7 @@ def too_large(limit: int) -> Fault:
     size = f"{limit / 1_000_000:g} MB"
     return Fault(
         Kind.INVALID,
-        "TOO_LARGE",
+        TOO_LARGE,
         vi=f"Tài liệu lớn hơn mức cho phép {size}. Hãy chia thành nhiều lô, hoặc gửi NDJSON (mỗi dòng một bản ghi).",
         en=f"The document is larger than the {size} that are allowed. Split it into batches, or send it as NDJSON.",
         metadata={"limit": str(limit)},

@@ -15,7 +15,7 @@ from chassis.request import ask_again
 from services.sync.convert.rows import Checked
 from services.sync.domain.batches import MOST_ROWS, BatchKey, Origin, digest_of
 from services.sync.usecases.intake import Intake, apply, checking_rows
-from services.sync.usecases.settling import Parcel, recall, settle
+from services.sync.usecases.settling import Parcel
 
 MOST_UNDER_WAY = 8
 GATHER_SECONDS = 0.05
@@ -55,7 +55,7 @@ async def take(intake: Intake, origin: Origin, group: Sequence[sync_pb2.StreamBa
     """Take messages together; each is a batch of its own and has its own answer."""
     contents = {_key(origin, batch): batch.SerializeToString(deterministic=True) for batch in group}
     digests = {key: digest_of(content) for key, content in contents.items()}
-    answers = await recall(intake, digests)
+    answers = await intake.ledger.recall(digests)
     new: dict[BatchKey, Checked] = {}
     for batch in group:
         key = _key(origin, batch)
@@ -65,7 +65,8 @@ async def take(intake: Intake, origin: Origin, group: Sequence[sync_pb2.StreamBa
     if new:
         told = digest_of(*(part for key in new for part in (key.batch_id.encode(), digests[key])))
         await apply(intake, origin, list(new.values()), batch=told)
-        answers |= await settle(intake, origin, [Parcel(key, digests[key], [one]) for key, one in new.items()])
+        parcels = [Parcel(key, digests[key], [one]) for key, one in new.items()]
+        answers |= await intake.ledger.settle(origin, parcels)
     return [sync_pb2.StreamAck(batch_id=one.batch_id, outcome=answers[_key(origin, one)]) for one in group]
 
 

@@ -10,6 +10,7 @@ from chassis.errors import Fault
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
 from services.sync.usecases import documents
+from services.sync.usecases.settling import Ledger
 from tests.integration.sync.world import (
     ACCEPTED,
     PROVINCE,
@@ -288,6 +289,32 @@ async def test_a_document_over_the_limit_is_refused(
         assert refused.value.metadata["limit"] == "1000000"
 
 
+async def test_what_was_stored_of_a_document_that_grew_too_large_is_counted(
+    database_factory: DatabaseFactory,
+    bus: Bus,
+    nats_url: str,
+    keys: Issuer,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The limit is met after three slices: their refused rows are kept and the school has connected; no batch is."""
+    assert bus.client.is_connected
+    monkeypatch.setattr(documents, "MOST_ROWS", 10)
+    databases = (await database_factory("records"), await database_factory("sync"))
+    async with world(databases, nats_url, keys, clock, document_limit_mb=1) as here:
+        stub = await here.sync(VENDOR)
+        rows = [moet_pupil(f"HS{number}", **({"MA_KHOI": "x"} if number == 12 else {})) for number in range(31)]
+        with pytest.raises(Fault) as refused:
+            await stub.PushDocument(document(ndjson(rows) + b"\n" * 1_000_001, batch_id="d", part=100_000))
+        assert refused.value.reason == "TOO_LARGE"
+        with pytest.raises(Fault) as unknown:
+            await stub.GetBatch(sync_pb2.GetBatchRequest(unit=SCHOOL_A, batch_id="d"))
+        assert unknown.value.reason == "UNKNOWN_BATCH"
+        (one,) = (await stub.ListConnections(sync_pb2.ListConnectionsRequest(unit=SCHOOL_A))).connections
+        assert (one.accepted_count, one.rejected_count) == (29, 1)
+        assert (await here.count("quarantined_row"), await here.count("pupil", of="records")) == (1, 29)
+
+
 async def test_a_document_cut_between_its_slices_is_repeated_without_harm(
     here: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,7 +327,7 @@ async def test_a_document_cut_between_its_slices_is_repeated_without_harm(
         raise ConnectionResetError
 
     with monkeypatch.context() as patch:
-        patch.setattr(documents, "settle", die)
+        patch.setattr(Ledger, "settle", die)
         with pytest.raises(Fault):
             await stub.PushDocument(document(ndjson(rows), batch_id="d", part=1 << 20), timeout=60)
     assert await here.count("pupil", of="records") == 5_099

@@ -7,7 +7,7 @@ from iocedu.records.v1 import resources_pb2
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.errors import Fault, Kind
-from services.sync.usecases import batches as batches_room
+from services.sync.usecases.settling import Ledger
 from tests.integration.sync.world import (
     ACCEPTED,
     CLERK,
@@ -163,7 +163,7 @@ async def test_a_crash_between_records_and_the_own_commit_is_repeated_without_ha
         raise ConnectionResetError
 
     with monkeypatch.context() as patch:
-        patch.setattr(batches_room, "settle", die)
+        patch.setattr(Ledger, "settle", die)
         with pytest.raises(Fault) as lost:
             await stub.PushRows(batch)
     assert lost.value.kind is Kind.INTERNAL

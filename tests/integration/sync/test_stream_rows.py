@@ -12,6 +12,7 @@ from chassis.errors import Fault, from_status
 from services.sync.domain.batches import Origin
 from services.sync.usecases import streams
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.settling import Ledger
 from tests.integration.sync.world import ACCEPTED, PROVINCE, REJECTED, SCHOOL_A, UNCHANGED, VENDOR, World, pupil
 from tests.support.waiting import poll_until
 
@@ -111,7 +112,7 @@ async def test_what_was_applied_but_not_acknowledged_comes_again_unharmed(
         raise ConnectionResetError
 
     with monkeypatch.context() as patch:
-        patch.setattr(streams, "settle", die)
+        patch.setattr(Ledger, "settle", die)
         responses = await talk(here, opening(), batch("b1", pupil("HS1")), batch("b2", pupil("HS2")))
     assert responses[-1].WhichOneof("event") == "error"
     assert await here.count("batch") == 0

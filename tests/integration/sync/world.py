@@ -27,6 +27,7 @@ from services.sync.convert.rules import load_births
 from services.sync.domain.batches import Origin
 from services.sync.settings import Settings as SyncSettings
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.settling import Ledger
 from tests.support.waiting import poll_until
 
 ADMINISTRATOR, VENDOR, CLERK, OFFICER = "admin@so", "vnedu", "van-thu-a", "can-bo"
@@ -173,7 +174,9 @@ class World:
         identity = ServiceIdentity("sync", self.keys.service_key("sync"), issuer=ISSUER, audience=AUDIENCE)
         channel = await clients.channel(self.records_address, service_identity=identity)
         await self.stack.enter_async_context(channel)
-        return Intake(self.sync_database, Records(channel), self.scopes, self.clock, load_profiles(), load_births())
+        ledger = Ledger(self.sync_database, self.scopes, self.clock)
+        profiles, births = load_profiles(), load_births()
+        return Intake(self.sync_database, ledger, Records(channel), self.scopes, self.clock, profiles, births)
 
     def origin(self, unit: str = SCHOOL_A, profile: str = "iocedu") -> Origin:
         """Rows of the vendor for a unit."""
