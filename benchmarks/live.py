@@ -1,11 +1,13 @@
 """What others feel while bulk runs: how late a change becomes a figure, and how long a trivial call takes."""
 
 import asyncio
+import json
+import sys
 import time
-from collections.abc import Sequence
+from asyncio.subprocess import PIPE
+from collections.abc import Awaitable, Sequence
 
 from iocedu.records.v1 import resources_pb2
-from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from benchmarks.province import PROVINCE, SCHOOL_SIZE, VENDOR, Province, batches, rows
 from benchmarks.report import Figure, percentile
@@ -16,8 +18,8 @@ ROWS_A_SECOND, BATCH, SECONDS = 5000, 500, 10
 async def measure(province: Province) -> list[Figure]:
     """Delay from a push to its figure at 5,000 rows/s; p99 of a small call to sync, idle and under full bulk."""
     delays, pace = await _delays(province)
-    idle = await _small_calls(province, asyncio.create_task(asyncio.sleep(3)))
-    busy = await _small_calls(province, asyncio.create_task(_bulk(province)))
+    idle = await _small_calls(province, asyncio.sleep(5))
+    busy = await _small_calls(province, _bulk(province))
     floor = percentile(idle, 0.99) * 1000
     return [
         Figure("pace kept while delays were measured", pace, "rows/s", "5,000", float(ROWS_A_SECOND), "wanted"),
@@ -59,16 +61,20 @@ async def _bulk(province: Province) -> None:
     await province.push(batches(rows(province.schools[:200], prefix="b"), 5000), name="bulk", parallel=3)
 
 
-async def _small_calls(province: Province, beside: "asyncio.Task[None]") -> list[float]:
-    """Seconds of each call to sync, through the gateway, made while something else runs."""
-    stub = sync_pb2_grpc.SyncServiceStub(province.channel)
-    request = sync_pb2.GetBatchRequest(unit=PROVINCE, batch_id="small-0", source=VENDOR)
-    metadata = province.metadata(VENDOR)
-    seconds = []
-    while not beside.done():
-        began = time.perf_counter()
-        await stub.GetBatch(request, metadata=metadata, timeout=10)
-        seconds.append(time.perf_counter() - began)
-        await asyncio.sleep(0.005)
+async def _small_calls(province: Province, beside: Awaitable[None]) -> list[float]:
+    """Seconds of each call to sync, through the gateway and by a process of its own, made while something else runs."""
+    asked = {
+        "gateway": province.fleet.gateway,
+        "authorization": f"Bearer {province.token(VENDOR)}",
+        "unit": PROVINCE,
+        "batch_id": "small-0",
+        "source": VENDOR,
+    }
+    command = (sys.executable, "-m", "benchmarks.caller")
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, limit=1 << 24)
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(asked).encode() + b"\n")
     await beside
+    said, _ = await process.communicate()
+    seconds: list[float] = json.loads(said)
     return seconds

@@ -1,8 +1,9 @@
 """Handles events exactly once in effect: what was handled is recorded in the transaction of its effect.
 
-A whole batch shares one transaction; when that fails its events are tried one by one, so that a bad one never holds up
-its neighbours. An event that fails too often, or that can never succeed, goes to the dead letters. While the database
-or another service is away nothing is given up: the batch is held and tried again.
+A lone event is handled at once; those that come in a flood are gathered for some milliseconds. A whole batch shares
+one transaction; when that fails its events are tried one by one, so that a bad one never holds up its neighbours. An
+event that fails too often, or that can never succeed, goes to the dead letters. While the database or another service
+is away nothing is given up: the batch is held and tried again.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from chassis.workers import Worker
 
 MOST_DELIVERIES = 8
 MOST_CRASHES = 20  # After so many deliveries without a word, handling the event is what kills the process.
+GATHER_SECONDS = 0.03  # From one handling to the next, so that events that come in a flood are handled together.
 FIRST_DELAY = 0.25  # Doubles with each delivery.
 LONGEST_DELAY = 60.0
 LONGEST_PAUSE = 5.0
@@ -117,6 +119,8 @@ class _Consumption:
                     if sound:
                         await self._settle(sound, stop)
             await self._prune()
+            if 0 < len(messages) < self._batch:
+                await _pause(stop, GATHER_SECONDS)
 
     async def _settle(self, messages: Sequence[Msg], stop: asyncio.Event) -> None:
         """Handle messages together, or else one by one; each ends acknowledged, put off, or given up."""

@@ -61,6 +61,7 @@ class _Call:
     span: Span
     started: float
     caller: Caller | None = None
+    asked: Message | None = None  # What was decided on: the request, of a stream its first message.
 
     def end(self, code: str) -> None:
         instruments = telemetry.metrics()
@@ -179,7 +180,9 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
             if left <= 0:
                 raise too_late()
         deadline = None if left is None else time.monotonic() + left
-        set_request(Request(call.method.name, deadline, call.language, self._stopping))
+        set_request(
+            Request(call.method.name, deadline, call.language, self._stopping, lambda: self._decide(call, call.asked))
+        )
         token = _bearer(call.headers.get("authorization"))
         if token is None:
             raise no_token()
@@ -199,6 +202,7 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
         if not streamed:
             validation.check(request)
             self._decide(call, request)
+            call.asked = request
             return request
         source = aiter(request)
         try:
@@ -207,10 +211,11 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
             raise _empty_stream() from None
         validation.check(first)
         self._decide(call, first)
+        call.asked = first
         return self._rest(call, first, source)
 
-    def _decide(self, call: _Call, request: Message) -> None:
-        if call.caller is None:
+    def _decide(self, call: _Call, request: Message | None) -> None:
+        if call.caller is None or request is None:
             raise no_token()
         decide(call.method.rule, call.caller, request, tree=self._tree, day=self._clock.today())
 

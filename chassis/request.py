@@ -1,7 +1,10 @@
-"""What the running request brings along besides its caller: until when, in which language, whether the server stops."""
+"""What the running request brings along besides its caller: until when, in which language, whether the server stops,
+and, of a stream, whether its caller still may.
+"""
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -16,6 +19,7 @@ class Request:
     deadline: float | None  # On the monotonic clock; None where the caller waits for ever.
     language: str
     stopping: asyncio.Event | None = None  # Set when the server is about to stop.
+    decide: Callable[[], None] = lambda: None  # Raises NO_GRANT once the caller no longer may.
 
     def seconds_left(self) -> float | None:
         """How long the work may still take."""
@@ -28,6 +32,12 @@ _request: ContextVar[Request | None] = ContextVar("request", default=None)
 def current_request() -> Request | None:
     """The frame of the running request; None outside of one."""
     return _request.get()
+
+
+def ask_again() -> None:
+    """Raise NO_GRANT if the caller of the running request, a stream, no longer may; outside of one nobody asks."""
+    if request := _request.get():
+        request.decide()
 
 
 def set_request(request: Request) -> None:

@@ -14,7 +14,7 @@ from iocedu.chassis.v1 import stream_pb2
 
 from chassis import telemetry
 from chassis.errors import Fault, Kind, to_status, unexpected
-from chassis.request import current_request
+from chassis.request import ask_again, current_request
 
 HEARTBEAT_SECONDS = 15.0
 
@@ -33,7 +33,8 @@ async def envelope(
     """Wrap `(position after it, item)` pairs into responses with `item`, `heartbeat`, `end` and `error`.
 
     Beats at once (so that a reader sees the stream is open) and whenever nothing came for `heartbeat_seconds`; ends
-    when `items` does. A fault, or the server's stop, becomes an `error` with the position to resume from.
+    when `items` does. A fault, the server's stop, or a right that was taken back becomes an `error` with the position
+    to resume from.
     """
     request = current_request()
     stopping = request.stopping if request else None
@@ -46,6 +47,7 @@ async def envelope(
             waiting = waiting or asyncio.ensure_future(_next(source))
             awaited: set[asyncio.Future[Any]] = {waiting, stop} if stop else {waiting}
             await asyncio.wait(awaited, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED)
+            ask_again()
             if waiting.done():
                 position, item = waiting.result()
                 waiting = None

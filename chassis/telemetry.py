@@ -207,7 +207,7 @@ def statement_span(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def publish_span(event: str, *, parent: str | None = None) -> Iterator[str]:
+def publish_span(event: str, *, parent: str = "") -> Iterator[str]:
     """The span of publishing an event, below the transaction that wrote it; yields the traceparent to send along."""
     with span(f"publish {event}", kind=SpanKind.PRODUCER, parent=parent, attributes={"messaging.system": "nats"}):
         yield traceparent()

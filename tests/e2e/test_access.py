@@ -1,11 +1,13 @@
 """Deny by default: every method refuses who may not call it. The cases come from the protos, none by hand."""
 
+import asyncio
 import time
 from datetime import timedelta
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from tests.e2e.world import DIRECTOR, FAR, PROVINCE, SCHOOL, STRANGER, World, give
@@ -14,6 +16,7 @@ from tests.support.waiting import poll_until
 
 pytestmark = pytest.mark.e2e
 
+Metadata = tuple[tuple[str, str], ...]
 ALL = list(methods())
 PUBLIC = [method for method in ALL if method.public]
 WITH_ROLES = [method for method in PUBLIC if not method.access.any_subject]
@@ -23,39 +26,48 @@ INTERNAL = [method for method in ALL if not method.public]
 
 
 async def refusal(world: World, method: Method, token: str | None, *, unit: str = SCHOOL) -> tuple[str, str]:
-    """Call a method and return (status code, reason); ("OK", "") when it answered.
-
-    The client library loses the status of a stream that is refused while it still writes, and says INTERNAL: ask again.
-    """
-    for _ in range(5):
-        answer = await call_once(world, method, token, unit=unit)
-        if answer[0] != "INTERNAL" or not method.descriptor.client_streaming:
-            break
-    return answer
-
-
-async def call_once(world: World, method: Method, token: str | None, *, unit: str) -> tuple[str, str]:
-    """Call a method as a client does, and return (status code, reason)."""
-    described = method.descriptor
-    request = method.request(unit)
-    kind = ("stream" if described.client_streaming else "unary", "stream" if described.server_streaming else "unary")
-    factory: Any = getattr(world.channel, "_".join(kind))
-    call = factory(method.path, request_serializer=lambda message: message.SerializeToString())
+    """Call a method as a client does and return (status code, reason); ("OK", "") when it answered."""
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
-    argument = iter([request]) if described.client_streaming else request
+    call = _stream if method.descriptor.client_streaming else _send
     try:
-        running = call(argument, metadata=metadata, timeout=10)
-        if described.server_streaming:
-            await running.read()
-            running.cancel()
-        else:
-            await running
-    except grpc.aio.AioRpcError as error:
+        await call(world, method, method.request(unit), metadata)
+    except grpc.RpcError as error:
         return error.code().name, reason(error)
     return "OK", ""
 
 
-def reason(error: grpc.aio.AioRpcError) -> str:
+async def _send(world: World, method: Method, request: Message, metadata: Metadata) -> None:
+    streamed = method.descriptor.server_streaming
+    factory: Any = world.channel.unary_stream if streamed else world.channel.unary_unary
+    call = factory(method.path, request_serializer=_serialized)
+    running = call(request, metadata=metadata, timeout=10)
+    if streamed:
+        await running.read()
+        running.cancel()
+    else:
+        await running
+
+
+async def _stream(world: World, method: Method, request: Message, metadata: Metadata) -> None:
+    """By the blocking client: the asynchronous one loses the status of a stream that is refused while it writes."""
+
+    def stream() -> None:
+        with grpc.insecure_channel(world.fleet.gateway) as channel:
+            streamed = method.descriptor.server_streaming
+            factory: Any = channel.stream_stream if streamed else channel.stream_unary
+            call = factory(method.path, request_serializer=_serialized)
+            answer = call(iter([request]), metadata=metadata, timeout=10)
+            if streamed:
+                next(answer)
+
+    await asyncio.to_thread(stream)
+
+
+def _serialized(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def reason(error: Any) -> str:
     """The stable reason of an error."""
     trailers: Any = error.trailing_metadata() or ()
     raw: Any = next((value for key, value in trailers if key == "grpc-status-details-bin"), b"")

@@ -1,5 +1,6 @@
 """All methods of the platform as the descriptors know them, and a request to each that breaks no rule of its own."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -82,6 +83,5 @@ def _fill(message: Message) -> None:
 def _string(rules: validate_pb2.StringRules) -> str:
     if getattr(rules, "in"):
         return str(getattr(rules, "in")[0])
-    if rules.pattern.startswith("^([0-9]{4}"):
-        return ""
-    return "vnedu" if rules.pattern or rules.min_len else ""
+    may_be_empty = not rules.min_len and re.search(rules.pattern, "") is not None
+    return "" if may_be_empty else "vnedu"

@@ -33,11 +33,11 @@ export function overview() {
     });
     tiles.get("pupils").show(
       number(pupils),
-      said("girls", value("girls_share"), (share) => `${number(share, 1)} %`),
+      said("girls", value("girls_share"), share) + partly("sexKnown", value("sex_known_share")),
     );
     tiles
       .get("classes")
-      .show(number(classes), said("perClass", value("class_size_mean")), {
+      .show(number(classes), said("perClass", value("class_size_mean")) + partly("placed", value("placed_share")), {
         warn: value("classes_oversize") ? t("oversize", { n: number(value("classes_oversize")) }) : "",
       });
     tiles.get("staff").show(number(staff), said("pupilsPerStaff", staff ? pupils / staff : undefined));
@@ -65,6 +65,11 @@ export function overview() {
 }
 
 const said = (key, value, format = (one) => number(one, 1)) => (value > 0 ? t(key, { n: format(value) }) : "");
+
+const share = (value) => `${number(value, 1)} %`;
+
+// Said only where something is missing: a figure that covers everybody needs no second one beside it.
+const partly = (key, value) => (value < 99.95 ? ` (${t(key, { n: share(value) })})` : "");
 
 function tile(code) {
   const value = h("p", { class: "value" }, "–");

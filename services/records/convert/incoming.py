@@ -45,6 +45,7 @@ class Batch:
     backfill: bool
     digest: bytes
     rows: list[resources_pb2.Row]
+    trace: str = ""  # the trace it belongs to, as `traceparent`
     problems: dict[int, Problem] = field(default_factory=dict)
     entries: dict[ObjectSpec, list[Entry]] = field(default_factory=dict)
 
@@ -62,9 +63,9 @@ class RowRefused(Exception):  # noqa: N818 (says what became of the row)
         self.problem = problem
 
 
-async def read_batch(request: records_pb2.ApplyRowsRequest, *, school: School) -> Batch:
+async def read_batch(request: records_pb2.ApplyRowsRequest, *, school: School, trace: str = "") -> Batch:
     """Take a request apart."""
-    batch = Batch(request.request_id, request.source, request.backfill, b"", list(request.rows))
+    batch = Batch(request.request_id, request.source, request.backfill, b"", list(request.rows), trace)
     found: dict[str, dict[Identity, Entry]] = {name: {} for name in BY_FIELD}
     for start in range(0, len(batch.rows), SLICE):
         _read_slice(batch, start, school=school, found=found)

@@ -29,7 +29,7 @@ from services.records.domain.problems import Problem
 from services.records.domain.reading import Reading
 from services.records.store import lookup
 from services.records.store.feed import Wanted
-from services.records.usecases.apply import apply_rows
+from services.records.usecases.apply import applying
 from services.records.usecases.changes import Page, list_changes
 from services.records.usecases.lookups import Lookups
 
@@ -56,15 +56,15 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         self._database = database
         self._scopes = scopes
         self._clock = clock
+        self._applying = applying(database, clock)
         self._lookups = lookups
         self._tip = tip
 
     async def ApplyRows(self, request: records_pb2.ApplyRowsRequest, _context: Any) -> records_pb2.ApplyRowsResponse:
-        """Store rows of one source in one transaction."""
-        batch = await read_batch(request, school=_schools(self._scopes.tree, self._clock.today()))
-        async with self._database.transaction() as connection:
-            answer = await apply_rows(connection, batch, now=self._clock.now())
-        return records_pb2.ApplyRowsResponse.FromString(answer)
+        """Store rows of one source in one transaction, which requests that come together share."""
+        school = _schools(self._scopes.tree, self._clock.today())
+        batch = await read_batch(request, school=school, trace=telemetry.traceparent())
+        return records_pb2.ApplyRowsResponse.FromString(await self._applying.ask(batch))
 
     async def GetRecord(self, request: records_pb2.GetRecordRequest, _context: Any) -> records_pb2.GetRecordResponse:
         """Give one record, masked unless a purpose is stated and the caller's role allows it."""
@@ -101,13 +101,16 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
                 after=(cursor[0], cursor[1]) if cursor else None,
                 most=most + 1,
             )
-        page, alias = found[:most], _aliases(tree, today)
-        await self._lookups.note(self._reading("ListRecords", unit_id, spec.collection, count=len(page)))
-        response = records_pb2.ListRecordsResponse(
-            records=[record_of(spec, one, position=one[-1], alias=alias, mask=True) for one in page]
-        )
-        if len(found) > most:
-            response.next_page_token = page_token(request, (page[-1][0], page[-1][1]))
+        response, alias, size = records_pb2.ListRecordsResponse(), _aliases(tree, today), 0
+        for one in found[:most]:
+            response.records.append(record_of(spec, one, position=one[-1], alias=alias, mask=True))
+            size += response.records[-1].ByteSize()
+            if size > MOST_PAGE_BYTES:
+                break
+        count = len(response.records)
+        await self._lookups.note(self._reading("ListRecords", unit_id, spec.collection, count=count))
+        if count < len(found):
+            response.next_page_token = page_token(request, found[count - 1][:2])
         return response
 
     async def ListChanges(

@@ -16,7 +16,7 @@ from chassis.database import copy_rows, lock_keys
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Stored
 from services.records.store.arrays import numbers, texts
-from services.records.store.driver import fetch
+from services.records.store.driver import fetch, run
 
 SCHOOL_LOCKS: Final = 1  # lock space of schools
 
@@ -45,7 +45,7 @@ async def insert_records(connection: AsyncConnection, spec: ObjectSpec, rows: It
 
 async def replace_records(connection: AsyncConnection, spec: ObjectSpec, rows: Iterable[Values]) -> None:
     """Store records over what is there; columns as in `spec.row`."""
-    await connection.execute(_stage(spec))
+    await run(connection, _stage(spec))
     await copy_rows(connection, f"pg_temp.stage_{spec.field}", spec.row, rows)
     await connection.execute(_replace(spec))
 
@@ -71,9 +71,12 @@ def _versions(spec: ObjectSpec) -> str:
 
 
 @cache
-def _stage(spec: ObjectSpec) -> sa.TextClause:
-    # The table stays with the session; its rows go with the transaction.
-    return sa.text(f"CREATE TEMP TABLE IF NOT EXISTS stage_{spec.field} (LIKE {spec.field}) ON COMMIT DELETE ROWS")
+def _stage(spec: ObjectSpec) -> str:
+    # The table stays with the session, its rows until the transaction ends or replaces once more.
+    return (
+        f"CREATE TEMP TABLE IF NOT EXISTS stage_{spec.field} (LIKE {spec.field}) ON COMMIT DELETE ROWS;"  # noqa: S608
+        f"DELETE FROM pg_temp.stage_{spec.field}"
+    )
 
 
 @cache

@@ -11,6 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 Record = Sequence[Any]
 
 
+async def run(connection: AsyncConnection, script: str) -> None:
+    """Run statements without parameters, all in one round trip."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None, "a connection in use has its driver's connection"
+    await raw.execute(script)
+
+
 async def fetch(connection: AsyncConnection, statement: str, *values: object) -> list[Record]:
     """Run a statement with `$1`, `$2` … and return its rows."""
     raw = (await connection.get_raw_connection()).driver_connection

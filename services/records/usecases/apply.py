@@ -1,51 +1,118 @@
-"""Rows of one source stored in one transaction, each with its own outcome; a repeated request answers the same.
+"""Rows of sources stored, each with its own outcome; a repeated request answers the same.
 
-The order matters: the schools are locked before anything is read or written, so that two batches that share schools
-never wait for each other in a circle, and what is looked at stays true until it is written.
+Requests that come together share a transaction, and each keeps its own answer, its own events and its own trace. The
+order matters: the schools are locked before anything is read or written, so that two batches that share schools never
+wait for each other in a circle, and what is looked at stays true until it is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox
+from chassis.clock import Clock
+from chassis.database import Database
 from chassis.errors import Fault, Kind
+from chassis.grouping import Grouped
 from services.records.convert.events import RECORDS_CHANGED, Accepted, pack_changes
-from services.records.convert.incoming import Batch, Entry, column_values
+from services.records.convert.incoming import Batch, Entry, Values, column_values
 from services.records.convert.outcomes import answer_of
 from services.records.domain import problems
+from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Outcome, Stored, classify
 from services.records.store import bulk, requests
 
+LANES: Final = 3  # transactions under way at once
+MOST_ROWS: Final = 5_000  # rows of one transaction, unless one request brings more
+MOST_WAITING: Final = 256  # requests, each of at most 16 MB
 
-async def apply_rows(connection: AsyncConnection, batch: Batch, *, now: datetime) -> bytes:
-    """Store a batch and return the serialized answer; raises REQUEST_ID_REUSED when its id came with another."""
-    await bulk.lock_schools(connection, batch.school_ids)
-    earlier = await requests.answered(connection, batch.request_id)
-    if earlier is not None:
-        digest, answer = earlier
-        if digest != batch.digest:
+
+def applying(database: Database, clock: Clock) -> Grouped[Batch, bytes]:
+    """What takes batches and gives each its serialized answer once it is durable."""
+
+    async def work(batches: Sequence[Batch]) -> list[bytes]:
+        async with database.transaction() as connection:
+            return await apply_rows(connection, batches, now=clock.now())
+
+    return Grouped(work, lanes=LANES, most=MOST_ROWS, bound=MOST_WAITING, weigh=lambda batch: len(batch.rows))
+
+
+async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, now: datetime) -> list[bytes]:
+    """Store batches in the order given; raises REQUEST_ID_REUSED when the id of one came with another."""
+    await bulk.lock_schools(connection, {school_id for batch in batches for school_id in batch.school_ids})
+    answers: dict[str, bytes] = {}
+    # What is found wrong is noted with a batch; a batch that is tried again begins without it.
+    for group in _apart([replace(batch, problems=dict(batch.problems)) for batch in batches]):
+        answers |= await _apply_group(connection, group, now=now)
+    return [answers[batch.request_id] for batch in batches]
+
+
+def _apart(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
+    """Runs of batches that share neither a school nor a request id, so that one does not build on another."""
+    group: list[Batch] = []
+    schools, ids = set[int](), set[str]()
+    for batch in batches:
+        if batch.request_id in ids or not schools.isdisjoint(batch.school_ids):
+            yield group
+            group, schools, ids = [], set(), set()
+        group.append(batch)
+        schools |= batch.school_ids
+        ids.add(batch.request_id)
+    yield group
+
+
+async def _apply_group(connection: AsyncConnection, group: Sequence[Batch], *, now: datetime) -> dict[str, bytes]:
+    """Store batches that have nothing in common; the answers by request id."""
+    earlier = await requests.answered(connection, [batch.request_id for batch in group])
+    for batch in group:
+        if batch.request_id in earlier and earlier[batch.request_id][0] != batch.digest:
             raise _request_id_reused(batch.request_id)
-        return answer
-    outcomes: dict[int, Outcome] = {}
-    accepted: list[Accepted] = []
-    for spec, entries in batch.entries.items():
-        stored = await bulk.stored_versions(connection, spec, [entry[:2] for entry in entries])
-        fresh, changed, raised = _sort_out(entries, stored, batch=batch, outcomes=outcomes)
-        for write, chosen in ((bulk.insert_records, fresh), (bulk.replace_records, changed)):
-            values = await column_values(spec, chosen, batch=batch, now=now)
-            if values:
-                await write(connection, spec, values)
+    answers = {request_id: answer for request_id, (_, answer) in earlier.items()}
+    new = [batch for batch in group if batch.request_id not in earlier]
+    outcomes: list[dict[int, Outcome]] = [{} for _ in new]
+    accepted: list[list[Accepted]] = [[] for _ in new]
+    for spec in dict.fromkeys(spec for batch in new for spec in batch.entries):
+        await _store(connection, spec, list(zip(new, outcomes, accepted, strict=True)), now=now)
+    leaving = []
+    for batch, taken in zip(new, accepted, strict=True):
+        packed = await pack_changes(batch, sorted(taken, key=lambda one: one[0]))
+        leaving += [outbox.Outgoing(RECORDS_CHANGED, one.payload, one.count, parent=batch.trace) for one in packed]
+    await outbox.append(connection, leaving)
+    kept = {batch.request_id: answer_of(batch, known) for batch, known in zip(new, outcomes, strict=True)}
+    rows = [(batch.request_id, batch.digest, kept[batch.request_id]) for batch in new]
+    for reused in await requests.keep_answers(connection, rows, now=now):
+        raise _request_id_reused(reused)
+    return answers | kept
+
+
+async def _store(
+    connection: AsyncConnection,
+    spec: ObjectSpec,
+    parts: Sequence[tuple[Batch, dict[int, Outcome], list[Accepted]]],
+    *,
+    now: datetime,
+) -> None:
+    """Store the rows of one type of some batches, and note what became of each row."""
+    identities = [entry[:2] for batch, _, _ in parts for entry in batch.entries.get(spec, ())]
+    stored = await bulk.stored_versions(connection, spec, identities)
+    inserted, replaced = list[Values](), list[Values]()
+    raised: dict[bulk.Identity, int] = {}
+    for batch, outcomes, accepted in parts:
+        entries = batch.entries.get(spec, ())
+        fresh, changed, noted = _sort_out(entries, stored, batch=batch, outcomes=outcomes)
+        for made, chosen in ((inserted, fresh), (replaced, changed)):
+            made.extend(await column_values(spec, chosen, batch=batch, now=now))
             accepted += [(entry[4], entry[0], spec) for entry in chosen if entry[4] not in batch.problems]
-        if raised:
-            await bulk.raise_versions(connection, spec, {entry[:2]: entry[2] for entry in raised})
-    packed = await pack_changes(batch, sorted(accepted, key=lambda one: one[0]))
-    await outbox.append(connection, [outbox.Outgoing(RECORDS_CHANGED, event.payload, event.count) for event in packed])
-    answer = answer_of(batch, outcomes)
-    if not await requests.keep_answer(connection, batch.request_id, digest=batch.digest, response=answer, now=now):
-        raise _request_id_reused(batch.request_id)
-    return answer
+        raised |= {entry[:2]: entry[2] for entry in noted}
+    if inserted:
+        await bulk.insert_records(connection, spec, inserted)
+    if replaced:
+        await bulk.replace_records(connection, spec, replaced)
+    if raised:
+        await bulk.raise_versions(connection, spec, raised)
 
 
 def _sort_out(

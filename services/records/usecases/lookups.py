@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chassis.database import Database
+from chassis.grouping import Grouped
 from services.records.domain.objects import DELETED, ObjectSpec
 from services.records.domain.reading import Reading
 from services.records.store.access_log import append_readings
 from services.records.store.lookup import records_by_key
-from services.records.usecases.grouping import Grouped
 
 Stored = Sequence[Any]  # as `store.lookup` gives it
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from iocedu.records.v1 import records_pb2, resources_pb2
+from iocedu.records.v1 import records_pb2, resources_pb2, units_pb2
 
 from chassis.bus import Bus
-from chassis.errors import Fault
+from chassis.errors import Fault, from_status
 from chassis.outbox import OutboxRow
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
@@ -30,6 +30,7 @@ from tests.integration.records.scenes import (
     start_records,
 )
 from tests.support.databases import DatabaseFactory
+from tests.support.waiting import poll_until
 
 
 async def test_a_record_stands_in_the_feed_once_at_its_last_change(records: Running):
@@ -155,6 +156,21 @@ async def test_a_watcher_is_told_of_changes_as_they_happen_and_resumes_where_it_
         assert (await anext(stream)).item.row.key == "4"
 
 
+async def test_a_watcher_whose_right_is_taken_back_sees_no_further_change(records: Running):
+    """The stream ends with the reason and the position to resume from, before the next change."""
+    grant = await records.grant("ioc@tinh", "provincial_ioc", PROVINCE)
+    await records.apply(pupil("1"))
+    stub = await records.records("ioc@tinh")
+    stream = aiter(stub.WatchChanges(records_pb2.WatchChangesRequest(unit=PROVINCE), timeout=20))
+    assert (await anext(stream)).WhichOneof("event") == "heartbeat"
+    assert (await anext(stream)).item.position == 1
+    await (await records.grants()).RevokeGrant(units_pb2.RevokeGrantRequest(grant_id=grant.grant_id))
+    await poll_until(lambda: not records.scopes.tree.grants_of("ioc@tinh", records.today()))
+    await records.apply(pupil("2"))
+    (last,) = [response async for response in stream]
+    assert (from_status(last.error.status).reason, last.error.position) == ("NO_GRANT", "1")
+
+
 async def test_a_watcher_outlives_a_cut_of_the_database(records: Running):
     """Every session is ended under it; it goes on and sees the next change."""
     await records.apply(pupil("1"))
@@ -197,7 +213,7 @@ async def test_what_was_committed_before_a_crash_is_published_after_it(
         request = records_pb2.ApplyRowsRequest(request_id=key, source="vnedu", rows=[pupil(key)])
         batch = await read_batch(request, school=lambda _: 1)
         async with database.transaction() as connection:
-            await apply_rows(connection, batch, now=clock.now())
+            await apply_rows(connection, [batch], now=clock.now())
 
     await commit_and_die("1")
     async with database.transaction() as connection:

@@ -47,6 +47,24 @@ async def test_a_waiting_stream_beats_with_the_position_reached():
     assert (await _all(stream))[-1].end.position == "1"
 
 
+async def test_a_right_taken_back_ends_the_stream_where_its_reader_stands():
+    """Whoever may no longer see what comes gets neither it nor another beat, and resumes after what was given."""
+    taken_back = False
+
+    def decide():
+        if taken_back:
+            raise Fault(Kind.DENIED, "NO_GRANT", vi="Không còn quyền.", en="No longer allowed.")
+
+    set_request(Request("toy", None, "en", decide=decide))
+    stream = _wrapped(_numbers(3))
+    given = [await anext(stream) for _ in range(2)]
+    taken_back = True
+    (last,) = await _all(stream)
+
+    assert [response.WhichOneof("event") for response in given] == ["heartbeat", "item"]
+    assert (from_status(last.error.status).reason, last.error.position) == ("NO_GRANT", "1")
+
+
 async def test_a_fault_ends_the_stream_with_its_reason():
     """Over REST the status was sent long before."""
     fault = Fault(Kind.NOT_FOUND, "GONE", vi="Không còn.", en="It is gone.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from chassis.errors import Fault, Kind
-from services.records.usecases.grouping import Grouped
+from chassis.grouping import Grouped
 
 
 async def test_questions_that_come_while_one_is_under_way_share_the_next_group():

@@ -1,11 +1,15 @@
 """Answers many small questions by few transactions: those that come while one is under way go together into the next.
 
-A lone question waits for nobody; a group holds at most `most`. A group that fails is asked again one by one, so that a
-bad question fails nobody else. Refuses to grow without bound: who comes when too many wait is told to try again.
+A lone question waits for nobody; a group weighs at most `most`, or is a single question. A group that fails is asked
+again one by one, so that a bad question fails nobody else. Refuses to grow without bound: who comes when too many wait
+is told to try again. A group is worked on in the context of its first question, in whose trace it is seen.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -13,6 +17,16 @@ from chassis.errors import Fault, Kind
 
 AskedT = TypeVar("AskedT")
 AnswerT = TypeVar("AnswerT")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked(Generic[AskedT, AnswerT]):
+    """A question that waits for its answer."""
+
+    question: AskedT
+    weight: int
+    future: asyncio.Future[AnswerT]
+    context: Context
 
 
 class Grouped(Generic[AskedT, AnswerT]):
@@ -25,12 +39,14 @@ class Grouped(Generic[AskedT, AnswerT]):
         lanes: int = 2,
         most: int = 256,
         bound: int = 4096,
+        weigh: Callable[[AskedT], int] = lambda _: 1,
     ) -> None:
         self._work = work
         self._lanes = lanes  # groups under way at once
         self._most = most
         self._bound = bound  # questions that may wait
-        self._waiting: list[tuple[AskedT, asyncio.Future[AnswerT]]] = []
+        self._weigh = weigh
+        self._waiting: deque[_Asked[AskedT, AnswerT]] = deque()
         self._busy = 0  # lanes under way
         self._tasks: set[asyncio.Task[None]] = set()  # held, lest the loop forget them
 
@@ -39,7 +55,7 @@ class Grouped(Generic[AskedT, AnswerT]):
         if len(self._waiting) >= self._bound:
             raise _busy()
         future: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
-        self._waiting.append((question, future))
+        self._waiting.append(_Asked(question, self._weigh(question), future, copy_context()))
         if self._busy < self._lanes:
             self._busy += 1
             task = asyncio.create_task(self._drain())
@@ -50,36 +66,44 @@ class Grouped(Generic[AskedT, AnswerT]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                await self._answer(group)
+                group = self._next()
+                await asyncio.create_task(self._answer(group), context=group[0].context)
         finally:
             # In the same step as the last look at what waits: whoever asks after it finds the lane free.
             self._busy -= 1
 
-    async def _answer(self, group: list[tuple[AskedT, asyncio.Future[AnswerT]]]) -> None:
+    def _next(self) -> list[_Asked[AskedT, AnswerT]]:
+        group = [self._waiting.popleft()]
+        weight = group[0].weight
+        while self._waiting and weight + self._waiting[0].weight <= self._most:
+            weight += self._waiting[0].weight
+            group.append(self._waiting.popleft())
+        return group
+
+    async def _answer(self, group: list[_Asked[AskedT, AnswerT]]) -> None:
         try:
-            answers = await self._work([question for question, _ in group])
+            answers = await self._work([asked.question for asked in group])
         except Exception as error:  # noqa: BLE001 (whatever went wrong is each asker's to handle)
             away = isinstance(error, Fault) and error.kind is Kind.UNAVAILABLE
             if len(group) > 1 and not away:
                 # One question may be what failed: nobody else's answer hangs on it.
                 for one in group:
-                    await self._answer([one])
+                    await asyncio.create_task(self._answer([one]), context=one.context)
                 return
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error)
+            for asked in group:
+                if not asked.future.done():
+                    asked.future.set_exception(error)
         else:
-            for (_, future), answer in zip(group, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            for asked, answer in zip(group, answers, strict=True):
+                if not asked.future.done():
+                    asked.future.set_result(answer)
 
 
 def _busy() -> Fault:
     return Fault(
         Kind.UNAVAILABLE,
         "DATABASE_BUSY",
-        vi="Quá nhiều yêu cầu tra cứu đang chờ. Vui lòng thử lại sau giây lát.",
-        en="Too many look-ups are waiting. Please try again shortly.",
+        vi="Quá nhiều yêu cầu đang chờ. Vui lòng thử lại sau giây lát.",
+        en="Too many requests are waiting. Please try again shortly.",
         retry_after=timedelta(milliseconds=500),
     )
