@@ -43,7 +43,7 @@ generate: $(SETUP) ## generate gen/ from protos/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/generate
 lock: ## resolve the dependencies anew (needs uv)
 	@scripts/lock
-bench: $(SETUP) ## measure, each figure beside its floor; ARGS="push lookup"
+bench: $(SETUP) ## measure, each figure beside its floor; ARGS="push calls"
 	@$(BIN)/python -m benchmarks $(ARGS)
 clean: ## remove the virtual environment and caches; data in .iocedu stays
 	@rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

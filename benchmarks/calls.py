@@ -24,7 +24,8 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("commune", ("level", "grade")),
 )
 WIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("", ("level", "grade", "sex", "ethnic_group")),
+    ("", ("level", "sex", "ethnic_group")),
+    ("commune", ("ethnic_group",)),
     ("commune", ("level", "grade", "sex")),
 )
 

@@ -127,8 +127,9 @@ async def _register(fleet: Fleet, codes: Sequence[str]) -> None:
     headers = {"authorization": f"Bearer {fleet.issuer.mint('admin')}"}
     async with httpx.AsyncClient(base_url=f"http://{fleet.gateway}", headers=headers, timeout=60) as http:
         (await http.post("/v1/units:import", json={"units": units})).raise_for_status()
-        for subject, role in ((VENDOR, "integrator"), (DIRECTOR, "director")):
-            grant = {"subject": subject, "role": role, "unit": PROVINCE}
+        officers = [(f"officer-{commune}", "officer", commune) for commune in communes]
+        for subject, role, where in ((VENDOR, "integrator", PROVINCE), (DIRECTOR, "director", PROVINCE), *officers):
+            grant = {"subject": subject, "role": role, "unit": where}
             (await http.post("/v1/grants", json=grant)).raise_for_status()
 
 

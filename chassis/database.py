@@ -199,7 +199,7 @@ def _fault_of(error: BaseException | None) -> Fault | None:
         return _busy()
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
-            return _gone()
+            return gone()
         cause = error.orig.__cause__ if error.orig is not None else None
         return _fault_of(cause)
     state = getattr(error, "sqlstate", None)
@@ -208,13 +208,14 @@ def _fault_of(error: BaseException | None) -> Fault | None:
     if state in _BUSY_STATES:
         return _busy()
     if state in _GONE_STATES or isinstance(error, asyncpg.PostgresConnectionError):
-        return _gone()
+        return gone()
     if isinstance(error, asyncpg.InterfaceError) and "closed" in str(error):
-        return _gone()
+        return gone()
     return None
 
 
-def _gone() -> Fault:
+def gone() -> Fault:
+    """What a caller hears whose database is away."""
     return Fault(
         Kind.UNAVAILABLE,
         "DATABASE_UNAVAILABLE",

@@ -2,7 +2,8 @@
 
 Followers see commits of this process at once and those of other replicas by polling.
 One poller a process asks for the newest position, and only while somebody follows; each follower then reads what it may
-see for itself. Refuses nothing and forgets nothing: whoever resumes after a position gets all that lies behind it.
+see for itself. Forgets nothing: whoever resumes after a position gets all that lies behind it. Refuses to let anyone
+wait in good faith for what cannot be read: followers of a database that stays away get its fault.
 """
 
 import asyncio
@@ -13,11 +14,13 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.bell import Bell
 from chassis.database import Database
 from chassis.errors import Fault
 from chassis.workers import Worker
 
 POLL_SECONDS = 0.5
+LOOK_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -55,14 +58,21 @@ async def newest_position(connection: AsyncConnection) -> int:
 class Tail:
     """The end of one service's positions. Hand `worker` to the server; call `wake` after each commit that moved it."""
 
-    def __init__(self, name: str, newest: Callable[[], Awaitable[int]], *, poll_seconds: float = POLL_SECONDS) -> None:
-        self.newest = newest  # Reads the newest committed position.
+    def __init__(
+        self,
+        name: str,
+        newest: Callable[[], Awaitable[int]],
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        bell: Bell | None = None,
+    ) -> None:
+        self._newest = newest
         self.worker = Worker(f"tail-{name}", self._run)
         self._poll_seconds = poll_seconds
         self._position = -1
         self._followers = 0
         self._asked = asyncio.Event()
-        self._moved = asyncio.Event()
+        self._bell = bell or Bell()
 
     @classmethod
     def of(cls, name: str, database: Database) -> "Tail":
@@ -78,13 +88,21 @@ class Tail:
         """Look at once: something was committed in this process."""
         self._asked.set()
 
+    async def start(self, after: int) -> int:
+        """Where a reader begins: after the position it names, else after the newest. Raises what the database does.
+
+        Asked even where the position is named, so that a stream opens only over a database that answers.
+        """
+        newest = await self._newest()
+        return after or newest
+
     async def beyond(self, position: int) -> int:
-        """Wait until the newest position lies beyond `position`; returns it."""
+        """Wait until the newest position lies beyond `position`; returns it. Raises once the database stays away."""
         self._followers += 1
         self.wake()
         try:
             while self._position <= position:
-                await self._moved.wait()
+                await self._bell.next.heard()
             return self._position
         finally:
             self._followers -= 1
@@ -116,11 +134,13 @@ class Tail:
 
     async def _look(self) -> None:
         try:
-            position = await self.newest()
-        except Fault as fault:  # The database is away: followers wait as long.
-            log.warning("positions not read", action="tail.failed", reason=fault.reason)
+            async with asyncio.timeout(LOOK_SECONDS):
+                position = await self._newest()
+        except (Fault, TimeoutError) as error:
+            log.warning("positions not read", action="tail.failed", reason=self._bell.missed(error))
             return
         if position > self._position:
             self._position = position
-            self._moved.set()
-            self._moved = asyncio.Event()
+            self._bell.ring()
+        else:
+            self._bell.quiet()

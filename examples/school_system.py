@@ -162,7 +162,7 @@ def main() -> int:
     print(f"{outcome.accepted} accepted, {outcome.unchanged} unchanged, {outcome.stale} stale, ", end="")
     print(f"{outcome.rejected} rejected, {outcome.held} held")
     for problem in outcome.problems:
-        print(f"  row {problem.index + 1} ({problem.key}) {problem.reason} {problem.field}: {problem.message}")
+        print(f"  {problem.key} {problem.reason} {problem.field}: {problem.message}")
     return 1 if outcome.rejected or outcome.held else 0
 
 

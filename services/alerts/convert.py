@@ -9,7 +9,7 @@ from iocedu.reporting.v1 import reporting_pb2
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.bus import Event
-from services.alerts.domain import CLASS_SIZE, CONNECTION, Alert, Change, Fact, Rule, Severity, State
+from services.alerts.domain import CLASS_SIZE, CONNECTION, Alert, Change, Count, Fact, Rule, State, Step
 
 UnitName = Callable[[int], str]
 MOST_CHANGES = 1000
@@ -80,57 +80,65 @@ def rule_message(rule: Rule) -> alerts_pb2.Rule:
 
 def alert_message(alert: Alert, unit_name: UnitName) -> alerts_pb2.Alert:
     """An alert as the contract shows it, with its unit's name of today."""
-    message = alerts_pb2.Alert(
-        alert_id=alert.alert_id,
-        rule=alert.rule,
-        unit_id=alert.unit_id,
-        unit_name=unit_name(alert.unit_id),
-        subject=alert.subject,
-        severity=alerts_pb2.Severity.ValueType(alert.severity),
-        state=alerts_pb2.AlertState.ValueType(alert.state),
-        title_vi=alert.title_vi,
-        title_en=alert.title_en,
-        body_vi=alert.body_vi,
-        body_en=alert.body_en,
-        facts=alert.facts,
-        acknowledged_by=alert.acknowledged_by,
-        note=alert.note,
-        etag=alert.etag,
-        position=alert.position,
-    )
+    message = alerts_pb2.Alert()
+    _fill(message, alert, unit_name)
+    return message
+
+
+def alerts_changed(changes: Iterable[Change], unit_name: UnitName) -> Iterator[tuple[bytes, int]]:
+    """Payloads of `alerts-changed`, each with how many changes it holds: at most 1,000, and about 256 kB.
+
+    Each change is written once and alone: messages of one repeated field are joined by joining their bytes.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    for change in changes:
+        event = alerts_pb2.AlertsChanged()
+        added = event.changes.add(
+            transition=alerts_pb2.AlertTransition.ValueType(change.transition),
+            audience_roles=change.alert.audience_roles,
+        )
+        _fill(added.alert, change.alert, unit_name)
+        piece = event.SerializeToString()
+        if pieces and (len(pieces) == MOST_CHANGES or size + len(piece) > MOST_BYTES):
+            yield b"".join(pieces), len(pieces)
+            pieces, size = [], 0
+        pieces.append(piece)
+        size += len(piece)
+    if pieces:
+        yield b"".join(pieces), len(pieces)
+
+
+def _fill(message: alerts_pb2.Alert, alert: Alert, unit_name: UnitName) -> None:
+    message.alert_id = alert.alert_id
+    message.rule = alert.rule
+    message.rule_version = alert.rule_version
+    message.unit_id = alert.unit_id
+    message.unit_name = unit_name(alert.unit_id)
+    message.subject = alert.subject
+    message.severity = alerts_pb2.Severity.ValueType(alert.severity)
+    message.state = alerts_pb2.AlertState.ValueType(alert.state)
+    message.title_vi, message.title_en = alert.title_vi, alert.title_en
+    message.body_vi, message.body_en = alert.body_vi, alert.body_en
+    message.facts.update(alert.facts)
+    message.acknowledged_by, message.note = alert.acknowledged_by, alert.note
+    message.etag = alert.etag
+    message.position = alert.position
+    message.history.extend(map(_step_message, alert.history))
     message.create_time.FromDatetime(alert.create_time)
     if alert.acknowledge_time is not None:
         message.acknowledge_time.FromDatetime(alert.acknowledge_time)
     if alert.resolve_time is not None:
         message.resolve_time.FromDatetime(alert.resolve_time)
-    return message
 
 
-def alerts_changed(changes: Iterable[Change], unit_name: UnitName) -> Iterator[tuple[bytes, int]]:
-    """Payloads of `alerts-changed`, each with how many changes it holds: at most 1,000, and about 256 kB."""
-    event, size = alerts_pb2.AlertsChanged(), 0
-    for change in changes:
-        message = alerts_pb2.AlertChange(
-            transition=alerts_pb2.AlertTransition.ValueType(change.transition),
-            alert=alert_message(change.alert, unit_name),
-            audience_roles=change.alert.audience_roles,
-        )
-        length = message.ByteSize() + 4
-        if event.changes and (len(event.changes) == MOST_CHANGES or size + length > MOST_BYTES):
-            yield event.SerializeToString(), len(event.changes)
-            event, size = alerts_pb2.AlertsChanged(), 0
-        event.changes.append(message)
-        size += length
-    if event.changes:
-        yield event.SerializeToString(), len(event.changes)
-
-
-def count_message(state: State, severity: Severity, count: int) -> alerts_pb2.AlertCount:
-    """How many alerts there are of a state and severity."""
+def count_message(count: Count) -> alerts_pb2.AlertCount:
+    """How many alerts there are of a state and severity, of a unit where they are broken down."""
     return alerts_pb2.AlertCount(
-        state=alerts_pb2.AlertState.ValueType(state),
-        severity=alerts_pb2.Severity.ValueType(severity),
-        count=count,
+        state=alerts_pb2.AlertState.ValueType(count.state),
+        severity=alerts_pb2.Severity.ValueType(count.severity),
+        count=count.count,
+        unit_id=count.unit_id,
     )
 
 
@@ -142,3 +150,15 @@ def states(numbers: Sequence[int]) -> frozenset[State]:
 
 def _instant(timestamp: Timestamp) -> datetime:
     return timestamp.ToDatetime(tzinfo=UTC)
+
+
+def _step_message(step: Step) -> alerts_pb2.AlertStep:
+    message = alerts_pb2.AlertStep(
+        transition=alerts_pb2.AlertTransition.ValueType(step.transition),
+        by=step.by,
+        note=step.note,
+        reason=alerts_pb2.ChangeReason.ValueType(step.reason),
+        rule_version=step.rule_version,
+    )
+    message.time.FromDatetime(step.time)
+    return message

@@ -1,10 +1,11 @@
 """Facts, rules and the life of an alert as plain values. It decides what happens; writing it down is others' work."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import IntEnum
+from functools import lru_cache
 
 Scalar = str | int | bool
 
@@ -53,6 +54,16 @@ class Transition(IntEnum):
     RAISED = 1
     ACKNOWLEDGED = 2
     RESOLVED = 3
+    CARRIED_OVER = 4
+
+
+class Reason(IntEnum):
+    """Why an alert changed; numbers as in the contract."""
+
+    NONE = 0
+    FACTS_CHANGED = 1
+    RULE_WITHDRAWN = 2
+    RULE_CHANGED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,18 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened to an alert after it was raised, and the version of the rule it stood on from then."""
+
+    transition: Transition
+    time: datetime
+    rule_version: int
+    by: str = ""
+    note: str = ""
+    reason: Reason = Reason.NONE
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """An alert. Its id is the position of its raising; `revision` rises with each change."""
 
@@ -135,6 +158,7 @@ class Alert:
     acknowledged_by: str = ""
     note: str = ""
     resolve_time: datetime | None = None
+    history: tuple[Step, ...] = ()
 
     @property
     def etag(self) -> str:
@@ -143,19 +167,34 @@ class Alert:
 
     def acknowledged(self, by: str, *, note: str, now: datetime, position: int) -> "Alert":
         """The alert taken in hand; whoever takes it last has it."""
-        return replace(
-            self,
-            state=State.ACKNOWLEDGED,
-            acknowledged_by=by,
-            note=note,
-            acknowledge_time=now,
-            revision=self.revision + 1,
-            position=position,
-        )
+        step = Step(Transition.ACKNOWLEDGED, now, self.rule_version, by=by, note=note)
+        taken = replace(self, state=State.ACKNOWLEDGED, acknowledged_by=by, note=note, acknowledge_time=now)
+        return taken.stepped(step, position=position)
 
-    def resolved(self, now: datetime, *, position: int) -> "Alert":
-        """The alert once its condition no longer holds."""
-        return replace(self, state=State.RESOLVED, resolve_time=now, revision=self.revision + 1, position=position)
+    def resolved(self, now: datetime, *, position: int, reason: Reason) -> "Alert":
+        """The alert once its condition no longer holds, or nobody asks for it any more."""
+        step = Step(Transition.RESOLVED, now, self.rule_version, reason=reason)
+        return replace(self, state=State.RESOLVED, resolve_time=now).stepped(step, position=position)
+
+    def carried_over(self, raised: "Alert") -> "Alert":
+        """The alert on the version of its rule in force, as `raised` by that now; whoever took it still has it."""
+        step = Step(Transition.CARRIED_OVER, raised.create_time, raised.rule_version, reason=Reason.RULE_CHANGED)
+        kept = (
+            "alert_id",
+            "state",
+            "create_time",
+            "revision",
+            "acknowledge_time",
+            "acknowledged_by",
+            "note",
+            "history",
+        )
+        renewed = replace(raised, **{name: getattr(self, name) for name in kept})
+        return renewed.stepped(step, position=raised.position)
+
+    def stepped(self, step: Step, *, position: int) -> "Alert":
+        """The alert with one more step in its history."""
+        return replace(self, history=(*self.history, step), revision=self.revision + 1, position=position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +203,16 @@ class Change:
 
     transition: Transition
     alert: Alert
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Count:
+    """How many alerts of a state and severity a unit has; unit 0 stands for all that were asked about."""
+
+    unit_id: int
+    state: State
+    severity: Severity
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +225,15 @@ class AlertFilter:
     rule: str = ""
 
 
+def summed(counts: Iterable[Count], place: Callable[[int], int]) -> list[Count]:
+    """Counts added up by where `place` puts their unit, in order."""
+    sums: dict[tuple[int, State, Severity], int] = {}
+    for one in counts:
+        key = place(one.unit_id), one.state, one.severity
+        sums[key] = sums.get(key, 0) + one.count
+    return sorted(Count(*key, count) for key, count in sums.items())
+
+
 def newest(facts: Iterable[Fact]) -> list[Fact]:
     """One fact per key, the one with the highest version, in the order in which facts are locked."""
     kept: dict[tuple[int, str, str], Fact] = {}
@@ -186,15 +244,18 @@ def newest(facts: Iterable[Fact]) -> list[Fact]:
     return [kept[key] for key in sorted(kept)]
 
 
-def judge(*, holds: bool, is_open: bool, quiet: bool) -> Transition | None:
+def judge(*, holds: bool, is_open: bool, quiet: bool, outdated: bool) -> Transition | None:
     """What a look at a fact does: raise what is not open yet, resolve what no longer holds.
 
-    A quiet look (history) raises nothing; it still resolves, since an alert that no longer holds would be a lie.
+    A quiet look (history) raises nothing; it still resolves, since an alert that no longer holds would be a lie. What
+    still holds is carried over from an outdated version of its rule.
     """
     if holds and not is_open and not quiet:
         return Transition.RAISED
     if is_open and not holds:
         return Transition.RESOLVED
+    if is_open and outdated:
+        return Transition.CARRIED_OVER
     return None
 
 
@@ -225,7 +286,10 @@ def raise_alert(
 
 def render(text: str, values: Mapping[str, str]) -> str:
     """Fill the `{placeholders}` of a text; one without a value stays as it is, so that the defect is seen."""
-    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
+    literal, *pieces = _pieces(text)
+    return literal + "".join(
+        [values.get(name, f"{{{name}}}") + after for name, after in zip(pieces[::2], pieces[1::2], strict=True)]
+    )
 
 
 def unknown_placeholders(text: str, fact_kind: str) -> list[str]:
@@ -237,3 +301,9 @@ def _plain(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+@lru_cache(maxsize=1024)  # Texts are those of rules, and one rule's are filled for thousands of facts.
+def _pieces(text: str) -> tuple[str, ...]:
+    """Literal, name, literal, name, …, literal."""
+    return tuple(_PLACEHOLDER.split(text))

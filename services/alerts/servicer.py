@@ -15,7 +15,7 @@ from chassis.streams import envelope
 from chassis.tail import Tail
 from services.alerts import store, usecases
 from services.alerts.convert import UnitName, alert_message, count_message, rule_message, states
-from services.alerts.domain import AlertFilter
+from services.alerts.domain import AlertFilter, summed
 
 WATCH_PAGE = 500
 
@@ -67,12 +67,12 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
     async def CountAlerts(
         self, request: alerts_pb2.CountAlertsRequest, _context: Any
     ) -> alerts_pb2.CountAlertsResponse:
-        """Count alerts below a unit by state and severity."""
+        """Count alerts below a unit by state and severity, and by the units of a kind below it where that is asked."""
+        below = self._subtree(request.unit)()
         async with self._database.connection() as connection:
-            counts = await store.count_alerts(connection, self._subtree(request.unit)())
-        return alerts_pb2.CountAlertsResponse(
-            counts=(count_message(state, severity, count) for (state, severity), count in counts.items())
-        )
+            counts = await store.count_alerts(connection, below)
+        place = self._place(request.breakdown, below) if request.breakdown else lambda _unit_id: 0
+        return alerts_pb2.CountAlertsResponse(counts=map(count_message, summed(counts, place)))
 
     async def AcknowledgeAlert(
         self, request: alerts_pb2.AcknowledgeAlertRequest, _context: Any
@@ -98,7 +98,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
     ) -> AsyncIterator[alerts_pb2.WatchAlertsResponse]:
         """Stream alerts below a unit as they change; which units lie below is asked anew for each page."""
         subtree = self._subtree(request.unit)
-        after = request.after or await self._tail.newest()
+        after = await self._tail.start(request.after)
 
         async def page(position: int) -> list[tuple[int, alerts_pb2.Alert]]:
             async with self._database.connection() as connection:
@@ -115,3 +115,16 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
         if unit_id is None:
             raise unknown_unit(ref)
         return lambda: self._scopes.tree.subtree(unit_id, self._clock.today())
+
+    def _place(self, kind: str, below: frozenset[int]) -> Callable[[int], int]:
+        """Gives the nearest unit of a kind, among those below, that a unit is or lies under; 0 where there is none."""
+        tree, today = self._scopes.tree, self._clock.today()
+
+        def place(unit_id: int) -> int:
+            for one in (unit_id, *tree.ancestors(unit_id, today)):
+                unit = tree.unit(one)
+                if unit is not None and unit.kind == kind and one in below:
+                    return one
+            return 0
+
+        return place

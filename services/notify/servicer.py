@@ -80,7 +80,7 @@ class InboxServicer(notify_pb2_grpc.InboxServiceServicer):
     ) -> AsyncIterator[notify_pb2.WatchInboxResponse]:
         """Stream the caller's notices as they come and change."""
         subject = caller().subject
-        after = request.after or await self._tail.newest()
+        after = await self._tail.start(request.after)
 
         async def page(position: int) -> list[tuple[int, notify_pb2.Notice]]:
             async with self._database.connection() as connection:

@@ -5,6 +5,6 @@ of indicators, the rules of counting and the dated limits of class size.
 Publishes `figures-changed`.
 Listens to `records-changed` (records) and `connections-changed` (sync).
 Calls records' change feed, only to rebuild its projections.
-Refuses unknown indicators, dimensions and breakdowns, questions of too many cells, and to show small cells where a
-sensitive dimension is crossed.
+Refuses unknown indicators, dimensions and breakdowns, questions of too many cells, and to tell small counts of a
+sensitive dimension, be it by one answer or by all of them together.
 """

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,7 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
     ) -> AsyncIterator[reporting_pb2.WatchIndicatorsResponse]:
         """All figures of a unit, then those that change; resumes after a position without a gap."""
         question = Question(unit=request.unit, indicators=tuple(request.indicators), school_year=request.school_year)
+        await self.pulse.check()
         updates = self._updates(question, position=request.position)
         async for response in envelope(reporting_pb2.WatchIndicatorsResponse, updates, position=request.position):
             yield response
@@ -74,8 +76,10 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
     async def _updates(
         self, question: Question, *, position: str
     ) -> AsyncIterator[tuple[str, reporting_pb2.IndicatorsUpdate]]:
-        async for update in self.pulse.watch(question, position=position):
-            yield update.position, _update(update.position, update.answer)
+        # Closed with the stream, so that a reader who left is no longer counted among the watchers.
+        async with aclosing(self.pulse.watch(question, position=position)) as updates:
+            async for update in updates:
+                yield update.position, _update(update.position, update.answer)
 
 
 def _update(position: str, answer: Answer) -> reporting_pb2.IndicatorsUpdate:

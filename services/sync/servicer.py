@@ -1,15 +1,16 @@
 """gRPC in: batches, streams and documents to the intake; questions to the store."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final
 
 from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from chassis.access import unknown_unit
-from chassis.errors import Fault, FieldViolation, Kind
 from chassis.paging import page_cursor, page_size, page_token
+from chassis.request import current_request
 from chassis.streams import envelope
 from services.sync import store
 from services.sync.convert import answers
@@ -18,9 +19,11 @@ from services.sync.domain import documents
 from services.sync.domain.batches import Origin
 from services.sync.domain.connections import KINDS, State, window
 from services.sync.domain.masking import masked
-from services.sync.usecases import streams
+from services.sync.usecases import refusals, streams
+from services.sync.usecases.batches import push_rows
 from services.sync.usecases.documents import Limits, push_document
-from services.sync.usecases.intake import Intake, push_rows, unit_name
+from services.sync.usecases.intake import Intake
+from services.sync.usecases.settling import unit_name
 
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 MOST_BATCH_ID: Final = 100
@@ -42,7 +45,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         request.ClearField("unit")
         content = request.SerializeToString(deterministic=True)
         outcome = await push_rows(self._intake, origin, batch.batch_id, rows=request.rows, content=content)
-        return sync_pb2.PushRowsResponse(outcome=outcome)
+        return sync_pb2.PushRowsResponse(outcome=answers.localized(outcome, _language()))
 
     async def StreamRows(
         self, request_iterator: AsyncIterator[sync_pb2.StreamRowsRequest], _context: Any
@@ -50,11 +53,11 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         """Take batches as a stream and acknowledge each."""
         first = await anext(request_iterator)
         if first.WhichOneof("event") != "open":
-            raise _out_of_turn()
+            raise refusals.out_of_turn()
         opened = first.open
         origin = self._origin(opened.unit, opened.source, backfill=opened.backfill)
         acks = streams.acknowledge(self._intake, origin, _batches(request_iterator))
-        async for response in envelope(sync_pb2.StreamRowsResponse, acks, position=""):
+        async for response in envelope(sync_pb2.StreamRowsResponse, _localized(acks, _language()), position=""):
             yield response
 
     async def PushDocument(
@@ -65,10 +68,10 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         batch, profile = first.batch, first.profile or DEFAULT
         _check_batch(batch)
         if profile not in self._intake.profiles:
-            raise _unknown_profile(profile, sorted(self._intake.profiles))
+            raise refusals.unknown_profile(profile, sorted(self._intake.profiles))
         kind = documents.kind_of(first.content.content_type)
         if not kind:
-            raise _unsupported(first.content.content_type)
+            raise refusals.unsupported(first.content.content_type)
         origin = self._origin(first.unit, batch.source, backfill=batch.backfill, profile=profile)
         batch_id, outcome = await push_document(
             self._intake,
@@ -78,7 +81,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             parts=_parts(first, request_iterator),
             limits=self._limits,
         )
-        return sync_pb2.PushDocumentResponse(batch_id=batch_id, outcome=outcome)
+        return sync_pb2.PushDocumentResponse(batch_id=batch_id, outcome=answers.localized(outcome, _language()))
 
     async def GetBatch(self, request: sync_pb2.GetBatchRequest, _context: Any) -> sync_pb2.GetBatchResponse:
         """Get what became of a batch."""
@@ -86,13 +89,13 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         async with self._intake.database.connection() as reads:
             found = await store.batches_by_id(reads, unit_id, request.batch_id, request.source)
         if not found:
-            raise _unknown_batch(request.batch_id)
+            raise refusals.unknown_batch(request.batch_id)
         if len(found) > 1:
-            raise _several_sources(sorted(one.key.source for one in found))
+            raise refusals.several_sources(sorted(one.key.source for one in found))
         (stored,) = found
         return sync_pb2.GetBatchResponse(
             batch=sync_pb2.Batch(batch_id=stored.key.batch_id, source=stored.key.source, backfill=stored.backfill),
-            outcome=sync_pb2.Outcome.FromString(stored.outcome),
+            outcome=answers.localized(sync_pb2.Outcome.FromString(stored.outcome), _language()),
             create_time=answers.timestamp(stored.create_time),
         )
 
@@ -111,10 +114,11 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
                 most=size,
                 most_bytes=MOST_PAGE_BYTES,
             )
+        language = _language()
         response, filled = sync_pb2.ListQuarantinedRowsResponse(), 0
         for row in rows:
-            content = masked(row["content"], self._intake.profiles[row["profile"]].shown)
-            response.rows.append(answers.quarantined_row(row, content=content))
+            content = masked(row["content"], self._intake.profiles[row["profile"]].shown).told(language)
+            response.rows.append(answers.quarantined_row(row, content=content, language=language))
             filled += response.rows[-1].ByteSize()
             if filled >= MOST_PAGE_BYTES:  # A masked row may be longer than the row.
                 break
@@ -156,10 +160,23 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         return unit_id
 
 
+async def _localized(acks: streams.Acks, language: str) -> AsyncGenerator[tuple[str, sync_pb2.StreamAck]]:
+    async with aclosing(acks) as given:
+        async for batch_id, ack in given:
+            outcome = answers.localized(ack.outcome, language)
+            yield batch_id, ack if outcome is ack.outcome else sync_pb2.StreamAck(batch_id=batch_id, outcome=outcome)
+
+
+def _language() -> str:
+    """What the caller reads."""
+    request = current_request()
+    return request.language if request else "vi"
+
+
 async def _batches(messages: AsyncIterator[sync_pb2.StreamRowsRequest]) -> AsyncIterator[sync_pb2.StreamBatch]:
     async for message in messages:
         if message.WhichOneof("event") != "batch":
-            raise _out_of_turn()
+            raise refusals.out_of_turn()
         yield message.batch
 
 
@@ -174,69 +191,14 @@ async def _parts(
 def _check_batch(batch: sync_pb2.Batch) -> None:
     """What names a document's batch comes from a query string, with words of our own for what is missing."""
     if not _SOURCE.fullmatch(batch.source):
-        raise _invalid(
+        raise refusals.invalid(
             "batch.source",
             vi="Thiếu mã nguồn hoặc mã không hợp lệ. Hãy thêm vào địa chỉ mã phần mềm gửi, ví dụ batch.source=vnedu.",
             en="The source is missing or malformed: add batch.source=<code> to the address, e.g. batch.source=vnedu.",
         )
     if len(batch.batch_id) > MOST_BATCH_ID:
-        raise _invalid(
+        raise refusals.invalid(
             "batch.batch_id",
             vi=f"Mã lô batch.batch_id dài quá {MOST_BATCH_ID} ký tự.",
             en=f"The batch id is longer than {MOST_BATCH_ID} characters.",
         )
-
-
-def _invalid(field: str, *, vi: str, en: str) -> Fault:
-    violation = FieldViolation(field, "INVALID_FIELD", vi, en)
-    return Fault(Kind.INVALID, "INVALID_FIELD", vi=vi, en=en, violations=[violation])
-
-
-def _several_sources(sources: list[str]) -> Fault:
-    told = ", ".join(sources)
-    return _invalid(
-        "source",
-        vi=f"Mã lô này có ở nhiều nguồn: {told}. Hãy ghi rõ `source`.",
-        en=f"More than one source used this batch id: {told}. Say which by `source`.",
-    )
-
-
-def _out_of_turn() -> Fault:
-    return Fault(
-        Kind.INVALID,
-        "OUT_OF_TURN",
-        vi="Luồng phải mở đầu bằng một thông điệp `open`, sau đó chỉ gồm các thông điệp `batch`.",
-        en="A stream begins with one `open` message and goes on with `batch` messages only.",
-    )
-
-
-def _unknown_profile(profile: str, known: list[str]) -> Fault:
-    told = ", ".join(known)
-    return Fault(
-        Kind.INVALID,
-        "UNKNOWN_PROFILE",
-        vi=f"Không có bộ tên trường “{profile}”. Hãy chọn một trong: {told}.",
-        en=f"There is no profile “{profile}”. Choose one of: {told}.",
-        metadata={"profile": profile},
-    )
-
-
-def _unsupported(content_type: str) -> Fault:
-    shown = content_type or "—"
-    return Fault(
-        Kind.INVALID,
-        "UNSUPPORTED_CONTENT_TYPE",
-        vi=f"Không đọc được kiểu nội dung “{shown}”. Hãy gửi application/json hoặc application/x-ndjson, mã UTF-8.",
-        en=f"The content type “{shown}” cannot be read. Send application/json or application/x-ndjson, in UTF-8.",
-        metadata={"content_type": content_type},
-    )
-
-
-def _unknown_batch(batch_id: str) -> Fault:
-    return Fault(
-        Kind.NOT_FOUND,
-        "UNKNOWN_BATCH",
-        vi=f"Đơn vị này không có lô “{batch_id}”. Hãy kiểm tra mã lô và đơn vị đã gửi.",
-        en=f"This unit has no batch “{batch_id}”. Check the id and the unit it was for.",
-        metadata={"batch_id": batch_id},
-    )

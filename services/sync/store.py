@@ -1,12 +1,12 @@
 """Sync's tables and every query on them."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import chassis_tables, copy_rows
@@ -44,6 +44,8 @@ quarantined_row = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("field", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
+    sa.Column("message_en", sa.Text, nullable=False),
+    sa.Column("metadata", JSONB, nullable=False),
     sa.Column("stored_version", sa.BigInteger, nullable=False),
     sa.Column("profile", sa.Text, nullable=False),
     sa.Column("content", sa.Text, nullable=False),
@@ -88,6 +90,15 @@ class Sent:
     accepted: int
     rejected: int
     live: bool  # Whether something was taken that is not history.
+
+    def after(self, earlier: "Sent") -> "Sent":
+        """Both together, this one being the later."""
+        return replace(
+            self,
+            accepted=earlier.accepted + self.accepted,
+            rejected=earlier.rejected + self.rejected,
+            live=earlier.live or self.live,
+        )
 
 
 async def batches(reads: AsyncConnection, keys: Sequence[BatchKey]) -> dict[BatchKey, StoredBatch]:
@@ -140,7 +151,7 @@ _ADD_BATCHES = sa.text(
 
 
 async def add_quarantined(writes: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Add rows to the quarantine, as tuples of `QUARANTINE_COLUMNS`."""
+    """Add rows to the quarantine, as tuples of `QUARANTINE_COLUMNS`; metadata as JSON text."""
     await copy_rows(writes, "quarantined_row", QUARANTINE_COLUMNS, rows)
 
 

@@ -16,10 +16,12 @@ from chassis.server import App, Check
 from services.sync import jobs
 from services.sync.clients import Records
 from services.sync.convert.profiles import load_profiles
+from services.sync.convert.rules import load_births
 from services.sync.servicer import SyncServicer
 from services.sync.settings import Settings
 from services.sync.usecases.documents import Limits
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.settling import Ledger
 
 SERVICE = "sync"
 MEGABYTE = 1_000_000
@@ -34,7 +36,9 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     channel = await clients.channel(settings.records_address, service_identity=identity)
     await resources.enter_async_context(channel)
     scopes = Scopes(bus)
-    intake = Intake(database, Records(channel), scopes, clock, load_profiles())
+    intake = Intake(
+        database, Ledger(database, scopes, clock), Records(channel), scopes, clock, load_profiles(), load_births()
+    )
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
     return App(
         servicers=[(add_SyncServiceServicer_to_server, SyncServicer(intake, limits=limits))],

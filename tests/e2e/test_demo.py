@@ -140,7 +140,7 @@ async def test_the_example_school_system_pushes_and_explains(loaded: World, tmp_
 
     assert code == 1, told
     assert "1 rejected" in told
-    assert "row 4" in told
+    assert "Dòng 4: MA_KHOI" in told
     assert "INVALID_FIELD" in told
 
 

@@ -21,6 +21,7 @@ from tests.support.waiting import poll_until
 YEAR = 2026
 PROVINCE, COMMUNE, OTHER_COMMUNE = "gso:48", "gso:20500", "gso:20695"
 SCHOOL, NEIGHBOUR, FAR = "moet:49506901", "moet:49506902", "moet:49510901"
+FAR_NAME = "Trường Tiểu học Thạnh Mỹ"
 HEAD, OFFICER, DIRECTOR, VENDOR, STRANGER = "hieu-truong", "can-bo", "giam-doc", "vnedu", "nguoi-la"
 PRIMARY_LIMIT = 35
 
@@ -41,7 +42,7 @@ def units() -> list[dict[str, Any]]:
         unit("commune", OTHER_COMMUNE, "Xã Thạnh Mỹ", PROVINCE),
         unit("school", SCHOOL, "Trường Tiểu học Ái Nghĩa", COMMUNE, labels=must),
         unit("school", NEIGHBOUR, "Trường Tiểu học Đại Hiệp", COMMUNE, labels=must),
-        unit("school", FAR, "Trường Tiểu học Thạnh Mỹ", OTHER_COMMUNE, labels=must),
+        unit("school", FAR, FAR_NAME, OTHER_COMMUNE, labels=must),
     ]
 
 

@@ -1,83 +1,72 @@
-// The latest alerts below the unit, newest first, as they come; whoever may can take one in hand.
+// The open alerts below the unit, newest first, as they come; whoever may can take one in hand.
 
 import { ask, unitPath } from "./api.js";
-import { h, icon, replace } from "./elements.js";
-import { ago, bilingual, instant } from "./format.js";
-import { follow } from "./stream.js";
+import { h, icon, renew, replace } from "./elements.js";
+import { followed } from "./followed.js";
+import { ago, bilingual, instant, number } from "./format.js";
 import { t } from "./texts.js";
 
-const SHOWN = 12;
+const SIZE = 12;
 const SEVERITY = { SEVERITY_CRITICAL: "critical", SEVERITY_WARNING: "warning", SEVERITY_INFO: "info" };
 const RESOLVED = "ALERT_STATE_RESOLVED";
-const RECOUNT_MS = 400;
+const TAKEN = "ALERT_STATE_ACKNOWLEDGED";
 
-export function alerts({ unit, onCounts, onState, onError }) {
+export function alerts({ unit, onCounts, onChange, onState, onError }) {
+  const badge = h("span", { class: "badge", hidden: true });
   const list = h("ol", { class: "feed" }, h("li", { class: "muted" }, t("loading")));
+  const more = h("button", { class: "quiet wide", hidden: true, onclick: () => feed.grow() }, t("more"));
   const element = h(
     "section",
     { class: "panel alerts", "aria-labelledby": "alerts-title" },
-    h("header", {}, h("h2", { id: "alerts-title" }, t("alerts"))),
+    h("header", {}, h("h2", { id: "alerts-title" }, t("alerts")), badge),
     list,
+    more,
   );
-  const found = new Map();
   const opened = new Set();
-  let recount;
-  let stopWatching = () => {};
 
-  async function load() {
-    try {
-      const page = await ask(unitPath(unit.id, "/alerts"), { query: { page_size: SHOWN } });
-      found.clear();
-      for (const alert of page.alerts ?? []) found.set(alert.alert_id, alert);
-      show();
-      await count();
-      watch();
-    } catch (error) {
-      onError(error, list, load);
-    }
-  }
+  const feed = followed({
+    path: unitPath(unit.id, "/alerts:watch"),
+    size: SIZE,
+    keyOf: (alert) => alert.alert_id,
+    async read(limit) {
+      const page = await ask(unitPath(unit.id, "/alerts"), { query: { page_size: limit } });
+      return { items: page.alerts ?? [], further: Boolean(page.next_page_token) };
+    },
+    show(newest, { limit, further }) {
+      const standing = newest.filter((one) => one.state !== RESOLVED);
+      const over = newest.filter((one) => one.state === RESOLVED);
+      const seen = [...standing, ...over].slice(0, limit);
+      more.hidden = !further && standing.length <= limit;
+      renew(list, seen.length ? seen.map(item) : h("li", { class: "empty" }, icon("check"), t("noAlerts")));
+    },
+    count,
+    onState,
+    onFailed: (error, again) => onError(error, list, again),
+  });
 
   async function count() {
     const { counts = [] } = await ask(unitPath(unit.id, "/alerts:count"));
-    const standing = counts.filter((one) => one.state !== RESOLVED);
-    const of = (severity) =>
-      standing.filter((one) => !severity || one.severity === severity).reduce((sum, one) => sum + Number(one.count), 0);
-    onCounts({ critical: of("SEVERITY_CRITICAL"), warning: of("SEVERITY_WARNING"), total: of("") });
-  }
-
-  function watch() {
-    const newest = [...found.values()].reduce(
-      (most, one) => (BigInt(one.position) > most ? BigInt(one.position) : most),
-      0n,
-    );
-    stopWatching();
-    stopWatching = follow(unitPath(unit.id, "/alerts:watch"), {
-      resume: "after",
-      position: newest ? String(newest) : "",
-      onState,
-      onItem(alert) {
-        found.set(alert.alert_id, alert);
-        show();
-        clearTimeout(recount);
-        recount = setTimeout(() => count().catch(() => {}), RECOUNT_MS);
-        return alert.position;
-      },
+    const open = counts.filter((one) => one.state !== RESOLVED);
+    const sum = (wanted) => open.filter(wanted).reduce((total, one) => total + Number(one.count), 0);
+    const of = (severity) => sum((one) => one.severity === severity);
+    const total = sum(() => true);
+    badge.hidden = total === 0;
+    replace(badge, t("open", { n: number(total) }));
+    onCounts({
+      critical: of("SEVERITY_CRITICAL"),
+      warning: of("SEVERITY_WARNING"),
+      info: of("SEVERITY_INFO"),
+      taken: sum((one) => one.state === TAKEN),
+      total,
     });
-  }
-
-  function show() {
-    const newest = [...found.values()].sort((a, b) => Number(BigInt(b.alert_id) - BigInt(a.alert_id)));
-    for (const extra of newest.slice(3 * SHOWN)) found.delete(extra.alert_id);
-    const standing = newest.filter((one) => one.state !== RESOLVED);
-    const gone = newest.filter((one) => one.state === RESOLVED);
-    const seen = [...standing, ...gone].slice(0, SHOWN);
-    replace(list, seen.length ? seen.map(item) : h("li", { class: "empty" }, icon("check"), t("noAlerts")));
+    await onChange();
   }
 
   function item(alert) {
     const severity = SEVERITY[alert.severity] ?? "info";
     const resolved = alert.state === RESOLVED;
-    const taken = alert.state === "ALERT_STATE_ACKNOWLEDGED";
+    const taken = alert.state === TAKEN;
+    const open = opened.has(alert.alert_id);
     return h(
       "li",
       { class: `entry ${severity}${resolved ? " over" : ""}`, "data-alert": alert.alert_id },
@@ -94,8 +83,9 @@ export function alerts({ unit, onCounts, onState, onError }) {
           "button",
           {
             class: "head plain",
-            "aria-expanded": String(opened.has(alert.alert_id)),
-            onclick: () => open(alert.alert_id),
+            "data-key": `${alert.alert_id}/head`,
+            "aria-expanded": String(open),
+            onclick: () => unfold(alert.alert_id),
           },
           bilingual(alert, "title"),
         ),
@@ -106,18 +96,23 @@ export function alerts({ unit, onCounts, onState, onError }) {
           " · ",
           h("time", { dateTime: alert.create_time, title: instant(alert.create_time) }, ago(alert.create_time)),
           taken ? ` · ${t("acknowledged")} ${alert.acknowledged_by ? t("by", { n: alert.acknowledged_by }) : ""}` : "",
-          resolved ? ` · ${t("resolved")}` : "",
+          resolved ? ` · ${t("resolved")}${because(alert)}` : "",
         ),
-        opened.has(alert.alert_id) ? h("div", { class: "letter" }, h("p", {}, bilingual(alert, "body"))) : "",
+        open ? h("div", { class: "letter" }, h("p", {}, bilingual(alert, "body")), past(alert)) : "",
       ),
-      resolved || taken ? "" : h("button", { onclick: (event) => take(alert, event.currentTarget) }, t("acknowledge")),
+      resolved || taken
+        ? ""
+        : h(
+            "button",
+            { "data-key": `${alert.alert_id}/take`, onclick: (event) => take(alert, event.currentTarget) },
+            t("acknowledge"),
+          ),
     );
   }
 
-  function open(id) {
+  function unfold(id) {
     if (!opened.delete(id)) opened.add(id);
-    show();
-    list.querySelector(`[data-alert="${id}"] .head`)?.focus();
+    feed.draw();
   }
 
   async function take(alert, button) {
@@ -127,21 +122,33 @@ export function alerts({ unit, onCounts, onState, onError }) {
         method: "POST",
         body: { etag: alert.etag },
       });
-      found.set(alert.alert_id, done.alert);
-      show();
-      await count();
+      feed.put(done.alert);
     } catch (error) {
       button.disabled = false;
       onError(error);
     }
   }
 
-  load();
-  return {
-    element,
-    stop: () => {
-      clearTimeout(recount);
-      stopWatching();
-    },
-  };
+  return { element, stop: feed.stop };
+}
+
+// Why it is over, where that is not simply that its condition no longer holds.
+function because(alert) {
+  const reason = alert.history?.at(-1)?.reason;
+  return reason && t(reason) ? ` (${t(reason)})` : "";
+}
+
+// What has happened to it so far, a line for each step.
+function past(alert) {
+  const steps = alert.history ?? [];
+  return steps.map((step) =>
+    h(
+      "p",
+      { class: "muted" },
+      `${instant(step.time)} · ${t(step.transition)}`,
+      step.by ? ` ${t("by", { n: step.by })}` : "",
+      step.reason && t(step.reason) ? ` (${t(step.reason)})` : "",
+      step.note ? `: ${step.note}` : "",
+    ),
+  );
 }

@@ -39,3 +39,15 @@ export function replace(element, ...children) {
   element.replaceChildren(...children.flat().filter(Boolean));
   return element;
 }
+
+// Replaces what a list holds; whoever stood on a part of it, known by a `data-key` of `entry/part`, stands there again.
+export function renew(element, ...children) {
+  const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const { scrollTop } = element;
+  replace(element, ...children);
+  element.scrollTop = scrollTop;
+  if (!key) return;
+  const [entry] = key.split("/");
+  const found = [key, `${entry}/`].map((one) => element.querySelector(`[data-key^="${CSS.escape(one)}"]`));
+  (found[0] ?? found[1])?.focus({ preventScroll: true });
+}

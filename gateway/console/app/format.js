@@ -24,9 +24,13 @@ export function instant(text) {
   }).format(new Date(text));
 }
 
-export function clock(text) {
+// The time of day, with the day where it is asked for or not today.
+export function clock(moment, { dated = false } = {}) {
+  if (!moment) return "";
+  const day = (value) => new Intl.DateTimeFormat("en-CA", { timeZone: ZONE }).format(value);
   const options = { timeZone: ZONE, hour: "2-digit", minute: "2-digit", second: "2-digit" };
-  return text ? new Intl.DateTimeFormat(locale(), options).format(new Date(text)) : "";
+  if (dated || day(new Date(moment)) !== day(new Date())) Object.assign(options, { day: "2-digit", month: "2-digit", year: "numeric" });
+  return new Intl.DateTimeFormat(locale(), options).format(new Date(moment));
 }
 
 export function ago(text) {

@@ -1,7 +1,7 @@
 // Pupils by grade and sex, as stacked bars.
 
 import { ask, unitPath } from "./api.js";
-import { draw, inks } from "./charts.js";
+import { drawing, inks } from "./charts.js";
 import { h, replace } from "./elements.js";
 import { shown } from "./figures.js";
 import { number } from "./format.js";
@@ -25,8 +25,8 @@ export function grades({ unit, onError }) {
     note,
     canvas,
   );
+  const chart = drawing(canvas, paint);
   let cells = [];
-  let chart;
   let stopped = false;
 
   async function load() {
@@ -38,13 +38,13 @@ export function grades({ unit, onError }) {
       cells = (found.figures ?? []).filter((one) => one.dimension_values?.[0]);
       replace(note, cells.length ? "" : h("p", { class: "muted" }, t("noData")));
       canvas.hidden = !cells.length;
-      if (cells.length) paint();
+      if (cells.length) chart.show();
     } catch (error) {
-      onError(error, note, load);
+      if (!stopped) onError(error, note, load);
     }
   }
 
-  function paint() {
+  function paint(on) {
     const ink = inks();
     const found = [...new Set(cells.map((one) => one.dimension_values[0]))].sort((a, b) => place(a) - place(b));
     const preschool = found.filter((grade) => Number(grade) > 12);
@@ -70,8 +70,7 @@ export function grades({ unit, onError }) {
       itemStyle: { color: ink[color] },
       barMaxWidth: 34,
     })).filter((one) => one.data.some(Boolean));
-    chart ??= draw(canvas, paint);
-    chart.setOption(
+    on.setOption(
       {
         animation: false,
         textStyle: { fontFamily: ink.font },
@@ -107,7 +106,7 @@ export function grades({ unit, onError }) {
 
   function stop() {
     stopped = true;
-    chart?.dispose();
+    chart.stop();
   }
 
   load();

@@ -1,28 +1,33 @@
 // Starts the page: sign-in, the bar above, and the panels of the unit shown.
 
 import { alerts } from "./alerts.js";
+import { barInside, barOutside } from "./bar.js";
 import { connection } from "./connection.js";
 import { h, icon, replace } from "./elements.js";
+import { tell } from "./failing.js";
 import { watchFigures } from "./figures.js";
 import { grades } from "./grades.js";
+import { watchHealth } from "./health.js";
 import { inbox } from "./inbox.js";
 import { overview } from "./overview.js";
 import { choose, chosen, own, unitOf } from "./place.js";
-import { expiry, signIn, signOut, takeFromAddress, token } from "./session.js";
-import { shade, toggleShade } from "./shade.js";
+import { expiry, signOut, takeFromAddress, token } from "./session.js";
+import { shade } from "./shade.js";
+import { signInForm } from "./signin.js";
 import { language, setLanguage, t } from "./texts.js";
 import { units } from "./units.js";
 
 const REFRESH_MS = 3000;
 const bar = document.getElementById("bar");
 const content = document.getElementById("content");
+const skip = document.getElementById("skip");
 let stop = () => {};
 let round = 0;
 
 function start() {
   shade();
   document.documentElement.lang = language();
-  document.getElementById("skip").textContent = t("skip");
+  skip.textContent = t("skip");
   const time = expiry();
   if (!token() || (time && time < new Date())) return askToSignIn(token() ? t("expired") : "");
   return show();
@@ -30,43 +35,39 @@ function start() {
 
 async function show() {
   const mine = ++round; // A slower answer for a unit left meanwhile is dropped.
-  stop();
+  const inside = content.contains(document.activeElement);
+  leavePanels();
   const light = connection();
   replace(content, h("p", { class: "waiting", role: "status" }, t("loading")));
   try {
     const account = await own();
     const reference = chosen() || account.homes[0]?.id;
-    if (!reference) {
-      replaceBar({ account, light });
-      return replace(content, h("div", { class: "card" }, h("h1", {}, t("noUnit")), h("p", {}, t("noUnitHint"))));
-    }
-    const unit = await unitOf(reference);
-    if (mine !== round) return undefined;
-    replaceBar({ account, light, unit });
-    panels({ unit, account, light });
+    const unit = reference ? await unitOf(reference) : undefined;
+    if (mine !== round) return;
+    showBar({ account, light, unit });
+    if (unit) panels({ unit, account, light });
+    else replace(content, h("div", { class: "card" }, h("h1", {}, t("noUnit")), h("p", {}, t("noUnitHint"))));
+    // Whoever came here by the keyboard goes on from the top of what was opened, not from the top of the page.
+    if (inside) content.focus();
   } catch (error) {
     if (mine === round) fail(error, content, show);
   }
-  return undefined;
 }
 
 function panels({ unit, account, light }) {
-  const shared = {
-    unit,
-    open: (id) => {
-      choose(id);
-      show();
-    },
-    onError: fail,
+  const shared = { unit, open: go, onError: fail };
+  const watched = (name) => {
+    const part = light.part(name);
+    return (state, seen, error) => (error?.status === 401 ? askToSignIn(t("expired")) : part(state, seen));
   };
   const top = overview();
   const below = units(shared);
   const byGrade = grades(shared);
-  const feed = alerts({ ...shared, onCounts: top.openAlerts, onState: light.part("alerts") });
-  const box = inbox({ onState: light.part("inbox"), onError: fail });
+  const feed = alerts({ ...shared, onCounts: top.openAlerts, onChange: below.alertsChanged, onState: watched("alerts") });
+  const box = inbox({ onState: watched("inbox"), onError: fail });
   let refresh;
   const stopFigures = watchFigures(unit.id, {
-    onState: light.part("figures"),
+    onState: watched("figures"),
     onChange(update) {
       top.figures(update);
       if (update.changed.length)
@@ -77,13 +78,18 @@ function panels({ unit, account, light }) {
         }, REFRESH_MS);
     },
   });
-  const back =
-    unit.parent && !account.homes.some((home) => home.id === unit.id)
-      ? h("button", { class: "quiet back", onclick: () => history.back() }, icon("back"), t("up"))
-      : "";
+  const stopHealth = watchHealth(watched("health"));
+  const above = unit.parent && !account.homes.some((home) => home.id === unit.id);
   replace(
     content,
-    h("div", { class: "title" }, back, h("h1", {}, unit.name), top.time),
+    light.notice,
+    h(
+      "div",
+      { class: "title" },
+      above ? h("button", { class: "quiet back", onclick: () => go(unit.parent) }, icon("back"), t("up")) : "",
+      h("h1", {}, unit.name),
+      top.time,
+    ),
     top.element,
     h(
       "div",
@@ -94,65 +100,36 @@ function panels({ unit, account, light }) {
   );
   stop = () => {
     clearTimeout(refresh);
-    for (const one of [below, byGrade, feed, box]) one.stop();
+    for (const one of [below, byGrade, feed, box, light]) one.stop();
     stopFigures();
+    stopHealth();
   };
 }
 
-function replaceBar({ account, light, unit }) {
-  const homes = account.homes.some((home) => home.id === unit?.id) || !unit ? account.homes : [...account.homes, unit];
-  const choice =
-    homes.length > 1
-      ? h(
-          "select",
-          {
-            class: "unit",
-            "aria-label": t("unit"),
-            onchange: (event) => {
-              choose(event.target.value);
-              show();
-            },
-          },
-          homes.map((home) => h("option", { value: home.id, selected: home.id === unit?.id }, home.name)),
-        )
-      : "";
-  replace(
-    bar,
-    h(
-      "a",
-      {
-        class: "brand",
-        href: "#",
-        onclick: (event) => {
-          event.preventDefault();
-          history.pushState(null, "", location.pathname);
-          show();
-        },
-      },
-      h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
-      h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, t("title"))),
-    ),
-    choice,
-    light.element,
-    h(
-      "div",
-      { class: "tools" },
-      h("a", { href: "/docs", class: "quiet docs" }, t("docs")),
-      h(
-        "button",
-        {
-          class: "quiet",
-          lang: language() === "en" ? "vi" : "en",
-          title: t("otherLanguageHint"),
-          onclick: switchLanguage,
-        },
-        t("otherLanguage"),
-      ),
-      h("button", { class: "quiet", "aria-label": t("theme"), title: t("theme"), onclick: toggleShade }, icon("moon")),
-      h("span", { class: "who", title: account.roles.join(", ") }, account.subject),
-      h("button", { class: "quiet", "aria-label": t("signOut"), title: t("signOut"), onclick: leave }, icon("out")),
-    ),
-  );
+function showBar({ account, light, unit }) {
+  barInside(bar, {
+    account,
+    light,
+    unit,
+    onUnit: go,
+    onHome() {
+      history.pushState(null, "", location.pathname);
+      show();
+    },
+    onLanguage: switchLanguage,
+    onLeave: () => askToSignIn(),
+  });
+}
+
+function go(id) {
+  choose(id);
+  scrollTo(0, 0);
+  show();
+}
+
+function leavePanels() {
+  stop();
+  stop = () => {};
 }
 
 function switchLanguage() {
@@ -160,85 +137,25 @@ function switchLanguage() {
   start();
 }
 
-function leave() {
-  signOut();
-  askToSignIn();
-}
-
 function askToSignIn(message = "") {
   round += 1;
-  stop();
-  stop = () => {};
+  leavePanels();
   signOut();
-  replace(
-    bar,
-    h(
-      "span",
-      { class: "brand" },
-      h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
-      h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, t("title"))),
-    ),
-    h(
-      "div",
-      { class: "tools" },
-      h("button", { class: "quiet", title: t("otherLanguageHint"), onclick: switchLanguage }, t("otherLanguage")),
-    ),
-  );
-  const field = h("textarea", {
-    id: "token",
-    rows: 4,
-    required: true,
-    spellcheck: false,
-    autocomplete: "off",
-    "aria-describedby": "token-hint",
-  });
-  replace(
-    content,
-    h(
-      "form",
-      {
-        class: "card",
-        onsubmit: (event) => {
-          event.preventDefault();
-          signIn(field.value);
-          start();
-        },
-      },
-      h("h1", {}, t("signIn")),
-      message ? h("p", { class: "notice warn", role: "alert" }, message) : "",
-      h("label", { htmlFor: "token" }, t("token")),
-      field,
-      h("p", { class: "muted", id: "token-hint" }, t("signInHint")),
-      h("button", { class: "primary" }, t("signIn")),
-    ),
-  );
-  field.focus();
+  barOutside(bar, { onLanguage: switchLanguage });
+  signInForm(content, { message, onSignedIn: start });
 }
 
-// Says what went wrong, where it did; without a place as a note that goes by itself.
 function fail(error, place, again) {
   if (error.name === "AbortError") return;
-  if (error.status === 401) {
-    askToSignIn(error.message);
-    return;
-  }
-  if (!error.reason) console.error(error);
-  const said = h(
-    "div",
-    { class: "notice warn", role: "alert" },
-    h("p", {}, error.reason ? error.message : t("failed")),
-    error.requestId ? h("p", { class: "muted" }, `${t("requestId")}: ${error.requestId}`) : "",
-    again ? h("button", { onclick: () => again() }, t("retry")) : "",
-  );
-  if (place) {
-    replace(place, said);
-    return;
-  }
-  const toast = h("div", { class: "toast" }, said);
-  document.body.append(toast);
-  setTimeout(() => toast.remove(), 6000);
+  if (error.status === 401) askToSignIn(error.message);
+  else tell(error, place, again);
 }
 
+// The address after the number sign says which unit is shown: a link to the content must not change it.
+skip.addEventListener("click", (event) => {
+  event.preventDefault();
+  content.focus();
+});
 takeFromAddress();
 window.addEventListener("popstate", () => token() && show());
 window.addEventListener("hashchange", () => {

@@ -1,11 +1,12 @@
 // The communes as shapes, shaded by a figure. The table beside it says the same in words.
 
-import { draw, inks } from "./charts.js";
+import { drawing, inks } from "./charts.js";
 import { h } from "./elements.js";
 import { number, percent } from "./format.js";
 import { t } from "./texts.js";
 
-const CHOICES = ["pupils", "schools_connected_share", "class_size_mean", "classes_oversize"];
+const CHOICES = ["pupils", "schools_connected_share", "open_alerts", "class_size_mean", "classes_oversize"];
+const WORSE = ["open_alerts", "classes_oversize"]; // The more, the worse: shaded as a warning, and whole numbers.
 const SHAPES = "/data/communes.geojson";
 // Far out at sea; drawn in a corner of its own, and said so.
 const ISLANDS = "Hoàng Sa";
@@ -16,7 +17,7 @@ export function communeMap({ name, open }) {
   const place = h("div", { class: "map", role: "img", "aria-label": t("mapOf", { name }) });
   const choice = h(
     "select",
-    { "aria-label": t("figure"), onchange: () => paint() },
+    { "aria-label": t("figure"), onchange: () => chart.show() },
     CHOICES.map((code) => h("option", { value: code }, t(code))),
   );
   const element = h(
@@ -26,8 +27,8 @@ export function communeMap({ name, open }) {
     place,
     h("p", { class: "muted" }, t("islands")),
   );
+  const chart = drawing(place, paint);
   let known = [];
-  let chart;
   let stopped = false;
 
   async function show(rows, codes) {
@@ -45,13 +46,14 @@ export function communeMap({ name, open }) {
     element.hidden = !known.some((one) => one.row);
     if (element.hidden) return;
     if (!window.echarts.getMap("communes")) window.echarts.registerMap("communes", found, CORNER);
-    paint();
+    chart.show();
   }
 
-  function paint() {
+  function paint(on) {
     const code = choice.value;
     const ink = inks();
-    const label = { show: true, color: ink.muted, fontSize: 11, position: "bottom" };
+    const narrow = place.clientWidth < 480;
+    const label = { show: true, color: ink.muted, fontSize: 11, position: narrow ? "left" : "bottom" };
     const data = known.map(({ name: said, id, row }) => ({
       name: said,
       id,
@@ -64,15 +66,14 @@ export function communeMap({ name, open }) {
     const least = code === "class_size_mean" ? Math.floor(Math.min(...values, most)) : 0;
     const share = code === "schools_connected_share";
     const ramp =
-      code === "classes_oversize"
+      WORSE.includes(code)
         ? [ink.warnLow, ink.warn]
         : share
           ? [ink.warn, ink.quiet, ink.strong]
           : [ink.quiet, ink.strong];
-    chart ??= draw(place, paint);
-    chart.off("click");
-    chart.on("click", ({ data: one }) => one?.id && setTimeout(open, 0, one.id));
-    chart.setOption(
+    on.off("click");
+    on.on("click", ({ data: one }) => one?.id && setTimeout(open, 0, one.id));
+    on.setOption(
       {
         animation: false,
         textStyle: { fontFamily: ink.font },
@@ -89,7 +90,8 @@ export function communeMap({ name, open }) {
           itemWidth: 10,
           itemHeight: 90,
           left: 8,
-          bottom: 8,
+          [narrow ? "top" : "bottom"]: 8,
+          orient: narrow ? "horizontal" : "vertical",
           inRange: { color: ramp },
           textStyle: { color: ink.muted, fontSize: 11 },
           text: [share ? "100 %" : number(most), number(least)],
@@ -102,8 +104,8 @@ export function communeMap({ name, open }) {
             data,
             selectedMode: false,
             aspectScale: 0.96,
-            layoutCenter: ["53%", "50%"],
-            layoutSize: "100%",
+            layoutCenter: narrow ? ["50%", "55%"] : ["53%", "50%"],
+            layoutSize: narrow ? "94%" : "100%",
             itemStyle: { areaColor: ink.empty, borderColor: ink.panel, borderWidth: 0.7 },
             emphasis: { label: { show: false }, itemStyle: { areaColor: ink.accent, borderColor: ink.text } },
           },
@@ -115,7 +117,7 @@ export function communeMap({ name, open }) {
 
   function stop() {
     stopped = true;
-    chart?.dispose();
+    chart.stop();
   }
 
   return { element, show, stop };
@@ -139,6 +141,7 @@ function tip(one, place) {
         : "–",
     ],
     [t("classes_oversize"), number(row.classes_oversize)],
+    [t("open_alerts"), number(row.open_alerts)],
   ];
   return h(
     "div",

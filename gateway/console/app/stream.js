@@ -1,5 +1,5 @@
 // Follows a stream of the gateway and never loses its place: one that stops without its end was cut and is resumed
-// after the last position seen. Says whether it is live, connecting or refused.
+// after the last position seen. Says whether it is live, connecting or refused, and when it was last alive.
 
 import { address, headers, refusal, refusalOf } from "./api.js";
 
@@ -9,10 +9,24 @@ const LONGEST_DELAY_MS = 15_000;
 const HIDDEN_MS = 5_000; // A browser lends a site six lines over plain HTTP: a tab nobody sees gives its own back.
 const GONE = ["POSITION_GONE", "INVALID_POSITION"];
 
+// Waits until somebody looks at the page, or nobody waits any more.
+export function seen(given) {
+  return new Promise((done) => {
+    const look = () => {
+      if (document.hidden && !given()) return;
+      document.removeEventListener("visibilitychange", look);
+      done();
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+  });
+}
+
 export function follow(path, { query = {}, resume, position = "", onItem, onOpen = () => {}, onState }) {
   let stopped = false;
   let delay = FIRST_DELAY_MS;
   let controller = new AbortController();
+  let alive; // When the stream last gave a sign of life.
 
   const pause = (ms) =>
     new Promise((done) => {
@@ -34,18 +48,6 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
         { once: true },
       );
     });
-  const seen = () =>
-    new Promise((done) => {
-      const look = () => {
-        if (!document.hidden || stopped) {
-          document.removeEventListener("visibilitychange", look);
-          done();
-        }
-      };
-      document.addEventListener("visibilitychange", look);
-      look();
-    });
-
   function take(message) {
     if (message.item) {
       position = onItem(message.item) ?? position;
@@ -66,29 +68,30 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
     });
     if (!response.ok) throw await refusal(response);
     let watchdog;
-    const alive = () => {
+    const watch = () => {
       clearTimeout(watchdog);
       watchdog = setTimeout(() => controller.abort(), QUIET_MS);
     };
     try {
-      alive();
+      watch();
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
       let first = true;
       for (;;) {
         const { value, done } = await reader.read();
         if (done) return;
-        alive();
+        watch();
         const lines = (rest + value).split("\n");
         rest = lines.pop();
         for (const line of lines.filter((one) => one.trim())) {
+          if (!take(JSON.parse(line))) return;
+          alive = Date.now();
           if (first) {
             first = false;
             delay = FIRST_DELAY_MS;
             onState("live");
             onOpen();
           }
-          if (!take(JSON.parse(line))) return;
         }
       }
     } finally {
@@ -98,9 +101,9 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
 
   async function run() {
     while (!stopped) {
-      await seen();
+      await seen(() => stopped);
       if (stopped) return;
-      onState("connecting");
+      onState("connecting", alive);
       controller = new AbortController();
       try {
         await once();
@@ -109,12 +112,12 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
         if (GONE.includes(error.reason)) position = "";
         // What is refused once is refused again: only a new token or another unit helps.
         else if ([400, 401, 403, 404].includes(error.status)) {
-          onState("refused", error);
+          onState("refused", alive, error);
           return;
         }
       }
       if (stopped) return;
-      onState("connecting");
+      onState("connecting", alive);
       await pause(delay * (0.7 + 0.6 * Math.random()));
       delay = Math.min(delay * 2, LONGEST_DELAY_MS);
     }

@@ -1,7 +1,7 @@
 // The units below: one row each with bars, and where shapes are known a map. A row or a shape leads into its unit.
 
 import { ask, unitPath } from "./api.js";
-import { h, replace } from "./elements.js";
+import { h, renew } from "./elements.js";
 import { shown } from "./figures.js";
 import { number, percent } from "./format.js";
 import { communeMap } from "./map.js";
@@ -23,11 +23,12 @@ const BELOW = {
   district: ["commune", "school"],
   commune: ["school"],
 };
-const COLUMNS = ["pupils", "classes", "staff", "class_size_mean", "classes_oversize"];
+const COLUMNS = ["pupils", "classes", "staff", "class_size_mean", "classes_oversize", "open_alerts"];
 
 export function units({ unit, open, onError }) {
   const kinds = BELOW[unit.kind] ?? [];
   const state = { kind: kinds[0], sort: "pupils", all: false, rows: [], codes: new Map() };
+  let stopped = false;
   const map = unit.kind === "province" ? communeMap({ name: unit.name, open }) : null;
   const table = h(
     "div",
@@ -64,14 +65,37 @@ export function units({ unit, open, onError }) {
     for (const button of choice.children) button.setAttribute("aria-pressed", button.dataset.kind === state.kind);
     const kind = state.kind;
     try {
-      const found = await ask(unitPath(unit.id, "/indicators"), { query: { indicators: INDICATORS, breakdown: kind } });
-      if (kind !== state.kind) return; // Somebody chose another meanwhile.
+      const found = await ask(unitPath(unit.id, "/indicators"), {
+        query: { indicators: INDICATORS, breakdown: kind },
+      }).catch(noneBelow);
+      if (stopped || kind !== state.kind) return; // Somebody chose another meanwhile.
       state.rows = rows(found.figures ?? []);
+      await countAlerts();
+      if (stopped || kind !== state.kind) return;
       show();
       if (map && kind === "commune") await shapes();
     } catch (error) {
-      onError(error, table, load);
+      if (!stopped) onError(error, table, load);
     }
+  }
+
+  // Open alerts of each row, counted as the tile and the list count them.
+  async function countAlerts() {
+    const { counts = [] } = await ask(unitPath(unit.id, "/alerts:count"), { query: { breakdown: state.kind } });
+    for (const row of state.rows) row.open_alerts = 0;
+    const byId = new Map(state.rows.map((row) => [row.id, row]));
+    for (const one of counts.filter(({ state: said }) => said !== "ALERT_STATE_RESOLVED")) {
+      const row = byId.get(one.unit_id);
+      if (row) row.open_alerts += Number(one.count);
+    }
+  }
+
+  async function alertsChanged() {
+    if (stopped || !state.rows.length) return;
+    await countAlerts();
+    if (stopped) return;
+    show();
+    if (map && state.kind === "commune") await shapes();
   }
 
   async function shapes() {
@@ -92,7 +116,11 @@ export function units({ unit, open, onError }) {
     const sorted = [...state.rows].sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name, "vi"));
     const seen = state.all ? sorted : sorted.slice(0, FIRST_ROWS);
     const most = Math.max(1, ...sorted.map((row) => row.pupils ?? 0));
-    replace(
+    if (!sorted.length) {
+      renew(table, h("p", { class: "muted" }, t(`no_${state.kind}`)));
+      return;
+    }
+    renew(
       table,
       h(
         "table",
@@ -120,6 +148,7 @@ export function units({ unit, open, onError }) {
             "button",
             {
               class: "quiet wide",
+              "data-key": "all/rows",
               onclick: () => {
                 state.all = !state.all;
                 show();
@@ -128,7 +157,6 @@ export function units({ unit, open, onError }) {
             state.all ? t("showLess") : t("showAll", { n: number(sorted.length) }),
           )
         : "",
-      sorted.length ? "" : h("p", { class: "muted" }, t("noData")),
     );
   }
 
@@ -146,6 +174,7 @@ export function units({ unit, open, onError }) {
         "button",
         {
           class: "sort",
+          "data-key": `sort/${code}`,
           onclick: () => {
             state.sort = code;
             show();
@@ -161,6 +190,7 @@ export function units({ unit, open, onError }) {
       "a",
       {
         href: `#unit=${row.id}`,
+        "data-key": `${row.id}/link`,
         onclick: (event) => {
           event.preventDefault();
           open(row.id);
@@ -178,11 +208,23 @@ export function units({ unit, open, onError }) {
       h("td", { class: "figure" }, number(row.staff)),
       h("td", { class: "figure" }, number(row.class_size_mean, 1)),
       h("td", { class: row.classes_oversize ? "figure warn" : "figure faint" }, number(row.classes_oversize)),
+      h("td", { class: row.open_alerts ? "figure warn" : "figure faint" }, number(row.open_alerts)),
     );
   }
 
+  function stop() {
+    stopped = true;
+    map?.stop();
+  }
+
   load();
-  return { element, map: map?.element, refresh: load, stop: () => map?.stop(), kinds };
+  return { element, map: map?.element, refresh: load, alertsChanged, stop, kinds };
+}
+
+// A unit with nothing below it, as a commune without a school, is no fault: it has no rows.
+function noneBelow(error) {
+  if (error.reason === "UNKNOWN_BREAKDOWN") return {};
+  throw error;
 }
 
 function bar(share) {

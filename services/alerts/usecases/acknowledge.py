@@ -6,11 +6,10 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import Fault, Kind
-from chassis.tail import allot_positions
 from services.alerts import store
 from services.alerts.convert import UnitName
-from services.alerts.domain import Alert, Change, State, Transition
-from services.alerts.usecases.evaluate import publish
+from services.alerts.domain import Alert, State, Transition
+from services.alerts.usecases.conclude import Verdict, conclude
 
 
 async def acknowledge_alert(
@@ -37,11 +36,11 @@ async def acknowledge_alert(
         return alert
     if etag and etag != alert.etag:
         raise _stale(alert.etag)
-    position = await allot_positions(connection, 1)
-    taken = alert.acknowledged(by, note=note, now=now, position=position)
-    await store.update_alerts(connection, [taken])
-    await publish(connection, [Change(Transition.ACKNOWLEDGED, taken)], unit_name)
-    return taken
+    taken = Verdict(
+        Transition.ACKNOWLEDGED, lambda position: alert.acknowledged(by, note=note, now=now, position=position)
+    )
+    [change] = await conclude(connection, [taken], unit_name)
+    return change.alert
 
 
 def _unknown(alert_id: int) -> Fault:

@@ -9,17 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import outbox
-from chassis.tail import allot_positions
 from services.alerts import store
-from services.alerts.convert import UnitName, alerts_changed
-from services.alerts.domain import Alert, Change, Fact, Rule, Scalar, Transition, judge, newest, raise_alert
+from services.alerts.convert import UnitName
+from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, judge, newest, raise_alert
+from services.alerts.usecases.conclude import Verdict, conclude
 from services.alerts.usecases.rulebook import rulebook
-
-log = structlog.get_logger(__name__)
 
 SLICE = 500  # Facts judged between two turns of the loop.
 
@@ -76,41 +72,28 @@ async def _evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: 
         if place % SLICE == SLICE - 1:
             await asyncio.sleep(0)
     unresolved = await store.lock_unresolved(connection, [look.key for look in looks])
-    verdicts = []
-    for look in looks:
-        quiet = look.fact.baseline and not timed
-        transition = judge(holds=look.holds, is_open=look.key in unresolved, quiet=quiet)
-        if transition is not None:
-            verdicts.append((look, transition))
-    if not verdicts:
-        return []
-    position = await allot_positions(connection, len(verdicts))
-    changes = []
-    for place, (look, transition) in enumerate(verdicts):
-        alert = _after(look, unresolved.get(look.key), moment, position=position + place)
-        changes.append(Change(transition, alert))
-        if place % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
-    await store.add_alerts(connection, [c.alert for c in changes if c.transition is Transition.RAISED])
-    await store.update_alerts(connection, [c.alert for c in changes if c.transition is Transition.RESOLVED])
-    await publish(connection, changes, moment.unit_name)
-    log.info("alerts changed", action="alerts.changed", count=len(changes), timed=timed)
-    return changes
+    verdicts = [verdict for look in looks if (verdict := _verdict(look, unresolved.get(look.key), moment, timed=timed))]
+    return await conclude(connection, verdicts, moment.unit_name)
 
 
-async def publish(connection: AsyncConnection, changes: Sequence[Change], unit_name: UnitName) -> None:
-    """Let changes leave with the transaction, as `alerts-changed`."""
-    events = []
-    for payload, count in alerts_changed(changes, unit_name):
-        events.append(outbox.Outgoing("alerts-changed", payload, count))
-        await asyncio.sleep(0)
-    await outbox.append(connection, events)
+def _verdict(look: _Look, unresolved: Alert | None, moment: Moment, *, timed: bool) -> Verdict | None:
+    transition = judge(
+        holds=look.holds,
+        is_open=unresolved is not None,
+        quiet=look.fact.baseline and not timed,
+        outdated=unresolved is not None and unresolved.rule_version != look.rule.version,
+    )
+    if transition is None:
+        return None
+    return Verdict(transition, lambda position: _after(look, unresolved, moment, position=position))
 
 
 def _after(look: _Look, unresolved: Alert | None, moment: Moment, *, position: int) -> Alert:
-    if unresolved is not None:
-        return unresolved.resolved(moment.now, position=position)
-    return raise_alert(
+    if unresolved is not None and not look.holds:
+        changed = unresolved.rule_version != look.rule.version
+        reason = Reason.RULE_CHANGED if changed else Reason.FACTS_CHANGED
+        return unresolved.resolved(moment.now, position=position, reason=reason)
+    raised = raise_alert(
         look.rule,
         look.fact,
         values=look.values,
@@ -118,3 +101,4 @@ def _after(look: _Look, unresolved: Alert | None, moment: Moment, *, position: i
         now=moment.now,
         position=position,
     )
+    return raised if unresolved is None else unresolved.carried_over(raised)

@@ -51,6 +51,10 @@ class Rulebook:
         """Rules over a kind of fact."""
         return self.by_kind.get(fact_kind, ())
 
+    def by_code(self) -> dict[str, tuple[Rule, Condition]]:
+        """All of them by code."""
+        return {rule.code: (rule, condition) for rules in self.by_kind.values() for rule, condition in rules}
+
 
 def rulebook(rules: Iterable[Rule]) -> Rulebook:
     """Compile rules; one that is refused is left out and logged, so that it does not stop the others."""

@@ -37,5 +37,6 @@ def answer_of(batch: Batch, outcomes: Mapping[int, Outcome]) -> bytes:
             field=problem.field,
             message=problem.message,
             stored_version=problem.stored_version,
+            metadata=problem.metadata,
         )
     return response.SerializeToString()

@@ -4,6 +4,8 @@ Each function is one problem, so that a text stands in one place and names both 
 personal data; keys and codes are what the sender needs to find the row.
 """
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -15,6 +17,7 @@ class Problem:
     field: str
     message: str
     stored_version: int = 0
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)  # What it is about, for programs.
 
 
 def no_record() -> Problem:
@@ -41,15 +44,17 @@ def not_a_school(school: str, kind: str) -> Problem:
         "NOT_A_SCHOOL",
         "school",
         f"Đơn vị «{school}» thuộc loại `{kind}`, không phải trường hay nhóm trẻ. Hãy ghi mã của trường vào `school`.",
+        metadata={"kind": kind},
     )
 
 
 def duplicate_key(key: str, first: int) -> Problem:
-    """Name a record that stands twice in a batch."""
+    """Name a record that stands twice in a batch; `first` is the index of the row that stands."""
     return Problem(
         "DUPLICATE_KEY",
         "key",
-        f"Khóa «{key}» đã có ở dòng {first} của cùng lô. Mỗi bản ghi chỉ gửi một dòng trong một lô.",
+        f"Khóa «{key}» đã có ở dòng {first + 1} của cùng lô. Mỗi bản ghi chỉ gửi một dòng trong một lô.",
+        metadata={"first_index": str(first)},
     )
 
 
@@ -69,6 +74,7 @@ def other_source(source: str, stored_version: int) -> Problem:
         "key",
         f"Bản ghi thuộc nguồn «{source}». Hãy dùng khóa khác, hoặc đề nghị Sở bàn giao nguồn dữ liệu của trường.",
         stored_version,
+        metadata={"source": source},
     )
 
 
@@ -88,6 +94,7 @@ def row_too_large(size: int, most: int) -> Problem:
         "ROW_TOO_LARGE",
         "record",
         f"Bản ghi dài {size} byte, vượt mức {most} byte. Hãy bỏ bớt nội dung trong `further`.",
+        metadata={"size": str(size), "limit": str(most)},
     )
 
 

@@ -101,13 +101,16 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
                 after=(cursor[0], cursor[1]) if cursor else None,
                 most=most + 1,
             )
-        page, alias = found[:most], _aliases(tree, today)
-        await self._lookups.note(self._reading("ListRecords", unit_id, spec.collection, count=len(page)))
-        response = records_pb2.ListRecordsResponse(
-            records=[record_of(spec, one, position=one[-1], alias=alias, mask=True) for one in page]
-        )
-        if len(found) > most:
-            response.next_page_token = page_token(request, (page[-1][0], page[-1][1]))
+        response, alias, size = records_pb2.ListRecordsResponse(), _aliases(tree, today), 0
+        for one in found[:most]:
+            response.records.append(record_of(spec, one, position=one[-1], alias=alias, mask=True))
+            size += response.records[-1].ByteSize()
+            if size > MOST_PAGE_BYTES:
+                break
+        count = len(response.records)
+        await self._lookups.note(self._reading("ListRecords", unit_id, spec.collection, count=count))
+        if count < len(found):
+            response.next_page_token = page_token(request, found[count - 1][:2])
         return response
 
     async def ListChanges(

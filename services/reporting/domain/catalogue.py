@@ -1,27 +1,31 @@
 """Indicators as values: what is counted, over what, by which dimensions, and how a value follows from its terms.
 
-Refuses a ratio over a sensitive dimension: its numerator and denominator together would point at persons.
+Refuses to break anything but a plain count down by a sensitive dimension: its terms together would point at persons.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 DIMENSIONS = ("level", "grade", "sex", "ethnic_group")
-SENSITIVE_DIMENSIONS = frozenset({"ethnic_group"})
-MOST_DIMENSIONS = 4
+SENSITIVE = "ethnic_group"  # The dimension that can point at persons.
+UNKNOWN_VALUES = frozenset({"", "0"})  # Of any dimension: nobody has said.
 
 # Measures that are not stocks of the cube: they follow from the tree of units and from the connections.
 SCHOOLS = "schools"
 SCHOOLS_CONNECTED = "schools_connected"
 UNIT_MEASURES = frozenset({SCHOOLS, SCHOOLS_CONNECTED})
 
+# Pupils of the classes that schools report, each under the level and grade of the class.
+PLACED_PUPILS = "placed_pupils"
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A sum of one measure's cells, of those whose dimensions have the given values where some are given."""
+    """A sum of one measure's cells: of all, or of those with the given values, and a known one of each of `known`."""
 
     measure: str
     where: tuple[tuple[str, str], ...] = ()
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ class Indicator:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.denominator is not None and not SENSITIVE_DIMENSIONS.isdisjoint(self.dimensions):
-            raise ValueError(f"{self.code}: a ratio cannot be broken down by a sensitive dimension")
+        if SENSITIVE in self.dimensions and (self.denominator or self.numerator.where or self.numerator.known):
+            raise ValueError(f"{self.code}: only a plain count can be broken down by a sensitive dimension")
 
     @property
     def is_ratio(self) -> bool:
@@ -74,8 +78,3 @@ class Catalogue:
     def with_dimensions(self, dimensions: Sequence[str]) -> tuple[Indicator, ...]:
         """Those that can be broken down by all of the dimensions."""
         return tuple(indicator for indicator in self.indicators if set(dimensions) <= set(indicator.dimensions))
-
-
-def crosses_sensitive(dimensions: Iterable[str]) -> bool:
-    """Whether a breakdown by these dimensions can point at persons."""
-    return not SENSITIVE_DIMENSIONS.isdisjoint(dimensions)

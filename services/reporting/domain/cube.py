@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.reporting.domain.catalogue import DIMENSIONS, Term
+from services.reporting.domain.catalogue import DIMENSIONS, UNKNOWN_VALUES, Term
 
 NOWHERE = -1  # Group of the combinations that a question leaves out.
 
@@ -75,6 +75,7 @@ class Grouping:
 
     def __init__(self, term: Term, dimensions: Sequence[str]) -> None:
         self._where = [(DIMENSIONS.index(name), value) for name, value in term.where]
+        self._known = [DIMENSIONS.index(name) for name in term.known]
         self._dimensions = tuple(dimensions)
         self._asked = [DIMENSIONS.index(name) for name in dimensions]
         self._numbers: dict[Values, int] = {}
@@ -84,7 +85,9 @@ class Grouping:
     def extend(self, known: Sequence[Values]) -> None:
         """Take in the combinations that turned up since."""
         for combination in known[len(self.groups) :]:
-            if any(combination[index] != value for index, value in self._where):
+            if any(combination[index] != value for index, value in self._where) or any(
+                combination[index] in UNKNOWN_VALUES for index in self._known
+            ):
                 self.groups.append(NOWHERE)
                 continue
             label = tuple(combination[index] for index in self._asked)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
+from services.reporting.domain.catalogue import PLACED_PUPILS
 from services.reporting.domain.cube import Column, Combinations
 
 
@@ -57,6 +58,8 @@ class Mirror:
             known = self._years.get(school_year)
             if known is None or known.head.position != head.position:
                 known = await self._refreshed(connection, school_year)
+            # The year asked for last is dropped last.
+            self._years[school_year] = self._years.pop(school_year, known)
         return known if known.head == head else replace(known, head=max(head, known.head, key=_position))
 
     async def _refreshed(self, connection: AsyncConnection, school_year: int) -> Stocks:
@@ -68,8 +71,6 @@ class Mirror:
                 # A database restored to an earlier state has a lower head: nothing known is worth keeping then.
                 kept = known if known and known.head.position < head.position else None
                 known = await self._read(connection, school_year, kept, head=head)
-            # The year refreshed last is dropped last.
-            self._years.pop(school_year, None)
             self._years[school_year] = known
             while len(self._years) > self.most_years:
                 self._years.pop(next(iter(self._years)))
@@ -109,12 +110,19 @@ async def _head(connection: AsyncConnection) -> Head:
 _HEAD = sa.text("SELECT position, data_time FROM head")
 
 # One statement, so one moment: what it sees beyond the head just read is read again at the next refresh.
+# Whatever changes a class's pupils, level or grade also raises the version of its school.
 _MOVED = sa.text("""
-SELECT school_figure.school_id, stock.measure,
-    array_agg(concat_ws('|', level, grade, sex, ethnic_group)) AS combinations, array_agg(value) AS values_
-FROM school_figure LEFT JOIN stock ON stock.school_id = school_figure.school_id
-    AND stock.school_year = school_figure.school_year AND value <> 0
-WHERE school_figure.school_year = :school_year AND version > :after
-GROUP BY school_figure.school_id, stock.measure
-""")
+WITH moved AS (
+    SELECT school_id, school_year FROM school_figure WHERE school_year = :school_year AND version > :after
+), counted AS (
+    SELECT school_id, measure, concat_ws('|', level, grade, sex, ethnic_group) AS combination, value
+    FROM moved JOIN stock USING (school_id, school_year) WHERE value <> 0
+    UNION ALL
+    SELECT school_id, :placed, concat_ws('|', level, grade, '', ''), sum(size)
+    FROM moved JOIN class_figure USING (school_id, school_year) WHERE active AND size <> 0
+    GROUP BY school_id, level, grade
+)
+SELECT school_id, measure, array_agg(combination) AS combinations, array_agg(value::bigint) AS values_
+FROM moved LEFT JOIN counted USING (school_id) GROUP BY school_id, measure
+""").bindparams(placed=PLACED_PUPILS)
 _CONNECTED = sa.text("SELECT school_id FROM connection WHERE version > :after AND first_accept_time IS NOT NULL")

@@ -22,7 +22,6 @@ class Places:
 
     targets: Mapping[int, int]  # The unit that each unit of the subtree counts in.
     expected: Mapping[int, frozenset[int]]  # By unit that gets figures, in order of name: schools that have to send.
-    families: Mapping[int, tuple[int, ...]]  # By unit, the units above it up to the one asked about.
     rest: int | None = None  # The unit asked about, where it stands last for what is below none of the others.
 
 
@@ -44,22 +43,40 @@ class Divider:
         return places
 
 
-def _divide(tree: ScopeTree, unit: int, *, breakdown: str, day: date) -> Places:
+def members(targets: Mapping[int, int]) -> dict[int, frozenset[int]]:
+    """By unit that others count in, those that do."""
+    found: dict[int, list[int]] = {}
+    for one, target in targets.items():
+        found.setdefault(target, []).append(one)
+    return {target: frozenset(those) for target, those in found.items()}
+
+
+def targets_of(tree: ScopeTree, unit: int, *, breakdown: str, day: date) -> dict[int, int]:
+    """The unit that each unit of the subtree counts in: one of the kind broken down to, or the unit asked about."""
     below = tree.subtree(unit, day)
     if not breakdown:
-        return Places(dict.fromkeys(below, unit), {unit: _expected(tree, below)}, {unit: ()})
+        return dict.fromkeys(below, unit)
     wanted = {one for one in below if one != unit and _kind(tree, one) == breakdown}
+    return {one: _target(tree, one, wanted=wanted, default=unit, day=day) for one in below}
+
+
+def kinds_below(tree: ScopeTree, unit: int, day: date) -> list[str]:
+    """The kinds a unit can be broken down to."""
+    return sorted({_kind(tree, one) for one in tree.subtree(unit, day) if one != unit} - {""})
+
+
+def _divide(tree: ScopeTree, unit: int, *, breakdown: str, day: date) -> Places:
+    targets = targets_of(tree, unit, breakdown=breakdown, day=day)
+    parts = members(targets)
+    if not breakdown:
+        return Places(targets, {unit: _expected(tree, parts.get(unit, ()))})
+    wanted = parts.keys() - {unit}
     if not wanted:
-        raise _unknown_breakdown(breakdown, known=sorted({_kind(tree, one) for one in below if one != unit}))
-    targets = {one: _target(tree, one, wanted=wanted, default=unit, day=day) for one in below}
+        raise _unknown_breakdown(breakdown, known=kinds_below(tree, unit, day))
     ordered = (*sorted(wanted, key=lambda one: (_name(tree, one), one)), unit)
-    members: dict[int, list[int]] = {one: [] for one in ordered}
-    for one, target in targets.items():
-        members[target].append(one)
     return Places(
         targets=targets,
-        expected={target: _expected(tree, found) for target, found in members.items()},
-        families={one: tuple(above for above in tree.ancestors(one, day) if above in below) for one in wanted},
+        expected={target: _expected(tree, parts.get(target, ())) for target in ordered},
         rest=unit,
     )
 

@@ -1,11 +1,11 @@
-"""Answers questions for figures: checks them, sums the mirror, applies the formulas, withholds small cells.
+"""Answers questions for figures: checks them, finds what they are computed from, and has them computed.
 
 Refuses unknown units, indicators, dimensions and breakdowns with what would be valid, and questions of too many cells.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
 
@@ -13,25 +13,19 @@ from chassis.errors import Fault, FieldViolation, Kind
 from chassis.scopes import ScopeTree
 from services.reporting.domain.catalogue import (
     DIMENSIONS,
-    SCHOOLS,
-    SCHOOLS_CONNECTED,
-    SENSITIVE_DIMENSIONS,
-    UNIT_MEASURES,
+    SENSITIVE,
     Catalogue,
     Indicator,
-    Term,
-    crosses_sensitive,
 )
-from services.reporting.domain.cube import Combinations, Values, sum_columns
-from services.reporting.domain.figures import Completeness, Figure
+from services.reporting.domain.figures import Figure
 from services.reporting.domain.school_year import school_year_of
-from services.reporting.domain.suppression import withheld
-from services.reporting.store.mirror import Mirror, Stocks
-from services.reporting.usecases.places import Divider, Places
+from services.reporting.store.mirror import Mirror
+from services.reporting.usecases.computing import figures_of
+from services.reporting.usecases.disclosing import Disclosures, check_covered
+from services.reporting.usecases.places import Divider
 
 MOST_CELLS = 20_000
 SLICE = 500  # Figures computed before the loop runs other work.
-Sums = Mapping[int, Mapping[Values, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +59,7 @@ class Questions:
     catalogue: Catalogue
     mirror: Mirror
     divider: Divider
+    disclosures: Disclosures = field(default_factory=Disclosures)
 
     async def ask(self, question: Question, *, tree: ScopeTree, today: date) -> Answer:
         """The figures asked for; raises a fault that says what would be valid."""
@@ -73,9 +68,17 @@ class Questions:
         unit = _resolve(tree, question.unit, today=today, day=day)
         places = self.divider.divide(tree, unit, breakdown=question.breakdown, day=day)
         school_year = question.school_year or school_year_of(today)
+        sensitive = SENSITIVE in question.dimensions
+        if sensitive:
+            check_covered(question.dimensions, unit=unit, breakdown=question.breakdown, day=day, tree=tree, today=today)
         stocks = await self.mirror.stocks(school_year)
+        measures = {indicator.numerator.measure for indicator in indicators} if sensitive else frozenset[str]()
+        disclosed = {
+            measure: await self.disclosures.of(measure, stocks, year=school_year, tree=tree, today=today)
+            for measure in sorted(measures)
+        }
         figures: list[Figure] = []
-        computed = _figures(indicators, question.dimensions, stocks, places)
+        computed = figures_of(indicators, question.dimensions, stocks, places, disclosed=disclosed, most=MOST_CELLS)
         while part := list(islice(computed, SLICE)):
             figures.extend(part)
             await asyncio.sleep(0)
@@ -106,78 +109,6 @@ def chosen(catalogue: Catalogue, question: Question) -> tuple[Indicator, ...]:
                 raise _unknown_dimension(dimension, known=indicator.dimensions, indicator=code)
         found.append(indicator)
     return tuple(found)
-
-
-def _figures(
-    indicators: Sequence[Indicator], dimensions: Sequence[str], stocks: Stocks, places: Places
-) -> Iterator[Figure]:
-    sums = _sums(indicators, dimensions, stocks, places)
-    if sum(len(cells) for one in indicators for cells in sums[one.numerator].values()) > MOST_CELLS:
-        raise _too_many_cells()
-    completeness = {
-        unit: Completeness(len(expected & stocks.reporting), len(expected))
-        for unit, expected in places.expected.items()
-    }
-    has_data = {places.targets[school] for school in stocks.reporting if school in places.targets}
-    for indicator in indicators:
-        numerators = sums[indicator.numerator]
-        denominators = sums[indicator.denominator] if indicator.denominator else {}
-        hidden = _hidden(dimensions, numerators, places)
-        for unit in places.expected:
-            above, below = numerators.get(unit, {}), denominators.get(unit, {})
-            if unit == places.rest and not (above or below):
-                continue
-            known = unit in has_data or indicator.numerator.measure in UNIT_MEASURES
-            cells = above.keys() | below.keys() | hidden.get(unit, frozenset()) if dimensions else {()}
-            for values in sorted(cells):
-                if values in hidden.get(unit, ()):
-                    yield Figure(indicator.code, unit, values, None, None, None, completeness[unit], suppressed=True)
-                    continue
-                numerator, denominator = above.get(values, 0), below.get(values, 0)
-                yield Figure(
-                    indicator.code,
-                    unit,
-                    values,
-                    indicator.value(numerator, denominator) if known else None,
-                    numerator if indicator.is_ratio and known else None,
-                    denominator if indicator.is_ratio and known else None,
-                    completeness[unit],
-                )
-
-
-def _sums(
-    indicators: Sequence[Indicator], dimensions: Sequence[str], stocks: Stocks, places: Places
-) -> dict[Term, Sums]:
-    terms = (term for one in indicators for term in (one.numerator, one.denominator) if term is not None)
-    return {term: _sum(term, dimensions, stocks, places) for term in dict.fromkeys(terms)}
-
-
-def _sum(term: Term, dimensions: Sequence[str], stocks: Stocks, places: Places) -> Sums:
-    if term.measure == SCHOOLS:
-        return {unit: {(): len(expected)} for unit, expected in places.expected.items() if expected}
-    if term.measure == SCHOOLS_CONNECTED:
-        return {unit: {(): len(schools & stocks.connected)} for unit, schools in places.expected.items() if schools}
-    return sum_columns(
-        stocks.columns.get(term.measure, {}),
-        stocks.combinations.get(term.measure) or Combinations(),
-        term=term,
-        dimensions=dimensions,
-        targets=places.targets,
-    )
-
-
-def _hidden(dimensions: Sequence[str], sums: Sums, places: Places) -> dict[int, set[Values]]:
-    """By unit, the cells to withhold."""
-    hidden: dict[int, set[Values]] = {}
-    if crosses_sensitive(dimensions):
-        cells = withheld(
-            {(unit, values): value for unit, found in sums.items() for values, value in found.items()},
-            sensitive=[dimension in SENSITIVE_DIMENSIONS for dimension in dimensions],
-            families=places.families,
-        )
-        for unit, values in cells:
-            hidden.setdefault(unit, set()).add(values)
-    return hidden
 
 
 def _resolve(tree: ScopeTree, ref: str, *, today: date, day: date) -> int:
@@ -226,14 +157,4 @@ def _unknown_dimension(dimension: str, *, known: Sequence[str], indicator: str =
         vi=f"“{dimension}” không phải chiều phân tích{of_vi}, hoặc được nêu hai lần. Có: {listed}.",
         en=f"“{dimension}” is no dimension{of_en}, or was named twice. There are: {listed}.",
         metadata={"dimension": dimension, "known": ",".join(known)} | ({"indicator": indicator} if indicator else {}),
-    )
-
-
-def _too_many_cells() -> Fault:
-    return Fault(
-        Kind.INVALID,
-        "TOO_MANY_CELLS",
-        vi=f"Câu hỏi cho nhiều hơn {MOST_CELLS:,} ô. Hãy bớt chiều phân tích, chỉ số, hoặc hỏi một đơn vị nhỏ hơn.",
-        en=f"The question gives more than {MOST_CELLS:,} cells. Ask for fewer dimensions or a smaller unit.",
-        metadata={"limit": str(MOST_CELLS)},
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.records.v1 import records_pb2, resources_pb2
@@ -11,7 +11,8 @@ from iocedu.sync.v1 import sync_pb2
 from services.sync.convert.rows import Noted
 from services.sync.domain.batches import RowState
 from services.sync.domain.connections import Connection
-from services.sync.domain.problems import Problem
+from services.sync.domain.retelling import Told
+from services.sync.domain.words import Text
 
 MOST_PROBLEMS: Final = 5_000  # A message carries 16 MB; all of them are in the quarantine.
 
@@ -29,9 +30,30 @@ def outcome(states: bytearray, noted: Sequence[Noted]) -> sync_pb2.Outcome:
     )
 
 
-def told(answer: records_pb2.ApplyRowsResponse) -> list[tuple[int, Problem]]:
+def told(answer: records_pb2.ApplyRowsResponse) -> list[Told]:
     """The problems records names, by place among the rows sent."""
-    return [(one.index, Problem(one.reason, one.field, one.message, one.stored_version)) for one in answer.problems]
+    return [
+        Told(
+            one.index,
+            one.reason,
+            one.field,
+            Text(one.message, one.message_en or one.message),
+            one.stored_version,
+            dict(one.metadata),
+        )
+        for one in answer.problems
+    ]
+
+
+def localized(kept: sync_pb2.Outcome, language: str) -> sync_pb2.Outcome:
+    """An outcome as it is kept, its problems in both languages, for who asks in one."""
+    if not kept.problems:
+        return kept
+    answer = sync_pb2.Outcome()
+    answer.CopyFrom(kept)
+    for problem in answer.problems:
+        _choose(problem, language)
+    return answer
 
 
 def connection(one: Connection, *, name: str, now: datetime) -> sync_pb2.Connection:
@@ -55,17 +77,16 @@ def connections_changed(connections: Iterable[sync_pb2.Connection], *, backfill:
     return sync_pb2.ConnectionsChanged(connections=connections, backfill=backfill).SerializeToString()
 
 
-def quarantined_row(row: dict[str, object], *, content: str) -> sync_pb2.QuarantinedRow:
+def quarantined_row(row: dict[str, Any], *, content: str, language: str) -> sync_pb2.QuarantinedRow:
     """A quarantined row, by the columns of its table; `content` is already masked."""
-    problem = resources_pb2.RowProblem()
+    problem = resources_pb2.RowProblem(metadata=row["metadata"])
     for column, name in _PROBLEM_COLUMNS:
         setattr(problem, name, row[column])
+    _choose(problem, language)
     answer = sync_pb2.QuarantinedRow(problem=problem, content=content)
     for name in _QUARANTINE_COLUMNS:
         setattr(answer, name, row[name])
-    created = row["create_time"]
-    assert isinstance(created, datetime)
-    answer.create_time.FromDatetime(created)
+    answer.create_time.FromDatetime(row["create_time"])
     return answer
 
 
@@ -80,7 +101,7 @@ def timestamp(instant: datetime | None) -> Timestamp | None:
 
 _PROBLEM_COLUMNS: Final = (
     ("row_index", "index"),
-    *((name, name) for name in ("key", "reason", "field", "message", "stored_version")),
+    *((name, name) for name in ("key", "reason", "field", "message", "message_en", "stored_version")),
 )
 _QUARANTINE_COLUMNS: Final = ("quarantined_row_id", "unit_id", "source", "batch_id", "state")
 
@@ -92,6 +113,15 @@ def _row_problem(one: Noted) -> resources_pb2.RowProblem:
         key=one.key,
         reason=problem.reason,
         field=problem.field,
-        message=problem.message,
+        message=problem.text.vi,
+        message_en=problem.text.en,
         stored_version=problem.stored_version,
+        metadata=problem.metadata,
     )
+
+
+def _choose(problem: resources_pb2.RowProblem, language: str) -> None:
+    """Leave the message in one language; what was kept before there were two has Vietnamese alone."""
+    if language == "en" and problem.message_en:
+        problem.message = problem.message_en
+    problem.ClearField("message_en")

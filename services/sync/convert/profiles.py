@@ -9,8 +9,9 @@ from iocedu.chassis.v1 import access_pb2
 from iocedu.records.v1 import resources_pb2
 
 from services.sync.domain import shapes
-from services.sync.domain.profiles import Profile, TableProfile
+from services.sync.domain.profiles import Profile
 from services.sync.domain.shapes import Member, OwnProfile, Shape
+from services.sync.domain.tables import TableProfile
 
 DEFAULT = "iocedu"
 

@@ -5,29 +5,26 @@ What is wrong with a row stays with that row; its neighbours go on.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
 
 import protovalidate
 from google.protobuf.json_format import MessageToJson
-from google.protobuf.message import Message
 from iocedu.records.v1.resources_pb2 import Row
 
-from services.sync.convert.profiles import is_classed
+from services.sync.convert.checks import Check, problem_of, school_problem
 from services.sync.domain import problems
 from services.sync.domain.batches import RowState
-from services.sync.domain.explain import FIELDS, Violation, explain
+from services.sync.domain.fields import described
 from services.sync.domain.problems import Problem, RowRefusedError
 from services.sync.domain.profiles import Fields, Profile, Raw
-from services.sync.domain.values import is_day
+from services.sync.domain.retelling import Told, retell
+from services.sync.domain.words import NO_WORDS, shortened
 
 SLICE: Final = 500  # Rows between two looks at the loop.
 MOST_CONTENT: Final = 100_000  # Letters of a refused row that are kept.
-_DATES: Final = {"pupil": "birth_date", "staff_member": "birth_date", "attendance_register": "day"}
-_RECORDS: Final = tuple(one.name for one in Row.DESCRIPTOR.oneofs_by_name["record"].fields)
-
-FindSchool = Callable[[str], "int | Problem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +46,6 @@ class Noted:
     school_id: int  # 0: not known.
     problem: Problem
     content: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """How rows are checked: by whose school, in whose words, and what is kept of a refused one."""
-
-    school: FindSchool
-    content: Callable[[int], str]  # The row at an index as it came.
-    label: Callable[[str], str]
-    careful: bool = False  # Whether a text may hold NUL, which no store keeps.
 
 
 @dataclass(slots=True)
@@ -85,11 +72,10 @@ class Checked:
                 known = find(row.school) if row.school else 0
                 self.refuse(index, row.problem, key=row.key, school_id=known if isinstance(known, int) else 0)
                 continue
-            problem = _broken(row, found, how) if (found := violations_of(row)) else None
-            problem = problem or _unruly(row, how)
+            problem = problem_of(row, violations_of(row), how, index)
             school = find(row.school)
-            if isinstance(school, Problem):
-                self.refuse(index, problem or school, key=row.key, school_id=0)
+            if isinstance(school, str):
+                self.refuse(index, problem or school_problem(row, school, how, index), key=row.key, school_id=0)
             elif problem is not None:
                 self.refuse(index, problem, key=row.key, school_id=school)
             else:
@@ -105,20 +91,35 @@ class Checked:
 
     def refuse(self, index: int, problem: Problem, *, key: str, school_id: int) -> None:
         """Keep a row aside that does not go to records."""
-        self.noted.append(Noted(index, RowState.REJECTED, cleaned(key), school_id, problem, self._content(index)))
+        self._note(index, RowState.REJECTED, problem, key=key, school_id=school_id)
 
-    def answer(self, states: Sequence[int], told: Iterable[tuple[int, Problem]]) -> None:
+    def answer(self, states: Sequence[int], told: Iterable[Told]) -> None:
         """Take what records says: a state for each row sent, problems by place among these; let go of the rows."""
         self.counts.update((noted.school_id, RowState.REJECTED) for noted in self.noted if noted.school_id)
         self.counts.update(zip(self.school_ids, states, strict=True))
         for index, state in zip(self.indexes, states, strict=True):
             self.states[index - self.first] = state
-        for place, problem in told:
-            state, index = RowState(states[place]), self.indexes[place]
-            kept = self._content(index) if state in (RowState.REJECTED, RowState.HELD) else ""
-            key = cleaned(self.rows[place].key)
-            self.noted.append(Noted(index, state, key, self.school_ids[place], problem, kept))
+        for one in told:
+            place = one.place
+            problem = self._retold(one, self.rows[place], self.indexes[place])
+            key, school_id = self.rows[place].key, self.school_ids[place]
+            self._note(self.indexes[place], RowState(states[place]), problem, key=key, school_id=school_id)
         self.rows, self.indexes, self.school_ids = [], [], []
+
+    def _retold(self, told: Told, row: Row, index: int) -> Problem:
+        twin = NO_WORDS
+        if "first_index" in told.metadata:
+            first = self.indexes[int(told.metadata["first_index"])]
+            told = replace(told, metadata={**told.metadata, "first_index": str(first)})
+            twin = self.how.place(first)
+        called = partial(self.how.called, index)
+        return retell(told, school=row.school, key=shortened(row.key), called=called, twin=twin)
+
+    def _note(self, index: int, state: RowState, problem: Problem, *, key: str, school_id: int) -> None:
+        if self.how.document:
+            problem = problem.at(self.how.place(index))
+        kept = self._content(index) if state in (RowState.REJECTED, RowState.HELD) else ""
+        self.noted.append(Noted(index, state, cleaned(key), school_id, problem, kept))
 
     def _content(self, index: int) -> str:
         return cleaned(self.how.content(index)[:MOST_CONTENT])
@@ -134,7 +135,7 @@ def make(raw: Raw, profile: Profile) -> Row | Unread:
         return Row(**fields)
     except (TypeError, ValueError):
         key, school = str(fields.get("key", "")), str(fields.get("school", ""))
-        return Unread(_unfit(fields, profile), problems.shortened(key), school)
+        return Unread(_unfit(fields, profile, raw), shortened(key), school)
 
 
 def content_of(row: Row) -> str:
@@ -147,80 +148,15 @@ def cleaned(text: str) -> str:
     return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
-def _broken(row: Row, found: Sequence[Any], how: Check) -> Problem | None:
-    """The problem of a row that breaks rules; what a deleted record holds does not matter."""
-    violations = []
-    for item in found:
-        elements = item.proto.field.elements
-        if row.deleted and len(elements) > 1:
-            continue
-        value = item.field_value
-        shown = isinstance(value, str | int | float) and value != "" and not _personal(row, elements)
-        leaf = elements[-1].field_name if elements else ""
-        rule = str(item.proto.rule_id)
-        violations.append(Violation("".join(_steps(elements)), leaf, rule, str(value) if shown else ""))
-    return explain(violations, label=how.label) if violations else None
-
-
-def _unruly(row: Row, how: Check) -> Problem | None:
-    """What rules cannot say: no record, no day of the calendar, a sign that cannot be stored."""
-    name = row.WhichOneof("record")
-    if name is None:
-        return problems.no_record(_RECORDS)
-    date_field = _DATES.get(name)
-    if date_field is not None and not is_day(getattr(getattr(row, name), date_field)) and not row.deleted:
-        path = f"{name}.{date_field}"
-        return problems.invalid_date(path, label=how.label(path) or f"{date_field} ({FIELDS[date_field][0]})")
-    if how.careful and (path := _with_nul(row, "")):
-        return problems.forbidden_character(path)
-    return None
-
-
-def _steps(elements: Any) -> Iterator[str]:
-    for position, element in enumerate(elements):
-        yield f"{'.' if position else ''}{element.field_name}"
-        subscript = getattr(element.subscript, "value", element.subscript)
-        if isinstance(subscript, str):
-            yield f'["{problems.shortened(subscript)}"]'
-        elif subscript is not None:
-            yield f"[{subscript}]"
-
-
-def _personal(row: Row, elements: Any) -> bool:
-    """Whether the value at a path is personal data, or may be."""
-    message: Any = row.DESCRIPTOR
-    for element in elements:
-        descriptor = message.fields_by_name[element.field_name]
-        if descriptor.name == "further" or is_classed(descriptor):
-            return True
-        message = descriptor.message_type
-    return False
-
-
-def _with_nul(message: Message, inside: str) -> str:
-    """The path of a text that holds NUL; empty: none does."""
-    for descriptor, value in message.ListFields():
-        path = f"{inside}{descriptor.name}"
-        for item in value if descriptor.is_repeated else (value,):
-            if isinstance(item, str):
-                other = value[item] if isinstance(value, Mapping) else ""
-                if "\0" in item or "\0" in other:
-                    return path
-            elif isinstance(item, Message) and (found := _with_nul(item, f"{path}.")):
-                return found
-    return ""
-
-
-def _unfit(fields: Fields, profile: Profile) -> Problem:
+def _unfit(fields: Fields, profile: Profile, raw: Raw) -> Problem:
     """Which field of a row the message does not take: a number out of range, a text that is no Unicode."""
     name, record = next(((name, one) for name, one in fields.items() if isinstance(one, dict)), ("", {}))
-    tried: list[tuple[str, str, Fields]] = [(name, inner, {name: {inner: value}}) for inner, value in record.items()]
-    tried += [("", outer, {outer: value}) for outer, value in fields.items() if outer != name]
-    for inside, leaf, part in tried:
+    tried: list[tuple[str, Fields]] = [(f"{name}.{leaf}", {name: {leaf: value}}) for leaf, value in record.items()]
+    tried += [(outer, {outer: value}) for outer, value in fields.items() if outer != name]
+    for path, part in tried:
         try:
             Row(**part)
         except (TypeError, ValueError):
-            path = f"{inside}.{leaf}" if inside else leaf
-            called, wanted = FIELDS.get(leaf, ("", "giá trị theo mô tả của trường này"))
-            return problems.unreadable(path, label=profile.label(path) or f"{leaf} ({called})", wanted=wanted)
-    return problems.unreadable("record", label="Bản ghi", wanted="đúng mô tả của loại bản ghi")
+            called = profile.called(path, raw)
+            return problems.unreadable(called, wanted=called.wanted)
+    return problems.unreadable(profile.called("record", raw), wanted=described("record").wanted)

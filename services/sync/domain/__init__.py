@@ -1,1 +1,1 @@
-"""What sync knows by itself: problems and their words, profiles, documents, batches, connections."""
+"""What sync knows by itself: problems and their words, profiles, births, documents, batches, connections."""

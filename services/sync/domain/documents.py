@@ -10,10 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.sync.domain.words import Text
+
 BOM: Final = b"\xef\xbb\xbf"
 MOST_LINE_BYTES: Final = 1_000_000
 _ROWS = re.compile(r'\s*\{\s*"([^"\\]*)"\s*:\s*\[', re.DOTALL)
 _SPACE = re.compile(r"\s*", re.DOTALL)
+_NOT_UTF_8: Final = Text("không phải UTF-8", "it is not UTF-8")
+_FORM: Final = Text('tài liệu phải có dạng {"rows": [...]}', 'it must have the form {"rows": [...]}')
+_NOT_JSON: Final = Text("JSON không hợp lệ", "it is not valid JSON")
+_NO_COMMA: Final = Text("thiếu dấu phẩy hoặc dấu đóng ngoặc ]", "a comma or the closing ] is missing")
+_MORE: Final = Text('sau danh sách "rows" chỉ được có dấu }', 'only } may follow the list "rows"')
 _TYPES: Final = {
     "application/json": "json",
     "application/x-ndjson": "ndjson",
@@ -24,12 +31,16 @@ _TYPES: Final = {
 
 
 class BrokenDocumentError(Exception):
-    """A JSON document that is none, or not of the form `{"rows": [...]}`; `why` and `place` say where it breaks."""
+    """A JSON document that is none, or not of the form `{"rows": [...]}`; `why` and `place` say where it breaks.
 
-    def __init__(self, why: str, place: int) -> None:
-        super().__init__(why)
+    The place is a letter from 0, of a document that is not UTF-8 a byte; `rows` counts what could be read before it.
+    """
+
+    def __init__(self, why: Text, place: int, *, rows: int = 0) -> None:
+        super().__init__(why.en)
         self.why = why
         self.place = place
+        self.rows = rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +111,28 @@ def rows_of(content: bytes) -> Iterator[Any]:
     try:
         text = content.removeprefix(BOM).decode()
     except UnicodeDecodeError as error:
-        raise BrokenDocumentError("không phải UTF-8", error.start) from None
+        raise BrokenDocumentError(_NOT_UTF_8, error.start) from None
     start = _ROWS.match(text)
     if start is None or start[1] != "rows":
-        raise BrokenDocumentError('phải có dạng {"rows": [...]}', 0)
-    place = _skip(text, start.end())
+        raise BrokenDocumentError(_FORM, 0)
+    place, count = _skip(text, start.end()), 0
     if text[place : place + 1] != "]":
         while True:
             try:
                 row, place = _DECODER.raw_decode(text, place)
             except (ValueError, RecursionError) as error:
-                raise BrokenDocumentError("JSON không hợp lệ", getattr(error, "pos", place)) from None
+                raise BrokenDocumentError(_NOT_JSON, getattr(error, "pos", place), rows=count) from None
             yield row
+            count += 1
             place = _skip(text, place)
             sign = text[place : place + 1]
             if sign == "]":
                 break
             if sign != ",":
-                raise BrokenDocumentError("thiếu dấu phẩy hoặc dấu đóng ngoặc ]", place)
+                raise BrokenDocumentError(_NO_COMMA, place, rows=count)
             place = _skip(text, place + 1)
     if text[place + 1 :].split() != ["}"]:
-        raise BrokenDocumentError('sau danh sách "rows" chỉ được có dấu }', place + 1)
+        raise BrokenDocumentError(_MORE, place + 1, rows=count)
 
 
 def kind_of(content_type: str) -> str:

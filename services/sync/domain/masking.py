@@ -7,20 +7,22 @@ import json
 from typing import Any, Final
 
 from services.sync.domain.profiles import Shown
+from services.sync.domain.words import Text, same
 
 HIDDEN: Final = "•••"
 
 
-def masked(content: str, shown: Shown) -> str:
+def masked(content: str, shown: Shown) -> Text:
     """The row with personal fields hidden; empty fields stay empty, so that a gap can be told from a secret."""
     try:
         row = json.loads(content)
     except (ValueError, RecursionError):
-        return f"{HIDDEN} ({len(content)} ký tự không đọc được)"
+        count = len(content)
+        return Text(f"{HIDDEN} ({count} ký tự không đọc được)", f"{HIDDEN} ({count} characters that cannot be read)")
     if not isinstance(row, dict):
-        return HIDDEN
+        return same(HIDDEN)
     text = json.dumps(_mask(row, shown), ensure_ascii=False, separators=(",", ":"))
-    return text.encode(errors="replace").decode()  # A row may be refused just because it holds half a letter.
+    return same(text.encode(errors="replace").decode())  # A row may be refused just because it holds half a letter.
 
 
 def _mask(value: Any, shown: Shown | None) -> Any:

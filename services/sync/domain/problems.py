@@ -1,19 +1,33 @@
-"""What can be wrong with one row: a stable reason, the field, and a Vietnamese sentence that says what to do.
+"""What can be wrong with one row: a stable reason, the field as its sender calls it, and what to do, in two languages.
 
 Each function is one problem, so that its text stands in one place. No text repeats personal data: the problem is kept
-and shown to more people than the row is.
+and shown to more people than the row is. Reasons: UNKNOWN_FIELD, UNKNOWN_SCHOOL and the like where the matter has one
+of its own; else INVALID_DATE for whatever is wrong with a date, and INVALID_FIELD for whatever is wrong with any other
+field (`fields.reason_of`).
 """
 
-import difflib
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-INVALID_FIELD: Final = "INVALID_FIELD"
+from services.sync.domain.fields import INVALID_FIELD, described, reason_of
+from services.sync.domain.words import Text, nearest, shortened
+
 INVALID_JSON: Final = "INVALID_JSON"
-_INDEX: Final = re.compile(r"\[[^\]]*\]")
-MOST_SHOWN: Final = 60  # Letters of a foreign text that a sentence repeats.
+UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"
+SCHOOL_OUTSIDE_UNIT: Final = "SCHOOL_OUTSIDE_UNIT"
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A field as the sender of a row calls it."""
+
+    field: str  # Its path in the sender's names, for example `NGAY_SINH` or `DIEM_MONS[2].DIEM`.
+    label: Text  # Name and meaning, for sentences.
+    wanted: Text  # What may be written there.
+    reason: str = INVALID_FIELD
+    written: str = ""  # What stands there, where it is a single value.
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +36,14 @@ class Problem:
 
     reason: str
     field: str
-    message: str
+    text: Text
     stored_version: int = 0
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)  # What it is about, for programs.
+
+    def at(self, place: Text) -> "Problem":
+        """The same, its text beginning with where the row stands in its document."""
+        vi, en = (f"{where[:1].upper()}{where[1:]}: {said}" for where, said in zip(place, self.text, strict=True))
+        return replace(self, text=Text(vi, en))
 
 
 class RowRefusedError(Exception):
@@ -36,28 +56,63 @@ class RowRefusedError(Exception):
         self.school = school
 
 
-def not_json(line: int, *, why: str) -> Problem:
-    """Name a line that is no JSON."""
+def own(path: str) -> Called:
+    """The field at a path of ours as this interface calls it."""
+    called, wanted = described(path)
+    leaf = path.rpartition(".")[2]
+    label = Text(f"{leaf} ({called.vi})", leaf if leaf == called.en else f"{leaf} ({called.en})")
+    return Called(path, label, wanted, reason_of(path))
+
+
+def row_at(index: int) -> Text:
+    """Where a row of a message stands, for programmers: they count from 0."""
+    return Text(f"hàng có index {index}", f"the row with index {index}")
+
+
+def line_at(number: int) -> Text:
+    """Where a row of an NDJSON document stands: its line, from 1."""
+    return Text(f"dòng {number}", f"line {number}")
+
+
+def element_at(number: int) -> Text:
+    """Where a row of a JSON document stands: its place in the list, from 1."""
+    return Text(f"bản ghi thứ {number}", f"record {number}")
+
+
+def not_json(column: int) -> Problem:
+    """Name a line that is no JSON; `column` from 1 says where it stops being it, 0: not known."""
+    vi, en = (f" (từ cột {column})", f" (from column {column})") if column else ("", "")
     return Problem(
         INVALID_JSON,
         "",
-        f"Dòng {line} không phải JSON hợp lệ ({why}). Hãy kiểm tra dấu ngoặc, dấu phẩy và bảng mã UTF-8 của dòng này.",
+        Text(
+            f"không phải JSON hợp lệ{vi}. Hãy kiểm tra dấu ngoặc, dấu phẩy và bảng mã UTF-8 của dòng này.",
+            f"not valid JSON{en}. Check the brackets, the commas and the UTF-8 encoding of this line.",
+        ),
     )
 
 
-def not_an_object(line: int) -> Problem:
-    """Name a line that holds something else than a record."""
+def not_an_object() -> Problem:
+    """Name a row that is something else than a record."""
     return Problem(
-        INVALID_JSON, "", f'Dòng {line} không phải một đối tượng JSON. Mỗi dòng phải có dạng {{"trường": "giá trị"}}.'
+        INVALID_JSON,
+        "",
+        Text(
+            'không phải một đối tượng JSON. Mỗi bản ghi phải có dạng {"tên trường": "giá trị"}.',
+            'not a JSON object. Each record must have the form {"field": "value"}.',
+        ),
     )
 
 
-def line_too_long(line: int, most: int) -> Problem:
+def line_too_long(most: int) -> Problem:
     """Name a line that no record needs."""
     return Problem(
         "TOO_LARGE",
         "",
-        f"Dòng {line} dài hơn {most // 1000} kB. Mỗi dòng chỉ chứa một bản ghi; hãy kiểm tra dấu xuống dòng của tệp.",
+        Text(
+            f"dài hơn {most // 1000} kB. Mỗi dòng chỉ chứa một bản ghi; hãy kiểm tra dấu xuống dòng của tệp.",
+            f"longer than {most // 1000} kB. A line holds one record; check the line breaks of the file.",
+        ),
     )
 
 
@@ -65,88 +120,126 @@ def unknown_field(name: str, known: Iterable[str], *, inside: str = "") -> Probl
     """Name a field that the profile does not know, and the nearest one it knows."""
     shown = shortened(name)
     near = nearest(name, known)
-    remedy = f"Có phải là “{near}”?" if near else "Hãy bỏ trường này hoặc chọn đúng bộ tên trường (profile)."
     path = f"{inside}{shown}"
-    return Problem("UNKNOWN_FIELD", path, f"Không có trường “{path}” trong bộ tên trường. {remedy}")
+    remedy = (
+        Text(f"Có phải là “{near}”?", f"Did you mean “{near}”?")
+        if near
+        else Text(
+            "Hãy bỏ trường này hoặc chọn đúng bộ tên trường (profile).", "Leave it out, or choose the right profile."
+        )
+    )
+    return Problem(
+        "UNKNOWN_FIELD",
+        path,
+        Text(
+            f"Không có trường “{path}” trong bộ tên trường. {remedy.vi}",
+            f"The profile has no field “{path}”. {remedy.en}",
+        ),
+    )
 
 
 def unknown_object(name: str, value: object, known: Iterable[str]) -> Problem:
     """Name a type of record that the profile does not know."""
     kinds = list(known)
     near = nearest(str(value), kinds)
-    said = f"ghi “{shortened(str(value))}”, không phải loại bản ghi đã biết" if value else "còn thiếu"
-    remedy = f"Có phải là “{near}”?" if near else f"Hãy ghi một trong: {', '.join(kinds)}."
-    return Problem(INVALID_FIELD, name, f"{name} {said}. {remedy}")
+    shown, listed = shortened(str(value)), ", ".join(kinds)
+    said = (
+        Text(f"ghi “{shown}”, không phải loại bản ghi đã biết", f"says “{shown}”, which is no known type of record")
+        if value
+        else Text("còn thiếu", "is missing")
+    )
+    remedy = (
+        Text(f"Có phải là “{near}”?", f"Did you mean “{near}”?")
+        if near
+        else Text(f"Hãy ghi một trong: {listed}.", f"Write one of: {listed}.")
+    )
+    return Problem(INVALID_FIELD, name, Text(f"{name} {said.vi}. {remedy.vi}", f"{name} {said.en}. {remedy.en}"))
 
 
-def unreadable(field: str, *, label: str, wanted: str, reason: str = INVALID_FIELD) -> Problem:
+def unreadable(called: Called, *, wanted: Text) -> Problem:
     """Name a value that is not of its type."""
-    return Problem(reason, field, f"{label} không đọc được. Hãy ghi {wanted}.")
-
-
-def missing_key(names: Iterable[str]) -> Problem:
-    """Name a record whose key cannot be made."""
+    label = called.label
     return Problem(
-        INVALID_FIELD, "key", f"Thiếu {' hoặc '.join(names)}: không lập được khóa của bản ghi. Hãy điền đủ rồi gửi lại."
+        called.reason,
+        called.field,
+        Text(f"{label.vi} không đọc được. Hãy ghi {wanted.vi}.", f"{label.en} cannot be read. Write {wanted.en}."),
+    )
+
+
+def missing_key(missing: Sequence[Called]) -> Problem:
+    """Name a record whose key cannot be made."""
+    vi, en = " và ".join(one.label.vi for one in missing), " and ".join(one.label.en for one in missing)
+    return Problem(
+        missing[0].reason,
+        missing[0].field,
+        Text(
+            f"Thiếu {vi}: không lập được khóa của bản ghi. Hãy điền đủ rồi gửi lại.",
+            f"Without {en} the key of the record cannot be made. Fill it in and send the row again.",
+        ),
     )
 
 
 def no_record(known: Iterable[str]) -> Problem:
-    """Name a row without a record."""
+    """Name a row without a record, or with several."""
+    listed = ", ".join(known)
     return Problem(
         INVALID_FIELD,
         "record",
-        f"Dòng không chứa bản ghi nào. Hãy điền đúng một trong: {', '.join(known)}, kể cả khi báo xóa.",
+        Text(
+            f"Mỗi hàng phải chứa đúng một bản ghi. Hãy điền đúng một trong: {listed}, kể cả khi báo xóa.",
+            f"A row holds exactly one record. Fill in exactly one of: {listed}, also to report a deletion.",
+        ),
     )
 
 
-def invalid_date(field: str, *, label: str) -> Problem:
+def invalid_date(called: Called) -> Problem:
     """Name a date that the calendar does not have."""
+    label, wanted = called.label, called.wanted
     return Problem(
-        "INVALID_DATE",
-        field,
-        f"{label} không phải là ngày có thật trong lịch. Hãy ghi năm-tháng-ngày (YYYY-MM-DD), ví dụ 2015-09-30.",
+        called.reason,
+        called.field,
+        Text(
+            f"{label.vi} không phải là ngày có thật trong lịch. Hãy ghi {wanted.vi}.",
+            f"{label.en} is no day of the calendar. Write {wanted.en}.",
+        ),
     )
 
 
-def unknown_school(school: str) -> Problem:
+def unknown_school(called: Called, school: str) -> Problem:
     """Name a school that no unit is known by today."""
+    shown = shortened(school)
     return Problem(
-        "UNKNOWN_SCHOOL",
-        "school",
-        f"Không có trường nào mang mã “{shortened(school)}”. Hãy kiểm tra mã trường, hoặc đề nghị Sở khai báo trường.",
+        UNKNOWN_SCHOOL,
+        called.field,
+        Text(
+            f"Không có trường nào mang mã “{shown}”. Hãy kiểm tra {called.label.vi}, hoặc đề nghị Sở khai báo trường.",
+            f"No school has the code “{shown}”. Check {called.label.en}, or ask the department to register the school.",
+        ),
     )
 
 
-def school_outside_unit(school: str, unit: str) -> Problem:
+def school_outside_unit(called: Called, school: str, unit: str) -> Problem:
     """Name a school that the batch was not for."""
+    shown, place = shortened(school), shortened(unit)
     return Problem(
-        "SCHOOL_OUTSIDE_UNIT",
-        "school",
-        f"Trường “{shortened(school)}” không thuộc đơn vị “{shortened(unit)}” của lô. Hãy gửi theo đúng đơn vị.",
+        SCHOOL_OUTSIDE_UNIT,
+        called.field,
+        Text(
+            f"Trường “{shown}” không thuộc đơn vị “{place}” của lô. Hãy sửa {called.label.vi}, "
+            "hoặc gửi lô cho đơn vị có trường này.",
+            f"The school “{shown}” does not belong to the batch's unit “{place}”. Correct {called.label.en}, "
+            "or send the batch for a unit that has this school.",
+        ),
     )
 
 
-def forbidden_character(field: str) -> Problem:
+def forbidden_character(called: Called) -> Problem:
     """Name a text with a sign that no store keeps."""
     return Problem(
-        INVALID_FIELD, field, "Văn bản chứa ký tự NUL (\\u0000). Hãy xóa ký tự này ở phần mềm nguồn rồi gửi lại."
+        called.reason,
+        called.field,
+        Text(
+            f"{called.label.vi} chứa ký tự NUL (\\u0000). Hãy xóa ký tự này ở phần mềm nguồn rồi gửi lại.",
+            f"{called.label.en} contains the character NUL (\\u0000). Remove it at the source and send the row again.",
+        ),
     )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that looks most like this one; empty when none does."""
-    by_folded = {one.casefold(): one for one in known}
-    found = difflib.get_close_matches(name.casefold()[:MOST_SHOWN], list(by_folded), n=1, cutoff=0.6)
-    return by_folded[found[0]] if found else ""
-
-
-def bare(path: str) -> str:
-    """A path without its indexes: `result.subject_marks.mark` of `result.subject_marks[2].mark`."""
-    return _INDEX.sub("", path)
-
-
-def shortened(text: str) -> str:
-    """A foreign text, printable and short."""
-    plain = "".join(letter if letter.isprintable() else "·" for letter in text[: MOST_SHOWN + 1])
-    return plain if len(plain) <= MOST_SHOWN else f"{plain[:MOST_SHOWN]}…"

@@ -9,12 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from services.sync.domain import problems
-from services.sync.domain.problems import RowRefusedError
+from services.sync.domain.problems import Called, RowRefusedError
 from services.sync.domain.profiles import Fields, Raw, Shown
 from services.sync.domain.values import INT32, INT64, Unreadable, decimal, integer
+from services.sync.domain.words import Text, shortened
 
 STRING, INT_32, INT_64, BOOL, DOUBLE, MESSAGE, STRINGS_BY_STRING = range(7)
 _LIMITS: Final = {INT_32: INT32, INT_64: INT64}
+_LIST: Final = Text("một danh sách [...]", "a list [...]")
+_STRING: Final = Text("một chuỗi trong dấu nháy kép", "a text in double quotes")
+_OBJECT: Final = Text("một đối tượng {...}", "an object {...}")
+_BOOL: Final = Text("true hoặc false", "true or false")
+_WITHIN: Final = Text("một số nguyên trong phạm vi cho phép", "a whole number within bounds")
+_STRINGS: Final = Text('các cặp "tên": "giá trị", giá trị là chuỗi', 'pairs of "name": "value", all values texts')
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +57,13 @@ class OwnProfile:
         try:
             return _read(self._shape, raw, "")
         except RowRefusedError as refused:
-            refused.key = problems.shortened(key) if isinstance(key, str) else ""
+            refused.key = shortened(key) if isinstance(key, str) else ""
             refused.school = school if isinstance(school, str) else ""
             raise
 
-    def label(self, path: str) -> str:  # noqa: ARG002 (the names are ours: nothing to add)
-        """Nothing of its own."""
-        return ""
+    def called(self, path: str, raw: Raw) -> Called:  # noqa: ARG002 (whatever the row: the names are ours)
+        """The path itself, with what people call it."""
+        return problems.own(path)
 
 
 def _read(shape: Shape, raw: Raw, inside: str) -> Fields:
@@ -73,11 +80,7 @@ def _read(shape: Shape, raw: Raw, inside: str) -> Fields:
             fields[member.name] = value
             continue
         path = f"{inside}{member.name}"
-        try:
-            fields[member.name] = _list(member, value, path) if member.repeated else _one(member, value, path)
-        except Unreadable as cause:
-            problem = problems.unreadable(path, label=member.name, wanted=cause.wanted)
-            raise RowRefusedError(problem) from None
+        fields[member.name] = _list(member, value, path) if member.repeated else _one(member, value, path)
     given = shape.one_of.intersection(fields)
     if shape.one_of and len(given) != 1:
         raise RowRefusedError(problems.no_record(sorted(shape.one_of)))
@@ -86,24 +89,30 @@ def _read(shape: Shape, raw: Raw, inside: str) -> Fields:
 
 def _list(member: Member, value: object, path: str) -> list[Any]:
     if not isinstance(value, list):
-        raise Unreadable("một danh sách [...]")
+        raise RowRefusedError(problems.unreadable(problems.own(path), wanted=_LIST))
     return [_one(member, item, f"{path}[{index}]") for index, item in enumerate(value)]
 
 
 def _one(member: Member, value: object, path: str) -> object:
-    kind = member.type
+    if member.type == MESSAGE and isinstance(value, dict) and member.shape is not None:
+        return _read(member.shape, value, f"{path}.")
+    try:
+        return _single(member.type, value)
+    except Unreadable as cause:
+        raise RowRefusedError(problems.unreadable(problems.own(path), wanted=cause.wanted)) from None
+
+
+def _single(kind: int, value: object) -> object:
     if kind == STRING:
         if isinstance(value, str):
             return value
-        raise Unreadable("một chuỗi trong dấu nháy kép")
+        raise Unreadable(_STRING)
     if kind == MESSAGE:
-        if isinstance(value, dict) and member.shape is not None:
-            return _read(member.shape, value, f"{path}.")
-        raise Unreadable("một đối tượng {...}")
+        raise Unreadable(_OBJECT)
     if kind == BOOL:
         if isinstance(value, bool):
             return value
-        raise Unreadable("true hoặc false")
+        raise Unreadable(_BOOL)
     if kind == DOUBLE:
         return decimal(value)
     if kind == STRINGS_BY_STRING:
@@ -114,15 +123,15 @@ def _one(member: Member, value: object, path: str) -> object:
 def _integer(value: object, limit: int) -> int:
     number = integer(value)
     if isinstance(value, bool) or not -limit <= number < limit:
-        raise Unreadable("một số nguyên trong phạm vi cho phép")
+        raise Unreadable(_WITHIN)
     return number
 
 
 def _map(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise Unreadable("một đối tượng {...}")
+        raise Unreadable(_OBJECT)
     if not all(isinstance(one, str) for one in value.values()):
-        raise Unreadable('các cặp "tên": "giá trị", giá trị là chuỗi')
+        raise Unreadable(_STRINGS)
     return value
 
 

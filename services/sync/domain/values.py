@@ -1,7 +1,7 @@
 """Values as senders write them, into ours: dates, numbers, flags, school years. Refuses what it would have to guess.
 
 Every reader takes a JSON value that is neither null nor an empty text and returns ours, or raises `Unreadable` with the
-form that is wanted, in Vietnamese.
+form that is wanted.
 """
 
 import re
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from typing import Final
+
+from services.sync.domain.words import Text
 
 Reader = Callable[[object], object]
 INT32: Final = 2**31
@@ -20,17 +22,25 @@ _VIETNAMESE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,15}(?:[.,]\d{1,15})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _YEARS = re.compile(r"(\d{4})(?:\s*[-–/]\s*(\d{4}))?", re.ASCII)
+DAY_FORM: Final = Text(
+    "một ngày có thật trong lịch, dạng dd/mm/yyyy hoặc YYYY-MM-DD, ví dụ 30/09/2015",
+    "a day of the calendar as dd/mm/yyyy or YYYY-MM-DD, e.g. 30/09/2015",
+)
+YEAR_FORM: Final = Text("năm học từ 1990-1991, ví dụ 2026-2027", "a school year from 1990-1991 on, e.g. 2026-2027")
+FLAG_FORM: Final = Text("1 (có) hoặc 0 (không)", "1 (yes) or 0 (no)")
+_WHOLE: Final = Text("một số nguyên", "a whole number")
+_NUMBER_FORM: Final = Text("một số, ví dụ 8.5", "a number, e.g. 8.5")
+_SINGLE: Final = Text("một giá trị đơn, không phải danh sách hay đối tượng", "a single value, not a list or an object")
 _YES: Final = frozenset({"1", "true", "có", "x"})
 _NO: Final = frozenset({"0", "false", "không"})
 
 
 class Unreadable(ValueError):  # noqa: N818 (says what the value is)
-    """A value that is not of its type; `wanted` says the form to write, `reason` the stable reason."""
+    """A value that is not of its type; `wanted` says the form to write."""
 
-    def __init__(self, wanted: str, *, reason: str = "INVALID_FIELD") -> None:
-        super().__init__(wanted)
+    def __init__(self, wanted: Text) -> None:
+        super().__init__(wanted.en)
         self.wanted = wanted
-        self.reason = reason
 
 
 def text(value: object) -> str:
@@ -43,7 +53,7 @@ def text(value: object) -> str:
         return str(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < INT64 else repr(value)
-    raise Unreadable("một giá trị đơn, không phải danh sách hay đối tượng")
+    raise Unreadable(_SINGLE)
 
 
 def name(value: object) -> str:
@@ -55,7 +65,7 @@ def name(value: object) -> str:
 def day(value: object) -> str:
     """A date as ISO 8601, from `dd/mm/yyyy` or ISO 8601."""
     if not isinstance(value, str):
-        raise Unreadable("ngày dạng dd/mm/yyyy hoặc YYYY-MM-DD")
+        raise Unreadable(DAY_FORM)
     return _day(value)
 
 
@@ -67,11 +77,11 @@ def _day(value: str) -> str:
     elif match := _ISO.fullmatch(said):
         yyyy, mm, dd = match.groups()
     else:
-        raise Unreadable("ngày dạng dd/mm/yyyy hoặc YYYY-MM-DD")
+        raise Unreadable(DAY_FORM)
     try:
         return date(int(yyyy), int(mm), int(dd)).isoformat()
     except ValueError:
-        raise Unreadable("một ngày có thật trong lịch, ví dụ 30/09/2015", reason="INVALID_DATE") from None
+        raise Unreadable(DAY_FORM) from None
 
 
 @lru_cache(maxsize=65536)
@@ -91,7 +101,7 @@ def integer(value: object) -> int:
         return int(value)
     if isinstance(value, str) and _INTEGER.fullmatch(said := value.strip()):
         return int(said)
-    raise Unreadable("một số nguyên")
+    raise Unreadable(_WHOLE)
 
 
 def decimal(value: object) -> float:
@@ -102,10 +112,10 @@ def decimal(value: object) -> float:
         try:
             return float(value)
         except OverflowError:
-            raise Unreadable("một số") from None
+            raise Unreadable(_NUMBER_FORM) from None
     if isinstance(value, str) and _NUMBER.fullmatch(said := value.strip()):
         return float(said.replace(",", "."))
-    raise Unreadable("một số")
+    raise Unreadable(_NUMBER_FORM)
 
 
 def flag(value: object) -> bool:
@@ -118,7 +128,7 @@ def flag(value: object) -> bool:
             return True
         if said in _NO:
             return False
-    raise Unreadable("1 (có) hoặc 0 (không)")
+    raise Unreadable(FLAG_FORM)
 
 
 def school_year(value: object) -> int:
@@ -127,7 +137,7 @@ def school_year(value: object) -> int:
         first, second = match.groups()
         if second is None or int(second) == int(first) + 1:
             return int(first)
-    raise Unreadable("năm học, ví dụ 2026-2027")
+    raise Unreadable(YEAR_FORM)
 
 
 def texts(value: object) -> list[str]:

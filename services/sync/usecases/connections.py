@@ -4,7 +4,8 @@ from chassis import outbox
 from services.sync import store
 from services.sync.convert import answers
 from services.sync.domain.connections import KINDS, MUST_CONNECT
-from services.sync.usecases.intake import Intake, events, unit_name
+from services.sync.usecases.intake import Intake
+from services.sync.usecases.settling import events, unit_name
 
 MOST_SCHOOLS = 1_000  # Schools in one transaction.
 

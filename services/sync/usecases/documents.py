@@ -4,30 +4,30 @@ Memory stays flat however long an NDJSON document is: what is kept of a row that
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
-from iocedu.records.v1.resources_pb2 import Row
 from iocedu.sync.v1 import sync_pb2
-from pydantic_core import from_json
 
-from chassis.errors import Fault, Kind
+from chassis.errors import Fault
 from services.sync import store
-from services.sync.convert.rows import Check, Checked, FindSchool, Unread, make
-from services.sync.domain import documents, problems
+from services.sync.convert.checks import Check
+from services.sync.convert.documents import RawRow, json_rows, ndjson_rows
+from services.sync.convert.rows import Checked
+from services.sync.domain import problems
 from services.sync.domain.batches import MOST_BYTES, MOST_ROWS, BatchKey, Origin, RowState, digest_of
-from services.sync.domain.documents import BrokenDocumentError, Line, Lines
-from services.sync.domain.profiles import Profile
-from services.sync.usecases.intake import Intake, Parcel, apply, find_school, recall, settle
+from services.sync.domain.documents import BrokenDocumentError
+from services.sync.domain.words import Text
+from services.sync.usecases import refusals
+from services.sync.usecases.intake import Intake, apply, checking
+from services.sync.usecases.settling import Parcel
 
 MOST_REFUSED: Final = 20_000  # Refused rows of a document; more are no accident, and all are held until its end.
-TOO_MANY_REFUSED: Final = "TOO_MANY_REFUSED"
-READ_AHEAD: Final = 100  # Rows read between two looks at the loop.
+STOPPING: Final = frozenset({refusals.TOO_LARGE, refusals.TOO_MANY_REFUSED})
 _NUL: Final = b"\\u0000"
 
 
@@ -39,22 +39,14 @@ class Limits:
     json: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """A row as it came, and what it was read into."""
-
-    content: bytes
-    row: Row | Unread
-
-
 async def push_document(
     intake: Intake, origin: Origin, batch_id: str, *, kind: str, parts: AsyncIterator[bytes], limits: Limits
 ) -> tuple[str, sync_pb2.Outcome]:
     """Take a document of kind `json` or `ndjson` and return its batch id and what became of it.
 
     Without a batch id the content's digest is one. Raises TOO_LARGE, TOO_MANY_REFUSED, INVALID_JSON, BATCH_ID_REUSED.
-    A document that is stopped as TOO_MANY_REFUSED is no batch, but what records stored of it is counted, and its
-    refused rows are kept.
+    A document that is stopped half way, as TOO_LARGE or TOO_MANY_REFUSED, is no batch, but what records stored of it
+    is counted, and its refused rows are kept.
     """
     told = f"{origin.profile}/{kind}/{origin.backfill:d}/".encode()
     content = _Content(parts, limit=limits.ndjson if kind == "ndjson" else limits.json, told=told)
@@ -62,28 +54,34 @@ async def push_document(
         key = BatchKey(origin.unit_id, origin.source, batch_id)
         if await _is_known(intake, key):
             await content.drain()
-            return batch_id, (await recall(intake, {key: content.digest()}))[key]
-    reading = _Reading(intake, origin, nonce=batch_id or uuid4().hex)
+            return batch_id, (await intake.ledger.recall({key: content.digest()}))[key]
+    place = problems.line_at if kind == "ndjson" else problems.element_at
+    reading = _Reading(intake, origin, nonce=batch_id or uuid4().hex, place=place)
     try:
-        rows = _ndjson(content, intake.profiles[origin.profile]) if kind == "ndjson" else _json(content, intake, origin)
-        async for raw in rows:
+        read = ndjson_rows if kind == "ndjson" else json_rows
+        async for raw in read(aiter(content), intake.profiles[origin.profile]):
             await reading.add(raw)
         digest = content.digest()
         batch_id = batch_id or f"sha-{digest.hex()}"
         key = BatchKey(origin.unit_id, origin.source, batch_id)
         if not reading.begun:
-            known = await recall(intake, {key: digest})
+            known = await intake.ledger.recall({key: digest})
             if key in known:
                 return batch_id, known[key]
             reading.nonce = batch_id
         await reading.flush()
         slices = await reading.finish()
-    except BaseException as error:
-        await reading.abandon()
-        if isinstance(error, Fault) and error.reason == TOO_MANY_REFUSED:
+    except BrokenDocumentError as broken:
+        raise refusals.broken(broken) from None
+    except Fault as fault:
+        await reading.ended()
+        if fault.reason in STOPPING:
             await reading.keep_stopped(batch_id)
         raise
-    return batch_id, (await settle(intake, origin, [Parcel(key, digest, slices)]))[key]
+    except BaseException:
+        await reading.abandon()
+        raise
+    return batch_id, (await intake.ledger.settle(origin, [Parcel(key, digest, slices)]))[key]
 
 
 class _Content:
@@ -99,7 +97,7 @@ class _Content:
         async for part in self._parts:
             self._size += len(part)
             if self._size > self._limit:
-                raise _too_large(self._limit)
+                raise refusals.too_large(self._limit)
             self._digest.update(part)
             yield part
 
@@ -120,21 +118,21 @@ class _Reading:
     intake: Intake
     origin: Origin
     nonce: str  # Tells the document in request ids: a repeat under the same batch id is the same request.
+    place: Callable[[int], Text]  # Names the place of a row by its number.
     done: list[Checked] = field(default_factory=list)
     told: list[bytes] = field(default_factory=list)  # A digest of each slice's content.
-    raws: list[_Raw] = field(default_factory=list)
+    raws: list[RawRow] = field(default_factory=list)
     count: int = 0
     refused: int = 0
     size: int = 0
     under_way: "asyncio.Task[None] | None" = None
-    school: FindSchool | None = None
 
     @property
     def begun(self) -> bool:
         """Whether something has gone to records already."""
         return bool(self.done)
 
-    async def add(self, raw: _Raw) -> None:
+    async def add(self, raw: RawRow) -> None:
         """Take a row; a full slice goes to records while the next one fills."""
         if self.raws and (len(self.raws) >= MOST_ROWS or self.size + len(raw.content) > MOST_BYTES):
             await self.flush()
@@ -160,6 +158,12 @@ class _Reading:
             await self.under_way
         return self.done
 
+    async def ended(self) -> None:
+        """Wait for the slice at records, whatever becomes of it."""
+        if self.under_way is not None:
+            with suppress(Exception):
+                await self.under_way
+
     async def abandon(self) -> None:
         """Leave nothing running behind."""
         if self.under_way is not None:
@@ -177,9 +181,9 @@ class _Reading:
             return
         digest = digest_of(self.nonce.encode() if batch_id else b"", *self.told)
         key = BatchKey(self.origin.unit_id, self.origin.source, f"stopped-{digest.hex()}")
-        await settle(self.intake, self.origin, [Parcel(key, digest, self.done, shown_as=batch_id)])
+        await self.intake.ledger.settle(self.origin, [Parcel(key, digest, self.done, shown_as=batch_id)])
 
-    async def _send(self, checked: Checked, raws: Sequence[_Raw]) -> None:
+    async def _send(self, checked: Checked, raws: Sequence[RawRow]) -> None:
         await checked.add_all([raw.row for raw in raws])
         content = digest_of(*(raw.content for raw in raws))
         self.told.append(content)
@@ -189,110 +193,28 @@ class _Reading:
         checked.how = _forget(checked.how)
         self.refused += checked.states.count(RowState.REJECTED)
         if self.refused > MOST_REFUSED:
-            raise _too_many_refused(checked.noted[-1].problem.reason)
+            raise refusals.too_many_refused(checked.noted[-1].problem, most=MOST_REFUSED)
 
-    def _how(self, raws: Sequence[_Raw], *, first: int) -> Check:
-        if self.school is None:
-            self.school = find_school(self.intake.scopes.tree, self.origin, self.intake.clock.today())
-        return Check(
-            school=self.school,
+    def _how(self, raws: Sequence[RawRow], *, first: int) -> Check:
+        profile = self.intake.profiles[self.origin.profile]
+        return checking(
+            self.intake,
+            self.origin,
             content=lambda index: raws[index - first].content.decode(errors="replace"),
-            label=self.intake.profiles[self.origin.profile].label,
+            called=lambda index, path: profile.called(path, raws[index - first].raw()),
+            place=lambda index: self.place(raws[index - first].number),
+            document=True,
             careful=any(_NUL in raw.content for raw in raws),
         )
 
 
 def _forget(how: Check) -> Check:
     """The same way of checking without the rows, which would stay in memory otherwise."""
-    return Check(school=how.school, content=lambda _index: "", label=how.label)
-
-
-async def _ndjson(content: _Content, profile: Profile) -> AsyncIterator[_Raw]:
-    lines, read = Lines(), 0
-    async for part in content:
-        for line in lines.feed(part):
-            yield _Raw(line.content or b"", read_line(line, profile))
-            read += 1
-            if read % READ_AHEAD == 0:
-                await asyncio.sleep(0)
-    for line in lines.end():
-        yield _Raw(line.content or b"", read_line(line, profile))
-
-
-def read_line(line: Line, profile: Profile) -> Row | Unread:
-    """Read one line of NDJSON; whatever is wrong with it stays with it."""
-    if line.content is None:
-        return Unread(problems.line_too_long(line.number, documents.MOST_LINE_BYTES))
-    try:
-        raw = from_json(line.content, allow_inf_nan=False)
-    except ValueError as error:
-        return Unread(problems.not_json(line.number, why=_place(str(error))))
-    if not isinstance(raw, dict):
-        return Unread(problems.not_an_object(line.number))
-    return make(raw, profile)
-
-
-async def _json(content: _Content, intake: Intake, origin: Origin) -> AsyncIterator[_Raw]:
-    """A JSON document, whole: nothing of it is applied unless all of it can be read."""
-    whole = b"".join([part async for part in content])
-    profile = intake.profiles[origin.profile]
-    raws: list[_Raw] = []
-    try:
-        for raw in documents.rows_of(whole):
-            raws.append(_of_json(raw, len(raws), profile))
-            if len(raws) % READ_AHEAD == 0:
-                await asyncio.sleep(0)
-    except BrokenDocumentError as broken:
-        raise _broken(broken) from None
-    for one in raws:
-        yield one
-
-
-def _of_json(raw: Any, index: int, profile: Profile) -> _Raw:
-    content = json.dumps(raw, ensure_ascii=False).encode(errors="replace")
-    if not isinstance(raw, dict):
-        return _Raw(content, Unread(problems.not_an_object(index + 1)))
-    return _Raw(content, make(raw, profile))
+    return replace(
+        how, content=lambda _index: "", called=lambda _index, path: problems.own(path), place=problems.row_at
+    )
 
 
 async def _is_known(intake: Intake, key: BatchKey) -> bool:
     async with intake.database.connection() as reads:
         return key in await store.batches(reads, [key])
-
-
-def _place(error: str) -> str:
-    """Where a parser stopped, without what it read."""
-    _, _, place = error.rpartition(" at ")
-    column = place.rpartition("column ")[2]
-    return f"cột {column}" if column.isdigit() else "không đọc được"
-
-
-def _too_large(limit: int) -> Fault:
-    size = f"{limit / 1_000_000:g} MB"
-    return Fault(
-        Kind.INVALID,
-        "TOO_LARGE",
-        vi=f"Tài liệu lớn hơn mức cho phép {size}. Hãy chia thành nhiều lô, hoặc gửi NDJSON (mỗi dòng một bản ghi).",
-        en=f"The document is larger than the {size} that are allowed. Split it into batches, or send it as NDJSON.",
-        metadata={"limit": str(limit)},
-    )
-
-
-def _too_many_refused(reason: str) -> Fault:
-    return Fault(
-        Kind.INVALID,
-        TOO_MANY_REFUSED,
-        vi=f"Hơn {MOST_REFUSED} dòng của tài liệu bị từ chối, ví dụ {reason}. Hãy kiểm tra profile rồi gửi lại.",
-        en=f"More than {MOST_REFUSED} rows are refused, e.g. {reason}. Check the profile, then send it again.",
-        metadata={"limit": str(MOST_REFUSED), "reason": reason},
-    )
-
-
-def _broken(broken: BrokenDocumentError) -> Fault:
-    return Fault(
-        Kind.INVALID,
-        "INVALID_JSON",
-        vi=f"Tài liệu không đọc được tại vị trí {broken.place}: {broken.why}. Chưa có dòng nào được ghi nhận.",
-        en=f'The document cannot be read at position {broken.place}: it must be JSON of the form {{"rows": [...]}}.',
-        metadata={"position": str(broken.place)},
-    )

@@ -6,7 +6,7 @@ batch id.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from iocedu.sync.v1 import sync_pb2
@@ -14,13 +14,14 @@ from iocedu.sync.v1 import sync_pb2
 from chassis.request import ask_again
 from services.sync.convert.rows import Checked
 from services.sync.domain.batches import MOST_ROWS, BatchKey, Origin, digest_of
-from services.sync.usecases.intake import Intake, Parcel, apply, checking, recall, settle
+from services.sync.usecases.intake import Intake, apply, checking_rows
+from services.sync.usecases.settling import Parcel
 
 MOST_UNDER_WAY = 8
 GATHER_SECONDS = 0.05
 
 Batches = AsyncIterator[sync_pb2.StreamBatch]
-Acks = AsyncIterator[tuple[str, sync_pb2.StreamAck]]
+Acks = AsyncGenerator[tuple[str, sync_pb2.StreamAck]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,18 @@ async def take(intake: Intake, origin: Origin, group: Sequence[sync_pb2.StreamBa
     """Take messages together; each is a batch of its own and has its own answer."""
     contents = {_key(origin, batch): batch.SerializeToString(deterministic=True) for batch in group}
     digests = {key: digest_of(content) for key, content in contents.items()}
-    answers = await recall(intake, digests)
+    answers = await intake.ledger.recall(digests)
     new: dict[BatchKey, Checked] = {}
     for batch in group:
         key = _key(origin, batch)
         if key not in answers:
-            new[key] = Checked(checking(intake, origin, batch.rows, careful=b"\0" in contents[key]))
+            new[key] = Checked(checking_rows(intake, origin, batch.rows, careful=b"\0" in contents[key]))
             await new[key].add_all(batch.rows)
     if new:
         told = digest_of(*(part for key in new for part in (key.batch_id.encode(), digests[key])))
         await apply(intake, origin, list(new.values()), batch=told)
-        answers |= await settle(intake, origin, [Parcel(key, digests[key], [one]) for key, one in new.items()])
+        parcels = [Parcel(key, digests[key], [one]) for key, one in new.items()]
+        answers |= await intake.ledger.settle(origin, parcels)
     return [sync_pb2.StreamAck(batch_id=one.batch_id, outcome=answers[_key(origin, one)]) for one in group]
 
 

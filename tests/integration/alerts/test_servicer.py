@@ -13,7 +13,16 @@ from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock, client
 from deploy.local.issuer import Issuer
 from tests.integration.alerts import scenes
-from tests.integration.alerts.scenes import DISTRICT, NOW, OTHER_DISTRICT, SCHOOL, a_class, alerts_replica, figures
+from tests.integration.alerts.scenes import (
+    DISTRICT,
+    NOW,
+    OTHER_DISTRICT,
+    SCHOOL,
+    SECOND_SCHOOL,
+    a_class,
+    alerts_replica,
+    figures,
+)
 from tests.support.databases import DatabaseFactory
 from tests.support.waiting import poll_until
 
@@ -121,6 +130,21 @@ async def test_counts_are_by_state_and_severity(bus, stub):
         (alerts_pb2.ALERT_STATE_OPEN, alerts_pb2.SEVERITY_WARNING): 2,
         (alerts_pb2.ALERT_STATE_ACKNOWLEDGED, alerts_pb2.SEVERITY_WARNING): 1,
     }
+
+
+async def test_counts_are_broken_down_by_the_units_of_a_kind_and_add_up_to_the_whole(bus, stub):
+    """By school each has its own; where no unit of the kind lies above they are counted under 0."""
+    classes = [a_class(40), a_class(41, key="2A2026"), a_class(40, school=SECOND_SCHOOL)]
+    await scenes.publish(bus, "reporting", "figures-changed", figures(*classes))
+
+    async def counted(kind):
+        request = alerts_pb2.CountAlertsRequest(unit=str(DISTRICT), breakdown=kind)
+        return {count.unit_id: count.count for count in (await stub.CountAlerts(request)).counts}
+
+    await poll_until(lambda: _listed(stub, unit=f"moet:{SECOND_SCHOOL}"))
+    assert await counted("school") == {SCHOOL: 2, SECOND_SCHOOL: 1}
+    assert await counted("office") == {DISTRICT: 3}
+    assert await counted("commune") == await counted("") == {0: 3}
 
 
 async def test_taking_an_alert_says_who_and_what_and_a_repeat_changes_nothing(bus, stub):

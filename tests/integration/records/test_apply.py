@@ -125,6 +125,11 @@ async def test_each_row_has_its_own_outcome(records: Running):
     }
     said = {problem.index: problem for problem in answer.problems}
     assert "misa" in said[4].message
+    assert {index: dict(said[index].metadata) for index in (1, 4, 6)} == {
+        1: {"first_index": "0"},
+        4: {"source": "misa"},
+        6: {"kind": "commune"},
+    }
     assert said[4].stored_version == 1
     assert "2014-02-30" in said[7].message
     reused = await records.apply(pupil("1", 6, full_name="Khác"))

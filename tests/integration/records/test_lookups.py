@@ -100,6 +100,19 @@ async def test_a_list_pages_through_a_subtree_in_key_order(records: Running):
     assert all(one.masked for one in (await stub.ListRecords(_list())).records)
 
 
+async def test_a_page_ends_before_it_outgrows_a_message(records: Running, monkeypatch: pytest.MonkeyPatch):
+    """Records may be long: the rest comes on the next page."""
+    monkeypatch.setattr("services.records.servicer.records.MOST_PAGE_BYTES", 300)
+    await records.apply(*(pupil(str(number), class_key="x" * 60) for number in range(5)))
+    stub, token, keys = await records.records(), "", list[list[str]]()
+    while token or not keys:
+        page = await stub.ListRecords(_list(page_token=token))
+        keys.append([one.row.key for one in page.records])
+        token = page.next_page_token
+    assert keys == [["0", "1"], ["2", "3"], ["4"]]
+    assert await records.rows("SELECT record_count FROM access_log ORDER BY entry_id") == [(2,), (2,), (1,)]
+
+
 async def test_a_part_of_a_name_is_found_with_or_without_tones(records: Running):
     """`hoa`, `HÒA` and `van hoà` find the same pupil; a sign of the query language is a sign."""
     await records.apply(

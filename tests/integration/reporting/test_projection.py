@@ -243,8 +243,30 @@ async def test_the_mirror_is_the_recount_after_every_batch(database, batches):
                 counted = await connection.execute(
                     text(
                         "SELECT school_id, measure, level, grade, sex, ethnic_group, count(*) AS value FROM fact"
-                        " WHERE counted AND school_year = :year GROUP BY 1, 2, 3, 4, 5, 6"
+                        " WHERE counted AND school_year = :year GROUP BY 1, 2, 3, 4, 5, 6 UNION ALL"
+                        " SELECT pupil.school_id, 'placed_pupils', class.level, class.grade, '', '', count(*)"
+                        " FROM fact AS pupil JOIN fact AS class ON class.measure = 'classes' AND class.counted"
+                        " AND class.school_id = pupil.school_id AND class.school_year = pupil.school_year"
+                        " AND class.key = pupil.class_key"
+                        " WHERE pupil.measure = 'pupils' AND pupil.counted AND pupil.school_year = :year"
+                        " GROUP BY 1, 3, 4"
                     ),
                     {"year": year},
                 )
                 assert held == {tuple(row[:-1]): row.value for row in counted}
+
+
+async def test_the_year_asked_for_longest_ago_is_dropped_first(database, monkeypatch):
+    """Questions about odd years do not throw out the one that everybody asks about, though it was read first."""
+    mirror = Mirror(database, most_years=2)
+    read: list[int] = []
+    reading = mirror._read
+
+    async def noted(connection, school_year, known, *, head):
+        read.append(school_year)
+        return await reading(connection, school_year, known, head=head)
+
+    monkeypatch.setattr(mirror, "_read", noted)
+    for year in (2026, 2001, 2026, 2002, 2026, 2003, 2026):
+        await mirror.stocks(year)
+    assert read == [2026, 2001, 2002, 2003]

@@ -110,13 +110,43 @@ async def test_every_indicator_is_what_it_is_by_hand(stub, records, bus):
         "classes": 3,
         "staff": 1,
         "girls_share": pytest.approx(12 / 41 * 100),
+        "sex_known_share": 100,
         "class_size_mean": pytest.approx(41 / 3),
+        "placed_share": 100,
         "classes_oversize": 1,
         "classes_oversize_share": pytest.approx(100 / 3),
         "schools": 3,
         "schools_connected": 2,
         "schools_connected_share": pytest.approx(200 / 3),
     }
+
+
+async def test_pupils_of_unknown_sex_are_in_neither_term_of_the_girls_share(stub, records, bus):
+    """12 girls of the 41 whose sex is known; the 9 others show in how complete that is."""
+    await _fill(records, bus, stub)
+    await records.publish(*pupils(8, sex="0"), *pupils(1, sex=""))
+    await _settled(stub, 50)
+    figures = await _ask(stub, indicators=["girls_share", "sex_known_share"])
+    terms = {key[0]: (one.numerator, one.denominator) for key, one in figures.items()}
+    assert terms == {"girls_share": (12, 41), "sex_known_share": (41, 50)}
+
+
+async def test_pupils_without_a_reported_class_are_in_no_class_size(stub, records, bus):
+    """Of 50 pupils 41 are in the 3 classes; 5 have no class and 4 one that the school never reported, then does."""
+    await _fill(records, bus, stub)
+    await records.publish(*pupils(5, class_key=""), *pupils(4, class_key="9Z"))
+    await _settled(stub, 50)
+    figures = await _ask(stub, indicators=["class_size_mean", "placed_share"])
+    assert {(one.numerator, one.denominator) for one in figures.values()} == {(41, 3), (41, 50)}
+    assert figures["class_size_mean", PROVINCE].value == pytest.approx(41 / 3)
+    await records.publish(a_class("9Z", grade="04"))
+
+    async def placed() -> bool:
+        return (await _values(stub, indicators=["class_size_mean"]))["class_size_mean", PROVINCE] == 45 / 4
+
+    await poll_until(placed)
+    by_grade = await _values(stub, indicators=["class_size_mean"], dimensions=["grade"])
+    assert by_grade["class_size_mean", PROVINCE, "04"] == 4, "the four count in the grade of their class"
 
 
 async def test_a_ratio_comes_with_its_terms_and_completeness(stub, records, bus):
@@ -178,25 +208,29 @@ async def test_asking_by_a_dimension_gives_the_indicators_that_have_it(stub, rec
     assert {key[0] for key in await _ask(stub, dimensions=["ethnic_group"])} == {"pupils", "staff"}
 
 
-async def test_small_groups_are_withheld_with_a_neighbour(stub, records):
-    """3 pupils of group 26 are not shown, nor are the 7 of group 14: 40 in all would tell."""
-    await records.publish(*pupils(30), *pupils(7, group="14"), *pupils(3, group="26"))
-    await _settled(stub, 40)
+async def test_small_groups_are_withheld_without_a_word_on_which(stub, records):
+    """3 pupils of group 26 are not told, nor the 2 of group 14, nor that nobody is of another."""
+    await records.publish(*pupils(30), *pupils(7, group="05"), *pupils(2, group="14"), *pupils(3, group="26"))
+    await _settled(stub, 42)
     figures = await _ask(stub, indicators=["pupils"], dimensions=["ethnic_group"])
-    shown = {key[2]: one.value for key, one in figures.items() if one.HasField("value")}
-    assert shown == {"01": 30}
-    assert {key[2] for key, one in figures.items() if one.suppressed} == {"14", "26"}
+    assert {key[2]: one.value for key, one in figures.items() if one.HasField("value")} == {"01": 30, "05": 7}
+    assert {key[2] for key, one in figures.items() if one.suppressed} == {"*"}
 
 
-async def test_a_withheld_school_does_not_follow_from_its_commune(stub, records):
-    """Every school's cell is withheld when the others and the commune's total would tell it."""
+async def test_what_is_withheld_of_a_school_does_not_follow_from_its_commune(stub, records):
+    """Of either school's 3 and 20 of group 26 nothing is told, nor does the sum tell it; a change is decided anew."""
     await records.publish(
         *pupils(30), *pupils(3, group="26"), *pupils(30, school=SECONDARY), *pupils(20, school=SECONDARY, group="26")
     )
     await _settled(stub, 83)
-    figures = await _ask(stub, indicators=["pupils"], dimensions=["ethnic_group"], breakdown="school")
-    withheld = {(key[1], key[2]) for key, one in figures.items() if one.suppressed}
-    assert {(PRIMARY, "26"), (SECONDARY, "26")} <= withheld
+    asked = {"indicators": ["pupils"], "dimensions": ["ethnic_group"], "breakdown": "school"}
+    assert ("pupils", PRIMARY, "26") not in await _ask(stub, **asked)
+    whole = await _ask(stub, indicators=["pupils"], dimensions=["ethnic_group"])
+    parts = await _ask(stub, **asked)
+    assert ("pupils", PROVINCE, "26") not in whole or ("pupils", SECONDARY, "26") not in parts
+    await records.publish(*pupils(2, group="26"))
+    await _settled(stub, 85)
+    assert (await _ask(stub, **asked))["pupils", PRIMARY, "26"].value == 5
 
 
 @pytest.mark.parametrize(
@@ -208,6 +242,7 @@ async def test_a_withheld_school_does_not_follow_from_its_commune(stub, records)
         ({"indicators": ["pupils"], "dimensions": ["sex", "sex"]}, "UNKNOWN_DIMENSION", {"dimension": "sex"}),
         ({"breakdown": "district"}, "UNKNOWN_BREAKDOWN", {"known": "commune,school"}),
         ({"hierarchy_as_of": "2025-02-30"}, "INVALID_DATE", {}),
+        ({"dimensions": ["ethnic_group", "grade"]}, "SENSITIVE_COMBINATION", {"crossed": "level,sex"}),
     ],
 )
 async def test_a_question_that_cannot_be_answered_says_what_would_be_valid(stub, asked, reason, named):
@@ -318,12 +353,12 @@ async def test_a_watcher_gets_all_figures_and_then_those_that_change(stub, recor
     assert (await _next(stream)).WhichOneof("event") == "heartbeat"
     first = (await _next(stream)).item
     assert {figure.indicator: figure.value for figure in first.figures}["pupils"] == 3
-    assert len(first.figures) == 10
+    assert len(first.figures) == 12
     await records.publish(*pupils(2, class_key=""))
     changed = (await _next(stream)).item
-    assert {figure.indicator: figure.value for figure in changed.figures if figure.indicator != "girls_share"} == {
-        "pupils": 5,
-        "class_size_mean": 0,
+    shares = {"girls_share", "sex_known_share", "placed_share"}
+    assert {figure.indicator: figure.value for figure in changed.figures if figure.indicator not in shares} == {
+        "pupils": 5
     }
     await stream.aclose()
 

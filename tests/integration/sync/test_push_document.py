@@ -10,6 +10,7 @@ from chassis.errors import Fault
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
 from services.sync.usecases import documents
+from services.sync.usecases.settling import Ledger
 from tests.integration.sync.world import (
     ACCEPTED,
     PROVINCE,
@@ -59,16 +60,77 @@ async def test_an_unknown_field_names_the_nearest(here: World) -> None:
 
 
 async def test_problems_speak_the_senders_names(here: World) -> None:
-    """The path is ours and exact, the sentence names the ministry's field."""
-    rows = [moet_pupil("HS1", NGAY_SINH="31/02/2015"), moet_pupil("HS2", MA_KHOI="44")]
-    answer = await (await here.sync()).PushDocument(document(ndjson(rows)))
-    date, grade = answer.outcome.problems
-    assert (date.reason, date.field) == ("INVALID_DATE", "pupil.birth_date")
-    assert "NGAY_SINH" in date.message
-    assert "31/02/2015" not in date.message
-    assert (grade.reason, grade.field) == ("INVALID_FIELD", "pupil.grade")
-    assert "MA_KHOI" in grade.message
-    assert "01–12" in grade.message
+    """Field, text and remedy are in the ministry's names and forms; no name of ours is told."""
+    rows = [
+        moet_pupil("HS1", NGAY_SINH="31/02/2015"),
+        moet_pupil("HS2", MA_KHOI="44"),
+        moet_pupil("HS3", TRUONG_ID="000"),
+        moet_pupil("HS4", PHIEN_BAN=0, MA_GIOI_TINH="x"),
+        moet_pupil("HS5", NGAY_SINH="09/03/1890"),
+        moet_pupil("HS6", TEN_ME="A\0"),
+        moet_pupil("HS7"),
+        moet_pupil("HS7"),
+        moet_pupil("H" * 64),
+    ]
+    await (await here.sync()).PushDocument(document(ndjson([moet_pupil("HS8")]), source="smas"))
+    rows += [moet_pupil("HS8")]
+    answer = await (await here.sync()).PushDocument(document(ndjson(rows), batch_id="d"))
+    assert [(problem.index, problem.reason, problem.field) for problem in answer.outcome.problems] == [
+        (0, "INVALID_DATE", "NGAY_SINH"),
+        (1, "INVALID_FIELD", "MA_KHOI"),
+        (2, "UNKNOWN_SCHOOL", "TRUONG_ID"),
+        (3, "INVALID_FIELD", "PHIEN_BAN"),
+        (4, "INVALID_DATE", "NGAY_SINH"),
+        (5, "INVALID_FIELD", "TEN_ME"),
+        (7, "DUPLICATE_KEY", "HOC_SINH_ID"),
+        (8, "INVALID_FIELD", "HOC_SINH_ID"),
+        (9, "OTHER_SOURCE", "HOC_SINH_ID"),
+    ]
+    texts = [problem.message for problem in answer.outcome.problems]
+    assert [text.partition(":")[0] for text in texts] == [f"Dòng {number}" for number in (1, 2, 3, 4, 5, 6, 8, 9, 10)]
+    assert all("Hãy" in text for text in texts)
+    assert "dd/mm/yyyy" in texts[0]
+    assert "31/02/2015" not in texts[0], "a problem repeats no personal data"
+    assert "“44”" in texts[1]
+    assert texts[3].endswith("Ngoài ra còn sai: MA_GIOI_TINH.")
+    assert "dòng 7" in texts[6]
+    assert "“smas”" in texts[8]
+    for ours in ("pupil", "birth_date", "grade", "school", "key", "version", "moet:", "`"):
+        assert not [text for text in texts if ours in text], ours
+
+
+async def test_a_repeat_answers_in_the_language_of_who_asks(here: World) -> None:
+    """Row problems, of the first answer, its repeat, the batch and the quarantine; each time all of them."""
+    vietnamese, english = await here.sync(), await here.sync(language="en")
+    content = ndjson([moet_pupil("HS1", MA_KHOI="44"), moet_pupil("HS2", MA_GIOI_TINH="x")]) + b"\n{"
+    first = (await vietnamese.PushDocument(document(content, batch_id="d"))).outcome
+    second = (await english.PushDocument(document(content, batch_id="d"))).outcome
+    assert [problem.message.partition(" ")[0] for problem in first.problems] == ["Dòng"] * 3
+    assert [problem.message.partition(" ")[0] for problem in second.problems] == ["Line"] * 3
+    assert "MA_KHOI (grade) “44” has not the right form. Write a grade" in second.problems[0].message
+    assert "Line 4: not valid JSON" in second.problems[2].message
+    assert not any(problem.message_en for outcome in (first, second) for problem in outcome.problems)
+    for stub, outcome in ((vietnamese, first), (english, second)):
+        assert (await stub.PushDocument(document(content, batch_id="d"))).outcome == outcome
+        assert (await stub.GetBatch(sync_pb2.GetBatchRequest(unit=SCHOOL_A, batch_id="d"))).outcome == outcome
+        kept = (await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=PROVINCE))).rows
+        assert [row.problem for row in reversed(kept)] == list(outcome.problems)
+    assert "ký tự" not in kept[0].content
+
+
+async def test_rows_of_a_json_document_are_counted_in_its_list(here: World) -> None:
+    """From 0 for programs, from 1 for people; what is no object has its place too."""
+    rows = [moet_pupil("HS1"), 3, moet_pupil("HS2", MA_KHOI="44"), moet_pupil("HS1")]
+    content = json.dumps({"rows": rows}).encode()
+    answer = await (await here.sync()).PushDocument(document(content, content_type="application/json"))
+    found = [(problem.index, problem.reason, problem.message.partition(":")[0]) for problem in answer.outcome.problems]
+    assert found == [
+        (1, "INVALID_JSON", "Bản ghi thứ 2"),
+        (2, "INVALID_FIELD", "Bản ghi thứ 3"),
+        (3, "DUPLICATE_KEY", "Bản ghi thứ 4"),
+    ]
+    assert "ở bản ghi thứ 1 " in answer.outcome.problems[2].message
+    assert answer.outcome.problems[2].metadata["first_index"] == "0"
 
 
 async def test_a_json_document_in_our_own_names(here: World) -> None:
@@ -93,6 +155,7 @@ async def test_a_broken_json_document_is_refused_as_a_whole(here: World) -> None
     with pytest.raises(Fault) as refused:
         await (await here.sync()).PushDocument(document(content, content_type="application/json"))
     assert refused.value.reason == "INVALID_JSON"
+    assert "sau 1 bản ghi" in refused.value.vi
     assert await here.count("batch") == 0
     assert await here.count("pupil", of="records") == 0
 
@@ -166,6 +229,7 @@ async def test_a_document_that_is_refused_as_good_as_whole_is_stopped(
     with pytest.raises(Fault) as refused:
         await stub.PushDocument(document(content, batch_id="d", profile="iocedu"))
     assert (refused.value.reason, refused.value.metadata["reason"]) == ("TOO_MANY_REFUSED", "UNKNOWN_FIELD")
+    assert "“DOI_TUONG”" in refused.value.vi, "an example says what is wrong"
     assert await here.count("quarantined_row") == 0
     assert (await stub.PushDocument(document(content, batch_id="d"))).outcome.accepted_count == 12
 
@@ -225,6 +289,32 @@ async def test_a_document_over_the_limit_is_refused(
         assert refused.value.metadata["limit"] == "1000000"
 
 
+async def test_what_was_stored_of_a_document_that_grew_too_large_is_counted(
+    database_factory: DatabaseFactory,
+    bus: Bus,
+    nats_url: str,
+    keys: Issuer,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The limit is met after three slices: their refused rows are kept and the school has connected; no batch is."""
+    assert bus.client.is_connected
+    monkeypatch.setattr(documents, "MOST_ROWS", 10)
+    databases = (await database_factory("records"), await database_factory("sync"))
+    async with world(databases, nats_url, keys, clock, document_limit_mb=1) as here:
+        stub = await here.sync(VENDOR)
+        rows = [moet_pupil(f"HS{number}", **({"MA_KHOI": "x"} if number == 12 else {})) for number in range(31)]
+        with pytest.raises(Fault) as refused:
+            await stub.PushDocument(document(ndjson(rows) + b"\n" * 1_000_001, batch_id="d", part=100_000))
+        assert refused.value.reason == "TOO_LARGE"
+        with pytest.raises(Fault) as unknown:
+            await stub.GetBatch(sync_pb2.GetBatchRequest(unit=SCHOOL_A, batch_id="d"))
+        assert unknown.value.reason == "UNKNOWN_BATCH"
+        (one,) = (await stub.ListConnections(sync_pb2.ListConnectionsRequest(unit=SCHOOL_A))).connections
+        assert (one.accepted_count, one.rejected_count) == (29, 1)
+        assert (await here.count("quarantined_row"), await here.count("pupil", of="records")) == (1, 29)
+
+
 async def test_a_document_cut_between_its_slices_is_repeated_without_harm(
     here: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,7 +327,7 @@ async def test_a_document_cut_between_its_slices_is_repeated_without_harm(
         raise ConnectionResetError
 
     with monkeypatch.context() as patch:
-        patch.setattr(documents, "settle", die)
+        patch.setattr(Ledger, "settle", die)
         with pytest.raises(Fault):
             await stub.PushDocument(document(ndjson(rows), batch_id="d", part=1 << 20), timeout=60)
     assert await here.count("pupil", of="records") == 5_099

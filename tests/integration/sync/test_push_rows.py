@@ -7,7 +7,7 @@ from iocedu.records.v1 import resources_pb2
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.errors import Fault, Kind
-from services.sync.usecases import intake as intake_room
+from services.sync.usecases.settling import Ledger
 from tests.integration.sync.world import (
     ACCEPTED,
     CLERK,
@@ -20,6 +20,8 @@ from tests.integration.sync.world import (
     World,
     pupil,
     push,
+    register,
+    staff_member,
 )
 
 
@@ -29,7 +31,7 @@ async def test_a_bad_row_does_not_block_its_neighbours(here: World) -> None:
     answer = await stub.PushRows(push("1", pupil("HS1"), pupil("HS2", birth_date="09/03/2014"), pupil("HS3")))
     assert list(answer.outcome.states) == [ACCEPTED, REJECTED, ACCEPTED]
     (problem,) = answer.outcome.problems
-    assert (problem.index, problem.key, problem.reason) == (1, "HS2", "INVALID_FIELD")
+    assert (problem.index, problem.key, problem.reason) == (1, "HS2", "INVALID_DATE")
     assert problem.field == "pupil.birth_date"
     assert "YYYY-MM-DD" in problem.message
     assert "09/03/2014" not in problem.message, "a problem repeats no personal data"
@@ -41,10 +43,19 @@ async def test_a_bad_row_does_not_block_its_neighbours(here: World) -> None:
     ("row", "reason", "field"),
     [
         (pupil("k", birth_date="2015-02-31"), "INVALID_DATE", "pupil.birth_date"),
+        (pupil("k", birth_date="09/03/2014"), "INVALID_DATE", "pupil.birth_date"),
+        (pupil("k", birth_date="1890-03-09"), "INVALID_DATE", "pupil.birth_date"),
+        (pupil("k", birth_date="2026-11-03"), "INVALID_DATE", "pupil.birth_date"),
+        (pupil("k", birth_date="2024-03-09", grade="09"), "INVALID_DATE", "pupil.birth_date"),
+        (staff_member("k", birth_date="2020-03-09"), "INVALID_DATE", "staff_member.birth_date"),
+        (register("k", day="2026-11-31"), "INVALID_DATE", "attendance_register.day"),
+        (register("k", day=""), "INVALID_DATE", "attendance_register.day"),
+        (pupil("good"), "DUPLICATE_KEY", "key"),
         (pupil("k", grade="19"), "INVALID_FIELD", "pupil.grade"),
         (pupil("k", school="moet:000"), "UNKNOWN_SCHOOL", "school"),
         (pupil("k", school=SCHOOL_B), "SCHOOL_OUTSIDE_UNIT", "school"),
         (pupil("k", full_name="A\0B"), "INVALID_FIELD", "pupil.full_name"),
+        (pupil("k", further={"TEN_ME": "B\0"}), "INVALID_FIELD", 'pupil.further["TEN_ME"]'),
         (pupil("", grade="19"), "INVALID_FIELD", "key"),
         (resources_pb2.Row(school=SCHOOL_A, key="k", version=1), "INVALID_FIELD", "record"),
         (pupil("k", version=0), "INVALID_FIELD", "version"),
@@ -52,11 +63,39 @@ async def test_a_bad_row_does_not_block_its_neighbours(here: World) -> None:
 )
 async def test_each_kind_of_bad_row_is_named(here: World, row: resources_pb2.Row, reason: str, field: str) -> None:
     """The reason is stable, the field exact, the message says what to do."""
-    answer = await (await here.sync()).PushRows(push("1", row, pupil("good")))
-    assert list(answer.outcome.states) == [REJECTED, ACCEPTED]
+    answer = await (await here.sync()).PushRows(push("1", pupil("good"), row))
+    assert list(answer.outcome.states) == [ACCEPTED, REJECTED]
     (problem,) = answer.outcome.problems
-    assert (problem.reason, problem.field) == (reason, field)
+    assert (problem.index, problem.reason, problem.field) == (1, reason, field)
     assert "Hãy" in problem.message
+    repeated = await (await here.sync(language="en")).PushRows(push("1", pupil("good"), row))
+    (problem,) = repeated.outcome.problems
+    assert problem.message
+    assert "Hãy" not in problem.message
+
+
+async def test_unusual_births_are_taken(here: World) -> None:
+    """Late, early, adult in continuing education, not known; of a deleted record nothing is asked."""
+    rows = [
+        pupil("1", birth_date="2006-03-09"),
+        pupil("2", birth_date="2017-03-09"),
+        pupil("3", birth_date="1950-03-09", level="05"),
+        pupil("4", birth_date=""),
+        pupil("1", 2, birth_date="1890-03-09"),
+    ]
+    rows[4].deleted = True
+    stub = await here.sync()
+    assert list((await stub.PushRows(push("1", *rows[:4]))).outcome.states) == [ACCEPTED] * 4
+    assert list((await stub.PushRows(push("2", *rows[4:]))).outcome.states) == [ACCEPTED]
+
+
+async def test_a_record_twice_is_told_by_its_place_in_the_batch(here: World) -> None:
+    """Whatever was refused before it, and in whichever call to records it went."""
+    rows = [pupil("bad", grade="19"), *(pupil(f"HS{number}") for number in range(5_100)), pupil("HS5050")]
+    answer = await (await here.sync()).PushRows(push("1", *rows), timeout=60)
+    _, problem = answer.outcome.problems
+    assert (problem.index, problem.reason, problem.metadata["first_index"]) == (5_101, "DUPLICATE_KEY", "5051")
+    assert "hàng có index 5051" in problem.message
 
 
 async def test_a_deleted_row_needs_no_content(here: World) -> None:
@@ -124,7 +163,7 @@ async def test_a_crash_between_records_and_the_own_commit_is_repeated_without_ha
         raise ConnectionResetError
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake_room, "settle", die)
+        patch.setattr(Ledger, "settle", die)
         with pytest.raises(Fault) as lost:
             await stub.PushRows(batch)
     assert lost.value.kind is Kind.INTERNAL

@@ -231,6 +231,8 @@ async def test_a_page_of_the_quarantine_fits_in_a_message(here: World) -> None:
             "R",
             "",
             "",
+            "",
+            "{}",
             0,
             "moet",
             contents[index % 3],
@@ -287,6 +289,8 @@ async def test_a_unit_that_is_no_school_has_no_connection(here: World) -> None:
 async def test_a_childcare_group_may_connect_too(here: World) -> None:
     """It is listed and counted, though nobody has to wait for it."""
     stub = await here.sync()
-    await stub.PushRows(push("1", pupil("T1", school=GROUP, grade="15", level="01"), unit=GROUP))
+    await stub.PushRows(
+        push("1", pupil("T1", school=GROUP, grade="15", level="01", birth_date="2024-03-09"), unit=GROUP)
+    )
     (one,) = (await stub.ListConnections(asking(GROUP))).connections
     assert (one.state, one.must_connect) == (FRESH, False)

@@ -12,6 +12,7 @@ from chassis.errors import Fault, from_status
 from services.sync.domain.batches import Origin
 from services.sync.usecases import streams
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.settling import Ledger
 from tests.integration.sync.world import ACCEPTED, PROVINCE, REJECTED, SCHOOL_A, UNCHANGED, VENDOR, World, pupil
 from tests.support.waiting import poll_until
 
@@ -57,6 +58,22 @@ async def test_each_message_is_acknowledged_in_order_and_the_end_is_said(here: W
     assert await here.count("batch") == 20
 
 
+async def test_problems_of_a_message_are_counted_in_it_and_in_the_callers_language(here: World) -> None:
+    """Though messages are stored together: `index` is the place in the message, also of the record's first row."""
+    stub = await here.sync()
+    messages = [
+        opening(),
+        batch("b1", pupil("HS1", sex="9")),
+        batch("b2", pupil("HS2"), pupil("HS3"), pupil("HS3", 2)),
+    ]
+    vietnamese = [one async for one in stub.StreamRows(sending(messages), timeout=60)]
+    english = await talk(here, *messages)
+    for responses, said in ((vietnamese, "ở hàng có index 1 của"), (english, "in the row with index 1 of")):
+        (problem,) = next(one.item.outcome.problems for one in responses if one.item.batch_id == "b2")
+        assert (problem.index, problem.reason, problem.metadata["first_index"]) == (2, "DUPLICATE_KEY", "1")
+        assert said in problem.message
+
+
 async def test_a_record_in_two_messages_keeps_their_order(here: World) -> None:
     """An update right after its predecessor is no duplicate: the two go to records one after the other."""
     responses = await talk(here, opening(), batch("b1", pupil("HS1", 1)), batch("b2", pupil("HS1", 2, grade="07")))
@@ -95,7 +112,7 @@ async def test_what_was_applied_but_not_acknowledged_comes_again_unharmed(
         raise ConnectionResetError
 
     with monkeypatch.context() as patch:
-        patch.setattr(streams, "settle", die)
+        patch.setattr(Ledger, "settle", die)
         responses = await talk(here, opening(), batch("b1", pupil("HS1")), batch("b2", pupil("HS2")))
     assert responses[-1].WhichOneof("event") == "error"
     assert await here.count("batch") == 0

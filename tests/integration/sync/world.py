@@ -23,9 +23,11 @@ from services.records.settings import Settings as RecordsSettings
 from services.sync import wiring as sync_wiring
 from services.sync.clients import Records
 from services.sync.convert.profiles import load_profiles
+from services.sync.convert.rules import load_births
 from services.sync.domain.batches import Origin
 from services.sync.settings import Settings as SyncSettings
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.settling import Ledger
 from tests.support.waiting import poll_until
 
 ADMINISTRATOR, VENDOR, CLERK, OFFICER = "admin@so", "vnedu", "van-thu-a", "can-bo"
@@ -74,6 +76,20 @@ def pupil(key: str, version: int = 1, *, school: str = SCHOOL_A, **fields: Any) 
         "status": "01",
     }
     return resources_pb2.Row(school=school, key=key, version=version, pupil=resources_pb2.Pupil(**(values | fields)))
+
+
+def staff_member(key: str, **fields: Any) -> resources_pb2.Row:
+    """A row with a member of staff."""
+    values: dict[str, Any] = {"school_year": 2026, "full_name": "Trần Thị Bình", "status": "01"}
+    member = resources_pb2.StaffMember(**(values | fields))
+    return resources_pb2.Row(school=SCHOOL_A, key=key, version=1, staff_member=member)
+
+
+def register(key: str, **fields: Any) -> resources_pb2.Row:
+    """A row with the register of a class and session."""
+    values: dict[str, Any] = {"school_year": 2026, "class_key": "6A.2026", "day": "2026-11-02", "session": 1}
+    record = resources_pb2.AttendanceRegister(**(values | fields))
+    return resources_pb2.Row(school=SCHOOL_A, key=key, version=1, attendance_register=record)
 
 
 def moet_pupil(number: str, **fields: Any) -> dict[str, Any]:
@@ -158,7 +174,9 @@ class World:
         identity = ServiceIdentity("sync", self.keys.service_key("sync"), issuer=ISSUER, audience=AUDIENCE)
         channel = await clients.channel(self.records_address, service_identity=identity)
         await self.stack.enter_async_context(channel)
-        return Intake(self.sync_database, Records(channel), self.scopes, self.clock, load_profiles())
+        ledger = Ledger(self.sync_database, self.scopes, self.clock)
+        profiles, births = load_profiles(), load_births()
+        return Intake(self.sync_database, ledger, Records(channel), self.scopes, self.clock, profiles, births)
 
     def origin(self, unit: str = SCHOOL_A, profile: str = "iocedu") -> Origin:
         """Rows of the vendor for a unit."""

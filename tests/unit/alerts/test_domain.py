@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.alerts.domain import (
     CONNECTION,
     Fact,
+    Reason,
     Rule,
     Severity,
     State,
@@ -85,7 +86,14 @@ def test_fields_that_a_stored_fact_does_not_know_are_empty():
 )
 def test_a_look_raises_once_resolves_by_itself_and_raises_nothing_from_history(holds, is_open, quiet, verdict):
     """The whole table of verdicts."""
-    assert judge(holds=holds, is_open=is_open, quiet=quiet) is verdict
+    assert judge(holds=holds, is_open=is_open, quiet=quiet, outdated=False) is verdict
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_what_still_holds_under_another_version_of_its_rule_is_carried_over(quiet):
+    """Whoever has it in hand keeps it; what no longer holds ends all the same."""
+    assert judge(holds=True, is_open=True, quiet=quiet, outdated=True) is Transition.CARRIED_OVER
+    assert judge(holds=False, is_open=True, quiet=quiet, outdated=True) is Transition.RESOLVED
 
 
 def test_texts_are_filled_with_the_facts_and_nothing_else():
@@ -106,7 +114,7 @@ def test_an_alert_goes_through_its_life_with_a_new_etag_each_time():
     assert (raised.title_vi, raised.body_en, raised.facts["must_connect"]) == ("TH Ái Nghĩa", "vnedu", "true")
     taken = raised.acknowledged("officer", note="Tôi xem.", now=NOW, position=6)
     over = taken.acknowledged("director", note="", now=NOW, position=7)
-    done = over.resolved(NOW, position=8)
+    done = over.resolved(NOW, position=8, reason=Reason.FACTS_CHANGED)
     assert len({raised.etag, taken.etag, over.etag, done.etag}) == 4
     assert (done.state, done.acknowledged_by, done.alert_id, done.facts) == (
         State.RESOLVED,

@@ -4,6 +4,9 @@ import asyncio
 import time
 from contextlib import aclosing
 
+import pytest
+
+from chassis.bell import Bell
 from chassis.errors import Fault, Kind
 from chassis.tail import Tail
 from tests.support.waiting import poll_until, running
@@ -82,3 +85,19 @@ async def test_a_database_that_is_away_delays_and_loses_nothing():
         positions.away, positions.committed = False, [5]
         async with asyncio.timeout(5):
             assert await waiting == ("5", "item 5")
+
+
+async def test_who_follows_a_database_that_stays_away_is_told_and_can_follow_again():
+    """A stream must not beat on as if nothing had changed; it resumes where it was once the database is back."""
+    positions = Positions()
+    positions.committed, positions.away = [1], True
+    tail = Tail("test", positions.newest, poll_seconds=0.01, bell=Bell(patience_seconds=0.05))
+    async with running(tail.worker), asyncio.timeout(5):
+        with pytest.raises(Fault, match="DATABASE_UNAVAILABLE"):
+            await tail.beyond(1)
+        with pytest.raises(Fault, match="DATABASE_UNAVAILABLE"):
+            await tail.start(1)
+        positions.away, positions.committed = False, [1, 2]
+        assert await tail.start(1) == 1
+        assert await tail.start(0) == 2
+        assert await tail.beyond(1) == 2

@@ -122,7 +122,8 @@ async def test_rows_with_problems_are_named_and_their_neighbours_are_read():
         7: ("INVALID_DATE", "pupil.birth_date"),
     }
     assert [value[HEAD.index("key")] for value in values] == ["0"]
-    assert "dòng 0" in batch.problems[3].message
+    assert "dòng 1" in batch.problems[3].message
+    assert batch.problems[3].metadata == {"first_index": "0"}
 
 
 async def test_events_hold_a_thousand_changes_or_256_kb_and_keep_the_order():

@@ -14,7 +14,7 @@ from services.reporting.domain.catalogue import DIMENSIONS, UNIT_MEASURES, Catal
 from services.reporting.domain.cube import Combinations, sum_columns
 from services.reporting.domain.school_year import school_year_of
 
-CATALOGUE = Path(services.reporting.__file__).parent / "migrations" / "data" / "0002_indicators.json"
+DATA = Path(services.reporting.__file__).parent / "migrations" / "data"
 
 
 def _indicator(**changes: Any) -> Indicator:
@@ -55,16 +55,21 @@ def test_a_ratio_over_nothing_has_no_value() -> None:
 
 
 def test_a_ratio_over_a_sensitive_dimension_is_refused() -> None:
-    """Numerator and denominator together would point at persons."""
-    with pytest.raises(ValueError, match="sensitive"):
-        _indicator(denominator=Term("pupils"), dimensions=("ethnic_group",))
+    """Numerator and denominator together would point at persons, and so would a part of the pupils beside all."""
+    for changes in ({"denominator": Term("pupils")}, {"numerator": Term("pupils", (("sex", "2"),))}):
+        with pytest.raises(ValueError, match="sensitive"):
+            _indicator(dimensions=("ethnic_group",), **changes)
 
 
 def test_every_entry_of_the_catalogue_says_how_it_is_counted_in_both_languages() -> None:
     """A number without its rule is not published; codes and dimensions are known and used once."""
-    entries = json.loads(CATALOGUE.read_text(encoding="utf-8"))
-    assert len({entry["code"] for entry in entries}) == len(entries) >= 8
-    for entry in entries:
+    entries = {one["code"]: one for one in json.loads((DATA / "0002_indicators.json").read_text(encoding="utf-8"))}
+    later = json.loads((DATA / "0003_indicators.json").read_text(encoding="utf-8"))
+    for change in later["changed"]:
+        entries[change["code"]] |= change
+    entries |= {one["code"]: one for one in later["added"]}
+    assert len(entries) >= 8
+    for entry in entries.values():
         texts = ("name_vi", "name_en", "counting_rule_vi", "counting_rule_en", "unit_of_count", "source_document")
         assert all(entry[name] for name in texts), entry["code"]
         assert set(entry["dimensions"]) <= set(DIMENSIONS)
@@ -77,6 +82,15 @@ def test_the_indicators_that_can_be_broken_down_are_chosen_by_dimension() -> Non
     catalogue = Catalogue((_indicator(code="a"), _indicator(code="b", dimensions=("level", "ethnic_group"))))
     assert [one.code for one in catalogue.with_dimensions(["ethnic_group"])] == ["b"]
     assert [one.code for one in catalogue.with_dimensions([])] == ["a", "b"]
+
+
+def test_who_is_of_unknown_sex_is_in_no_term_that_asks_for_a_known_one() -> None:
+    """`0` and nothing at all both say that nobody has said."""
+    combinations = Combinations()
+    columns = {1: combinations.column(["02|01|1|", "02|01|2|", "02|01|0|", "02|01||"], [10, 20, 3, 4])}
+    known = Term("pupils", known=("sex",))
+    found = sum_columns(columns, combinations, term=known, dimensions=(), targets={1: 1})
+    assert found == {1: {(): 30}}
 
 
 CELLS = st.dictionaries(

@@ -6,35 +6,39 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from buf.validate import validate_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from hypothesis import given
 from hypothesis import strategies as st
 from iocedu.records.v1.resources_pb2 import Row
 
 from services.sync.domain.batches import MOST_ROWS, Origin, cuts, request_id
 from services.sync.domain.connections import Connection, State, window
-from services.sync.domain.explain import FIELDS, Violation, explain, said
+from services.sync.domain.explain import Violation, explain, said
+from services.sync.domain.fields import FIELDS, described
 from services.sync.domain.masking import HIDDEN, masked
+from services.sync.domain.problems import Called, own
 from services.sync.domain.profiles import Shown
+from services.sync.domain.words import Text, same
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
 
-def ruled(message: Descriptor) -> Iterator[FieldDescriptor]:
-    """Every field of a row that has a rule."""
+def ruled(message: Descriptor, inside: str) -> Iterator[str]:
+    """The path of every field of a row that has a rule."""
     for field in message.fields:
+        path = f"{inside}{field.name}"
         if field.GetOptions().HasExtension(validate_pb2.field):
-            yield field
+            yield path
         if field.message_type is not None and not field.message_type.GetOptions().map_entry:
-            yield from ruled(field.message_type)
+            yield from ruled(field.message_type, f"{path}.")
 
 
-@pytest.mark.parametrize("name", sorted({field.name for field in ruled(Row.DESCRIPTOR)}))
-def test_every_ruled_field_is_explained(name: str) -> None:
-    """A new rule in the protos needs its words here."""
-    called, wanted = FIELDS[name]
-    assert called
-    assert wanted
+@pytest.mark.parametrize("path", sorted(set(ruled(Row.DESCRIPTOR, ""))))
+def test_every_ruled_field_is_explained(path: str) -> None:
+    """A new rule in the protos needs its words here, in both languages."""
+    leaf = path.rpartition(".")[2]
+    assert leaf in FIELDS or ".".join(path.split(".")[-2:]) in FIELDS
+    assert all([*described(path).called, *described(path).wanted])
 
 
 @pytest.mark.parametrize("rule", ["string.min_len", "string.max_len", "string.pattern", "int32.gte_lte", "int64.gt"])
@@ -47,29 +51,57 @@ def test_the_most_important_violation_is_the_problem() -> None:
     """What places the row comes first; the others are named."""
     problem = explain(
         [
-            Violation("pupil.grade", "grade", "string.pattern", "44"),
-            Violation("key", "key", "string.min_len"),
-            Violation("pupil.sex", "sex", "string.pattern", "x"),
+            Violation("pupil.grade", "string.pattern", "44"),
+            Violation("key", "string.min_len"),
+            Violation("pupil.sex", "string.pattern", "x"),
         ],
-        label=lambda _path: "",
+        called=own,
     )
     assert (problem.reason, problem.field) == ("INVALID_FIELD", "key")
-    assert "pupil.grade, pupil.sex" in problem.message
+    assert problem.text.vi.endswith("Ngoài ra còn sai: pupil.grade, pupil.sex.")
+    assert problem.text.en.endswith("Also wrong: pupil.grade, pupil.sex.")
 
 
-def test_the_senders_label_and_value_are_told() -> None:
-    """By the path without its indexes."""
-    violation = Violation("result.subject_marks[2].mark", "mark", "double.gte_lte", "12.0")
-    labels = {"result.subject_marks.mark": "DIEM (Điểm)"}
-    problem = explain([violation], label=lambda path: labels.get(path, ""))
-    assert problem.message.startswith("DIEM (Điểm) “12.0” nằm ngoài khoảng")
+def test_the_senders_name_and_value_are_told() -> None:
+    """As the sender wrote them, not as we read them."""
+    violation = Violation("result.subject_marks[2].mark", "double.gte_lte", "12")
+    called = Called("DIEM_MONS[2].DIEM", Text("DIEM (Điểm)", "DIEM (mark)"), same("0-10"), written="12,0")
+    problem = explain([violation], called=lambda _path: called)
+    assert problem.field == "DIEM_MONS[2].DIEM"
+    assert problem.text == Text(
+        "DIEM (Điểm) “12,0” nằm ngoài khoảng cho phép. Hãy ghi 0-10.", "DIEM (mark) “12,0” is out of range. Write 0-10."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "said_vi", "said_en"),
+    [
+        ("string.pattern", "", "còn thiếu", "is missing"),
+        ("int32.gte", "0", "còn thiếu hoặc bằng 0", "is missing or 0"),
+        ("string.pattern", "0", "“0” không đúng dạng", "“0” has not the right form"),
+    ],
+)
+def test_what_is_missing_is_said_to_be_missing(rule: str, value: str, said_vi: str, said_en: str) -> None:
+    """A number nobody wrote is not out of range, an empty text not of the wrong form."""
+    problem = explain([Violation("pupil.grade", rule, value)], called=own)
+    assert problem.text.vi.startswith(f"grade (khối) {said_vi}. Hãy ghi khối 01")
+    assert problem.text.en.startswith(f"grade {said_en}. Write a grade 01")
+
+
+def test_a_personal_value_is_not_repeated() -> None:
+    """Neither as it was read nor as it was written."""
+    called = Called("HO_TEN", same("HO_TEN"), same("x"), written="Nguyễn")
+    problem = explain(
+        [Violation("pupil.full_name", "string.max_len", "Nguyễn", personal=True)], called=lambda _: called
+    )
+    assert "Nguyễn" not in problem.text.vi + problem.text.en
 
 
 def test_masking_shows_what_is_named_and_nothing_else() -> None:
     """Nested too; an empty field stays empty."""
     row = {"a": "1", "b": "An", "c": "", "list": [{"d": 1, "e": "x"}], "deep": {"f": 1}, "codes": ["01", "02"]}
     shown: Shown = {"a": True, "c": True, "list": {"d": True}, "deep": True, "codes": True}
-    assert json.loads(masked(json.dumps(row), shown)) == {
+    assert json.loads(masked(json.dumps(row), shown).vi) == {
         "a": "1",
         "b": HIDDEN,
         "c": "",
@@ -77,8 +109,8 @@ def test_masking_shows_what_is_named_and_nothing_else() -> None:
         "deep": HIDDEN,
         "codes": ["01", "02"],
     }
-    assert "Nguyễn" not in masked('{"HO_TEN": "Nguyễn', {"HO_TEN": True})
-    assert masked('["Nguyễn"]', {}) == HIDDEN
+    assert "Nguyễn" not in masked('{"HO_TEN": "Nguyễn', {"HO_TEN": True}).vi
+    assert masked('["Nguyễn"]', {}) == same(HIDDEN)
 
 
 @given(st.integers(0, 24 * 30 * 60))

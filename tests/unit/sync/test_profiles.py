@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iocedu.records.v1.resources_pb2 import Pupil, Result, Row, SubjectMark
 
+from services.sync.convert.documents import read_line
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rows import Unread, make
 from services.sync.domain.documents import Line
-from services.sync.domain.profiles import TableProfile
-from services.sync.usecases.documents import read_line
+from services.sync.domain.tables import TableProfile
 from tests.unit.sync.test_values import JSON
 
 PROFILES = load_profiles()
@@ -115,11 +115,14 @@ def test_a_term_stands_for_a_stage_where_that_is_left_out() -> None:
         ({"ho_ten": "A"}, "UNKNOWN_FIELD", "ho_ten", "“HO_TEN”"),
         ({"DOI_TUONG": "HOCSINH"}, "INVALID_FIELD", "DOI_TUONG", "“HOC_SINH”"),
         ({"DOI_TUONG": None}, "INVALID_FIELD", "DOI_TUONG", "TRUONG"),
-        ({"NGAY_SINH": 41980}, "INVALID_FIELD", "pupil.birth_date", "dd/mm/yyyy"),
-        ({"PHIEN_BAN": "mới"}, "INVALID_FIELD", "version", "PHIEN_BAN"),
-        ({"PHIEN_BAN": 10**30}, "INVALID_FIELD", "version", "PHIEN_BAN"),
-        ({"HOC_SINH_ID": ""}, "INVALID_FIELD", "key", "HOC_SINH_ID"),
-        ({"HO_TEN": ["A"]}, "INVALID_FIELD", "pupil.full_name", "HO_TEN"),
+        ({"NGAY_SINH": 41980}, "INVALID_DATE", "NGAY_SINH", "dd/mm/yyyy"),
+        ({"NGAY_SINH": "9.3"}, "INVALID_DATE", "NGAY_SINH", "dd/mm/yyyy"),
+        ({"NGAY_SINH": "31/02/2015"}, "INVALID_DATE", "NGAY_SINH", "dd/mm/yyyy"),
+        ({"PHIEN_BAN": "mới"}, "INVALID_FIELD", "PHIEN_BAN", "PHIEN_BAN"),
+        ({"PHIEN_BAN": 10**30}, "INVALID_FIELD", "PHIEN_BAN", "PHIEN_BAN"),
+        ({"HOC_SINH_ID": ""}, "INVALID_FIELD", "HOC_SINH_ID", "HOC_SINH_ID"),
+        ({"HO_TEN": ["A"]}, "INVALID_FIELD", "HO_TEN", "HO_TEN"),
+        ({"TRUONG_ID": ["A"]}, "INVALID_FIELD", "TRUONG_ID", "TRUONG_ID"),
     ],
 )
 def test_what_cannot_be_read_is_named(changed: dict[str, Any], reason: str, field: str, said: str) -> None:
@@ -127,7 +130,7 @@ def test_what_cannot_be_read_is_named(changed: dict[str, Any], reason: str, fiel
     unread = make(BASE["HOC_SINH"] | ENVELOPE | changed, MOET)
     assert isinstance(unread, Unread)
     assert (unread.problem.reason, unread.problem.field) == (reason, field)
-    assert said in unread.problem.message
+    assert said in unread.problem.text.vi
 
 
 def test_fields_inside_a_list_have_their_path() -> None:
@@ -188,7 +191,7 @@ def test_our_own_names_lose_nothing(row: Row, snake: bool) -> None:  # noqa: FBT
 def test_any_object_is_read_or_explained(profile: str, raw: dict[str, Any]) -> None:
     """Never a crash, never a row out of nothing."""
     made = make(raw, PROFILES[profile])
-    assert isinstance(made, Row) or (made.problem.reason and made.problem.message)
+    assert isinstance(made, Row) or (made.problem.reason and made.problem.text.vi)
 
 
 @given(st.data())
@@ -198,7 +201,7 @@ def test_any_value_in_any_field_is_read_or_explained(data: st.DataObject) -> Non
     entry = TABLE["objects"][kind]
     name = data.draw(st.sampled_from([*entry["fields"], *entry["further"], "TRUONG_ID", "PHIEN_BAN", "DA_XOA"]))
     made = make(BASE[kind] | ENVELOPE | {name: data.draw(JSON)}, MOET)
-    assert isinstance(made, Row) or (made.problem.reason and made.problem.message and made.problem.field)
+    assert isinstance(made, Row) or (made.problem.reason and made.problem.text.vi and made.problem.field)
 
 
 @given(st.binary() | st.text().map(str.encode))
@@ -206,4 +209,4 @@ def test_any_line_is_read_or_explained(content: bytes) -> None:
     """Bytes of any kind."""
     made = read_line(Line(7, content), MOET)
     assert isinstance(made, Unread)
-    assert made.problem.message
+    assert made.problem.text.vi

@@ -29,7 +29,7 @@ from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access
 from iocedu.chassis.v1 import stream_pb2 as iocedu_dot_chassis_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1diocedu/alerts/v1/alerts.proto\x12\x10iocedu.alerts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\"\xdf\x01\n\x04Rule\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x11\n\tcondition\x18\x03 \x01(\t\x12\x11\n\tfact_kind\x18\x04 \x01(\t\x12,\n\x08severity\x18\x05 \x01(\x0e\x32\x1a.iocedu.alerts.v1.Severity\x12\x10\n\x08title_vi\x18\x06 \x01(\t\x12\x10\n\x08title_en\x18\x07 \x01(\t\x12\x17\n\x0fsource_document\x18\x08 \x01(\t\x12\x0f\n\x07\x65nabled\x18\t \x01(\x08\x12\x16\n\x0e\x61udience_roles\x18\n \x03(\t\"L\n\x10ListRulesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"S\n\x11ListRulesResponse\x12%\n\x05rules\x18\x01 \x03(\x0b\x32\x16.iocedu.alerts.v1.Rule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbe\x04\n\x05\x41lert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\x03\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0f\n\x07unit_id\x18\x03 \x01(\x03\x12\x11\n\tunit_name\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12,\n\x08severity\x18\x06 \x01(\x0e\x32\x1a.iocedu.alerts.v1.Severity\x12+\n\x05state\x18\x07 \x01(\x0e\x32\x1c.iocedu.alerts.v1.AlertState\x12\x10\n\x08title_vi\x18\x08 \x01(\t\x12\x10\n\x08title_en\x18\t \x01(\t\x12\x31\n\x05\x66\x61\x63ts\x18\n \x03(\x0b\x32\".iocedu.alerts.v1.Alert.FactsEntry\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x61\x63knowledge_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x61\x63knowledged_by\x18\r \x01(\t\x12\x0c\n\x04note\x18\x0e \x01(\t\x12\x30\n\x0cresolve_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t\x12\x10\n\x08position\x18\x11 \x01(\x03\x12\x0f\n\x07\x62ody_vi\x18\x12 \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x13 \x01(\t\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xdd\x01\n\x11ListAlertsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12,\n\x06states\x18\x02 \x03(\x0e\x32\x1c.iocedu.alerts.v1.AlertState\x12\x30\n\x0cmin_severity\x18\x03 \x01(\x0e\x32\x1a.iocedu.alerts.v1.Severity\x12\x15\n\x04rule\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"V\n\x12ListAlertsResponse\x12\'\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x17.iocedu.alerts.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x12\x43ountAlertsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"C\n\x13\x43ountAlertsResponse\x12,\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1c.iocedu.alerts.v1.AlertCount\"v\n\nAlertCount\x12+\n\x05state\x18\x01 \x01(\x0e\x32\x1c.iocedu.alerts.v1.AlertState\x12,\n\x08severity\x18\x02 \x01(\x0e\x32\x1a.iocedu.alerts.v1.Severity\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"|\n\x17\x41\x63knowledgeAlertRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x15\n\x04\x65tag\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"B\n\x18\x41\x63knowledgeAlertResponse\x12&\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\"E\n\x12WatchAlertsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xd2\x01\n\x13WatchAlertsResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.AlertH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"?\n\rAlertsChanged\x12.\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1d.iocedu.alerts.v1.AlertChange\"\x84\x01\n\x0b\x41lertChange\x12\x35\n\ntransition\x18\x01 \x01(\x0e\x32!.iocedu.alerts.v1.AlertTransition\x12&\n\x05\x61lert\x18\x02 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\x12\x16\n\x0e\x61udience_roles\x18\x03 \x03(\t*d\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x15\n\x11SEVERITY_CRITICAL\x10\x03*w\n\nAlertState\x12\x1b\n\x17\x41LERT_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41LERT_STATE_OPEN\x10\x01\x12\x1c\n\x18\x41LERT_STATE_ACKNOWLEDGED\x10\x02\x12\x18\n\x14\x41LERT_STATE_RESOLVED\x10\x03*\x92\x01\n\x0f\x41lertTransition\x12 \n\x1c\x41LERT_TRANSITION_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41LERT_TRANSITION_RAISED\x10\x01\x12!\n\x1d\x41LERT_TRANSITION_ACKNOWLEDGED\x10\x02\x12\x1d\n\x19\x41LERT_TRANSITION_RESOLVED\x10\x03\x32\xaa\x08\n\rAlertsService\x12\xa4\x01\n\tListRules\x12\".iocedu.alerts.v1.ListRulesRequest\x1a#.iocedu.alerts.v1.ListRulesResponse\"N\xca\xf3\x18\x39\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/rules\x12\xd2\x01\n\nListAlerts\x12#.iocedu.alerts.v1.ListAlertsRequest\x1a$.iocedu.alerts.v1.ListAlertsResponse\"y\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/units/{unit}/alerts\x12\xdb\x01\n\x0b\x43ountAlerts\x12$.iocedu.alerts.v1.CountAlertsRequest\x1a%.iocedu.alerts.v1.CountAlertsResponse\"\x7f\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/units/{unit}/alerts:count\x12\xde\x01\n\x10\x41\x63knowledgeAlert\x12).iocedu.alerts.v1.AcknowledgeAlertRequest\x1a*.iocedu.alerts.v1.AcknowledgeAlertResponse\"s\xca\xf3\x18\x36\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\x33\"./v1/units/{unit}/alerts/{alert_id}:acknowledge:\x01*\x12\xdd\x01\n\x0bWatchAlerts\x12$.iocedu.alerts.v1.WatchAlertsRequest\x1a%.iocedu.alerts.v1.WatchAlertsResponse\"\x7f\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/units/{unit}/alerts:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1diocedu/alerts/v1/alerts.proto\x12\x10iocedu.alerts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\"\xdf\x01\n\x04Rule\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x11\n\tcondition\x18\x03 \x01(\t\x12\x11\n\tfact_kind\x18\x04 \x01(\t\x12,\n\x08severity\x18\x05 \x01(\x0e\x32\x1a.iocedu.alerts.v1.Severity\x12\x10\n\x08title_vi\x18\x06 \x01(\t\x12\x10\n\x08title_en\x18\x07 \x01(\t\x12\x17\n\x0fsource_document\x18\x08 \x01(\t\x12\x0f\n\x07\x65nabled\x18\t \x01(\x08\x12\x16\n\x0e\x61udience_roles\x18\n \x03(\t\"L\n\x10ListRulesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"S\n\x11ListRulesResponse\x12%\n\x05rules\x18\x01 \x03(\x0b\x32\x16.iocedu.alerts.v1.Rule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x82\x05\n\x05\x41lert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\x03\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0f\n\x07unit_id\x18\x03 \x01(\x03\x12\x11\n\tunit_name\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12,\n\x08severity\x18\x06 \x01(\x0e\x32\x1a.iocedu.alerts.v1.Severity\x12+\n\x05state\x18\x07 \x01(\x0e\x32\x1c.iocedu.alerts.v1.AlertState\x12\x10\n\x08title_vi\x18\x08 \x01(\t\x12\x10\n\x08title_en\x18\t \x01(\t\x12\x31\n\x05\x66\x61\x63ts\x18\n \x03(\x0b\x32\".iocedu.alerts.v1.Alert.FactsEntry\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x61\x63knowledge_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x61\x63knowledged_by\x18\r \x01(\t\x12\x0c\n\x04note\x18\x0e \x01(\t\x12\x30\n\x0cresolve_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t\x12\x10\n\x08position\x18\x11 \x01(\x03\x12\x0f\n\x07\x62ody_vi\x18\x12 \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x13 \x01(\t\x12\x14\n\x0crule_version\x18\x14 \x01(\x05\x12,\n\x07history\x18\x15 \x03(\x0b\x32\x1b.iocedu.alerts.v1.AlertStep\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xcc\x01\n\tAlertStep\x12\x35\n\ntransition\x18\x01 \x01(\x0e\x32!.iocedu.alerts.v1.AlertTransition\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12.\n\x06reason\x18\x05 \x01(\x0e\x32\x1e.iocedu.alerts.v1.ChangeReason\x12\x14\n\x0crule_version\x18\x06 \x01(\x05\"\xdd\x01\n\x11ListAlertsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12,\n\x06states\x18\x02 \x03(\x0e\x32\x1c.iocedu.alerts.v1.AlertState\x12\x30\n\x0cmin_severity\x18\x03 \x01(\x0e\x32\x1a.iocedu.alerts.v1.Severity\x12\x15\n\x04rule\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"V\n\x12ListAlertsResponse\x12\'\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x17.iocedu.alerts.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"I\n\x12\x43ountAlertsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tbreakdown\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18(\"C\n\x13\x43ountAlertsResponse\x12,\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1c.iocedu.alerts.v1.AlertCount\"\x87\x01\n\nAlertCount\x12+\n\x05state\x18\x01 \x01(\x0e\x32\x1c.iocedu.alerts.v1.AlertState\x12,\n\x08severity\x18\x02 \x01(\x0e\x32\x1a.iocedu.alerts.v1.Severity\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\x12\x0f\n\x07unit_id\x18\x04 \x01(\x03\"|\n\x17\x41\x63knowledgeAlertRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x15\n\x04\x65tag\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"B\n\x18\x41\x63knowledgeAlertResponse\x12&\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\"E\n\x12WatchAlertsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xd2\x01\n\x13WatchAlertsResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.AlertH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"?\n\rAlertsChanged\x12.\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1d.iocedu.alerts.v1.AlertChange\"\x84\x01\n\x0b\x41lertChange\x12\x35\n\ntransition\x18\x01 \x01(\x0e\x32!.iocedu.alerts.v1.AlertTransition\x12&\n\x05\x61lert\x18\x02 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\x12\x16\n\x0e\x61udience_roles\x18\x03 \x03(\t*d\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x15\n\x11SEVERITY_CRITICAL\x10\x03*w\n\nAlertState\x12\x1b\n\x17\x41LERT_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41LERT_STATE_OPEN\x10\x01\x12\x1c\n\x18\x41LERT_STATE_ACKNOWLEDGED\x10\x02\x12\x18\n\x14\x41LERT_STATE_RESOLVED\x10\x03*\x90\x01\n\x0c\x43hangeReason\x12\x1d\n\x19\x43HANGE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43HANGE_REASON_FACTS_CHANGED\x10\x01\x12 \n\x1c\x43HANGE_REASON_RULE_WITHDRAWN\x10\x02\x12\x1e\n\x1a\x43HANGE_REASON_RULE_CHANGED\x10\x03*\xb5\x01\n\x0f\x41lertTransition\x12 \n\x1c\x41LERT_TRANSITION_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41LERT_TRANSITION_RAISED\x10\x01\x12!\n\x1d\x41LERT_TRANSITION_ACKNOWLEDGED\x10\x02\x12\x1d\n\x19\x41LERT_TRANSITION_RESOLVED\x10\x03\x12!\n\x1d\x41LERT_TRANSITION_CARRIED_OVER\x10\x04\x32\xaa\x08\n\rAlertsService\x12\xa4\x01\n\tListRules\x12\".iocedu.alerts.v1.ListRulesRequest\x1a#.iocedu.alerts.v1.ListRulesResponse\"N\xca\xf3\x18\x39\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/rules\x12\xd2\x01\n\nListAlerts\x12#.iocedu.alerts.v1.ListAlertsRequest\x1a$.iocedu.alerts.v1.ListAlertsResponse\"y\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/units/{unit}/alerts\x12\xdb\x01\n\x0b\x43ountAlerts\x12$.iocedu.alerts.v1.CountAlertsRequest\x1a%.iocedu.alerts.v1.CountAlertsResponse\"\x7f\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/units/{unit}/alerts:count\x12\xde\x01\n\x10\x41\x63knowledgeAlert\x12).iocedu.alerts.v1.AcknowledgeAlertRequest\x1a*.iocedu.alerts.v1.AcknowledgeAlertResponse\"s\xca\xf3\x18\x36\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\x33\"./v1/units/{unit}/alerts/{alert_id}:acknowledge:\x01*\x12\xdd\x01\n\x0bWatchAlerts\x12$.iocedu.alerts.v1.WatchAlertsRequest\x1a%.iocedu.alerts.v1.WatchAlertsResponse\"\x7f\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/units/{unit}/alerts:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTALERTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_COUNTALERTSREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_COUNTALERTSREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_COUNTALERTSREQUEST'].fields_by_name['breakdown']._loaded_options = None
+  _globals['_COUNTALERTSREQUEST'].fields_by_name['breakdown']._serialized_options = b'\272H\004r\002\030('
   _globals['_ACKNOWLEDGEALERTREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_ACKNOWLEDGEALERTREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_ACKNOWLEDGEALERTREQUEST'].fields_by_name['alert_id']._loaded_options = None
@@ -74,12 +76,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALERTSSERVICE'].methods_by_name['AcknowledgeAlert']._serialized_options = b'\312\363\0306\n\radministrator\n\010director\n\007officer\n\014head_teacher\022\004unit\202\323\344\223\0023\"./v1/units/{unit}/alerts/{alert_id}:acknowledge:\001*'
   _globals['_ALERTSSERVICE'].methods_by_name['WatchAlerts']._loaded_options = None
   _globals['_ALERTSSERVICE'].methods_by_name['WatchAlerts']._serialized_options = b'\312\363\030V\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\n\005clerk\n\016provincial_ioc\022\004unit\202\323\344\223\002\037\022\035/v1/units/{unit}/alerts:watch'
-  _globals['_SEVERITY']._serialized_start=2399
-  _globals['_SEVERITY']._serialized_end=2499
-  _globals['_ALERTSTATE']._serialized_start=2501
-  _globals['_ALERTSTATE']._serialized_end=2620
-  _globals['_ALERTTRANSITION']._serialized_start=2623
-  _globals['_ALERTTRANSITION']._serialized_end=2769
+  _globals['_SEVERITY']._serialized_start=2720
+  _globals['_SEVERITY']._serialized_end=2820
+  _globals['_ALERTSTATE']._serialized_start=2822
+  _globals['_ALERTSTATE']._serialized_end=2941
+  _globals['_CHANGEREASON']._serialized_start=2944
+  _globals['_CHANGEREASON']._serialized_end=3088
+  _globals['_ALERTTRANSITION']._serialized_start=3091
+  _globals['_ALERTTRANSITION']._serialized_end=3272
   _globals['_RULE']._serialized_start=208
   _globals['_RULE']._serialized_end=431
   _globals['_LISTRULESREQUEST']._serialized_start=433
@@ -87,31 +91,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRULESRESPONSE']._serialized_start=511
   _globals['_LISTRULESRESPONSE']._serialized_end=594
   _globals['_ALERT']._serialized_start=597
-  _globals['_ALERT']._serialized_end=1171
-  _globals['_ALERT_FACTSENTRY']._serialized_start=1127
-  _globals['_ALERT_FACTSENTRY']._serialized_end=1171
-  _globals['_LISTALERTSREQUEST']._serialized_start=1174
-  _globals['_LISTALERTSREQUEST']._serialized_end=1395
-  _globals['_LISTALERTSRESPONSE']._serialized_start=1397
-  _globals['_LISTALERTSRESPONSE']._serialized_end=1483
-  _globals['_COUNTALERTSREQUEST']._serialized_start=1485
-  _globals['_COUNTALERTSREQUEST']._serialized_end=1530
-  _globals['_COUNTALERTSRESPONSE']._serialized_start=1532
-  _globals['_COUNTALERTSRESPONSE']._serialized_end=1599
-  _globals['_ALERTCOUNT']._serialized_start=1601
-  _globals['_ALERTCOUNT']._serialized_end=1719
-  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_start=1721
-  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_end=1845
-  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_start=1847
-  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_end=1913
-  _globals['_WATCHALERTSREQUEST']._serialized_start=1915
-  _globals['_WATCHALERTSREQUEST']._serialized_end=1984
-  _globals['_WATCHALERTSRESPONSE']._serialized_start=1987
-  _globals['_WATCHALERTSRESPONSE']._serialized_end=2197
-  _globals['_ALERTSCHANGED']._serialized_start=2199
-  _globals['_ALERTSCHANGED']._serialized_end=2262
-  _globals['_ALERTCHANGE']._serialized_start=2265
-  _globals['_ALERTCHANGE']._serialized_end=2397
-  _globals['_ALERTSSERVICE']._serialized_start=2772
-  _globals['_ALERTSSERVICE']._serialized_end=3838
+  _globals['_ALERT']._serialized_end=1239
+  _globals['_ALERT_FACTSENTRY']._serialized_start=1195
+  _globals['_ALERT_FACTSENTRY']._serialized_end=1239
+  _globals['_ALERTSTEP']._serialized_start=1242
+  _globals['_ALERTSTEP']._serialized_end=1446
+  _globals['_LISTALERTSREQUEST']._serialized_start=1449
+  _globals['_LISTALERTSREQUEST']._serialized_end=1670
+  _globals['_LISTALERTSRESPONSE']._serialized_start=1672
+  _globals['_LISTALERTSRESPONSE']._serialized_end=1758
+  _globals['_COUNTALERTSREQUEST']._serialized_start=1760
+  _globals['_COUNTALERTSREQUEST']._serialized_end=1833
+  _globals['_COUNTALERTSRESPONSE']._serialized_start=1835
+  _globals['_COUNTALERTSRESPONSE']._serialized_end=1902
+  _globals['_ALERTCOUNT']._serialized_start=1905
+  _globals['_ALERTCOUNT']._serialized_end=2040
+  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_start=2042
+  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_end=2166
+  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_start=2168
+  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_end=2234
+  _globals['_WATCHALERTSREQUEST']._serialized_start=2236
+  _globals['_WATCHALERTSREQUEST']._serialized_end=2305
+  _globals['_WATCHALERTSRESPONSE']._serialized_start=2308
+  _globals['_WATCHALERTSRESPONSE']._serialized_end=2518
+  _globals['_ALERTSCHANGED']._serialized_start=2520
+  _globals['_ALERTSCHANGED']._serialized_end=2583
+  _globals['_ALERTCHANGE']._serialized_start=2586
+  _globals['_ALERTCHANGE']._serialized_end=2718
+  _globals['_ALERTSSERVICE']._serialized_start=3275
+  _globals['_ALERTSSERVICE']._serialized_end=4341
 # @@protoc_insertion_point(module_scope)

@@ -62,7 +62,7 @@ class _AlertStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertState
     ALERT_STATE_ACKNOWLEDGED: _AlertState.ValueType  # 2
     """The condition holds and somebody took it."""
     ALERT_STATE_RESOLVED: _AlertState.ValueType  # 3
-    """The condition no longer holds."""
+    """The condition no longer holds, or the rule no longer applies."""
 
 class AlertState(_AlertState, metaclass=_AlertStateEnumTypeWrapper):
     """Where an alert is in its life."""
@@ -74,8 +74,36 @@ ALERT_STATE_OPEN: AlertState.ValueType  # 1
 ALERT_STATE_ACKNOWLEDGED: AlertState.ValueType  # 2
 """The condition holds and somebody took it."""
 ALERT_STATE_RESOLVED: AlertState.ValueType  # 3
-"""The condition no longer holds."""
+"""The condition no longer holds, or the rule no longer applies."""
 Global___AlertState: _TypeAlias = AlertState  # noqa: Y015
+
+class _ChangeReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChangeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHANGE_REASON_UNSPECIFIED: _ChangeReason.ValueType  # 0
+    """Not said: somebody took it."""
+    CHANGE_REASON_FACTS_CHANGED: _ChangeReason.ValueType  # 1
+    """The facts are others now."""
+    CHANGE_REASON_RULE_WITHDRAWN: _ChangeReason.ValueType  # 2
+    """The rule is no longer in force."""
+    CHANGE_REASON_RULE_CHANGED: _ChangeReason.ValueType  # 3
+    """Another version of the rule is in force."""
+
+class ChangeReason(_ChangeReason, metaclass=_ChangeReasonEnumTypeWrapper):
+    """Why an alert changed."""
+
+CHANGE_REASON_UNSPECIFIED: ChangeReason.ValueType  # 0
+"""Not said: somebody took it."""
+CHANGE_REASON_FACTS_CHANGED: ChangeReason.ValueType  # 1
+"""The facts are others now."""
+CHANGE_REASON_RULE_WITHDRAWN: ChangeReason.ValueType  # 2
+"""The rule is no longer in force."""
+CHANGE_REASON_RULE_CHANGED: ChangeReason.ValueType  # 3
+"""Another version of the rule is in force."""
+Global___ChangeReason: _TypeAlias = ChangeReason  # noqa: Y015
 
 class _AlertTransition:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -91,6 +119,8 @@ class _AlertTransitionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Alert
     """Somebody took it."""
     ALERT_TRANSITION_RESOLVED: _AlertTransition.ValueType  # 3
     """It was resolved."""
+    ALERT_TRANSITION_CARRIED_OVER: _AlertTransition.ValueType  # 4
+    """It still holds under another version of its rule, and stands on that from now on."""
 
 class AlertTransition(_AlertTransition, metaclass=_AlertTransitionEnumTypeWrapper):
     """What happened to an alert."""
@@ -103,6 +133,8 @@ ALERT_TRANSITION_ACKNOWLEDGED: AlertTransition.ValueType  # 2
 """Somebody took it."""
 ALERT_TRANSITION_RESOLVED: AlertTransition.ValueType  # 3
 """It was resolved."""
+ALERT_TRANSITION_CARRIED_OVER: AlertTransition.ValueType  # 4
+"""It still holds under another version of its rule, and stands on that from now on."""
 Global___AlertTransition: _TypeAlias = AlertTransition  # noqa: Y015
 
 @_typing.final
@@ -264,6 +296,8 @@ class Alert(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     BODY_VI_FIELD_NUMBER: _builtins.int
     BODY_EN_FIELD_NUMBER: _builtins.int
+    RULE_VERSION_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.int
     """Id."""
     rule: _builtins.str
@@ -294,6 +328,8 @@ class Alert(_message.Message):
     """Text in Vietnamese: what it means and what to do."""
     body_en: _builtins.str
     """Text in English: what it means and what to do."""
+    rule_version: _builtins.int
+    """Version of the rule it stands on."""
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The facts that raised it."""
@@ -309,6 +345,10 @@ class Alert(_message.Message):
     @_builtins.property
     def resolve_time(self) -> _timestamp_pb2.Timestamp:
         """When it resolved."""
+
+    @_builtins.property
+    def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertStep]:
+        """What happened to it since it was raised, oldest first."""
 
     def __init__(
         self,
@@ -332,14 +372,60 @@ class Alert(_message.Message):
         position: _builtins.int = ...,
         body_vi: _builtins.str = ...,
         body_en: _builtins.str = ...,
+        rule_version: _builtins.int = ...,
+        history: _abc.Iterable[Global___AlertStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "resolve_time", b"resolve_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "etag", b"etag", "facts", b"facts", "note", b"note", "position", b"position", "resolve_time", b"resolve_time", "rule", b"rule", "severity", b"severity", "state", b"state", "subject", b"subject", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "etag", b"etag", "facts", b"facts", "history", b"history", "note", b"note", "position", b"position", "resolve_time", b"resolve_time", "rule", b"rule", "rule_version", b"rule_version", "severity", b"severity", "state", b"state", "subject", b"subject", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Alert: _TypeAlias = Alert  # noqa: Y015
+
+@_typing.final
+class AlertStep(_message.Message):
+    """One thing that happened to an alert."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSITION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RULE_VERSION_FIELD_NUMBER: _builtins.int
+    transition: Global___AlertTransition.ValueType
+    """What happened."""
+    by: _builtins.str
+    """Who did it; empty: nobody, it happened by itself."""
+    note: _builtins.str
+    """What he or she noted."""
+    reason: Global___ChangeReason.ValueType
+    """Why it happened."""
+    rule_version: _builtins.int
+    """Version of the rule it stood on from then."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        transition: Global___AlertTransition.ValueType = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        by: _builtins.str = ...,
+        note: _builtins.str = ...,
+        reason: Global___ChangeReason.ValueType = ...,
+        rule_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "note", b"note", "reason", b"reason", "rule_version", b"rule_version", "time", b"time", "transition", b"transition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlertStep: _TypeAlias = AlertStep  # noqa: Y015
 
 @_typing.final
 class ListAlertsRequest(_message.Message):
@@ -420,16 +506,20 @@ class CountAlertsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     UNIT_FIELD_NUMBER: _builtins.int
+    BREAKDOWN_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Unit whose subtree is wanted, by alias or id."""
+    breakdown: _builtins.str
+    """Kind of the units below by which counts are broken down, for example commune; empty: one count for all."""
     def __init__(
         self,
         *,
         unit: _builtins.str = ...,
+        breakdown: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -461,29 +551,33 @@ Global___CountAlertsResponse: _TypeAlias = CountAlertsResponse  # noqa: Y015
 
 @_typing.final
 class AlertCount(_message.Message):
-    """How many alerts there are of a state and severity."""
+    """How many alerts there are of a state and severity, and of a unit where they are broken down."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STATE_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
     state: Global___AlertState.ValueType
     """The state."""
     severity: Global___Severity.ValueType
     """The severity."""
     count: _builtins.int
     """How many."""
+    unit_id: _builtins.int
+    """Id of the unit they lie on or below; 0 where no breakdown was asked for, or none of its units lies above."""
     def __init__(
         self,
         *,
         state: Global___AlertState.ValueType = ...,
         severity: Global___Severity.ValueType = ...,
         count: _builtins.int = ...,
+        unit_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "severity", b"severity", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "severity", b"severity", "state", b"state", "unit_id", b"unit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

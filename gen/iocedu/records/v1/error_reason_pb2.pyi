@@ -27,15 +27,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNKNOWN_UNIT: _ErrorReason.ValueType  # 1
     """No unit has this alias or id on the day asked about. ErrorInfo: {"reason": "UNKNOWN_UNIT", "metadata": {"unit": "moet:1"}}."""
     ERROR_REASON_NOT_A_SCHOOL: _ErrorReason.ValueType  # 2
-    """The row names a unit that is no school. RowProblem: field `school`."""
+    """The row names a unit that is no school. RowProblem: field `school`, {"kind": "commune"}."""
     ERROR_REASON_UNKNOWN_RECORD: _ErrorReason.ValueType  # 3
     """Nothing has this key. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1"}}."""
     ERROR_REASON_OTHER_SOURCE: _ErrorReason.ValueType  # 4
-    """Another source owns the record. RowProblem: the message names it."""
+    """Another source owns the record. RowProblem: field `key`, {"source": "smas"}, `stored_version`."""
     ERROR_REASON_VERSION_REUSED: _ErrorReason.ValueType  # 5
     """The same version came before with other content. RowProblem: `stored_version`."""
     ERROR_REASON_DUPLICATE_KEY: _ErrorReason.ValueType  # 6
-    """The same record stands twice in one batch. RowProblem: field `key`."""
+    """The same record stands twice in one batch. RowProblem: field `key`, {"first_index": "0"}."""
     ERROR_REASON_INVALID_DATE: _ErrorReason.ValueType  # 7
     """A date is not one of the calendar. RowProblem: the field."""
     ERROR_REASON_NO_RECORD: _ErrorReason.ValueType  # 8
@@ -49,7 +49,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ROLE_NOT_HELD: _ErrorReason.ValueType  # 12
     """A person cannot give a role that he or she does not hold on that unit."""
     ERROR_REASON_ROW_TOO_LARGE: _ErrorReason.ValueType  # 13
-    """The record is larger than what an event can carry. RowProblem: field `record`."""
+    """The record is larger than what an event can carry. RowProblem: field `record`, {"size": "300000", "limit": "200000"}."""
     ERROR_REASON_INVALID_TEXT: _ErrorReason.ValueType  # 14
     """A text holds U+0000. RowProblem: the field."""
     ERROR_REASON_POSITION_AHEAD: _ErrorReason.ValueType  # 15
@@ -93,15 +93,15 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_UNKNOWN_UNIT: ErrorReason.ValueType  # 1
 """No unit has this alias or id on the day asked about. ErrorInfo: {"reason": "UNKNOWN_UNIT", "metadata": {"unit": "moet:1"}}."""
 ERROR_REASON_NOT_A_SCHOOL: ErrorReason.ValueType  # 2
-"""The row names a unit that is no school. RowProblem: field `school`."""
+"""The row names a unit that is no school. RowProblem: field `school`, {"kind": "commune"}."""
 ERROR_REASON_UNKNOWN_RECORD: ErrorReason.ValueType  # 3
 """Nothing has this key. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1"}}."""
 ERROR_REASON_OTHER_SOURCE: ErrorReason.ValueType  # 4
-"""Another source owns the record. RowProblem: the message names it."""
+"""Another source owns the record. RowProblem: field `key`, {"source": "smas"}, `stored_version`."""
 ERROR_REASON_VERSION_REUSED: ErrorReason.ValueType  # 5
 """The same version came before with other content. RowProblem: `stored_version`."""
 ERROR_REASON_DUPLICATE_KEY: ErrorReason.ValueType  # 6
-"""The same record stands twice in one batch. RowProblem: field `key`."""
+"""The same record stands twice in one batch. RowProblem: field `key`, {"first_index": "0"}."""
 ERROR_REASON_INVALID_DATE: ErrorReason.ValueType  # 7
 """A date is not one of the calendar. RowProblem: the field."""
 ERROR_REASON_NO_RECORD: ErrorReason.ValueType  # 8
@@ -115,7 +115,7 @@ ERROR_REASON_UNKNOWN_GRANT: ErrorReason.ValueType  # 11
 ERROR_REASON_ROLE_NOT_HELD: ErrorReason.ValueType  # 12
 """A person cannot give a role that he or she does not hold on that unit."""
 ERROR_REASON_ROW_TOO_LARGE: ErrorReason.ValueType  # 13
-"""The record is larger than what an event can carry. RowProblem: field `record`."""
+"""The record is larger than what an event can carry. RowProblem: field `record`, {"size": "300000", "limit": "200000"}."""
 ERROR_REASON_INVALID_TEXT: ErrorReason.ValueType  # 14
 """A text holds U+0000. RowProblem: the field."""
 ERROR_REASON_POSITION_AHEAD: ErrorReason.ValueType  # 15

@@ -178,24 +178,56 @@ class RowProblem(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     INDEX_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     STORED_VERSION_FIELD_NUMBER: _builtins.int
+    MESSAGE_EN_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     index: _builtins.int
-    """Index of the row in the batch, from 0."""
+    """Index of the row among the rows sent, from 0: its place in `states`. Blank lines of a document are no rows."""
     key: _builtins.str
-    """Stable key of the row, as sent."""
+    """Stable key of the row, as far as it can be told."""
     reason: _builtins.str
     """Stable reason, a value of the service's ErrorReason without its prefix, for example `UNKNOWN_SCHOOL`."""
     field: _builtins.str
-    """Path of the field, for example `pupil.birth_date`; empty: the row."""
+    """Path of the field in the names the row was sent in, for example `pupil.birth_date`, or `NGAY_SINH` and
+    `DIEM_MONS[2].DIEM` under profile `moet`; elements of lists count from 0. Empty: the row.
+    """
     message: _builtins.str
-    """What is wrong and what to do, in Vietnamese."""
+    """What is wrong and what to do, in Vietnamese or English as the caller asks (`accept-language`). Of a document it
+    begins with the line (NDJSON) or the place in the list (JSON), both from 1.
+    """
     stored_version: _builtins.int
     """Version the centre holds, where that is the matter."""
+    message_en: _builtins.str
+    """The message in English, where services tell or keep both; empty in answers to callers."""
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What it is about, for programs, for example {"source": "smas"}; which keys a reason has is said at the reason."""
+
     def __init__(
         self,
         *,
@@ -205,10 +237,12 @@ class RowProblem(_message.Message):
         field: _builtins.str = ...,
         message: _builtins.str = ...,
         stored_version: _builtins.int = ...,
+        message_en: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "index", b"index", "key", b"key", "message", b"message", "reason", b"reason", "stored_version", b"stored_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "index", b"index", "key", b"key", "message", b"message", "message_en", b"message_en", "metadata", b"metadata", "reason", b"reason", "stored_version", b"stored_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

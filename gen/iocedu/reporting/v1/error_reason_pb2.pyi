@@ -38,6 +38,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A date is not one of the calendar."""
     ERROR_REASON_POSITION_GONE: _ErrorReason.ValueType  # 7
     """The position to resume from lies too far back; ask anew without one."""
+    ERROR_REASON_SENSITIVE_COMBINATION: _ErrorReason.ValueType  # 8
+    """Ethnic groups are not broken down that far, or not by another day's hierarchy: it could point at persons.
+    ErrorInfo: {"metadata": {"dimension": "ethnic_group", "crossed": "level,sex"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `reporting.iocedu`), without the prefix."""
@@ -58,4 +62,8 @@ ERROR_REASON_INVALID_DATE: ErrorReason.ValueType  # 6
 """A date is not one of the calendar."""
 ERROR_REASON_POSITION_GONE: ErrorReason.ValueType  # 7
 """The position to resume from lies too far back; ask anew without one."""
+ERROR_REASON_SENSITIVE_COMBINATION: ErrorReason.ValueType  # 8
+"""Ethnic groups are not broken down that far, or not by another day's hierarchy: it could point at persons.
+ErrorInfo: {"metadata": {"dimension": "ethnic_group", "crossed": "level,sex"}}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -154,7 +154,9 @@ class QueryIndicatorsRequest(_message.Message):
 
     @_builtins.property
     def dimensions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Dimensions to break down by, at most four."""
+        """Dimensions to break down by, at most four. `ethnic_group` stands alone, or with level and sex where a topmost unit is
+        asked about as a whole; and only by today's hierarchy.
+        """
 
     def __init__(
         self,
@@ -248,7 +250,9 @@ class Figure(_message.Message):
     """Schools below the unit that should have sent data."""
     @_builtins.property
     def dimension_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Values of the dimensions, in the order asked for."""
+        """Values of the dimensions, in the order asked for. Of `ethnic_group`, `*` stands for every group not given beside it:
+        each of these is withheld, whether anybody is of it or not.
+        """
 
     def __init__(
         self,

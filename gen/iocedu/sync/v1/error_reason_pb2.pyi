@@ -25,15 +25,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Not said."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
-    """A field breaks its rule. RowProblem: the field; the message says the rule."""
+    """A field is missing, cannot be read or breaks its rule, and is no date. RowProblem: the field; the message says the
+    rule. A date has INVALID_DATE.
+    """
     ERROR_REASON_UNKNOWN_FIELD: _ErrorReason.ValueType  # 2
     """A field is not known to the profile. RowProblem: the field; the message names the nearest known one."""
     ERROR_REASON_UNKNOWN_SCHOOL: _ErrorReason.ValueType  # 3
-    """No unit has this alias. RowProblem: field `school`."""
+    """No unit has this alias. RowProblem: the field that names the school."""
     ERROR_REASON_SCHOOL_OUTSIDE_UNIT: _ErrorReason.ValueType  # 4
-    """The school lies outside the batch's unit. RowProblem: field `school`."""
+    """The school lies outside the batch's unit. RowProblem: the field that names the school."""
     ERROR_REASON_INVALID_JSON: _ErrorReason.ValueType  # 5
-    """The line or document is not JSON. RowProblem: `index` is the line."""
+    """A line or the document is not JSON, or not of the form that is wanted. RowProblem: no field. ErrorInfo, of a whole
+    document: {"metadata": {"position": "17"}}.
+    """
     ERROR_REASON_UNSUPPORTED_CONTENT_TYPE: _ErrorReason.ValueType  # 6
     """The content type is not one that can be read. ErrorInfo: {"metadata": {"content_type": "text/html"}}."""
     ERROR_REASON_BATCH_ID_REUSED: _ErrorReason.ValueType  # 7
@@ -45,29 +49,37 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OUT_OF_TURN: _ErrorReason.ValueType  # 10
     """A stream sent something out of turn, for example rows before it was opened."""
     ERROR_REASON_TOO_LARGE: _ErrorReason.ValueType  # 11
-    """A document or batch is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
+    """A document, or a line of one, is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
     ERROR_REASON_INVALID_DATE: _ErrorReason.ValueType  # 12
-    """A date is not one of the calendar. RowProblem: the field."""
+    """Whatever is wrong with a date: it is missing, not of the form of a date, not in the calendar, or a date of birth
+    that cannot be. RowProblem: the field; of a date of birth out of bounds {"earliest_year": "1986", "latest_year": "2015"}.
+    """
     ERROR_REASON_TOO_MANY_REFUSED: _ErrorReason.ValueType  # 13
     """So many rows of a document are refused that it cannot be meant so, as with a wrong profile. It is not
     acknowledged: correct it and send it again. ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """Reasons in ErrorInfo (domain `sync.iocedu`) and in RowProblem, without the prefix."""
+    """Reasons in ErrorInfo (domain `sync.iocedu`) and in RowProblem, without the prefix. Rows may also have the reasons of
+    `iocedu.records.v1.ErrorReason`. RowProblem.field is always in the names the row was sent in.
+    """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not said."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
-"""A field breaks its rule. RowProblem: the field; the message says the rule."""
+"""A field is missing, cannot be read or breaks its rule, and is no date. RowProblem: the field; the message says the
+rule. A date has INVALID_DATE.
+"""
 ERROR_REASON_UNKNOWN_FIELD: ErrorReason.ValueType  # 2
 """A field is not known to the profile. RowProblem: the field; the message names the nearest known one."""
 ERROR_REASON_UNKNOWN_SCHOOL: ErrorReason.ValueType  # 3
-"""No unit has this alias. RowProblem: field `school`."""
+"""No unit has this alias. RowProblem: the field that names the school."""
 ERROR_REASON_SCHOOL_OUTSIDE_UNIT: ErrorReason.ValueType  # 4
-"""The school lies outside the batch's unit. RowProblem: field `school`."""
+"""The school lies outside the batch's unit. RowProblem: the field that names the school."""
 ERROR_REASON_INVALID_JSON: ErrorReason.ValueType  # 5
-"""The line or document is not JSON. RowProblem: `index` is the line."""
+"""A line or the document is not JSON, or not of the form that is wanted. RowProblem: no field. ErrorInfo, of a whole
+document: {"metadata": {"position": "17"}}.
+"""
 ERROR_REASON_UNSUPPORTED_CONTENT_TYPE: ErrorReason.ValueType  # 6
 """The content type is not one that can be read. ErrorInfo: {"metadata": {"content_type": "text/html"}}."""
 ERROR_REASON_BATCH_ID_REUSED: ErrorReason.ValueType  # 7
@@ -79,9 +91,11 @@ ERROR_REASON_UNKNOWN_PROFILE: ErrorReason.ValueType  # 9
 ERROR_REASON_OUT_OF_TURN: ErrorReason.ValueType  # 10
 """A stream sent something out of turn, for example rows before it was opened."""
 ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 11
-"""A document or batch is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
+"""A document, or a line of one, is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
 ERROR_REASON_INVALID_DATE: ErrorReason.ValueType  # 12
-"""A date is not one of the calendar. RowProblem: the field."""
+"""Whatever is wrong with a date: it is missing, not of the form of a date, not in the calendar, or a date of birth
+that cannot be. RowProblem: the field; of a date of birth out of bounds {"earliest_year": "1986", "latest_year": "2015"}.
+"""
 ERROR_REASON_TOO_MANY_REFUSED: ErrorReason.ValueType  # 13
 """So many rows of a document are refused that it cannot be meant so, as with a wrong profile. It is not
 acknowledged: correct it and send it again. ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.

@@ -168,11 +168,13 @@ class Outcome(_message.Message):
     """Rows kept aside."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.RowState.ValueType]:
-        """State of each row, in the order sent."""
+        """State of each row, in the order sent; blank lines of a document are no rows."""
 
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.RowProblem]:
-        """What is wrong with rows that were refused, held or stale."""
+        """What is wrong with rows that were refused, held or stale, in the order of rows; the first 5,000, all of them are in
+        the quarantine. In the language of who asks, also where the batch was answered in another one before.
+        """
 
     def __init__(
         self,
@@ -577,7 +579,7 @@ class QuarantinedRow(_message.Message):
     """The row as it came, with personal fields masked."""
     @_builtins.property
     def problem(self) -> _resources_pb2.RowProblem:
-        """What is wrong."""
+        """What is wrong; `index` is the row's place in its batch, from 0."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

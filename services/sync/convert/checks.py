@@ -1,0 +1,141 @@
+"""What is wrong with one row: its rules, the calendar, births that cannot be. The hot path: good rows cost look-ups."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from iocedu.records.v1.resources_pb2 import Row
+
+from services.sync.convert.profiles import is_classed
+from services.sync.domain import problems
+from services.sync.domain.births import Births, Doubt, Years, born_in_future, implausible_birth
+from services.sync.domain.explain import Violation, explain
+from services.sync.domain.problems import Called, Problem
+from services.sync.domain.values import is_day
+from services.sync.domain.words import Text, shortened
+
+FindSchool = Callable[[str], "int | str"]  # The school's id, or the reason why it is none.
+_RECORDS: Final = tuple(one.name for one in Row.DESCRIPTOR.oneofs_by_name["record"].fields)
+_PUPILS: Final = Text("học sinh khối {grade} năm học {year}", "a pupil of grade {grade} in the school year {year}")
+_STAFF: Final = Text("người làm việc trong năm học {year}", "someone who works in the school year {year}")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How rows of a batch are checked, and in whose words their problems are told."""
+
+    school: FindSchool
+    unit: str  # The batch's unit, as its sender names it.
+    content: Callable[[int], str]  # The row at an index as it came.
+    called: Callable[[int, str], Called]  # What its sender calls the field at our path.
+    place: Callable[[int], Text]  # Where it stands, for people.
+    births: Births
+    today: str
+    document: bool = False  # Whether problems begin with where the row stands.
+    careful: bool = False  # Whether a text may hold NUL, which no store keeps.
+
+
+def problem_of(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem | None:
+    """What is wrong with a row, whose broken rules are given."""
+    return (_broken(row, found, how, index) if found else None) or _unruly(row, how, index)
+
+
+def school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
+    """What is wrong with the school a row names."""
+    called = how.called(index, "school")
+    school = called.written or row.school
+    if reason == problems.UNKNOWN_SCHOOL:
+        return problems.unknown_school(called, school)
+    return problems.school_outside_unit(called, school, how.unit)
+
+
+def _broken(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem | None:
+    """The problem of a row that breaks rules; what a deleted record holds does not matter."""
+    violations = []
+    for item in found:
+        elements = item.proto.field.elements
+        if row.deleted and len(elements) > 1:
+            continue
+        value = item.field_value
+        written = f"{value:g}" if isinstance(value, float) else str(value) if isinstance(value, str | int) else ""
+        personal = _personal(row, elements)
+        violations.append(Violation("".join(_steps(elements)), str(item.proto.rule_id), written, personal))
+    return explain(violations, called=lambda path: how.called(index, path)) if violations else None
+
+
+def _unruly(row: Row, how: Check, index: int) -> Problem | None:
+    """What rules cannot say: no record, no day of the calendar, no possible birth, a sign that cannot be stored."""
+    name = row.WhichOneof("record")
+    if name is None:
+        return problems.no_record(_RECORDS)
+    if not row.deleted:
+        record = getattr(row, name)
+        if name == "pupil":
+            doubt = how.births(name, record.birth_date, record.school_year, record.grade, record.level, how.today)
+        elif name == "staff_member":
+            doubt = how.births(name, record.birth_date, record.school_year, "", "", how.today)
+        elif name == "attendance_register" and not is_day(record.day):
+            return problems.invalid_date(how.called(index, f"{name}.day"))
+        else:
+            doubt = None
+        if doubt is not None:
+            return _birth_problem(row, name, doubt, lambda path: how.called(index, path))
+    if how.careful and (path := _with_nul(row, "")):
+        return problems.forbidden_character(how.called(index, path))
+    return None
+
+
+def _birth_problem(row: Row, name: str, doubt: Doubt | Years, called: Callable[[str], Called]) -> Problem:
+    date = called(f"{name}.birth_date")
+    if isinstance(doubt, Doubt):
+        return problems.invalid_date(date) if doubt is Doubt.NO_DAY else born_in_future(date)
+    record = getattr(row, name)
+    year, words = f"{record.school_year}-{record.school_year + 1}", _PUPILS if name == "pupil" else _STAFF
+    told = {"year": year, "grade": getattr(record, "grade", "")}
+    also = ["grade", "level", "school_year"] if name == "pupil" else ["school_year"]
+    others = {one.field: one for one in (called(f"{name}.{leaf}") for leaf in also)}
+    return implausible_birth(
+        date,
+        whose=Text(words.vi.format(**told), words.en.format(**told)),
+        years=doubt,
+        also=others.values(),
+    )
+
+
+def _steps(elements: Any) -> Iterator[str]:
+    for position, element in enumerate(elements):
+        yield f"{'.' if position else ''}{element.field_name}"
+        subscript = getattr(element.subscript, "value", element.subscript)
+        if isinstance(subscript, str):
+            yield f'["{shortened(subscript)}"]'
+        elif subscript is not None:
+            yield f"[{subscript}]"
+
+
+def _personal(row: Row, elements: Any) -> bool:
+    """Whether the value at a path is personal data, or may be."""
+    message: Any = row.DESCRIPTOR
+    for element in elements:
+        descriptor = message.fields_by_name[element.field_name]
+        if descriptor.name == "further" or is_classed(descriptor):
+            return True
+        message = descriptor.message_type
+    return False
+
+
+def _with_nul(message: Message, inside: str) -> str:
+    """The path of a text that holds NUL; empty: none does."""
+    for descriptor, value in message.ListFields():
+        path = f"{inside}{descriptor.name}"
+        if isinstance(value, Mapping):
+            if name := next((name for name, text in value.items() if "\0" in name or "\0" in text), None):
+                return f'{path}["{shortened(name)}"]'
+            continue
+        for place, item in enumerate(value if descriptor.is_repeated else (value,)):
+            here = f"{path}[{place}]" if descriptor.is_repeated else path
+            if isinstance(item, str) and "\0" in item:
+                return here
+            if isinstance(item, Message) and (found := _with_nul(item, f"{here}.")):
+                return found
+    return ""

@@ -1,0 +1,171 @@
+"""What our fields are called by people and what may be written in them, in both languages.
+
+A test holds the table against the protos, so that a new rule is not left unexplained.
+"""
+
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from services.sync.domain.words import Text, bare, same
+
+INVALID_FIELD: Final = "INVALID_FIELD"
+INVALID_DATE: Final = "INVALID_DATE"
+DATES: Final = frozenset({"birth_date", "day"})  # Whatever is wrong with one of these is INVALID_DATE.
+
+
+class Described(NamedTuple):
+    """A field in people's words."""
+
+    called: Text
+    wanted: Text
+
+
+def _of(called_vi: str, called_en: str, wanted_vi: str, wanted_en: str) -> Described:
+    return Described(Text(called_vi, called_en), Text(wanted_vi, wanted_en))
+
+
+_DAY: Final = (
+    "ngày dạng năm-tháng-ngày (YYYY-MM-DD), ví dụ 2015-09-30",
+    "a day of the calendar as year-month-day (YYYY-MM-DD), e.g. 2015-09-30",
+)
+_GRADE: Final = (
+    "khối 01–12 (phổ thông), 13–15 (nhà trẻ) hoặc 16–18 (mẫu giáo)",
+    "a grade 01–12 (school), 13–15 (nursery) or 16–18 (kindergarten)",
+)
+_LEVEL: Final = (
+    "cấp học 01 mầm non, 02 tiểu học, 03 THCS, 04 THPT hoặc 05 GDTX",
+    "a level: 01 preschool, 02 primary, 03 lower secondary, 04 upper secondary or 05 continuing",
+)
+_CODE: Final = (
+    "mã không quá 20 ký tự, không ghi tên thay cho mã",
+    "a code of at most 20 characters, not a name",
+)
+_KEY: Final = ("khóa từ 1 đến 64 ký tự", "a key of 1 to 64 characters")
+_FURTHER: Final = (
+    "tối đa 400 trường, tên đến 80 và giá trị đến 4000 ký tự",
+    "at most 400 fields, names up to 80 and values up to 4000 characters",
+)
+
+# Last name of a path, or its last two where the last alone says too little.
+FIELDS: Final = MappingProxyType(
+    {
+        "school": _of(
+            "mã trường",
+            "school code",
+            "mã trường dạng moet:49502001, tối đa 64 ký tự",
+            "the school's code, such as moet:49502001, at most 64 characters",
+        ),
+        "key": _of(
+            "khóa của bản ghi",
+            "key of the record",
+            "khóa từ 1 đến 64 ký tự, không đổi và không dùng lại",
+            "a key of 1 to 64 characters that never changes and is never re-used",
+        ),
+        "version": _of(
+            "phiên bản",
+            "version",
+            "số nguyên lớn hơn 0, tăng mỗi lần bản ghi thay đổi",
+            "a whole number above 0 that rises with each change of the record",
+        ),
+        "deleted": _of("đã xóa", "deleted", "true hoặc false", "true or false"),
+        "record": _of("bản ghi", "record", "đúng mô tả của loại bản ghi", "a record as its type is described"),
+        "id": _of("mã", "code", "mã, không bỏ trống", "the code; it must not be empty"),
+        "school_year": _of(
+            "năm học",
+            "school year",
+            "năm đầu của năm học, từ 1990 đến 2100, ví dụ 2026",
+            "the first year of the school year, 1990 to 2100, e.g. 2026",
+        ),
+        "school_profile.name": _of("tên trường", "name of the school", "tên từ 1 đến 200 ký tự", "1 to 200 characters"),
+        "school_class.name": _of("tên lớp", "name of the class", "tên từ 1 đến 100 ký tự", "1 to 100 characters"),
+        "levels": _of("các cấp học", "levels", *_LEVEL),
+        "ownership": _of("loại hình", "ownership", *_CODE),
+        "school_type": _of("loại trường", "type of school", *_CODE),
+        "area": _of("khu vực", "area", *_CODE),
+        "national_standard": _of("đạt chuẩn quốc gia", "national standard", "true hoặc false", "true or false"),
+        "two_session": _of("học 2 buổi/ngày", "two sessions a day", "true hoặc false", "true or false"),
+        "multi_grade": _of("lớp ghép", "multi-grade", "true hoặc false", "true or false"),
+        "day_boarding": _of("bán trú", "day boarding", "true hoặc false", "true or false"),
+        "further": _of("các trường khác", "further fields", *_FURTHER),
+        "full_name": _of(
+            "họ tên", "full name", "họ và tên đầy đủ, từ 1 đến 100 ký tự", "the full name, 1 to 100 characters"
+        ),
+        "birth_date": _of("ngày sinh", "date of birth", *_DAY),
+        "sex": _of("giới tính", "sex", "0 chưa rõ, 1 nam hoặc 2 nữ", "0 unknown, 1 male or 2 female"),
+        "ethnic_group": _of("dân tộc", "ethnic group", *_CODE),
+        "staff_group": _of("nhóm cán bộ", "staff group", *_CODE),
+        "contract": _of("hình thức hợp đồng", "contract form", *_CODE),
+        "qualification": _of("trình độ chuyên môn", "qualification", *_CODE),
+        "staff_member.subject": _of("môn dạy", "subject taught", *_CODE),
+        "subject_marks.subject": _of("mã môn học", "subject code", "mã môn từ 1 đến 20 ký tự", "1 to 20 characters"),
+        "status": _of(
+            "trạng thái",
+            "status",
+            "mã trạng thái theo danh mục, ví dụ 01",
+            "a status code of the catalogue, e.g. 01",
+        ),
+        "personal_id": _of("số định danh", "identity number", "số định danh, tối đa 20 ký tự", "at most 20 characters"),
+        "level": _of("cấp học", "level", *_LEVEL),
+        "subject_marks.level": _of(
+            "mức đánh giá",
+            "level reached",
+            "mức T, H, C, Đ hoặc CĐ, tối đa 10 ký tự",
+            "a level T, H, C, Đ or CĐ, at most 10 characters",
+        ),
+        "grade": _of("khối", "grade", *_GRADE),
+        "homeroom_key": _of("khóa giáo viên chủ nhiệm", "key of the homeroom teacher", *_KEY),
+        "site_key": _of("khóa điểm trường", "key of the site", *_KEY),
+        "class_key": _of("khóa của lớp", "key of the class", *_KEY),
+        "pupil_key": _of("khóa của học sinh", "key of the pupil", *_KEY),
+        "leaving_reason": _of("lý do thôi học", "reason for leaving", *_CODE),
+        "ministry_code": _of(
+            "mã của Bộ",
+            "the ministry's code",
+            "mã học sinh do Bộ cấp, tối đa 20 ký tự",
+            "the pupil's code given by the ministry, at most 20 characters",
+        ),
+        "disability": _of("loại khuyết tật", "kind of disability", *_CODE),
+        "policy_group": _of("diện chính sách", "policy group", *_CODE),
+        "day": _of("ngày", "day", *_DAY),
+        "session": _of("buổi", "session", "1 sáng hoặc 2 chiều", "1 morning or 2 afternoon"),
+        "scheduled_count": _of("sĩ số", "pupils expected", "số nguyên từ 0 đến 1000", "a whole number from 0 to 1000"),
+        "exceptions": _of("danh sách vắng", "absences", "tối đa 1000 học sinh", "at most 1000 pupils"),
+        "kind": _of(
+            "loại vắng",
+            "kind of absence",
+            "P có phép, K không phép hoặc M đi muộn",
+            "P with permission, K without or M late",
+        ),
+        "reason": _of("lý do", "reason", "lý do, tối đa 200 ký tự", "at most 200 characters"),
+        "stage": _of("giai đoạn", "stage", "GK1, CK1, GK2, CK2 hoặc CN", "GK1, CK1, GK2, CK2 or CN"),
+        "regulation": _of("thông tư", "regulation", "TT27 hoặc TT22", "TT27 or TT22"),
+        "learning_result": _of("kết quả học tập", "learning result", *_CODE),
+        "conduct_result": _of("kết quả rèn luyện", "conduct result", *_CODE),
+        "title": _of("danh hiệu", "title", *_CODE),
+        "absent_days": _of("số ngày nghỉ", "days absent", "số nguyên từ 0 đến 400", "a whole number from 0 to 400"),
+        "promoted": _of("được lên lớp", "moves up", "true hoặc false", "true or false"),
+        "subject_marks": _of("điểm các môn", "marks by subject", "tối đa 40 môn", "at most 40 subjects"),
+        "mark": _of("điểm", "mark", "số từ 0 đến 10, ví dụ 8.5", "a number from 0 to 10, e.g. 8.5"),
+    }
+)
+_ONE_FURTHER: Final = _of(
+    "trường khác",
+    "further field",
+    "tên trường không quá 80 và giá trị không quá 4000 ký tự",
+    "a name of at most 80 and a value of at most 4000 characters",
+)
+_ANY: Final = Text("giá trị theo mô tả của trường này", "a value as this field is described")
+
+
+def described(path: str) -> Described:
+    """The words for the field at our path, for example `result.subject_marks[2].mark`."""
+    if path.endswith('"]'):
+        return _ONE_FURTHER
+    last = bare(path).split(".")[-2:]
+    found = FIELDS.get(".".join(last)) or FIELDS.get(last[-1])
+    return found or Described(same(last[-1]), _ANY)
+
+
+def reason_of(path: str) -> str:
+    """The reason for whatever is wrong with the field at our path."""
+    return INVALID_DATE if path.rpartition(".")[2] in DATES else INVALID_FIELD

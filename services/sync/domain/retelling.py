@@ -1,0 +1,97 @@
+"""What records refuses, told to the sender of the row: in the sender's names, with places in the sender's batch.
+
+Records knows neither the profile nor the slice of the batch a row came in, so its own words are kept only where its
+reason is not known here, or what the reason is about is not told: as of a newer or an older version.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from services.sync.domain import problems
+from services.sync.domain.problems import Called, Problem
+from services.sync.domain.words import Text
+
+_FACTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "NOT_A_SCHOOL": ("kind",),
+        "OTHER_SOURCE": ("source",),
+        "DUPLICATE_KEY": ("first_index",),
+        "ROW_TOO_LARGE": ("size", "limit"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A problem as records tells it; places are counted among the rows that were sent to it."""
+
+    place: int
+    reason: str
+    field: str
+    text: Text
+    stored_version: int
+    metadata: Mapping[str, str]
+
+    def shifted(self, by: int) -> "Told":
+        """The same among rows of which `by` more stand before."""
+        metadata = dict(self.metadata)
+        if "first_index" in metadata:
+            metadata["first_index"] = str(int(metadata["first_index"]) + by)
+        return replace(self, place=self.place + by, metadata=metadata)
+
+
+def retell(told: Told, *, school: str, key: str, called: Callable[[str], Called], twin: Text) -> Problem:
+    """The problem for the sender; `twin` says where the same record stood first, if that is the matter."""
+    name = called(told.field) if told.field else None
+    if name is None:
+        return Problem(told.reason, "", told.text, told.stored_version, told.metadata)
+    match told.reason:
+        case "UNKNOWN_UNIT":
+            return problems.unknown_school(name, name.written or school)
+        case "INVALID_DATE":
+            return problems.invalid_date(name)
+        case "INVALID_TEXT":
+            return problems.forbidden_character(name)
+    said = _words(told, name, school=name.written or school, key=key, twin=twin)
+    return Problem(told.reason, name.field, said, told.stored_version, told.metadata)
+
+
+def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Text:
+    label, facts = name.label, told.metadata
+    if not all(key in facts for key in _FACTS.get(told.reason, ())):
+        return told.text
+    match told.reason:
+        case "NOT_A_SCHOOL":
+            kind = facts["kind"]
+            return Text(
+                f"{label.vi} “{school}” là đơn vị loại {kind}, không phải trường hay nhóm trẻ. Hãy ghi mã của trường.",
+                f"{label.en} “{school}” is a unit of kind {kind}, no school or childcare group. Write a school's code.",
+            )
+        case "OTHER_SOURCE":
+            source = facts["source"]
+            return Text(
+                f"Bản ghi “{key}” thuộc nguồn “{source}”. Hãy đổi {label.vi}, hoặc đề nghị Sở bàn giao nguồn dữ liệu "
+                "của trường.",
+                f"The record “{key}” belongs to the source “{source}”. Change {label.en}, or ask the department to "
+                "hand the school's data over to your source.",
+            )
+        case "VERSION_REUSED":
+            version = told.stored_version
+            return Text(
+                f"{label.vi} “{version}” đã được gửi với nội dung khác. Hãy tăng giá trị này mỗi lần bản ghi thay đổi.",
+                f"{label.en} “{version}” came before with other content. Raise it with each change of the record.",
+            )
+        case "DUPLICATE_KEY":
+            return Text(
+                f"Bản ghi có khóa “{key}” đã có ở {twin.vi} của cùng lô. Hãy chỉ gửi mỗi bản ghi một lần trong một lô.",
+                f"The record with the key “{key}” is in {twin.en} of this batch already. Send it once a batch.",
+            )
+        case "ROW_TOO_LARGE":
+            size, limit = facts["size"], facts["limit"]
+            return Text(
+                f"Bản ghi dài {size} byte, vượt mức {limit} byte. Hãy bỏ bớt nội dung dài của bản ghi.",
+                f"The record takes {size} bytes, more than the {limit} allowed. Leave out some of its long content.",
+            )
+    return told.text

@@ -1,0 +1,49 @@
+"""Sentences in both languages at once, and foreign texts made fit to be repeated in them.
+
+What is wrong with a row is kept, and asked for later by people of either language: so both are made when it is found.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+MOST_SHOWN: Final = 60  # Letters of a foreign text that a sentence repeats.
+_INDEX: Final = re.compile(r"\[[^\]]*\]")
+
+
+class Text(NamedTuple):
+    """The same in Vietnamese and in English."""
+
+    vi: str
+    en: str
+
+    def told(self, language: str) -> str:
+        """The one for who reads `en` or `vi`."""
+        return self.en if language == "en" else self.vi
+
+
+NO_WORDS: Final = Text("", "")
+
+
+def same(text: str) -> Text:
+    """A text that is the same in both languages: a name, a code."""
+    return Text(text, text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that looks most like this one; empty when none does."""
+    by_folded = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(name.casefold()[:MOST_SHOWN], list(by_folded), n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else ""
+
+
+def bare(path: str) -> str:
+    """A path without its indexes: `result.subject_marks.mark` of `result.subject_marks[2].mark`."""
+    return _INDEX.sub("", path)
+
+
+def shortened(text: str) -> str:
+    """A foreign text, printable and short."""
+    plain = "".join(letter if letter.isprintable() else "·" for letter in text[: MOST_SHOWN + 1])
+    return plain if len(plain) <= MOST_SHOWN else f"{plain[:MOST_SHOWN]}…"

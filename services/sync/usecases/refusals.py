@@ -1,0 +1,121 @@
+"""Why a whole call is refused: one function a reason, in both languages. What is wrong with a row is no such thing."""
+
+from chassis.errors import Fault, FieldViolation, Kind
+from services.sync.domain.documents import BrokenDocumentError
+from services.sync.domain.problems import Problem
+
+TOO_LARGE = "TOO_LARGE"
+TOO_MANY_REFUSED = "TOO_MANY_REFUSED"
+
+
+def invalid(field: str, *, vi: str, en: str) -> Fault:
+    """A field of the call cannot be taken."""
+    violation = FieldViolation(field, "INVALID_FIELD", vi, en)
+    return Fault(Kind.INVALID, "INVALID_FIELD", vi=vi, en=en, violations=[violation])
+
+
+def several_sources(sources: list[str]) -> Fault:
+    """A batch id names several batches."""
+    told = ", ".join(sources)
+    return invalid(
+        "source",
+        vi=f"Mã lô này có ở nhiều nguồn: {told}. Hãy ghi rõ `source`.",
+        en=f"More than one source used this batch id: {told}. Say which by `source`.",
+    )
+
+
+def out_of_turn() -> Fault:
+    """A stream says something that has no place there."""
+    return Fault(
+        Kind.INVALID,
+        "OUT_OF_TURN",
+        vi="Luồng phải mở đầu bằng một thông điệp `open`, sau đó chỉ gồm các thông điệp `batch`.",
+        en="A stream begins with one `open` message and goes on with `batch` messages only.",
+    )
+
+
+def unknown_profile(profile: str, known: list[str]) -> Fault:
+    """Nobody knows these field names."""
+    told = ", ".join(known)
+    return Fault(
+        Kind.INVALID,
+        "UNKNOWN_PROFILE",
+        vi=f"Không có bộ tên trường “{profile}”. Hãy chọn một trong: {told}.",
+        en=f"There is no profile “{profile}”. Choose one of: {told}.",
+        metadata={"profile": profile},
+    )
+
+
+def unsupported(content_type: str) -> Fault:
+    """A document of a kind that is not read."""
+    shown = content_type or "—"
+    return Fault(
+        Kind.INVALID,
+        "UNSUPPORTED_CONTENT_TYPE",
+        vi=f"Không đọc được kiểu nội dung “{shown}”. Hãy gửi application/json hoặc application/x-ndjson, mã UTF-8.",
+        en=f"The content type “{shown}” cannot be read. Send application/json or application/x-ndjson, in UTF-8.",
+        metadata={"content_type": content_type},
+    )
+
+
+def unknown_batch(batch_id: str) -> Fault:
+    """No batch has this id."""
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_BATCH",
+        vi=f"Đơn vị này không có lô “{batch_id}”. Hãy kiểm tra mã lô và đơn vị đã gửi.",
+        en=f"This unit has no batch “{batch_id}”. Check the id and the unit it was for.",
+        metadata={"batch_id": batch_id},
+    )
+
+
+def too_large(limit: int) -> Fault:
+    """A document of too many bytes."""
+    size = f"{limit / 1_000_000:g} MB"
+    return Fault(
+        Kind.INVALID,
+        TOO_LARGE,
+        vi=f"Tài liệu lớn hơn mức cho phép {size}. Hãy chia thành nhiều lô, hoặc gửi NDJSON (mỗi dòng một bản ghi).",
+        en=f"The document is larger than the {size} that are allowed. Split it into batches, or send it as NDJSON.",
+        metadata={"limit": str(limit)},
+    )
+
+
+def too_many_refused(example: Problem, *, most: int) -> Fault:
+    """A document so wrong that it cannot be meant so; one of its problems says how."""
+    reason = example.reason
+    return Fault(
+        Kind.INVALID,
+        TOO_MANY_REFUSED,
+        vi=f"Hơn {most} bản ghi của tài liệu bị từ chối. Hãy kiểm tra profile rồi gửi lại. "
+        f"Ví dụ {reason}, {example.text.vi}",
+        en=f"More than {most} rows are refused. Check the profile, then send the document again. "
+        f"For example {reason}, {example.text.en}",
+        metadata={"limit": str(most), "reason": reason},
+    )
+
+
+def broken(broken: BrokenDocumentError) -> Fault:
+    """A JSON document that is none."""
+    why, place = broken.why, broken.place
+    vi, en = (f" (sau {broken.rows} bản ghi)", f" (after {broken.rows} records)") if broken.rows else ("", "")
+    return Fault(
+        Kind.INVALID,
+        "INVALID_JSON",
+        vi=f"Tài liệu không đọc được từ ký tự thứ {place + 1}{vi}: {why.vi}. Chưa có bản ghi nào được ghi nhận; "
+        "hãy sửa rồi gửi lại cả tài liệu.",
+        en=f"The document cannot be read from character {place + 1}{en}: {why.en}. No record of it was taken; "
+        "correct it and send the whole document again.",
+        metadata={"position": str(place)},
+    )
+
+
+def batch_id_reused(batch_id: str) -> Fault:
+    """A batch under the id of another one."""
+    return Fault(
+        Kind.EXISTS,
+        "BATCH_ID_REUSED",
+        vi=f"Mã lô “{batch_id}” đã dùng cho một lô có nội dung khác. Hãy đặt mã mới cho lô này.",
+        en=f"The batch id “{batch_id}” was used for a batch with other content. Give this one a new id.",
+        metadata={"batch_id": batch_id},
+    )

@@ -1,0 +1,224 @@
+"""The book of batches: known again when they are repeated, made durable in one transaction of our own.
+
+What is looked up or entered at the same time shares a query or a transaction; each batch keeps its own answer.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import Final
+
+from iocedu.sync.v1 import sync_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import outbox, telemetry
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.grouping import Grouped
+from chassis.outbox import Outgoing
+from chassis.scope_tree import EVERY_UNIT, ScopeTree
+from chassis.scopes import Scopes
+from services.sync import store
+from services.sync.convert import answers
+from services.sync.convert.rows import Checked, Noted
+from services.sync.domain.batches import BatchKey, Origin, RowState
+from services.sync.domain.connections import KINDS, MUST_CONNECT
+from services.sync.store import Sent, StoredBatch
+from services.sync.usecases import refusals
+
+MOST_SETTLED: Final = 64  # Calls that share a transaction.
+MOST_CONNECTIONS: Final = 1_000  # Connections in one event.
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A batch that records has answered, ready to be settled."""
+
+    key: BatchKey
+    digest: bytes
+    slices: Sequence[Checked]
+    shown_as: str = ""  # The batch id its quarantined rows carry, where it is another than the key's.
+
+    def outcome(self) -> sync_pb2.Outcome:
+        """What became of its rows."""
+        states = bytearray(chain.from_iterable(one.states for one in self.slices))
+        return answers.outcome(states, [noted for one in self.slices for noted in one.noted])
+
+
+@dataclass(frozen=True, slots=True)
+class _Settlement:
+    """Batches of one call."""
+
+    origin: Origin
+    parcels: Sequence[Parcel]
+    outcomes: Mapping[BatchKey, sync_pb2.Outcome]
+    trace: str  # The trace they belong to, as `traceparent`.
+
+
+class Ledger:
+    """Keeps the batches. Opened by wiring."""
+
+    def __init__(self, database: Database, scopes: Scopes, clock: Clock) -> None:
+        self._database = database
+        self._scopes = scopes
+        self._clock = clock
+        self._finding: Grouped[Sequence[BatchKey], dict[BatchKey, StoredBatch]] = Grouped(self._find, weigh=len)
+        self._settling: Grouped[_Settlement, Sequence[Parcel]] = Grouped(self._enter, most=MOST_SETTLED)
+
+    async def recall(self, digests: Mapping[BatchKey, bytes]) -> dict[BatchKey, sync_pb2.Outcome]:
+        """What was answered to those of the batches that came before; raises BATCH_ID_REUSED."""
+        found = await self._finding.ask(list(digests))
+        if reused := next((key for key, stored in found.items() if stored.digest != digests[key]), None):
+            raise refusals.batch_id_reused(reused.batch_id)
+        return {key: sync_pb2.Outcome.FromString(stored.outcome) for key, stored in found.items()}
+
+    async def settle(self, origin: Origin, parcels: Sequence[Parcel]) -> dict[BatchKey, sync_pb2.Outcome]:
+        """Make what became of batches durable, in one transaction, and return the answers.
+
+        Where another call with the same batch was faster, its answer is given and nothing is written.
+        """
+        outcomes = {parcel.key: parcel.outcome() for parcel in parcels}
+        entered = await self._settling.ask(_Settlement(origin, parcels, outcomes, telemetry.traceparent()))
+        late = {parcel.key: parcel.digest for parcel in parcels}
+        for parcel in entered:
+            _count(outcomes[parcel.key])
+            del late[parcel.key]
+        return outcomes | (await self.recall(late) if late else {})
+
+    async def _find(self, questions: Sequence[Sequence[BatchKey]]) -> list[dict[BatchKey, StoredBatch]]:
+        async with self._database.connection() as reads:
+            found = await store.batches(reads, list(dict.fromkeys(chain.from_iterable(questions))))
+        return [{key: found[key] for key in keys if key in found} for keys in questions]
+
+    async def _enter(self, settlements: Sequence[_Settlement]) -> list[Sequence[Parcel]]:
+        """Enter batches; returns for each settlement those that were not there already."""
+        now = self._clock.now()
+        async with self._database.transaction() as writes:
+            added = await store.add_batches(writes, _batches(settlements, now=now))
+            entered: list[Sequence[Parcel]] = []
+            for one in settlements:
+                # Of two that bring the same batch the first one enters it.
+                entered.append([parcel for parcel in one.parcels if parcel.key in added])
+                added -= {parcel.key for parcel in one.parcels}
+            fresh = list(zip(settlements, entered, strict=True))
+            kept = [row for one, parcels in fresh for row in _kept(one.origin, parcels, now=now)]
+            if kept:
+                await store.add_quarantined(writes, kept)
+            await self._note_sent(writes, fresh, now=now)
+        return entered
+
+    async def _note_sent(
+        self, writes: AsyncConnection, fresh: Sequence[tuple[_Settlement, Sequence[Parcel]]], *, now: datetime
+    ) -> None:
+        """Bring the schools' connections up to date, and tell of them once for each call."""
+        tree = self._scopes.tree
+        sent = [list(_sent(one.origin, parcels, tree)) for one, parcels in fresh]
+        if not any(sent):
+            return
+        changed = {one.school_id: one for one in await store.note_sent(writes, _summed(chain(*sent)), now=now)}
+        inside = tree.subtree(EVERY_UNIT, self._clock.today())
+        leaving: list[Outgoing] = []
+        for (one, _), schools in zip(fresh, sent, strict=True):
+            told = [
+                answers.connection(changed[each.school_id], name=unit_name(tree, each.school_id), now=now)
+                for each in schools
+                if each.school_id in inside
+            ]
+            leaving += events(told, backfill=one.origin.backfill, trace=one.trace)
+        await outbox.append(writes, leaving)
+
+
+def events(connections: Sequence[sync_pb2.Connection], *, backfill: bool, trace: str = "") -> Iterator[Outgoing]:
+    """The events that tell of connections: one, unless they are more than a message should hold."""
+    for start in range(0, len(connections), MOST_CONNECTIONS):
+        part = connections[start : start + MOST_CONNECTIONS]
+        payload = answers.connections_changed(part, backfill=backfill)
+        yield Outgoing("connections-changed", payload, len(part), parent=trace)
+
+
+def unit_name(tree: ScopeTree, unit_id: int) -> str:
+    """The name of a unit; empty: not known."""
+    unit = tree.unit(unit_id)
+    return unit.name if unit else ""
+
+
+def _batches(settlements: Iterable[_Settlement], *, now: datetime) -> Iterator[StoredBatch]:
+    for one in settlements:
+        for parcel in one.parcels:
+            outcome = one.outcomes[parcel.key]
+            yield StoredBatch(
+                parcel.key,
+                parcel.digest,
+                outcome.SerializeToString(),
+                one.origin.backfill,
+                len(outcome.states),
+                now,
+            )
+
+
+def _kept(origin: Origin, parcels: Iterable[Parcel], *, now: datetime) -> Iterator[tuple[object, ...]]:
+    """The rows that go to the quarantine."""
+    for parcel in parcels:
+        for noted in chain.from_iterable(one.noted for one in parcel.slices):
+            if noted.state in (RowState.REJECTED, RowState.HELD):
+                place = _place(origin, parcel.shown_as or parcel.key.batch_id, noted)
+                yield (*place, *_columns(noted), origin.profile, noted.content, now)
+
+
+def _sent(origin: Origin, parcels: Iterable[Parcel], tree: ScopeTree) -> Iterator[Sent]:
+    """What each school sent. History is counted, but does not make a connection fresh."""
+    counts: Counter[tuple[int, int]] = Counter()
+    for one in chain.from_iterable(parcel.slices for parcel in parcels):
+        counts.update(one.counts)
+    for school_id in {school_id for school_id, _ in counts}:
+        unit = tree.unit(school_id)
+        if unit is None or unit.kind not in KINDS:
+            continue
+        taken = counts[school_id, RowState.ACCEPTED] + counts[school_id, RowState.UNCHANGED]
+        yield Sent(
+            school_id,
+            must_connect=MUST_CONNECT in unit.labels,
+            source=origin.source,
+            accepted=counts[school_id, RowState.ACCEPTED],
+            rejected=counts[school_id, RowState.REJECTED],
+            live=taken > 0 and not origin.backfill,
+        )
+
+
+def _summed(sent: Iterable[Sent]) -> Iterable[Sent]:
+    """Each school once, whoever sent for it; the last one's source stays."""
+    schools: dict[int, Sent] = {}
+    for one in sent:
+        before = schools.get(one.school_id)
+        schools[one.school_id] = one.after(before) if before else one
+    return schools.values()
+
+
+def _place(origin: Origin, batch_id: str, noted: Noted) -> tuple[object, ...]:
+    return noted.school_id or origin.unit_id, origin.unit_id, origin.source, batch_id
+
+
+def _columns(noted: Noted) -> tuple[object, ...]:
+    problem = noted.problem
+    return (
+        noted.index,
+        int(noted.state),
+        noted.key,
+        problem.reason,
+        problem.field,
+        problem.text.vi,
+        problem.text.en,
+        json.dumps(dict(problem.metadata), ensure_ascii=False),
+        problem.stored_version,
+    )
+
+
+def _count(outcome: sync_pb2.Outcome) -> None:
+    rows = telemetry.metrics().rows
+    for state in RowState:
+        name = state.name.lower()
+        if count := getattr(outcome, f"{name}_count"):
+            rows.add(count, {"state": name})
