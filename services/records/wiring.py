@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from iocedu.records.v1 import records_pb2_grpc, unit_operations_pb2_grpc, units_pb2_grpc
+from iocedu.records.v1 import records_pb2_grpc, search_pb2_grpc, unit_operations_pb2_grpc, units_pb2_grpc
 
 from chassis import outbox
 from chassis.bus import Bus
@@ -14,7 +14,13 @@ from chassis.scopes import Scopes
 from chassis.server import App
 from chassis.workers import Check
 from services.records.jobs import ScopePublisher, pruner
-from services.records.servicer import GrantsServicer, RecordsServicer, UnitOperationsServicer, UnitsServicer
+from services.records.servicer import (
+    GrantsServicer,
+    RecordsServicer,
+    SearchServicer,
+    UnitOperationsServicer,
+    UnitsServicer,
+)
 from services.records.settings import Settings
 from services.records.usecases.changes import feed_tip, stamp_changes
 from services.records.usecases.lookups import Lookups
@@ -30,10 +36,15 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     scopes = Scopes(bus)
     publisher = ScopePublisher(database, bus, clock, administrators=settings.administrator_subjects)
     tip = feed_tip(database)
-    records = RecordsServicer(database, scopes, clock, lookups=Lookups(database), tip=tip)
+    lookups = Lookups(database)
+    records = RecordsServicer(database, scopes, clock, lookups=lookups, tip=tip)
     return App(
         servicers=[
             (records_pb2_grpc.add_RecordsServiceServicer_to_server, records),
+            (
+                search_pb2_grpc.add_SearchServiceServicer_to_server,
+                SearchServicer(database, scopes, clock, lookups=lookups),
+            ),
             (
                 units_pb2_grpc.add_UnitsServiceServicer_to_server,
                 UnitsServicer(database, clock, changed=publisher.wake),
@@ -49,6 +60,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         ],
         service_names=[
             "iocedu.records.v1.RecordsService",
+            "iocedu.records.v1.SearchService",
             "iocedu.records.v1.UnitsService",
             "iocedu.records.v1.UnitOperationsService",
             "iocedu.records.v1.GrantsService",

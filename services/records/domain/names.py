@@ -34,6 +34,14 @@ def stored_names(name: str, *, person: bool) -> tuple[str, str]:
     return folded, " ".join([_words[word][1] for word in words])
 
 
+def typed_keys(name: str) -> tuple[str, ...]:
+    """Sort keys of the words that someone typed with tones or marks: those words are to be spelled so.
+
+    A word typed without any may stand for every spelling of it, so it says nothing.
+    """
+    return tuple(key for folded, key in (_words[word] for word in name.split()) if key != _key(folded))
+
+
 class _Words(dict[str, tuple[str, str]]):
     """Each word's folded form and key; twice as fast as a cached function. Begins anew when it has grown too large."""
 

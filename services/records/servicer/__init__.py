@@ -2,7 +2,8 @@
 
 from services.records.servicer.grants import GrantsServicer
 from services.records.servicer.records import RecordsServicer
+from services.records.servicer.search import SearchServicer
 from services.records.servicer.unit_operations import UnitOperationsServicer
 from services.records.servicer.units import UnitsServicer
 
-__all__ = ["GrantsServicer", "RecordsServicer", "UnitOperationsServicer", "UnitsServicer"]
+__all__ = ["GrantsServicer", "RecordsServicer", "SearchServicer", "UnitOperationsServicer", "UnitsServicer"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from iocedu.records.v1 import records_pb2, records_pb2_grpc
 
 from chassis import telemetry
-from chassis.access import rule_of, unknown_unit
+from chassis.access import rule_of
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Fault, FieldViolation, Kind
@@ -27,6 +27,7 @@ from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, SCHOOL_KINDS
 from services.records.domain.problems import Problem
 from services.records.domain.reading import Reading
+from services.records.servicer.places import aliases, resolve_unit
 from services.records.store import lookup
 from services.records.store.feed import Wanted
 from services.records.usecases.apply import applying
@@ -69,7 +70,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     async def GetRecord(self, request: records_pb2.GetRecordRequest, _context: Any) -> records_pb2.GetRecordResponse:
         """Give one record, masked unless a purpose is stated and the caller's role allows it."""
         today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
-        school_id = _resolve(tree, request.school, today)
+        school_id = resolve_unit(tree, request.school, today)
         purpose = request.purpose.strip()
         unmasked = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, school_id, today)
         reading = self._reading(
@@ -78,7 +79,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         stored = await self._lookups.look_up(spec, reading)
         if stored is None:
             raise _unknown_record(spec.collection, request.key)
-        record = record_of(spec, stored, position=stored[-1], alias=_aliases(tree, today), mask=not unmasked)
+        record = record_of(spec, stored, position=stored[-1], alias=aliases(tree, today), mask=not unmasked)
         return records_pb2.GetRecordResponse(record=record)
 
     async def ListRecords(
@@ -88,7 +89,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
         if request.name_contains and not spec.name:
             raise _nameless(spec.collection)
-        unit_id = _resolve(tree, request.unit, today)
+        unit_id = resolve_unit(tree, request.unit, today)
         most = page_size(request.page_size, default=50, maximum=1000)
         cursor = page_cursor(request)
         async with self._database.connection() as connection:
@@ -101,7 +102,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
                 after=(cursor[0], cursor[1]) if cursor else None,
                 most=most + 1,
             )
-        response, alias, size = records_pb2.ListRecordsResponse(), _aliases(tree, today), 0
+        response, alias, size = records_pb2.ListRecordsResponse(), aliases(tree, today), 0
         for one in found[:most]:
             response.records.append(record_of(spec, one, position=one[-1], alias=alias, mask=True))
             size += response.records[-1].ByteSize()
@@ -157,7 +158,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
 
         Returns the position to go on after.
         """
-        alias = _aliases(self._scopes.tree, self._clock.today())
+        alias = aliases(self._scopes.tree, self._clock.today())
         size = 0
         for start in range(0, len(page.changes), SLICE):
             for place in page.changes[start : start + SLICE]:
@@ -169,7 +170,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         return page.position
 
     def _follower(self, unit: str, types: Sequence[int]) -> Follower:
-        unit_id = _resolve(self._scopes.tree, unit, self._clock.today())
+        unit_id = resolve_unit(self._scopes.tree, unit, self._clock.today())
         # People and partners state no purpose here; the services the method names need what they project.
         return Follower(unit_id, tuple(types), masked=caller().service not in self._projecting)
 
@@ -203,13 +204,6 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         )
 
 
-def _resolve(tree: ScopeTree, ref: str, day: date) -> int:
-    unit_id = tree.resolve(ref, day)
-    if unit_id is None:
-        raise unknown_unit(ref)
-    return unit_id
-
-
 def _schools(tree: ScopeTree, day: date) -> Callable[[str], int | Problem]:
     """Finds the school behind a reference; each is looked up once a batch."""
     known: dict[str, int | Problem] = {}
@@ -229,19 +223,6 @@ def _school(tree: ScopeTree, ref: str, day: date) -> int | Problem:
     if unit is None:
         return problems.unknown_unit(ref)
     return unit.unit_id if unit.kind in SCHOOL_KINDS else problems.not_a_school(ref, unit.kind)
-
-
-def _aliases(tree: ScopeTree, day: date) -> Callable[[int], str]:
-    """Names a school by an alias of the day, or by its id where it has none; each is looked up once."""
-    known: dict[int, str] = {}
-
-    def alias(unit_id: int) -> str:
-        found = known.get(unit_id)
-        if found is None:
-            found = known[unit_id] = tree.alias(unit_id, "moet", day) or tree.alias(unit_id, "gso", day) or str(unit_id)
-        return found
-
-    return alias
 
 
 def _nameless(collection: str) -> Fault:

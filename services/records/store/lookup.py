@@ -5,12 +5,15 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.names import search_name
 from services.records.domain.objects import ObjectSpec
 from services.records.store.driver import fetch
 from services.records.store.tables import RECORDS, feed
+from services.records.store.terms import LOOKUPS
+from services.records.store.words import MOST_SPELLINGS, containing
 
 Identity = tuple[int, str]
 Stored = Sequence[Any]  # columns as in `spec.row`, then the position in the feed
@@ -46,7 +49,13 @@ async def records_page(
     if school_year:
         query = query.where(table.c.school_year == school_year)
     if name_contains:
-        query = query.where(table.c.search_name.contains(search_name(name_contains), autoescape=True))
+        typed = search_name(name_contains)
+        query = query.where(table.c.search_name.contains(typed, autoescape=True))
+        if spec.field in LOOKUPS:
+            for meant in await containing(connection, typed.split()):
+                if len(meant) <= MOST_SPELLINGS:  # more of them narrow too little to be worth asking the index for
+                    terms = sa.literal_column(LOOKUPS[spec.field].terms, ARRAY(sa.Text))
+                    query = query.where(terms.overlap(sa.cast(sorted(meant), ARRAY(sa.Text))))
     if after is not None:
         query = query.where(sa.tuple_(table.c.school_id, table.c.key) > sa.tuple_(*map(sa.literal, after)))
     return [tuple(row) for row in await connection.execute(query)]

@@ -71,6 +71,8 @@ feed = sa.Table(
 
 feed_position = sa.Table("feed_position", metadata, sa.Column("position", sa.BigInteger, nullable=False))
 
+name_word = sa.Table("name_word", metadata, sa.Column("word", _KEY, primary_key=True))
+
 apply_request = sa.Table(
     "apply_request",
     metadata,

@@ -24,6 +24,7 @@ from services.records.domain import problems
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Outcome, Stored, classify
 from services.records.store import bulk, requests
+from services.records.usecases.vocabulary import Vocabulary
 
 LANES: Final = 3  # transactions under way at once
 MOST_ROWS: Final = 5_000  # rows of one transaction, unless one request brings more
@@ -32,8 +33,10 @@ MOST_WAITING: Final = 256  # requests, each of at most 16 MB
 
 def applying(database: Database, clock: Clock) -> Grouped[Batch, bytes]:
     """What takes batches and gives each its serialized answer once it is durable."""
+    vocabulary = Vocabulary(database)
 
     async def work(batches: Sequence[Batch]) -> list[bytes]:
+        await vocabulary.learn(batches)
         async with database.transaction() as connection:
             return await apply_rows(connection, batches, now=clock.now())
 

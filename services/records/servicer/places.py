@@ -1,0 +1,28 @@
+"""Units in requests and answers: the id behind a reference, the alias of an id."""
+
+from collections.abc import Callable
+from datetime import date
+
+from chassis.access import unknown_unit
+from chassis.scope_tree import ScopeTree
+
+
+def resolve_unit(tree: ScopeTree, ref: str, day: date) -> int:
+    """The id behind a reference; raises UNKNOWN_UNIT."""
+    unit_id = tree.resolve(ref, day)
+    if unit_id is None:
+        raise unknown_unit(ref)
+    return unit_id
+
+
+def aliases(tree: ScopeTree, day: date) -> Callable[[int], str]:
+    """Names a school by an alias of the day, or by its id where it has none; each is looked up once."""
+    known: dict[int, str] = {}
+
+    def alias(unit_id: int) -> str:
+        found = known.get(unit_id)
+        if found is None:
+            found = known[unit_id] = tree.alias(unit_id, "moet", day) or tree.alias(unit_id, "gso", day) or str(unit_id)
+        return found
+
+    return alias
