@@ -20,7 +20,7 @@ from services.records.domain.unit_names import UnitName, matching, unit_name
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.store.lookup import records_by_key
 from services.records.usecases.lookups import Lookups
-from services.records.usecases.search import Within, search_people
+from services.records.usecases.search import PeopleSearch, Within
 
 PAGE: Final = 20
 MOST_PAGE: Final = 100
@@ -56,6 +56,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         self._scopes = scopes
         self._clock = clock
         self._lookups = lookups
+        self._people = PeopleSearch(database)
         self._view: _View | None = None
 
     async def SearchPeople(
@@ -67,8 +68,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         asked = asked_of(request, spec)
         most = page_size(request.page_size, default=PAGE, maximum=MOST_PAGE)
         cursor = page_cursor(request)
-        found = await search_people(
-            self._database,
+        found = await self._people.search(
             spec,
             asked,
             view.within(unit_id),

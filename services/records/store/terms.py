@@ -28,23 +28,26 @@ class Lookup:
         return ("birth_date", "level", "status", "school_year", *placed, *self.ids)
 
 
-_COMMON: Final = (
-    "search_name || ' @' || {table}.school_id::text || ' ~' || school_year::text"
-    " || ' =' || coalesce(extract(year FROM birth_date)::integer, 0)::text"
-)
-_COUNT: Final = " || ' #' || (length(search_name) - length(replace(search_name, ' ', '')) + 1)::text"
+def _terms(table: str, own: str) -> str:
+    return (
+        f"string_to_array(search_name || ' @' || {table}.school_id::text || ' ~' || school_year::text"
+        f" || ' =' || coalesce(extract(year FROM birth_date)::integer, 0)::text{own}"
+        " || ' #' || (length(search_name) - length(replace(search_name, ' ', '')) + 1)::text, ' ')"
+    )
+
+
 _PERSONAL: Final = f" || ' p' || right(personal_id, {ENDING})"
 _MINISTRY: Final = f" || ' m' || right(ministry_code, {ENDING})"
 
 LOOKUPS: Final[Mapping[str, Lookup]] = MappingProxyType(
     {
         "pupil": Lookup(
-            terms=f"string_to_array({_COMMON.format(table='pupil')} || ' /' || grade{_PERSONAL}{_MINISTRY}{_COUNT}, ' ')",
+            terms=_terms("pupil", f" || ' /' || grade{_PERSONAL}{_MINISTRY}"),
             ids=MappingProxyType({"personal_id": "p", "ministry_code": "m"}),
             placed=True,
         ),
         "staff_member": Lookup(
-            terms=f"string_to_array({_COMMON.format(table='staff_member')}{_PERSONAL}{_COUNT}, ' ')",
+            terms=_terms("staff_member", _PERSONAL),
             ids=MappingProxyType({"personal_id": "p"}),
             placed=False,
         ),
