@@ -1,4 +1,4 @@
-"""Measures what the README quotes, on a fleet of its own: `python -m benchmarks [push] [calls] [live] [alarms]`.
+"""Measures what the README quotes, on a fleet of its own: `python -m benchmarks [push] [calls] [live] [alarms] [search]`.
 
 `calls` and `live` need what `push` loaded, so it runs with them. Prints a table and writes `benchmarks/results/*.json`.
 """
@@ -9,11 +9,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import alarms, calls, live, push
+from benchmarks import alarms, calls, live, push, search
 from benchmarks.province import running
 from benchmarks.report import Figure, publish
 
-MEASURED = {"push": push.measure, "calls": calls.measure, "live": live.measure, "alarms": alarms.measure}
+MEASURED = {
+    "push": push.measure,
+    "calls": calls.measure,
+    "live": live.measure,
+    "alarms": alarms.measure,
+    "search": search.measure,
+}
 NEED_PUSH = {"push", "calls", "live"}
 
 
@@ -31,7 +37,9 @@ async def run(names: list[str], schools: int) -> list[Figure]:
 def main() -> int:
     """Run and publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[[], *MEASURED], default=[], metavar="push|calls|live|alarms")
+    parser.add_argument(
+        "names", nargs="*", choices=[[], *MEASURED], default=[], metavar="push|calls|live|alarms|search"
+    )
     parser.add_argument("--schools", type=int, default=1300, help="schools of 300 pupils each; half in large batches")
     options = parser.parse_args()
     figures = asyncio.run(run(options.names or list(MEASURED), options.schools))

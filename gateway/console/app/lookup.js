@@ -1,0 +1,191 @@
+// Look-up: pupils, staff or units below the caller's unit, by one line as people type it. Personal data stays masked.
+
+import { ask, unitPath } from "./api.js";
+import { h, replace } from "./elements.js";
+import { chosen, own, unitOf } from "./place.js";
+import { takeFromAddress, token } from "./session.js";
+import { shade } from "./shade.js";
+import { language } from "./texts.js";
+
+const WAIT_MS = 250; // after the last key
+const KINDS = ["pupils", "staff", "units"];
+const RULES = ["ID", "EXACT", "WORDS", "PREFIX", "PART", "TYPO", "CONDITIONS"];
+const TEXTS = {
+  vi: {
+    title: "Tra cứu",
+    back: "Về trang chính",
+    signIn: "Hãy đăng nhập ở trang chính trước.",
+    noUnit: "Tài khoản này chưa được giao đơn vị nào.",
+    pupils: "Học sinh",
+    staff: "Cán bộ",
+    units: "Đơn vị",
+    hint: "Tên, có dấu hay không, theo thứ tự nào cũng được; kèm ngày sinh, lớp hoặc mã số",
+    where: "Tìm trong {name}",
+    none: "Không tìm thấy ai. Hãy thử bớt chữ hoặc kiểm tra lại.",
+    more: "Xem thêm",
+    headings: ["Họ và tên", "Năm sinh", "Lớp", "Trường", "Năm học", "Khớp"],
+    unitHeadings: ["Tên", "Mã", "Thuộc", "Khớp"],
+    rules: ["mã số", "đúng tên", "đủ chữ", "đầu chữ", "một phần", "sai một chữ cái", "điều kiện"],
+  },
+  en: {
+    title: "Look-up",
+    back: "Back to the main page",
+    signIn: "Sign in on the main page first.",
+    noUnit: "This account has no unit yet.",
+    pupils: "Pupils",
+    staff: "Staff",
+    units: "Units",
+    hint: "A name, with tones or without, in any order; with it a date of birth, a class or an id",
+    where: "Looking in {name}",
+    none: "Nobody was found. Try fewer words, or check them.",
+    more: "Show more",
+    headings: ["Full name", "Born", "Class", "School", "School year", "Match"],
+    unitHeadings: ["Name", "Codes", "Below", "Match"],
+    rules: ["id", "exact name", "whole words", "beginnings", "a part", "one letter off", "conditions"],
+  },
+};
+const said = (key) => TEXTS[language()][key];
+
+const content = document.getElementById("content");
+const state = { kind: "pupils", query: "", unit: null, asking: null, timer: 0 };
+const results = h("section", { class: "panel", "aria-live": "polite", hidden: true });
+
+async function start() {
+  shade();
+  takeFromAddress();
+  document.documentElement.lang = language();
+  document.title = `IOC Edu: ${said("title")}`;
+  replace(
+    document.getElementById("bar"),
+    h(
+      "a",
+      { class: "brand", href: "/" },
+      h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
+      h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, said("title"))),
+    ),
+    h("div", { class: "tools" }, h("a", { href: "/" }, said("back"))),
+  );
+  if (!token()) return say(said("signIn"));
+  try {
+    const reference = chosen() || (await own()).homes[0]?.id;
+    if (!reference) return say(said("noUnit"));
+    state.unit = await unitOf(reference);
+  } catch (error) {
+    return say(error.message);
+  }
+  return form();
+}
+
+const say = (text) => replace(content, h("p", { class: "waiting", role: "status" }, text));
+
+function form() {
+  const field = h("input", {
+    type: "search",
+    "aria-label": said("hint"),
+    placeholder: said("hint"),
+    maxLength: 100,
+    autocomplete: "off",
+    spellcheck: false,
+    oninput: (event) => {
+      state.query = event.target.value;
+      clearTimeout(state.timer);
+      state.timer = setTimeout(search, WAIT_MS);
+    },
+  });
+  const kinds = h(
+    "div",
+    { class: "choice", role: "group" },
+    KINDS.map((kind) =>
+      h("button", { type: "button", "data-kind": kind, onclick: () => choose(kind, kinds) }, said(kind)),
+    ),
+  );
+  replace(
+    content,
+    h("div", { class: "title" }, h("h1", {}, said("title")), h("span", { class: "asof" }, where())),
+    h("form", { class: "asking", role: "search", onsubmit: (event) => event.preventDefault() }, field, kinds),
+    results,
+  );
+  choose(state.kind, kinds);
+  field.focus();
+}
+
+const where = () => said("where").replace("{name}", state.unit.name);
+
+function choose(kind, kinds) {
+  state.kind = kind;
+  for (const button of kinds.children) button.setAttribute("aria-pressed", button.dataset.kind === kind);
+  search();
+}
+
+async function search() {
+  state.asking?.abort();
+  const query = state.query.trim();
+  results.hidden = !query;
+  if (!query) return;
+  const asking = (state.asking = new AbortController());
+  try {
+    const answer = await page(query, "", asking.signal);
+    const body = h("tbody", {});
+    const below = h("div", {});
+    const headings = said(state.kind === "units" ? "unitHeadings" : "headings");
+    const head = h("tr", {}, headings.map((text) => h("th", { scope: "col" }, text)));
+    replace(results, h("div", { class: "scroll" }, h("table", { class: "hits" }, h("thead", {}, head), body)), below);
+    add(answer, { query, body, below });
+  } catch (error) {
+    if (error.name !== "AbortError") replace(results, h("p", { class: "notice warn", role: "alert" }, error.message));
+  }
+}
+
+function page(query, page_token, signal) {
+  if (state.kind === "units") return ask(unitPath(state.unit.id, "/units:search"), { query: { query, page_token }, signal });
+  const body = { collection: state.kind, query, page_token };
+  return ask(unitPath(state.unit.id, "/people:search"), { method: "POST", body, signal });
+}
+
+function add({ hits = [], next_page_token: next, advice }, { query, body, below }) {
+  body.append(...hits.map(state.kind === "units" ? unitLine : personLine));
+  const { signal } = state.asking;
+  const more = async () => {
+    try {
+      add(await page(query, next, signal), { query, body, below });
+    } catch (error) {
+      if (error.name !== "AbortError") replace(below, h("p", { class: "notice warn", role: "alert" }, error.message));
+    }
+  };
+  replace(
+    below,
+    advice ? h("p", { class: "notice warn" }, advice) : "",
+    next ? h("button", { class: "quiet wide", type: "button", onclick: more }, said("more")) : "",
+    body.children.length || advice ? "" : h("p", { class: "muted" }, said("none")),
+  );
+}
+
+function personLine({ record, rule, school_name: school }) {
+  const person = record.row.pupil ?? record.row.staff_member ?? {};
+  const year = person.school_year;
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, person.full_name),
+    h("td", {}, person.birth_date ?? ""),
+    h("td", {}, person.class_key ?? ""),
+    h("td", {}, school ?? record.row.school),
+    h("td", {}, year ? `${year}–${year + 1}` : ""),
+    h("td", { class: "rule-name" }, ruleName(rule)),
+  );
+}
+
+function unitLine({ unit_id: id, name, aliases = [], above = [], rule }) {
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, h("a", { href: `/#unit=${id}` }, name)),
+    h("td", {}, aliases.join(", ")),
+    h("td", {}, above.join(", ")),
+    h("td", { class: "rule-name" }, ruleName(rule)),
+  );
+}
+
+const ruleName = (rule) => said("rules")[RULES.indexOf(rule.replace("MATCH_RULE_", ""))] ?? "";
+
+start();
