@@ -24,12 +24,16 @@ Cursor = tuple[int, str, int, str]  # rank, sort key, school, key
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to candidates: terms that all are there, sets of terms of which one is, or a column's value."""
+    """One way to candidates: terms that all are there, sets of terms of which one is, or a column's value.
+
+    `words` are patterns that a name matches besides, each or one of each set, where no degree says so.
+    """
 
     contains: tuple[str, ...] = ()
     among: tuple[tuple[str, ...], ...] = ()
     column: str = ""
     values: tuple[str, ...] = ()
+    words: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,12 @@ async def find(
     values += [list(patterns.parts), list(patterns.spelled), sorted(degrees), each, *(after or (-1, "", 0, "")), most]
     values += [list(asked.birth_dates), list(asked.birth_years), asked.level, asked.status, asked.school_year]
     values += [list(asked.endings), list(asked.ids[1:]), list(asked.classes), list(asked.grades)]
-    shape = tuple((bool(way.contains), len(way.among), way.column) for way in ways)
+    shape = tuple((bool(way.contains), len(way.among), way.column, way.words != Way().words) for way in ways)
     for way in ways:
         values += [list(way.contains)] if way.contains else []
         values += [list(one) for one in way.among]
         values += [list(way.values)] if way.column else []
+        values += [list(way.words[0]), list(way.words[1])] if way.words != Way().words else []
     rows = await fetch(connection, _statement(spec.field, shape), *values)
     if rows[0][0] > each:
         return Found([], too_many=True)
@@ -105,13 +110,13 @@ _FIRST_OF_WAYS: Final = 23  # place of the first value that belongs to a way
 
 
 @cache
-def _statement(table: str, shape: tuple[tuple[bool, int, str], ...]) -> str:
+def _statement(table: str, shape: tuple[tuple[bool, int, str, bool], ...]) -> str:
     """The statement over ways of a shape; the names in it are our own, all that was typed is a value."""
     lookup = LOOKUPS[table]
     columns = ", ".join(("school_id", "key", "search_name", "sort_name", *lookup.columns))
     place = _FIRST_OF_WAYS
     ways = []
-    for contains, sets, column in shape:
+    for contains, sets, column, judged in shape:
         conditions = ["NOT deleted"]
         if contains:
             conditions.append(f"{lookup.terms} @> ${place}::text[]")
@@ -124,6 +129,10 @@ def _statement(table: str, shape: tuple[tuple[bool, int, str], ...]) -> str:
         elif column:
             conditions.append(f"{column} = ANY(${place}::text[])")
         place += bool(column)
+        if judged:
+            name = "' ' || search_name || ' '"
+            conditions.append(f"{name} LIKE ALL(${place}::text[]) AND {name} LIKE ANY(${place + 1}::text[])")
+            place += 2
         ways.append(f"SELECT {columns} FROM {table} WHERE {' AND '.join(conditions)} LIMIT $8::bigint + 1")  # noqa: S608
     parts = [f"way{number} AS MATERIALIZED ({way})" for number, way in enumerate(ways)]
     counts = ", ".join(f"(SELECT count(*) FROM way{number})" for number in range(len(ways)))  # noqa: S608

@@ -5,7 +5,7 @@ of them.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +19,7 @@ from services.records.store.search import Cursor, Question, Way
 from services.records.usecases.search_steps import facets, patterns_of, rules_of, steps
 
 CROWD: Final = 4 * search.MOST_CANDIDATES  # expected candidates that are too many without a look
-FEW: Final = 1_000  # expected candidates that the index need not narrow further: each is judged anyway
+FEW: Final = search.MOST_CANDIDATES // 2  # expected candidates that the index need not narrow further
 MOST_SCHOOLS: Final = 128  # that narrow by the index; more of them hardly narrow, and are looked at row by row
 
 
@@ -100,26 +100,40 @@ class _Search:
         return Hits(hits)
 
     async def _find(self, ways: Sequence[Way], degrees: Sequence[int], most: int) -> search.Found:
-        chosen = [self._chosen(way, degrees) for way in ways]
-        if not chosen or Way() in chosen or any(self.frequency.expected(way) > CROWD for way in chosen):
+        whole = [_both(way, self.beside) for way in ways]
+        if not whole or Way() in whole or any(self.frequency.expected(way) > CROWD for way in whole):
             return search.Found([], too_many=True)
-        return await search.find(self.connection, self.spec, chosen, self.question, degrees=degrees, most=most)
+        rarest = [self._rarest(way) for way in whole]
+        found = await self._judged(rarest, degrees, most)
+        if found.too_many and list(map(_size, rarest)) != list(map(_size, whole)):
+            # Fewer were expected than there are.
+            found = await self._judged(whole, degrees, most)
+        return found
 
-    def _chosen(self, way: Way, degrees: Sequence[int]) -> Way:
-        """The rarest terms of the name and beside it, no more than lead to few candidates: each of these is judged.
+    async def _judged(self, ways: Sequence[Way], degrees: Sequence[int], most: int) -> search.Found:
+        return await search.find(self.connection, self.spec, ways, self.question, degrees=degrees, most=most)
 
-        A wrong letter alone is not judged again, so that its terms all stay.
+    def _rarest(self, way: Way) -> Way:
+        """A way by its rarest terms, no more than lead to few candidates, each of which is judged by all of them.
+
+        A long list of a common word costs the index more than judging the candidates it would spare.
         """
-        if way.column:
+        if way.column or not self.frequency.count:
             return way
-        chosen, other = (way, self.beside) if search.TYPO in degrees else (Way(), _both(way, self.beside))
-        terms = [Way(contains=(term,)) for term in other.contains] + [Way(among=(one,)) for one in other.among]
+        terms = [Way(contains=(term,)) for term in way.contains] + [Way(among=(one,)) for one in way.among]
+        chosen = Way()
         for term in sorted(terms, key=self.frequency.expected):
-            if 0 < self.frequency.expected(chosen) <= FEW and chosen != Way():
+            if chosen != Way() and self.frequency.expected(chosen) <= FEW:
                 break
             chosen = _both(chosen, term)
-        return chosen
+        return replace(chosen, words=way.words)
 
 
 def _both(one: Way, other: Way) -> Way:
-    return Way((*one.contains, *other.contains), (*one.among, *other.among))
+    if one.column:
+        return one
+    return Way((*one.contains, *other.contains), (*one.among, *other.among), words=one.words)
+
+
+def _size(way: Way) -> int:
+    return len(way.contains) + len(way.among)

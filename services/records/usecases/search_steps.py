@@ -92,21 +92,29 @@ async def _near(connection: AsyncConnection, typed: Sequence[str], beginning: wo
     for place, spellings in enumerate(meant):
         others = [word for number, word in enumerate(typed) if number != place]
         if all(found for number, found in enumerate(known) if number != place) and spellings & existing:
-            ways.append(Way(tuple(others), (tuple(sorted(spellings & existing)),)))
+            meaning = tuple(sorted(spellings & existing))
+            ways.append(Way(tuple(others), (meaning,), words=(_whole(others), _whole(meaning))))
     return ways
 
 
 def patterns_of(asked: Asked) -> Patterns:
     """What a name must be like for each degree."""
-    escaped = [word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") for word in asked.words]
-    parts = tuple(f"%{word}%" for word in escaped)
     spelled = tuple(f"% {key} %" for key in asked.spelled)
+    parts = tuple(f"%{word}%" for word in map(_escaped, asked.words))
     if asked.ids:
         return Patterns("", parts, (), (), spelled)
     if not _parts_count(asked.words):
         parts = ("",)  # matches no name: what holds such a letter may still be a wrong letter away
-    whole, prefixes = tuple(f"% {word} %" for word in escaped), tuple(f"% {word}%" for word in escaped)
-    return Patterns(asked.name, whole, prefixes, parts, spelled)
+    prefixes = tuple(f"% {word}%" for word in map(_escaped, asked.words))
+    return Patterns(asked.name, _whole(asked.words), prefixes, parts, spelled)
+
+
+def _whole(found: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"% {word} %" for word in map(_escaped, found))
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def _parts_count(typed: Sequence[str]) -> bool:
