@@ -90,7 +90,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
                 school = view.tree.unit(stored[0])
                 name = school.name if school else ""
                 add_hit(response.hits, hit.rule, stored, spec=spec, alias=alias, school_name=name)
-        if len(found.hits) > most:
+        if page and (found.more or len(found.hits) > most):
             response.next_page_token = page_token(request, page[-1].cursor)
         await self._lookups.note(self._reading(unit_id, spec.collection, len(response.hits)))
         return response

@@ -1,4 +1,4 @@
-"""People looked up: from the cheapest and best rule to the weakest, until a page is full.
+"""People looked up: by the best and cheapest rule that finds any; a weaker one is tried when one asks for more.
 
 Refuses to go through more than some thousand candidates: a word more costs whoever searches less than waiting for all
 of them.
@@ -46,9 +46,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """The next hits in order; and whether weaker ones are left out."""
+    """The next hits in order; whether weaker rules are still to be tried, and whether they are left out for good."""
 
     hits: list[Hit]
+    more: bool = False
     too_many: bool = False
 
 
@@ -83,21 +84,20 @@ class _Search:
     frequency: Frequency
 
     async def hits(self, most: int) -> Hits:
-        """Try one step after another until there are enough hits, or too many candidates."""
+        """Try one step after another until one leads to hits, or to too many candidates."""
         asked, after = self.question.asked, self.question.after
         rules = rules_of(asked)
-        hits: list[Hit] = []
         async for step in steps(self.connection, self.spec, asked):
             if after is not None and max(step.degrees) < after[0] // 2:
                 continue
-            found = await self._find(step.ways, step.degrees, most - len(hits))
+            found = await self._find(step.ways, step.degrees, most)
             too_many = found.too_many
             if too_many and step.exact is not None:
-                found = await self._find([step.exact], (search.EXACT,), most - len(hits))
-            hits += [Hit(rules[degree], cursor) for degree, cursor in found.hits]
-            if too_many or len(hits) >= most:
-                return Hits(hits, too_many)
-        return Hits(hits)
+                found = await self._find([step.exact], (search.EXACT,), most)
+            hits = [Hit(rules[degree], cursor) for degree, cursor in found.hits]
+            if too_many or hits:
+                return Hits(hits, more=not too_many and not step.last, too_many=too_many)
+        return Hits([])
 
     async def _find(self, ways: Sequence[Way], degrees: Sequence[int], most: int) -> search.Found:
         whole = [_both(way, self.beside) for way in ways]

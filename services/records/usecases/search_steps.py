@@ -26,15 +26,16 @@ class Step:
     degrees: tuple[int, ...]
     ways: Sequence[Way]
     exact: Way | None = None
+    last: bool = False  # whether no rule is weaker
 
 
 async def steps(connection: AsyncConnection, spec: ObjectSpec, asked: Asked) -> AsyncIterator[Step]:
     """What to try, one after another."""
     if asked.ids:
-        yield Step((search.WORDS,), _by_id(spec, asked.ids[0]))
+        yield Step((search.WORDS,), _by_id(spec, asked.ids[0]), last=True)
         return
     if not asked.words:
-        yield Step((search.WORDS,), [Way()])
+        yield Step((search.WORDS,), [Way()], last=True)
         return
     typed = asked.words
     beginning = await words.beginning_with(connection, typed)
@@ -42,14 +43,14 @@ async def steps(connection: AsyncConnection, spec: ObjectSpec, asked: Asked) -> 
     if whole:
         exact = Way((*typed, terms.word_count(len(asked.name.split()))))
         yield Step((search.EXACT, search.WORDS), [Way(typed)], exact)
-    if all(beginning) and any(len(known) > 1 for known in beginning):
+    if all(beginning) and any(known != {word} for word, known in zip(typed, beginning, strict=True)):
         yield Step((search.PREFIX,), _among(beginning))
     if _parts_count(typed):
         parts = await words.containing(connection, typed)
         if all(parts) and parts != beginning:
             yield Step((search.PART,), _among(parts))
     if ways := await _near(connection, typed, beginning):
-        yield Step((search.TYPO,), ways)
+        yield Step((search.TYPO,), ways, last=True)
 
 
 def facets(spec: ObjectSpec, asked: Asked, schools: Sequence[int]) -> Way:

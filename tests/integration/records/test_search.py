@@ -36,10 +36,17 @@ def ask(query: str = "", **fields: Any) -> search_pb2.SearchPeopleRequest:
 
 
 async def found(records: Running, query: str = "", **fields: Any) -> list[tuple[str, str]]:
-    """Key and rule of each hit."""
-    answer = await (await service(records)).SearchPeople(ask(query, **fields))
-    assert not answer.too_many
-    return [(hit.record.row.key, RULE.Name(hit.rule).removeprefix("MATCH_RULE_")) for hit in answer.hits]
+    """Key and rule of each hit, page by page."""
+    stub = await service(records)
+    hits: list[tuple[str, str]] = []
+    token = ""
+    while True:
+        answer = await stub.SearchPeople(ask(query, page_token=token, **fields))
+        assert not answer.too_many
+        hits += [(hit.record.row.key, RULE.Name(hit.rule).removeprefix("MATCH_RULE_")) for hit in answer.hits]
+        token = answer.next_page_token
+        if not token:
+            return hits
 
 
 @pytest.fixture(params=[False, True], ids=["nothing known", "frequencies known"])
@@ -137,6 +144,14 @@ async def test_conditions_narrow_by_birth_class_grade_level_status_year_and_scho
     assert await found(records, unit=SCHOOL_B, status="05") == [("3", "CONDITIONS")]
 
 
+async def test_a_beginning_that_only_one_word_has_finds_it(records: Running):
+    """No word is as typed, and only one begins so."""
+    await records.apply(pupil("1", full_name="Lê Thịnh"))
+    assert await found(records, "le thin") == [("1", "PREFIX")]
+    assert await found(records, "l hinh") == []
+    assert await found(records, "le hin") == [("1", "PART")]
+
+
 async def test_staff_are_found_in_their_own_collection(records: Running):
     """The same rules over another table; pupils are not among them."""
     staff = resources_pb2.StaffMember(
@@ -185,19 +200,20 @@ async def test_pages_hold_each_hit_once_and_in_order_across_rules(records: Runni
     names = ("Lê An", "Lê Văn An", "Lê Anh", "Lê Lan", "Lê Ân", "Lê Am")
     await records.apply(*(pupil(f"{number:02}", full_name=names[number % 6]) for number in range(30)))
     await known(records)
-    stub = await service(records)
     whole = await found(records, "le an", page_size=100)
     assert len(whole) == 30
     for size in (1, 4, 7):
-        pages: list[tuple[str, str]] = []
-        token = ""
-        while True:
-            answer = await stub.SearchPeople(ask("le an", page_size=size, page_token=token))
-            pages += [(hit.record.row.key, RULE.Name(hit.rule).removeprefix("MATCH_RULE_")) for hit in answer.hits]
-            token = answer.next_page_token
-            if not token:
-                break
-        assert pages == whole
+        assert await found(records, "le an", page_size=size) == whole
+
+
+async def test_a_page_holds_the_best_rule_that_finds_any_and_the_next_goes_on(records: Running):
+    """Whoever finds the name asked for waits for no weaker rule."""
+    await records.apply(pupil("1", full_name="Lê An"), pupil("2", full_name="Lê Anh"))
+    stub = await service(records)
+    first = await stub.SearchPeople(ask("le an"))
+    assert [hit.record.row.key for hit in first.hits] == ["1"]
+    second = await stub.SearchPeople(ask("le an", page_token=first.next_page_token))
+    assert [hit.record.row.key for hit in second.hits] == ["2"]
 
 
 async def test_too_many_are_said_and_what_is_exact_is_still_given(records: Running, monkeypatch: pytest.MonkeyPatch):

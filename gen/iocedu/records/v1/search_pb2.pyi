@@ -155,7 +155,7 @@ class SearchPeopleResponse(_message.Message):
     TOO_MANY_FIELD_NUMBER: _builtins.int
     ADVICE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Token of the next page; empty at the end."""
+    """Token of the next page, which may turn out empty; empty at the end."""
     too_many: _builtins.bool
     """Whether more match than can be put in order: all weaker rules are left out, and of the rule that was reached at
     most what is exact is here. Add a word, a year of birth, a class or a smaller unit.
@@ -164,7 +164,9 @@ class SearchPeopleResponse(_message.Message):
     """The same as a sentence for people, in the language asked for; empty unless `too_many`."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonHit]:
-        """The hits: by rule, within a rule those with the tones typed first, then in Vietnamese order of the given name."""
+        """The hits: by rule, within a rule those with the tones typed first, then in Vietnamese order of the given name. A page
+        holds those of the best rule that finds any (exact and whole words together); the next pages go on with weaker ones.
+        """
 
     def __init__(
         self,

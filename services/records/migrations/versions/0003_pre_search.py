@@ -27,12 +27,13 @@ STAFF = """
 
 
 def upgrade() -> None:
-    op.execute('CREATE TABLE name_word (word text COLLATE "C" PRIMARY KEY)')
+    # Each step may be run again: building an index beside the writers ends the transaction, and may fail.
+    op.execute('CREATE TABLE IF NOT EXISTS name_word (word text COLLATE "C" PRIMARY KEY)')
     op.execute(
         "INSERT INTO name_word SELECT DISTINCT word FROM ("
         " SELECT unnest(string_to_array(search_name, ' ')) FROM pupil WHERE NOT deleted"
         " UNION ALL SELECT unnest(string_to_array(search_name, ' ')) FROM staff_member WHERE NOT deleted"
-        ") AS held(word) WHERE word <> ''"
+        ") AS held(word) WHERE word <> '' ON CONFLICT DO NOTHING"
     )
     # Beside the writers: building it over a province takes seconds, in which schools go on pushing.
     with op.get_context().autocommit_block():

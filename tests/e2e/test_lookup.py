@@ -1,0 +1,59 @@
+"""Look-up on the real platform: by REST as a program asks, and on its page as staff do."""
+
+import shutil
+from typing import Any
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
+from tests.e2e.world import DIRECTOR, PROVINCE, SCHOOL, World, pupil, school_class
+
+pytestmark = pytest.mark.e2e
+
+
+async def _people(world: World) -> None:
+    names = ("Đặng Thị Thuỳ Dương", "Đặng Thùy Dung", "Trần Văn Đặng")
+    rows = [pupil(SCHOOL, f"LU-{number}", "LU", full_name=name) for number, name in enumerate(names)]
+    await world.push([school_class(SCHOOL, "LU"), *rows])
+
+
+async def test_a_person_is_found_by_rest_without_tones_and_masked(world: World) -> None:
+    """The path, the rule's name and the masking are what a program sees."""
+    await _people(world)
+    body: dict[str, Any] = {"collection": "pupils", "query": "duong thuy dang 2020"}
+    answer = await world.post(f"/v1/units/{PROVINCE}/people:search", DIRECTOR, body)
+    (hit,) = [one for one in answer["hits"] if one["rule"] == "MATCH_RULE_WORDS"]
+    assert hit["record"]["row"]["pupil"]["full_name"] == "Đặng Thị Thuỳ Dương"
+    assert hit["record"]["row"]["pupil"]["birth_date"] == "2020"
+    assert hit["school_name"] == "Trường Tiểu học Ái Nghĩa"
+    units = await world.get(f"/v1/units/{PROVINCE}/units:search", DIRECTOR, query="ai nghia")
+    assert [one["aliases"] for one in units["hits"]] == [[SCHOOL]]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which(CHROMIUM or "") is None, reason="no Chromium on the path")
+async def test_the_page_finds_people_and_units_while_one_types(world: World) -> None:
+    """The best match first, why it was found, and nothing that masking hides."""
+    await _people(world)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            page = await (await browser.new_context(locale="vi-VN")).new_page()
+            complaints: list[str] = []
+            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
+            await page.goto(f"http://{world.fleet.gateway}/lookup.html#token={world.token(DIRECTOR)}")
+            field = page.get_by_role("searchbox")
+            await field.fill("dang thuy", timeout=WAIT)
+            row = page.locator("tbody tr").first
+            await expect(row).to_contain_text("Đặng Thùy Dung", timeout=WAIT)
+            await expect(row).to_contain_text("đủ chữ")
+            await expect(row).to_contain_text("2020")
+            await expect(row).not_to_contain_text("2020-03-08")
+            await page.get_by_role("button", name="Đơn vị").click()
+            await field.fill("ai nghia")
+            await expect(page.locator("tbody tr")).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
+            assert complaints == []
+            assert "token" not in page.url
+        finally:
+            await browser.close()
