@@ -135,6 +135,8 @@ def _transcoding(edge: Edge, interface: Interface) -> dict[str, Any]:
         },
         # A unit is `moet:49502001` and a class may be `6/1`: what a client escaped arrives as it was meant.
         "url_unescape_spec": "ALL_CHARACTERS",
+        # Browsers write a blank in a question as `+`.
+        "query_param_unescape_plus": True,
         # A unary document longer than it said is refused by the service, whose limit is the same.
         "max_request_body_size": edge.limits.request_bytes,
         "max_response_body_size": 4 * edge.limits.request_bytes,
