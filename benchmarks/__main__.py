@@ -1,4 +1,4 @@
-"""Measures what the README quotes, on a fleet of its own: `python -m benchmarks [push] [calls] [live] [alarms] [search]`.
+"""Measures what the README quotes, on a fleet of its own: `python -m benchmarks [push] [calls] [live] …`, or all of it.
 
 `calls` and `live` need what `push` loaded, so it runs with them. Prints a table and writes `benchmarks/results/*.json`.
 """

@@ -72,6 +72,11 @@ async def _fill(connection: asyncpg.Connection) -> None:
     made = _pupils(schools, max(missing, 0))
     while piece := [row for row, _ in zip(made, range(PIECE), strict=False)]:
         await connection.copy_records_to_table("pupil", records=piece, columns=COLUMNS)
+    # The service keeps the words of what is pushed; this was copied past it.
+    await connection.execute(
+        "INSERT INTO name_word SELECT DISTINCT unnest(string_to_array(search_name, ' ')) FROM pupil"
+        " ON CONFLICT DO NOTHING"
+    )
     await connection.execute("VACUUM (ANALYZE) pupil")
 
 
