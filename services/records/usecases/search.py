@@ -18,7 +18,7 @@ from services.records.store.frequency import Frequencies, Frequency
 from services.records.store.search import Cursor, Question, Way
 from services.records.usecases.search_steps import facets, patterns_of, rules_of, steps
 
-CROWD: Final = 4 * search.MOST_CANDIDATES  # expected candidates that are too many without a look
+CROWD: Final = 2 * search.MOST_CANDIDATES  # expected candidates that are too many without a look
 FEW: Final = search.MOST_CANDIDATES // 2  # expected candidates that the index need not narrow further
 MOST_SCHOOLS: Final = 128  # that narrow by the index; more of them hardly narrow, and are looked at row by row
 
