@@ -173,7 +173,7 @@ async def test_a_smaller_unit_finds_what_the_province_finds_there_and_nothing_el
 ) -> None:
     """The unit takes hits away; it adds none and changes neither rule nor order."""
     typed = " ".join(NAMES[number].split()[-words:])
-    typed = typed[: len(typed) - cut]
+    typed = typed[: max(1, len(typed) - cut)]
     everywhere = [place(hit) for hit in await pages(stub, typed)]
     here = [place(hit) for hit in await pages(stub, typed, unit=school)]
     assert here == [found for found in everywhere if found[0] == school]
