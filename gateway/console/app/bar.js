@@ -50,6 +50,7 @@ export function barInside(bar, { account, light, unit, onUnit, onHome, onLanguag
     h(
       "div",
       { class: "tools" },
+      h("a", { href: "/lookup.html", class: "quiet" }, t("lookup")),
       h("a", { href: "/docs", class: "quiet docs" }, t("docs")),
       languages(onLanguage),
       shades(),
