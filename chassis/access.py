@@ -68,7 +68,7 @@ def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callabl
     forest = tree()
     held = forest.units_of(caller.subject, rule.roles, day)
     if not held or (rule.every_unit and EVERY_UNIT not in held):
-        raise _no_grant(rule.method, unit=_first(rule, request))
+        raise _no_grant(rule, unit=_first(rule, request))
     if rule.named_units is None or EVERY_UNIT in held:
         # Who holds the role on every unit is not stopped by a unit that is not known here; the method says so itself.
         return
@@ -77,7 +77,7 @@ def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callabl
         if unit_id is None:
             raise unknown_unit(ref)
         if not forest.may(caller.subject, rule.roles, unit_id, day):
-            raise _no_grant(rule.method, unit=ref)
+            raise _no_grant(rule, unit=ref)
 
 
 def unknown_unit(ref: str) -> Fault:
@@ -131,9 +131,14 @@ def _not_allowed(method: str = "") -> Fault:
     )
 
 
-def _no_grant(method: str, *, unit: str) -> Fault:
-    on_vi = f" tại đơn vị “{unit}”" if unit else ""
-    on_en = f" on the unit “{unit}”" if unit else ""
+def _no_grant(rule: Rule, *, unit: str) -> Fault:
+    method, on_vi, on_en = rule.method, "", ""
+    if unit:
+        on_vi, on_en = f" tại đơn vị “{unit}”", f" on the unit “{unit}”"
+    elif rule.unit_field:
+        # A stream that does not begin with what names its unit ends here, too.
+        on_vi = f" trên mọi đơn vị, là điều được hiểu khi `{rule.unit_field}` bỏ trống"
+        on_en = f" on every unit, which is what an empty `{rule.unit_field}` means"
     return Fault(
         Kind.DENIED,
         "NO_GRANT",

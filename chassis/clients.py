@@ -6,6 +6,7 @@ Refuses a unary call without a deadline. gRPC itself retries UNAVAILABLE with ba
 
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -176,7 +177,7 @@ def fault_of(error: grpc.aio.AioRpcError) -> Fault:
             "UNAVAILABLE",
             vi="Một dịch vụ bên trong tạm thời không kết nối được. Vui lòng thử lại sau giây lát.",
             en="A service inside cannot be reached at the moment. Please try again shortly.",
-            metadata={"cause": text[:200]},
+            retry_after=timedelta(seconds=1),
         )
     kind = next((one for one in Kind if one.value is code), Kind.INTERNAL)
     return Fault(kind, kind.name, vi=text, en=text)

@@ -73,6 +73,11 @@ class Verified:
     actor: str | None
     expires: float  # Seconds since the epoch.
 
+    def check_expiry(self) -> None:
+        """Raise TOKEN_EXPIRED once its time is over."""
+        if self.expires <= time.time():
+            raise _expired()
+
     @property
     def service(self) -> str | None:
         """The service's name when the token is a service's own."""
@@ -108,9 +113,11 @@ class Verifier:
             if len(self._cache) >= MOST_CACHED:
                 self._cache.pop(next(iter(self._cache)))
             self._cache[token] = known
-        if known.expires <= time.time():
+        try:
+            known.check_expiry()
+        except Fault:
             self._cache.pop(token, None)
-            raise _expired()
+            raise
         return known
 
     async def _verify_anew(self, token: str) -> Verified:

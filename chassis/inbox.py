@@ -96,6 +96,7 @@ class _Consumption:
 
     async def run(self, stop: asyncio.Event) -> None:
         pause = 0.1
+        metrics().dead_letters.add(0, {"consumer": self._durable})  # A rule on what was never there sees no data.
         while not stop.is_set():
             try:
                 async with self._bus.pull(

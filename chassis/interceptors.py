@@ -22,7 +22,7 @@ from chassis import telemetry, validation
 from chassis.access import Rule, decide, rule_of
 from chassis.clock import Clock
 from chassis.errors import STATUS_KEY, Fault, Kind, language_of, to_status, unexpected
-from chassis.identity import SERVICE_HEADER, Caller, Verifier, invalid_token, no_token, set_caller
+from chassis.identity import SERVICE_HEADER, Caller, Verified, Verifier, invalid_token, no_token, set_caller
 from chassis.request import RETURN_SECONDS, Request, set_request
 from chassis.scopes import Scopes
 
@@ -61,6 +61,7 @@ class _Call:
     span: Span
     started: float
     caller: Caller | None = None
+    verified: Verified | None = None
     asked: Message | None = None  # What was decided on: the request, of a stream its first message.
 
     def end(self, code: str) -> None:
@@ -181,12 +182,12 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
                 raise too_late()
         deadline = None if left is None else time.monotonic() + left
         set_request(
-            Request(call.method.name, deadline, call.language, self._stopping, lambda: self._decide(call, call.asked))
+            Request(call.method.name, deadline, call.language, self._stopping, lambda: self._decide_again(call))
         )
         token = _bearer(call.headers.get("authorization"))
         if token is None:
             raise no_token()
-        verified = await self._verifier.verify(token)
+        call.verified = verified = await self._verifier.verify(token)
         service = verified.service
         shown = _bearer(call.headers.get(SERVICE_HEADER))
         if shown is not None and shown != token:
@@ -218,6 +219,12 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
         if call.caller is None or request is None:
             raise no_token()
         decide(call.method.rule, call.caller, request, tree=self._tree, day=self._clock.today())
+
+    def _decide_again(self, call: _Call) -> None:
+        """Whether a stream may go on: its token's time and its caller's right may end while it runs."""
+        if call.verified is not None:
+            call.verified.check_expiry()
+        self._decide(call, call.asked)
 
     def _tree(self) -> Any:
         if self._scopes is None:

@@ -19,7 +19,7 @@ class Request:
     deadline: float | None  # On the monotonic clock; None where the caller waits for ever.
     language: str
     stopping: asyncio.Event | None = None  # Set when the server is about to stop.
-    decide: Callable[[], None] = lambda: None  # Raises NO_GRANT once the caller no longer may.
+    decide: Callable[[], None] = lambda: None  # Raises NO_GRANT or TOKEN_EXPIRED once the caller no longer may.
 
     def seconds_left(self) -> float | None:
         """How long the work may still take."""
@@ -35,7 +35,7 @@ def current_request() -> Request | None:
 
 
 def ask_again() -> None:
-    """Raise NO_GRANT if the caller of the running request, a stream, no longer may; outside of one nobody asks."""
+    """Raise NO_GRANT or TOKEN_EXPIRED if the caller of a stream no longer may; outside of a request nobody asks."""
     if request := _request.get():
         request.decide()
 

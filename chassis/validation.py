@@ -11,27 +11,33 @@ from google.protobuf.message import Message
 
 from chassis.errors import MOST_VIOLATIONS, Fault, FieldViolation, Kind
 
+# What a rule says of a field, and what to do; `{}` is the rule's own value.
 _SAID: dict[str, str] = {
     "required": "là bắt buộc",
-    "string.min_len": "quá ngắn hoặc còn trống",
-    "string.max_len": "quá dài",
-    "string.len": "có độ dài không đúng",
-    "string.pattern": "không đúng định dạng",
-    "string.in": "không thuộc danh mục cho phép",
-    "repeated.min_items": "có quá ít phần tử",
-    "repeated.max_items": "có quá nhiều phần tử",
+    "string.min_len": "quá ngắn hoặc còn trống: phải có ít nhất {} ký tự",
+    "string.max_len": "quá dài: nhiều nhất {} ký tự",
+    "string.len": "phải dài đúng {} ký tự",
+    "string.pattern": "không đúng định dạng: phải theo mẫu {}",
+    "string.in": "phải là một trong: {}",
+    "repeated.min_items": "có quá ít phần tử: ít nhất {}",
+    "repeated.max_items": "có quá nhiều phần tử: nhiều nhất {}",
     "repeated.unique": "có phần tử trùng nhau",
-    "map.max_pairs": "có quá nhiều cặp",
+    "map.max_pairs": "có quá nhiều cặp: nhiều nhất {}",
     "enum.defined_only": "không thuộc danh mục cho phép",
     "enum.not_in": "không thuộc danh mục cho phép",
 }
-_COMPARED = {"gte": "nhỏ hơn mức cho phép", "gt": "nhỏ hơn mức cho phép", "lte": "lớn hơn mức cho phép"}
+_COMPARED = {
+    "gte": "phải từ {} trở lên",
+    "gt": "phải lớn hơn {}",
+    "lte": "phải từ {} trở xuống",
+    "lt": "phải nhỏ hơn {}",
+}
 
 
 def field_violations(message: Message, *, most: int = MOST_VIOLATIONS) -> list[FieldViolation]:
     """What is wrong with the message by its own rules, at most `most` entries; costs some 4 µs when nothing is."""
     found = protovalidate.collect_violations(message)
-    return [_violation(item.proto) for item in found[:most]] if found else []
+    return [_violation(item.proto, item.rule_value) for item in found[:most]] if found else []
 
 
 def check(message: Message) -> None:
@@ -82,15 +88,12 @@ def invalid(violations: list[FieldViolation]) -> Fault:
     )
 
 
-def _violation(proto: Any) -> FieldViolation:
+def _violation(proto: Any, value: Any) -> FieldViolation:
     path = "".join(_steps(proto.field.elements)) if proto.field is not None else ""
     rule = str(proto.rule_id)
-    kind, _, comparison = rule.partition(".")
-    said = _SAID.get(rule) or _COMPARED.get(comparison.partition("_")[0]) or "không hợp lệ"
-    if kind in ("string", "repeated", "required") or rule in _SAID or comparison:
-        vi = f"Trường {path or '…'} {said}."
-    else:
-        vi = f"Trường {path or '…'} không hợp lệ: {proto.message}."
+    said = _SAID.get(rule) or _COMPARED.get(rule.rpartition(".")[2]) or f"không hợp lệ: {proto.message}"
+    wanted = ", ".join(map(str, value)) if isinstance(value, list) else value
+    vi = f"Trường {path or '…'} {said.replace('{}', str(wanted))}."
     return FieldViolation(
         field=path, reason="INVALID_FIELD", vi=vi, en=f"{path}: {proto.message}" if path else str(proto.message)
     )

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from chassis.clients import fault_of, open_channel
-from chassis.errors import Fault, Kind
+from chassis.errors import Fault, Kind, from_status
 from chassis.scopes import ScopeAlias, ScopeEdge, ScopeGrant, Scopes, ScopeTree, ScopeUnit
 from chassis.server import Check, ListenError, Worker, serving
 from chassis.testing import Keys, client, serve_app
@@ -224,6 +224,16 @@ async def test_a_watched_stream_beats_and_ends(toy, own_keys):
         stream = toy_pb2_grpc.ToyServiceStub(channel).Watch(_look("toy:one", count=2))
         events = [response.WhichOneof("event") async for response in stream]
     assert events == ["heartbeat", "item", "item", "end"]
+
+
+async def test_a_stream_ends_with_its_token(toy, own_keys):
+    """What was proved until then is not proved afterwards: the reader comes back with a new token."""
+    address, _ = toy
+    async with client(address, own_keys.token("an", seconds=2)) as channel:
+        stream = toy_pb2_grpc.ToyServiceStub(channel).Watch(_look("toy:one", count=1, act="wait"))
+        *before, last = [response async for response in stream]
+    assert {response.WhichOneof("event") for response in before} == {"heartbeat", "item"}
+    assert (from_status(last.error.status).reason, last.error.position) == ("TOKEN_EXPIRED", "0")
 
 
 async def test_a_call_without_time_for_the_work_is_refused(toy, own_keys):

@@ -20,8 +20,8 @@ def test_every_wrong_field_is_named():
     fault = refused.value
     assert (fault.kind, fault.reason) == (Kind.INVALID, "INVALID_FIELD")
     assert [violation.field for violation in fault.violations] == ["unit", "count"]
-    assert fault.violations[0].vi == "Trường unit quá dài."
-    assert fault.violations[1].vi == "Trường count nhỏ hơn mức cho phép."
+    assert fault.violations[0].vi == "Trường unit quá dài: nhiều nhất 20 ký tự."
+    assert fault.violations[1].vi == "Trường count phải từ 0 trở lên."
     assert "unit, count" in fault.en
 
 
