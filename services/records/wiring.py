@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from iocedu.records.v1 import records_pb2_grpc, units_pb2_grpc
+from iocedu.records.v1 import locks_pb2_grpc, records_pb2_grpc, units_pb2_grpc
 
 from chassis import outbox
 from chassis.bus import Bus
@@ -14,7 +14,7 @@ from chassis.scopes import Scopes
 from chassis.server import App
 from chassis.workers import Check
 from services.records.jobs import ScopePublisher, pruner
-from services.records.servicer import GrantsServicer, RecordsServicer, UnitsServicer
+from services.records.servicer import GrantsServicer, LocksServicer, RecordsServicer, UnitsServicer
 from services.records.settings import Settings
 from services.records.usecases.changes import feed_tip, stamp_changes
 from services.records.usecases.lookups import Lookups
@@ -42,11 +42,13 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 units_pb2_grpc.add_GrantsServiceServicer_to_server,
                 GrantsServicer(database, scopes, clock, changed=publisher.wake),
             ),
+            (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
         ],
         service_names=[
             "iocedu.records.v1.RecordsService",
             "iocedu.records.v1.UnitsService",
             "iocedu.records.v1.GrantsService",
+            "iocedu.records.v1.LocksService",
         ],
         workers=[
             publisher.worker,

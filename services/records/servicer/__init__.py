@@ -1,7 +1,8 @@
 """gRPC in: request, use case, response. Transactions are opened here."""
 
 from services.records.servicer.grants import GrantsServicer
+from services.records.servicer.locks import LocksServicer
 from services.records.servicer.records import RecordsServicer
 from services.records.servicer.units import UnitsServicer
 
-__all__ = ["GrantsServicer", "RecordsServicer", "UnitsServicer"]
+__all__ = ["GrantsServicer", "LocksServicer", "RecordsServicer", "UnitsServicer"]

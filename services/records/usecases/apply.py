@@ -69,7 +69,7 @@ async def _apply_group(connection: AsyncConnection, group: Sequence[Batch], *, n
     earlier = await requests.answered(connection, [batch.request_id for batch in group])
     for batch in group:
         if batch.request_id in earlier and earlier[batch.request_id][0] != batch.digest:
-            raise _request_id_reused(batch.request_id)
+            raise request_id_reused(batch.request_id)
     answers = {request_id: answer for request_id, (_, answer) in earlier.items()}
     new = [batch for batch in group if batch.request_id not in earlier]
     outcomes: list[dict[int, Outcome]] = [{} for _ in new]
@@ -84,7 +84,7 @@ async def _apply_group(connection: AsyncConnection, group: Sequence[Batch], *, n
     kept = {batch.request_id: answer_of(batch, known) for batch, known in zip(new, outcomes, strict=True)}
     rows = [(batch.request_id, batch.digest, kept[batch.request_id]) for batch in new]
     for reused in await requests.keep_answers(connection, rows, now=now):
-        raise _request_id_reused(reused)
+        raise request_id_reused(reused)
     return answers | kept
 
 
@@ -138,7 +138,8 @@ def _sort_out(
     return chosen[Outcome.NEW], chosen[Outcome.CHANGED], chosen[Outcome.RAISED]
 
 
-def _request_id_reused(request_id: str) -> Fault:
+def request_id_reused(request_id: str) -> Fault:
+    """What is said to a request id that came with another request."""
     return Fault(
         Kind.INVALID,
         "REQUEST_ID_REUSED",

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$iocedu/records/v1/error_reason.proto\x12\x11iocedu.records.v1*\x88\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_UNIT\x10\x01\x12\x1d\n\x19\x45RROR_REASON_NOT_A_SCHOOL\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_RECORD\x10\x03\x12\x1d\n\x19\x45RROR_REASON_OTHER_SOURCE\x10\x04\x12\x1f\n\x1b\x45RROR_REASON_VERSION_REUSED\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_DUPLICATE_KEY\x10\x06\x12\x1d\n\x19\x45RROR_REASON_INVALID_DATE\x10\x07\x12\x1a\n\x16\x45RROR_REASON_NO_RECORD\x10\x08\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\t\x12\x1d\n\x19\x45RROR_REASON_INVALID_UNIT\x10\n\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_GRANT\x10\x0b\x12\x1e\n\x1a\x45RROR_REASON_ROLE_NOT_HELD\x10\x0c\x12\x1e\n\x1a\x45RROR_REASON_ROW_TOO_LARGE\x10\r\x12\x1d\n\x19\x45RROR_REASON_INVALID_TEXT\x10\x0e\x12\x1f\n\x1b\x45RROR_REASON_POSITION_AHEAD\x10\x0f\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$iocedu/records/v1/error_reason.proto\x12\x11iocedu.records.v1*\xa1\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_UNIT\x10\x01\x12\x1d\n\x19\x45RROR_REASON_NOT_A_SCHOOL\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_RECORD\x10\x03\x12\x1d\n\x19\x45RROR_REASON_OTHER_SOURCE\x10\x04\x12\x1f\n\x1b\x45RROR_REASON_VERSION_REUSED\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_DUPLICATE_KEY\x10\x06\x12\x1d\n\x19\x45RROR_REASON_INVALID_DATE\x10\x07\x12\x1a\n\x16\x45RROR_REASON_NO_RECORD\x10\x08\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\t\x12\x1d\n\x19\x45RROR_REASON_INVALID_UNIT\x10\n\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_GRANT\x10\x0b\x12\x1e\n\x1a\x45RROR_REASON_ROLE_NOT_HELD\x10\x0c\x12\x1e\n\x1a\x45RROR_REASON_ROW_TOO_LARGE\x10\r\x12\x1d\n\x19\x45RROR_REASON_INVALID_TEXT\x10\x0e\x12\x1f\n\x1b\x45RROR_REASON_POSITION_AHEAD\x10\x0f\x12\x17\n\x13\x45RROR_REASON_LOCKED\x10(b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.records.v1.error_rea
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=60
-  _globals['_ERRORREASON']._serialized_end=580
+  _globals['_ERRORREASON']._serialized_end=605
 # @@protoc_insertion_point(module_scope)

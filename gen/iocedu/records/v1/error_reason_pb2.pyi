@@ -54,6 +54,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A text holds U+0000. RowProblem: the field."""
     ERROR_REASON_POSITION_AHEAD: _ErrorReason.ValueType  # 15
     """The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
+    ERROR_REASON_LOCKED: _ErrorReason.ValueType  # 40
+    """The row would change what is locked, or move a record out of it: it is held. Ask who locked it to lift the lock, then
+    send the row again in a new batch. RowProblem: no field, {"collection": "results", "school_year": "2026", "period":
+    "CK1", "locked_by": "giamdoc@so", "lock_time": "2027-01-20T02:00:00Z", "reason": "…"}, and "lock_service" where a
+    service asked for the lock.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -90,4 +96,10 @@ ERROR_REASON_INVALID_TEXT: ErrorReason.ValueType  # 14
 """A text holds U+0000. RowProblem: the field."""
 ERROR_REASON_POSITION_AHEAD: ErrorReason.ValueType  # 15
 """The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
+ERROR_REASON_LOCKED: ErrorReason.ValueType  # 40
+"""The row would change what is locked, or move a record out of it: it is held. Ask who locked it to lift the lock, then
+send the row again in a new batch. RowProblem: no field, {"collection": "results", "school_year": "2026", "period":
+"CK1", "locked_by": "giamdoc@so", "lock_time": "2027-01-20T02:00:00Z", "reason": "…"}, and "lock_service" where a
+service asked for the lock.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
