@@ -26,6 +26,7 @@ class Outcome(IntEnum):
     STALE = auto()  # a newer version is there
     VERSION_REUSED = auto()  # the same version with other content
     OTHER_SOURCE = auto()  # another source owns the record
+    HELD = auto()  # would be stored, but what it changes is locked
 
 
 def classify(stored: Stored | None, *, version: int, content_hash: int, source: str) -> Outcome:

@@ -2,7 +2,9 @@
 
 Requests that come together share a transaction, and each keeps its own answer, its own events and its own trace. The
 order matters: the schools are locked before anything is read or written, so that two batches that share schools never
-wait for each other in a circle, and what is looked at stays true until it is written.
+wait for each other in a circle, and what is looked at stays true until it is written: what is locked, too. A row that
+would change what is locked is held, and its neighbours go on. A higher version of the same content is noted all the
+same, since it changes nothing that anybody reads, and a later row must still be known as late.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,9 +23,10 @@ from services.records.convert.events import RECORDS_CHANGED, Accepted, pack_chan
 from services.records.convert.incoming import Batch, Entry, Values, column_values
 from services.records.convert.outcomes import answer_of
 from services.records.domain import problems
+from services.records.domain.locks import OpenLocks, Stance
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Outcome, Stored, classify
-from services.records.store import bulk, requests
+from services.records.store import bulk, locks, requests
 
 LANES: Final = 3  # transactions under way at once
 MOST_ROWS: Final = 5_000  # rows of one transaction, unless one request brings more
@@ -42,11 +45,14 @@ def applying(database: Database, clock: Clock) -> Grouped[Batch, bytes]:
 
 async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, now: datetime) -> list[bytes]:
     """Store batches in the order given; raises REQUEST_ID_REUSED when the id of one came with another."""
-    await bulk.lock_schools(connection, {school_id for batch in batches for school_id in batch.school_ids})
+    schools = {school_id for batch in batches for school_id in batch.school_ids}
+    await bulk.lock_schools(connection, schools)
+    collections = {spec.collection for batch in batches for spec in batch.entries}
+    closed = OpenLocks(await locks.open_locks(connection, schools, collections) if schools else ())
     answers: dict[str, bytes] = {}
     # What is found wrong is noted with a batch; a batch that is tried again begins without it.
     for group in _apart([replace(batch, problems=dict(batch.problems)) for batch in batches]):
-        answers |= await _apply_group(connection, group, now=now)
+        answers |= await _apply_group(connection, group, closed=closed, now=now)
     return [answers[batch.request_id] for batch in batches]
 
 
@@ -64,7 +70,9 @@ def _apart(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
     yield group
 
 
-async def _apply_group(connection: AsyncConnection, group: Sequence[Batch], *, now: datetime) -> dict[str, bytes]:
+async def _apply_group(
+    connection: AsyncConnection, group: Sequence[Batch], *, closed: OpenLocks, now: datetime
+) -> dict[str, bytes]:
     """Store batches that have nothing in common; the answers by request id."""
     earlier = await requests.answered(connection, [batch.request_id for batch in group])
     for batch in group:
@@ -75,7 +83,7 @@ async def _apply_group(connection: AsyncConnection, group: Sequence[Batch], *, n
     outcomes: list[dict[int, Outcome]] = [{} for _ in new]
     accepted: list[list[Accepted]] = [[] for _ in new]
     for spec in dict.fromkeys(spec for batch in new for spec in batch.entries):
-        await _store(connection, spec, list(zip(new, outcomes, accepted, strict=True)), now=now)
+        await _store(connection, spec, list(zip(new, outcomes, accepted, strict=True)), closed=closed, now=now)
     leaving = []
     for batch, taken in zip(new, accepted, strict=True):
         packed = await pack_changes(batch, sorted(taken, key=lambda one: one[0]))
@@ -93,6 +101,7 @@ async def _store(
     spec: ObjectSpec,
     parts: Sequence[tuple[Batch, dict[int, Outcome], list[Accepted]]],
     *,
+    closed: OpenLocks,
     now: datetime,
 ) -> None:
     """Store the rows of one type of some batches, and note what became of each row."""
@@ -100,12 +109,18 @@ async def _store(
     stored = await bulk.stored_versions(connection, spec, identities)
     inserted, replaced = list[Values](), list[Values]()
     raised: dict[bulk.Identity, int] = {}
-    for batch, outcomes, accepted in parts:
-        entries = batch.entries.get(spec, ())
-        fresh, changed, noted = _sort_out(entries, stored, batch=batch, outcomes=outcomes)
+    sorted_out = [
+        _sort_out(batch.entries.get(spec, ()), stored, batch=batch, outcomes=outcomes) for batch, outcomes, _ in parts
+    ]
+    stance = await _stance(connection, spec, [entry[:2] for _, changed, _ in sorted_out for entry in changed], closed)
+    for (batch, outcomes, accepted), (fresh, changed, noted) in zip(parts, sorted_out, strict=True):
         for made, chosen in ((inserted, fresh), (replaced, changed)):
-            made.extend(await column_values(spec, chosen, batch=batch, now=now))
-            accepted += [(entry[4], entry[0], spec) for entry in chosen if entry[4] not in batch.problems]
+            values = await column_values(spec, chosen, batch=batch, now=now)
+            taken = [entry for entry in chosen if entry[4] not in batch.problems]
+            if stance is not None:
+                taken, values = _let_pass(stance, taken, values, batch=batch, outcomes=outcomes)
+            made.extend(values)
+            accepted += [(entry[4], entry[0], spec) for entry in taken]
         raised |= {entry[:2]: entry[2] for entry in noted}
     if inserted:
         await bulk.insert_records(connection, spec, inserted)
@@ -136,6 +151,30 @@ def _sort_out(
         elif outcome is Outcome.VERSION_REUSED:
             batch.problems[index] = problems.version_reused(version)
     return chosen[Outcome.NEW], chosen[Outcome.CHANGED], chosen[Outcome.RAISED]
+
+
+async def _stance(
+    connection: AsyncConnection, spec: ObjectSpec, changing: Sequence[bulk.Identity], closed: OpenLocks
+) -> Stance | None:
+    """What rows of a type meet; None where nothing of it is locked, and so nothing need be looked at."""
+    if not closed.concern(spec):
+        return None
+    return Stance(spec, closed, await locks.stored_places(connection, spec, changing) if changing else {})
+
+
+def _let_pass(
+    stance: Stance, entries: Sequence[Entry], values: Sequence[Values], *, batch: Batch, outcomes: dict[int, Outcome]
+) -> tuple[list[Entry], list[Values]]:
+    """The rows that change nothing locked; the others are noted as held."""
+    passed: list[tuple[Entry, Values]] = []
+    for entry, row in zip(entries, values, strict=True):
+        lock = stance.lock_on(row)
+        if lock is None:
+            passed.append((entry, row))
+        else:
+            outcomes[entry[4]] = Outcome.HELD
+            batch.problems[entry[4]] = problems.locked(lock)
+    return [entry for entry, _ in passed], [row for _, row in passed]
 
 
 def request_id_reused(request_id: str) -> Fault:
