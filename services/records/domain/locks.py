@@ -1,17 +1,17 @@
 """Locks: which parts of a school's year are closed, and which lock a record stands under.
 
 A record stands in a place: its school and collection, its school year and, for results and attendance, its stage or its
-month. A lock closes a place; one without a period closes the whole year. A deleted record stands nowhere, and what is
-known of one that is there is where it stood.
+month. A lock closes a place; one without a period closes the whole year. A deleted record stands in no year, and a row
+that deletes one meets the lock where the record stood.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from services.records.domain.objects import KEY, SCHOOL_ID, ObjectSpec
+from services.records.domain.objects import SCHOOL_ID, ObjectSpec
 
 STAGES: Final = frozenset({"GK1", "CK1", "GK2", "CK2", "CN"})
 WHOLE_YEAR: Final = ""
@@ -79,22 +79,10 @@ class OpenLocks:
             return year
         return self._by_place.get((school_id, spec.collection, *place))
 
-
-@dataclass(frozen=True, slots=True)
-class Stance:
-    """What rows of one type meet: what is closed, and where the records stand that they would change."""
-
-    spec: ObjectSpec
-    locks: OpenLocks
-    stood: Mapping[tuple[int, str], Place]  # By school and key; deleted records are missing.
-
-    def lock_on(self, row: Sequence[Any]) -> Lock | None:
-        """The lock that a row would break, by the columns it would be stored with."""
-        school_id = row[SCHOOL_ID]
-        lock = self.locks.over(self.spec, school_id, place_of(self.spec, row))
-        if lock is None and (stood := self.stood.get((school_id, row[KEY]))) is not None:
-            lock = self.locks.over(self.spec, school_id, stood)
-        return lock
+    def broken_by(self, spec: ObjectSpec, row: Sequence[Any], *, stood: Place | None) -> Lock | None:
+        """The lock that storing a row with these columns would break: where it goes, or where its record stood."""
+        lock = self.over(spec, row[SCHOOL_ID], place_of(spec, row))
+        return lock or (self.over(spec, row[SCHOOL_ID], stood) if stood is not None else None)
 
 
 def place_of(spec: ObjectSpec, row: Sequence[Any]) -> Place:

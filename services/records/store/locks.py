@@ -1,8 +1,7 @@
 """Locks as they are kept. Who sets, lifts or minds them holds the locks of the schools (`bulk.lock_schools`) first."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -10,13 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import given_rows
-from services.records.domain.locks import Actor, Lock, LockDraft, Place, period_of
-from services.records.domain.objects import ObjectSpec
-from services.records.store.arrays import numbers, texts
+from services.records.domain.locks import Actor, Lock, LockDraft
+from services.records.store.arrays import numbers
 from services.records.store.driver import fetch
 from services.records.store.tables import lock
-
-Identity = tuple[int, str]  # school and key
 
 _OPEN: Final = (
     "SELECT school_id, lock_id, collection, school_year, period, reason, lock_time, locked_by, lock_service"
@@ -30,15 +26,6 @@ async def open_locks(
     """What is closed of these collections in these schools."""
     found = await fetch(connection, _OPEN, numbers(school_ids), list(collections))
     return [Lock(*row) for row in found]
-
-
-async def stored_places(
-    connection: AsyncConnection, spec: ObjectSpec, identities: Sequence[Identity]
-) -> dict[Identity, Place]:
-    """Where records stand, by school and key; deleted ones, and what never was, are missing."""
-    schools = numbers([school_id for school_id, _ in identities])
-    found = await fetch(connection, _places(spec), schools, texts([key for _, key in identities]))
-    return {(school_id, key): Place(year, period_of(period)) for school_id, key, year, period in found}
 
 
 async def add_locks(
@@ -125,14 +112,3 @@ async def locks_page(
     if after is not None:
         query = query.where(sa.tuple_(lock.c.school_id, lock.c.lock_id) > sa.tuple_(*map(sa.literal, after)))
     return [Lock(*row) for row in await connection.execute(query)]
-
-
-@cache
-def _places(spec: ObjectSpec) -> str:
-    period = f"held.{spec.period}" if spec.period else "''"
-    return (
-        f"SELECT held.school_id, held.key, held.school_year, {period}"  # noqa: S608 (names come from the column specs)
-        " FROM unnest(CAST($1::text AS bigint[]), CAST($2::text AS text[])) AS wanted(school_id, key)"
-        f' JOIN {spec.field} AS held ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
-        " WHERE NOT held.deleted"
-    )

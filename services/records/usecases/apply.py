@@ -23,7 +23,7 @@ from services.records.convert.events import RECORDS_CHANGED, Accepted, pack_chan
 from services.records.convert.incoming import Batch, Entry, Values, column_values
 from services.records.convert.outcomes import answer_of
 from services.records.domain import problems
-from services.records.domain.locks import OpenLocks, Stance
+from services.records.domain.locks import Lock, OpenLocks
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Outcome, Stored, classify
 from services.records.store import bulk, locks, requests
@@ -106,19 +106,21 @@ async def _store(
 ) -> None:
     """Store the rows of one type of some batches, and note what became of each row."""
     identities = [entry[:2] for batch, _, _ in parts for entry in batch.entries.get(spec, ())]
-    stored = await bulk.stored_versions(connection, spec, identities)
+    minding = closed.concern(spec)
+    stored = await bulk.stored_versions(connection, spec, identities, places=minding)
     inserted, replaced = list[Values](), list[Values]()
     raised: dict[bulk.Identity, int] = {}
-    sorted_out = [
-        _sort_out(batch.entries.get(spec, ()), stored, batch=batch, outcomes=outcomes) for batch, outcomes, _ in parts
-    ]
-    stance = await _stance(connection, spec, [entry[:2] for _, changed, _ in sorted_out for entry in changed], closed)
-    for (batch, outcomes, accepted), (fresh, changed, noted) in zip(parts, sorted_out, strict=True):
+    for batch, outcomes, accepted in parts:
+        entries = batch.entries.get(spec, ())
+        fresh, changed, noted = _sort_out(entries, stored, batch=batch, outcomes=outcomes)
         for made, chosen in ((inserted, fresh), (replaced, changed)):
             values = await column_values(spec, chosen, batch=batch, now=now)
             taken = [entry for entry in chosen if entry[4] not in batch.problems]
-            if stance is not None:
-                taken, values = _let_pass(stance, taken, values, batch=batch, outcomes=outcomes)
+            if minding and (held := _held(spec, taken, values, stored, closed=closed)):
+                outcomes.update(dict.fromkeys(held, Outcome.HELD))
+                batch.problems.update({index: problems.locked(lock) for index, lock in held.items()})
+                values = [row for entry, row in zip(taken, values, strict=True) if entry[4] not in held]
+                taken = [entry for entry in taken if entry[4] not in held]
             made.extend(values)
             accepted += [(entry[4], entry[0], spec) for entry in taken]
         raised |= {entry[:2]: entry[2] for entry in noted}
@@ -153,28 +155,22 @@ def _sort_out(
     return chosen[Outcome.NEW], chosen[Outcome.CHANGED], chosen[Outcome.RAISED]
 
 
-async def _stance(
-    connection: AsyncConnection, spec: ObjectSpec, changing: Sequence[bulk.Identity], closed: OpenLocks
-) -> Stance | None:
-    """What rows of a type meet; None where nothing of it is locked, and so nothing need be looked at."""
-    if not closed.concern(spec):
-        return None
-    return Stance(spec, closed, await locks.stored_places(connection, spec, changing) if changing else {})
-
-
-def _let_pass(
-    stance: Stance, entries: Sequence[Entry], values: Sequence[Values], *, batch: Batch, outcomes: dict[int, Outcome]
-) -> tuple[list[Entry], list[Values]]:
-    """The rows that change nothing locked; the others are noted as held."""
-    passed: list[tuple[Entry, Values]] = []
+def _held(
+    spec: ObjectSpec,
+    entries: Sequence[Entry],
+    values: Sequence[Values],
+    stored: dict[bulk.Identity, Stored],
+    *,
+    closed: OpenLocks,
+) -> dict[int, Lock]:
+    """Those of the rows, by index, that would change what is locked, and the locks."""
+    found: dict[int, Lock] = {}
     for entry, row in zip(entries, values, strict=True):
-        lock = stance.lock_on(row)
-        if lock is None:
-            passed.append((entry, row))
-        else:
-            outcomes[entry[4]] = Outcome.HELD
-            batch.problems[entry[4]] = problems.locked(lock)
-    return [entry for entry, _ in passed], [row for _, row in passed]
+        before = stored.get(entry[:2])
+        lock = closed.broken_by(spec, row, stood=before.place if before else None)
+        if lock is not None:
+            found[entry[4]] = lock
+    return found
 
 
 def request_id_reused(request_id: str) -> Fault:

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.records.domain.locks import Lock, OpenLocks, Place, Stance, period_fits, place_of
+from services.records.domain.locks import Lock, OpenLocks, Place, period_fits, place_of
 from services.records.domain.objects import BY_COLLECTION, SPECS, ObjectSpec
 
 NOW = datetime(2027, 1, 20, 2, tzinfo=UTC)
@@ -49,12 +49,12 @@ def test_a_lock_closes_its_own_place_and_no_other():
 
 def test_a_row_meets_the_locks_where_it_goes_and_where_its_record_stands():
     """A record is moved neither into what is closed nor out of it; a deleted row counts where the record stands."""
-    stance = Stance(
-        PUPILS, OpenLocks([lock("pupils", 2025)]), {(1, "HS1"): Place(2025, ""), (1, "HS2"): Place(2026, "")}
-    )
+    open_locks = OpenLocks([lock("pupils", 2025)])
+    stood = {"HS1": Place(2025, ""), "HS2": Place(2026, "")}
 
     def locked(key: str, school_year: int) -> bool:
-        return stance.lock_on(row(PUPILS, key=key, school_year=school_year)) is not None
+        values = row(PUPILS, key=key, school_year=school_year)
+        return open_locks.broken_by(PUPILS, values, stood=stood.get(key)) is not None
 
     deleted = 0  # the year of a row without content
     assert [locked("HS1", year) for year in (2025, 2026, deleted)] == [True, True, True]
