@@ -4,7 +4,7 @@ Requests that come together share a transaction, and each keeps its own answer, 
 order matters: the schools are locked before anything is read or written, so that two batches that share schools never
 wait for each other in a circle, and what is looked at stays true until it is written: what is locked, too. A row that
 would change what is locked is held, and its neighbours go on. A higher version of the same content is noted all the
-same, since it changes nothing that anybody reads, and a later row must still be known as late.
+same: the content stays, and a later row must still be known as late.
 """
 
 from collections.abc import Iterator, Sequence
