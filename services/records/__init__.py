@@ -1,8 +1,8 @@
 """Records: the truth about units, people and school life.
 
-Owns units with their codes, names, edges and successions in time; role grants; the records that schools send; the
-compacted change feed; the words of people's names, by which they are looked up; the access log. Publishes
-`records-changed`, `units-changed` and, to the bucket `scopes`, the unit tree with the grants. Listens to nothing and
-calls nobody. Refuses rows of unknown schools and foreign sources, units that overlap, hang loose or turn in circles,
-and personal data without a purpose.
+Owns units with their codes, names, edges and successions in time; role grants; the records that schools send, and what
+of them is locked; the compacted change feed; the words of people's names, by which they are looked up; the access log.
+Publishes `records-changed`, `units-changed`, `locks-changed` and, to the bucket `scopes`, the tree with the grants.
+Listens to nothing and calls nobody. Refuses rows of unknown schools and foreign sources, units that overlap, hang loose
+or turn in circles, and personal data without a purpose. Holds rows that would change what is locked.
 """

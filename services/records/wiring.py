@@ -3,7 +3,13 @@
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from iocedu.records.v1 import records_pb2_grpc, search_pb2_grpc, unit_operations_pb2_grpc, units_pb2_grpc
+from iocedu.records.v1 import (
+    locks_pb2_grpc,
+    records_pb2_grpc,
+    search_pb2_grpc,
+    unit_operations_pb2_grpc,
+    units_pb2_grpc,
+)
 
 from chassis import outbox
 from chassis.bus import Bus
@@ -16,6 +22,7 @@ from chassis.workers import Check
 from services.records.jobs import ScopePublisher, pruner
 from services.records.servicer import (
     GrantsServicer,
+    LocksServicer,
     RecordsServicer,
     SearchServicer,
     UnitOperationsServicer,
@@ -57,6 +64,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 units_pb2_grpc.add_GrantsServiceServicer_to_server,
                 GrantsServicer(database, scopes, clock, changed=publisher.wake),
             ),
+            (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
         ],
         service_names=[
             "iocedu.records.v1.RecordsService",
@@ -64,6 +72,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.UnitsService",
             "iocedu.records.v1.UnitOperationsService",
             "iocedu.records.v1.GrantsService",
+            "iocedu.records.v1.LocksService",
         ],
         workers=[
             publisher.worker,

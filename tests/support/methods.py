@@ -68,6 +68,8 @@ def _fill(message: Message) -> None:
     for field in message.DESCRIPTOR.fields:
         rules = field.GetOptions().Extensions[validate_pb2.field]
         if field.is_repeated:
+            if rules.repeated.min_items and field.type == field.TYPE_STRING:
+                getattr(message, field.name).append(_string(rules.repeated.items.string))
             continue
         if field.message_type is not None:
             first_of_its_oneof = field.containing_oneof is not None and field.containing_oneof.fields[0] is field
@@ -78,6 +80,8 @@ def _fill(message: Message) -> None:
             setattr(message, field.name, _string(rules.string))
         elif rules.HasField("int64"):
             setattr(message, field.name, 1)
+        elif rules.HasField("int32"):
+            setattr(message, field.name, rules.int32.gte)
 
 
 def _string(rules: validate_pb2.StringRules) -> str:

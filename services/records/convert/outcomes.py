@@ -18,6 +18,7 @@ _STATES: Final[Mapping[Outcome, resources_pb2.RowState.ValueType]] = MappingProx
         Outcome.STALE: resources_pb2.ROW_STATE_STALE,
         Outcome.VERSION_REUSED: resources_pb2.ROW_STATE_REJECTED,
         Outcome.OTHER_SOURCE: resources_pb2.ROW_STATE_REJECTED,
+        Outcome.HELD: resources_pb2.ROW_STATE_HELD,
     },
 )
 
@@ -26,7 +27,7 @@ def answer_of(batch: Batch, outcomes: Mapping[int, Outcome]) -> bytes:
     """The state of each row in the order sent, and what is wrong with those that were not stored: the whole answer."""
     states: list[resources_pb2.RowState.ValueType] = [resources_pb2.ROW_STATE_REJECTED] * len(batch.rows)
     for index, outcome in outcomes.items():
-        if index not in batch.problems:
+        if index not in batch.problems or outcome is Outcome.HELD:
             states[index] = _STATES[outcome]
     response = records_pb2.ApplyRowsResponse(states=states)
     for index, problem in sorted(batch.problems.items()):

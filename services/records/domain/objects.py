@@ -46,6 +46,7 @@ class ObjectSpec:
     columns: tuple[Column, ...]
     name: str = ""  # the column that people search by; empty: none
     person: bool = False  # whether that is a person's name, sorted by the given name
+    period: str = ""  # the column that says which part of the year it belongs to; empty: only the year counts
 
     @property
     def row(self) -> tuple[str, ...]:
@@ -119,6 +120,7 @@ SPECS: Final = (
         number=5,
         collection="attendance",
         field="attendance_register",
+        period="day",
         columns=(
             Column("school_year", _INTEGER),
             Column("class_key"),
@@ -132,6 +134,7 @@ SPECS: Final = (
         number=6,
         collection="results",
         field="result",
+        period="stage",
         columns=(
             Column("school_year", _INTEGER),
             *_texts("pupil_key", "stage", "regulation", "learning_result", "conduct_result", "title"),

@@ -7,6 +7,9 @@ personal data; keys and codes are what the sender needs to find the row.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
+
+from services.records.domain.locks import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +107,26 @@ def zero_byte(field: str) -> Problem:
         "INVALID_TEXT",
         field,
         f"`{field}` chứa ký tự rỗng (U+0000). Hãy xóa ký tự này trong phần mềm nguồn rồi gửi lại.",
+    )
+
+
+def locked(lock: Lock) -> Problem:
+    """Name the lock that a row would break."""
+    since = lock.lock_time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    part = f", phần «{lock.period}»" if lock.period else ""
+    metadata = {
+        "collection": lock.collection,
+        "school_year": str(lock.school_year),
+        "period": lock.period,
+        "locked_by": lock.locked_by,
+        "lock_time": since,
+        "reason": lock.reason,
+    }
+    return Problem(
+        "LOCKED",
+        "",
+        f"`{lock.collection}` năm học {lock.school_year}-{lock.school_year + 1}{part} đã bị khóa từ {since} bởi "
+        f"«{lock.locked_by}»: «{lock.reason}». Dòng được giữ lại; hãy đề nghị người khóa mở khóa rồi gửi lại trong "
+        "lô mới.",
+        metadata=metadata | ({"lock_service": lock.lock_service} if lock.lock_service else {}),
     )

@@ -7,6 +7,8 @@ remains. A repeat is told from a change by the hash of its content.
 from enum import IntEnum, auto
 from typing import NamedTuple
 
+from services.records.domain.locks import Place
+
 
 class Stored(NamedTuple):
     """What is kept about a record that is there, a deleted one included."""
@@ -14,6 +16,7 @@ class Stored(NamedTuple):
     version: int
     content_hash: int
     source: str
+    place: Place | None = None  # Where it stands; read only where something is locked.
 
 
 class Outcome(IntEnum):
@@ -26,6 +29,7 @@ class Outcome(IntEnum):
     STALE = auto()  # a newer version is there
     VERSION_REUSED = auto()  # the same version with other content
     OTHER_SOURCE = auto()  # another source owns the record
+    HELD = auto()  # would be stored, but what it changes is locked
 
 
 def classify(stored: Stored | None, *, version: int, content_hash: int, source: str) -> Outcome:

@@ -1,9 +1,17 @@
 """gRPC in: request, use case, response. Transactions are opened here."""
 
 from services.records.servicer.grants import GrantsServicer
+from services.records.servicer.locks import LocksServicer
 from services.records.servicer.records import RecordsServicer
 from services.records.servicer.search import SearchServicer
 from services.records.servicer.unit_operations import UnitOperationsServicer
 from services.records.servicer.units import UnitsServicer
 
-__all__ = ["GrantsServicer", "RecordsServicer", "SearchServicer", "UnitOperationsServicer", "UnitsServicer"]
+__all__ = [
+    "GrantsServicer",
+    "LocksServicer",
+    "RecordsServicer",
+    "SearchServicer",
+    "UnitOperationsServicer",
+    "UnitsServicer",
+]

@@ -82,6 +82,24 @@ apply_request = sa.Table(
     sa.Column("create_time", _INSTANT, nullable=False),
 )
 
+lock = sa.Table(
+    "lock",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("lock_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("school_year", sa.Integer, nullable=False),
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("lock_time", _INSTANT, nullable=False),
+    sa.Column("locked_by", sa.Text, nullable=False),
+    sa.Column("lock_service", sa.Text, nullable=False),
+    sa.Column("lift_time", _INSTANT),
+    sa.Column("lifted_by", sa.Text, nullable=False),
+    sa.Column("lift_service", sa.Text, nullable=False),
+    sa.Column("lift_reason", sa.Text, nullable=False),
+)
+
 unit = sa.Table(
     "unit",
     metadata,

@@ -2,7 +2,9 @@
 
 Requests that come together share a transaction, and each keeps its own answer, its own events and its own trace. The
 order matters: the schools are locked before anything is read or written, so that two batches that share schools never
-wait for each other in a circle, and what is looked at stays true until it is written.
+wait for each other in a circle, and what is looked at stays true until it is written: what is locked, too. A row that
+would change what is locked is held, and its neighbours go on. A higher version of the same content is noted all the
+same: the content stays, and a later row must still be known as late.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,9 +23,10 @@ from services.records.convert.events import RECORDS_CHANGED, Accepted, pack_chan
 from services.records.convert.incoming import Batch, Entry, Values, column_values
 from services.records.convert.outcomes import answer_of
 from services.records.domain import problems
+from services.records.domain.locks import Lock, OpenLocks
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Outcome, Stored, classify
-from services.records.store import bulk, requests
+from services.records.store import bulk, locks, requests
 from services.records.usecases.vocabulary import Vocabulary
 
 LANES: Final = 3  # transactions under way at once
@@ -45,11 +48,14 @@ def applying(database: Database, clock: Clock) -> Grouped[Batch, bytes]:
 
 async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, now: datetime) -> list[bytes]:
     """Store batches in the order given; raises REQUEST_ID_REUSED when the id of one came with another."""
-    await bulk.lock_schools(connection, {school_id for batch in batches for school_id in batch.school_ids})
+    schools = {school_id for batch in batches for school_id in batch.school_ids}
+    await bulk.lock_schools(connection, schools)
+    collections = {spec.collection for batch in batches for spec in batch.entries}
+    closed = OpenLocks(await locks.open_locks(connection, schools, collections) if schools else ())
     answers: dict[str, bytes] = {}
     # What is found wrong is noted with a batch; a batch that is tried again begins without it.
     for group in _apart([replace(batch, problems=dict(batch.problems)) for batch in batches]):
-        answers |= await _apply_group(connection, group, now=now)
+        answers |= await _apply_group(connection, group, closed=closed, now=now)
     return [answers[batch.request_id] for batch in batches]
 
 
@@ -67,7 +73,9 @@ def _apart(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
     yield group
 
 
-async def _apply_group(connection: AsyncConnection, group: Sequence[Batch], *, now: datetime) -> dict[str, bytes]:
+async def _apply_group(
+    connection: AsyncConnection, group: Sequence[Batch], *, closed: OpenLocks, now: datetime
+) -> dict[str, bytes]:
     """Store batches that have nothing in common; the answers by request id."""
     earlier = await requests.answered(connection, [batch.request_id for batch in group])
     for batch in group:
@@ -78,7 +86,7 @@ async def _apply_group(connection: AsyncConnection, group: Sequence[Batch], *, n
     outcomes: list[dict[int, Outcome]] = [{} for _ in new]
     accepted: list[list[Accepted]] = [[] for _ in new]
     for spec in dict.fromkeys(spec for batch in new for spec in batch.entries):
-        await _store(connection, spec, list(zip(new, outcomes, accepted, strict=True)), now=now)
+        await _store(connection, spec, list(zip(new, outcomes, accepted, strict=True)), closed=closed, now=now)
     leaving = []
     for batch, taken in zip(new, accepted, strict=True):
         packed = await pack_changes(batch, sorted(taken, key=lambda one: one[0]))
@@ -96,19 +104,28 @@ async def _store(
     spec: ObjectSpec,
     parts: Sequence[tuple[Batch, dict[int, Outcome], list[Accepted]]],
     *,
+    closed: OpenLocks,
     now: datetime,
 ) -> None:
     """Store the rows of one type of some batches, and note what became of each row."""
     identities = [entry[:2] for batch, _, _ in parts for entry in batch.entries.get(spec, ())]
-    stored = await bulk.stored_versions(connection, spec, identities)
+    minding = closed.concern(spec)
+    stored = await bulk.stored_versions(connection, spec, identities, places=minding)
     inserted, replaced = list[Values](), list[Values]()
     raised: dict[bulk.Identity, int] = {}
     for batch, outcomes, accepted in parts:
         entries = batch.entries.get(spec, ())
         fresh, changed, noted = _sort_out(entries, stored, batch=batch, outcomes=outcomes)
         for made, chosen in ((inserted, fresh), (replaced, changed)):
-            made.extend(await column_values(spec, chosen, batch=batch, now=now))
-            accepted += [(entry[4], entry[0], spec) for entry in chosen if entry[4] not in batch.problems]
+            values = await column_values(spec, chosen, batch=batch, now=now)
+            taken = [entry for entry in chosen if entry[4] not in batch.problems]
+            if minding and (held := _held(spec, taken, values, stored, closed=closed)):
+                outcomes.update(dict.fromkeys(held, Outcome.HELD))
+                batch.problems.update({index: problems.locked(lock) for index, lock in held.items()})
+                values = [row for entry, row in zip(taken, values, strict=True) if entry[4] not in held]
+                taken = [entry for entry in taken if entry[4] not in held]
+            made.extend(values)
+            accepted += [(entry[4], entry[0], spec) for entry in taken]
         raised |= {entry[:2]: entry[2] for entry in noted}
     if inserted:
         await bulk.insert_records(connection, spec, inserted)
@@ -139,6 +156,24 @@ def _sort_out(
         elif outcome is Outcome.VERSION_REUSED:
             batch.problems[index] = problems.version_reused(version)
     return chosen[Outcome.NEW], chosen[Outcome.CHANGED], chosen[Outcome.RAISED]
+
+
+def _held(
+    spec: ObjectSpec,
+    entries: Sequence[Entry],
+    values: Sequence[Values],
+    stored: dict[bulk.Identity, Stored],
+    *,
+    closed: OpenLocks,
+) -> dict[int, Lock]:
+    """Those of the rows, by index, that would change what is locked, and the locks."""
+    found: dict[int, Lock] = {}
+    for entry, row in zip(entries, values, strict=True):
+        before = stored.get(entry[:2])
+        lock = closed.broken_by(spec, row, stood=before.place if before else None)
+        if lock is not None:
+            found[entry[4]] = lock
+    return found
 
 
 def request_id_reused(request_id: str) -> Fault:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from services.sync.domain import problems
+from services.sync.domain import locked, problems
 from services.sync.domain.problems import Called, Problem
 from services.sync.domain.words import Text
 
@@ -19,6 +19,7 @@ _FACTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "OTHER_SOURCE": ("source",),
         "DUPLICATE_KEY": ("first_index",),
         "ROW_TOO_LARGE": ("size", "limit"),
+        "LOCKED": locked.FACTS,
     }
 )
 
@@ -44,6 +45,8 @@ class Told:
 
 def retell(told: Told, *, school: str, key: str, called: Callable[[str], Called], twin: Text) -> Problem:
     """The problem for the sender; `twin` says where the same record stood first, if that is the matter."""
+    if told.reason == "LOCKED":
+        return Problem(told.reason, "", _locked(told, key=key), told.stored_version, told.metadata)
     name = called(told.field) if told.field else None
     if name is None:
         return Problem(told.reason, "", told.text, told.stored_version, told.metadata)
@@ -56,6 +59,16 @@ def retell(told: Told, *, school: str, key: str, called: Callable[[str], Called]
             return problems.forbidden_character(name)
     said = _words(told, name, school=name.written or school, key=key, twin=twin)
     return Problem(told.reason, name.field, said, told.stored_version, told.metadata)
+
+
+def _locked(told: Told, *, key: str) -> Text:
+    """Nothing is wrong with such a row nor with any field of it: it is told where it stands, and whom to ask."""
+    if not all(fact in told.metadata for fact in _FACTS["LOCKED"]):
+        return told.text
+    try:
+        return locked.locked(told.metadata, key=key)
+    except ValueError:
+        return told.text
 
 
 def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Text:

@@ -43,7 +43,7 @@ def bare(path: str) -> str:
     return _INDEX.sub("", path)
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, *, most: int = MOST_SHOWN) -> str:
     """A foreign text, printable and short."""
-    plain = "".join(letter if letter.isprintable() else "·" for letter in text[: MOST_SHOWN + 1])
-    return plain if len(plain) <= MOST_SHOWN else f"{plain[:MOST_SHOWN]}…"
+    plain = "".join(letter if letter.isprintable() else "·" for letter in text[: most + 1])
+    return plain if len(plain) <= most else f"{plain[:most]}…"

@@ -26,7 +26,7 @@ from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking
 from services.sync.usecases.settling import Parcel
 
-MOST_REFUSED: Final = 20_000  # Refused rows of a document; more are no accident, and all are held until its end.
+MOST_REFUSED: Final = 20_000  # Rows of a document to keep aside; more are no accident, and all wait until its end.
 STOPPING: Final = frozenset({refusals.TOO_LARGE, refusals.TOO_MANY_REFUSED})
 _NUL: Final = b"\\u0000"
 
@@ -191,7 +191,8 @@ class _Reading:
         await asyncio.sleep(0)
         await apply(self.intake, self.origin, [checked], batch=told)
         checked.how = _forget(checked.how)
-        self.refused += checked.states.count(RowState.REJECTED)
+        # Rows held by a lock weigh as much: a document that is full of them is for a year or a term that is closed.
+        self.refused += checked.states.count(RowState.REJECTED) + checked.states.count(RowState.HELD)
         if self.refused > MOST_REFUSED:
             raise refusals.too_many_refused(checked.noted[-1].problem, most=MOST_REFUSED)
 

@@ -87,9 +87,9 @@ def too_many_refused(example: Problem, *, most: int) -> Fault:
     return Fault(
         Kind.INVALID,
         TOO_MANY_REFUSED,
-        vi=f"Hơn {most} bản ghi của tài liệu bị từ chối. Hãy kiểm tra profile rồi gửi lại. "
+        vi=f"Hơn {most} bản ghi của tài liệu bị từ chối hoặc giữ lại. Hãy kiểm tra profile và năm học rồi gửi lại. "
         f"Ví dụ {reason}, {example.text.vi}",
-        en=f"More than {most} rows are refused. Check the profile, then send the document again. "
+        en=f"More than {most} rows are refused or held. Check the profile and the school year, then send it again. "
         f"For example {reason}, {example.text.en}",
         metadata={"limit": str(most), "reason": reason},
     )

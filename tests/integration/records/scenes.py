@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from iocedu.records.v1 import (
+    locks_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
     resources_pb2,
@@ -102,6 +103,14 @@ class Running:
     async def grants(self, subject: str = ADMINISTRATOR) -> Any:
         """GrantsService as a subject calls it."""
         return units_pb2_grpc.GrantsServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def locks(self, subject: str = ADMINISTRATOR, *, service: str = "") -> Any:
+        """LocksService as a subject calls it, by itself or through a service."""
+        shown = {}
+        if service:
+            identity = ServiceIdentity(service, self.keys.service_key(service), issuer=ISSUER, audience=AUDIENCE)
+            shown = {"service_token": identity.token()}
+        return locks_pb2_grpc.LocksServiceStub(await self._channel(self.keys.mint(subject), **shown))
 
     async def records(self, subject: str = ADMINISTRATOR) -> Any:
         """RecordsService as a subject calls it."""

@@ -50,14 +50,17 @@ async def test_records_tells_of_history_as_history(here: World, bus: Bus, send: 
     await send(here, True)
     await send(here, False)
 
+    subject = "iocedu.records.v1.records-changed"
+
     async def told() -> bool:
         try:
-            return (await bus.jetstream.stream_info("RECORDS")).state.messages == 2
+            info = await bus.jetstream.stream_info("RECORDS", subjects_filter=subject)
         except NotFoundError:  # The stream is made with the first event.
             return False
+        return (info.state.subjects or {}).get(subject) == 2
 
     await poll_until(told)
-    subscription = await bus.jetstream.subscribe("iocedu.records.v1.records-changed", ordered_consumer=True)
+    subscription = await bus.jetstream.subscribe(subject, ordered_consumer=True)
     payloads = [(await subscription.next_msg(timeout=5)).data for _ in range(2)]
     await subscription.unsubscribe()
     events = map(records_pb2.RecordsChanged.FromString, payloads)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from iocedu.records.v1 import records_pb2, records_pb2_grpc, resources_pb2, units_pb2, units_pb2_grpc
+from iocedu.records.v1 import (
+    locks_pb2,
+    locks_pb2_grpc,
+    records_pb2,
+    records_pb2_grpc,
+    resources_pb2,
+    units_pb2,
+    units_pb2_grpc,
+)
 from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from chassis import clients
@@ -33,7 +41,7 @@ from tests.support.waiting import poll_until
 ADMINISTRATOR, VENDOR, CLERK, OFFICER = "admin@so", "vnedu", "van-thu-a", "can-bo"
 PROVINCE, COMMUNE, OTHER_COMMUNE = "gso:48", "gso:20335", "gso:20336"
 SCHOOL_A, SCHOOL_B, SCHOOL_C, GROUP = "moet:49506001", "moet:49506002", "moet:49507001", "moet:49506090"
-ACCEPTED, UNCHANGED, STALE, REJECTED = 1, 2, 3, 4
+ACCEPTED, UNCHANGED, STALE, REJECTED, HELD = 1, 2, 3, 4, 5
 
 PLACES = (
     ("province", PROVINCE, None, "Thành phố Đà Nẵng"),
@@ -190,6 +198,24 @@ class World:
         stub: records_pb2_grpc.RecordsServiceAsyncStub = records_pb2_grpc.RecordsServiceStub(channel)
         request = records_pb2.GetRecordRequest(collection=collection, school=school, key=key, purpose="kiểm thử")
         return (await stub.GetRecord(request)).record
+
+    async def lock(self, collection: str, *, unit: str = SCHOOL_A, period: str = "", reason: str = "chốt") -> None:
+        """Lock a part of the school year 2026, as the administrator does."""
+        channel = await self.stack.enter_async_context(client(self.records_address, self.keys.mint(ADMINISTRATOR)))
+        stub: locks_pb2_grpc.LocksServiceAsyncStub = locks_pb2_grpc.LocksServiceStub(channel)
+        request = locks_pb2.SetLocksRequest(
+            unit=unit, collections=[collection], school_year=2026, period=period, reason=reason
+        )
+        assert (await stub.SetLocks(request)).locked_count
+
+    async def lift(self, collection: str, *, unit: str = SCHOOL_A, period: str = "") -> None:
+        """Lift that lock."""
+        channel = await self.stack.enter_async_context(client(self.records_address, self.keys.mint(ADMINISTRATOR)))
+        stub: locks_pb2_grpc.LocksServiceAsyncStub = locks_pb2_grpc.LocksServiceStub(channel)
+        request = locks_pb2.LiftLocksRequest(
+            unit=unit, collections=[collection], school_year=2026, period=period, reason="mở lại"
+        )
+        assert (await stub.LiftLocks(request)).lifted_count
 
     async def revoke(self, subject: str) -> None:
         """Take a subject's grants away, and wait until sync knows."""

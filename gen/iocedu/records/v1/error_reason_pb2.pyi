@@ -84,6 +84,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The unit named as a child lies elsewhere. ErrorInfo: {"metadata": {"unit": "8", "parent": "7"}}."""
     ERROR_REASON_GRANT_OUTLIVES_UNIT: _ErrorReason.ValueType  # 27
     """The grant would last longer than the unit. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2027-01-01"}}."""
+    ERROR_REASON_LOCKED: _ErrorReason.ValueType  # 28
+    """The row would change what is locked, or move a record out of it: it is held. Ask who locked it to lift the lock, then
+    send the row again in a new batch. RowProblem: no field, {"collection": "results", "school_year": "2026", "period":
+    "CK1", "locked_by": "giamdoc@so", "lock_time": "2027-01-20T02:00:00Z", "reason": "…"}, and "lock_service" where a
+    service asked for the lock.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -150,4 +156,10 @@ ERROR_REASON_NOT_A_CHILD: ErrorReason.ValueType  # 26
 """The unit named as a child lies elsewhere. ErrorInfo: {"metadata": {"unit": "8", "parent": "7"}}."""
 ERROR_REASON_GRANT_OUTLIVES_UNIT: ErrorReason.ValueType  # 27
 """The grant would last longer than the unit. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2027-01-01"}}."""
+ERROR_REASON_LOCKED: ErrorReason.ValueType  # 28
+"""The row would change what is locked, or move a record out of it: it is held. Ask who locked it to lift the lock, then
+send the row again in a new batch. RowProblem: no field, {"collection": "results", "school_year": "2026", "period":
+"CK1", "locked_by": "giamdoc@so", "lock_time": "2027-01-20T02:00:00Z", "reason": "…"}, and "lock_service" where a
+service asked for the lock.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -55,8 +55,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     that cannot be. RowProblem: the field; of a date of birth out of bounds {"earliest_year": "1986", "latest_year": "2015"}.
     """
     ERROR_REASON_TOO_MANY_REFUSED: _ErrorReason.ValueType  # 13
-    """So many rows of a document are refused that it cannot be meant so, as with a wrong profile. It is not
-    acknowledged: correct it and send it again. ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
+    """So many rows of a document are refused, or held by a lock, that it cannot be meant so, as with a wrong profile or
+    the wrong school year. It is not acknowledged: correct it and send it again.
+    ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -97,7 +98,8 @@ ERROR_REASON_INVALID_DATE: ErrorReason.ValueType  # 12
 that cannot be. RowProblem: the field; of a date of birth out of bounds {"earliest_year": "1986", "latest_year": "2015"}.
 """
 ERROR_REASON_TOO_MANY_REFUSED: ErrorReason.ValueType  # 13
-"""So many rows of a document are refused that it cannot be meant so, as with a wrong profile. It is not
-acknowledged: correct it and send it again. ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
+"""So many rows of a document are refused, or held by a lock, that it cannot be meant so, as with a wrong profile or
+the wrong school year. It is not acknowledged: correct it and send it again.
+ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

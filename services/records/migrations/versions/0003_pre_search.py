@@ -2,7 +2,7 @@
 
 Words, not trigrams: a province's names are made of a few thousand words, so what someone typed is first turned into
 words that exist (`name_word`), and those are looked up whole. The index costs a push no more than the one over
-trigrams, which goes in 0004.
+trigrams, which goes in 0005.
 """
 
 from alembic import op

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0004_post"
-down_revision = "0003_pre"
+revision = "0005_post"
+down_revision = "0004_pre"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,49 @@
+"""A row that a lock holds, told to its sender: what is locked, by whom, since when, why, and what to do."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from services.sync.domain.words import Text, same, shortened
+
+FACTS: Final = ("collection", "school_year", "period", "locked_by", "lock_time", "reason")
+MOST_REASON: Final = 200  # Letters, as many as records takes.
+_VIETNAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+_COLLECTIONS: Final = MappingProxyType(
+    {
+        "profiles": Text("Hồ sơ trường", "School profiles"),
+        "staff": Text("Nhân sự", "Staff"),
+        "classes": Text("Lớp học", "Classes"),
+        "pupils": Text("Học sinh", "Pupils"),
+        "attendance": Text("Điểm danh", "Attendance"),
+        "results": Text("Kết quả học tập", "Results"),
+    }
+)
+
+
+def locked(facts: Mapping[str, str], *, key: str) -> Text:
+    """The sentences for a held row with this key; raises ValueError where a fact is not of its form."""
+    what = _COLLECTIONS.get(facts["collection"]) or same(facts["collection"])
+    first = int(facts["school_year"])
+    year, part = f"{first}-{first + 1}", _part(facts["period"])
+    since = datetime.fromisoformat(facts["lock_time"]).astimezone(_VIETNAM)
+    who, why = shortened(facts["locked_by"]), shortened(facts["reason"], most=MOST_REASON)
+    service = facts.get("lock_service", "")
+    through = Text(f" (qua {service})", f" (through {service})") if service else same("")
+    return Text(
+        f"{what.vi} năm học {year}{part.vi} đã bị khóa từ {since:%H:%M} ngày {since:%d/%m/%Y} bởi "
+        f"“{who}”{through.vi}, lý do: “{why}”. Bản ghi “{key}” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị Sở "
+        "mở khóa, rồi gửi lại bản ghi trong một lô mới.",
+        f"{what.en} of {year}{part.en} were locked on {since:%d/%m/%Y} at {since:%H:%M} (Viet Nam) "
+        f"by “{who}”{through.en}, because: “{why}”. The record “{key}” is not stored, it is kept aside. Ask the "
+        "department to lift the lock, then send the record again in a new batch.",
+    )
+
+
+def _part(period: str) -> Text:
+    year, _, month = period.partition("-")
+    if month:
+        return Text(f", tháng {month}/{year}", f", month {month}/{year}")
+    return Text(f", giai đoạn {period}", f", stage {period}") if period else same("")
