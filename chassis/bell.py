@@ -54,12 +54,19 @@ class Bell:
         """Looked, and nothing is new."""
         self._away_since = None
 
-    def missed(self, error: Fault | TimeoutError) -> str:
-        """Could not look; who waits hears of it once that has lasted. Returns the reason."""
+    def now(self) -> float:
+        """The bell's own time."""
+        return self._clock()
+
+    def missed(self, error: Fault | TimeoutError, *, since: float | None = None) -> str:
+        """Could not look, by a look that began at `since`; who waits hears of it once that has lasted.
+
+        Returns the reason.
+        """
         fault = error if isinstance(error, Fault) else gone()
         now = self._clock()
         if self._away_since is None:
-            self._away_since = now
+            self._away_since = now if since is None else since
         if now - self._away_since >= self._patience_seconds:
             self._give(fault)
         return fault.reason

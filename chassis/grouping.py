@@ -44,18 +44,21 @@ class Grouped(Generic[AskedT, AnswerT]):
         self._work = work
         self._lanes = lanes  # groups under way at once
         self._most = most
-        self._bound = bound  # questions that may wait
+        self._bound = bound  # what may wait, by weight
         self._weigh = weigh
         self._waiting: deque[_Asked[AskedT, AnswerT]] = deque()
+        self._weight = 0  # of what waits
         self._busy = 0  # lanes under way
         self._tasks: set[asyncio.Task[None]] = set()  # held, lest the loop forget them
 
     async def ask(self, question: AskedT) -> AnswerT:
         """Put a question into the next group and wait for its answer."""
-        if len(self._waiting) >= self._bound:
+        weight = self._weigh(question)
+        if self._waiting and self._weight + weight > self._bound:
             raise _busy()
         future: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(question, self._weigh(question), future, copy_context()))
+        self._waiting.append(_Asked(question, weight, future, copy_context()))
+        self._weight += weight
         if self._busy < self._lanes:
             self._busy += 1
             task = asyncio.create_task(self._drain())
@@ -65,19 +68,22 @@ class Grouped(Generic[AskedT, AnswerT]):
 
     async def _drain(self) -> None:
         try:
-            while self._waiting:
-                group = self._next()
+            while group := self._next():
                 await asyncio.create_task(self._answer(group), context=group[0].context)
         finally:
             # In the same step as the last look at what waits: whoever asks after it finds the lane free.
             self._busy -= 1
 
     def _next(self) -> list[_Asked[AskedT, AnswerT]]:
-        group = [self._waiting.popleft()]
-        weight = group[0].weight
-        while self._waiting and weight + self._waiting[0].weight <= self._most:
-            weight += self._waiting[0].weight
-            group.append(self._waiting.popleft())
+        """The next group; what nobody waits for any more is left out."""
+        group: list[_Asked[AskedT, AnswerT]] = []
+        weight = 0
+        while self._waiting and (not group or weight + self._waiting[0].weight <= self._most):
+            asked = self._waiting.popleft()
+            self._weight -= asked.weight
+            if not asked.future.done():
+                weight += asked.weight
+                group.append(asked)
         return group
 
     async def _answer(self, group: list[_Asked[AskedT, AnswerT]]) -> None:

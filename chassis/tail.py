@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.bell import Bell
-from chassis.database import Database
+from chassis.database import Database, gone
 from chassis.errors import Fault
 from chassis.workers import Worker
 
@@ -53,6 +53,18 @@ async def allot_positions(connection: AsyncConnection, count: int) -> int:
 async def newest_position(connection: AsyncConnection) -> int:
     """Position of the newest change that is committed; 0 before the first."""
     return int(await connection.scalar(sa.select(_NEWEST)) or 0)
+
+
+async def in_time(read: Awaitable[ItemT]) -> ItemT:
+    """What a read gives; raises the fault of a database that is away once it takes too long.
+
+    A database that hangs is as far away as one that refuses, and whoever waits for it in a stream must hear of it.
+    """
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await read
+    except TimeoutError as error:
+        raise gone() from error
 
 
 class Tail:
@@ -93,7 +105,7 @@ class Tail:
 
         Asked even where the position is named, so that a stream opens only over a database that answers.
         """
-        newest = await self._newest()
+        newest = await in_time(self._newest())
         return after or newest
 
     async def beyond(self, position: int) -> int:
@@ -113,7 +125,7 @@ class Tail:
         """For ever, `(position, item)` of what `page(position)` gives: items behind a position, in rising order."""
         while True:
             newest = await self.beyond(after)
-            while items := await page(after):
+            while items := await in_time(page(after)):
                 for after, item in items:  # noqa: PLR1704 (the position moves with each item given)
                     yield str(after), item
             after = max(after, newest)
@@ -133,11 +145,11 @@ class Tail:
             stopped.cancel()
 
     async def _look(self) -> None:
+        began = self._bell.now()
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                position = await self._newest()
-        except (Fault, TimeoutError) as error:
-            log.warning("positions not read", action="tail.failed", reason=self._bell.missed(error))
+            position = await in_time(self._newest())
+        except Fault as fault:
+            log.warning("positions not read", action="tail.failed", reason=self._bell.missed(fault, since=began))
             return
         if position > self._position:
             self._position = position

@@ -18,7 +18,7 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.scope_tree import ScopeTree
 from chassis.scopes import Scopes
 from chassis.streams import envelope
-from chassis.tail import Tail
+from chassis.tail import Tail, in_time
 from chassis.validation import invalid
 from services.records.convert.incoming import SLICE, read_batch
 from services.records.convert.outgoing import add_change, record_of
@@ -137,7 +137,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
 
     async def _follow(self, follower: Follower, *, after: int) -> AsyncIterator[tuple[str, records_pb2.Change]]:
         while True:
-            page = await self._page(follower, after=after, most=STREAM_PAGE)
+            page = await in_time(self._page(follower, after=after, most=STREAM_PAGE))
             holder = records_pb2.ListChangesResponse()
             after = await self._fill(holder, page, follower)
             await self._note(follower, len(holder.changes), method="WatchChanges")

@@ -11,6 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 Record = Sequence[Any]
 
 
+async def begin(connection: AsyncConnection) -> None:
+    """Begin the connection's transaction, if nothing has yet: the driver's own statements do not."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None, "a connection in use has its driver's connection"
+    if not raw.is_in_transaction():
+        await connection.exec_driver_sql("SELECT 1")
+
+
 async def run(connection: AsyncConnection, script: str) -> None:
     """Run statements without parameters, all in one round trip."""
     raw = (await connection.get_raw_connection()).driver_connection

@@ -27,11 +27,12 @@ from services.records.domain.locks import Lock, OpenLocks
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Outcome, Stored, classify
 from services.records.store import bulk, locks, requests
+from services.records.store.driver import begin
 from services.records.usecases.vocabulary import Vocabulary
 
 LANES: Final = 3  # transactions under way at once
 MOST_ROWS: Final = 5_000  # rows of one transaction, unless one request brings more
-MOST_WAITING: Final = 256  # requests, each of at most 16 MB
+MOST_WAITING: Final = 40_000  # rows that wait for a transaction; who brings more is told to come again
 
 
 def applying(database: Database, clock: Clock) -> Grouped[Batch, bytes]:
@@ -50,6 +51,7 @@ async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, n
     """Store batches in the order given; raises REQUEST_ID_REUSED when the id of one came with another."""
     schools = {school_id for batch in batches for school_id in batch.school_ids}
     await bulk.lock_schools(connection, schools)
+    await begin(connection)  # Where no school is known nothing has begun the transaction yet.
     collections = {spec.collection for batch in batches for spec in batch.entries}
     closed = OpenLocks(await locks.open_locks(connection, schools, collections) if schools else ())
     answers: dict[str, bytes] = {}
@@ -94,8 +96,13 @@ async def _apply_group(
     await outbox.append(connection, leaving)
     kept = {batch.request_id: answer_of(batch, known) for batch, known in zip(new, outcomes, strict=True)}
     rows = [(batch.request_id, batch.digest, kept[batch.request_id]) for batch in new]
-    for reused in await requests.keep_answers(connection, rows, now=now):
-        raise request_id_reused(reused)
+    if faster := await requests.keep_answers(connection, rows, now=now):
+        # No school kept the two apart, so neither stored anything: the answer of the one that came first counts.
+        known = await requests.answered(connection, sorted(faster))
+        for batch in new:
+            if batch.request_id in faster and known[batch.request_id][0] != batch.digest:
+                raise request_id_reused(batch.request_id)
+        kept |= {request_id: answer for request_id, (_, answer) in known.items()}
     return answers | kept
 
 

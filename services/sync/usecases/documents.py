@@ -28,6 +28,7 @@ from services.sync.usecases.settling import Parcel
 
 MOST_REFUSED: Final = 20_000  # Rows of a document to keep aside; more are no accident, and all wait until its end.
 STOPPING: Final = frozenset({refusals.TOO_LARGE, refusals.TOO_MANY_REFUSED})
+MOST_REFUSED_LETTERS: Final = 50_000_000  # And their content: it waits in memory, too.
 _NUL: Final = b"\\u0000"
 
 
@@ -124,6 +125,7 @@ class _Reading:
     raws: list[RawRow] = field(default_factory=list)
     count: int = 0
     refused: int = 0
+    letters: int = 0  # Of the refused rows' content.
     size: int = 0
     under_way: "asyncio.Task[None] | None" = None
 
@@ -193,8 +195,9 @@ class _Reading:
         checked.how = _forget(checked.how)
         # Rows held by a lock weigh as much: a document that is full of them is for a year or a term that is closed.
         self.refused += checked.states.count(RowState.REJECTED) + checked.states.count(RowState.HELD)
-        if self.refused > MOST_REFUSED:
-            raise refusals.too_many_refused(checked.noted[-1].problem, most=MOST_REFUSED)
+        self.letters += sum(len(noted.content) for noted in checked.noted)
+        if self.refused > MOST_REFUSED or self.letters > MOST_REFUSED_LETTERS:
+            raise refusals.too_many_refused(checked.noted[-1].problem, most=self.refused - 1)
 
     def _how(self, raws: Sequence[RawRow], *, first: int) -> Check:
         profile = self.intake.profiles[self.origin.profile]

@@ -29,7 +29,8 @@ from services.sync.domain.connections import KINDS, MUST_CONNECT
 from services.sync.store import Sent, StoredBatch
 from services.sync.usecases import refusals
 
-MOST_SETTLED: Final = 64  # Calls that share a transaction.
+MOST_SETTLED: Final = 5_000  # What calls that share a transaction weigh: each one, and its rows with problems.
+MOST_WAITING: Final = 50_000
 MOST_CONNECTIONS: Final = 1_000  # Connections in one event.
 
 
@@ -66,7 +67,9 @@ class Ledger:
         self._scopes = scopes
         self._clock = clock
         self._finding: Grouped[Sequence[BatchKey], dict[BatchKey, StoredBatch]] = Grouped(self._find, weigh=len)
-        self._settling: Grouped[_Settlement, Sequence[Parcel]] = Grouped(self._enter, most=MOST_SETTLED)
+        self._settling: Grouped[_Settlement, Sequence[Parcel]] = Grouped(
+            self._enter, most=MOST_SETTLED, bound=MOST_WAITING, weigh=_weight
+        )
 
     async def recall(self, digests: Mapping[BatchKey, bytes]) -> dict[BatchKey, sync_pb2.Outcome]:
         """What was answered to those of the batches that came before; raises BATCH_ID_REUSED."""
@@ -129,6 +132,10 @@ class Ledger:
             ]
             leaving += events(told, backfill=one.origin.backfill, trace=one.trace)
         await outbox.append(writes, leaving)
+
+
+def _weight(one: _Settlement) -> int:
+    return 1 + sum(len(checked.noted) for parcel in one.parcels for checked in parcel.slices)
 
 
 def events(connections: Sequence[sync_pb2.Connection], *, backfill: bool, trace: str = "") -> Iterator[Outgoing]:

@@ -6,15 +6,16 @@ batch id.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.request import ask_again
+from services.sync.convert.checks import FindSchool
 from services.sync.convert.rows import Checked
 from services.sync.domain.batches import MOST_ROWS, BatchKey, Origin, digest_of
-from services.sync.usecases.intake import Intake, apply, checking_rows
+from services.sync.usecases.intake import Intake, apply, checking_rows, find_school
 from services.sync.usecases.settling import Parcel
 
 MOST_UNDER_WAY = 8
@@ -36,7 +37,7 @@ async def acknowledge(intake: Intake, origin: Origin, batches: Batches) -> Acks:
     under_way = asyncio.Semaphore(MOST_UNDER_WAY)
     arrived: asyncio.Queue[sync_pb2.StreamBatch | _Ended] = asyncio.Queue()
     reader = asyncio.create_task(_read(batches, arrived, under_way))
-    gather = _Gather(arrived)
+    gather = _Gather(arrived, school=lambda: find_school(intake.scopes.tree, origin, intake.clock.today()))
     try:
         while group := await gather.next():
             ask_again()
@@ -73,8 +74,11 @@ async def take(intake: Intake, origin: Origin, group: Sequence[sync_pb2.StreamBa
 class _Gather:
     """Puts messages together that arrive within 50 ms, up to 5,000 rows, as long as no record is in two of them."""
 
-    def __init__(self, arrived: "asyncio.Queue[sync_pb2.StreamBatch | _Ended]") -> None:
+    def __init__(
+        self, arrived: "asyncio.Queue[sync_pb2.StreamBatch | _Ended]", *, school: Callable[[], FindSchool]
+    ) -> None:
         self._arrived = arrived
+        self._school = school
         self._held: sync_pb2.StreamBatch | None = None
         self._ended = False
         self.error: Exception | None = None
@@ -85,7 +89,8 @@ class _Gather:
         self._held = None
         if first is None:
             return []
-        group, count, records = [first], len(first.rows), _records(first)
+        school = self._school()
+        group, count, records = [first], len(first.rows), _records(first, school)
         until = asyncio.get_running_loop().time() + GATHER_SECONDS
         while count < MOST_ROWS and len(group) < MOST_UNDER_WAY:
             try:
@@ -95,7 +100,7 @@ class _Gather:
                 break
             if batch is None:
                 break
-            more = _records(batch)
+            more = _records(batch, school)
             if not records.isdisjoint(more) or any(batch.batch_id == one.batch_id for one in group):
                 self._held = batch
                 break
@@ -128,9 +133,12 @@ async def _read(
     arrived.put_nowait(_Ended(error))
 
 
-def _records(batch: sync_pb2.StreamBatch) -> set[tuple[str, str, str | None]]:
-    """Which records a message holds: one must not stand twice in what goes to records together."""
-    return {(row.school, row.key, row.WhichOneof("record")) for row in batch.rows}
+def _records(batch: sync_pb2.StreamBatch, school: FindSchool) -> set[tuple[int | str, str, str | None]]:
+    """Which records a message holds: one must not stand twice in what goes to records together.
+
+    A school may be named by any of its codes, or by its id.
+    """
+    return {(school(row.school), row.key, row.WhichOneof("record")) for row in batch.rows}
 
 
 def _key(origin: Origin, batch: sync_pb2.StreamBatch) -> BatchKey:
