@@ -199,3 +199,18 @@ async def test_the_example_provincial_ioc_misses_and_doubles_nothing(loaded: Wor
 
     assert second.splitlines()[-1].startswith("0 changes")
     assert int(state.read_text()) == await loaded.position()
+
+
+async def test_the_push_printed_on_the_page_of_the_interface_works(loaded: World) -> None:
+    """The description's own example, with no more than it says is needed, is taken."""
+    path = "/v1/units/{unit}/push"
+    operation = (await loaded.http.get("/openapi.json")).json()["paths"][path]["post"]
+    needed = {each["name"]: each["example"] for each in operation["parameters"] if each["required"]}
+    body = operation["requestBody"]["content"]["application/json"]["example"]
+
+    answer = await loaded.http.post(
+        path.format(unit=needed.pop("unit")), params=needed, json=body, headers=loaded.bearer("vnedu")
+    )
+
+    assert answer.status_code == httpx.codes.OK, answer.text
+    assert answer.json()["outcome"]["accepted_count"] == 1
