@@ -62,7 +62,11 @@ def main() -> int:
     parser.add_argument("--unit", default="gso:48")
     parser.add_argument("--state", type=Path, default=Path("ioc-position"), help="file the position is kept in")
     options = parser.parse_args()
-    ioc = ProvincialIoc(options.gateway, lambda: os.environ["TOKEN"], unit=options.unit)
+    token = os.environ.get("TOKEN", "")
+    if not token:
+        print("TOKEN is not set: export a token of the role provincial_ioc on the unit", file=sys.stderr)
+        return 2
+    ioc = ProvincialIoc(options.gateway, lambda: token, unit=options.unit)
     try:
         for code, figure in sorted(ioc.indicators().items()):
             value = f"{figure.value:,.2f}" if figure.HasField("value") else "no data"

@@ -68,18 +68,20 @@ class SchoolSystem:
     def push(
         self, unit: str, rows: Iterable[Mapping[str, Any]], *, batch_id: str = "", backfill: bool = False
     ) -> Outcome:
-        """Push rows as one batch and return what became of them.
+        """Push rows as one batch and return what became of them, as `push_document` does."""
+        content = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+        return self.push_document(unit, content, batch_id=batch_id, backfill=backfill)
+
+    def push_document(self, unit: str, content: bytes, *, batch_id: str = "", backfill: bool = False) -> Outcome:
+        """Push NDJSON as it is; a line that is no JSON is explained by the centre and stops no other.
 
         A cut connection or a busy centre is waited for and the same batch sent again: its id makes that harmless.
         Raises `PushRefusedError` when the batch as a whole is refused.
         """
-        content = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-        query = {
-            "profile": self._profile,
-            "batch.batch_id": batch_id or hashlib.sha256(content).hexdigest()[:32],
-            "batch.source": self._source,
-            "batch.backfill": "true" if backfill else "false",
-        }
+        query = {"profile": self._profile, "batch.source": self._source, "batch.backfill": str(backfill).lower()}
+        # Of all that makes it this batch: the same rows read by another profile are another one.
+        made = hashlib.sha256(json.dumps(query, sort_keys=True).encode() + content).hexdigest()[:32]
+        query["batch.batch_id"] = batch_id or made
         return _outcome(self._post(f"/v1/units/{unit}/push", query, content))
 
     def close(self) -> None:
@@ -138,8 +140,21 @@ def _outcome(body: Mapping[str, Any]) -> Outcome:
     )
 
 
+def _document(file: Path) -> bytes:
+    """The file as it is; OSError or ValueError say in words why it cannot be sent."""
+    content = file.read_bytes()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line} is not UTF-8: save the file as UTF-8") from error
+    if not content.strip():
+        raise ValueError("holds no rows")
+    return content
+
+
 def main() -> int:
-    """Push one file; exit status 1 when rows were not stored, 2 when the batch was refused."""
+    """Push one file; exit status 1 when rows were not stored, 2 when nothing was sent or the batch was refused."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="NDJSON, a row a line")
     parser.add_argument("--gateway", default=f"127.0.0.1:{os.environ.get('IOCEDU_PORT', '8080')}")
@@ -147,10 +162,19 @@ def main() -> int:
     parser.add_argument("--source", required=True, help="code of the sending system")
     parser.add_argument("--profile", default="moet", help="names of the fields: moet or iocedu")
     options = parser.parse_args()
-    system = SchoolSystem(options.gateway, lambda: os.environ["TOKEN"], source=options.source, profile=options.profile)
-    rows = (json.loads(line) for line in options.file.read_text(encoding="utf-8").splitlines() if line.strip())
+    token = os.environ.get("TOKEN", "")
+    if not token:
+        print("TOKEN is not set: export a token of a role that may push, for example integrator", file=sys.stderr)
+        return 2
     try:
-        outcome = system.push(options.unit, rows)
+        content = _document(options.file)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        print(f"{options.file}: {said}", file=sys.stderr)
+        return 2
+    system = SchoolSystem(options.gateway, lambda: token, source=options.source, profile=options.profile)
+    try:
+        outcome = system.push_document(options.unit, content)
     except PushRefusedError as refusal:
         print(f"{refusal.reason}: {refusal}", file=sys.stderr)
         return 2

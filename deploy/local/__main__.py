@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     command = commands.add_parser("up", help="start everything and load the demo if the store is empty")
     command.add_argument("--detach", action="store_true", help="return once everything serves and the demo is loaded")
-    command.add_argument("--scale", choices=demo.SCALES, default="default", help="how much demo (default: %(default)s)")
+    command.add_argument(
+        "--scale", choices=demo.SCALES, default="", help=f"how much demo (default: {demo.DEFAULT_SCALE})"
+    )
     command.add_argument("--no-demo", action="store_true", help="load nothing")
     command.add_argument("--quiet", action="store_true", help="say nothing but errors")
     commands.add_parser("down", help="stop the fleet")

@@ -14,13 +14,31 @@ from deploy.local.settings import CHECKOUT, FleetSettings
 
 DIRECTOR = "giam-doc"  # The subject to whom the demo gives the whole province.
 SCALES = ("tiny", "default", "province", "merged")
+DEFAULT_SCALE = "default"
+
+
+def is_another(folder: DataFolder, scale: str) -> str:
+    """What to say when a demo of another scale than the one asked for is there; empty when there is nothing to say."""
+    there = folder.demo().get("scale", "")
+    if not scale or not there or scale == there:
+        return ""
+    return (
+        f"{folder.path} holds the {there} demo and keeps it: for {scale}, make down and start in an empty folder "
+        "with IOCEDU_DATA=<folder>"
+    )
 
 
 async def load_if_empty(
     folder: DataFolder, settings: FleetSettings, *, scale: str, gateway: str, say: Callable[[str], None]
 ) -> None:
-    """Load the demo unless it, or anything else, is there; one that was interrupted is completed."""
+    """Load the demo unless it, or anything else, is there; one that was interrupted is completed.
+
+    An empty `scale` asks for the default, and is content with any that is there.
+    """
     known = folder.demo()
+    if said := is_another(folder, scale):
+        say(said)
+    scale = scale or DEFAULT_SCALE
     if known.get("state") == "loaded":
         return
     if not known and await _holds_units(folder, settings, gateway):

@@ -1,8 +1,10 @@
 """`status` and `logs`: how the fleet is, and what its parts write. Refuses to show a run that is over as running."""
 
 import json
+import re
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +12,7 @@ from rich.table import Table
 
 from deploy.local.errors import NotStarted
 from deploy.local.folder import DataFolder
+from deploy.local.reach import console_link
 from deploy.local.settings import FleetSettings
 
 COLOURS = {"ready": "green", "unready": "yellow", "starting": "yellow", "restarting": "red", "killed": "red"}
@@ -24,21 +27,21 @@ def status(settings: FleetSettings, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(state, indent=1))
     else:
-        _print_table(state)
+        _print_table(state, settings)
     if not folder.locked:
         return NOT_RUNNING
     return 0 if state["phase"] == "running" and all(part["state"] == "ready" for part in state["parts"]) else 1
 
 
-def _print_table(state: dict[str, Any]) -> None:
+def _print_table(state: dict[str, Any], settings: FleetSettings) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not state["parts"]:
         console.print(f"{state['phase']}: make up starts it" if state["phase"] == "stopped" else state["phase"])
         return
-    console.print(f"{state['phase']} since {state['started']}, http://{state['gateway']}/, process {state['pid']}")
+    console.print(f"{state['phase']} since {_moment(state['started'])}, {state['gateway']}, process {state['pid']}")
     table = Table(box=None, pad_edge=False)
-    for column in ("part", "state", "pid", "address", "restarts", ""):
-        table.add_column(column)
+    for column in ("part", "state", "pid", "address", "restarts"):
+        table.add_column(column, no_wrap=True)
     for part in state["parts"]:
         colour = COLOURS.get(part["state"], "dim")
         table.add_row(
@@ -46,10 +49,48 @@ def _print_table(state: dict[str, Any]) -> None:
             f"[{colour}]{part['state']}[/{colour}]",
             str(part["pid"] or "–"),
             part["address"],
-            str(part["restarts"]),
-            part["detail"][:100].replace("[", r"\["),
+            _restarts(part),
         )
     console.print(table)
+    width = max(40, console.width)
+    for part in state["parts"]:
+        # What it said before it came back is no longer how it is.
+        said = gist(part["detail"].removeprefix(part.get("ended", "")).lstrip(": "))
+        if said and part["state"] != "ready":
+            line = f"{part['name']}: {said}"
+            console.print(line if len(line) <= width else f"{line[: width - 1]}…", markup=False)
+    if state["phase"] == "running":
+        console.print(f"\nConsole  {console_link(state['gateway'], settings)}")
+    if state["demo"]:
+        console.print(f"Demo     {state['demo']['scale']}, {state['demo']['state']}")
+
+
+def _restarts(part: dict[str, Any]) -> str:
+    """How often, and when and by what it ended the last time."""
+    if not part.get("ended"):
+        return str(part["restarts"])
+    return f"{part['restarts']}, {_moment(part['ended_time'])} {part['ended']}"
+
+
+def _moment(text: str) -> str:
+    """An instant on this machine's clock, with the day where that is not today."""
+    moment = datetime.fromisoformat(text).astimezone()
+    today = datetime.now().astimezone().date()
+    return f"{moment:%H:%M:%S}" if moment.date() == today else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def gist(said: str) -> str:
+    """One line of what a part said last: the message of a log line or of a failed call, without what surrounds it."""
+    try:
+        line = json.loads(said)
+    except ValueError:
+        line = None
+    if isinstance(line, dict):
+        said = ": ".join(str(line[name]) for name in ("event", "error", "failing") if line.get(name)) or said
+    elif (details := re.search(r'details = "(.*)"', said)) is not None:
+        code = re.search(r"StatusCode\.(\w+)", said)
+        said = f"{code[1]}: {details[1]}" if code else details[1]
+    return " ".join(said.split())
 
 
 def logs(settings: FleetSettings, names: Sequence[str], *, lines: int, follow: bool) -> int:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class Slot:
         self.log = log
         self.restarts = 0
         self.detail = ""
+        self.ended = ""  # How it ended by itself the last time, without what it said: "ended by signal 9".
+        self.ended_time: datetime | None = None
         self.state = State.WAITING
         self._on_change = on_change
         self._since = 0.0
@@ -61,6 +64,8 @@ class Slot:
             "pid": self.pid,
             "address": self.address,
             "restarts": self.restarts,
+            "ended": self.ended,
+            "ended_time": self.ended_time.isoformat(timespec="seconds") if self.ended_time else None,
             "detail": self.detail,
             "log": str(self.log),
         }
@@ -90,7 +95,8 @@ class Slot:
         """Begin to start it again when it has died."""
         if self.state not in (State.READY, State.UNREADY) or self.pid is not None:
             return
-        self.detail = _end(self.part.process)
+        self.ended, self.ended_time = _end(self.part.process), datetime.now(UTC)
+        self.detail = f"{self.ended}: {_last_words(self.part.process)}".rstrip(": ")
         self._become(State.RESTARTING)
         self._revival = asyncio.create_task(self._revive())
 
@@ -137,9 +143,12 @@ class Slot:
 
 
 def _end(process: Process | None) -> str:
-    """How a process ended, and what it said last."""
+    """How a process ended."""
     code = process.returncode if process is not None else None
-    if process is None or code is None:
+    if code is None:
         return "ended"
-    how = f"exit status {code}" if code >= 0 else f"signal {-code}"
-    return f"ended by {how}: {process.last_words()[-300:]}".rstrip(": ")
+    return f"ended by exit status {code}" if code >= 0 else f"ended by signal {-code}"
+
+
+def _last_words(process: Process | None) -> str:
+    return process.last_words()[-300:] if process is not None else ""

@@ -6,15 +6,14 @@ Refuses to start beside a fleet that runs already, and to leave anything behind 
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 
 from rich.console import Console
 
-from deploy.local.demo import DIRECTOR, load_if_empty
+from deploy.local.demo import is_another, load_if_empty
 from deploy.local.detached import Detached
 from deploy.local.fleet import Fleet
 from deploy.local.folder import DataFolder
-from deploy.local.issuer import Issuer
+from deploy.local.reach import how_to_reach
 from deploy.local.settings import FleetSettings
 from deploy.local.supervisor import Stopped, Supervisor
 
@@ -25,7 +24,7 @@ INTERRUPTED = 130
 class Options:
     """What `up` was asked."""
 
-    scale: str = "default"
+    scale: str = ""  # None named: whatever is there, else the default.
     demo: bool = True
     detach: bool = False
     quiet: bool = False  # As the detached supervisor runs.
@@ -39,6 +38,10 @@ def up(settings: FleetSettings, options: Options) -> int:
         state = folder.state()
         where = f"http://{state.get('gateway')}/ (process {state.get('pid')})"
         console.print(f"already running: {where}; make down stops it")
+        if state.get("phase") == "running" and not options.quiet:
+            if options.demo and (said := is_another(folder, options.scale)):
+                console.print(f"  {said}")
+            console.print(how_to_reach(state["gateway"], settings))
         return 0
     # What can be known beforehand is said here, where a person reads it, also when the rest runs detached.
     Fleet(settings.data, settings=settings, port=settings.port).check()
@@ -92,20 +95,3 @@ async def _detach(settings: FleetSettings, options: Options, folder: DataFolder,
         raise
     say(how_to_reach(gateway, settings) + "\n\n  make down stops it, make status shows it")
     return 0
-
-
-def how_to_reach(gateway: str, settings: FleetSettings) -> str:
-    """What a newcomer tries first. The console's link signs in by its fragment, which no server sees.
-
-    It signs in as the demo's director, who has an inbox, or as the administrator where no demo was loaded.
-    """
-    folder = DataFolder(settings.data)
-    subject = DIRECTOR if folder.demo() else settings.administrator
-    token = Issuer(folder.keys).mint(subject, lifetime=timedelta(hours=12))
-    return f"""
-  Console   http://{gateway}/#token={token}
-  API page  http://{gateway}/docs
-  Token     TOKEN=$(make -s token ARGS="--role officer --unit gso:48")
-  REST      curl -H "authorization: Bearer $TOKEN" http://{gateway}/v1/units/gso:48
-  gRPC      .venv/bin/buf curl --http2-prior-knowledge --protocol grpc -H "authorization: Bearer $TOKEN" \\
-              -d '{{"unit": "gso:48"}}' http://{gateway}/iocedu.records.v1.UnitsService/GetUnit"""

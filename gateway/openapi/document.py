@@ -1,13 +1,14 @@
 """Puts the OpenAPI document together: one operation for each method with a REST face, errors in one shape."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.interface import Interface, Method, Rest
+from gateway.openapi import examples
 from gateway.openapi.comments import comments
 from gateway.openapi.schemas import Schema, Schemas, rules
 
@@ -40,7 +41,7 @@ def document(interface: Interface) -> dict[str, Any]:
             continue
         tag = method.service.rpartition(".")[2]
         tags[tag] = words.get(method.service, "")
-        operation = _operation(method, method.rest, schemas, words.get(f"{method.service}.{method.name}", ""))
+        operation = _operation(method, method.rest, schemas, words)
         paths.setdefault(method.rest.path, {})[method.rest.verb] = operation | {"tags": [tag]}
     # Details of errors travel as `Any`: nothing refers to them, so they are asked for by name.
     for name in (
@@ -62,7 +63,8 @@ def document(interface: Interface) -> dict[str, Any]:
     }
 
 
-def _operation(method: Method, rest: Rest, schemas: Schemas, text: str) -> dict[str, Any]:
+def _operation(method: Method, rest: Rest, schemas: Schemas, words: Mapping[str, str]) -> dict[str, Any]:
+    text = words.get(f"{method.service}.{method.name}", "")
     request: Descriptor = method.descriptor.input_type
     in_path = re.findall(r"{([^}=]+)", rest.path)
     operation: dict[str, Any] = {
@@ -73,8 +75,12 @@ def _operation(method: Method, rest: Rest, schemas: Schemas, text: str) -> dict[
             *(_parameter(schemas, request.fields_by_name[name], "path", name) for name in in_path),
             *_query(schemas, request, rest, in_path),
         ],
-        "responses": _responses(method, schemas),
+        "responses": _responses(method, schemas, words.get(method.descriptor.output_type.full_name, "")),
     }
+    known = examples.OF_A_DOCUMENT if _is_document(request, rest) else examples.PARAMETERS
+    for each in operation["parameters"]:
+        if each["name"] in known:
+            each["example"] = known[each["name"]]
     if rest.body:
         operation["requestBody"] = {"required": True, "content": _content(schemas, request, rest, in_path)}
     return operation
@@ -117,23 +123,28 @@ def _parameter(schemas: Schemas, field: FieldDescriptor, where: str, name: str) 
 def _content(schemas: Schemas, request: Descriptor, rest: Rest, in_path: list[str]) -> dict[str, Any]:
     if rest.body == "*":
         return {"application/json": {"schema": schemas.object(request, without=tuple(in_path))}}
-    body = request.fields_by_name[rest.body]
-    if body.message_type is None or body.message_type.full_name != _BODY:
-        return {"application/json": {"schema": schemas.field(body)}}
+    if not _is_document(request, rest):
+        return {"application/json": {"schema": schemas.field(request.fields_by_name[rest.body])}}
     # A document: the service reads it itself. Its rows are those of the gRPC push.
     row: Schema = {"type": "object", "additionalProperties": True}
     pushed = request.file.message_types_by_name.get("PushRowsRequest")
     if pushed is not None:
         row = schemas.field(pushed.fields_by_name["rows"])["items"]
+    rows: Schema = {"type": "object", "properties": {"rows": {"type": "array", "items": row}}}
     return {
-        "application/json": {"schema": {"type": "object", "properties": {"rows": {"type": "array", "items": row}}}},
+        "application/json": {"schema": rows, "example": {"rows": [examples.ROW]}},
         "application/x-ndjson": {"schema": {"type": "string", "description": "One row a line."}},
     }
 
 
-def _responses(method: Method, schemas: Schemas) -> dict[str, Any]:
+def _is_document(request: Descriptor, rest: Rest) -> bool:
+    kind = request.fields_by_name[rest.body].message_type if rest.body not in ("", "*") else None
+    return kind is not None and kind.full_name == _BODY
+
+
+def _responses(method: Method, schemas: Schemas, said: str) -> dict[str, Any]:
     answer = schemas.message(method.descriptor.output_type)
-    text = "One message a line, until `end`." if method.descriptor.server_streaming else "Done."
+    text = f"{said} One message a line, until `end`." if method.descriptor.server_streaming else said
     error = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_STATUS}"}}}
     return {
         "200": {"description": text, "content": {"application/json": {"schema": answer}}},

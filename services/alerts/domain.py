@@ -12,12 +12,13 @@ Scalar = str | int | bool
 CLASS_SIZE = "class_size"
 CONNECTION = "connection"
 SILENT_HOURS = "silent_hours"
+SCHOOL_YEAR = "school_year"
 
 SHAPES: Mapping[str, Mapping[str, type[Scalar]]] = {
     CLASS_SIZE: {
         "name": str,
         "grade": str,
-        "school_year": int,
+        SCHOOL_YEAR: int,
         "size": int,
         "size_limit": int,
         "limit_source": str,
@@ -265,6 +266,8 @@ def raise_alert(
     """The alert that a rule raises for a fact, with its texts as they read now."""
     facts = {name: _plain(value) for name, value in values.items()}
     shown = facts | {UNIT_NAME: unit_name}
+    if year := int(values.get(SCHOOL_YEAR, 0)):  # Facts keep the number; people read both calendar years.
+        shown[SCHOOL_YEAR] = f"{year}-{year + 1}"
     return Alert(
         alert_id=position,
         rule=rule.code,

@@ -11,7 +11,20 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
-from tests.e2e.world import COMMUNE, DIRECTOR, PRIMARY_LIMIT, PROVINCE, SCHOOL, World, pupil, school_class
+from tests.e2e.world import (
+    COMMUNE,
+    DIRECTOR,
+    PRIMARY_LIMIT,
+    PROVINCE,
+    SCHOOL,
+    STRANGER,
+    VENDOR,
+    YEAR,
+    World,
+    give,
+    pupil,
+    school_class,
+)
 from tests.support.waiting import poll_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -83,6 +96,10 @@ async def test_the_overview_shows_the_figures_the_interface_gives(world: World) 
         connected = await world.figure("schools_connected")
         await expect(_tile(page, "schools_connected")).to_contain_text(f"{connected:.0f}")
         await expect(page.locator("table")).to_contain_text("Xã Đại Lộc")
+        await expect(page.locator(".title")).to_contain_text(f"Năm học {YEAR}-{YEAR + 1}")
+        # Not all schools that must be are connected: no good news, and those that never sent say so.
+        await expect(page.locator("[data-tile=schools_connected]")).to_have_class(re.compile("short"))
+        await expect(page.locator("tbody tr", has_text="Xã Thạnh Mỹ")).to_contain_text("chưa gửi")
         await expect(page.locator(".map svg")).to_be_visible()
         assert "token" not in page.url
         await _picture(page, "overview")
@@ -172,7 +189,7 @@ async def _reloaded(page: Page, name: str) -> bool:
 
 
 async def test_a_cut_line_is_shown_and_nothing_is_missed(world: World) -> None:
-    """What happened while the line was cut is there once it is back; meanwhile the page says since when it stands."""
+    """What happened while the line was cut is there once it is back; meanwhile the page says when its figures came."""
     async with _visiting(world, token=world.token(DIRECTOR), forgiven=UNANSWERED) as page:
         light, notice = page.locator(".connection"), page.locator(".stale")
         await expect(light).to_have_attribute("data-state", "live", timeout=WAIT)
@@ -180,7 +197,12 @@ async def test_a_cut_line_is_shown_and_nothing_is_missed(world: World) -> None:
         await page.context.set_offline(True)
         await expect(light).to_have_attribute("data-state", "cut", timeout=WAIT)
         await expect(light).to_have_text("Mất kết nối, đang nối lại…")
-        await expect(notice).to_have_text(re.compile(r"Mất kết nối từ \d\d:\d\d:\d\d"), timeout=WAIT)
+        await expect(notice).to_have_text(re.compile(r"Mất kết nối\. .* lúc \d\d:\d\d:\d\d"), timeout=WAIT)
+        data_time = re.search(r"\d\d:\d\d:\d\d", await page.locator(".asof").inner_text())
+        received = re.search(r"\d\d:\d\d:\d\d", await notice.inner_text())
+        assert data_time is not None
+        assert received is not None
+        assert data_time[0] <= received[0]  # What is shown cannot be newer than when it came.
         await world.push([pupil(SCHOOL, "CUT-P1", "C1")])
         await world.settle()
         await page.context.set_offline(False)
@@ -201,7 +223,7 @@ async def test_a_dead_part_is_shown_at_once_and_the_page_recovers_by_itself(
         try:
             await expect(light).to_have_attribute("data-state", state, timeout=WAIT)
             await expect(notice).to_be_visible(timeout=WAIT)
-            await expect(notice).to_have_text(re.compile(r" từ \d\d:\d\d:\d\d"))
+            await expect(notice).to_have_text(re.compile(r" lúc \d\d:\d\d:\d\d"))
             await _picture(page, f"without-{part}")
         finally:
             await world.fleet.restart(part)
@@ -302,6 +324,28 @@ async def test_a_unit_of_others_is_refused_in_words(world: World) -> None:
         await expect(page.locator("h1")).to_have_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
 
 
+@pytest.mark.parametrize(
+    ("subject", "role", "said"),
+    [(VENDOR, "integrator", "phần mềm gửi dữ liệu"), ("van-hanh", "operator", "vận hành kỹ thuật"), (STRANGER, "", "")],
+)
+async def test_whoever_sees_no_figures_reads_which_role_is_needed(
+    world: World, subject: str, role: str, said: str
+) -> None:
+    """Roles that open no dashboard, or none at all: a sentence, whom to ask and the way out, no number of a unit."""
+    if role:
+        await give(world, [(subject, role, PROVINCE)])
+    async with _visiting(world, token=world.token(subject), unit="412") as page:
+        card = page.get_by_role("alert")
+        await expect(card).to_contain_text("quản trị viên hệ thống", timeout=WAIT)
+        if role:
+            await expect(card).to_contain_text(f"Vai trò hiện có: {said}.")
+            await expect(card).to_contain_text("lãnh đạo, chuyên viên")
+        await expect(card).not_to_contain_text("412")
+        await expect(page.get_by_role("button", name="Thử lại")).to_have_count(0)
+        await card.get_by_role("button", name="Đăng xuất").click()
+        await expect(page.get_by_role("heading", name="Đăng nhập")).to_be_visible()
+
+
 async def test_english_and_a_dark_room(world: World) -> None:
     """The reader's language and shade are kept."""
     async with _visiting(world, token=world.token(DIRECTOR), color_scheme="dark") as page:
@@ -320,6 +364,9 @@ async def test_on_a_phone_nothing_sticks_out(world: World) -> None:
     async with _visiting(world, token=world.token(DIRECTOR), viewport={"width": 390, "height": 844}) as page:
         await expect(page.locator("table")).to_contain_text("Xã Đại Lộc", timeout=WAIT)
         assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+        # In one step: the table may be drawn anew between two.
+        last = "document.querySelector('.units thead th:last-child').getBoundingClientRect().right"
+        assert 0 < await page.evaluate(last) <= 390
         await _picture(page, "phone")
 
 
@@ -334,4 +381,7 @@ async def test_the_interface_has_a_page_to_read(world: World) -> None:
         await expect(page.locator("#ReportingService_QueryIndicators pre").first).to_contain_text(
             "/v1/units/gso:48/indicators"
         )
+        pushed = page.locator("#SyncService_PushDocument pre").first
+        await expect(pushed).to_contain_text("/push?batch.source=vnedu")
+        await expect(pushed).to_contain_text('"rows"')
         await _picture(page, "docs")

@@ -144,6 +144,49 @@ async def test_the_example_school_system_pushes_and_explains(loaded: World, tmp_
     assert "INVALID_FIELD" in told
 
 
+async def test_a_broken_line_is_explained_and_another_profile_is_another_batch(loaded: World, tmp_path: Path) -> None:
+    """One line that is no JSON stops no other; the same file under another profile is not taken for the same batch."""
+    item = sending()[0]
+    row = json.dumps(next(iter(school.class_rows(item, this_year(), version=2))), ensure_ascii=False)
+    file = tmp_path / "rows.ndjson"
+    file.write_text(f'{row}\n{{"DOI_TUONG": "LOP",\n', encoding="utf-8")
+    target = ("--unit", f"moet:{item.code}", "--source", item.source, "--gateway", loaded.fleet.gateway)
+    token = loaded.token(item.source)
+
+    code, told = await run("examples.school_system", str(file), *target, TOKEN=token)
+    assert code == 1, told
+    assert "1 rejected" in told
+    assert "INVALID_JSON" in told
+    assert "Dòng 2" in told
+    code, told = await run("examples.school_system", str(file), *target, "--profile", "iocedu", TOKEN=token)
+    assert code == 1, told
+    assert "2 rejected" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "token", "told"),
+    [
+        (None, "t", "rows.ndjson: No such file"),
+        (b"{}\n\xff\xfe\n", "t", "rows.ndjson: line 2 is not UTF-8"),
+        (b" \n", "t", "rows.ndjson: holds no rows"),
+        (b"{}\n", "", "TOKEN is not set"),
+    ],
+)
+async def test_what_the_example_cannot_send_is_one_line(
+    tmp_path: Path, content: bytes | None, token: str, told: str
+) -> None:
+    """What is wrong before anything is sent is said in one line, not as a traceback."""
+    file = tmp_path / "rows.ndjson"
+    if content is not None:
+        file.write_bytes(content)
+
+    code, said = await run("examples.school_system", str(file), "--unit", "moet:1", "--source", "vnedu", TOKEN=token)
+
+    assert code == 2
+    assert told in said
+    assert len(said.splitlines()) == 1
+
+
 async def test_the_example_provincial_ioc_misses_and_doubles_nothing(loaded: World, tmp_path: Path) -> None:
     """The shipped client follows the feed to its end; started again it receives only what is new."""
     state = tmp_path / "position"
@@ -156,3 +199,18 @@ async def test_the_example_provincial_ioc_misses_and_doubles_nothing(loaded: Wor
 
     assert second.splitlines()[-1].startswith("0 changes")
     assert int(state.read_text()) == await loaded.position()
+
+
+async def test_the_push_printed_on_the_page_of_the_interface_works(loaded: World) -> None:
+    """The description's own example, with no more than it says is needed, is taken."""
+    path = "/v1/units/{unit}/push"
+    operation = (await loaded.http.get("/openapi.json")).json()["paths"][path]["post"]
+    needed = {each["name"]: each["example"] for each in operation["parameters"] if each["required"]}
+    body = operation["requestBody"]["content"]["application/json"]["example"]
+
+    answer = await loaded.http.post(
+        path.format(unit=needed.pop("unit")), params=needed, json=body, headers=loaded.bearer("vnedu")
+    )
+
+    assert answer.status_code == httpx.codes.OK, answer.text
+    assert answer.json()["outcome"]["accepted_count"] == 1

@@ -1,4 +1,5 @@
-// One light for the whole page, and a sentence above it once figures may no longer be current: since when, and why.
+// One light for the whole page, and a sentence above it once figures may no longer be current: why, and when they
+// were last received or confirmed.
 
 import { h, replace } from "./elements.js";
 import { clock } from "./format.js";
@@ -17,6 +18,7 @@ export function connection() {
   );
   const notice = h("div", { class: "stale", role: "alert", hidden: true });
   let wasLive = false;
+  let reached = 0; // The moment that the figures shown reach to: they were received then or later.
   let telling;
 
   function stateNow() {
@@ -43,7 +45,7 @@ export function connection() {
     telling = undefined;
     if (state !== "cut" && state !== "partial") return;
     const seen = [...parts.values()].filter((part) => part.state !== "live").map((part) => part.seen);
-    const said = t(`${state}Since`, { n: clock(Math.min(...seen)) });
+    const said = t(`${state}Since`, { n: clock(Math.max(reached, Math.min(...seen))) });
     if (notice.textContent !== said) replace(notice, said);
     notice.hidden = false;
     document.documentElement.dataset.stale = "";
@@ -68,6 +70,9 @@ export function connection() {
       const now = state === "live" ? Date.now() : (seen ?? before?.seen ?? Date.now());
       parts.set(name, { state, seen: now });
       show();
+    },
+    reach(dataTime) {
+      if (dataTime) reached = Math.max(reached, new Date(dataTime).getTime());
     },
     stop: quiet,
   };

@@ -123,17 +123,19 @@ const resolve = (schema) => (schema.$ref ? schemas[schema.$ref.split("/").pop()]
 const prose = (text = "") => text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
 
 function curl({ verb, path, parameters }, body) {
-  const filled = parameters.some((one) => one.name === "unit" || one.name === "parent")
-    ? path.replace(/{(unit|parent)}/, "gso:48")
-    : path;
+  const examples = new Map(parameters.map((one) => [one.name, one.example]));
+  const filled = path.replace(/{(\w+)}/g, (given, name) => examples.get(name) ?? given);
   const required = parameters
     .filter((one) => one.in === "query" && (one.required || one.name === "unit"))
-    .map((one) => `${one.name}=${one.name === "unit" ? "gso:48" : "…"}`);
+    .map((one) => `${one.name}=${one.example ?? "…"}`);
   const lines = [
     `curl -H "authorization: Bearer $TOKEN" '${location.origin}${filled}${required.length ? `?${required.join("&")}` : ""}'`,
   ];
   if (verb !== "get") lines[0] = lines[0].replace("curl", `curl -X ${verb.toUpperCase()}`);
-  if (body) lines.push(`  -H 'content-type: ${body[0]}' --data-binary @body.json`);
+  if (body) {
+    const data = body[1].example ? `'${JSON.stringify(body[1].example)}'` : "@body.json";
+    lines.push(`  -H 'content-type: ${body[0]}' --data-binary ${data}`);
+  }
   return lines.join(" \\\n");
 }
 

@@ -45,5 +45,5 @@ export function ago(text) {
   return new Intl.RelativeTimeFormat(language(), { numeric: "always" }).format(-Math.floor(seconds / size), name);
 }
 
-export const schoolYear = (year) => (year ? `${year}–${year + 1}` : "");
+export const schoolYear = (year) => (year ? `${year}-${year + 1}` : "");
 export const bilingual = (item, field) => item[`${field}_${language()}`] || item[`${field}_vi`] || "";

@@ -15,7 +15,7 @@ const SEXES = [
 // Nursery and kindergarten (13 to 18) come before grade 1.
 const place = (grade) => (Number(grade) > 12 ? Number(grade) - 20 : Number(grade));
 
-export function grades({ unit, onError }) {
+export function grades({ unit, onYear, onError }) {
   const canvas = h("div", { class: "chart", role: "img", "aria-label": t("byGrade") });
   const note = h("div", {});
   const element = h(
@@ -35,6 +35,7 @@ export function grades({ unit, onError }) {
         query: { indicators: "pupils", dimensions: ["grade", "sex"] },
       });
       if (stopped) return; // The page shows another unit by now.
+      onYear(found.school_year);
       cells = (found.figures ?? []).filter((one) => one.dimension_values?.[0]);
       replace(note, cells.length ? "" : h("p", { class: "muted" }, t("noData")));
       canvas.hidden = !cells.length;

@@ -67,7 +67,7 @@ async function start() {
   );
   if (!token()) return say(said("signIn"));
   try {
-    const reference = chosen() || (await own()).homes[0]?.id;
+    const reference = chosen() || (await own()).units[0]?.id;
     if (!reference) return say(said("noUnit"));
     state.unit = await unitOf(reference);
   } catch (error) {

@@ -10,7 +10,7 @@ import { grades } from "./grades.js";
 import { watchHealth } from "./health.js";
 import { inbox } from "./inbox.js";
 import { overview } from "./overview.js";
-import { choose, chosen, own, unitOf } from "./place.js";
+import { choose, chosen, own, unitOf, WATCHING } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { signInForm } from "./signin.js";
@@ -41,17 +41,39 @@ async function show() {
   replace(content, h("p", { class: "waiting", role: "status" }, t("loading")));
   try {
     const account = await own();
-    const reference = chosen() || account.homes[0]?.id;
-    const unit = reference ? await unitOf(reference) : undefined;
+    const reference = account.homes.length ? chosen() || account.homes[0].id : "";
+    const unit = reference ? await unitOf(reference).catch(notYours) : undefined;
     if (mine !== round) return;
     showBar({ account, light, unit });
     if (unit) panels({ unit, account, light });
-    else replace(content, h("div", { class: "card" }, h("h1", {}, t("noUnit")), h("p", {}, t("noUnitHint"))));
+    else explainAccess(account);
     // Whoever came here by the keyboard goes on from the top of what was opened, not from the top of the page.
     if (inside) content.focus();
   } catch (error) {
     if (mine === round) fail(error, content, show);
   }
+}
+
+function notYours(error) {
+  if (error.status !== 403) throw error;
+}
+
+// Nothing can be shown: says which role is needed, whom to ask, and lets go on as somebody else.
+function explainAccess({ homes, roles }) {
+  const words = (names) => names.map((name) => t(`role_${name}`) || name).join(", ");
+  const title = homes.length ? "notYours" : roles.length ? "noDashboard" : "noUnit";
+  replace(
+    content,
+    h(
+      "div",
+      { class: "card", role: "alert" },
+      h("h1", {}, t(title)),
+      title === "noDashboard" ? h("p", {}, t("noDashboardHint", { n: words(roles), m: words(WATCHING) })) : "",
+      h("p", {}, t("noUnitHint")),
+      homes.length ? h("button", { class: "primary", onclick: goHome }, t("toOwn")) : "",
+      h("button", { onclick: () => askToSignIn() }, t("signOut")),
+    ),
+  );
 }
 
 function panels({ unit, account, light }) {
@@ -62,13 +84,14 @@ function panels({ unit, account, light }) {
   };
   const top = overview();
   const below = units(shared);
-  const byGrade = grades(shared);
+  const byGrade = grades({ ...shared, onYear: top.schoolYear });
   const feed = alerts({ ...shared, onCounts: top.openAlerts, onChange: below.alertsChanged, onState: watched("alerts") });
   const box = inbox({ onState: watched("inbox"), onError: fail });
   let refresh;
   const stopFigures = watchFigures(unit.id, {
     onState: watched("figures"),
     onChange(update) {
+      light.reach(update.dataTime);
       top.figures(update);
       if (update.changed.length)
         refresh ??= setTimeout(() => {
@@ -88,6 +111,7 @@ function panels({ unit, account, light }) {
       { class: "title" },
       above ? h("button", { class: "quiet back", onclick: () => go(unit.parent) }, icon("back"), t("up")) : "",
       h("h1", {}, unit.name),
+      top.year,
       top.time,
     ),
     top.element,
@@ -112,10 +136,7 @@ function showBar({ account, light, unit }) {
     light,
     unit,
     onUnit: go,
-    onHome() {
-      history.pushState(null, "", location.pathname);
-      show();
-    },
+    onHome: goHome,
     onLanguage: switchLanguage,
     onLeave: () => askToSignIn(),
   });
@@ -124,6 +145,11 @@ function showBar({ account, light, unit }) {
 function go(id) {
   choose(id);
   scrollTo(0, 0);
+  show();
+}
+
+function goHome() {
+  history.pushState(null, "", location.pathname);
   show();
 }
 

@@ -2,7 +2,7 @@
 
 import { h, icon, replace } from "./elements.js";
 import { counting, shown } from "./figures.js";
-import { bilingual, clock, number, percent } from "./format.js";
+import { bilingual, clock, number, percent, schoolYear } from "./format.js";
 import { t } from "./texts.js";
 
 const TILES = ["schools_connected", "pupils", "classes", "staff"];
@@ -11,6 +11,7 @@ export function overview() {
   const tiles = new Map(TILES.map((code) => [code, tile(code)]));
   const alerts = tile("openAlerts");
   const time = h("p", { class: "asof" });
+  const year = h("p", { class: "year" });
   const element = h(
     "section",
     { class: "tiles", "aria-label": t("title") },
@@ -30,6 +31,7 @@ export function overview() {
     tiles.get("schools_connected").show(number(connected), schools ? t("ofRequired", { n: number(schools) }) : "", {
       share: schools ? connected / schools : undefined,
       note: schools ? percent(connected, schools) : "",
+      short: schools > 0 && connected < schools, // All of them have to be: anything less is no good news.
     });
     tiles.get("pupils").show(
       number(pupils),
@@ -61,7 +63,14 @@ export function overview() {
     });
   }
 
-  return { element, time, figures, openAlerts };
+  return {
+    element,
+    time,
+    year,
+    figures,
+    openAlerts,
+    schoolYear: (first) => replace(year, first ? t("schoolYearOf", { n: schoolYear(first) }) : ""),
+  };
 }
 
 const said = (key, value, format = (one) => number(one, 1)) => (value > 0 ? t(key, { n: format(value) }) : "");
@@ -94,7 +103,7 @@ function tile(code) {
 
   return {
     element,
-    show(text, said, { share, note: beside, more: further, warn, grave } = {}) {
+    show(text, said, { share, note: beside, more: further, warn, grave, short } = {}) {
       replace(value, text, beside ? h("span", { class: "beside" }, beside) : "");
       replace(note, said);
       replace(more, further ?? "");
@@ -102,6 +111,7 @@ function tile(code) {
       meter.hidden = share === undefined;
       meter.firstChild.style.inlineSize = `${Math.round(100 * (share ?? 0))}%`;
       element.classList.toggle("grave", Boolean(grave));
+      element.classList.toggle("short", Boolean(short));
     },
     flash() {
       element.classList.remove("changed");

@@ -11,18 +11,28 @@ export function choose(unit) {
   history.pushState(null, "", `#unit=${encodeURIComponent(unit)}`);
 }
 
+// Whoever holds only other roles, as software that sends or whoever keeps the machines running, sees no figures.
+export const WATCHING = ["administrator", "director", "officer", "auditor", "head_teacher", "clerk", "provincial_ioc"];
+const watches = (grant) => WATCHING.includes(grant.role);
+
+// `homes` are the units whose dashboard the caller may open, `units` all that a role is held on.
 export async function own() {
   const [{ subject, grants = [] }, site] = await Promise.all([ask("/v1/me/grants"), ask("/console.json")]);
-  const homes = new Map();
+  const homes = placed(grants.filter(watches));
+  if (grants.some((grant) => grant.unit_id === "0" && watches(grant)) && site.home_unit) {
+    const home = await unitOf(site.home_unit).catch(() => null);
+    if (home && !homes.some((one) => one.id === home.id)) homes.unshift(home);
+  }
+  const others = placed(grants).filter((one) => !homes.some((home) => home.id === one.id));
+  return { subject, roles: [...new Set(grants.map((grant) => grant.role))], homes, units: [...homes, ...others] };
+}
+
+function placed(grants) {
+  const found = new Map();
   for (const grant of grants)
     if (grant.unit_id !== "0")
-      homes.set(grant.unit_id, { id: grant.unit_id, name: grant.unit_name, kind: grant.unit_kind });
-  const found = [...homes.values()].sort((a, b) => rank(a.kind) - rank(b.kind) || a.name.localeCompare(b.name, "vi"));
-  if (grants.some((grant) => grant.unit_id === "0") && site.home_unit) {
-    const home = await unitOf(site.home_unit).catch(() => null);
-    if (home && !homes.has(home.id)) found.unshift(home);
-  }
-  return { subject, roles: [...new Set(grants.map((grant) => grant.role))], homes: found };
+      found.set(grant.unit_id, { id: grant.unit_id, name: grant.unit_name, kind: grant.unit_kind });
+  return [...found.values()].sort((a, b) => rank(a.kind) - rank(b.kind) || a.name.localeCompare(b.name, "vi"));
 }
 
 export async function unitOf(reference) {

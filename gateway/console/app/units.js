@@ -23,6 +23,7 @@ const BELOW = {
   district: ["commune", "school"],
   commune: ["school"],
 };
+const EXTRA = ["classes", "staff", "class_size_mean"]; // Left out where a phone has no room, so that alerts are seen.
 const COLUMNS = ["pupils", "classes", "staff", "class_size_mean", "classes_oversize", "open_alerts"];
 
 export function units({ unit, open, onError }) {
@@ -166,7 +167,7 @@ export function units({ unit, open, onError }) {
       "th",
       {
         scope: "col",
-        class: code === "name" ? "" : "figure",
+        class: code === "name" ? "" : EXTRA.includes(code) ? "figure extra" : "figure",
         title: t(code),
         "aria-sort": on ? (code === "name" ? "ascending" : "descending") : "none",
       },
@@ -203,10 +204,12 @@ export function units({ unit, open, onError }) {
       {},
       h("th", { scope: "row" }, link),
       state.kind === "school" ? "" : h("td", { class: "figure" }, connected(row)),
-      h("td", { class: "figure barred" }, bar((row.pupils ?? 0) / most), h("span", {}, number(row.pupils))),
-      h("td", { class: "figure" }, number(row.classes)),
-      h("td", { class: "figure" }, number(row.staff)),
-      h("td", { class: "figure" }, number(row.class_size_mean, 1)),
+      silent(row)
+        ? h("td", { class: "figure faint", title: t("notSentHint") }, t("notSent"))
+        : h("td", { class: "figure barred" }, bar((row.pupils ?? 0) / most), h("span", {}, number(row.pupils))),
+      h("td", { class: "figure extra" }, number(row.classes)),
+      h("td", { class: "figure extra" }, number(row.staff)),
+      h("td", { class: "figure extra" }, number(row.class_size_mean, 1)),
       h("td", { class: row.classes_oversize ? "figure warn" : "figure faint" }, number(row.classes_oversize)),
       h("td", { class: row.open_alerts ? "figure warn" : "figure faint" }, number(row.open_alerts)),
     );
@@ -232,6 +235,8 @@ function bar(share) {
   filled.style.setProperty("--share", share.toFixed(3));
   return filled;
 }
+
+const silent = (row) => [row.pupils, row.classes, row.staff].every((value) => value === undefined);
 
 function connected(row) {
   if (!row.schools) return h("span", { class: "faint" }, "–");

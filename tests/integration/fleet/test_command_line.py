@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,9 +17,11 @@ import psutil
 import pytest
 
 from deploy.local.__main__ import main
+from deploy.local.demo import is_another
 from deploy.local.folder import DataFolder
 from deploy.local.ports import free_port
 from deploy.local.settings import CHECKOUT
+from deploy.local.show import gist
 from deploy.local.table import SERVICES
 
 DRIVER = [sys.executable, "-m", "tests.integration.fleet.driver"]
@@ -91,6 +94,8 @@ def test_up_status_and_down(shell: Shell) -> None:
     second = shell.run("up")
     assert second.returncode == 0
     assert "already running" in second.stderr
+    assert f"http://127.0.0.1:{shell.port}/#token=" in second.stderr
+    assert f"http://127.0.0.1:{shell.port}/#token=" in shell.run("status").stdout
 
     began = time.monotonic()
     assert shell.run("down").returncode == 0
@@ -98,6 +103,51 @@ def test_up_status_and_down(shell: Shell) -> None:
     assert process.wait(5) == 0
     assert alive(family) == []
     assert shell.run("status").returncode == 3
+
+
+def test_status_tells_a_crash_in_a_few_words(shell: Shell) -> None:
+    """A part that came back shows when and by what it had ended, and no last words."""
+    shell.up()
+    pid = next(part["pid"] for part in shell.folder.state()["parts"] if part["name"] == "notify")
+    os.kill(pid, signal.SIGKILL)
+
+    def back() -> bool:
+        part = next(part for part in shell.folder.state()["parts"] if part["name"] == "notify")
+        return bool(part["restarts"] == 1 and part["state"] == "ready")
+
+    wait_for(back)
+    told = shell.run("status").stdout
+    row = next(line for line in told.splitlines() if line.startswith("notify"))
+    assert re.search(r" 1, \d\d:\d\d:\d\d ended by signal 9$", row.rstrip())
+    assert "notify:" not in told
+    assert "{" not in told
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('{"event": "not ready", "level": "warning", "error": "no tree"}', "not ready: no tree"),
+        (
+            '<AioRpcError of RPC that terminated with:\n\tstatus = StatusCode.UNAVAILABLE\n\tdetails = "no one"\n>',
+            "UNAVAILABLE: no one",
+        ),
+        ("Traceback:\n  KeyError", "Traceback: KeyError"),
+    ],
+)
+def test_last_words_are_one_line(said: str, told: str) -> None:
+    """Of a log line or a failed call only what it says is shown."""
+    assert gist(said) == told
+
+
+def test_a_demo_of_another_scale_is_named(data: Path) -> None:
+    """Whoever names a scale reads that another is there; whoever names none is content."""
+    folder = DataFolder(data)
+    folder.open()
+    assert is_another(folder, "default") == ""
+    folder.write_demo(scale="tiny", state="loaded")
+    assert "holds the tiny demo" in is_another(folder, "default")
+    assert "IOCEDU_DATA" in is_another(folder, "default")
+    assert is_another(folder, "") == is_another(folder, "tiny") == ""
 
 
 def test_ctrl_c_stops_everything_and_the_next_up_finds_the_data(shell: Shell) -> None:

@@ -12,6 +12,7 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Fault
 from services.records.convert.incoming import read_batch
+from services.records.domain import problems
 from services.records.usecases.apply import apply_rows, applying
 from tests.integration.records.scenes import gone, pupil
 from tests.support.databases import DatabaseFactory
@@ -124,3 +125,39 @@ async def test_a_request_id_that_came_with_other_rows_fails_alone(database_facto
     assert answers[0].reason == "REQUEST_ID_REUSED"
     async with database.connection() as connection:
         assert await connection.scalar(sa.text("SELECT count(*) FROM pupil")) == 12
+
+
+async def test_a_request_that_comes_twice_at_once_is_answered_once_though_no_school_tells_it_apart(
+    database_factory: DatabaseFactory,
+):
+    """Rows of no known school lock nothing; the two are still one request."""
+    database = await database_factory("records")
+    unknown = problems.unknown_unit("moet:?")
+    batches = [await read_batch(request(7, [pupil("1", school="?")]), school=lambda _: unknown) for _ in range(2)]
+
+    async with database.transaction() as connection:
+        together = await apply_rows(connection, batches, now=Clock().now())
+
+    async def alone() -> list[bytes]:
+        batch = await read_batch(request(8, [pupil("1", school="?")]), school=lambda _: unknown)
+        async with database.transaction() as connection:
+            return await apply_rows(connection, [batch], now=Clock().now())
+
+    side_by_side = await asyncio.gather(*(alone() for _ in range(6)))
+
+    assert together[0] == together[1]
+    assert len({answer for (answer,) in side_by_side}) == 1
+
+
+async def test_a_batch_that_is_tried_again_begins_without_what_was_found_before(database_factory: DatabaseFactory):
+    """What was wrong with a row when the group failed need not be wrong any more."""
+    database = await database_factory("records")
+    for source, number in (("smas", 0), ("vnedu", 1)):
+        batch = await read_batch(request(number, [pupil("1", school="1")]), school=int)
+        batch.source = source
+        async with database.transaction() as connection:
+            (answer,) = await apply_rows(connection, [batch], now=Clock().now())
+        assert batch.problems == {}
+
+    (refused,) = records_pb2.ApplyRowsResponse.FromString(answer).problems
+    assert refused.reason == "OTHER_SOURCE"

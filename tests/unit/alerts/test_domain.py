@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.alerts.domain import (
+    CLASS_SIZE,
     CONNECTION,
     Fact,
     Reason,
@@ -122,3 +123,12 @@ def test_an_alert_goes_through_its_life_with_a_new_etag_each_time():
         5,
         raised.facts,
     )
+
+
+def test_texts_name_a_school_year_by_both_its_years():
+    """People read 2026-2027; the facts keep the number."""
+    body = "năm học {school_year}"
+    rule = Rule("r", 1, CLASS_SIZE, "true", Severity.WARNING, "{name}", "{name}", body, body, ("officer",))
+    one = Fact(CLASS_SIZE, 100, "2026/1A", 1, {"name": "1A", "school_year": 2026})
+    raised = raise_alert(rule, one, values=one.at(NOW), unit_name="TH Ái Nghĩa", now=NOW, position=1)
+    assert (raised.body_vi, raised.facts["school_year"]) == ("năm học 2026-2027", "2026")

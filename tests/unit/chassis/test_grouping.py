@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import pytest
 
@@ -89,3 +90,68 @@ async def test_who_comes_when_too_many_wait_is_told_to_try_again():
     assert (refused.value.kind, refused.value.reason) == (Kind.UNAVAILABLE, "DATABASE_BUSY")
     release.set()
     assert [answer for answer in await asyncio.gather(*asked, return_exceptions=True) if isinstance(answer, int)]
+
+
+async def test_a_group_is_worked_on_in_the_context_of_its_first_question():
+    """So that what it does is seen in the trace of somebody who waits for it, and not of one long gone."""
+    asker: ContextVar[int] = ContextVar("asker")
+    seen: list[tuple[int, list[int]]] = []
+    release = asyncio.Event()
+
+    async def note(questions: Sequence[int]) -> list[int]:
+        seen.append((asker.get(), list(questions)))
+        await release.wait()
+        return list(questions)
+
+    grouped = Grouped(note, lanes=1, most=2)
+
+    async def ask(number: int) -> int:
+        asker.set(number)
+        return await grouped.ask(number)
+
+    asked = [asyncio.create_task(ask(number)) for number in range(5)]
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(*asked)
+
+    assert [first for first, _ in seen] == [questions[0] for _, questions in seen]
+    assert sorted(number for _, questions in seen for number in questions) == list(range(5))
+
+
+async def test_a_group_that_finds_its_database_away_is_not_asked_one_by_one():
+    """Each would wait for the same absence."""
+    calls = 0
+
+    async def away(questions: Sequence[int]) -> list[int]:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0)
+        raise Fault(Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", vi="Vắng.", en="Away.")
+
+    grouped = Grouped(away, lanes=1)
+    answers = await asyncio.gather(*(grouped.ask(number) for number in range(9)), return_exceptions=True)
+
+    assert {type(answer) for answer in answers} == {Fault}
+    assert calls <= 2, "the one that came first, and all the others"
+
+
+async def test_what_nobody_waits_for_any_more_is_neither_counted_nor_done():
+    """Callers whose time is over must not keep others out."""
+    done: list[int] = []
+    release = asyncio.Event()
+
+    async def slow(questions: Sequence[int]) -> list[int]:
+        await release.wait()
+        done.extend(questions)
+        return list(questions)
+
+    grouped = Grouped(slow, lanes=1, most=1, bound=2)
+    asked = [asyncio.ensure_future(grouped.ask(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    for one in asked[1:]:
+        one.cancel()
+    release.set()
+    await asyncio.wait(asked)
+    await grouped.ask(9)
+
+    assert done == [0, 9]

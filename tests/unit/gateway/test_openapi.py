@@ -34,6 +34,14 @@ def test_comments_become_descriptions() -> None:
     assert "held on `unit` or above it" in text
 
 
+def test_an_answer_is_described_by_its_own_message() -> None:
+    """What comes back is said in the words of the proto."""
+    answer = _operation("/v1/units/{unit}/push", "post")["responses"]["200"]
+    assert answer["description"] == "Says what became of each row of a document."
+    watched = _operation("/v1/units/{unit}/indicators:watch")["responses"]["200"]
+    assert watched["description"].endswith("One message a line, until `end`.")
+
+
 def test_path_and_query_parameters_carry_their_rules() -> None:
     """A client generated from it refuses what the service would refuse."""
     found = _parameters("/v1/units/{unit}/indicators")
@@ -49,6 +57,8 @@ def test_fields_of_a_nested_message_are_dotted_query_parameters() -> None:
     """Beside a document, what it is travels in the query."""
     found = _parameters("/v1/units/{unit}/push", "post")
     assert {"unit", "profile", "batch.batch_id", "batch.source", "batch.backfill"} == set(found)
+    assert [name for name, each in found.items() if each["required"]] == ["unit", "batch.source"]
+    assert found["unit"]["example"].startswith("moet:")
     content = _operation("/v1/units/{unit}/push", "post")["requestBody"]["content"]
     assert set(content) == {"application/json", "application/x-ndjson"}
     assert content["application/json"]["schema"]["properties"]["rows"]["items"] == {
