@@ -1,4 +1,4 @@
-"""What is wrong with one row: its rules, the calendar, births that cannot be. The hot path: good rows cost look-ups."""
+"""What is wrong with one row: rules, calendar, births that cannot be, unknown codes. The hot path: look-ups only."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from iocedu.records.v1.resources_pb2 import Row
 from services.sync.convert.profiles import is_classed
 from services.sync.domain import problems
 from services.sync.domain.births import Births, Doubt, Years, born_in_future, implausible_birth
+from services.sync.domain.codes import Unlisted, unknown_code
 from services.sync.domain.explain import Violation, explain
 from services.sync.domain.problems import Called, Problem
 from services.sync.domain.values import is_day
@@ -31,6 +32,7 @@ class Check:
     called: Callable[[int, str], Called]  # What its sender calls the field at our path.
     place: Callable[[int], Text]  # Where it stands, for people.
     births: Births
+    unlisted: Unlisted
     today: str
     document: bool = False  # Whether problems begin with where the row stands.
     careful: bool = False  # Whether a text may hold NUL, which no store keeps.
@@ -72,9 +74,17 @@ def _unruly(row: Row, how: Check, index: int) -> Problem | None:
     if not row.deleted:
         record = getattr(row, name)
         if name == "pupil":
-            doubt = how.births(name, record.birth_date, record.school_year, record.grade, record.level, how.today)
+            year = record.school_year
+            doubt = how.births(name, record.birth_date, year, record.grade, record.level, how.today)
+            if known := how.unlisted("pupil.status", record.status, year):
+                return unknown_code(how.called(index, "pupil.status"), record.status, known=known)
+            if known := how.unlisted("pupil.ethnic_group", record.ethnic_group, year):
+                return unknown_code(how.called(index, "pupil.ethnic_group"), "", known=known)
         elif name == "staff_member":
-            doubt = how.births(name, record.birth_date, record.school_year, "", "", how.today)
+            year = record.school_year
+            doubt = how.births(name, record.birth_date, year, "", "", how.today)
+            if known := how.unlisted("staff_member.ethnic_group", record.ethnic_group, year):
+                return unknown_code(how.called(index, "staff_member.ethnic_group"), "", known=known)
         elif name == "attendance_register" and not is_day(record.day):
             return problems.invalid_date(how.called(index, f"{name}.day"))
         else:

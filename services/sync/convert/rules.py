@@ -1,12 +1,26 @@
 """The rules that ship with the service as data: `rules/*.json`."""
 
 import json
+from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from services.sync.domain.births import Births, births, read_rules
+from services.sync.domain.codes import Unlisted, read_lists, unlisted
 
 
-def load_births() -> Births:
-    """How dates of birth are checked."""
-    table = json.loads((files("services.sync") / "rules" / "birth_dates.json").read_text(encoding="utf-8"))
-    return births(read_rules(table))
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What rows are checked by, besides the rules of the protos."""
+
+    births: Births
+    unlisted: Unlisted
+
+
+def load_rules() -> Rules:
+    """Read every rule of the package."""
+    return Rules(births(read_rules(_table("birth_dates"))), unlisted(read_lists(_table("codes"))))
+
+
+def _table(name: str) -> Any:
+    return json.loads((files("services.sync") / "rules" / f"{name}.json").read_text(encoding="utf-8"))

@@ -92,7 +92,9 @@ FIELDS: Final = MappingProxyType(
         ),
         "birth_date": _of("ngày sinh", "date of birth", *_DAY),
         "sex": _of("giới tính", "sex", "0 chưa rõ, 1 nam hoặc 2 nữ", "0 unknown, 1 male or 2 female"),
-        "ethnic_group": _of("dân tộc", "ethnic group", *_CODE),
+        "ethnic_group": _of(
+            "dân tộc", "ethnic group", "mã dân tộc theo danh mục, ví dụ 01", "a code of the catalogue, e.g. 01"
+        ),
         "staff_group": _of("nhóm cán bộ", "staff group", *_CODE),
         "contract": _of("hình thức hợp đồng", "contract form", *_CODE),
         "qualification": _of("trình độ chuyên môn", "qualification", *_CODE),

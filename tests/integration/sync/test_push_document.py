@@ -99,6 +99,33 @@ async def test_problems_speak_the_senders_names(here: World) -> None:
         assert not [text for text in texts if ours in text], ours
 
 
+async def test_an_unknown_code_is_refused_with_those_that_can_be(here: World) -> None:
+    """It would be missing from every figure; a leading zero that software dropped is put back; empty is not known."""
+    rows = [
+        moet_pupil("HS1", MA_TRANG_THAI_HIEN_TAI="1", MA_DAN_TOC="1"),
+        moet_pupil("HS2", MA_TRANG_THAI_HIEN_TAI=5, MA_DAN_TOC=""),
+        moet_pupil("HS3", MA_TRANG_THAI_HIEN_TAI="dang hoc"),
+        moet_pupil("HS4", MA_TRANG_THAI_HIEN_TAI="13"),
+        moet_pupil("HS5", MA_DAN_TOC="999"),
+        moet_pupil("HS6", MA_DAN_TOC="56"),
+    ]
+    answer = await (await here.sync()).PushDocument(document(ndjson(rows), batch_id="d"))
+    assert list(answer.outcome.states) == [ACCEPTED, ACCEPTED, *[REJECTED] * 4]
+    stored = [(await here.record(key)).row.pupil for key in ("HS1.2026", "HS2.2026")]
+    assert [(one.status, one.ethnic_group) for one in stored] == [("01", "01"), ("05", "")]
+    assert [(one.reason, one.field) for one in answer.outcome.problems] == [
+        ("INVALID_FIELD", "MA_TRANG_THAI_HIEN_TAI"),
+        ("INVALID_FIELD", "MA_TRANG_THAI_HIEN_TAI"),
+        ("INVALID_FIELD", "MA_DAN_TOC"),
+        ("INVALID_FIELD", "MA_DAN_TOC"),
+    ]
+    status, _, group, _ = (problem.message for problem in answer.outcome.problems)
+    assert "“dang hoc” không có trong danh mục. Hãy ghi một trong: 01 Đang học, 02 Chuyển đến kỳ 1, " in status
+    assert status.endswith("12 Thôi học trong hè.")
+    assert group.endswith("54 Rơ-măm, 55 Người nước ngoài.")
+    assert "999" not in group, "a problem repeats no personal data"
+
+
 async def test_a_repeat_answers_in_the_language_of_who_asks(here: World) -> None:
     """Row problems, of the first answer, its repeat, the batch and the quarantine; each time all of them."""
     vietnamese, english = await here.sync(), await here.sync(language="en")

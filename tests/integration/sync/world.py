@@ -23,7 +23,7 @@ from services.records.settings import Settings as RecordsSettings
 from services.sync import wiring as sync_wiring
 from services.sync.clients import Records
 from services.sync.convert.profiles import load_profiles
-from services.sync.convert.rules import load_births
+from services.sync.convert.rules import load_rules
 from services.sync.domain.batches import Origin
 from services.sync.settings import Settings as SyncSettings
 from services.sync.usecases.intake import Intake
@@ -175,8 +175,8 @@ class World:
         channel = await clients.channel(self.records_address, service_identity=identity)
         await self.stack.enter_async_context(channel)
         ledger = Ledger(self.sync_database, self.scopes, self.clock)
-        profiles, births = load_profiles(), load_births()
-        return Intake(self.sync_database, ledger, Records(channel), self.scopes, self.clock, profiles, births)
+        profiles, rules = load_profiles(), load_rules()
+        return Intake(self.sync_database, ledger, Records(channel), self.scopes, self.clock, profiles, rules)
 
     def origin(self, unit: str = SCHOOL_A, profile: str = "iocedu") -> Origin:
         """Rows of the vendor for a unit."""
