@@ -1,25 +1,23 @@
-"""What is wrong with one row: rules, calendar, births that cannot be, unknown codes. The hot path: look-ups only."""
+"""What is wrong with one row: broken rules, its school, its record. The hot path: good rows cost look-ups."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from google.protobuf.message import Message
 from iocedu.records.v1.resources_pb2 import Row
 
 from services.sync.convert.profiles import is_classed
+from services.sync.convert.records import wrong_with
+from services.sync.convert.rules import DayRules
 from services.sync.domain import problems
-from services.sync.domain.births import Births, Doubt, Years, born_in_future, implausible_birth
-from services.sync.domain.codes import Unlisted, unknown_code
 from services.sync.domain.explain import Violation, explain
 from services.sync.domain.problems import Called, Problem
-from services.sync.domain.values import is_day
 from services.sync.domain.words import Text, shortened
 
 FindSchool = Callable[[str], "int | str"]  # The school's id, or the reason why it is none.
 _RECORDS: Final = tuple(one.name for one in Row.DESCRIPTOR.oneofs_by_name["record"].fields)
-_PUPILS: Final = Text("học sinh khối {grade} năm học {year}", "a pupil of grade {grade} in the school year {year}")
-_STAFF: Final = Text("người làm việc trong năm học {year}", "someone who works in the school year {year}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +29,14 @@ class Check:
     content: Callable[[int], str]  # The row at an index as it came.
     called: Callable[[int, str], Called]  # What its sender calls the field at our path.
     place: Callable[[int], Text]  # Where it stands, for people.
-    births: Births
-    unlisted: Unlisted
-    today: str
+    rules: DayRules
     document: bool = False  # Whether problems begin with where the row stands.
     careful: bool = False  # Whether a text may hold NUL, which no store keeps.
 
 
 def problem_of(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem | None:
     """What is wrong with a row, whose broken rules are given."""
-    return (_broken(row, found, how, index) if found else None) or _unruly(row, how, index)
+    return (_broken(row, found, how, index) if found else None) or next(iter(_unruly(row, how, index)), None)
 
 
 def school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
@@ -66,51 +62,17 @@ def _broken(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem |
     return explain(violations, called=lambda path: how.called(index, path)) if violations else None
 
 
-def _unruly(row: Row, how: Check, index: int) -> Problem | None:
-    """What rules cannot say: no record, no day of the calendar, no possible birth, a sign that cannot be stored."""
+def _unruly(row: Row, how: Check, index: int) -> list[Problem]:
+    """What rules cannot say: no record, what is wrong with the record itself, a sign that cannot be stored."""
     name = row.WhichOneof("record")
     if name is None:
-        return problems.no_record(_RECORDS)
+        return [problems.no_record(_RECORDS)]
+    found: list[Problem] = []
     if not row.deleted:
-        record = getattr(row, name)
-        if name == "pupil":
-            year = record.school_year
-            doubt = how.births(name, record.birth_date, year, record.grade, record.level, how.today)
-            if known := how.unlisted("pupil.status", record.status, year):
-                return unknown_code(how.called(index, "pupil.status"), record.status, known=known)
-            if known := how.unlisted("pupil.ethnic_group", record.ethnic_group, year):
-                return unknown_code(how.called(index, "pupil.ethnic_group"), "", known=known)
-        elif name == "staff_member":
-            year = record.school_year
-            doubt = how.births(name, record.birth_date, year, "", "", how.today)
-            if known := how.unlisted("staff_member.ethnic_group", record.ethnic_group, year):
-                return unknown_code(how.called(index, "staff_member.ethnic_group"), "", known=known)
-        elif name == "attendance_register" and not is_day(record.day):
-            return problems.invalid_date(how.called(index, f"{name}.day"))
-        else:
-            doubt = None
-        if doubt is not None:
-            return _birth_problem(row, name, doubt, lambda path: how.called(index, path))
+        found += wrong_with(name, getattr(row, name), how.rules, partial(how.called, index))
     if how.careful and (path := _with_nul(row, "")):
-        return problems.forbidden_character(how.called(index, path))
-    return None
-
-
-def _birth_problem(row: Row, name: str, doubt: Doubt | Years, called: Callable[[str], Called]) -> Problem:
-    date = called(f"{name}.birth_date")
-    if isinstance(doubt, Doubt):
-        return problems.invalid_date(date) if doubt is Doubt.NO_DAY else born_in_future(date)
-    record = getattr(row, name)
-    year, words = f"{record.school_year}-{record.school_year + 1}", _PUPILS if name == "pupil" else _STAFF
-    told = {"year": year, "grade": getattr(record, "grade", "")}
-    also = ["grade", "level", "school_year"] if name == "pupil" else ["school_year"]
-    others = {one.field: one for one in (called(f"{name}.{leaf}") for leaf in also)}
-    return implausible_birth(
-        date,
-        whose=Text(words.vi.format(**told), words.en.format(**told)),
-        years=doubt,
-        also=others.values(),
-    )
+        found.append(problems.forbidden_character(how.called(index, path)))
+    return found
 
 
 def _steps(elements: Any) -> Iterator[str]:

@@ -73,9 +73,7 @@ def checking(
         content=content,
         called=called,
         place=place,
-        births=intake.rules.births,
-        unlisted=intake.rules.unlisted,
-        today=today.isoformat(),
+        rules=intake.rules.on(today),
         document=document,
         careful=careful,
     )

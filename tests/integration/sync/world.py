@@ -92,6 +92,12 @@ def register(key: str, **fields: Any) -> resources_pb2.Row:
     return resources_pb2.Row(school=SCHOOL_A, key=key, version=1, attendance_register=record)
 
 
+def away(key: str, *pupils: str, expected: int = 40) -> resources_pb2.Row:
+    """A row with a register of which these pupils are missing."""
+    exceptions = [resources_pb2.AttendanceException(pupil_key=one, kind="P") for one in pupils]
+    return register(key, exceptions=exceptions, scheduled_count=expected)
+
+
 def moet_pupil(number: str, **fields: Any) -> dict[str, Any]:
     """A pupil as the ministry's specification names it."""
     return {
