@@ -58,6 +58,17 @@ def unsupported(content_type: str) -> Fault:
     )
 
 
+def compressed(packing: str) -> Fault:
+    """A document that came compressed."""
+    return Fault(
+        Kind.INVALID,
+        "UNSUPPORTED_CONTENT_TYPE",
+        vi=f"Tài liệu đang được nén ({packing}). Hãy gửi không nén: bỏ content-encoding và gửi thẳng JSON hoặc NDJSON.",
+        en=f"The document is compressed ({packing}). Send it uncompressed: plain JSON or NDJSON, no content-encoding.",
+        metadata={"content_encoding": packing},
+    )
+
+
 def unknown_batch(batch_id: str) -> Fault:
     """No batch has this id."""
     return Fault(

@@ -1,5 +1,6 @@
 """Documents over the transcoder's parts: NDJSON and JSON, in the ministry's names and our own."""
 
+import gzip
 import json
 
 import pytest
@@ -244,6 +245,19 @@ async def test_a_document_that_cannot_be_taken_is_refused_before_a_row_is_read(
         await (await here.sync()).PushDocument(document(ndjson([moet_pupil("HS1")]), **changed))  # type: ignore[arg-type]  # all are strings
     assert refused.value.reason == reason
     assert await here.count("pupil", of="records") == 0
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
+@pytest.mark.parametrize("part", [1, 1000])
+async def test_a_compressed_document_is_refused_as_a_whole(here: World, content_type: str, part: int) -> None:
+    """In one sentence that says what to do, and not as lines that are no JSON."""
+    content = gzip.compress(ndjson([moet_pupil("HS1")]))
+    with pytest.raises(Fault) as refused:
+        await (await here.sync()).PushDocument(document(content, content_type=content_type, part=part))
+    assert refused.value.reason == "UNSUPPORTED_CONTENT_TYPE"
+    assert "Hãy gửi không nén" in refused.value.vi
+    assert "uncompressed" in refused.value.en
+    assert await here.count("quarantined_row") == 0
 
 
 async def test_a_document_that_is_refused_as_good_as_whole_is_stopped(
