@@ -34,12 +34,28 @@ class Check:
     careful: bool = False  # Whether a text may hold NUL, which no store keeps.
 
 
-def problem_of(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem | None:
-    """What is wrong with a row, whose broken rules are given."""
-    return (_broken(row, found, how, index) if found else None) or next(iter(_unruly(row, how, index)), None)
+def problem_of(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> Problem | None:
+    """What is wrong with a row, whose broken rules are given: the most important matter, the others by name.
+
+    `school` is what was found behind the school it names.
+    """
+    unruly = _unruly(row, how, index)
+    if isinstance(school, str):
+        unruly = [*unruly, _school_problem(row, school, how, index)]
+    if found and (violations := _broken(row, found)):
+        return explain(violations, called=partial(how.called, index), also=[one.field for one in unruly])
+    return unruly[0].beside(one.field for one in unruly[1:]) if unruly else None
 
 
-def school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
+def fields_wrong(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> list[str]:
+    """The names of all fields in which something is wrong, as `problem_of` finds it."""
+    unruly = _unruly(row, how, index)
+    if isinstance(school, str):
+        unruly = [*unruly, _school_problem(row, school, how, index)]
+    return [*(how.called(index, one.path).field for one in _broken(row, found)), *(one.field for one in unruly)]
+
+
+def _school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
     """What is wrong with the school a row names."""
     called = how.called(index, "school")
     school = called.written or row.school
@@ -48,8 +64,8 @@ def school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
     return problems.school_outside_unit(called, school, how.unit)
 
 
-def _broken(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem | None:
-    """The problem of a row that breaks rules; what a deleted record holds does not matter."""
+def _broken(row: Row, found: Sequence[Any]) -> list[Violation]:
+    """The rules a row breaks; what a deleted record holds does not matter."""
     violations = []
     for item in found:
         elements = item.proto.field.elements
@@ -59,10 +75,10 @@ def _broken(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem |
         written = f"{value:g}" if isinstance(value, float) else str(value) if isinstance(value, str | int) else ""
         personal = _personal(row, elements)
         violations.append(Violation("".join(_steps(elements)), str(item.proto.rule_id), written, personal))
-    return explain(violations, called=lambda path: how.called(index, path)) if violations else None
+    return violations
 
 
-def _unruly(row: Row, how: Check, index: int) -> list[Problem]:
+def _unruly(row: Row, how: Check, index: int) -> Sequence[Problem]:
     """What rules cannot say: no record, what is wrong with the record itself, a sign that cannot be stored."""
     name = row.WhichOneof("record")
     if name is None:

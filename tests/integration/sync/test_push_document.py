@@ -56,7 +56,7 @@ async def test_an_unknown_field_names_the_nearest(here: World) -> None:
     row["HO_TENN"] = row.pop("HO_TEN")
     answer = await (await here.sync()).PushDocument(document(ndjson([row])))
     (problem,) = answer.outcome.problems
-    assert (problem.reason, problem.field, problem.key) == ("UNKNOWN_FIELD", "HO_TENN", "HS1")
+    assert (problem.reason, problem.field, problem.key) == ("UNKNOWN_FIELD", "HO_TENN", "HS1.2026")
     assert "“HO_TEN”" in problem.message
 
 
@@ -98,6 +98,24 @@ async def test_problems_speak_the_senders_names(here: World) -> None:
     assert "“smas”" in texts[8]
     for ours in ("pupil", "birth_date", "grade", "school", "key", "version", "moet:", "`"):
         assert not [text for text in texts if ours in text], ours
+
+
+async def test_everything_that_is_wrong_with_a_row_is_named(here: World) -> None:
+    """So that a row comes back once: what cannot be read, what breaks a rule, the school; each field once."""
+    rows = [
+        moet_pupil("HS1", TRUONG_ID="000", MA_KHOI="44", MA_TRANG_THAI_HIEN_TAI="77"),
+        moet_pupil("HS2", NGAY_SINH="31/02/2015", MA_GIOI_TINH="x"),
+        moet_pupil("HS3", LOP="6A", KHOI_LOP="6", MA_DAN_TOC="99"),
+        moet_pupil("HS4", NGAY_SINH="09/03/1890", TRUONG_ID="000"),
+    ]
+    answer = await (await here.sync()).PushDocument(document(ndjson(rows)))
+    found = [(one.key, one.field, one.message.rpartition("Ngoài ra còn sai: ")[2]) for one in answer.outcome.problems]
+    assert found == [
+        ("HS1.2026", "MA_KHOI", "MA_TRANG_THAI_HIEN_TAI, TRUONG_ID."),
+        ("HS2.2026", "NGAY_SINH", "MA_GIOI_TINH."),
+        ("HS3.2026", "LOP", "KHOI_LOP, MA_DAN_TOC."),
+        ("HS4.2026", "NGAY_SINH", "TRUONG_ID."),
+    ]
 
 
 async def test_an_unknown_code_is_refused_with_those_that_can_be(here: World) -> None:
