@@ -117,7 +117,7 @@ def not_an_object() -> Problem:
         INVALID_JSON,
         "",
         Text(
-            'không phải một đối tượng JSON. Mỗi bản ghi phải có dạng {"tên trường": "giá trị"}.',
+            'không phải một đối tượng JSON. Mỗi bản ghi phải có dạng {"tên trường dữ liệu": "giá trị"}.',
             'not a JSON object. Each record must have the form {"field": "value"}.',
         ),
     )
@@ -144,14 +144,14 @@ def unknown_field(name: str, known: Iterable[str], *, inside: str = "") -> Probl
         Text(f"Có phải là “{near}”?", f"Did you mean “{near}”?")
         if near
         else Text(
-            "Hãy bỏ trường này hoặc chọn đúng bộ tên trường (profile).", "Leave it out, or choose the right profile."
+            "Hãy bỏ trường dữ liệu này hoặc chọn đúng bộ tên (profile).", "Leave it out, or choose the right profile."
         )
     )
     return Problem(
         "UNKNOWN_FIELD",
         path,
         Text(
-            f"Không có trường “{path}” trong bộ tên trường. {remedy.vi}",
+            f"Không có trường dữ liệu “{path}” trong bộ tên (profile). {remedy.vi}",
             f"The profile has no field “{path}”. {remedy.en}",
         ),
     )

@@ -40,7 +40,7 @@ def unknown_profile(profile: str, known: list[str]) -> Fault:
     return Fault(
         Kind.INVALID,
         "UNKNOWN_PROFILE",
-        vi=f"Không có bộ tên trường “{profile}”. Hãy chọn một trong: {told}.",
+        vi=f"Không có bộ tên trường dữ liệu (profile) “{profile}”. Hãy chọn một trong: {told}.",
         en=f"There is no profile “{profile}”. Choose one of: {told}.",
         metadata={"profile": profile},
     )

@@ -171,6 +171,16 @@ def test_all_that_cannot_be_read_is_named(profile: Profile, row: dict[str, Any],
     assert [unread.problem.field, *unread.also] == fields
 
 
+def test_a_field_and_a_school_have_different_names() -> None:
+    """“Trường” alone is a school; a field is a “trường dữ liệu”."""
+    unread = make(BASE["HOC_SINH"] | ENVELOPE | {"XYZQW": "1"}, MOET)
+    assert isinstance(unread, Unread)
+    assert unread.problem.text.vi == (
+        "Không có trường dữ liệu “XYZQW” trong bộ tên (profile). "
+        "Hãy bỏ trường dữ liệu này hoặc chọn đúng bộ tên (profile)."
+    )
+
+
 def test_fields_inside_a_list_have_their_path() -> None:
     """By the place in the list."""
     unread = make(BASE["KET_QUA"] | ENVELOPE | {"DIEM_MONS": [{"MA_MON_HOC": "TOAN"}, {"MON": "VAN"}]}, MOET)
