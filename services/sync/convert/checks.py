@@ -83,11 +83,9 @@ def _unruly(row: Row, how: Check, index: int) -> Sequence[Problem]:
     name = row.WhichOneof("record")
     if name is None:
         return [problems.no_record(_RECORDS)]
-    found: list[Problem] = []
-    if not row.deleted:
-        found += wrong_with(name, getattr(row, name), how.rules, partial(how.called, index))
+    found = () if row.deleted else wrong_with(name, getattr(row, name), how.rules, how.called, index)
     if how.careful and (path := _with_nul(row, "")):
-        found.append(problems.forbidden_character(how.called(index, path)))
+        return [*found, problems.forbidden_character(how.called(index, path))]
     return found
 
 

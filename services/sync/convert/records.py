@@ -1,6 +1,7 @@
 """What is wrong with one record that the protos' rules cannot say: dates, births, codes, registers. The hot path."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from services.sync.convert.rules import DayRules
@@ -18,23 +19,30 @@ _PUPILS: Final = Text("học sinh khối {grade} năm học {year}", "a pupil of
 _STAFF: Final = Text("người làm việc trong năm học {year}", "someone who works in the school year {year}")
 
 
-def wrong_with(name: str, record: Any, rules: DayRules, called: Name) -> Sequence[Problem]:
-    """Everything that is wrong with a record of a type, the most important first."""
+def wrong_with(
+    name: str, record: Any, rules: DayRules, names: Callable[[int, str], Called], index: int
+) -> Sequence[Problem]:
+    """Everything that is wrong with a record of a type, the most important first; `names` are those of the row."""
     year = record.school_year
     far = year > rules.bounds.latest_year
     doubt: Doubt | Years | None = None
     status = group = None
     if name == "pupil":
         doubt = rules.births(name, record.birth_date, year, record.grade, record.level, rules.today)
+        listed = rules.listed.get(year)
+        good = listed and record.status in listed.status and record.ethnic_group in listed.ethnic_group
+        if good and not (far or doubt):
+            return ()
         status = rules.unlisted("pupil.status", record.status, year)
         group = rules.unlisted("pupil.ethnic_group", record.ethnic_group, year)
     elif name == "staff_member":
         doubt = rules.births(name, record.birth_date, year, "", "", rules.today)
         group = rules.unlisted("staff_member.ethnic_group", record.ethnic_group, year)
     elif name == "attendance_register":
-        return _register(record, rules, called, far=far)
+        return _register(record, rules, partial(names, index), far=far)
     if not (far or doubt or status or group):
         return ()
+    called = partial(names, index)
     found = [_far(name, rules, called)] if far else []
     if doubt and not (far and isinstance(doubt, Years)):  # Of another school year the age is another.
         found.append(_birth(name, record, doubt, called))

@@ -1,14 +1,24 @@
 """The rules that ship with the service as data: `rules/*.json`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from services.sync.domain.births import Births, births, read_rules
 from services.sync.domain.calendar import Bounds, YearRule, bounds, read_years
-from services.sync.domain.codes import Unlisted, read_lists, unlisted
+from services.sync.domain.codes import Unlisted, allowed, read_lists, unlisted
+
+LISTED: Final = ("pupil.status", "pupil.ethnic_group")
+
+
+class Listed(NamedTuple):
+    """The codes that a good pupil holds in a school year, a look-up each: there are far more pupils than all else."""
+
+    status: frozenset[str]
+    ethnic_group: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +27,7 @@ class DayRules:
 
     births: Births
     unlisted: Unlisted
+    listed: Mapping[int, Listed]  # By school year; what is not found here is asked of `unlisted`.
     bounds: Bounds
     today: str
 
@@ -27,18 +38,21 @@ class Rules:
 
     births: Births
     unlisted: Unlisted
+    listed: Mapping[int, Listed]
     years: tuple[YearRule, ...]
 
     def on(self, today: date) -> DayRules:
         """As they are seen from a day."""
-        return DayRules(self.births, self.unlisted, bounds(self.years, today), today.isoformat())
+        return DayRules(self.births, self.unlisted, self.listed, bounds(self.years, today), today.isoformat())
 
 
 def load_rules() -> Rules:
     """Read every rule of the package."""
+    lists = read_lists(_table("codes"))
     return Rules(
         births(read_rules(_table("birth_dates"))),
-        unlisted(read_lists(_table("codes"))),
+        unlisted(lists),
+        {year: Listed(*(allowed(lists, field, year) for field in LISTED)) for year in range(1990, 2101)},
         read_years(_table("school_years")),
     )
 

@@ -45,6 +45,12 @@ def read_lists(table: Mapping[str, Any]) -> list[CodeList]:
     ]
 
 
+def allowed(lists: Iterable[CodeList], field: str, school_year: int) -> frozenset[str]:
+    """The codes that a field may hold in a school year, the empty one among them; none at all: no list says."""
+    known = next((one.codes for one in lists if one.applies(field, f"{school_year}-09-01")), None)
+    return frozenset(known or ()) | ({""} if known else set())
+
+
 def unlisted(lists: Iterable[CodeList]) -> Unlisted:
     """A function of our path, code and school year that gives the codes that can be where this one cannot.
 
