@@ -157,7 +157,7 @@ def class_rows(school: School, year: int, version: int) -> Iterator[Row]:
 
 
 def pupil_rows(school: School, pupils: list[Pupil], year: int, version: int) -> Iterator[Row]:
-    """Yield the pupils; a defective school has unknown codes, a bad date and one pupil twice."""
+    """Yield the pupils; a defective school has unknown codes and bad dates, which are refused, and one pupil twice."""
     for index, pupil in enumerate(pupils):
         row = _pupil_row(school, pupil, year, version)
         if school.defective and index % 97 == 13:

@@ -16,7 +16,7 @@ from chassis.server import App, Check
 from services.sync import jobs
 from services.sync.clients import Records
 from services.sync.convert.profiles import load_profiles
-from services.sync.convert.rules import load_births
+from services.sync.convert.rules import load_rules
 from services.sync.servicer import SyncServicer
 from services.sync.settings import Settings
 from services.sync.usecases.documents import Limits
@@ -37,7 +37,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     await resources.enter_async_context(channel)
     scopes = Scopes(bus)
     intake = Intake(
-        database, Ledger(database, scopes, clock), Records(channel), scopes, clock, load_profiles(), load_births()
+        database, Ledger(database, scopes, clock), Records(channel), scopes, clock, load_profiles(), load_rules()
     )
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
     return App(

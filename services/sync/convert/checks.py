@@ -1,24 +1,23 @@
-"""What is wrong with one row: its rules, the calendar, births that cannot be. The hot path: good rows cost look-ups."""
+"""What is wrong with one row: broken rules, its school, its record. The hot path: good rows cost look-ups."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from google.protobuf.message import Message
 from iocedu.records.v1.resources_pb2 import Row
 
 from services.sync.convert.profiles import is_classed
+from services.sync.convert.records import wrong_with
+from services.sync.convert.rules import DayRules
 from services.sync.domain import problems
-from services.sync.domain.births import Births, Doubt, Years, born_in_future, implausible_birth
 from services.sync.domain.explain import Violation, explain
 from services.sync.domain.problems import Called, Problem
-from services.sync.domain.values import is_day
 from services.sync.domain.words import Text, shortened
 
 FindSchool = Callable[[str], "int | str"]  # The school's id, or the reason why it is none.
 _RECORDS: Final = tuple(one.name for one in Row.DESCRIPTOR.oneofs_by_name["record"].fields)
-_PUPILS: Final = Text("học sinh khối {grade} năm học {year}", "a pupil of grade {grade} in the school year {year}")
-_STAFF: Final = Text("người làm việc trong năm học {year}", "someone who works in the school year {year}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +29,33 @@ class Check:
     content: Callable[[int], str]  # The row at an index as it came.
     called: Callable[[int, str], Called]  # What its sender calls the field at our path.
     place: Callable[[int], Text]  # Where it stands, for people.
-    births: Births
-    today: str
+    rules: DayRules
     document: bool = False  # Whether problems begin with where the row stands.
     careful: bool = False  # Whether a text may hold NUL, which no store keeps.
 
 
-def problem_of(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem | None:
-    """What is wrong with a row, whose broken rules are given."""
-    return (_broken(row, found, how, index) if found else None) or _unruly(row, how, index)
+def problem_of(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> Problem | None:
+    """What is wrong with a row, whose broken rules are given: the most important matter, the others by name.
+
+    `school` is what was found behind the school it names.
+    """
+    unruly = _unruly(row, how, index)
+    if isinstance(school, str):
+        unruly = [*unruly, _school_problem(row, school, how, index)]
+    if found and (violations := _broken(row, found)):
+        return explain(violations, called=partial(how.called, index), also=[one.field for one in unruly])
+    return unruly[0].beside(one.field for one in unruly[1:]) if unruly else None
 
 
-def school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
+def fields_wrong(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> list[str]:
+    """The names of all fields in which something is wrong, as `problem_of` finds it."""
+    unruly = _unruly(row, how, index)
+    if isinstance(school, str):
+        unruly = [*unruly, _school_problem(row, school, how, index)]
+    return [*(how.called(index, one.path).field for one in _broken(row, found)), *(one.field for one in unruly)]
+
+
+def _school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
     """What is wrong with the school a row names."""
     called = how.called(index, "school")
     school = called.written or row.school
@@ -50,8 +64,8 @@ def school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
     return problems.school_outside_unit(called, school, how.unit)
 
 
-def _broken(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem | None:
-    """The problem of a row that breaks rules; what a deleted record holds does not matter."""
+def _broken(row: Row, found: Sequence[Any]) -> list[Violation]:
+    """The rules a row breaks; what a deleted record holds does not matter."""
     violations = []
     for item in found:
         elements = item.proto.field.elements
@@ -61,46 +75,18 @@ def _broken(row: Row, found: Sequence[Any], how: Check, index: int) -> Problem |
         written = f"{value:g}" if isinstance(value, float) else str(value) if isinstance(value, str | int) else ""
         personal = _personal(row, elements)
         violations.append(Violation("".join(_steps(elements)), str(item.proto.rule_id), written, personal))
-    return explain(violations, called=lambda path: how.called(index, path)) if violations else None
+    return violations
 
 
-def _unruly(row: Row, how: Check, index: int) -> Problem | None:
-    """What rules cannot say: no record, no day of the calendar, no possible birth, a sign that cannot be stored."""
+def _unruly(row: Row, how: Check, index: int) -> Sequence[Problem]:
+    """What rules cannot say: no record, what is wrong with the record itself, a sign that cannot be stored."""
     name = row.WhichOneof("record")
     if name is None:
-        return problems.no_record(_RECORDS)
-    if not row.deleted:
-        record = getattr(row, name)
-        if name == "pupil":
-            doubt = how.births(name, record.birth_date, record.school_year, record.grade, record.level, how.today)
-        elif name == "staff_member":
-            doubt = how.births(name, record.birth_date, record.school_year, "", "", how.today)
-        elif name == "attendance_register" and not is_day(record.day):
-            return problems.invalid_date(how.called(index, f"{name}.day"))
-        else:
-            doubt = None
-        if doubt is not None:
-            return _birth_problem(row, name, doubt, lambda path: how.called(index, path))
+        return [problems.no_record(_RECORDS)]
+    found = () if row.deleted else wrong_with(name, getattr(row, name), how.rules, how.called, index)
     if how.careful and (path := _with_nul(row, "")):
-        return problems.forbidden_character(how.called(index, path))
-    return None
-
-
-def _birth_problem(row: Row, name: str, doubt: Doubt | Years, called: Callable[[str], Called]) -> Problem:
-    date = called(f"{name}.birth_date")
-    if isinstance(doubt, Doubt):
-        return problems.invalid_date(date) if doubt is Doubt.NO_DAY else born_in_future(date)
-    record = getattr(row, name)
-    year, words = f"{record.school_year}-{record.school_year + 1}", _PUPILS if name == "pupil" else _STAFF
-    told = {"year": year, "grade": getattr(record, "grade", "")}
-    also = ["grade", "level", "school_year"] if name == "pupil" else ["school_year"]
-    others = {one.field: one for one in (called(f"{name}.{leaf}") for leaf in also)}
-    return implausible_birth(
-        date,
-        whose=Text(words.vi.format(**told), words.en.format(**told)),
-        years=doubt,
-        also=others.values(),
-    )
+        return [*found, problems.forbidden_character(how.called(index, path))]
+    return found
 
 
 def _steps(elements: Any) -> Iterator[str]:

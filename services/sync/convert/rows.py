@@ -14,7 +14,7 @@ import protovalidate
 from google.protobuf.json_format import MessageToJson
 from iocedu.records.v1.resources_pb2 import Row
 
-from services.sync.convert.checks import Check, problem_of, school_problem
+from services.sync.convert.checks import Check, fields_wrong, problem_of
 from services.sync.domain import problems
 from services.sync.domain.batches import RowState
 from services.sync.domain.fields import described
@@ -34,6 +34,9 @@ class Unread:
     problem: Problem
     key: str = ""
     school: str = ""  # As it says itself, if it does.
+    also: tuple[str, ...] = ()  # What else cannot be read in it,
+    meant: frozenset[str] = frozenset()  # fields that stand in it under a wrong name,
+    rest: Row | None = None  # and the row without all that.
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +72,26 @@ class Checked:
             index = self.first + len(self.states)
             self.states.append(RowState.REJECTED)
             if isinstance(row, Unread):
-                known = find(row.school) if row.school else 0
-                self.refuse(index, row.problem, key=row.key, school_id=known if isinstance(known, int) else 0)
+                self._add_unread(index, row)
                 continue
-            problem = problem_of(row, violations_of(row), how, index)
             school = find(row.school)
-            if isinstance(school, str):
-                self.refuse(index, problem or school_problem(row, school, how, index), key=row.key, school_id=0)
-            elif problem is not None:
-                self.refuse(index, problem, key=row.key, school_id=school)
-            else:
+            problem = problem_of(row, violations_of(row), how, index, school=school)
+            if problem is not None:
+                self.refuse(index, problem, key=row.key, school_id=school if isinstance(school, int) else 0)
+            elif isinstance(school, int):
                 self.rows.append(row)
                 self.indexes.append(index)
                 self.school_ids.append(school)
+
+    def _add_unread(self, index: int, row: Unread) -> None:
+        how, rest = self.how, row.rest
+        school = how.school(row.school) if row.school else 0
+        also = list(row.also)
+        if rest is not None:
+            found = fields_wrong(rest, protovalidate.collect_violations(rest), how, index, school=school)
+            also += [name for name in found if name not in row.meant]
+        problem = row.problem.beside(also)
+        self.refuse(index, problem, key=row.key, school_id=school if isinstance(school, int) else 0)
 
     async def add_all(self, rows: Sequence[Row | Unread]) -> None:
         """Check many rows, letting the loop turn in between."""
@@ -130,12 +140,43 @@ def make(raw: Raw, profile: Profile) -> Row | Unread:
     try:
         fields = profile.read(raw)
     except RowRefusedError as refused:
-        return Unread(refused.problem, refused.key, refused.school)
+        return _unread(refused, raw, profile)
     try:
         return Row(**fields)
     except (TypeError, ValueError):
         key, school = str(fields.get("key", "")), str(fields.get("school", ""))
         return Unread(_unfit(fields, profile, raw), shortened(key), school)
+
+
+def _unread(first: RowRefusedError, raw: Raw, profile: Profile) -> Unread:
+    """A row that cannot be read, and what is left of it without what cannot: for its key, and what else is wrong."""
+    last, also, meant = first, list[str](), {first.meant}
+    while last.path and len(also) < problems.MOST_OTHERS:
+        raw = _without(raw, last.path)
+        try:
+            fields = profile.read(raw)
+        except RowRefusedError as refused:
+            last = refused
+            if refused.problem.field != "record":  # It stood there, but could not be read.
+                also.append(refused.problem.field)
+            meant.add(refused.meant)
+            continue
+        key, rest = str(fields.get("key", "")), None
+        try:
+            rest = Row(**fields)
+        except (TypeError, ValueError):
+            also.append(_unfit(fields, profile, raw).field)
+        return Unread(first.problem, shortened(key), first.school, tuple(also), frozenset(meant), rest)
+    return Unread(first.problem, last.key or first.key, first.school, tuple(also))
+
+
+def _without(raw: Raw, path: Sequence[str]) -> Raw:
+    """An object without what stands at a path in it."""
+    name, *inner = path
+    left = {one: value for one, value in raw.items() if one != name or inner}
+    if inner:
+        left[name] = _without(raw[name], inner)
+    return left
 
 
 def content_of(row: Row) -> str:

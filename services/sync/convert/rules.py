@@ -1,12 +1,61 @@
 """The rules that ship with the service as data: `rules/*.json`."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from importlib.resources import files
+from typing import Any, Final, NamedTuple
 
 from services.sync.domain.births import Births, births, read_rules
+from services.sync.domain.calendar import Bounds, YearRule, bounds, read_years
+from services.sync.domain.codes import Unlisted, allowed, read_lists, unlisted
+
+LISTED: Final = ("pupil.status", "pupil.ethnic_group")
 
 
-def load_births() -> Births:
-    """How dates of birth are checked."""
-    table = json.loads((files("services.sync") / "rules" / "birth_dates.json").read_text(encoding="utf-8"))
-    return births(read_rules(table))
+class Listed(NamedTuple):
+    """The codes that a good pupil holds in a school year, a look-up each: there are far more pupils than all else."""
+
+    status: frozenset[str]
+    ethnic_group: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DayRules:
+    """What rows are checked by on one day, besides the rules of the protos."""
+
+    births: Births
+    unlisted: Unlisted
+    listed: Mapping[int, Listed]  # By school year; what is not found here is asked of `unlisted`.
+    bounds: Bounds
+    today: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What rows are checked by, besides the rules of the protos."""
+
+    births: Births
+    unlisted: Unlisted
+    listed: Mapping[int, Listed]
+    years: tuple[YearRule, ...]
+
+    def on(self, today: date) -> DayRules:
+        """As they are seen from a day."""
+        return DayRules(self.births, self.unlisted, self.listed, bounds(self.years, today), today.isoformat())
+
+
+def load_rules() -> Rules:
+    """Read every rule of the package."""
+    lists = read_lists(_table("codes"))
+    return Rules(
+        births(read_rules(_table("birth_dates"))),
+        unlisted(lists),
+        {year: Listed(*(allowed(lists, field, year) for field in LISTED)) for year in range(1990, 2101)},
+        read_years(_table("school_years")),
+    )
+
+
+def _table(name: str) -> Any:
+    return json.loads((files("services.sync") / "rules" / f"{name}.json").read_text(encoding="utf-8"))

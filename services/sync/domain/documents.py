@@ -21,6 +21,8 @@ _FORM: Final = Text('tài liệu phải có dạng {"rows": [...]}', 'it must ha
 _NOT_JSON: Final = Text("JSON không hợp lệ", "it is not valid JSON")
 _NO_COMMA: Final = Text("thiếu dấu phẩy hoặc dấu đóng ngoặc ]", "a comma or the closing ] is missing")
 _MORE: Final = Text('sau danh sách "rows" chỉ được có dấu }', 'only } may follow the list "rows"')
+_PACKED: Final = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd"}
+LONGEST_SIGN: Final = 4
 _TYPES: Final = {
     "application/json": "json",
     "application/x-ndjson": "ndjson",
@@ -143,6 +145,11 @@ def kind_of(content_type: str) -> str:
     if charset.strip().strip('"').lower() not in ("utf-8", "utf8"):
         return ""
     return _TYPES.get(media.strip().lower(), "")
+
+
+def packed_as(head: bytes) -> str:
+    """What a document is compressed with, by its first bytes; empty: it is not."""
+    return next((name for sign, name in _PACKED.items() if head.startswith(sign)), "")
 
 
 def _skip(text: str, place: int) -> int:

@@ -1,7 +1,7 @@
 """Broken rules in the words of a school's clerk: which field, what is wrong with its value, what to write instead."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -27,7 +27,6 @@ _MISSING: Final = Text("còn thiếu", "is missing")
 _ZERO: Final = Text("còn thiếu hoặc bằng 0", "is missing or 0")
 _RANGE: Final = re.compile(r"(int32|int64|double)\.(gte?|lte?)")  # Two bounds at once end in `_lte` and the like.
 _FIRST: Final = ("school", "key", "version")  # Without these the row cannot be placed at all.
-MOST_OTHERS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,11 @@ class Violation:
     personal: bool = False  # Whether that must not be repeated.
 
 
-def explain(violations: Sequence[Violation], *, called: Callable[[str], Called]) -> Problem:
-    """Make the problem of a row from all rules it breaks: the most important one, the others by name."""
+def explain(violations: Sequence[Violation], *, called: Callable[[str], Called], also: Iterable[str] = ()) -> Problem:
+    """Make the problem of a row from all rules it breaks: the most important one, the others by name.
+
+    `also` are fields in which something else is wrong.
+    """
     first, *others = sorted(violations, key=lambda one: one.path not in _FIRST)
     name = called(first.path)
     value = "" if first.personal else name.written or first.value
@@ -52,12 +54,9 @@ def explain(violations: Sequence[Violation], *, called: Callable[[str], Called])
     shown = f" “{shortened(value)}”" if value else ""
     vi = f"{name.label.vi}{shown} {what.vi}. Hãy ghi {name.wanted.vi}."
     en = f"{name.label.en}{shown} {what.en}. Write {name.wanted.en}."
-    also = [one for one in dict.fromkeys(called(other.path).field for other in others) if one != name.field]
-    if also:
-        more, listed = len(also) - MOST_OTHERS, ", ".join(also[:MOST_OTHERS])
-        vi += f" Ngoài ra còn sai: {listed}{f' và {more} trường khác' if more > 0 else ''}."
-        en += f" Also wrong: {listed}{f' and {more} more' if more > 0 else ''}."
-    return Problem(name.reason, name.field, Text(vi, en))
+    return Problem(name.reason, name.field, Text(vi, en)).beside(
+        [*(called(other.path).field for other in others), *also]
+    )
 
 
 def said(rule: str) -> Text:

@@ -42,7 +42,7 @@ _CODE: Final = (
 )
 _KEY: Final = ("khóa từ 1 đến 64 ký tự", "a key of 1 to 64 characters")
 _FURTHER: Final = (
-    "tối đa 400 trường, tên đến 80 và giá trị đến 4000 ký tự",
+    "tối đa 400 trường dữ liệu, tên đến 80 và giá trị đến 4000 ký tự",
     "at most 400 fields, names up to 80 and values up to 4000 characters",
 )
 
@@ -86,13 +86,15 @@ FIELDS: Final = MappingProxyType(
         "two_session": _of("học 2 buổi/ngày", "two sessions a day", "true hoặc false", "true or false"),
         "multi_grade": _of("lớp ghép", "multi-grade", "true hoặc false", "true or false"),
         "day_boarding": _of("bán trú", "day boarding", "true hoặc false", "true or false"),
-        "further": _of("các trường khác", "further fields", *_FURTHER),
+        "further": _of("các trường dữ liệu khác", "further fields", *_FURTHER),
         "full_name": _of(
             "họ tên", "full name", "họ và tên đầy đủ, từ 1 đến 100 ký tự", "the full name, 1 to 100 characters"
         ),
         "birth_date": _of("ngày sinh", "date of birth", *_DAY),
         "sex": _of("giới tính", "sex", "0 chưa rõ, 1 nam hoặc 2 nữ", "0 unknown, 1 male or 2 female"),
-        "ethnic_group": _of("dân tộc", "ethnic group", *_CODE),
+        "ethnic_group": _of(
+            "dân tộc", "ethnic group", "mã dân tộc theo danh mục, ví dụ 01", "a code of the catalogue, e.g. 01"
+        ),
         "staff_group": _of("nhóm cán bộ", "staff group", *_CODE),
         "contract": _of("hình thức hợp đồng", "contract form", *_CODE),
         "qualification": _of("trình độ chuyên môn", "qualification", *_CODE),
@@ -149,12 +151,12 @@ FIELDS: Final = MappingProxyType(
     }
 )
 _ONE_FURTHER: Final = _of(
-    "trường khác",
+    "trường dữ liệu khác",
     "further field",
-    "tên trường không quá 80 và giá trị không quá 4000 ký tự",
+    "tên trường dữ liệu không quá 80 và giá trị không quá 4000 ký tự",
     "a name of at most 80 and a value of at most 4000 characters",
 )
-_ANY: Final = Text("giá trị theo mô tả của trường này", "a value as this field is described")
+_ANY: Final = Text("giá trị theo mô tả của trường dữ liệu này", "a value as this field is described")
 
 
 def described(path: str) -> Described:

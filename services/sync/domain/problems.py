@@ -17,6 +17,7 @@ from services.sync.domain.words import Text, nearest, shortened
 INVALID_JSON: Final = "INVALID_JSON"
 UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"
 SCHOOL_OUTSIDE_UNIT: Final = "SCHOOL_OUTSIDE_UNIT"
+MOST_OTHERS: Final = 10  # Further fields that a problem names.
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,16 @@ class Problem:
     stored_version: int = 0
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)  # What it is about, for programs.
 
+    def beside(self, fields: Iterable[str]) -> "Problem":
+        """The same, its text ending with what else is wrong in the row, by the names of the fields."""
+        also = [one for one in dict.fromkeys(fields) if one and one != self.field]
+        if not also:
+            return self
+        more, listed = len(also) - MOST_OTHERS, ", ".join(also[:MOST_OTHERS])
+        vi = f"Ngoài ra còn sai: {listed}{f' và {more} trường dữ liệu khác' if more > 0 else ''}."
+        en = f"Also wrong: {listed}{f' and {more} more' if more > 0 else ''}."
+        return replace(self, text=Text(f"{self.text.vi} {vi}", f"{self.text.en} {en}"))
+
     def at(self, place: Text) -> "Problem":
         """The same, its text beginning with where the row stands in its document."""
         vi, en = (f"{where[:1].upper()}{where[1:]}: {said}" for where, said in zip(place, self.text, strict=True))
@@ -47,13 +58,21 @@ class Problem:
 
 
 class RowRefusedError(Exception):
-    """A row that cannot be read: what is wrong with it, and its key and school as far as they can be made out."""
+    """A row that cannot be read: what is wrong with it, and its key and school as far as they can be made out.
 
-    def __init__(self, problem: Problem, *, key: str = "", school: str = "") -> None:
+    `path` leads to what cannot be read, by the sender's names; without it the rest of the row may be read. Empty:
+    there is no such thing. `meant` is the known field that an unknown one looks like.
+    """
+
+    def __init__(
+        self, problem: Problem, *, key: str = "", school: str = "", path: tuple[str, ...] = (), meant: str = ""
+    ) -> None:
         super().__init__(problem.reason)
         self.problem = problem
         self.key = key
         self.school = school
+        self.path = path
+        self.meant = meant
 
 
 def own(path: str) -> Called:
@@ -98,7 +117,7 @@ def not_an_object() -> Problem:
         INVALID_JSON,
         "",
         Text(
-            'không phải một đối tượng JSON. Mỗi bản ghi phải có dạng {"tên trường": "giá trị"}.',
+            'không phải một đối tượng JSON. Mỗi bản ghi phải có dạng {"tên trường dữ liệu": "giá trị"}.',
             'not a JSON object. Each record must have the form {"field": "value"}.',
         ),
     )
@@ -125,14 +144,14 @@ def unknown_field(name: str, known: Iterable[str], *, inside: str = "") -> Probl
         Text(f"Có phải là “{near}”?", f"Did you mean “{near}”?")
         if near
         else Text(
-            "Hãy bỏ trường này hoặc chọn đúng bộ tên trường (profile).", "Leave it out, or choose the right profile."
+            "Hãy bỏ trường dữ liệu này hoặc chọn đúng bộ tên (profile).", "Leave it out, or choose the right profile."
         )
     )
     return Problem(
         "UNKNOWN_FIELD",
         path,
         Text(
-            f"Không có trường “{path}” trong bộ tên trường. {remedy.vi}",
+            f"Không có trường dữ liệu “{path}” trong bộ tên (profile). {remedy.vi}",
             f"The profile has no field “{path}”. {remedy.en}",
         ),
     )

@@ -6,6 +6,7 @@ What the specification names for an object and our typed core has no place for g
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -54,11 +55,12 @@ class CannotReadError(Exception):
 
 
 class NoKeyError(Exception):
-    """A row without some of what its key is made of; `missing` are our names of these."""
+    """A row without some of what its key is made of: our names of these, and the key as far as it can be made."""
 
-    def __init__(self, missing: list[str]) -> None:
+    def __init__(self, missing: list[str], *, key: str = "") -> None:
         super().__init__(*missing)
         self.missing = missing
+        self.key = key
 
 
 def read(spec: ObjectTable, raw: Raw) -> Fields:  # noqa: C901, PLR0912 (the hot path: a call a field would double it)
@@ -96,7 +98,9 @@ def read(spec: ObjectTable, raw: Raw) -> Fields:  # noqa: C901, PLR0912 (the hot
     parts = [record.get(target) for target in spec.key]
     record.pop("id", None)
     if not all(parts):
-        raise NoKeyError([target for target, part in zip(spec.key, parts, strict=True) if not part])
+        begun = map(str, takewhile(bool, parts)) if record.get("school_year") else ()
+        missing = [target for target, part in zip(spec.key, parts, strict=True) if not part]
+        raise NoKeyError(missing, key=".".join(begun))
     row["key"] = ".".join(map(str, parts))
     if further:
         record["further"] = further

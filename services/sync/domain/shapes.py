@@ -12,7 +12,7 @@ from services.sync.domain import problems
 from services.sync.domain.problems import Called, RowRefusedError
 from services.sync.domain.profiles import Fields, Raw, Shown
 from services.sync.domain.values import INT32, INT64, Unreadable, decimal, integer
-from services.sync.domain.words import Text, shortened
+from services.sync.domain.words import Text, nearest, shortened
 
 STRING, INT_32, INT_64, BOOL, DOUBLE, MESSAGE, STRINGS_BY_STRING = range(7)
 _LIMITS: Final = {INT_32: INT32, INT_64: INT64}
@@ -72,15 +72,21 @@ def _read(shape: Shape, raw: Raw, inside: str) -> Fields:
     for name, value in raw.items():
         member = members.get(name)
         if member is None:
-            known = {one.name for one in members.values()}
-            raise RowRefusedError(problems.unknown_field(name, sorted(known), inside=inside))
+            known = sorted({one.name for one in members.values()})
+            near = nearest(name, known)
+            problem = problems.unknown_field(name, known, inside=inside)
+            raise RowRefusedError(problem, path=(name,), meant=f"{inside}{near}" if near else "")
         if value is None:
             continue
         if member.type == STRING and value.__class__ is str:
             fields[member.name] = value
             continue
         path = f"{inside}{member.name}"
-        fields[member.name] = _list(member, value, path) if member.repeated else _one(member, value, path)
+        try:
+            fields[member.name] = _list(member, value, path) if member.repeated else _one(member, value, path)
+        except RowRefusedError as refused:
+            refused.path = (name,) if member.repeated else (name, *refused.path)
+            raise
     given = shape.one_of.intersection(fields)
     if shape.one_of and len(given) != 1:
         raise RowRefusedError(problems.no_record(sorted(shape.one_of)))

@@ -12,7 +12,7 @@ from services.sync.domain.problems import Called, Problem, RowRefusedError
 from services.sync.domain.profiles import Fields, Raw, Shown
 from services.sync.domain.reading import CannotReadError, NoKeyError, ObjectTable, Slot
 from services.sync.domain.values import DAY_FORM, FLAG_FORM, READERS, YEAR_FORM, Reader, Unreadable, text
-from services.sync.domain.words import Text, same, shortened
+from services.sync.domain.words import Text, nearest, same, shortened
 
 _FORMS = {"date": DAY_FORM, "flag": FLAG_FORM, "school_year": YEAR_FORM}
 _OF_YEAR = Text("mã từ 1 đến 59 ký tự", "a code of 1 to 59 characters")
@@ -50,8 +50,7 @@ class TableProfile:
         try:
             return reading.read(spec, raw)
         except (CannotReadError, NoKeyError) as error:
-            problem = _problem(spec, error)
-            raise RowRefusedError(problem, key=_key_hint(spec, raw), school=self._school_hint(raw)) from None
+            raise _refused(spec, error, key=_key_hint(spec, raw), school=self._school_hint(raw)) from None
 
     def called(self, path: str, raw: Raw) -> Called:
         """What the sender of this row calls the field at our path."""
@@ -91,6 +90,15 @@ def _compile(entry: Mapping[str, Any], *, envelope: Mapping[str, Slot], row: Map
         labels={name: item["label"] for name, item in named.items()} | entry["further"],
         forms={name: form for name, item in named.items() if (form := _form(item))},
     )
+
+
+def _refused(spec: ObjectTable, error: CannotReadError | NoKeyError, *, key: str, school: str) -> RowRefusedError:
+    problem = _problem(spec, error)
+    if isinstance(error, NoKeyError):
+        return RowRefusedError(problem, key=shortened(error.key) or key, school=school)
+    outer = error.inside.partition("[")[0] or error.name
+    meant = "" if error.wanted or error.inside else nearest(error.name, error.known)
+    return RowRefusedError(problem, key=key, school=school, path=(outer,), meant=meant)
 
 
 def _problem(spec: ObjectTable, error: CannotReadError | NoKeyError) -> Problem:

@@ -31,6 +31,7 @@ FLAG_FORM: Final = Text("1 (có) hoặc 0 (không)", "1 (yes) or 0 (no)")
 _WHOLE: Final = Text("một số nguyên", "a whole number")
 _NUMBER_FORM: Final = Text("một số, ví dụ 8.5", "a number, e.g. 8.5")
 _SINGLE: Final = Text("một giá trị đơn, không phải danh sách hay đối tượng", "a single value, not a list or an object")
+_TWO_DIGITS: Final = {str(digit): f"0{digit}" for digit in range(1, 10)}
 _YES: Final = frozenset({"1", "true", "có", "x"})
 _NO: Final = frozenset({"0", "false", "không"})
 
@@ -54,6 +55,12 @@ def text(value: object) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < INT64 else repr(value)
     raise Unreadable(_SINGLE)
+
+
+def two_digits(value: object) -> str:
+    """A code of two digits, whose leading zero some software drops."""
+    said = value.strip() if value.__class__ is str else text(value)
+    return _TWO_DIGITS.get(said, said)
 
 
 def name(value: object) -> str:
@@ -149,6 +156,7 @@ def texts(value: object) -> list[str]:
 
 READERS: Final[dict[str, Reader]] = {
     "text": text,
+    "two_digits": two_digits,
     "name": name,
     "date": day,
     "integer": integer,

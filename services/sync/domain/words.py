@@ -6,6 +6,7 @@ What is wrong with a row is kept, and asked for later by people of either langua
 import difflib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 MOST_SHOWN: Final = 60  # Letters of a foreign text that a sentence repeats.
@@ -33,6 +34,12 @@ def same(text: str) -> Text:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that looks most like this one; empty when none does."""
+    return _nearest(name[: MOST_SHOWN * 2], tuple(known))
+
+
+@lru_cache(maxsize=1024)
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    """A wrong profile makes the same mistakes on every line: they are looked up once."""
     by_folded = {one.casefold(): one for one in known}
     found = difflib.get_close_matches(name.casefold()[:MOST_SHOWN], list(by_folded), n=1, cutoff=0.6)
     return by_folded[found[0]] if found else ""

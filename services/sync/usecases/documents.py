@@ -20,7 +20,7 @@ from services.sync.convert.documents import RawRow, json_rows, ndjson_rows
 from services.sync.convert.rows import Checked
 from services.sync.domain import problems
 from services.sync.domain.batches import MOST_BYTES, MOST_ROWS, BatchKey, Origin, RowState, digest_of
-from services.sync.domain.documents import BrokenDocumentError
+from services.sync.domain.documents import LONGEST_SIGN, BrokenDocumentError, packed_as
 from services.sync.domain.words import Text
 from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking
@@ -45,7 +45,8 @@ async def push_document(
 ) -> tuple[str, sync_pb2.Outcome]:
     """Take a document of kind `json` or `ndjson` and return its batch id and what became of it.
 
-    Without a batch id the content's digest is one. Raises TOO_LARGE, TOO_MANY_REFUSED, INVALID_JSON, BATCH_ID_REUSED.
+    Without a batch id the content's digest is one. Raises TOO_LARGE, TOO_MANY_REFUSED, INVALID_JSON, BATCH_ID_REUSED,
+    UNSUPPORTED_CONTENT_TYPE of a compressed one.
     A document that is stopped half way, as TOO_LARGE or TOO_MANY_REFUSED, is no batch, but what records stored of it
     is counted, and its refused rows are kept.
     """
@@ -93,9 +94,14 @@ class _Content:
         self._limit = limit
         self._size = 0
         self._digest = blake2b(told, digest_size=16)
+        self._head = b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._parts:
+            if len(self._head) < LONGEST_SIGN:
+                self._head += part[:LONGEST_SIGN]
+                if packing := packed_as(self._head):
+                    raise refusals.compressed(packing)
             self._size += len(part)
             if self._size > self._limit:
                 raise refusals.too_large(self._limit)

@@ -20,9 +20,9 @@ from services.sync.clients import Records
 from services.sync.convert import answers
 from services.sync.convert.checks import Check, FindSchool
 from services.sync.convert.rows import SLICE, Checked, content_of
+from services.sync.convert.rules import Rules
 from services.sync.domain import problems
 from services.sync.domain.batches import Origin, cuts, request_id
-from services.sync.domain.births import Births
 from services.sync.domain.problems import Called
 from services.sync.domain.profiles import Profile
 from services.sync.domain.retelling import Told
@@ -40,7 +40,7 @@ class Intake:
     scopes: Scopes
     clock: Clock
     profiles: Mapping[str, Profile]
-    births: Births
+    rules: Rules
 
 
 def checking_rows(intake: Intake, origin: Origin, rows: Sequence[Row], *, careful: bool) -> Check:
@@ -73,8 +73,7 @@ def checking(
         content=content,
         called=called,
         place=place,
-        births=intake.births,
-        today=today.isoformat(),
+        rules=intake.rules.on(today),
         document=document,
         careful=careful,
     )

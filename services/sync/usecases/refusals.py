@@ -40,7 +40,7 @@ def unknown_profile(profile: str, known: list[str]) -> Fault:
     return Fault(
         Kind.INVALID,
         "UNKNOWN_PROFILE",
-        vi=f"Không có bộ tên trường “{profile}”. Hãy chọn một trong: {told}.",
+        vi=f"Không có bộ tên trường dữ liệu (profile) “{profile}”. Hãy chọn một trong: {told}.",
         en=f"There is no profile “{profile}”. Choose one of: {told}.",
         metadata={"profile": profile},
     )
@@ -55,6 +55,17 @@ def unsupported(content_type: str) -> Fault:
         vi=f"Không đọc được kiểu nội dung “{shown}”. Hãy gửi application/json hoặc application/x-ndjson, mã UTF-8.",
         en=f"The content type “{shown}” cannot be read. Send application/json or application/x-ndjson, in UTF-8.",
         metadata={"content_type": content_type},
+    )
+
+
+def compressed(packing: str) -> Fault:
+    """A document that came compressed."""
+    return Fault(
+        Kind.INVALID,
+        "UNSUPPORTED_CONTENT_TYPE",
+        vi=f"Tài liệu đang được nén ({packing}). Hãy gửi không nén: bỏ content-encoding và gửi thẳng JSON hoặc NDJSON.",
+        en=f"The document is compressed ({packing}). Send it uncompressed: plain JSON or NDJSON, no content-encoding.",
+        metadata={"content_encoding": packing},
     )
 
 

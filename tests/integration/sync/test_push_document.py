@@ -1,5 +1,6 @@
 """Documents over the transcoder's parts: NDJSON and JSON, in the ministry's names and our own."""
 
+import gzip
 import json
 
 import pytest
@@ -55,7 +56,7 @@ async def test_an_unknown_field_names_the_nearest(here: World) -> None:
     row["HO_TENN"] = row.pop("HO_TEN")
     answer = await (await here.sync()).PushDocument(document(ndjson([row])))
     (problem,) = answer.outcome.problems
-    assert (problem.reason, problem.field, problem.key) == ("UNKNOWN_FIELD", "HO_TENN", "HS1")
+    assert (problem.reason, problem.field, problem.key) == ("UNKNOWN_FIELD", "HO_TENN", "HS1.2026")
     assert "“HO_TEN”" in problem.message
 
 
@@ -97,6 +98,51 @@ async def test_problems_speak_the_senders_names(here: World) -> None:
     assert "“smas”" in texts[8]
     for ours in ("pupil", "birth_date", "grade", "school", "key", "version", "moet:", "`"):
         assert not [text for text in texts if ours in text], ours
+
+
+async def test_everything_that_is_wrong_with_a_row_is_named(here: World) -> None:
+    """So that a row comes back once: what cannot be read, what breaks a rule, the school; each field once."""
+    rows = [
+        moet_pupil("HS1", TRUONG_ID="000", MA_KHOI="44", MA_TRANG_THAI_HIEN_TAI="77"),
+        moet_pupil("HS2", NGAY_SINH="31/02/2015", MA_GIOI_TINH="x"),
+        moet_pupil("HS3", LOP="6A", KHOI_LOP="6", MA_DAN_TOC="99"),
+        moet_pupil("HS4", NGAY_SINH="09/03/1890", TRUONG_ID="000"),
+    ]
+    answer = await (await here.sync()).PushDocument(document(ndjson(rows)))
+    found = [(one.key, one.field, one.message.rpartition("Ngoài ra còn sai: ")[2]) for one in answer.outcome.problems]
+    assert found == [
+        ("HS1.2026", "MA_KHOI", "MA_TRANG_THAI_HIEN_TAI, TRUONG_ID."),
+        ("HS2.2026", "NGAY_SINH", "MA_GIOI_TINH."),
+        ("HS3.2026", "LOP", "KHOI_LOP, MA_DAN_TOC."),
+        ("HS4.2026", "NGAY_SINH", "TRUONG_ID."),
+    ]
+
+
+async def test_an_unknown_code_is_refused_with_those_that_can_be(here: World) -> None:
+    """It would be missing from every figure; a leading zero that software dropped is put back; empty is not known."""
+    rows = [
+        moet_pupil("HS1", MA_TRANG_THAI_HIEN_TAI="1", MA_DAN_TOC="1"),
+        moet_pupil("HS2", MA_TRANG_THAI_HIEN_TAI=5, MA_DAN_TOC=""),
+        moet_pupil("HS3", MA_TRANG_THAI_HIEN_TAI="dang hoc"),
+        moet_pupil("HS4", MA_TRANG_THAI_HIEN_TAI="13"),
+        moet_pupil("HS5", MA_DAN_TOC="999"),
+        moet_pupil("HS6", MA_DAN_TOC="56"),
+    ]
+    answer = await (await here.sync()).PushDocument(document(ndjson(rows), batch_id="d"))
+    assert list(answer.outcome.states) == [ACCEPTED, ACCEPTED, *[REJECTED] * 4]
+    stored = [(await here.record(key)).row.pupil for key in ("HS1.2026", "HS2.2026")]
+    assert [(one.status, one.ethnic_group) for one in stored] == [("01", "01"), ("05", "")]
+    assert [(one.reason, one.field) for one in answer.outcome.problems] == [
+        ("INVALID_FIELD", "MA_TRANG_THAI_HIEN_TAI"),
+        ("INVALID_FIELD", "MA_TRANG_THAI_HIEN_TAI"),
+        ("INVALID_FIELD", "MA_DAN_TOC"),
+        ("INVALID_FIELD", "MA_DAN_TOC"),
+    ]
+    status, _, group, _ = (problem.message for problem in answer.outcome.problems)
+    assert "“dang hoc” không có trong danh mục. Hãy ghi một trong: 01 Đang học, 02 Chuyển đến kỳ 1, " in status
+    assert status.endswith("12 Thôi học trong hè.")
+    assert group.endswith("54 Rơ-măm, 55 Người nước ngoài.")
+    assert "999" not in group, "a problem repeats no personal data"
 
 
 async def test_a_repeat_answers_in_the_language_of_who_asks(here: World) -> None:
@@ -217,6 +263,19 @@ async def test_a_document_that_cannot_be_taken_is_refused_before_a_row_is_read(
         await (await here.sync()).PushDocument(document(ndjson([moet_pupil("HS1")]), **changed))  # type: ignore[arg-type]  # all are strings
     assert refused.value.reason == reason
     assert await here.count("pupil", of="records") == 0
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
+@pytest.mark.parametrize("part", [1, 1000])
+async def test_a_compressed_document_is_refused_as_a_whole(here: World, content_type: str, part: int) -> None:
+    """In one sentence that says what to do, and not as lines that are no JSON."""
+    content = gzip.compress(ndjson([moet_pupil("HS1")]))
+    with pytest.raises(Fault) as refused:
+        await (await here.sync()).PushDocument(document(content, content_type=content_type, part=part))
+    assert refused.value.reason == "UNSUPPORTED_CONTENT_TYPE"
+    assert "Hãy gửi không nén" in refused.value.vi
+    assert "uncompressed" in refused.value.en
+    assert await here.count("quarantined_row") == 0
 
 
 async def test_a_document_that_is_refused_as_good_as_whole_is_stopped(

@@ -18,6 +18,7 @@ from tests.integration.sync.world import (
     STALE,
     UNCHANGED,
     World,
+    away,
     pupil,
     push,
     register,
@@ -50,6 +51,20 @@ async def test_a_bad_row_does_not_block_its_neighbours(here: World) -> None:
         (staff_member("k", birth_date="2020-03-09"), "INVALID_DATE", "staff_member.birth_date"),
         (register("k", day="2026-11-31"), "INVALID_DATE", "attendance_register.day"),
         (register("k", day=""), "INVALID_DATE", "attendance_register.day"),
+        (register("k", day="2026-11-04"), "INVALID_DATE", "attendance_register.day"),
+        (register("k", day="2099-11-02"), "INVALID_DATE", "attendance_register.day"),
+        (register("k", day="1999-11-02"), "INVALID_DATE", "attendance_register.day"),
+        (register("k", day="2026-07-31"), "INVALID_DATE", "attendance_register.day"),
+        (register("k", day="2026-09-01", school_year=2025), "INVALID_DATE", "attendance_register.day"),
+        (register("k", school_year=2050), "INVALID_FIELD", "attendance_register.school_year"),
+        (pupil("k", school_year=2050), "INVALID_FIELD", "pupil.school_year"),
+        (staff_member("k", school_year=2028), "INVALID_FIELD", "staff_member.school_year"),
+        (away("k", "HS1", "HS2", "HS1"), "INVALID_FIELD", "attendance_register.exceptions[2].pupil_key"),
+        (away("k", "HS1", "HS2", expected=1), "INVALID_FIELD", "attendance_register.scheduled_count"),
+        (pupil("k", status="77"), "INVALID_FIELD", "pupil.status"),
+        (pupil("k", status="1"), "INVALID_FIELD", "pupil.status"),
+        (pupil("k", ethnic_group="999"), "INVALID_FIELD", "pupil.ethnic_group"),
+        (staff_member("k", ethnic_group="abc"), "INVALID_FIELD", "staff_member.ethnic_group"),
         (pupil("good"), "DUPLICATE_KEY", "key"),
         (pupil("k", grade="19"), "INVALID_FIELD", "pupil.grade"),
         (pupil("k", school="moet:000"), "UNKNOWN_SCHOOL", "school"),
@@ -72,6 +87,21 @@ async def test_each_kind_of_bad_row_is_named(here: World, row: resources_pb2.Row
     (problem,) = repeated.outcome.problems
     assert problem.message
     assert "Hãy" not in problem.message
+
+
+async def test_registers_and_school_years_that_can_be_are_taken(here: World) -> None:
+    """Tomorrow's register, one on each end of its school year, next year's pupils; whatever is deleted."""
+    rows = [
+        register("1", day="2026-11-03"),
+        register("2", day="2026-08-01"),
+        register("3", day="2026-08-31", school_year=2025),
+        away("4", "HS1", "HS2", expected=2),
+        pupil("5", school_year=2027),
+        pupil("6", school_year=2050),
+    ]
+    rows[5].deleted = True
+    answer = await (await here.sync()).PushRows(push("1", *rows))
+    assert list(answer.outcome.states) == [ACCEPTED] * 6
 
 
 async def test_unusual_births_are_taken(here: World) -> None:

@@ -177,7 +177,7 @@ async def test_quarantined_rows_are_masked_and_seen_by_their_school(here: World)
     ]
     await stub.PushDocument(document(ndjson(rows), unit=PROVINCE, batch_id="q"))
     everywhere = await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=PROVINCE))
-    assert [row.problem.key for row in everywhere.rows] == ["HS4", "HS3.2026", "HS2.2026", "HS1.2026"]
+    assert [row.problem.key for row in everywhere.rows] == ["HS4.2026", "HS3.2026", "HS2.2026", "HS1.2026"]
     own = await (await here.sync(CLERK)).ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A))
     (row,) = own.rows
     assert (row.source, row.batch_id, row.state, row.problem.reason) == ("vnedu", "q", 4, "INVALID_FIELD")
@@ -189,7 +189,7 @@ async def test_quarantined_rows_are_masked_and_seen_by_their_school(here: World)
     theirs = await (await here.sync(OFFICER)).ListQuarantinedRows(
         sync_pb2.ListQuarantinedRowsRequest(unit=OTHER_COMMUNE)
     )
-    assert [row.problem.key for row in theirs.rows] == ["HS4", "HS3.2026"], "unreadable ones too"
+    assert [row.problem.key for row in theirs.rows] == ["HS4.2026", "HS3.2026"], "unreadable ones too"
     some = await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=PROVINCE, reason="UNKNOWN_SCHOOL"))
     assert [row.problem.key for row in some.rows] == ["HS2.2026"]
 

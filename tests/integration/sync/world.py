@@ -31,7 +31,7 @@ from services.records.settings import Settings as RecordsSettings
 from services.sync import wiring as sync_wiring
 from services.sync.clients import Records
 from services.sync.convert.profiles import load_profiles
-from services.sync.convert.rules import load_births
+from services.sync.convert.rules import load_rules
 from services.sync.domain.batches import Origin
 from services.sync.settings import Settings as SyncSettings
 from services.sync.usecases.intake import Intake
@@ -98,6 +98,12 @@ def register(key: str, **fields: Any) -> resources_pb2.Row:
     values: dict[str, Any] = {"school_year": 2026, "class_key": "6A.2026", "day": "2026-11-02", "session": 1}
     record = resources_pb2.AttendanceRegister(**(values | fields))
     return resources_pb2.Row(school=SCHOOL_A, key=key, version=1, attendance_register=record)
+
+
+def away(key: str, *pupils: str, expected: int = 40) -> resources_pb2.Row:
+    """A row with a register of which these pupils are missing."""
+    exceptions = [resources_pb2.AttendanceException(pupil_key=one, kind="P") for one in pupils]
+    return register(key, exceptions=exceptions, scheduled_count=expected)
 
 
 def moet_pupil(number: str, **fields: Any) -> dict[str, Any]:
@@ -183,8 +189,8 @@ class World:
         channel = await clients.channel(self.records_address, service_identity=identity)
         await self.stack.enter_async_context(channel)
         ledger = Ledger(self.sync_database, self.scopes, self.clock)
-        profiles, births = load_profiles(), load_births()
-        return Intake(self.sync_database, ledger, Records(channel), self.scopes, self.clock, profiles, births)
+        profiles, rules = load_profiles(), load_rules()
+        return Intake(self.sync_database, ledger, Records(channel), self.scopes, self.clock, profiles, rules)
 
     def origin(self, unit: str = SCHOOL_A, profile: str = "iocedu") -> Origin:
         """Rows of the vendor for a unit."""

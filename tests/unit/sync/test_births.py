@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sync.convert.rules import load_births
+from services.sync.convert.rules import load_rules
 from services.sync.domain.births import Doubt, Years, births, read_rules
 
 TABLE: dict[str, Any] = json.loads((files("services.sync") / "rules" / "birth_dates.json").read_text("utf-8"))
-BIRTHS = load_births()
+BIRTHS = load_rules().births
 TODAY = "2026-11-02"
 
 

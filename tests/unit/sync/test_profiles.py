@@ -14,6 +14,7 @@ from services.sync.convert.documents import read_line
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rows import Unread, make
 from services.sync.domain.documents import Line
+from services.sync.domain.profiles import Profile
 from services.sync.domain.tables import TableProfile
 from tests.unit.sync.test_values import JSON
 
@@ -131,6 +132,53 @@ def test_what_cannot_be_read_is_named(changed: dict[str, Any], reason: str, fiel
     assert isinstance(unread, Unread)
     assert (unread.problem.reason, unread.problem.field) == (reason, field)
     assert said in unread.problem.text.vi
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        (BASE["HOC_SINH"] | ENVELOPE | {"NGAY_SINH": "31/02/2015"}, "HS1.2026"),
+        (BASE["HOC_SINH"] | ENVELOPE | {"HO_TENN": "A", "XX": "B", "HO_TEN": []}, "HS1.2026"),
+        (BASE["KET_QUA"] | ENVELOPE | {"DIEM_MONS": [{"MON": "VAN"}]}, "HS1.2026.CN"),
+        (BASE["DIEM_DANH"] | ENVELOPE | {"SI_SO": "x"}, "6A.2026.2026-11-02.1"),
+        (BASE["DIEM_DANH"] | ENVELOPE | {"NGAY": "31/11/2026"}, "6A.2026"),
+        (BASE["HOC_SINH"] | {"NGAY_SINH": "x"}, "HS1"),
+        (BASE["HOC_SINH"] | ENVELOPE | {"NAM_HOC": "26-27"}, "HS1"),
+        (BASE["HOC_SINH"] | ENVELOPE | {"HOC_SINH_ID": ""}, ""),
+    ],
+)
+def test_a_row_that_cannot_be_read_has_its_key_as_far_as_it_can_be_made(row: dict[str, Any], key: str) -> None:
+    """The documented one wherever code and school year stand there."""
+    unread = make(row, MOET)
+    assert isinstance(unread, Unread)
+    assert unread.key == key
+
+
+@pytest.mark.parametrize(
+    ("profile", "row", "fields"),
+    [
+        (MOET, BASE["HOC_SINH"] | ENVELOPE | {"XX": 1, "NGAY_SINH": 3, "YY": 2}, ["XX", "NGAY_SINH", "YY"]),
+        (MOET, BASE["KET_QUA"] | ENVELOPE | {"DIEM_MONS": [{"MON": 1}], "XX": 1}, ["DIEM_MONS[0].MON", "XX"]),
+        (OWN, {"x": 1, "pupil": {"birthDate": 3, "y": 1}, "z": 1}, ["x", "pupil.birth_date", "pupil.y", "z"]),
+        (OWN, {"pupil": "An", "version": "mới"}, ["pupil", "version"]),
+        (MOET, BASE["HOC_SINH"] | ENVELOPE | {f"X{number}": 1 for number in range(5000)}, [f"X{n}" for n in range(11)]),
+    ],
+)
+def test_all_that_cannot_be_read_is_named(profile: Profile, row: dict[str, Any], fields: list[str]) -> None:
+    """In its order, the first with what to do, the others beside it, up to ten."""
+    unread = make(row, profile)
+    assert isinstance(unread, Unread)
+    assert [unread.problem.field, *unread.also] == fields
+
+
+def test_a_field_and_a_school_have_different_names() -> None:
+    """“Trường” alone is a school; a field is a “trường dữ liệu”."""
+    unread = make(BASE["HOC_SINH"] | ENVELOPE | {"XYZQW": "1"}, MOET)
+    assert isinstance(unread, Unread)
+    assert unread.problem.text.vi == (
+        "Không có trường dữ liệu “XYZQW” trong bộ tên (profile). "
+        "Hãy bỏ trường dữ liệu này hoặc chọn đúng bộ tên (profile)."
+    )
 
 
 def test_fields_inside_a_list_have_their_path() -> None:

@@ -68,6 +68,15 @@ def test_decimal_commas_count() -> None:
     assert values.decimal("8,5") == values.decimal("8.5") == values.decimal(8.5)
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("1", "01"), (1, "01"), (" 9 ", "09"), ("01", "01"), ("10", "10"), ("0", "0"), ("dang hoc", "dang hoc")],
+)
+def test_a_dropped_leading_zero_is_put_back(written: object, read: str) -> None:
+    """Of one digit, 1 to 9; everything else stays as it came."""
+    assert values.two_digits(written) == read
+
+
 def test_names_have_one_form() -> None:
     """Composed letters and single spaces, however they were typed."""
     assert values.name("Nguyê\u0303n\u00a0 Văn  A") == "Nguyễn Văn A"

@@ -39,7 +39,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     document: {"metadata": {"position": "17"}}.
     """
     ERROR_REASON_UNSUPPORTED_CONTENT_TYPE: _ErrorReason.ValueType  # 6
-    """The content type is not one that can be read. ErrorInfo: {"metadata": {"content_type": "text/html"}}."""
+    """The content type is not one that can be read: {"metadata": {"content_type": "text/html"}}; or the document is
+    compressed: {"metadata": {"content_encoding": "gzip"}}.
+    """
     ERROR_REASON_BATCH_ID_REUSED: _ErrorReason.ValueType  # 7
     """The batch id was used for another batch. ErrorInfo: {"metadata": {"batch_id": "…"}}."""
     ERROR_REASON_UNKNOWN_BATCH: _ErrorReason.ValueType  # 8
@@ -51,8 +53,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOO_LARGE: _ErrorReason.ValueType  # 11
     """A document, or a line of one, is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
     ERROR_REASON_INVALID_DATE: _ErrorReason.ValueType  # 12
-    """Whatever is wrong with a date: it is missing, not of the form of a date, not in the calendar, or a date of birth
-    that cannot be. RowProblem: the field; of a date of birth out of bounds {"earliest_year": "1986", "latest_year": "2015"}.
+    """Whatever is wrong with a date: not of the form of a date, not in the calendar, a date of birth or a register's day
+    that cannot be, or that day missing. RowProblem: the field; of a date of birth out of bounds {"earliest_year":
+    "1986", "latest_year": "2015"}, of a day out of bounds {"earliest_day": "2026-08-01", "latest_day": "2027-08-31"}.
     """
     ERROR_REASON_TOO_MANY_REFUSED: _ErrorReason.ValueType  # 13
     """So many rows of a document are refused, or held by a lock, that it cannot be meant so, as with a wrong profile or
@@ -82,7 +85,9 @@ ERROR_REASON_INVALID_JSON: ErrorReason.ValueType  # 5
 document: {"metadata": {"position": "17"}}.
 """
 ERROR_REASON_UNSUPPORTED_CONTENT_TYPE: ErrorReason.ValueType  # 6
-"""The content type is not one that can be read. ErrorInfo: {"metadata": {"content_type": "text/html"}}."""
+"""The content type is not one that can be read: {"metadata": {"content_type": "text/html"}}; or the document is
+compressed: {"metadata": {"content_encoding": "gzip"}}.
+"""
 ERROR_REASON_BATCH_ID_REUSED: ErrorReason.ValueType  # 7
 """The batch id was used for another batch. ErrorInfo: {"metadata": {"batch_id": "…"}}."""
 ERROR_REASON_UNKNOWN_BATCH: ErrorReason.ValueType  # 8
@@ -94,8 +99,9 @@ ERROR_REASON_OUT_OF_TURN: ErrorReason.ValueType  # 10
 ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 11
 """A document, or a line of one, is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
 ERROR_REASON_INVALID_DATE: ErrorReason.ValueType  # 12
-"""Whatever is wrong with a date: it is missing, not of the form of a date, not in the calendar, or a date of birth
-that cannot be. RowProblem: the field; of a date of birth out of bounds {"earliest_year": "1986", "latest_year": "2015"}.
+"""Whatever is wrong with a date: not of the form of a date, not in the calendar, a date of birth or a register's day
+that cannot be, or that day missing. RowProblem: the field; of a date of birth out of bounds {"earliest_year":
+"1986", "latest_year": "2015"}, of a day out of bounds {"earliest_day": "2026-08-01", "latest_day": "2027-08-31"}.
 """
 ERROR_REASON_TOO_MANY_REFUSED: ErrorReason.ValueType  # 13
 """So many rows of a document are refused, or held by a lock, that it cannot be meant so, as with a wrong profile or
