@@ -39,6 +39,21 @@ async def test_events_that_wait_are_handled_in_one_transaction(database: Databas
     assert await numbers(database) == list(range(64))
 
 
+async def test_events_that_come_one_after_the_other_are_gathered(database: Database, bus: Bus) -> None:
+    """A flood of single events costs fewer transactions than it has events."""
+    await bus.ensure_stream("toy")
+    async with running(consume(database, bus, batch=32)):
+        for number in range(60):
+            await bus.publish([publication(number)])
+            await asyncio.sleep(0.004)
+        await poll_until(lambda: has(database, 60))
+        await poll_until(lambda: settled(bus))
+    async with database.connection() as connection:
+        transactions = await connection.scalar(sa.text("SELECT count(DISTINCT xmin::text) FROM handled"))
+    assert transactions < 30
+    assert await numbers(database) == list(range(60))
+
+
 async def test_an_event_that_comes_twice_takes_effect_once(database: Database, bus: Bus) -> None:
     """The broker may repeat an event long after it forgot the id; the consumer does not."""
     await bus.ensure_stream("toy")

@@ -7,10 +7,17 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from chassis.logs import set_up_logs
+from chassis.logs import said, set_up_logs
 from tests.support.databases import DatabaseFactory
 
 NAME, NUMBER = "Nguyễn Văn Hòa", "049214000123"
+
+
+def test_an_error_that_is_not_ours_is_named_by_its_class_alone() -> None:
+    """Anybody's words may quote what was written; our own faults' and the network's do not."""
+    assert said(ValueError(f"cannot read {NAME}")) == "ValueError"
+    assert said(KeyError(NUMBER)) == "KeyError"
+    assert said(ConnectionResetError(104, "Connection reset by peer")) == "[Errno 104] Connection reset by peer"
 
 
 async def test_a_failing_statement_leaves_no_value_in_the_log(

@@ -101,3 +101,49 @@ async def test_who_follows_a_database_that_stays_away_is_told_and_can_follow_aga
         assert await tail.start(1) == 1
         assert await tail.start(0) == 2
         assert await tail.beyond(1) == 2
+
+
+async def test_what_is_committed_while_a_page_is_read_is_not_skipped():
+    """The newest position moves on under a reader; it goes on where its own look ended."""
+    positions = Positions()
+    positions.committed = [1]
+    tail = Tail("test", positions.newest, poll_seconds=0.01)
+    asked: list[int] = []
+
+    async def page(after: int) -> list[tuple[int, str]]:
+        asked.append(after)
+        seen = await positions.page(after)
+        if not seen and 5 not in positions.committed:
+            # Committed after this look at the table, and known to the tail before the look is answered.
+            positions.committed = [1, 5]
+            assert await tail.beyond(1) == 5
+        return seen
+
+    async with running(tail.worker), aclosing(tail.follow(0, page)) as following, asyncio.timeout(5):
+        assert [await anext(following), await anext(following)] == [("1", "item 1"), ("5", "item 5")]
+    assert asked[:3] == [0, 1, 1]
+
+
+async def test_a_database_that_hangs_is_as_far_away_as_one_that_refuses(monkeypatch: pytest.MonkeyPatch):
+    """Whoever follows it, or would begin to, is told; nobody waits in good faith for an answer that never comes."""
+    monkeypatch.setattr("chassis.tail.LOOK_SECONDS", 0.05)
+    positions = Positions()
+
+    async def never(*_: object) -> list[tuple[int, str]]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def hanging() -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    stuck = Tail("stuck", hanging, poll_seconds=0.01, bell=Bell(patience_seconds=0.04))
+    async with running(stuck.worker), asyncio.timeout(5):
+        for waiting in (stuck.start(0), stuck.beyond(0)):
+            with pytest.raises(Fault, match="DATABASE_UNAVAILABLE"):
+                await waiting
+    positions.committed = [1]
+    tail = Tail("test", positions.newest, poll_seconds=0.01)
+    async with running(tail.worker), aclosing(tail.follow(0, never)) as following, asyncio.timeout(5):
+        with pytest.raises(Fault, match="DATABASE_UNAVAILABLE"):
+            await anext(following)
