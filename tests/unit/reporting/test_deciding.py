@@ -13,7 +13,7 @@ from services.reporting.domain.catalogue import Catalogue, Indicator, Term
 from services.reporting.domain.cube import Column, Combinations
 from services.reporting.domain.disclosure import Block, disclose
 from services.reporting.store.mirror import Head, Mirror, Stocks
-from services.reporting.usecases import disclosing
+from services.reporting.usecases import disclosing, lattice
 from services.reporting.usecases.disclosing import PAUSE_SECONDS, Disclosures
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.querying import Answer, Question, Questions
@@ -133,6 +133,7 @@ async def test_while_data_flows_groups_are_told_as_they_were_decided_upon(
     questions: Questions, data: _Flowing, clock: _Clock, decisions: _Watched
 ) -> None:
     """Not newer figures by an older decision: the 3 that are left of group 26 would be told. The time says how old."""
+    assert PAUSE_SECONDS >= 3, "a decision takes a core for seconds: it must not be taken without end"
     first = await _ask(questions)
     data.set({10: {"01": 45, "26": 3}, 11: {"01": 45}})
     clock.seconds += PAUSE_SECONDS - 0.1
@@ -222,17 +223,12 @@ async def test_a_failed_decision_is_told_to_all_and_taken_again_for_the_next(
     assert _told(await _ask(questions)) == {"01": 90, "26": 30}
 
 
-async def test_a_province_is_prepared_in_slices(
-    questions: Questions, data: _Flowing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_province_is_prepared_in_slices(data: _Flowing, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other work of the loop waits for some schools at most, not for all."""
     schools = 40
     data.set({10 + one: {"01": 45, "26": 15} for one in range(schools)})
-    tree = _tree(schools)
-    await questions.disclosures.lattices.of(tree, TODAY)
-    stocks = await data.stocks(2026)
-    lattice = await questions.disclosures.lattices.of(tree, TODAY)
     monkeypatch.setattr(disclosing, "SLICE", 4)
+    monkeypatch.setattr(lattice, "SLICE", 4)
     turns = 0
 
     async def turn() -> None:
@@ -242,7 +238,10 @@ async def test_a_province_is_prepared_in_slices(
             await asyncio.sleep(0)
 
     turning = asyncio.create_task(turn())
-    blocks = await disclosing._blocks("pupils", stocks, lattice, {})
+    sets = await lattice.Lattices().of(_tree(schools), TODAY)
+    assert turns >= schools / 4
+    turns = 0
+    blocks = await disclosing._blocks("pupils", await data.stocks(2026), sets, {})
     turning.cancel()
     assert len(blocks) == schools
     assert turns >= schools / 4
