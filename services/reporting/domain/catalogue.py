@@ -1,6 +1,7 @@
 """Indicators as values: what is counted, over what, by which dimensions, and how a value follows from its terms.
 
-Refuses to break anything but a plain count down by a sensitive dimension: its terms together would point at persons.
+Refuses to break anything but a plain count down by a sensitive dimension, and to count some of its groups under a
+name of their own: either would point at persons without being asked by group.
 """
 
 from collections.abc import Sequence
@@ -47,6 +48,9 @@ class Indicator:
     def __post_init__(self) -> None:
         if SENSITIVE in self.dimensions and (self.denominator or self.numerator.where or self.numerator.known):
             raise ValueError(f"{self.code}: only a plain count can be broken down by a sensitive dimension")
+        for term in filter(None, (self.numerator, self.denominator)):
+            if SENSITIVE in (*(name for name, _ in term.where), *term.known):
+                raise ValueError(f"{self.code}: a term cannot choose by a sensitive dimension, nothing would guard it")
 
     @property
     def is_ratio(self) -> bool:

@@ -12,7 +12,7 @@ from chassis.scopes import ScopeTree
 from services.reporting.usecases.places import kinds_below, members, targets_of
 
 EVERY_UNIT = 0
-SLICE = 50  # Units looked at before the loop runs other work.
+SLICE = 500  # Places of units found before the loop runs other work; a province at once has thousands.
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +47,33 @@ def is_top(tree: ScopeTree, unit: int, day: date) -> bool:
 async def _lattice(tree: ScopeTree, day: date) -> Lattice:
     numbers: dict[frozenset[int], int] = {}
     units = [EVERY_UNIT, *sorted(unit.unit_id for unit in tree.units(day))]
-    for place, unit in enumerate(units):
-        if place % SLICE == 0:
-            await asyncio.sleep(0)
+    done, tops = 0, []
+    for unit in units:
+        # First of all: the tree remembers what is above each unit, and what follows asks it of thousands at once.
+        if is_top(tree, unit, day):
+            tops.append(unit)
+        done = await _rested(done + 1)
+    for unit in units:
         for breakdown in ("", *kinds_below(tree, unit, day)):
-            for part in members(targets_of(tree, unit, breakdown=breakdown, day=day)).values():
+            targets = targets_of(tree, unit, breakdown=breakdown, day=day)
+            for part in members(targets).values():
                 numbers.setdefault(part, len(numbers))
+            done = await _rested(done + 1 + len(targets))
     at: dict[int, list[int]] = {}
     for part, number in numbers.items():
         for unit in part:
             at.setdefault(unit, []).append(number)
-    tops = (unit for unit in units if is_top(tree, unit, day))
+        done = await _rested(done + len(part))
     return Lattice(
         numbers=numbers,
         at={unit: tuple(found) for unit, found in at.items()},
         whole=frozenset(numbers[tree.subtree(unit, day)] for unit in tops if tree.subtree(unit, day)),
     )
+
+
+async def _rested(done: int) -> int:
+    """What was done since the loop ran other work, which it does once that is a slice."""
+    if done < SLICE:
+        return done
+    await asyncio.sleep(0)
+    return 0

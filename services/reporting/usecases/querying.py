@@ -4,8 +4,8 @@ Refuses unknown units, indicators, dimensions and breakdowns with what would be 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import islice
 
@@ -19,9 +19,9 @@ from services.reporting.domain.catalogue import (
 )
 from services.reporting.domain.figures import Figure
 from services.reporting.domain.school_year import school_year_of
-from services.reporting.store.mirror import Mirror
+from services.reporting.store.mirror import Mirror, Stocks
 from services.reporting.usecases.computing import figures_of
-from services.reporting.usecases.disclosing import Disclosures, check_covered
+from services.reporting.usecases.disclosing import Disclosure, Disclosures, check_covered
 from services.reporting.usecases.places import Divider
 
 MOST_CELLS = 20_000
@@ -72,11 +72,10 @@ class Questions:
         if sensitive:
             check_covered(question.dimensions, unit=unit, breakdown=question.breakdown, day=day, tree=tree, today=today)
         stocks = await self.mirror.stocks(school_year)
-        measures = {indicator.numerator.measure for indicator in indicators} if sensitive else frozenset[str]()
-        disclosed = {
-            measure: await self.disclosures.of(measure, stocks, year=school_year, tree=tree, today=today)
-            for measure in sorted(measures)
-        }
+        disclosed: Mapping[str, Disclosure] = {}
+        if sensitive and indicators:
+            measures = {indicator.numerator.measure for indicator in indicators}
+            stocks, disclosed = await self._decided(measures, school_year, tree=tree, today=today)
         figures: list[Figure] = []
         computed = figures_of(indicators, question.dimensions, stocks, places, disclosed=disclosed, most=MOST_CELLS)
         while part := list(islice(computed, SLICE)):
@@ -90,6 +89,20 @@ class Questions:
             position=stocks.head.position,
             data_time=stocks.head.data_time,
         )
+
+    async def _decided(
+        self, measures: Iterable[str], year: int, *, tree: ScopeTree, today: date
+    ) -> tuple[Stocks, Mapping[str, Disclosure]]:
+        """What is disclosed of measures, and of each the stocks it was decided on; together as old as the oldest."""
+        decided = {
+            measure: await self.disclosures.of(
+                measure, await self.mirror.stocks(year), year=year, tree=tree, today=today
+            )
+            for measure in sorted(measures)
+        }
+        oldest = min((one.stocks for one in decided.values()), key=lambda stocks: stocks.head.position)
+        columns = {measure: one.stocks.columns.get(measure, {}) for measure, one in decided.items()}
+        return replace(oldest, columns=columns), {measure: one.disclosure for measure, one in decided.items()}
 
 
 def chosen(catalogue: Catalogue, question: Question) -> tuple[Indicator, ...]:

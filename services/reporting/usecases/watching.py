@@ -5,19 +5,21 @@ is decided before it gets here.
 
 A position names the state of the data and a digest of the figures sent. Who resumes gets nothing twice where nothing
 changed, and everything again otherwise: never a gap, whether the data moved, the units did, or too long a time passed.
-Who waits while the database stays away is told so.
+Who waits while the database stays away, or takes a question and never answers, is told so.
 """
 
 import asyncio
 import zlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from chassis.bell import Bell
 from chassis.clock import Clock
+from chassis.database import gone
 from chassis.errors import Fault
 from chassis.scopes import Scopes
 from services.reporting.domain.figures import Figure
@@ -25,6 +27,7 @@ from services.reporting.usecases.querying import Answer, Question, Questions
 
 GATHER_SECONDS = 0.2
 LOOK_SECONDS = 5.0
+EVALUATE_SECONDS = 20.0  # The first question of a year reads all of it.
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +90,8 @@ class Pulse:
         return await asyncio.shield(evaluation)
 
     async def _evaluate(self, question: Question) -> Update:
-        answer = await self.questions.ask(question, tree=self.scopes.tree, today=self.clock.today())
+        async with _answered_within(EVALUATE_SECONDS):
+            answer = await self.questions.ask(question, tree=self.scopes.tree, today=self.clock.today())
         return Update(position_of(answer), answer)
 
     def _forget_failed(self, question: Question, done: asyncio.Task[Update]) -> None:
@@ -101,9 +105,8 @@ class Pulse:
 
     async def _see(self, known: tuple[object, ...]) -> tuple[object, ...]:
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                now = await self._look()
-        except (Fault, TimeoutError) as error:
+            now = await self._look()
+        except Fault as error:
             log.warning("head not read", action="watching.head_failed", reason=self.bell.missed(error))
             return known
         if now == known:
@@ -114,7 +117,9 @@ class Pulse:
         return now
 
     async def _look(self) -> tuple[object, ...]:
-        return await self.questions.mirror.head(), self.scopes.tree, self.clock.today()
+        async with _answered_within(LOOK_SECONDS):
+            head = await self.questions.mirror.head()
+        return head, self.scopes.tree, self.clock.today()
 
 
 def position_of(answer: Answer) -> str:
@@ -128,6 +133,15 @@ def _digest(figures: Sequence[Figure]) -> str:
 
 def _digest_in(position: str) -> str:
     return position.rpartition(".")[2]
+
+
+@asynccontextmanager
+async def _answered_within(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise gone() from None
 
 
 async def _pause(stop: asyncio.Event) -> None:

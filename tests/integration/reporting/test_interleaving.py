@@ -1,6 +1,8 @@
 """Two transactions of reporting at once: they may wait for each other, never in a circle."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 from google.protobuf.message import Message
@@ -10,7 +12,9 @@ from sqlalchemy import text
 from chassis.bus import Event
 from chassis.database import Database
 from services.reporting import consumers
+from services.reporting.clients import ChangeFeed
 from services.reporting.store import projection
+from services.reporting.usecases import rebuilding
 from tests.integration.reporting import scenes
 from tests.support.databases import DatabaseFactory
 from tests.support.waiting import poll_until
@@ -65,4 +69,26 @@ async def test_history_and_news_in_one_batch_do_not_block_connections(database: 
             await poll_until(lambda: _waits_for_a_school(database))
             await projection.connect_schools(connection, [(scenes.SECONDARY, scenes.NOW, scenes.NOW)], data_time=None)
         await following
+    assert await scenes.verified(database)
+
+
+class _Feed:
+    """A feed of one page, in place of that of records."""
+
+    async def pages(self, _types: object) -> AsyncIterator[records_pb2.ListChangesResponse]:
+        change = scenes.pupil("p")
+        change.position = 1
+        yield records_pb2.ListChangesResponse(changes=[change], position=1)
+
+
+async def test_a_rebuild_waits_for_whoever_changes_its_schools(database: Database) -> None:
+    """Two differences of one school follow each other, also where the batch of a consumer is not what merges."""
+    async with asyncio.timeout(20):
+        async with database.transaction() as connection:
+            await projection.hold_schools(connection, [scenes.PRIMARY])
+            rebuilt = asyncio.create_task(rebuilding.rebuild(database, cast("ChangeFeed", _Feed())))
+            await poll_until(lambda: _waits_for_a_school(database))
+            async with database.connection() as other:
+                assert await other.scalar(text("SELECT position FROM head")) == 0
+        assert (await rebuilt).change_count == 1
     assert await scenes.verified(database)

@@ -270,3 +270,25 @@ async def test_the_year_asked_for_longest_ago_is_dropped_first(database, monkeyp
     for year in (2026, 2001, 2026, 2002, 2026, 2003, 2026):
         await mirror.stocks(year)
     assert read == [2026, 2001, 2002, 2003]
+
+
+async def test_nothing_known_outlives_a_restore_to_an_earlier_head(database: Database) -> None:
+    """What came after the backup is gone from memory too, and nothing of it is added to what comes again."""
+    await _merge(database, _pupil("p", 1, school=1), _pupil("q", 2, school=2))
+    mirror = Mirror(database)
+    before = await mirror.stocks(YEAR)
+    await _merge(database, _pupil("p", 3, school=1, status="05"), _pupil("r", 4, school=3))
+    assert (await mirror.stocks(YEAR)).reporting == {1, 2, 3}
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE head SET position = :position"), {"position": before.head.position})
+        await connection.execute(text("DELETE FROM school_figure WHERE school_id = 3"))
+        await connection.execute(text("DELETE FROM stock WHERE school_id = 3"))
+        await connection.execute(text("UPDATE stock SET value = 1 WHERE school_id = 1"))
+        await connection.execute(
+            text("UPDATE school_figure SET version = :position, pupil_count = 1 WHERE school_id = 1"),
+            {"position": before.head.position},
+        )
+    after = await mirror.stocks(YEAR)
+    assert after.head.position == before.head.position
+    assert after.reporting == {1, 2}
+    assert {school: list(column.values) for school, column in after.columns["pupils"].items()} == {1: [1], 2: [1]}

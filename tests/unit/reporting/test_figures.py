@@ -61,6 +61,14 @@ def test_a_ratio_over_a_sensitive_dimension_is_refused() -> None:
             _indicator(dimensions=("ethnic_group",), **changes)
 
 
+@pytest.mark.parametrize("term", [Term("pupils", (("ethnic_group", "26"),)), Term("pupils", known=("ethnic_group",))])
+@pytest.mark.parametrize("place", ["numerator", "denominator"])
+def test_an_indicator_that_counts_some_groups_only_is_refused(term: Term, place: str) -> None:
+    """By no dimension, or by level alone, it would tell of one group what nobody decided upon."""
+    with pytest.raises(ValueError, match="sensitive"):
+        _indicator(dimensions=(), **{place: term})
+
+
 def test_every_entry_of_the_catalogue_says_how_it_is_counted_in_both_languages() -> None:
     """A number without its rule is not published; codes and dimensions are known and used once."""
     entries = {one["code"]: one for one in json.loads((DATA / "0002_indicators.json").read_text(encoding="utf-8"))}

@@ -9,11 +9,13 @@ from typing import cast
 
 import pytest
 
+from chassis.bell import Bell
 from chassis.errors import Fault, Kind
 from chassis.scopes import Scopes, ScopeTree
 from chassis.testing import FixedClock
 from services.reporting.domain.figures import Completeness, Figure
 from services.reporting.store.mirror import Head
+from services.reporting.usecases import watching
 from services.reporting.usecases.querying import Answer, Question, Questions
 from services.reporting.usecases.watching import Pulse, Update
 from tests.support.waiting import poll_until
@@ -30,12 +32,15 @@ class _Counted:
     asked: list[Question] = field(default_factory=list)
     fault: Fault | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    hanging: bool = False
 
     @property
     def mirror(self) -> "_Counted":
         return self
 
     async def head(self) -> Head:
+        if self.hanging:
+            await asyncio.Event().wait()
         return Head(self.position, None)
 
     async def ask(self, question: Question, *, tree: ScopeTree, today: date) -> Answer:
@@ -127,6 +132,55 @@ async def test_a_failed_evaluation_is_told_to_all_and_tried_again_by_the_next(pu
     counted.fault = None
     async with aclosing(pulse.watch(PUPILS, position="")) as updates:
         assert (await anext(updates)).answer.figures[0].value == 1.0
+
+
+async def test_a_failed_evaluation_is_forgotten_while_others_still_watch(counted: _Counted) -> None:
+    """Whoever comes next is answered: neither a look at the head nor the last who leaves has to clear it away."""
+    pulse = Pulse(cast("Questions", counted), Scopes.of(ScopeTree([])), FixedClock(datetime(2026, 11, 2, tzinfo=UTC)))
+    pulse._watching[PUPILS] += 1
+    counted.fault = Fault(Kind.UNAVAILABLE, "UNAVAILABLE", vi="x", en="x")
+    await asyncio.gather(_follow(pulse, PUPILS, []), return_exceptions=True)
+    counted.fault = None
+    assert (await pulse._evaluated(PUPILS)).answer.figures[0].value == 1.0
+
+
+async def test_no_stream_opens_over_a_database_that_hangs(
+    pulse: Pulse, counted: _Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that takes the question and never answers is as good as gone."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.05)
+    counted.hanging = True
+    async with asyncio.timeout(5):
+        with pytest.raises(Fault) as caught:
+            await pulse.check()
+    assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE")
+
+
+async def test_who_waits_for_figures_of_a_database_that_hangs_is_told(
+    pulse: Pulse, counted: _Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heartbeats for ever would say that nothing changed."""
+    monkeypatch.setattr(watching, "EVALUATE_SECONDS", 0.05)
+    counted.gate.clear()
+    async with asyncio.timeout(5):
+        with pytest.raises(Fault) as caught:
+            await _follow(pulse, PUPILS, [])
+    assert caught.value.reason == "DATABASE_UNAVAILABLE"
+
+
+async def test_who_waits_for_a_change_is_told_once_the_database_hangs(
+    pulse: Pulse, counted: _Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look itself may never return; the patience of the bell is kept short here."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.05)
+    pulse.bell = Bell(patience_seconds=0.1)
+    seen: list[Update] = []
+    following = asyncio.create_task(_follow(pulse, PUPILS, seen))
+    await poll_until(lambda: seen)
+    counted.hanging = True
+    with pytest.raises(Fault) as caught:
+        await asyncio.wait_for(following, 5)
+    assert caught.value.reason == "DATABASE_UNAVAILABLE"
 
 
 async def test_who_comes_after_all_have_left_gets_what_is_true_then(pulse: Pulse, counted: _Counted) -> None:
