@@ -74,7 +74,7 @@ class AlertsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAlerts(self, request, context):
-        """Lists alerts below a unit, newest first.
+        """Lists alerts below a unit, newest first. A page of long alerts may hold fewer than asked for; go by its token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
