@@ -69,7 +69,10 @@ async def _evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: 
     looks: list[_Look] = []
     for place, fact in enumerate(facts):
         values = fact.at(moment.now)
-        looks.extend(_Look(rule, fact, values, condition.holds(values)) for rule, condition in book.of(fact.kind))
+        for rule, condition in book.of(fact.kind):
+            holds = condition.holds(values)
+            if holds is not None:
+                looks.append(_Look(rule, fact, values, holds))
         if place % SLICE == SLICE - 1:
             await asyncio.sleep(0)
     unresolved = await store.lock_unresolved(connection, [look.key for look in looks])

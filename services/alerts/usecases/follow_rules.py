@@ -1,7 +1,8 @@
 """Lets open alerts follow their rules: none stays open on a version that is no longer in force.
 
 What still holds under the version in force is carried over; the rest is resolved, with the reason in its history. An
-alert whose rule is in force but cannot be used is left alone: a faulty rule must not close what a sound one found.
+alert whose rule is in force but cannot be used, at all or on its fact, is left alone: a faulty rule must not close what
+a sound one found.
 """
 
 from collections.abc import Mapping
@@ -55,7 +56,10 @@ def _verdict(
     if rule.version == alert.rule_version:
         return None  # Another replica was here while the locks were waited for.
     fact = facts.get((alert.unit_id, rule.fact_kind, alert.subject))
-    if fact is None or not condition.holds(fact.at(moment.now)):
+    holds = fact is not None and condition.holds(fact.at(moment.now))
+    if holds is None:
+        return None  # The condition fails on this fact.
+    if fact is None or not holds:
         return Verdict(alert.key, Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_CHANGED))
     return Verdict(alert.key, Transition.CARRIED_OVER, partial(_carried, alert, rule, fact, moment))
 

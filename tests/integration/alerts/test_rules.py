@@ -134,6 +134,25 @@ async def test_a_version_that_cannot_be_used_closes_nothing(database):
     assert {alert.state for alert in await alerts(database)} == {State.OPEN, State.ACKNOWLEDGED}
 
 
+async def test_a_version_that_fails_on_a_fact_closes_nothing_there_and_still_follows_the_others(database):
+    """Dividing by zero for a class of 40; nor does such a fact stop those that come with it, or the next look."""
+    await change(database, NEXT_VERSION, condition="100 / (fact.size - 40) > 1000", valid_from=None)
+    assert await settle(database) == [(Transition.RESOLVED, SECOND_SCHOOL)]
+    assert await settle(database) == []
+    other = (
+        "INSERT INTO rule SELECT 'small', version, fact_kind, 'fact.size < 41', severity, title_vi, title_en, body_vi,"
+    )
+    await change(database, f"{other} body_en, audience_roles, '', true FROM rule WHERE code = '{RULE}' AND version = 1")
+    facts = oversize(a_class(40, version=2), a_class(40, school=SECOND_SCHOOL, version=2))
+    async with database.transaction() as held:
+        changes = await take_facts(held, facts, _moment(LATER))
+    assert {(one.transition, one.alert.rule, one.alert.unit_id) for one in changes} == {
+        (Transition.RAISED, "small", SCHOOL),
+        (Transition.RAISED, "small", SECOND_SCHOOL),
+    }
+    assert [alert.rule_version for alert in await alerts(database) if alert.state is State.ACKNOWLEDGED] == [1]
+
+
 async def test_notices_follow_and_the_timer_does_it_by_itself(database_factory, bus, keys, scopes_tree):
     """Withdrawn in a running house: open alerts close, and their notices show it."""
     await scopes_tree(scenes.units(), scenes.grants())
