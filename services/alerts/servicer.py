@@ -66,7 +66,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
     async def CountAlerts(
         self, request: alerts_pb2.CountAlertsRequest, _context: Any
     ) -> alerts_pb2.CountAlertsResponse:
-        """Count alerts below a unit by state and severity, and by the units of a kind below it where that is asked."""
+        """Count unresolved alerts below a unit by state and severity, and by units of a kind where that is asked."""
         below = self._subtree(request.unit)()
         async with self._database.connection() as connection:
             counts = await store.count_alerts(connection, below)

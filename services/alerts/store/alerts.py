@@ -130,11 +130,11 @@ async def list_alerts(
 
 
 async def count_alerts(connection: AsyncConnection, unit_ids: frozenset[int]) -> list[Count]:
-    """How many alerts of the units there are, by unit, state and severity."""
+    """How many alerts of the units are not resolved, by unit, state and severity; the rest is many years of them."""
     table = alert_table.c
     rows = await connection.execute(
         sa.select(table.unit_id, table.state, table.severity, sa.func.count())
-        .where(table.unit_id == sa.any_(_bigints("unit_ids", unit_ids)))
+        .where(_UNRESOLVED, table.unit_id == sa.any_(_bigints("unit_ids", unit_ids)))
         .group_by(table.unit_id, table.state, table.severity)
     )
     return [Count(unit_id, State(state), Severity(severity), count) for unit_id, state, severity, count in rows]

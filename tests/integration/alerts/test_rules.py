@@ -1,5 +1,6 @@
 """Rules come and go by date and by hand: no alert stays open on one that is not in force, and all say why."""
 
+import asyncio
 from datetime import date, timedelta
 
 import pytest
@@ -111,6 +112,24 @@ async def test_a_new_version_carries_over_what_still_holds_and_resolves_the_rest
     assert (carried.title_vi, carried.facts["size"]) == ("Lớp 1A: 40", "40")
     assert carried.history[1:] == (Step(Transition.CARRIED_OVER, tomorrow, 2, reason=Reason.RULE_CHANGED),)
     assert await settle(database, tomorrow) == []
+
+
+async def test_two_timers_at_once_carry_over_each_alert_once(database):
+    """One waits for the other, finds it settled, and does nothing."""
+    await change(database, NEXT_VERSION, condition="fact.size > 35", valid_from=None)
+
+    async def waits() -> bool:
+        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        async with database.connection() as reading:
+            return len((await reading.execute(sa.text(waiting))).all()) == 1
+
+    async with database.transaction() as held:
+        await follow_rules(held, _moment(LATER), limit=1000)
+        waiting = asyncio.ensure_future(settle(database))
+        await poll_until(waits)
+    assert await waiting == []
+    for alert in await alerts(database):
+        assert [step.transition for step in alert.history].count(Transition.CARRIED_OVER) == 1
 
 
 async def test_a_fact_that_comes_before_the_timer_carries_over_too(database):

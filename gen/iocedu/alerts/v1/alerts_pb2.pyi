@@ -540,7 +540,7 @@ class CountAlertsResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertCount]:
-        """Alerts by state and severity."""
+        """Alerts that are not resolved, by state and severity."""
 
     def __init__(
         self,

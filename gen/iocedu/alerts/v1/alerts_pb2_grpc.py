@@ -81,7 +81,7 @@ class AlertsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CountAlerts(self, request, context):
-        """Counts alerts below a unit by state and severity.
+        """Counts the alerts below a unit that are not resolved, by state and severity.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
