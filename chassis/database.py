@@ -189,19 +189,20 @@ class _translated:  # noqa: N801 (reads as a clause)
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        fault = _fault_of(error)
+        fault = fault_of(error)
         if fault is not None:
             raise fault from error
 
 
-def _fault_of(error: BaseException | None) -> Fault | None:
+def fault_of(error: BaseException | None) -> Fault | None:
+    """What a database that is away or busy means to a caller; None for an error that lies in what was asked of it."""
     if isinstance(error, PoolTimeoutError):
         return _busy()
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return gone()
         cause = error.orig.__cause__ if error.orig is not None else None
-        return _fault_of(cause)
+        return fault_of(cause)
     state = getattr(error, "sqlstate", None)
     if isinstance(error, asyncpg.InvalidCachedStatementError):
         return _busy()  # A migration changed a table since the statement was prepared; the next try prepares it anew.

@@ -9,7 +9,7 @@ from iocedu.reporting.v1 import reporting_pb2
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.bus import Event
-from services.alerts.domain import CLASS_SIZE, CONNECTION, Alert, Change, Count, Fact, Rule, State, Step
+from services.alerts.domain import CLASS_SIZE, CONNECTION, SHOWN_STEPS, Alert, Change, Count, Fact, Rule, State, Step
 
 UnitName = Callable[[int], str]
 MOST_CHANGES = 1000
@@ -79,9 +79,17 @@ def rule_message(rule: Rule) -> alerts_pb2.Rule:
 
 
 def alert_message(alert: Alert, unit_name: UnitName) -> alerts_pb2.Alert:
-    """An alert as the contract shows it, with its unit's name of today."""
+    """An alert as lists show it: with its unit's name of today and the newest steps of its history."""
     message = alerts_pb2.Alert()
     _fill(message, alert, unit_name)
+    return message
+
+
+def whole_alert_message(alert: Alert, unit_name: UnitName) -> alerts_pb2.Alert:
+    """An alert with all that is kept of its history."""
+    message = alert_message(alert, unit_name)
+    del message.history[:]
+    message.history.extend(map(_step_message, alert.history))
     return message
 
 
@@ -124,7 +132,8 @@ def _fill(message: alerts_pb2.Alert, alert: Alert, unit_name: UnitName) -> None:
     message.acknowledged_by, message.note = alert.acknowledged_by, alert.note
     message.etag = alert.etag
     message.position = alert.position
-    message.history.extend(map(_step_message, alert.history))
+    message.history.extend(map(_step_message, alert.history[-SHOWN_STEPS:]))
+    message.step_count = alert.step_count
     message.create_time.FromDatetime(alert.create_time)
     if alert.acknowledge_time is not None:
         message.acknowledge_time.FromDatetime(alert.acknowledge_time)

@@ -28,6 +28,11 @@ SHAPES: Mapping[str, Mapping[str, type[Scalar]]] = {
 }
 """What a fact of each kind holds; conditions and texts are checked against it."""
 
+FIRST_KEPT, NEWEST_KEPT = (
+    5,
+    25,
+)  # Steps of a history: notes are long, and an alert may be taken for ever.
+SHOWN_STEPS = 10  # The newest, in lists, streams and events: with notes of 2,000 characters far below a message.
 UNIT_NAME = "unit"  # The placeholder that every text may use besides its fact's fields.
 _HOUR = timedelta(hours=1)
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -162,6 +167,11 @@ class Alert:
     history: tuple[Step, ...] = ()
 
     @property
+    def key(self) -> tuple[str, int, str]:
+        """What there is at most one alert of that is not resolved."""
+        return self.rule, self.unit_id, self.subject
+
+    @property
     def etag(self) -> str:
         """Changes with each change of the alert."""
         return str(self.revision)
@@ -194,8 +204,16 @@ class Alert:
         return renewed.stepped(step, position=raised.position)
 
     def stepped(self, step: Step, *, position: int) -> "Alert":
-        """The alert with one more step in its history."""
-        return replace(self, history=(*self.history, step), revision=self.revision + 1, position=position)
+        """The alert with one more step in its history, of which the first and the newest are kept."""
+        history = (*self.history, step)
+        if len(history) > FIRST_KEPT + NEWEST_KEPT:
+            history = history[:FIRST_KEPT] + history[-NEWEST_KEPT:]
+        return replace(self, history=history, revision=self.revision + 1, position=position)
+
+    @property
+    def step_count(self) -> int:
+        """How many steps there were, kept or not."""
+        return self.revision - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """gRPC in: rules and alerts to read, watch and take in hand. Who may call what is decided before this is reached."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, Final
 
 from iocedu.alerts.v1 import alerts_pb2, alerts_pb2_grpc
 
@@ -14,10 +14,11 @@ from chassis.scopes import Scopes
 from chassis.streams import envelope
 from chassis.tail import Tail
 from services.alerts import store, usecases
-from services.alerts.convert import UnitName, alert_message, count_message, rule_message, states
-from services.alerts.domain import AlertFilter, summed
+from services.alerts.convert import UnitName, alert_message, count_message, rule_message, states, whole_alert_message
+from services.alerts.domain import Alert, AlertFilter, summed
 
 WATCH_PAGE = 500
+MOST_PAGE_BYTES: Final = 8 * 1024 * 1024  # A message holds at most 16 MB; one alert is far smaller than the rest.
 
 
 class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
@@ -57,17 +58,15 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
             alerts = await store.list_alerts(
                 connection, wanted, below=int(cursor[0]) if cursor else None, limit=size + 1
             )
-        response = alerts_pb2.ListAlertsResponse(
-            alerts=(alert_message(alert, self._unit_name) for alert in alerts[:size])
-        )
-        if len(alerts) > size:
-            response.next_page_token = page_token(request, [alerts[size - 1].alert_id])
+        response = alerts_pb2.ListAlertsResponse(alerts=self._page(alerts[:size]))
+        if len(response.alerts) < len(alerts):
+            response.next_page_token = page_token(request, [response.alerts[-1].alert_id])
         return response
 
     async def CountAlerts(
         self, request: alerts_pb2.CountAlertsRequest, _context: Any
     ) -> alerts_pb2.CountAlertsResponse:
-        """Count alerts below a unit by state and severity, and by the units of a kind below it where that is asked."""
+        """Count unresolved alerts below a unit by state and severity, and by units of a kind where that is asked."""
         below = self._subtree(request.unit)()
         async with self._database.connection() as connection:
             counts = await store.count_alerts(connection, below)
@@ -91,7 +90,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
                 unit_name=self._unit_name,
             )
         self._tail.wake()
-        return alerts_pb2.AcknowledgeAlertResponse(alert=alert_message(alert, self._unit_name))
+        return alerts_pb2.AcknowledgeAlertResponse(alert=whole_alert_message(alert, self._unit_name))
 
     async def WatchAlerts(
         self, request: alerts_pb2.WatchAlertsRequest, _context: Any
@@ -103,11 +102,22 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
         async def page(position: int) -> list[tuple[int, alerts_pb2.Alert]]:
             async with self._database.connection() as connection:
                 alerts = await store.changed_after(connection, subtree(), after=position, limit=WATCH_PAGE)
-            return [(alert.position, alert_message(alert, self._unit_name)) for alert in alerts]
+            return [(message.position, message) for message in self._page(alerts)]
 
         stream = envelope(alerts_pb2.WatchAlertsResponse, self._tail.follow(after, page), position=str(after))
         async for response in stream:
             yield response
+
+    def _page(self, alerts: Iterable[Alert]) -> list[alerts_pb2.Alert]:
+        """Messages of the first alerts, at least one, as many as a page holds."""
+        messages: list[alerts_pb2.Alert] = []
+        size = 0
+        for alert in alerts:
+            messages.append(alert_message(alert, self._unit_name))
+            size += messages[-1].ByteSize()
+            if size > MOST_PAGE_BYTES:
+                break
+        return messages
 
     def _subtree(self, ref: str) -> Callable[[], frozenset[int]]:
         """Gives the ids of the unit and all below it, as of the moment it is asked; raises UNKNOWN_UNIT."""

@@ -32,8 +32,12 @@ def news(event: Event) -> Iterator[News]:
             resolved=alert.state == alerts_pb2.ALERT_STATE_RESOLVED,
             taken_by=alert.acknowledged_by,
         )
-        begins = change.transition == alerts_pb2.ALERT_TRANSITION_RAISED
-        yield News(matter, begins=begins, audience_roles=tuple(change.audience_roles))
+        yield News(
+            matter,
+            begins=change.transition == alerts_pb2.ALERT_TRANSITION_RAISED,
+            widens=change.transition == alerts_pb2.ALERT_TRANSITION_CARRIED_OVER,
+            audience_roles=tuple(change.audience_roles),
+        )
 
 
 def notice_message(notice: Notice) -> notify_pb2.Notice:

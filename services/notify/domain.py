@@ -33,10 +33,13 @@ class Matter:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A change of a matter. Its `audience_roles` are told when it begins; later changes reach those who were."""
+    """A change of a matter. Its `audience_roles` are told when it begins, and those not told yet when it `widens`, as
+    another version of a rule may name others; all other changes reach those who were.
+    """
 
     matter: Matter
     begins: bool
+    widens: bool
     audience_roles: tuple[str, ...]
 
 

@@ -22,20 +22,15 @@ Audience = Callable[[tuple[str, ...], int], Sequence[Recipient]]
 
 
 async def deliver_news(connection: AsyncConnection, news: Sequence[News], *, audience: Audience, now: datetime) -> bool:
-    """Keep what is newer than known, tell those whom a beginning concerns, and show the rest to those who were told.
+    """Keep what is newer than known, tell those whom it concerns now, and show the rest to those who were told.
 
     Order does not matter: a matter whose end is known before its beginning is delivered as resolved.
     """
     matters = newest(news)
-    begun = {one.matter.alert_id: one for one in news if one.begins}
     kept = await store.keep_matters(connection, matters)
-    deliveries = [
-        Delivery(alert_id, recipient)
-        for alert_id, one in begun.items()
-        for recipient in audience(one.audience_roles, one.matter.unit_id)
-    ]
+    deliveries = _deliveries(news, audience)
     # What is kept as of its beginning was not known before: nobody can have a notice of it yet.
-    beginnings = {one.matter for one in begun.values()}
+    beginnings = {one.matter for one in news if one.begins}
     continued = {matter.alert_id for matter in matters if matter.alert_id in kept and matter not in beginnings}
     moved = await store.lock_notices_about(connection, continued) if continued else []
     if not deliveries and not moved:
@@ -45,6 +40,17 @@ async def deliver_news(connection: AsyncConnection, news: Sequence[News], *, aud
     await store.deliver(connection, deliveries, first=first + len(moved), now=now)
     log.info("news delivered", action="news.delivered", matters=len(matters), notices=len(deliveries), moved=len(moved))
     return True
+
+
+def _deliveries(news: Sequence[News], audience: Audience) -> list[Delivery]:
+    """Each matter once for each of those to tell, by whichever of its changes names them first."""
+    found: dict[tuple[int, str], Delivery] = {}
+    for one in news:
+        if one.begins or one.widens:
+            alert_id = one.matter.alert_id
+            for recipient in audience(one.audience_roles, one.matter.unit_id):
+                found.setdefault((alert_id, recipient.subject), Delivery(alert_id, recipient))
+    return list(found.values())
 
 
 async def read_notice(connection: AsyncConnection, subject: str, notice_id: int, *, now: datetime) -> Notice:

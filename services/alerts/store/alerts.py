@@ -12,7 +12,17 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows, given_rows
-from services.alerts.domain import Alert, AlertFilter, Count, Reason, Severity, State, Step, Transition
+from services.alerts.domain import (
+    SHOWN_STEPS,
+    Alert,
+    AlertFilter,
+    Count,
+    Reason,
+    Severity,
+    State,
+    Step,
+    Transition,
+)
 from services.alerts.store.tables import alert_table, rule_table
 
 _ALERT_COLUMNS = tuple(column.name for column in alert_table.columns)
@@ -24,6 +34,12 @@ _TEXTS = ("title_vi", "title_en", "body_vi", "body_en")
 _JSON = ("facts", "history")
 _as_json = json.JSONEncoder(ensure_ascii=False).encode  # Made once: `json.dumps` makes one a call.
 _EACH_TIME = ("revision", "position", "history")
+_SHOWN = [
+    sa.func.jsonb_path_query_array(column, sa.text(f"'$[last - {SHOWN_STEPS - 1} to last]'")).label(column.name)
+    if column.name == "history"
+    else column
+    for column in alert_table.columns
+]  # For readers: not every step of a thousand alerts at once.
 _CHANGING = ("state", "acknowledge_time", "acknowledged_by", "note", "resolve_time", *_EACH_TIME)
 _CARRIED = ("rule_version", *_TEXTS, "facts", *_EACH_TIME)
 
@@ -54,22 +70,24 @@ async def lock_alert(connection: AsyncConnection, alert_id: int) -> Alert | None
 
 
 async def outdated_alerts(
-    connection: AsyncConnection, in_force: Mapping[str, int], *, sparing: Sequence[str], limit: int
-) -> list[tuple[str, int, str]]:
-    """(rule, unit, subject) of alerts that are not resolved and stand on another version than the one in force.
+    connection: AsyncConnection, in_force: Mapping[str, int], *, sparing: Sequence[str], after: int, limit: int
+) -> dict[int, tuple[str, int, str]]:
+    """(rule, unit, subject), by id, of alerts that are not resolved and stand on another version than the one in force.
 
-    `in_force` gives versions by rule; alerts of a rule that has none are outdated too, those of rules to spare are not.
+    They come in the order of their ids, from the first one behind `after`. `in_force` gives versions by rule; alerts
+    of a rule that has none are outdated too, those of rules to spare are not.
     """
     table = alert_table.c
     given = given_rows({"code": (sa.Text(), list(in_force)), "version": (sa.Integer(), list(in_force.values()))})
     same = sa.and_(given.c.code == table.rule, given.c.version == table.rule_version)
     rows = await connection.execute(
-        sa.select(table.rule, table.unit_id, table.subject)
-        .where(_UNRESOLVED, ~sa.exists().where(same))
+        sa.select(table.alert_id, table.rule, table.unit_id, table.subject)
+        .where(_UNRESOLVED, table.alert_id > after, ~sa.exists().where(same))
         .where(table.rule != sa.all_(sa.bindparam("sparing", list(sparing), type_=ARRAY(sa.Text))))
+        .order_by(table.alert_id)
         .limit(limit)
     )
-    return [(rule, unit_id, subject) for rule, unit_id, subject in rows]
+    return {alert_id: (rule, unit_id, subject) for alert_id, rule, unit_id, subject in rows}
 
 
 async def add_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
@@ -96,9 +114,9 @@ async def carry_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> 
 async def list_alerts(
     connection: AsyncConnection, wanted: AlertFilter, *, below: int | None, limit: int
 ) -> list[Alert]:
-    """Alerts newest first, from the one raised before `below`."""
+    """Alerts newest first, from the one raised before `below`, with the newest steps of their histories."""
     table = alert_table.c
-    chosen = sa.select(alert_table).where(
+    chosen = sa.select(*_SHOWN).where(
         table.unit_id == sa.any_(_bigints("unit_ids", wanted.unit_ids)),
         table.state.in_(sorted(wanted.states)),
         table.severity >= wanted.min_severity,
@@ -112,11 +130,11 @@ async def list_alerts(
 
 
 async def count_alerts(connection: AsyncConnection, unit_ids: frozenset[int]) -> list[Count]:
-    """How many alerts of the units there are, by unit, state and severity."""
+    """How many alerts of the units are not resolved, by unit, state and severity; the rest is many years of them."""
     table = alert_table.c
     rows = await connection.execute(
         sa.select(table.unit_id, table.state, table.severity, sa.func.count())
-        .where(table.unit_id == sa.any_(_bigints("unit_ids", unit_ids)))
+        .where(_UNRESOLVED, table.unit_id == sa.any_(_bigints("unit_ids", unit_ids)))
         .group_by(table.unit_id, table.state, table.severity)
     )
     return [Count(unit_id, State(state), Severity(severity), count) for unit_id, state, severity, count in rows]
@@ -125,10 +143,13 @@ async def count_alerts(connection: AsyncConnection, unit_ids: frozenset[int]) ->
 async def changed_after(
     connection: AsyncConnection, unit_ids: frozenset[int], *, after: int, limit: int
 ) -> list[Alert]:
-    """Alerts of the units whose last change lies after a position, in the order of these changes."""
+    """Alerts of the units whose last change lies after a position, in the order of these changes.
+
+    They come with the newest steps of their histories.
+    """
     table = alert_table.c
     rows = await connection.execute(
-        sa.select(alert_table)
+        sa.select(*_SHOWN)
         .where(table.position > after, table.unit_id == sa.any_(_bigints("unit_ids", unit_ids)))
         .order_by(table.position)
         .limit(limit)

@@ -37,7 +37,9 @@ async def acknowledge_alert(
     if etag and etag != alert.etag:
         raise _stale(alert.etag)
     taken = Verdict(
-        Transition.ACKNOWLEDGED, lambda position: alert.acknowledged(by, note=note, now=now, position=position)
+        alert.key,
+        Transition.ACKNOWLEDGED,
+        lambda position: alert.acknowledged(by, note=note, now=now, position=position),
     )
     [change] = await conclude(connection, [taken], unit_name)
     return change.alert

@@ -1,4 +1,7 @@
-"""Writes down what was decided about alerts and lets it leave, all at once: positions, rows, events."""
+"""Writes down what was decided about alerts and lets it leave, all at once: positions, rows, events.
+
+What was decided about many is carried out one by one where it fails as a whole: one alert never holds up the others.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,6 +11,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox
+from chassis.database import fault_of
+from chassis.errors import Fault
+from chassis.logs import said
 from chassis.tail import allot_positions
 from services.alerts import store
 from services.alerts.convert import UnitName, alerts_changed
@@ -25,8 +31,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of an alert, which is made once its position is known."""
+    """What becomes of an alert, by (rule, unit, subject); it is made once its position is known."""
 
+    key: tuple[str, int, str]
     transition: Transition
     alert_at: Callable[[int], Alert]
 
@@ -52,3 +59,32 @@ async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], uni
     await outbox.append(connection, events)
     log.info("alerts changed", action="alerts.changed", count=len(changes))
     return changes
+
+
+async def conclude_each(
+    connection: AsyncConnection, verdicts: Sequence[Verdict], unit_name: UnitName
+) -> tuple[list[Change], list[Verdict]]:
+    """Carry out verdicts together, or else one by one; returns what changed, and the verdicts that cannot be.
+
+    Raises what a database that is away or busy does: the whole is tried again then.
+    """
+    if not verdicts:
+        return [], []
+    try:
+        async with connection.begin_nested():
+            return await conclude(connection, verdicts, unit_name), []
+    except Exception as error:
+        if isinstance(error, Fault) or fault_of(error) is not None:
+            raise
+        if len(verdicts) == 1:
+            rule, unit_id, subject = verdicts[0].key
+            where = {"rule": rule, "unit_id": unit_id, "subject": subject}
+            log.exception("alert not changed", action="alerts.not_changed", error=said(error), **where)
+            return [], list(verdicts)
+    changes: list[Change] = []
+    failed: list[Verdict] = []
+    for verdict in verdicts:
+        changed, not_changed = await conclude_each(connection, [verdict], unit_name)
+        changes += changed
+        failed += not_changed
+    return changes, failed

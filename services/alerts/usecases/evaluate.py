@@ -7,17 +7,18 @@ order of locks is facts, alerts, positions. Refuses to raise anything from histo
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
 from services.alerts.convert import UnitName
 from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, judge, newest, raise_alert
-from services.alerts.usecases.conclude import Verdict, conclude
+from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.rulebook import rulebook
 
 SLICE = 500  # Facts judged between two turns of the loop.
+AGAIN = timedelta(hours=1)  # When a fact is looked at again whose alert could not be changed.
 
 
 @dataclass(frozen=True)
@@ -68,24 +69,32 @@ async def _evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: 
     looks: list[_Look] = []
     for place, fact in enumerate(facts):
         values = fact.at(moment.now)
-        looks.extend(_Look(rule, fact, values, condition.holds(values)) for rule, condition in book.of(fact.kind))
+        for rule, condition in book.of(fact.kind):
+            holds = condition.holds(values)
+            if holds is not None:
+                looks.append(_Look(rule, fact, values, holds))
         if place % SLICE == SLICE - 1:
             await asyncio.sleep(0)
     unresolved = await store.lock_unresolved(connection, [look.key for look in looks])
     verdicts = [verdict for look in looks if (verdict := _verdict(look, unresolved.get(look.key), moment, timed=timed))]
-    return await conclude(connection, verdicts, moment.unit_name)
+    changes, failed = await conclude_each(connection, verdicts, moment.unit_name)
+    if failed:
+        keys = {verdict.key for verdict in failed}
+        again = {look.fact.key: look.fact for look in looks if look.key in keys}
+        await store.put_off(connection, list(again.values()), [moment.now + AGAIN] * len(again))
+    return changes
 
 
 def _verdict(look: _Look, unresolved: Alert | None, moment: Moment, *, timed: bool) -> Verdict | None:
     transition = judge(
         holds=look.holds,
         is_open=unresolved is not None,
-        quiet=look.fact.baseline and not timed,
+        quiet=look.fact.baseline and not (timed and look.fact.since),
         outdated=unresolved is not None and unresolved.rule_version != look.rule.version,
     )
     if transition is None:
         return None
-    return Verdict(transition, lambda position: _after(look, unresolved, moment, position=position))
+    return Verdict(look.key, transition, lambda position: _after(look, unresolved, moment, position=position))
 
 
 def _after(look: _Look, unresolved: Alert | None, moment: Moment, *, position: int) -> Alert:

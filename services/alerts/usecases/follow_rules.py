@@ -1,7 +1,8 @@
 """Lets open alerts follow their rules: none stays open on a version that is no longer in force.
 
 What still holds under the version in force is carried over; the rest is resolved, with the reason in its history. An
-alert whose rule is in force but cannot be used is left alone: a faulty rule must not close what a sound one found.
+alert whose rule is in force but cannot be used, at all or on its fact, is left alone: a faulty rule must not close what
+a sound one found.
 """
 
 from collections.abc import Mapping
@@ -11,29 +12,36 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
 from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Transition, raise_alert
-from services.alerts.usecases.conclude import Verdict, conclude
+from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.evaluate import Moment
 from services.alerts.usecases.rulebook import Condition, rulebook
 
 
-async def follow_rules(connection: AsyncConnection, moment: Moment, *, limit: int) -> tuple[int, list[Change]]:
-    """Settle open alerts that stand on a version not in force, at most `limit`; returns how many, and what changed."""
+async def follow_rules(
+    connection: AsyncConnection, moment: Moment, *, limit: int, after: int = 0
+) -> tuple[int, list[Change]]:
+    """Settle open alerts that stand on a version not in force, at most `limit`, with ids behind `after`.
+
+    Returns the id to go on after (0: there are no more, whatever could not be settled) and what changed.
+    """
     rules = await store.rules_in_force(connection, moment.today)
     usable = rulebook(rules).by_code()
-    keys = await store.outdated_alerts(
+    outdated = await store.outdated_alerts(
         connection,
         {code: rule.version for code, (rule, _) in usable.items()},
         sparing=[rule.code for rule in rules if rule.code not in usable],
+        after=after,
         limit=limit,
     )
+    keys = list(outdated.values())
     if not keys:
         return 0, []
     wanted = [(unit_id, usable[code][0].fact_kind, subject) for code, unit_id, subject in keys if code in usable]
     facts = await store.lock_facts(connection, wanted)
     alerts = await store.lock_unresolved(connection, keys)
     verdicts = [_verdict(alert, usable, facts, moment) for alert in alerts.values()]
-    changes = await conclude(connection, [verdict for verdict in verdicts if verdict], moment.unit_name)
-    return len(keys), changes
+    changes, _ = await conclude_each(connection, [verdict for verdict in verdicts if verdict], moment.unit_name)
+    return max(outdated) if len(keys) == limit else 0, changes
 
 
 def _verdict(
@@ -44,13 +52,16 @@ def _verdict(
 ) -> Verdict | None:
     rule, condition = usable.get(alert.rule, (None, None))
     if rule is None or condition is None:
-        return Verdict(Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_WITHDRAWN))
+        return Verdict(alert.key, Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_WITHDRAWN))
     if rule.version == alert.rule_version:
         return None  # Another replica was here while the locks were waited for.
     fact = facts.get((alert.unit_id, rule.fact_kind, alert.subject))
-    if fact is None or not condition.holds(fact.at(moment.now)):
-        return Verdict(Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_CHANGED))
-    return Verdict(Transition.CARRIED_OVER, partial(_carried, alert, rule, fact, moment))
+    holds = fact is not None and condition.holds(fact.at(moment.now))
+    if holds is None:
+        return None  # The condition fails on this fact.
+    if fact is None or not holds:
+        return Verdict(alert.key, Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_CHANGED))
+    return Verdict(alert.key, Transition.CARRIED_OVER, partial(_carried, alert, rule, fact, moment))
 
 
 def _resolved(alert: Alert, moment: Moment, reason: Reason, position: int) -> Alert:

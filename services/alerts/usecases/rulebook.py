@@ -1,13 +1,14 @@
 """Rules compiled: CEL parsed once, its fields and types checked against the shape of the facts it will see.
 
-Refuses a condition that names an unknown field, mixes types, can fail on some fact, or does not answer yes or no. There
-is no `eval` and no language of our own.
+Refuses a condition that names an unknown field, mixes types, fails on a sample, or does not answer yes or no. Samples
+are few: a condition that passes and fails on some fact all the same says nothing about that fact, neither yes nor no,
+and stops neither the other rules nor the other facts. There is no `eval` and no language of our own.
 """
 
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -30,15 +31,31 @@ class RuleRefused(ValueError):  # noqa: N818 (a refusal, told to whoever writes 
     """The rule cannot be used; the message says what is wrong with it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Condition:
-    """A checked condition."""
+    """A checked condition of a rule."""
 
+    rule: Rule
     program: Any
+    _told: bool = field(default=False, init=False)
 
-    def holds(self, values: Mapping[str, Scalar]) -> bool:
-        """Whether it holds for the fields of a fact."""
-        return self.program.execute({FACT: values}) is True
+    def holds(self, values: Mapping[str, Scalar]) -> bool | None:
+        """Whether it holds for the fields of a fact; None where it fails on them, which is logged the first time."""
+        try:
+            answer = self.program.execute({FACT: values})
+        except _CEL_FAULTS as error:
+            self._tell(str(error))
+            return None
+        if isinstance(answer, bool):
+            return answer
+        self._tell(_no_answer(answer))
+        return None
+
+    def _tell(self, why: str) -> None:
+        if not self._told:  # Once a version: it may fail on thousands of facts, time and again.
+            rule = self.rule
+            log.error("rule fails on a fact", action="rule.failed", rule=rule.code, version=rule.version, why=why)
+        self._told = True
 
 
 @dataclass(frozen=True)
@@ -82,7 +99,7 @@ def compile_rule(rule: Rule) -> Condition:
     if set(program.variables()) != {FACT}:
         raise RuleRefused(f"the condition must speak of `fact` and nothing else, not of {program.variables()}")
     _check_types(rule.condition, program, shape)
-    return Condition(program)
+    return Condition(rule, program)
 
 
 def _check_types(condition: str, program: Any, shape: Mapping[str, type[Scalar]]) -> None:
@@ -100,7 +117,11 @@ def _check_types(condition: str, program: Any, shape: Mapping[str, type[Scalar]]
         except _CEL_FAULTS as error:
             raise RuleRefused(f"the condition fails on {sample}: {error}") from error
         if not isinstance(answer, bool):
-            raise RuleRefused(f"the condition answers {type(answer).__name__}, not yes or no")
+            raise RuleRefused(f"the condition {_no_answer(answer)}")
+
+
+def _no_answer(answer: Any) -> str:
+    return f"answers {type(answer).__name__}, not yes or no"
 
 
 @lru_cache(maxsize=1024)

@@ -116,8 +116,8 @@ def change(
     taken_by: str = "",
     roles: Sequence[str] = ("head_teacher", "officer", "director"),
 ) -> alerts_pb2.AlertChange:
-    """What alerts says of one alert: RAISED, ACKNOWLEDGED or RESOLVED."""
-    state = {"RAISED": "OPEN"}.get(transition, transition)
+    """What alerts says of one alert: RAISED, ACKNOWLEDGED, CARRIED_OVER or RESOLVED."""
+    state = {"RAISED": "OPEN", "CARRIED_OVER": "OPEN"}.get(transition, transition)
     alert = alerts_pb2.Alert(
         alert_id=alert_id,
         rule="class_oversize",

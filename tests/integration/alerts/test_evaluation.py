@@ -191,6 +191,15 @@ async def test_what_was_sent_counts_though_its_event_comes_late_or_again(databas
     assert await unresolved(database) == set()
 
 
+async def test_an_alert_about_to_be_changed_is_held_until_it_is(database):
+    """Nobody takes it in hand between the look at it and its resolution."""
+    [change] = await take(database, oversize(a_class(40)))
+    async with database.transaction() as first, database.transaction() as second:
+        assert list(await store.lock_unresolved(first, [change.alert.key])) == [change.alert.key]
+        free = await second.execute(sa.text("SELECT alert_id FROM alert FOR UPDATE SKIP LOCKED"))
+        assert free.all() == []
+
+
 async def test_two_timers_at_once_raise_each_silence_once(database):
     """What one replica has claimed the other leaves alone; together they look at everything."""
     schools = [connection(school, created=NOW) for school in range(1000, 1300)]

@@ -1,5 +1,6 @@
 """Rules come and go by date and by hand: no alert stays open on one that is not in force, and all say why."""
 
+import asyncio
 from datetime import date, timedelta
 
 import pytest
@@ -113,6 +114,24 @@ async def test_a_new_version_carries_over_what_still_holds_and_resolves_the_rest
     assert await settle(database, tomorrow) == []
 
 
+async def test_two_timers_at_once_carry_over_each_alert_once(database):
+    """One waits for the other, finds it settled, and does nothing."""
+    await change(database, NEXT_VERSION, condition="fact.size > 35", valid_from=None)
+
+    async def waits() -> bool:
+        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        async with database.connection() as reading:
+            return len((await reading.execute(sa.text(waiting))).all()) == 1
+
+    async with database.transaction() as held:
+        await follow_rules(held, _moment(LATER), limit=1000)
+        waiting = asyncio.ensure_future(settle(database))
+        await poll_until(waits)
+    assert await waiting == []
+    for alert in await alerts(database):
+        assert [step.transition for step in alert.history].count(Transition.CARRIED_OVER) == 1
+
+
 async def test_a_fact_that_comes_before_the_timer_carries_over_too(database):
     """Whoever looks first settles it; the timer then finds nothing."""
     await change(database, NEXT_VERSION, condition="fact.size > 41", valid_from=None)
@@ -132,6 +151,25 @@ async def test_a_version_that_cannot_be_used_closes_nothing(database):
     await change(database, NEXT_VERSION, condition="fact.sise > 41", valid_from=None)
     assert await settle(database) == []
     assert {alert.state for alert in await alerts(database)} == {State.OPEN, State.ACKNOWLEDGED}
+
+
+async def test_a_version_that_fails_on_a_fact_closes_nothing_there_and_still_follows_the_others(database):
+    """Dividing by zero for a class of 40; nor does such a fact stop those that come with it, or the next look."""
+    await change(database, NEXT_VERSION, condition="100 / (fact.size - 40) > 1000", valid_from=None)
+    assert await settle(database) == [(Transition.RESOLVED, SECOND_SCHOOL)]
+    assert await settle(database) == []
+    other = (
+        "INSERT INTO rule SELECT 'small', version, fact_kind, 'fact.size < 41', severity, title_vi, title_en, body_vi,"
+    )
+    await change(database, f"{other} body_en, audience_roles, '', true FROM rule WHERE code = '{RULE}' AND version = 1")
+    facts = oversize(a_class(40, version=2), a_class(40, school=SECOND_SCHOOL, version=2))
+    async with database.transaction() as held:
+        changes = await take_facts(held, facts, _moment(LATER))
+    assert {(one.transition, one.alert.rule, one.alert.unit_id) for one in changes} == {
+        (Transition.RAISED, "small", SCHOOL),
+        (Transition.RAISED, "small", SECOND_SCHOOL),
+    }
+    assert [alert.rule_version for alert in await alerts(database) if alert.state is State.ACKNOWLEDGED] == [1]
 
 
 async def test_notices_follow_and_the_timer_does_it_by_itself(database_factory, bus, keys, scopes_tree):

@@ -17,6 +17,7 @@ from tests.integration.alerts.scenes import (
     DISTRICT,
     NOW,
     OTHER_DISTRICT,
+    OTHER_SCHOOL,
     SCHOOL,
     SECOND_SCHOOL,
     a_class,
@@ -119,8 +120,12 @@ async def test_filters_leave_out_what_is_not_asked_for(bus, stub):
 
 
 async def test_counts_are_by_state_and_severity(bus, stub):
-    """Two open and one acknowledged are counted so."""
-    alerts = await _raised(bus, stub, 40, 41, 42)
+    """Two open and one acknowledged are counted so; neither the resolved ones nor those of other units are."""
+    await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(40, school=OTHER_SCHOOL)))
+    await _raised(bus, stub, 40, 41, 42, 43)
+    await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(30, version=2, key="1D2026")))
+    await poll_until(lambda: _listed(stub, states=[alerts_pb2.ALERT_STATE_RESOLVED]))
+    alerts = await _listed(stub)
     await stub.AcknowledgeAlert(
         alerts_pb2.AcknowledgeAlertRequest(unit=str(DISTRICT), alert_id=alerts[0].alert_id, note="Tôi xem.")
     )
@@ -134,7 +139,12 @@ async def test_counts_are_by_state_and_severity(bus, stub):
 
 async def test_counts_are_broken_down_by_the_units_of_a_kind_and_add_up_to_the_whole(bus, stub):
     """By school each has its own; where no unit of the kind lies above they are counted under 0."""
-    classes = [a_class(40), a_class(41, key="2A2026"), a_class(40, school=SECOND_SCHOOL)]
+    classes = [
+        a_class(40),
+        a_class(41, key="2A2026"),
+        a_class(40, school=SECOND_SCHOOL),
+        a_class(40, school=OTHER_SCHOOL),
+    ]
     await scenes.publish(bus, "reporting", "figures-changed", figures(*classes))
 
     async def counted(kind):

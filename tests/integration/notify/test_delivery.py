@@ -110,6 +110,35 @@ async def test_who_watches_sees_a_notice_again_when_it_is_taken_and_when_it_is_r
     assert await changed(database, "head", resolved.position) == []
 
 
+@pytest.mark.parametrize("repeats", [1, 2])
+async def test_a_version_of_the_rule_that_names_others_reaches_them_and_nobody_twice(database, repeats):
+    """The director learns of the open alert; who was told sees it again, with what had been read still read."""
+    await tell(database, change("RAISED", roles=["officer"]))
+    [notice] = await inbox(database, "officer")
+    async with database.transaction() as connection:
+        await read_notice(connection, "officer", notice.notice_id, now=NOW)
+    [read] = await inbox(database, "officer")
+    for _ in range(repeats):
+        await tell(database, change("CARRIED_OVER", position=8, roles=["officer", "director"]))
+    [new] = await inbox(database, "director")
+    assert (new.state, new.because, new.matter.alert_id) == (State.UNREAD, "Lãnh đạo ngành tại Tỉnh Quảng Nam", 7)
+    [seen_again] = await changed(database, "officer", read.position)
+    assert (seen_again.notice_id, seen_again.state) == (read.notice_id, State.READ)
+    assert await inbox(database, "head") == []
+
+
+async def test_a_raising_and_its_carrying_over_in_one_batch_reach_both_audiences(database):
+    """The officer of the one and the director of the other, each once, as it is now, also when they come again."""
+    raised, carried = change("RAISED", roles=["officer"]), change("CARRIED_OVER", position=8, roles=["director"])
+    raised.alert.title_vi = "cũ"
+    await tell(database, raised, carried)
+    for subject in ("officer", "director"):
+        [notice] = await inbox(database, subject)
+        assert notice.matter.title_vi == carried.alert.title_vi
+    await tell(database, carried, raised)
+    assert [len(await inbox(database, subject)) for subject in ("officer", "director", "head")] == [1, 1, 0]
+
+
 @given(lengths=st.lists(st.integers(1, 3), min_size=1, max_size=4), data=st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_order_and_repetition_of_news_ends_with_the_same_inboxes(database, lengths, data):

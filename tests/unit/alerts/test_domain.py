@@ -1,5 +1,6 @@
 """Facts, verdicts and texts without any server."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,11 +10,14 @@ from hypothesis import strategies as st
 from services.alerts.domain import (
     CLASS_SIZE,
     CONNECTION,
+    FIRST_KEPT,
+    NEWEST_KEPT,
     Fact,
     Reason,
     Rule,
     Severity,
     State,
+    Step,
     Transition,
     judge,
     newest,
@@ -132,3 +136,35 @@ def test_texts_name_a_school_year_by_both_its_years():
     one = Fact(CLASS_SIZE, 100, "2026/1A", 1, {"name": "1A", "school_year": 2026})
     raised = raise_alert(rule, one, values=one.at(NOW), unit_name="TH Ái Nghĩa", now=NOW, position=1)
     assert (raised.body_vi, raised.facts["school_year"]) == ("năm học 2026-2027", "2026")
+
+
+def test_an_alert_carried_over_stays_in_the_hands_it_was_in():
+    """What its rule says is new; who took it, when and with what note, and all that happened, is as it was."""
+    rule = Rule("r", 1, CONNECTION, "true", Severity.INFO, "", "", "", "", ("officer",))
+    values = fact().at(NOW)
+    raised = raise_alert(rule, fact(), values=values, unit_name="", now=NOW, position=5)
+    taken = raised.acknowledged("officer", note="Tôi xem.", now=NOW + timedelta(hours=1), position=6)
+    renewed = replace(rule, version=2, severity=Severity.CRITICAL, audience_roles=("director",))
+    later = NOW + timedelta(hours=2)
+    again = raise_alert(renewed, fact(), values=values, unit_name="", now=later, position=7)
+    step = Step(Transition.CARRIED_OVER, later, 2, reason=Reason.RULE_CHANGED)
+    assert taken.carried_over(again) == replace(
+        taken,
+        rule_version=2,
+        severity=Severity.CRITICAL,
+        audience_roles=("director",),
+        revision=3,
+        position=7,
+        history=(*taken.history, step),
+    )
+
+
+def test_of_a_long_history_the_first_and_the_newest_steps_are_kept():
+    """And how many there were is known."""
+    rule = Rule("r", 1, CONNECTION, "true", Severity.INFO, "", "", "", "", ("officer",))
+    alert = raise_alert(rule, fact(), values={}, unit_name="", now=NOW, position=1)
+    for number in range(100):
+        alert = alert.acknowledged("officer", note=str(number), now=NOW, position=number + 2)
+    kept = [int(step.note) for step in alert.history]
+    assert kept == [*range(FIRST_KEPT), *range(100 - NEWEST_KEPT, 100)]
+    assert alert.step_count == 100

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.alerts.domain import CLASS_SIZE, CONNECTION, Rule, Severity
 from services.alerts.usecases.rulebook import RuleRefused, compile_rule, rulebook
@@ -71,6 +72,23 @@ def test_a_condition_that_could_fail_is_refused_with_the_reason(condition, why):
     """Unknown fields, mixed types, division by zero and anything but yes or no, also behind a short circuit."""
     with pytest.raises(RuleRefused, match=why):
         compile_rule(replace(OVERSIZE, condition=condition))
+
+
+@pytest.mark.parametrize(
+    ("condition", "fails_on"),
+    [
+        ("100 / (fact.size_limit - fact.size + 7) > 3", 42),
+        ("fact.size == 42 ? 1 : true", 42),
+        ("fact.size * 9000000000000 > 0", 2_000_000),
+    ],
+)
+def test_a_condition_that_passes_and_fails_on_a_fact_says_neither_yes_nor_no(condition, fails_on):
+    """Told once for its version, however many facts it fails on; it still judges the others."""
+    with capture_logs() as logs:
+        compiled = compile_rule(replace(OVERSIZE, condition=condition))
+        assert [compiled.holds(CLASS | {"size": fails_on}) for _ in range(3)] == [None, None, None]
+        assert compiled.holds(CLASS | {"size": 41}) is True
+    assert [(one["action"], one["rule"], one["version"]) for one in logs] == [("rule.failed", "class_oversize", 1)]
 
 
 def test_what_a_guard_excludes_is_no_fault():

@@ -14,12 +14,14 @@ def _news(*changes: alerts_pb2.AlertChange):
 
 
 def test_only_a_raising_begins_a_matter():
-    """Taking and resolving change one; what a newer alerts adds begins nothing."""
+    """Taking and resolving change one, another version of the rule widens it; what a newer alerts adds does neither."""
     unknown = change("RAISED")
     unknown.transition = 99  # type: ignore[assignment]  # what a newer version may send
-    told = _news(change("RAISED"), change("ACKNOWLEDGED", taken_by="officer"), change("RESOLVED"), unknown)
-    assert [one.begins for one in told] == [True, False, False, False]
-    assert [one.matter.resolved for one in told] == [False, False, True, False]
+    carried = change("CARRIED_OVER")
+    told = _news(change("RAISED"), change("ACKNOWLEDGED", taken_by="officer"), change("RESOLVED"), unknown, carried)
+    assert [one.begins for one in told] == [True, False, False, False, False]
+    assert [one.widens for one in told] == [False, False, False, False, True]
+    assert [one.matter.resolved for one in told] == [False, False, True, False, False]
     assert told[1].matter.taken_by == "officer"
 
 

@@ -298,6 +298,7 @@ class Alert(_message.Message):
     BODY_EN_FIELD_NUMBER: _builtins.int
     RULE_VERSION_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    STEP_COUNT_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.int
     """Id."""
     rule: _builtins.str
@@ -330,6 +331,8 @@ class Alert(_message.Message):
     """Text in English: what it means and what to do."""
     rule_version: _builtins.int
     """Version of the rule it stands on."""
+    step_count: _builtins.int
+    """How many steps there were since it was raised, in `history` or not."""
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The facts that raised it."""
@@ -348,7 +351,9 @@ class Alert(_message.Message):
 
     @_builtins.property
     def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertStep]:
-        """What happened to it since it was raised, oldest first."""
+        """What happened to it since it was raised, oldest first. Of a long history the first 5 and the newest 25 steps are
+        kept; lists, streams and events hold the newest 10, the answer to AcknowledgeAlert holds all that are kept.
+        """
 
     def __init__(
         self,
@@ -374,10 +379,11 @@ class Alert(_message.Message):
         body_en: _builtins.str = ...,
         rule_version: _builtins.int = ...,
         history: _abc.Iterable[Global___AlertStep] | None = ...,
+        step_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "resolve_time", b"resolve_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "etag", b"etag", "facts", b"facts", "history", b"history", "note", b"note", "position", b"position", "resolve_time", b"resolve_time", "rule", b"rule", "rule_version", b"rule_version", "severity", b"severity", "state", b"state", "subject", b"subject", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "etag", b"etag", "facts", b"facts", "history", b"history", "note", b"note", "position", b"position", "resolve_time", b"resolve_time", "rule", b"rule", "rule_version", b"rule_version", "severity", b"severity", "state", b"state", "step_count", b"step_count", "subject", b"subject", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -534,7 +540,7 @@ class CountAlertsResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertCount]:
-        """Alerts by state and severity."""
+        """Alerts that are not resolved, by state and severity."""
 
     def __init__(
         self,

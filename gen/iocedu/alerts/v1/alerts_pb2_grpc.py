@@ -74,14 +74,14 @@ class AlertsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAlerts(self, request, context):
-        """Lists alerts below a unit, newest first.
+        """Lists alerts below a unit, newest first. A page of long alerts may hold fewer than asked for; go by its token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CountAlerts(self, request, context):
-        """Counts alerts below a unit by state and severity.
+        """Counts the alerts below a unit that are not resolved, by state and severity.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

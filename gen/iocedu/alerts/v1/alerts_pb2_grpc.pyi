@@ -36,9 +36,9 @@ class AlertsServiceStub:
     ListRules: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.ListRulesRequest, _alerts_pb2.ListRulesResponse]
     """Lists the rules in force."""
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertsRequest, _alerts_pb2.ListAlertsResponse]
-    """Lists alerts below a unit, newest first."""
+    """Lists alerts below a unit, newest first. A page of long alerts may hold fewer than asked for; go by its token."""
     CountAlerts: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.CountAlertsRequest, _alerts_pb2.CountAlertsResponse]
-    """Counts alerts below a unit by state and severity."""
+    """Counts the alerts below a unit that are not resolved, by state and severity."""
     AcknowledgeAlert: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.AcknowledgeAlertRequest, _alerts_pb2.AcknowledgeAlertResponse]
     """Takes an alert in hand: it stays open, but somebody is on it."""
     WatchAlerts: _grpc.UnaryStreamMultiCallable[_alerts_pb2.WatchAlertsRequest, _alerts_pb2.WatchAlertsResponse]
@@ -52,9 +52,9 @@ class AlertsServiceAsyncStub(AlertsServiceStub):
     ListRules: _aio.UnaryUnaryMultiCallable[_alerts_pb2.ListRulesRequest, _alerts_pb2.ListRulesResponse]  # type: ignore[assignment]
     """Lists the rules in force."""
     ListAlerts: _aio.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertsRequest, _alerts_pb2.ListAlertsResponse]  # type: ignore[assignment]
-    """Lists alerts below a unit, newest first."""
+    """Lists alerts below a unit, newest first. A page of long alerts may hold fewer than asked for; go by its token."""
     CountAlerts: _aio.UnaryUnaryMultiCallable[_alerts_pb2.CountAlertsRequest, _alerts_pb2.CountAlertsResponse]  # type: ignore[assignment]
-    """Counts alerts below a unit by state and severity."""
+    """Counts the alerts below a unit that are not resolved, by state and severity."""
     AcknowledgeAlert: _aio.UnaryUnaryMultiCallable[_alerts_pb2.AcknowledgeAlertRequest, _alerts_pb2.AcknowledgeAlertResponse]  # type: ignore[assignment]
     """Takes an alert in hand: it stays open, but somebody is on it."""
     WatchAlerts: _aio.UnaryStreamMultiCallable[_alerts_pb2.WatchAlertsRequest, _alerts_pb2.WatchAlertsResponse]  # type: ignore[assignment]
@@ -77,7 +77,7 @@ class AlertsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _alerts_pb2.ListAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_alerts_pb2.ListAlertsResponse, _abc.Awaitable[_alerts_pb2.ListAlertsResponse]]:
-        """Lists alerts below a unit, newest first."""
+        """Lists alerts below a unit, newest first. A page of long alerts may hold fewer than asked for; go by its token."""
 
     @_abc_1.abstractmethod
     def CountAlerts(
@@ -85,7 +85,7 @@ class AlertsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _alerts_pb2.CountAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_alerts_pb2.CountAlertsResponse, _abc.Awaitable[_alerts_pb2.CountAlertsResponse]]:
-        """Counts alerts below a unit by state and severity."""
+        """Counts the alerts below a unit that are not resolved, by state and severity."""
 
     @_abc_1.abstractmethod
     def AcknowledgeAlert(
