@@ -75,6 +75,7 @@ async def _small_calls(province: Province, beside: Awaitable[None]) -> list[floa
     assert process.stdin is not None
     process.stdin.write(json.dumps(asked).encode() + b"\n")
     await beside
+    process.stdin.close()
     said, _ = await process.communicate()
     seconds: list[float] = json.loads(said)
     return seconds
