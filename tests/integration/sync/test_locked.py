@@ -82,9 +82,9 @@ async def test_a_document_in_the_ministrys_names_is_held_line_by_line(here: Worl
 
 async def test_a_stream_goes_on_past_held_rows(here: World) -> None:
     """Its batches are acknowledged, each with what is held of it."""
-    await here.lock("attendance", period="2026-11", reason=WHY)
+    await here.lock("attendance", period="2026-10", reason=WHY)
     messages = [sync_pb2.StreamRowsRequest(open=sync_pb2.StreamOpen(unit=SCHOOL_A, source="vnedu"))]
-    for number, day in enumerate(["2026-11-30", "2026-12-01"]):
+    for number, day in enumerate(["2026-10-30", "2026-11-02"]):
         messages.append(sync_pb2.StreamRowsRequest())
         messages[-1].batch.batch_id = str(number)
         messages[-1].batch.rows.append(register(f"D{number}", day=day))
