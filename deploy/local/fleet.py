@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -268,8 +268,11 @@ async def _stop(slots: Iterable[Slot], *, grace: float) -> None:
     await asyncio.gather(*(slot.stop(grace=grace) for slot in slots))
 
 
-async def _all(work: Iterable[Awaitable[None]]) -> None:
-    """Await all, then raise the first failure: nothing is left half under way."""
-    for result in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result
+async def _all(work: Iterable[Coroutine[None, None, None]]) -> None:
+    """Await all; the first failure ends the rest, which may be waiting for what failed, and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in work:
+                group.create_task(each)
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None

@@ -10,11 +10,13 @@ LOOPBACK = "127.0.0.1"
 # Below the range the kernel takes the near ends of connections from: else a service that restarts could find its port
 # held by a neighbour's outgoing connection.
 FREE_RANGE = range(20000, 32000)
+# Each is tried once in a process: a port given out stays free until its user binds it, and must not be given out again.
+_untried = iter(random.sample(FREE_RANGE, len(FREE_RANGE)))
 
 
 def free_port() -> int:
     """A port nobody listens on now; another process may take it before its user does, which then fails to bind."""
-    for port in random.sample(FREE_RANGE, 200):
+    for port in _untried:
         with socket.socket() as probe:
             try:
                 probe.bind((LOOPBACK, port))

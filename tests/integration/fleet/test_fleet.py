@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local.errors import NotStarted
 from deploy.local.fleet import Fleet
+from deploy.local.parts import START_LIMIT
 from deploy.local.settings import FleetSettings
 from deploy.local.slots import State
 from deploy.local.table import Service
@@ -90,6 +91,15 @@ async def test_a_service_that_cannot_start_leaves_nothing_behind(tmp_path: Path)
     with pytest.raises(NotStarted, match="alpha did not start: the toy is broken"):
         await Fleet(tmp_path / "data", services=TOYS, settings=settings, edge=False, durable=False).start()
     assert children() == before
+
+
+async def test_a_part_that_fails_ends_the_waiting_of_those_that_need_it(tmp_path: Path) -> None:
+    """What failed is said at once, not after the rest has waited for it in vain."""
+    settings = FleetSettings(own={"alpha": {"TOY_WAITING": "1"}, "beta": {"TOY_BROKEN": "1"}})
+    began = time.monotonic()
+    with pytest.raises(NotStarted, match="beta did not start: the toy is broken"):
+        await Fleet(tmp_path / "data", services=TOYS, settings=settings, edge=False, durable=False).start()
+    assert time.monotonic() - began < START_LIMIT / 2
 
 
 async def test_a_database_that_cannot_be_migrated_leaves_nothing_behind(

@@ -20,6 +20,8 @@ async def serve() -> None:
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     server.add_insecure_port(os.environ["IOCEDU_LISTEN"])
     await server.start()
+    if os.environ.get("IOCEDU_TOY_WAITING") == "1":
+        await asyncio.Event().wait()
     await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
     Path(os.environ["IOCEDU_READY_FILE"]).write_text(os.environ["IOCEDU_LISTEN"], "ascii")  # noqa: ASYNC240
     stop = asyncio.Event()
