@@ -157,6 +157,7 @@ def load(gateway: str, scale: str, issuer: Issuer, console: Console) -> dict[str
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
+        disable=not console.is_terminal,
     )
 
     def push(item: School) -> list[Outcome]:
@@ -167,11 +168,14 @@ def load(gateway: str, scale: str, issuer: Issuer, console: Console) -> dict[str
 
     with bar, ThreadPoolExecutor(PARALLEL) as pool:
         task = bar.add_task("load", total=len(schools), rows=0)
-        for outcomes in pool.map(push, schools):
+        for done, outcomes in enumerate(pool.map(push, schools), 1):
             for outcome in outcomes:
                 for state in counts:
                     counts[state] += getattr(outcome, state)
             bar.update(task, advance=1, rows=sum(counts.values()))
+            # A log shows no bar: a line for each tenth instead.
+            if bar.disable and done * 10 // len(schools) > (done - 1) * 10 // len(schools):
+                console.print(f"{done} of {len(schools)} schools, {sum(counts.values()):,} rows", highlight=False)
     for system in systems.values():
         system.close()
     return counts
