@@ -38,16 +38,21 @@ School = Callable[[str], int | Problem]  # finds the school behind a reference
 
 @dataclass(slots=True)
 class Batch:
-    """A request taken apart: what is wrong with it already, and the rest by type."""
+    """A request taken apart: what is wrong with it already, and the rest by type.
+
+    A row that names a previous key is two: itself, and a tombstone of that key behind the rows sent.
+    """
 
     request_id: str
     source: str
     backfill: bool
     digest: bytes
     rows: list[resources_pb2.Row]
+    count: int  # how many of the rows were sent
     trace: str = ""  # the trace it belongs to, as `traceparent`
     problems: dict[int, Problem] = field(default_factory=dict)
     entries: dict[ObjectSpec, list[Entry]] = field(default_factory=dict)
+    renamed: dict[int, int] = field(default_factory=dict)  # index of each tombstone's row, and of the row it came with
 
     @property
     def school_ids(self) -> set[int]:
@@ -65,9 +70,10 @@ class RowRefused(Exception):  # noqa: N818 (says what became of the row)
 
 async def read_batch(request: records_pb2.ApplyRowsRequest, *, school: School, trace: str = "") -> Batch:
     """Take a request apart."""
-    batch = Batch(request.request_id, request.source, request.backfill, b"", list(request.rows), trace)
+    rows = list(request.rows)
+    batch = Batch(request.request_id, request.source, request.backfill, b"", rows, len(rows), trace)
     found: dict[str, dict[Identity, Entry]] = {name: {} for name in BY_FIELD}
-    for start in range(0, len(batch.rows), SLICE):
+    for start in range(0, batch.count, SLICE):
         _read_slice(batch, start, school=school, found=found)
         await asyncio.sleep(0)
     batch.entries = {spec: sorted(found[name].values()) for name, spec in BY_FIELD.items() if found[name]}
@@ -76,7 +82,7 @@ async def read_batch(request: records_pb2.ApplyRowsRequest, *, school: School, t
 
 
 def _read_slice(batch: Batch, start: int, *, school: School, found: dict[str, dict[Identity, Entry]]) -> None:
-    for index, row in enumerate(batch.rows[start : start + SLICE], start):
+    for index, row in enumerate(batch.rows[start : min(start + SLICE, batch.count)], start):
         name = row.WhichOneof("record")
         if name is None:
             batch.problems[index] = problems.no_record()
@@ -88,28 +94,54 @@ def _read_slice(batch: Batch, start: int, *, school: School, found: dict[str, di
         key = row.key
         identity = (school_id, key)
         known = found[name]
-        if identity in known:
-            batch.problems[index] = problems.duplicate_key(key, known[identity][-1])
-            continue
-        if row.deleted:
-            known[identity] = (school_id, key, row.version, DELETED_HASH, index)
-            continue
-        content = getattr(row, name).SerializeToString(deterministic=True)
-        if b"\0" in content or len(content) > MOST_ROW_BYTES or "\0" in key:
+        previous = row.previous_key
+        if identity in known or previous:
+            problem = _named_twice(batch, row, school_id, known)
+            if problem is not None:
+                batch.problems[index] = problem
+                continue
+        content = b"" if row.deleted else getattr(row, name).SerializeToString(deterministic=True)
+        if b"\0" in content or len(content) > MOST_ROW_BYTES or "\0" in key + previous:
             problem = _unfit(row, name, len(content))
             if problem is not None:
                 batch.problems[index] = problem
                 continue
-        content_hash = _number(blake2b(content, digest_size=8).digest())[0]
+        content_hash = DELETED_HASH if row.deleted else _number(blake2b(content, digest_size=8).digest())[0]
         known[identity] = (school_id, key, row.version, content_hash, index)
+        if previous:
+            _end_previous(batch, row, name, index=index, school_id=school_id, known=known)
+
+
+def _named_twice(batch: Batch, row: resources_pb2.Row, school_id: int, known: dict[Identity, Entry]) -> Problem | None:
+    """What is wrong with a row whose key, or previous key, the batch has named already."""
+    if (entry := known.get((school_id, row.key))) is not None:
+        first = entry[-1]
+        return problems.duplicate_key(row.key, batch.renamed.get(first, first))
+    previous = row.previous_key
+    if previous and (previous == row.key or (school_id, previous) in known):
+        return problems.previous_key_in_use(previous)
+    return None
+
+
+def _end_previous(
+    batch: Batch, row: resources_pb2.Row, name: str, *, index: int, school_id: int, known: dict[Identity, Entry]
+) -> None:
+    """Add the tombstone of the key that a row had before."""
+    place = len(batch.rows)
+    tombstone = resources_pb2.Row(school=row.school, key=row.previous_key, version=row.version, deleted=True)
+    getattr(tombstone, name).SetInParent()
+    batch.rows.append(tombstone)
+    batch.renamed[place] = index
+    known[school_id, row.previous_key] = (school_id, row.previous_key, row.version, DELETED_HASH, place)
 
 
 def _unfit(row: resources_pb2.Row, name: str, size: int) -> Problem | None:
     """Look closer at a row that is very long or holds a zero byte, which may stand in a number but not in a text."""
     if size > MOST_ROW_BYTES:
         return problems.row_too_large(size, MOST_ROW_BYTES)
-    if "\0" in row.key:
-        return problems.zero_byte("key")
+    for name_of_key in ("key", "previous_key"):
+        if "\0" in getattr(row, name_of_key):
+            return problems.zero_byte(name_of_key)
     return problems.zero_byte(name) if _has_zero_text(getattr(row, name)) else None
 
 

@@ -25,12 +25,14 @@ _STATES: Final[Mapping[Outcome, resources_pb2.RowState.ValueType]] = MappingProx
 
 def answer_of(batch: Batch, outcomes: Mapping[int, Outcome]) -> bytes:
     """The state of each row in the order sent, and what is wrong with those that were not stored: the whole answer."""
-    states: list[resources_pb2.RowState.ValueType] = [resources_pb2.ROW_STATE_REJECTED] * len(batch.rows)
+    states: list[resources_pb2.RowState.ValueType] = [resources_pb2.ROW_STATE_REJECTED] * batch.count
     for index, outcome in outcomes.items():
-        if index not in batch.problems or outcome is Outcome.HELD:
+        if index < batch.count and (index not in batch.problems or outcome is Outcome.HELD):
             states[index] = _STATES[outcome]
     response = records_pb2.ApplyRowsResponse(states=states)
     for index, problem in sorted(batch.problems.items()):
+        if index >= batch.count:
+            continue
         response.problems.add(
             index=index,
             key=batch.rows[index].key,

@@ -50,13 +50,14 @@ def record_of(spec: ObjectSpec, stored: Stored, *, position: int, alias: Alias, 
     return record
 
 
-def add_change(changes: Any, *, place: tuple[int, ObjectSpec, Stored], alias: Alias, mask: bool) -> None:
-    """Append a record's newest change, given by position, type and the record, to a response."""
-    position, spec, stored = place
+def add_change(changes: Any, *, place: tuple[int, ObjectSpec, Stored, str], alias: Alias, mask: bool) -> None:
+    """Append a record's newest change, given by position, type, the record and its previous key, to a response."""
+    position, spec, stored, previous_key = place
     change = changes.add()
     change.position, change.school_id, change.type = position, stored[SCHOOL_ID], spec.number
     change.source = stored[SOURCE]
     fill_row(change.row, spec, stored, alias=alias, mask=mask)
+    change.row.previous_key = previous_key
 
 
 @cache

@@ -61,6 +61,16 @@ def duplicate_key(key: str, first: int) -> Problem:
     )
 
 
+def previous_key_in_use(previous_key: str) -> Problem:
+    """Name a previous key that is the row's own, or that another row of the batch sends or ends."""
+    return Problem(
+        "DUPLICATE_KEY",
+        "previous_key",
+        f"Khóa cũ «{previous_key}» trùng với khóa của chính dòng này hoặc của một dòng khác trong cùng lô. Khi bản ghi "
+        "đổi khóa, chỉ gửi một dòng dưới khóa mới và ghi khóa cũ vào `previous_key`.",
+    )
+
+
 def invalid_date(field: str, value: str) -> Problem:
     """Name a date that the calendar does not have."""
     return Problem(

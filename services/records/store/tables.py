@@ -69,6 +69,16 @@ feed = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
 )
 
+record_rename = sa.Table(
+    "record_rename",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("type", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("previous_key", _KEY, primary_key=True),
+    sa.Column("key", _KEY, nullable=False),
+    sa.Column("rename_time", _INSTANT, nullable=False),
+)
+
 feed_position = sa.Table("feed_position", metadata, sa.Column("position", sa.BigInteger, nullable=False))
 
 name_word = sa.Table("name_word", metadata, sa.Column("word", _KEY, primary_key=True))

@@ -26,8 +26,9 @@ from services.records.domain import problems
 from services.records.domain.locks import Lock, OpenLocks
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Outcome, Stored, classify
-from services.records.store import bulk, locks, requests
+from services.records.store import bulk, keys, locks, requests
 from services.records.store.driver import begin
+from services.records.store.keys import Rename
 from services.records.usecases.vocabulary import Vocabulary
 
 LANES: Final = 3  # transactions under way at once
@@ -44,7 +45,7 @@ def applying(database: Database, clock: Clock) -> Grouped[Batch, bytes]:
         async with database.transaction() as connection:
             return await apply_rows(connection, batches, now=clock.now())
 
-    return Grouped(work, lanes=LANES, most=MOST_ROWS, bound=MOST_WAITING, weigh=lambda batch: len(batch.rows))
+    return Grouped(work, lanes=LANES, most=MOST_ROWS, bound=MOST_WAITING, weigh=lambda batch: batch.count)
 
 
 async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, now: datetime) -> list[bytes]:
@@ -120,26 +121,32 @@ async def _store(
     stored = await bulk.stored_versions(connection, spec, identities, places=minding)
     inserted, replaced = list[Values](), list[Values]()
     raised: dict[bulk.Identity, int] = {}
+    renames: list[Rename] = []
     for batch, outcomes, accepted in parts:
         entries = batch.entries.get(spec, ())
         fresh, changed, noted = _sort_out(entries, stored, batch=batch, outcomes=outcomes)
-        for made, chosen in ((inserted, fresh), (replaced, changed)):
+        made: list[tuple[list[Values], Entry, Values]] = []
+        for rows, chosen in ((inserted, fresh), (replaced, changed)):
             values = await column_values(spec, chosen, batch=batch, now=now)
             taken = [entry for entry in chosen if entry[4] not in batch.problems]
             if minding and (held := _held(spec, taken, values, stored, closed=closed)):
                 outcomes.update(dict.fromkeys(held, Outcome.HELD))
                 batch.problems.update({index: problems.locked(lock) for index, lock in held.items()})
-                values = [row for entry, row in zip(taken, values, strict=True) if entry[4] not in held]
-                taken = [entry for entry in taken if entry[4] not in held]
-            made.extend(values)
-            accepted += [(entry[4], entry[0], spec) for entry in taken]
-        raised |= {entry[:2]: entry[2] for entry in noted}
+            made += [(rows, entry, row) for entry, row in zip(taken, values, strict=True)]
+        late = _share_fate(spec, entries, batch=batch, outcomes=outcomes, renames=renames) if batch.renamed else ()
+        for rows, entry, row in made:
+            if entry[4] not in batch.problems and entry[4] not in late:
+                rows.append(row)
+                accepted.append((entry[4], entry[0], spec))
+        raised |= {entry[:2]: entry[2] for entry in noted if entry[4] not in batch.problems}
     if inserted:
         await bulk.insert_records(connection, spec, inserted)
     if replaced:
         await bulk.replace_records(connection, spec, replaced)
     if raised:
         await bulk.raise_versions(connection, spec, raised)
+    if renames:
+        await keys.keep_renames(connection, renames, now=now)
 
 
 def _sort_out(
@@ -163,6 +170,39 @@ def _sort_out(
         elif outcome is Outcome.VERSION_REUSED:
             batch.problems[index] = problems.version_reused(version)
     return chosen[Outcome.NEW], chosen[Outcome.CHANGED], chosen[Outcome.RAISED]
+
+
+def _share_fate(
+    spec: ObjectSpec,
+    entries: Sequence[Entry],
+    *,
+    batch: Batch,
+    outcomes: dict[int, Outcome],
+    renames: list[Rename],
+) -> set[int]:
+    """A row with a previous key and the tombstone of that key are stored both or not at all; notes which were renamed.
+
+    Returns the rows that would be stored, but come later than what is under the previous key.
+    """
+    late: set[int] = set()
+    schools = {entry[4]: entry[0] for entry in entries}
+    for tombstone, index in batch.renamed.items():
+        if index not in schools:
+            continue
+        refused = batch.problems
+        if tombstone in refused and index not in refused:
+            refused[index] = replace(refused[tombstone], field="previous_key")
+            outcomes[index] = outcomes[tombstone]
+        elif index in refused:
+            refused.setdefault(tombstone, refused[index])
+        elif outcomes[tombstone] is Outcome.STALE:
+            if outcomes[index] in (Outcome.NEW, Outcome.CHANGED):
+                outcomes[index] = Outcome.STALE
+                late.add(index)
+        else:
+            row = batch.rows[index]
+            renames.append(Rename(schools[index], spec.number, row.previous_key, row.key))
+    return late
 
 
 def _held(

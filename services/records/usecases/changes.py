@@ -18,14 +18,14 @@ from chassis.outbox import OutboxRow
 from chassis.tail import Tail
 from services.records.convert.events import RECORDS_CHANGED, changed_keys
 from services.records.domain.objects import BY_NUMBER, ObjectSpec
-from services.records.store import feed
+from services.records.store import feed, keys
 
 POSITION_HEADER: Final = "iocedu-position"
 POLL_SECONDS: Final = 0.1
 _MOST_CHANGES: Final = 5000  # places given by one statement
 
 
-Change = tuple[int, ObjectSpec, Sequence[Any]]  # position, type, stored record
+Change = tuple[int, ObjectSpec, Sequence[Any], str]  # position, type, stored record, its previous key
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ async def list_changes(connection: AsyncConnection, wanted: feed.Wanted, *, afte
     changes: list[Change] = []
     for spec in map(BY_NUMBER.__getitem__, extent.types):
         found = await feed.changed_records(connection, wanted, spec, after=after, until=extent.last)
-        changes += [(row[0], spec, row[1:]) for row in found]
+        previous = await keys.previous_keys(connection, spec.number, {row[1] for row in found})
+        changes += [(row[0], spec, row[1:], previous.get((row[1], row[2]), "")) for row in found]
     if len(extent.types) > 1:
         changes.sort(key=itemgetter(0))
     position = extent.last if extent.count == most else max(end, after)

@@ -61,6 +61,12 @@ FIELDS: Final = MappingProxyType(
             "khóa từ 1 đến 64 ký tự, không đổi và không dùng lại",
             "a key of 1 to 64 characters that never changes and is never re-used",
         ),
+        "previous_key": _of(
+            "khóa cũ của bản ghi",
+            "previous key of the record",
+            "khóa đến 64 ký tự mà bản ghi mang trước khi đổi khóa",
+            "a key of at most 64 characters that the record had before its key changed",
+        ),
         "version": _of(
             "phiên bản",
             "version",

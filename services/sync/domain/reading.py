@@ -102,6 +102,8 @@ def read(spec: ObjectTable, raw: Raw) -> Fields:  # noqa: C901, PLR0912 (the hot
         missing = [target for target, part in zip(spec.key, parts, strict=True) if not part]
         raise NoKeyError(missing, key=".".join(begun))
     row["key"] = ".".join(map(str, parts))
+    if "previous_key" in row:
+        row["previous_key"] = ".".join(map(str, (row["previous_key"], *parts[1:])))
     if further:
         record["further"] = further
     row[spec.record] = record

@@ -136,6 +136,8 @@ def _key_hint(spec: ObjectTable, raw: Raw) -> str:
 
 
 def _slot(entry: Mapping[str, Any]) -> Slot:
+    if entry["to"] == "previous_key":
+        return Slot(reading.ROW, entry["to"], _reader(entry))
     if "items" in entry:
         return Slot(reading.ITEMS, entry["to"], items={name: _slot(one) for name, one in entry["items"].items()})
     plain = "as" not in entry and "values" not in entry

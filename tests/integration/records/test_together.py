@@ -51,15 +51,21 @@ async def held(database: Database, offset: int) -> list[tuple[object, ...]]:
         return [tuple(row) for row in await connection.exec_driver_sql(query)]
 
 
+def row(school: str, key: str, version: int, name: str, dead: bool, previous: str) -> resources_pb2.Row:  # noqa: FBT001
+    """A row with a pupil or the end of one, some under a new key."""
+    made = gone(key, version, school=school) if dead else pupil(key, version, school=school, full_name=name)
+    made.previous_key = previous
+    return made
+
+
 ROWS = st.builds(
-    lambda school, key, version, name, dead: (
-        gone(key, version, school=school) if dead else pupil(key, version, school=school, full_name=name)
-    ),
+    row,
     st.sampled_from(SCHOOLS),
-    st.sampled_from("ab"),
+    st.sampled_from("abc"),
     st.integers(1, 4),
     st.sampled_from(["Lê An", "Trần Bình"]),
     st.booleans(),
+    st.sampled_from(["", "", "", "a", "b"]),
 )
 
 

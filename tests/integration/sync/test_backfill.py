@@ -34,14 +34,9 @@ async def by_stream(here: World, backfill: bool) -> None:  # noqa: FBT001
 
 async def by_document(here: World, backfill: bool) -> None:  # noqa: FBT001
     """A document of one line."""
-
-    async def parts():
-        async for part in document(ndjson([moet_pupil(f"HS{backfill}")]), batch_id=f"b{backfill}"):
-            if part.HasField("batch"):
-                part.batch.backfill = backfill
-            yield part
-
-    await (await here.sync()).PushDocument(parts())
+    parts = list(document(ndjson([moet_pupil(f"HS{backfill}")]), batch_id=f"b{backfill}"))
+    parts[0].batch.backfill = backfill
+    await (await here.sync()).PushDocument(iter(parts))
 
 
 @pytest.mark.parametrize("send", [by_push, by_stream, by_document])

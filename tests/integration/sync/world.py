@@ -1,12 +1,16 @@
 """A small province and real services for the tests of sync: records and sync in process behind the real chain."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+import grpc
+import pytest
+from google.rpc import status_pb2
 from iocedu.records.v1 import (
     locks_pb2,
     locks_pb2_grpc,
@@ -21,6 +25,7 @@ from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 from chassis import clients
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.errors import STATUS_KEY, Fault, from_status
 from chassis.identity import ServiceIdentity
 from chassis.scopes import Scopes
 from chassis.server import serving
@@ -144,22 +149,18 @@ def document(
     profile: str = "moet",
     content_type: str = "application/x-ndjson",
     part: int = 1000,
-) -> AsyncIterator[sync_pb2.PushDocumentRequest]:
+) -> Iterator[sync_pb2.PushDocumentRequest]:
     """A document in parts, the first with what path and query say, as the transcoder sends them."""
-
-    async def parts() -> AsyncIterator[sync_pb2.PushDocumentRequest]:
-        first = sync_pb2.PushDocumentRequest(
-            unit=unit, batch=sync_pb2.Batch(batch_id=batch_id, source=source), profile=profile
-        )
-        first.content.content_type = content_type
-        first.content.data = content[:part]
-        yield first
-        for start in range(part, len(content), part):
-            message = sync_pb2.PushDocumentRequest()
-            message.content.data = content[start : start + part]
-            yield message
-
-    return parts()
+    first = sync_pb2.PushDocumentRequest(
+        unit=unit, batch=sync_pb2.Batch(batch_id=batch_id, source=source), profile=profile
+    )
+    first.content.content_type = content_type
+    first.content.data = content[:part]
+    yield first
+    for start in range(part, len(content), part):
+        message = sync_pb2.PushDocumentRequest()
+        message.content.data = content[start : start + part]
+        yield message
 
 
 @dataclass
@@ -182,6 +183,22 @@ class World:
             await self.stack.enter_async_context(channel)
         )
         return stub
+
+    async def refused(self, parts: Iterable[sync_pb2.PushDocumentRequest], *, subject: str = VENDOR) -> Fault:
+        """What a document is refused with.
+
+        By the blocking client: the asynchronous one loses the status of a stream that is refused while it writes.
+        """
+
+        def pushed() -> Fault:
+            with grpc.insecure_channel(self.sync_address) as channel:
+                metadata = (("authorization", f"Bearer {self.keys.mint(subject)}"),)
+                with pytest.raises(grpc.RpcError) as refused:
+                    sync_pb2_grpc.SyncServiceStub(channel).PushDocument(iter(parts), metadata=metadata, timeout=60)
+            trailers = dict(cast("grpc.Call", refused.value).trailing_metadata())
+            return from_status(status_pb2.Status.FromString(trailers[STATUS_KEY]))
+
+        return await asyncio.to_thread(pushed)
 
     async def intake(self) -> Intake:
         """What receiving needs, without a server around it."""

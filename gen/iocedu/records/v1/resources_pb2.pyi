@@ -107,6 +107,7 @@ class Row(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
+    PREVIOUS_KEY_FIELD_NUMBER: _builtins.int
     SCHOOL_PROFILE_FIELD_NUMBER: _builtins.int
     STAFF_MEMBER_FIELD_NUMBER: _builtins.int
     SCHOOL_CLASS_FIELD_NUMBER: _builtins.int
@@ -116,7 +117,8 @@ class Row(_message.Message):
     school: _builtins.str
     """The school: an alias `<code system>:<code>` such as `moet:49502001`, or a unit id."""
     key: _builtins.str
-    """Stable key of the record within school and type, chosen by the source and never re-used. A register's key
+    """Stable key of the record within school and type, chosen by the source and never re-used; one that changes all the
+    same is told with `previous_key`. A register's key
     must name class, day and session; a result's pupil, year and stage. Keys of pupils, classes and results carry
     the school year where the source's own number does not.
     """
@@ -124,6 +126,10 @@ class Row(_message.Message):
     """Rises with each change within one source."""
     deleted: _builtins.bool
     """Whether the record is gone; only its type is read from `record` then."""
+    previous_key: _builtins.str
+    """Key the record had before, where the source gave it another one, for example a first-grader's temporary code:
+    what was under that key goes on under this one, and the old key is gone. Empty: the key is as it was.
+    """
     @_builtins.property
     def school_profile(self) -> Global___School:
         """A school's own profile."""
@@ -155,6 +161,7 @@ class Row(_message.Message):
         key: _builtins.str = ...,
         version: _builtins.int = ...,
         deleted: _builtins.bool = ...,
+        previous_key: _builtins.str = ...,
         school_profile: Global___School | None = ...,
         staff_member: Global___StaffMember | None = ...,
         school_class: Global___SchoolClass | None = ...,
@@ -164,7 +171,7 @@ class Row(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attendance_register", b"attendance_register", "pupil", b"pupil", "record", b"record", "result", b"result", "school_class", b"school_class", "school_profile", b"school_profile", "staff_member", b"staff_member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance_register", b"attendance_register", "deleted", b"deleted", "key", b"key", "pupil", b"pupil", "record", b"record", "result", b"result", "school", b"school", "school_class", b"school_class", "school_profile", b"school_profile", "staff_member", b"staff_member", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance_register", b"attendance_register", "deleted", b"deleted", "key", b"key", "previous_key", b"previous_key", "pupil", b"pupil", "record", b"record", "result", b"result", "school", b"school", "school_class", b"school_class", "school_profile", b"school_profile", "staff_member", b"staff_member", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["school_profile", "staff_member", "school_class", "pupil", "attendance_register", "result"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015

@@ -1,0 +1,119 @@
+"""Keys that a source changes: the record goes on under the new key, and is never there twice."""
+
+import asyncio
+
+import pytest
+from iocedu.records.v1 import resources_pb2
+
+from tests.integration.records.closing import setting
+from tests.integration.records.scenes import SCHOOL_A, Running, gone, pupil
+
+ACCEPTED, UNCHANGED = resources_pb2.ROW_STATE_ACCEPTED, resources_pb2.ROW_STATE_UNCHANGED
+STALE, REJECTED, HELD = resources_pb2.ROW_STATE_STALE, resources_pb2.ROW_STATE_REJECTED, resources_pb2.ROW_STATE_HELD
+KEYS = "SELECT key, deleted FROM pupil ORDER BY key"
+
+
+def renamed(key: str, previous: str, version: int = 2) -> resources_pb2.Row:
+    """A pupil who was known by another key."""
+    row = pupil(key, version)
+    row.previous_key = previous
+    return row
+
+
+async def test_a_renamed_record_goes_on_under_its_new_key(records: Running):
+    """The old key is gone, the feed tells of both, and of the new one where it comes from."""
+    await records.apply(pupil("TAM-1"), pupil("HS9"))
+    answer = await records.apply(renamed("HS1", "TAM-1"))
+    assert (list(answer.states), list(answer.problems)) == ([ACCEPTED], [])
+    assert await records.rows(KEYS) == [("HS1", False), ("HS9", False), ("TAM-1", True)]
+    await records.settled()
+    told = [(one.row.key, one.row.deleted, one.row.previous_key) for one in await records.changes(after=2)]
+    assert told == [("HS1", False, "TAM-1"), ("TAM-1", True, "")]
+
+
+async def test_a_rename_told_again_changes_nothing(records: Running):
+    """Under the same version or a higher one, with other rows beside it."""
+    await records.apply(pupil("TAM-1"))
+    await records.apply(renamed("HS1", "TAM-1"))
+    for version in (2, 3):
+        answer = await records.apply(renamed("HS1", "TAM-1", version), request_id=f"again-{version}")
+        assert list(answer.states) == [UNCHANGED]
+    await records.settled()
+    assert [one.position for one in await records.changes(after=1)] == [2, 3]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+async def test_in_whatever_order_the_rows_come_one_record_remains(records: Running, order: tuple[int, int, int]):
+    """A late row of the old key does not wake it, and a late rename still ends it."""
+    rows = [pupil("TAM-1"), renamed("HS1", "TAM-1"), pupil("HS1", 3, full_name="Lê An")]
+    for number, place in enumerate(order):
+        await records.apply(rows[place], request_id=f"r{number}")
+    assert await records.rows(KEYS) == [("HS1", False), ("TAM-1", True)]
+    assert await records.rows("SELECT full_name FROM pupil WHERE key = 'HS1'") == [("Lê An",)]
+
+
+async def test_a_rename_older_than_what_the_old_key_holds_is_late(records: Running):
+    """Nothing is stored of it; the source is told that it is stale."""
+    await records.apply(pupil("TAM-1", 5))
+    answer = await records.apply(renamed("HS1", "TAM-1", 2))
+    assert list(answer.states) == [STALE]
+    assert await records.rows(KEYS) == [("TAM-1", False)]
+
+
+async def test_a_refused_half_stops_the_other_and_no_neighbour(records: Running):
+    """A bad record keeps its old key; an old key that belongs to another source keeps its record."""
+    await records.apply(pupil("TAM-1"))
+    await records.apply(pupil("XA"), source="smas")
+    bad = renamed("HS1", "TAM-1")
+    bad.pupil.birth_date = "2014-02-30"
+    answer = await records.apply(bad, renamed("HS2", "XA"), pupil("HS3"))
+    assert list(answer.states) == [REJECTED, REJECTED, ACCEPTED]
+    told = [(one.index, one.reason, one.field) for one in answer.problems]
+    assert told == [(0, "INVALID_DATE", "pupil.birth_date"), (1, "OTHER_SOURCE", "previous_key")]
+    kept = await records.rows("SELECT key FROM pupil WHERE NOT deleted ORDER BY key")
+    assert kept == [("HS3",), ("TAM-1",), ("XA",)]
+
+
+async def test_a_locked_record_is_not_renamed(records: Running):
+    """The row is held, whole."""
+    await records.apply(pupil("TAM-1"))
+    await (await records.locks()).SetLocks(setting(SCHOOL_A))
+    answer = await records.apply(renamed("HS1", "TAM-1"))
+    assert (list(answer.states), [one.reason for one in answer.problems]) == ([HELD], ["LOCKED"])
+    assert await records.rows(KEYS) == [("TAM-1", False)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "states"),
+    [
+        ([pupil("TAM-1", 3), renamed("HS1", "TAM-1")], [ACCEPTED, REJECTED]),
+        ([renamed("HS1", "TAM-1"), pupil("TAM-1", 3)], [ACCEPTED, REJECTED]),
+        ([renamed("HS1", "TAM-1"), renamed("HS2", "TAM-1")], [ACCEPTED, REJECTED]),
+        ([renamed("TAM-1", "TAM-1")], [REJECTED]),
+    ],
+)
+async def test_one_batch_names_a_key_once(records: Running, rows: list[resources_pb2.Row], states: list[int]):
+    """As its own or as the previous one of another row; the first to name it stands."""
+    answer = await records.apply(*rows)
+    assert list(answer.states) == states
+    assert [(one.index, one.reason) for one in answer.problems] == [(len(rows) - 1, "DUPLICATE_KEY")]
+    for one in answer.problems:
+        assert one.metadata.get("first_index", "0") == "0"
+
+
+async def test_a_renamed_record_that_ends_takes_its_old_key_with_it(records: Running):
+    """The source renamed and deleted between two pushes."""
+    await records.apply(pupil("TAM-1"))
+    row = gone("HS1", 3)
+    row.previous_key = "TAM-1"
+    await records.apply(row)
+    assert await records.rows(KEYS) == [("HS1", True), ("TAM-1", True)]
+
+
+async def test_renames_and_old_rows_at_once_leave_one_record(records: Running):
+    """Two clients of one source, one of which has not heard of the new key."""
+    await records.apply(pupil("TAM-1"))
+    old = [records.apply(pupil("TAM-1", 2, full_name=f"Lê {number}"), request_id=f"o{number}") for number in range(5)]
+    new = [records.apply(renamed("HS1", "TAM-1", 3), request_id=f"n{number}") for number in range(5)]
+    await asyncio.gather(*old, *new)
+    assert await records.rows(KEYS) == [("HS1", False), ("TAM-1", True)]
