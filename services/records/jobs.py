@@ -1,10 +1,11 @@
-"""What records does by itself: publishes units and grants when they changed, forgets old answers.
+"""What records does by itself: publishes units and grants when they changed, links persons, forgets old answers.
 
-Every replica runs both; the database lets one at a time do the work.
+Every replica runs all of it; the database lets one at a time do the work.
 """
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
@@ -17,11 +18,14 @@ from chassis.database import Database
 from chassis.logs import said
 from chassis.workers import Worker
 from services.records.store import requests, scopes
+from services.records.usecases.persons import link_changes
 from services.records.usecases.publish import is_published, publish_scopes
 
 POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes wake the publisher
 CHECK_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
 PRUNE_SECONDS: Final = 600.0
+LINK_SECONDS: Final = 0.5  # how soon a change of a record is looked at
+LONGEST_REST: Final = 2.0
 PRUNED_AT_ONCE: Final = 1000
 
 log = structlog.get_logger(__name__)
@@ -76,6 +80,24 @@ class ScopePublisher:
         await asyncio.wait(waiting, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for one in waiting:
             one.cancel()
+
+
+def linker(database: Database, clock: Clock) -> Worker:
+    """Links records to persons behind the change feed. Rests as long as it works, so that pushes come first."""
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                more = await link_changes(database, clock)
+            except Exception as error:  # noqa: BLE001 (whatever is away, the next look goes on where this one began)
+                log.warning("records not linked", action="persons.link_failed", error=said(error))
+                more = False
+            rest = min(time.monotonic() - began, LONGEST_REST) if more else LINK_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), rest)
+
+    return Worker("person-linker", run)
 
 
 def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Worker:

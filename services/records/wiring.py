@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from iocedu.records.v1 import (
     locks_pb2_grpc,
+    persons_pb2_grpc,
     records_pb2_grpc,
     search_pb2_grpc,
     unit_operations_pb2_grpc,
@@ -19,10 +20,11 @@ from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App
 from chassis.workers import Check
-from services.records.jobs import ScopePublisher, pruner
+from services.records.jobs import ScopePublisher, linker, pruner
 from services.records.servicer import (
     GrantsServicer,
     LocksServicer,
+    PersonsServicer,
     RecordsServicer,
     SearchServicer,
     UnitOperationsServicer,
@@ -64,11 +66,16 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 units_pb2_grpc.add_GrantsServiceServicer_to_server,
                 GrantsServicer(database, scopes, clock, changed=publisher.wake),
             ),
+            (
+                persons_pb2_grpc.add_PersonsServiceServicer_to_server,
+                PersonsServicer(database, scopes, clock, lookups=lookups),
+            ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
         ],
         service_names=[
             "iocedu.records.v1.RecordsService",
             "iocedu.records.v1.SearchService",
+            "iocedu.records.v1.PersonsService",
             "iocedu.records.v1.UnitsService",
             "iocedu.records.v1.UnitOperationsService",
             "iocedu.records.v1.GrantsService",
@@ -76,6 +83,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         ],
         workers=[
             publisher.worker,
+            linker(database, clock),
             pruner(database, clock, answers_kept=timedelta(days=settings.answers_kept_days)),
             tip.worker,
             outbox.relay(database, bus, SERVICE, stamp=stamp_changes),

@@ -20,6 +20,7 @@ POSITION_HEADER = "iocedu-position"
 SLICE = 500  # Changes converted before the loop runs other work.
 MOST_ENTRIES = 1000  # Entries of one figures-changed event.
 PRESENT = "01"  # Stands for the status of a class, which has none of its own.
+ELSEWHERE = "elsewhere"  # Stands for the status of a pupil who is a person counted at another enrolment.
 UNKNOWN_SEX = "0"
 
 PUPIL = resources_pb2.OBJECT_TYPE_PUPIL
@@ -72,7 +73,7 @@ def _rows(changes: Iterable[records_pb2.Change], first: int | None) -> Iterator[
             pupil = row.pupil
             yield (
                 school, measure, key, position, pupil.school_year, pupil.level, pupil.grade, pupil.sex or UNKNOWN_SEX,
-                pupil.ethnic_group, pupil.class_key, "", pupil.status,
+                pupil.ethnic_group, pupil.class_key, "", ELSEWHERE if change.counted_elsewhere else pupil.status,
             )  # fmt: skip
         elif kind == SCHOOL_CLASS:
             group = row.school_class

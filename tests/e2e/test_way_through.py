@@ -236,3 +236,31 @@ async def test_the_provincial_view_counts_schools_that_sent(world: World) -> Non
     await poll_until(connected)
     answer = await world.get(f"/v1/units/{COMMUNE}/indicators", DIRECTOR, indicators="pupils", school_year=YEAR)
     assert answer["figures"][0]["expected_school_count"] == 2
+
+
+async def test_a_pupil_whom_two_schools_enrol_counts_once(world: World) -> None:
+    """Where the person was known first, until that school lets the pupil go."""
+    who = {"full_name": "Alăng Thị Mỹ", "personal_id": "049320000777"}
+    first, second = pupil(SCHOOL, "two-1", "1T", **who), pupil(NEIGHBOUR, "two-2", "1T", **who)
+    before = await world.figure("pupils", COMMUNE)
+    there, here = await world.figure("pupils", SCHOOL), await world.figure("pupils", NEIGHBOUR)
+
+    await world.push([first])
+    await poll_until(lambda: _is(world, SCHOOL, there + 1))
+    await world.push([second])
+    await poll_until(lambda: _conflicts(world))
+    await poll_until(lambda: _is(world, COMMUNE, before + 1))
+    assert await world.figure("pupils", NEIGHBOUR) == here
+
+    await world.push([pupil(SCHOOL, "two-1", "1T", version=2, **who | {"status": "04"})])
+    await poll_until(lambda: _is(world, NEIGHBOUR, here + 1))
+    assert await world.figure("pupils", COMMUNE) == before + 1
+
+
+async def _is(world: World, unit: str, pupils: float) -> bool:
+    return await world.figure("pupils", unit) == pupils
+
+
+async def _conflicts(world: World) -> bool:
+    answer = await world.get(f"/v1/units/{COMMUNE}/persons:conflicts", DIRECTOR)
+    return any(len(one["enrolments"]) == 2 for one in answer["conflicts"])

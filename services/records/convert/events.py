@@ -1,7 +1,7 @@
 """What a transaction changed, as events; and back again when they are given their positions in the feed."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ from iocedu.records.v1 import records_pb2, resources_pb2
 
 from services.records.convert.incoming import Batch
 from services.records.domain.objects import ObjectSpec
+from services.records.domain.persons import PUPIL
 
 RECORDS_CHANGED: Final = "records-changed"
 MOST_CHANGES: Final = 1000
@@ -26,19 +27,25 @@ class Packed:
     count: int
 
 
-async def pack_changes(batch: Batch, accepted: Sequence[Accepted]) -> list[Packed]:
-    """Pack the stored rows into events of at most 1,000 changes and 256 kB, in the order they were sent."""
+async def pack_changes(
+    batch: Batch, accepted: Sequence[Accepted], *, elsewhere: Collection[tuple[int, str]] = ()
+) -> list[Packed]:
+    """Pack the stored rows into events of at most 1,000 changes and 256 kB, in the order they were sent.
+
+    `elsewhere` are the pupils, by school and key, who count at another enrolment.
+    """
     packed: list[Packed] = []
     begun = records_pb2.RecordsChanged(backfill=batch.backfill).SerializeToString()
-    heads: dict[tuple[int, ObjectSpec], bytes] = {}
+    heads: dict[tuple[int, ObjectSpec, bool], bytes] = {}
     rows = batch.rows
     parts, count, size = [begun], 0, 0
     for index, school_id, spec in accepted:
         row = rows[index]
         body = (_tombstone(row, spec) if row.deleted else row).SerializeToString()
-        head = heads.get((school_id, spec))
+        uncounted = bool(elsewhere) and spec is PUPIL and (school_id, row.key) in elsewhere
+        head = heads.get((school_id, spec, uncounted))
         if head is None:
-            head = heads[school_id, spec] = _head(batch, school_id, spec)
+            head = heads[school_id, spec, uncounted] = _head(batch, school_id, spec, counted_elsewhere=uncounted)
         if count and (count >= MOST_CHANGES or size + len(body) > MOST_BYTES):
             packed.append(Packed(b"".join(parts), count))
             parts, count, size = [begun], 0, 0
@@ -54,9 +61,9 @@ async def pack_changes(batch: Batch, accepted: Sequence[Accepted]) -> list[Packe
     return packed
 
 
-def _head(batch: Batch, school_id: int, spec: ObjectSpec) -> bytes:
+def _head(batch: Batch, school_id: int, spec: ObjectSpec, *, counted_elsewhere: bool) -> bytes:
     """What all changes of one school and type begin with."""
-    change = records_pb2.Change(school_id=school_id, source=batch.source)
+    change = records_pb2.Change(school_id=school_id, source=batch.source, counted_elsewhere=counted_elsewhere)
     change.type = spec.number  # type: ignore[assignment]  # a number of the enum
     return change.SerializeToString()
 

@@ -29,6 +29,9 @@ from services.records.domain.objects import (
 
 Stored = Sequence[Any]  # a row of the store, columns as in `spec.row`
 Alias = Callable[[int], str]  # names a school
+Place = tuple[
+    int, ObjectSpec, Stored, str, bool
+]  # position, type, record, its previous key, whether it counts elsewhere
 
 
 def fill_row(row: resources_pb2.Row, spec: ObjectSpec, stored: Stored, *, alias: Alias, mask: bool) -> None:
@@ -50,14 +53,15 @@ def record_of(spec: ObjectSpec, stored: Stored, *, position: int, alias: Alias, 
     return record
 
 
-def add_change(changes: Any, *, place: tuple[int, ObjectSpec, Stored, str], alias: Alias, mask: bool) -> None:
-    """Append a record's newest change, given by position, type, the record and its previous key, to a response."""
-    position, spec, stored, previous_key = place
+def add_change(changes: Any, *, place: Place, alias: Alias, mask: bool) -> None:
+    """Append a record's newest change, given by its place, to a response."""
+    position, spec, stored, previous_key, counted_elsewhere = place
     change = changes.add()
     change.position, change.school_id, change.type = position, stored[SCHOOL_ID], spec.number
     change.source = stored[SOURCE]
     fill_row(change.row, spec, stored, alias=alias, mask=mask)
     change.row.previous_key = previous_key
+    change.counted_elsewhere = counted_elsewhere
 
 
 @cache

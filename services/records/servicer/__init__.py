@@ -2,6 +2,7 @@
 
 from services.records.servicer.grants import GrantsServicer
 from services.records.servicer.locks import LocksServicer
+from services.records.servicer.persons import PersonsServicer
 from services.records.servicer.records import RecordsServicer
 from services.records.servicer.search import SearchServicer
 from services.records.servicer.unit_operations import UnitOperationsServicer
@@ -10,6 +11,7 @@ from services.records.servicer.units import UnitsServicer
 __all__ = [
     "GrantsServicer",
     "LocksServicer",
+    "PersonsServicer",
     "RecordsServicer",
     "SearchServicer",
     "UnitOperationsServicer",

@@ -7,7 +7,7 @@ would change what is locked is held, and its neighbours go on. A higher version 
 same: the content stays, and a later row must still be known as late.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -25,8 +25,9 @@ from services.records.convert.outcomes import answer_of
 from services.records.domain import problems
 from services.records.domain.locks import Lock, OpenLocks
 from services.records.domain.objects import ObjectSpec
+from services.records.domain.persons import PUPIL
 from services.records.domain.versions import Outcome, Stored, classify
-from services.records.store import bulk, keys, locks, requests
+from services.records.store import bulk, keys, locks, persons, requests
 from services.records.store.driver import begin
 from services.records.store.keys import Rename
 from services.records.usecases.vocabulary import Vocabulary
@@ -55,10 +56,12 @@ async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, n
     await begin(connection)  # Where no school is known nothing has begun the transaction yet.
     collections = {spec.collection for batch in batches for spec in batch.entries}
     closed = OpenLocks(await locks.open_locks(connection, schools, collections) if schools else ())
+    pupils = any(PUPIL in batch.entries for batch in batches)
+    elsewhere = await persons.counted_elsewhere(connection, schools) if pupils else frozenset()
     answers: dict[str, bytes] = {}
     # What is found wrong is noted with a batch; a batch that is tried again begins without it.
     for group in _apart([replace(batch, problems=dict(batch.problems)) for batch in batches]):
-        answers |= await _apply_group(connection, group, closed=closed, now=now)
+        answers |= await _apply_group(connection, group, closed=closed, elsewhere=elsewhere, now=now)
     return [answers[batch.request_id] for batch in batches]
 
 
@@ -77,7 +80,12 @@ def _apart(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
 
 
 async def _apply_group(
-    connection: AsyncConnection, group: Sequence[Batch], *, closed: OpenLocks, now: datetime
+    connection: AsyncConnection,
+    group: Sequence[Batch],
+    *,
+    closed: OpenLocks,
+    elsewhere: Collection[tuple[int, str]],
+    now: datetime,
 ) -> dict[str, bytes]:
     """Store batches that have nothing in common; the answers by request id."""
     earlier = await requests.answered(connection, [batch.request_id for batch in group])
@@ -92,7 +100,7 @@ async def _apply_group(
         await _store(connection, spec, list(zip(new, outcomes, accepted, strict=True)), closed=closed, now=now)
     leaving = []
     for batch, taken in zip(new, accepted, strict=True):
-        packed = await pack_changes(batch, sorted(taken, key=lambda one: one[0]))
+        packed = await pack_changes(batch, sorted(taken, key=lambda one: one[0]), elsewhere=elsewhere)
         leaving += [outbox.Outgoing(RECORDS_CHANGED, one.payload, one.count, parent=batch.trace) for one in packed]
     await outbox.append(connection, leaving)
     kept = {batch.request_id: answer_of(batch, known) for batch, known in zip(new, outcomes, strict=True)}

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,14 +18,22 @@ from chassis.outbox import OutboxRow
 from chassis.tail import Tail
 from services.records.convert.events import RECORDS_CHANGED, changed_keys
 from services.records.domain.objects import BY_NUMBER, ObjectSpec
-from services.records.store import feed, keys
+from services.records.domain.persons import PUPIL
+from services.records.store import feed, keys, persons
 
 POSITION_HEADER: Final = "iocedu-position"
 POLL_SECONDS: Final = 0.1
 _MOST_CHANGES: Final = 5000  # places given by one statement
 
 
-Change = tuple[int, ObjectSpec, Sequence[Any], str]  # position, type, stored record, its previous key
+class Change(NamedTuple):
+    """A record's place in the feed, and the record as it is now."""
+
+    position: int
+    spec: ObjectSpec
+    stored: Sequence[Any]  # columns as in `spec.row`
+    previous_key: str
+    counted_elsewhere: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +82,12 @@ async def list_changes(connection: AsyncConnection, wanted: feed.Wanted, *, afte
     changes: list[Change] = []
     for spec in map(BY_NUMBER.__getitem__, extent.types):
         found = await feed.changed_records(connection, wanted, spec, after=after, until=extent.last)
-        previous = await keys.previous_keys(connection, spec.number, {row[1] for row in found})
-        changes += [(row[0], spec, row[1:], previous.get((row[1], row[2]), "")) for row in found]
+        schools = {row[1] for row in found}
+        previous = await keys.previous_keys(connection, spec.number, schools)
+        elsewhere = await persons.counted_elsewhere(connection, schools) if spec is PUPIL else frozenset()
+        for row in found:
+            identity = row[1], row[2]
+            changes.append(Change(row[0], spec, row[1:], previous.get(identity, ""), identity in elsewhere))
     if len(extent.types) > 1:
         changes.sort(key=itemgetter(0))
     position = extent.last if extent.count == most else max(end, after)

@@ -55,7 +55,7 @@ PLACES = [
 
 
 def pupil(key: str, version: int = 1, *, school: str = SCHOOL_A, **fields: Any) -> resources_pb2.Row:
-    """A row with a pupil."""
+    """A row with a pupil, without ids: those of one person would make all of them one."""
     values: dict[str, Any] = {
         "school_year": 2026,
         "full_name": "Nguyễn Văn Hòa",
@@ -66,8 +66,6 @@ def pupil(key: str, version: int = 1, *, school: str = SCHOOL_A, **fields: Any) 
         "grade": "06",
         "level": "03",
         "status": "01",
-        "ministry_code": "2149000123",
-        "personal_id": "049214000123",
     }
     return resources_pb2.Row(school=school, key=key, version=version, pupil=resources_pb2.Pupil(**(values | fields)))
 

@@ -191,7 +191,7 @@ async def test_a_watcher_outlives_a_cut_of_the_database(records: Running):
 
 async def test_people_and_partners_read_changes_masked_and_it_is_written_down(records: Running):
     """A feed states no purpose, so personal fields stay hidden outside the services."""
-    await records.apply(pupil("1"))
+    await records.apply(pupil("1", personal_id="049214000123"))
     await records.settled()
     await records.grant("ioc@tinh", "provincial_ioc", PROVINCE)
     stub = await records.records("ioc@tinh")

@@ -168,7 +168,7 @@ async def test_staff_are_found_in_their_own_collection(records: Running):
 
 async def test_hits_are_masked_and_each_search_is_written_down(records: Running):
     """As GetRecord without a purpose; also when nobody was found."""
-    await records.apply(pupil("1"))
+    await records.apply(pupil("1", personal_id="049214000123"))
     stub = await service(records)
     (hit,) = (await stub.SearchPeople(ask("nguyen van hoa"))).hits
     shown = hit.record.row.pupil

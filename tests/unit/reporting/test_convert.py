@@ -49,6 +49,14 @@ async def test_a_pupil_without_sex_is_of_unknown_sex() -> None:
     assert row == (7, "pupils", "a", 1, 2026, "02", "03", "0", "26", "A", "", "01")
 
 
+async def test_a_person_who_counts_elsewhere_has_a_status_that_no_rule_counts() -> None:
+    """The pupil stays in class and school, and in no figure of theirs."""
+    change = _pupil("a", ethnic_group="26")
+    change.counted_elsewhere = True
+    (row,) = await convert.fact_rows([change], first=1)
+    assert row == (7, "pupils", "a", 1, 2026, "02", "03", "0", "26", "A", "", "elsewhere")
+
+
 async def test_classes_and_staff_become_rows_of_their_measures() -> None:
     """A class is its own class; staff have no grade."""
     group = resources_pb2.Row(

@@ -90,6 +90,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     "CK1", "locked_by": "giamdoc@so", "lock_time": "2027-01-20T02:00:00Z", "reason": "…"}, and "lock_service" where a
     service asked for the lock.
     """
+    ERROR_REASON_UNKNOWN_PERSON: _ErrorReason.ValueType  # 29
+    """There is no such person, or none whose records all lie below the unit. ErrorInfo: {"metadata": {"person_id": "7"}}."""
+    ERROR_REASON_UNKNOWN_MERGE: _ErrorReason.ValueType  # 30
+    """There is no such merge in force below the unit. ErrorInfo: {"metadata": {"merge_id": "7"}}."""
+    ERROR_REASON_SAME_PERSON: _ErrorReason.ValueType  # 31
+    """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -162,4 +168,10 @@ send the row again in a new batch. RowProblem: no field, {"collection": "results
 "CK1", "locked_by": "giamdoc@so", "lock_time": "2027-01-20T02:00:00Z", "reason": "…"}, and "lock_service" where a
 service asked for the lock.
 """
+ERROR_REASON_UNKNOWN_PERSON: ErrorReason.ValueType  # 29
+"""There is no such person, or none whose records all lie below the unit. ErrorInfo: {"metadata": {"person_id": "7"}}."""
+ERROR_REASON_UNKNOWN_MERGE: ErrorReason.ValueType  # 30
+"""There is no such merge in force below the unit. ErrorInfo: {"metadata": {"merge_id": "7"}}."""
+ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 31
+"""One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -416,6 +416,7 @@ class Change(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     ROW_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    COUNTED_ELSEWHERE_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Position in the feed."""
     school_id: _builtins.int
@@ -424,6 +425,8 @@ class Change(_message.Message):
     """Type of the record."""
     source: _builtins.str
     """Code of the source."""
+    counted_elsewhere: _builtins.bool
+    """Whether the pupil is a person who counts at another enrolment of the same school year, and not here."""
     @_builtins.property
     def row(self) -> _resources_pb2.Row:
         """The record after the change; for a deleted one only key, version and type."""
@@ -436,10 +439,11 @@ class Change(_message.Message):
         type: _resources_pb2.ObjectType.ValueType = ...,
         row: _resources_pb2.Row | None = ...,
         source: _builtins.str = ...,
+        counted_elsewhere: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "row", b"row", "school_id", b"school_id", "source", b"source", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted_elsewhere", b"counted_elsewhere", "position", b"position", "row", b"row", "school_id", b"school_id", "source", b"source", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

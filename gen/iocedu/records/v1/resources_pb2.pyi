@@ -546,6 +546,7 @@ class Pupil(_message.Message):
     DISABILITY_FIELD_NUMBER: _builtins.int
     POLICY_GROUP_FIELD_NUMBER: _builtins.int
     FURTHER_FIELD_NUMBER: _builtins.int
+    SECONDARY_FIELD_NUMBER: _builtins.int
     school_year: _builtins.int
     """First calendar year of the school year."""
     full_name: _builtins.str
@@ -574,6 +575,10 @@ class Pupil(_message.Message):
     """Kind of disability (`MA_LOAI_KHUYET_TAT`)."""
     policy_group: _builtins.str
     """Policy group (`MA_DIEN_CHINH_SACH`)."""
+    secondary: _builtins.bool
+    """Whether the pupil is enrolled here beside a main enrolment elsewhere, for example at a vocational school beside a
+    continuing education centre. Such a person counts at the main one.
+    """
     @_builtins.property
     def further(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Whatever else the profile names."""
@@ -596,10 +601,11 @@ class Pupil(_message.Message):
         disability: _builtins.str = ...,
         policy_group: _builtins.str = ...,
         further: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        secondary: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "class_key", b"class_key", "disability", b"disability", "ethnic_group", b"ethnic_group", "full_name", b"full_name", "further", b"further", "grade", b"grade", "leaving_reason", b"leaving_reason", "level", b"level", "ministry_code", b"ministry_code", "personal_id", b"personal_id", "policy_group", b"policy_group", "school_year", b"school_year", "sex", b"sex", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "class_key", b"class_key", "disability", b"disability", "ethnic_group", b"ethnic_group", "full_name", b"full_name", "further", b"further", "grade", b"grade", "leaving_reason", b"leaving_reason", "level", b"level", "ministry_code", b"ministry_code", "personal_id", b"personal_id", "policy_group", b"policy_group", "school_year", b"school_year", "secondary", b"secondary", "sex", b"sex", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -186,7 +186,7 @@ Global___SearchPeopleResponse: _TypeAlias = SearchPeopleResponse  # noqa: Y015
 
 @_typing.final
 class PersonHit(_message.Message):
-    """A person found: what one school reports for one school year. Whether two records are one person is not said."""
+    """A person found: what one school reports for one school year. PersonsService.GetPerson gives the person's others."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -1,0 +1,88 @@
+"""Persons as callers see them; statuses as rules name them; records told again."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
+
+from iocedu.records.v1 import persons_pb2, records_pb2, resources_pb2
+
+from services.records.convert.events import Accepted
+from services.records.convert.incoming import Batch
+from services.records.convert.outgoing import fill_row
+from services.records.domain.objects import BY_NUMBER, SCHOOL_ID, SOURCE, ObjectSpec
+from services.records.domain.persons import Held, Identity, LinkRule, Merge
+
+
+@cache
+def in_stock_statuses() -> frozenset[str]:
+    """Statuses under which a pupil is there: `rules/enrolment_statuses.json`."""
+    table = json.loads((files("services.records") / "rules" / "enrolment_statuses.json").read_text("utf-8"))
+    return frozenset(code for code, one in table["statuses"].items() if one["in_stock"])
+
+
+def rows_again(spec: ObjectSpec, stored: Sequence[Sequence[Any]]) -> Iterator[tuple[Batch, list[Accepted]]]:
+    """Stored records of one type as the rows they came in, so that they can be told as changed; by source."""
+    for source, held in groupby(sorted(stored, key=itemgetter(SOURCE)), key=itemgetter(SOURCE)):
+        rows: list[resources_pb2.Row] = []
+        accepted: list[Accepted] = []
+        for one in held:
+            row = resources_pb2.Row()
+            fill_row(row, spec, one, alias=str, mask=False)
+            accepted.append((len(rows), one[SCHOOL_ID], spec))
+            rows.append(row)
+        yield Batch("", source, backfill=False, digest=b"", rows=rows, count=len(rows)), accepted
+
+
+def add_person(
+    persons: Any,
+    person_id: int,
+    held: Sequence[Held],
+    merges: Sequence[Merge],
+    *,
+    names: Callable[[int], str],
+    records: Mapping[Identity, records_pb2.Record],
+) -> None:
+    """Write a person into a message; of records that are not given only where they are is told."""
+    persons.person_id = person_id
+    for one in held:
+        add_person_record(persons.records, one, names=names, records=records)
+    for merge in merges:
+        message = persons.merges.add(
+            merge_id=merge.merge_id,
+            kept_id=merge.kept_id,
+            gone_id=merge.gone_id,
+            reason=merge.reason,
+            merged_by=merge.merged_by,
+        )
+        message.merge_time.FromDatetime(merge.merge_time)
+
+
+def add_person_record(
+    target: Any, held: Held, *, names: Callable[[int], str], records: Mapping[Identity, records_pb2.Record]
+) -> None:
+    """Append a record of a person to a message."""
+    message = target.add(
+        school_id=held.school_id,
+        school_name=names(held.school_id),
+        collection=BY_NUMBER[held.type].collection,
+        school_year=held.school_year,
+        rule=_RULES[held.rule],
+        in_stock=held.in_stock,
+        secondary=held.secondary,
+        counted_elsewhere=held.counted_elsewhere,
+    )
+    record = records.get((held.school_id, held.type, held.key))
+    if record is not None:
+        message.record.CopyFrom(record)
+
+
+def reasons_of(names: Iterable[str]) -> list[persons_pb2.SuspicionReason.ValueType]:
+    """What speaks for two persons being one."""
+    return [persons_pb2.SuspicionReason.Value(f"SUSPICION_REASON_{name}") for name in names]
+
+
+_RULES: Final = {rule.value: persons_pb2.LinkRule.Value(f"LINK_RULE_{rule.value}") for rule in LinkRule}

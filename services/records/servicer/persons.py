@@ -1,0 +1,249 @@
+"""PersonsService: whose records are, doubts about it, and decisions on them."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from iocedu.records.v1 import persons_pb2, persons_pb2_grpc, records_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import telemetry
+from chassis.access import rule_of
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.errors import Fault, Kind
+from chassis.identity import caller
+from chassis.paging import page_cursor, page_size, page_token
+from chassis.scopes import Scopes
+from services.records.convert.outgoing import record_of
+from services.records.convert.persons import add_person, add_person_record, reasons_of
+from services.records.domain.masking import UNMASKED_ROLES
+from services.records.domain.objects import BY_COLLECTION, BY_NUMBER, DELETED
+from services.records.domain.persons import Held, Identity
+from services.records.domain.reading import Reading
+from services.records.servicer.places import aliases, resolve_unit
+from services.records.store import persons
+from services.records.store.lookup import records_by_key
+from services.records.usecases.lookups import Lookups
+from services.records.usecases.persons import keep_apart, merge_persons, undo_merge, unknown_merge
+
+PAGE: Final = 20
+MOST_PAGE: Final = 100
+
+
+class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
+    """Answers PersonsService."""
+
+    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups) -> None:
+        rule = rule_of("iocedu.records.v1.PersonsService/GetPerson")
+        self._viewers = rule.roles if rule else frozenset()
+        self._database = database
+        self._scopes = scopes
+        self._clock = clock
+        self._lookups = lookups
+
+    async def GetPerson(self, request: persons_pb2.GetPersonRequest, _context: Any) -> persons_pb2.GetPersonResponse:
+        """Give the person behind a record, unmasked where a purpose is stated and the caller's role allows it."""
+        spec = BY_COLLECTION[request.collection]
+        school_id = resolve_unit(self._scopes.tree, request.school, self._clock.today())
+        async with self._database.connection() as connection:
+            person_id = await persons.person_of(connection, (school_id, spec.number, request.key))
+            if person_id is None:
+                raise _unlinked(spec.collection, request.key)
+            held = (await persons.persons_held(connection, [person_id]))[person_id]
+            merges = (await persons.merges_of(connection, [person_id])).get(person_id, ())
+            records = await self._records(connection, held, purpose=request.purpose.strip())
+        response = persons_pb2.GetPersonResponse()
+        add_person(response.person, person_id, held, merges, names=self._name, records=records)
+        await self._note("GetPerson", records, purpose=request.purpose.strip())
+        return response
+
+    async def ListSuspectedDuplicates(
+        self, request: persons_pb2.ListSuspectedDuplicatesRequest, _context: Any
+    ) -> persons_pb2.ListSuspectedDuplicatesResponse:
+        """Give a page of pairs of persons who may be one."""
+        most = page_size(request.page_size, default=PAGE, maximum=MOST_PAGE)
+        cursor = page_cursor(request) or (0, 0)
+        async with self._database.connection() as connection:
+            found = await persons.pairs_page(
+                connection, self._below(request.unit), after=(cursor[0], cursor[1]), most=most + 1
+            )
+            page = found[:most]
+            held = await persons.persons_held(connection, {person for pair in page for person in pair[:2]})
+            records = await self._records(connection, [one for records in held.values() for one in records])
+        response = persons_pb2.ListSuspectedDuplicatesResponse()
+        for one, other, reasons in page:
+            pair = response.pairs.add(reasons=reasons_of(reasons))
+            for message, person_id in ((pair.one, one), (pair.other, other)):
+                add_person(message, person_id, held.get(person_id, ()), (), names=self._name, records=records)
+        if len(found) > most:
+            response.next_page_token = page_token(request, page[-1][:2])
+        await self._note("ListSuspectedDuplicates", records)
+        return response
+
+    async def ListEnrolmentConflicts(
+        self, request: persons_pb2.ListEnrolmentConflictsRequest, _context: Any
+    ) -> persons_pb2.ListEnrolmentConflictsResponse:
+        """Give a page of pupils with more than one main enrolment in a school year."""
+        most = page_size(request.page_size, default=PAGE, maximum=MOST_PAGE)
+        cursor = page_cursor(request) or (0, 0)
+        async with self._database.connection() as connection:
+            found = await persons.conflicts_page(
+                connection,
+                self._below(request.unit),
+                school_year=request.school_year,
+                after=(cursor[0], cursor[1]),
+                most=most + 1,
+            )
+            page = found[:most]
+            held = await persons.persons_held(connection, {person_id for person_id, _ in page})
+            enrolments = {
+                (person_id, year): [one for one in held[person_id] if one.in_stock and one.school_year == year]
+                for person_id, year in page
+            }
+            records = await self._records(connection, [one for some in enrolments.values() for one in some])
+        response = persons_pb2.ListEnrolmentConflictsResponse()
+        for (person_id, year), some in enrolments.items():
+            conflict = response.conflicts.add(person_id=person_id, school_year=year)
+            for one in some:
+                add_person_record(conflict.enrolments, one, names=self._name, records=records)
+        if len(found) > most:
+            response.next_page_token = page_token(request, page[-1])
+        await self._note("ListEnrolmentConflicts", records)
+        return response
+
+    async def MergePersons(
+        self, request: persons_pb2.MergePersonsRequest, _context: Any
+    ) -> persons_pb2.MergePersonsResponse:
+        """Let two persons be one."""
+        await self._check(request.unit, request.kept_id, request.gone_id)
+        merge_id = await merge_persons(
+            self._database,
+            self._clock,
+            request.kept_id,
+            request.gone_id,
+            reason=request.reason.strip(),
+            by=caller().subject,
+        )
+        return persons_pb2.MergePersonsResponse(merge_id=merge_id)
+
+    async def UndoMerge(self, request: persons_pb2.UndoMergeRequest, _context: Any) -> persons_pb2.UndoMergeResponse:
+        """Part again what a merge put together."""
+        async with self._database.connection() as connection:
+            merged = await persons.merge_in_force(connection, request.merge_id)
+            root = await persons.root_of(connection, merged[0]) if merged else None
+        if root is None or not await self._all_below(request.unit, [root]):
+            raise unknown_merge(request.merge_id)
+        kept, gone = await undo_merge(
+            self._database, self._clock, request.merge_id, reason=request.reason.strip(), by=caller().subject
+        )
+        return persons_pb2.UndoMergeResponse(kept_id=kept, gone_id=gone)
+
+    async def KeepPersonsApart(
+        self, request: persons_pb2.KeepPersonsApartRequest, _context: Any
+    ) -> persons_pb2.KeepPersonsApartResponse:
+        """Decide that two persons are two."""
+        await self._check(request.unit, request.one_id, request.other_id)
+        await keep_apart(
+            self._database,
+            self._clock,
+            request.one_id,
+            request.other_id,
+            reason=request.reason.strip(),
+            by=caller().subject,
+        )
+        return persons_pb2.KeepPersonsApartResponse()
+
+    async def _records(
+        self, connection: AsyncConnection, held: Sequence[Held], *, purpose: str = ""
+    ) -> dict[Identity, records_pb2.Record]:
+        """Those of the records that the caller may see; tombstones say nothing."""
+        today, tree = self._clock.today(), self._scopes.tree
+        subject, alias = caller().subject, aliases(tree, today)
+        schools = {one.school_id for one in held}
+        seen = {school_id for school_id in schools if tree.may(subject, self._viewers, school_id, today)}
+        bare = {school_id for school_id in seen if purpose and tree.may(subject, UNMASKED_ROLES, school_id, today)}
+        records: dict[Identity, records_pb2.Record] = {}
+        for number in {one.type for one in held}:
+            spec = BY_NUMBER[number]
+            wanted = [(one.school_id, one.key) for one in held if one.type == number and one.school_id in seen]
+            for (school_id, key), stored in (await records_by_key(connection, spec, wanted)).items():
+                if not stored[DELETED]:
+                    masked = school_id not in bare
+                    record = record_of(spec, stored, position=stored[-1], alias=alias, mask=masked)
+                    records[school_id, number, key] = record
+        return records
+
+    def _below(self, unit: str) -> Collection[int]:
+        today, tree = self._clock.today(), self._scopes.tree
+        return tree.subtree(resolve_unit(tree, unit, today), today)
+
+    def _name(self, unit_id: int) -> str:
+        unit = self._scopes.tree.unit(unit_id)
+        return unit.name if unit else ""
+
+    async def _check(self, unit: str, one: int, other: int) -> None:
+        """Refuse persons who are none, or the same, or not wholly below the unit."""
+        if one == other:
+            raise _same_person(one)
+        for person_id in (one, other):
+            if not await self._all_below(unit, [person_id]):
+                raise _unknown_person(person_id)
+
+    async def _all_below(self, unit: str, person_ids: Iterable[int]) -> bool:
+        async with self._database.connection() as connection:
+            held = await persons.persons_held(connection, list(person_ids))
+        schools = {one.school_id for some in held.values() for one in some}
+        return bool(schools) and schools <= set(self._below(unit))
+
+    async def _note(self, method: str, records: Mapping[Identity, records_pb2.Record], *, purpose: str = "") -> None:
+        """Write down each record that is shown, as one of its own school, before the answer leaves."""
+        await asyncio.gather(
+            *(
+                self._lookups.note(
+                    Reading(
+                        read_time=self._clock.now(),
+                        subject=caller().subject,
+                        method=method,
+                        unit_id=school_id,
+                        collection=BY_NUMBER[number].collection,
+                        key=key,
+                        record_count=1,
+                        purpose=purpose,
+                        unmasked=not record.masked,
+                        trace_id=telemetry.trace_id(),
+                    )
+                )
+                for (school_id, number, key), record in records.items()
+            )
+        )
+
+
+def _unlinked(collection: str, key: str) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_RECORD",
+        vi=f"Không có bản ghi «{key}» trong {collection} của trường này, hoặc bản ghi vừa đến chưa được gắn với người.",
+        en=f"There is no record {key} in {collection} of this school, or it has just come and is linked in a moment.",
+        metadata={"collection": collection, "key": key},
+    )
+
+
+def _unknown_person(person_id: int) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_PERSON",
+        vi=f"Không có người mang số {person_id} mà mọi hồ sơ đều thuộc đơn vị này. Hãy chọn đơn vị cấp trên chung.",
+        en=f"There is no person {person_id} whose records all lie below this unit. Name a unit above all of them.",
+        metadata={"person_id": str(person_id)},
+    )
+
+
+def _same_person(person_id: int) -> Fault:
+    return Fault(
+        Kind.INVALID,
+        "SAME_PERSON",
+        vi=f"Hai số người trùng nhau ({person_id}). Hãy nêu hai người khác nhau.",
+        en=f"Both persons are {person_id}. Name two.",
+        metadata={"person_id": str(person_id)},
+    )
