@@ -220,6 +220,11 @@ def _take_choice(_spec: ObjectSpec, column: Column) -> Callable[[Any], object]:
     return lambda record: getattr(record, name) if record.HasField(name) else None
 
 
+def _take_said(_spec: ObjectSpec, column: Column) -> Callable[[Any], object]:
+    get = attrgetter(column.name)
+    return lambda record: get(record) or None
+
+
 def _take_texts(_spec: ObjectSpec, column: Column) -> Callable[[Any], object]:
     get = attrgetter(column.name)
     return lambda record: list(get(record))
@@ -236,6 +241,7 @@ def _take_items(_spec: ObjectSpec, column: Column) -> Callable[[Any], object]:
 
 
 _TAKERS: Final[dict[Kind, Callable[[ObjectSpec, Column], Callable[[Any], object]]]] = {
+    Kind.SAID: _take_said,
     Kind.DATE: _take_date,
     Kind.CHOICE: _take_choice,
     Kind.TEXTS: _take_texts,
@@ -244,4 +250,6 @@ _TAKERS: Final[dict[Kind, Callable[[ObjectSpec, Column], Callable[[Any], object]
 
 
 def _fields(item: Message) -> dict[str, object]:
-    return {descriptor.name: value for descriptor, value in item.ListFields()}
+    return {
+        descriptor.name: list(value) if descriptor.is_repeated else value for descriptor, value in item.ListFields()
+    }

@@ -15,6 +15,7 @@ class Kind(Enum):
     """How a column is kept."""
 
     TEXT = "text"
+    SAID = "text or not said"
     INTEGER = "integer"
     FLAG = "boolean"
     CHOICE = "boolean or not known"
@@ -141,7 +142,11 @@ SPECS: Final = (
             *_texts("pupil_key", "stage", "regulation", "learning_result", "conduct_result", "title"),
             Column("absent_days", _INTEGER),
             Column("promoted", _CHOICE),
+            Column("retraining", _CHOICE),
+            Column("conduct_after_retraining", Kind.SAID),
+            Column("learning_after_retest", Kind.SAID),
             Column("subject_marks", Kind.ITEMS),
+            Column("qualities", Kind.ITEMS),
         ),
     ),
 )

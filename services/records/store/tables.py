@@ -24,6 +24,7 @@ _KEY = sa.Text(collation="C")
 _TYPES: Final[Mapping[Kind, TypeEngine[Any]]] = MappingProxyType(
     {
         Kind.TEXT: sa.Text(),
+        Kind.SAID: sa.Text(),
         Kind.INTEGER: sa.Integer(),
         Kind.FLAG: sa.Boolean(),
         Kind.CHOICE: sa.Boolean(),
@@ -34,8 +35,11 @@ _TYPES: Final[Mapping[Kind, TypeEngine[Any]]] = MappingProxyType(
 )
 
 
+_NULLABLE: Final = (Kind.SAID, Kind.CHOICE, Kind.DATE, Kind.ITEMS)
+
+
 def _column(column: Column) -> "sa.Column[Any]":
-    return sa.Column(column.name, _TYPES[column.kind], nullable=column.kind in (Kind.CHOICE, Kind.DATE, Kind.ITEMS))
+    return sa.Column(column.name, _TYPES[column.kind], nullable=column.kind in _NULLABLE)
 
 
 def _table(spec: ObjectSpec) -> sa.Table:

@@ -40,6 +40,7 @@ _CODE: Final = (
     "mã không quá 20 ký tự, không ghi tên thay cho mã",
     "a code of at most 20 characters, not a name",
 )
+_MARK: Final = ("số từ 0 đến 10, ví dụ 8.5", "a number from 0 to 10, e.g. 8.5")
 _KEY: Final = ("khóa từ 1 đến 64 ký tự", "a key of 1 to 64 characters")
 _FURTHER: Final = (
     "tối đa 400 trường dữ liệu, tên đến 80 và giá trị đến 4000 ký tự",
@@ -150,10 +151,26 @@ FIELDS: Final = MappingProxyType(
         "learning_result": _of("kết quả học tập", "learning result", *_CODE),
         "conduct_result": _of("kết quả rèn luyện", "conduct result", *_CODE),
         "title": _of("danh hiệu", "title", *_CODE),
+        "retraining": _of("rèn luyện lại", "retraining", "true hoặc false", "true or false"),
+        "conduct_after_retraining": _of("rèn luyện sau rèn luyện lại", "conduct after retraining", *_CODE),
+        "learning_after_retest": _of("học tập sau thi lại", "learning after the re-tests", *_CODE),
+        "qualities": _of("phẩm chất, năng lực", "qualities", "tối đa 40 mục", "at most 40"),
+        "quality": _of("mã phẩm chất, năng lực", "code of the quality", "mã từ 1 đến 40 ký tự", "1 to 40 characters"),
+        "qualities.level": _of("mức phẩm chất, năng lực", "level of the quality", "mức T, Đ hoặc C", "T, Đ or C"),
         "absent_days": _of("số ngày nghỉ", "days absent", "số nguyên từ 0 đến 400", "a whole number from 0 to 400"),
         "promoted": _of("được lên lớp", "moves up", "true hoặc false", "true or false"),
         "subject_marks": _of("điểm các môn", "marks by subject", "tối đa 40 môn", "at most 40 subjects"),
-        "mark": _of("điểm", "mark", "số từ 0 đến 10, ví dụ 8.5", "a number from 0 to 10, e.g. 8.5"),
+        "mark": _of("điểm", "mark", *_MARK),
+        "regular_marks": _of(
+            "điểm thường xuyên",
+            "regular marks",
+            "tối đa 20 điểm, mỗi điểm từ 0 đến 10",
+            "at most 20 marks from 0 to 10",
+        ),
+        "midterm_mark": _of("điểm giữa kì", "midterm mark", *_MARK),
+        "final_mark": _of("điểm cuối kì", "final mark", *_MARK),
+        "retest_mark": _of("điểm thi lại", "mark of the re-test", *_MARK),
+        "retest_level": _of("mức thi lại", "level of the re-test", "mức Đ hoặc CĐ", "Đ or CĐ"),
     }
 )
 _ONE_FURTHER: Final = _of(

@@ -12,7 +12,8 @@ from services.sync.domain.values import text
 from services.sync.domain.words import Text, same, shortened
 
 _PATH: Final = re.compile(
-    r"""(?P<outer>\w+) (?:\.(?P<field>\w+))? (?:\[(?:"(?P<further>.*)"|(?P<index>\d+))\])? (?:\.(?P<inner>\w+))?""",
+    r"""(?P<outer>\w+) (?:\.(?P<field>\w+))? (?:\[(?:"(?P<further>.*)"|(?P<index>\d+))\])?
+    (?:\.(?P<inner>\w+))? (?:\[\d+\])?""",
     re.DOTALL | re.VERBOSE,
 )
 _KEY: Final = Text(

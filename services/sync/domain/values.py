@@ -30,6 +30,7 @@ YEAR_FORM: Final = Text("năm học từ 1990-1991, ví dụ 2026-2027", "a scho
 FLAG_FORM: Final = Text("1 (có) hoặc 0 (không)", "1 (yes) or 0 (no)")
 _WHOLE: Final = Text("một số nguyên", "a whole number")
 _NUMBER_FORM: Final = Text("một số, ví dụ 8.5", "a number, e.g. 8.5")
+_NUMBERS: Final = Text("một danh sách số, ví dụ [8, 8.5]", "a list of numbers, e.g. [8, 8.5]")
 _SINGLE: Final = Text("một giá trị đơn, không phải danh sách hay đối tượng", "a single value, not a list or an object")
 _TWO_DIGITS: Final = {str(digit): f"0{digit}" for digit in range(1, 10)}
 _YES: Final = frozenset({"1", "true", "có", "x"})
@@ -125,6 +126,17 @@ def decimal(value: object) -> float:
     raise Unreadable(_NUMBER_FORM)
 
 
+def decimals(value: object) -> list[float]:
+    """Numbers in a list, or in a text separated by semicolons or blanks."""
+    if not isinstance(value, list | str):
+        raise Unreadable(_NUMBERS)
+    parts = re.split(r"[;\s]+", value) if isinstance(value, str) else value
+    try:
+        return [decimal(part) for part in parts if part not in (None, "")]
+    except Unreadable:
+        raise Unreadable(_NUMBERS) from None
+
+
 def flag(value: object) -> bool:
     """A truth value."""
     if value is True or value is False:
@@ -161,6 +173,7 @@ READERS: Final[dict[str, Reader]] = {
     "date": day,
     "integer": integer,
     "decimal": decimal,
+    "decimals": decimals,
     "flag": flag,
     "school_year": school_year,
     "texts": texts,

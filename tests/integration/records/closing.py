@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from iocedu.records.v1 import locks_pb2, resources_pb2
+from iocedu.records.v1 import locks_pb2, resources_pb2, results_pb2
 
 from tests.integration.records.scenes import COMMUNE, PROVINCE, SCHOOL_A, Running
 
@@ -24,7 +24,7 @@ def lifting(unit: str = COMMUNE, *collections: str, **fields: Any) -> locks_pb2.
 
 def result(key: str, version: int = 1, *, stage: str = "CK1", **fields: Any) -> resources_pb2.Row:
     """A row with results."""
-    record = resources_pb2.Result(school_year=2026, pupil_key="HS1", stage=stage, **fields)
+    record = results_pb2.Result(school_year=2026, pupil_key="HS1", stage=stage, **fields)
     return resources_pb2.Row(school=SCHOOL_A, key=key, version=version, result=record)
 
 

@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 import pytest
-from iocedu.records.v1 import records_pb2, resources_pb2
+from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 
 from chassis.bus import Bus
 from chassis.errors import Fault, Kind
@@ -59,15 +59,27 @@ EVERY_TYPE = [
         school=SCHOOL_A,
         key="HS1-CN",
         version=1,
-        result=resources_pb2.Result(
+        result=results_pb2.Result(
             school_year=2026,
             pupil_key="HS1",
             stage="CN",
             promoted=False,
             subject_marks=[
-                resources_pb2.SubjectMark(subject="TOAN", mark=0),
-                resources_pb2.SubjectMark(subject="NT", level="Đ"),
+                results_pb2.SubjectMark(subject="TOAN", mark=0),
+                results_pb2.SubjectMark(subject="NT", level="Đ"),
+                results_pb2.SubjectMark(
+                    subject="VAN",
+                    regular_marks=[8, 7.5],
+                    midterm_mark=0,
+                    final_mark=6.5,
+                    retest_mark=7,
+                    retest_level="Đ",
+                ),
             ],
+            retraining=False,
+            conduct_after_retraining="Đ",
+            learning_after_retest="K",
+            qualities=[results_pb2.QualityLevel(quality="YEU_NUOC", level="T")],
         ),
     ),
 ]

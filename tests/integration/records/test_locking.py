@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from iocedu.records.v1 import records_pb2, resources_pb2
+from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 
 from chassis.clock import Clock
 from chassis.database import Database
@@ -71,8 +71,8 @@ class Model:
 
 def made(school: int, key: str, version: int, place: Place, days: int, *, dead: bool) -> resources_pb2.Row:
     """A row with results, or one that says they are gone."""
-    record = resources_pb2.Result(school_year=place[0], pupil_key=key, stage=place[1], absent_days=days)
-    record = resources_pb2.Result() if dead else record
+    record = results_pb2.Result(school_year=place[0], pupil_key=key, stage=place[1], absent_days=days)
+    record = results_pb2.Result() if dead else record
     return resources_pb2.Row(school=str(school), key=key, version=version, deleted=dead, result=record)
 
 

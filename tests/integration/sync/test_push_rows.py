@@ -1,9 +1,10 @@
 """Batches by gRPC: an answer for every row, once."""
 
 import asyncio
+from typing import Any
 
 import pytest
-from iocedu.records.v1 import resources_pb2
+from iocedu.records.v1 import resources_pb2, results_pb2
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.errors import Fault, Kind
@@ -24,6 +25,13 @@ from tests.integration.sync.world import (
     register,
     staff_member,
 )
+
+
+def result(**mark: Any) -> resources_pb2.Row:
+    """A row with the marks of one subject at the end of a term."""
+    marks = [results_pb2.SubjectMark(subject="TOAN", **mark)]
+    record = results_pb2.Result(school_year=2026, pupil_key="HS1", stage="CK1", subject_marks=marks)
+    return resources_pb2.Row(school=SCHOOL_A, key="k", version=1, result=record)
 
 
 async def test_a_bad_row_does_not_block_its_neighbours(here: World) -> None:
@@ -58,6 +66,9 @@ async def test_a_bad_row_does_not_block_its_neighbours(here: World) -> None:
         (register("k", day="2026-09-01", school_year=2025), "INVALID_DATE", "attendance_register.day"),
         (register("k", school_year=2050), "INVALID_FIELD", "attendance_register.school_year"),
         (pupil("k", school_year=2050), "INVALID_FIELD", "pupil.school_year"),
+        (result(regular_marks=[8, 11]), "INVALID_FIELD", "result.subject_marks[0].regular_marks[1]"),
+        (result(final_mark=-1), "INVALID_FIELD", "result.subject_marks[0].final_mark"),
+        (result(retest_mark=10.5), "INVALID_FIELD", "result.subject_marks[0].retest_mark"),
         (staff_member("k", school_year=2028), "INVALID_FIELD", "staff_member.school_year"),
         (away("k", "HS1", "HS2", "HS1"), "INVALID_FIELD", "attendance_register.exceptions[2].pupil_key"),
         (away("k", "HS1", "HS2", expected=1), "INVALID_FIELD", "attendance_register.scheduled_count"),

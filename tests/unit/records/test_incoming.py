@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any, cast
 
 import pytest
-from iocedu.records.v1 import records_pb2, resources_pb2
+from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 
 from services.records.convert import incoming
 from services.records.convert.events import MOST_BYTES, changed_keys, pack_changes
@@ -49,7 +49,7 @@ def test_plain_columns_come_first():
         assert kinds == sorted(kinds, reverse=True), spec.field
 
 
-MARK = resources_pb2.SubjectMark(subject="T", mark=0)
+MARK = results_pb2.SubjectMark(subject="T", mark=0)
 RECORDS: dict[str, Any] = {
     "school_profile": resources_pb2.School(school_year=2026, name="THCS A", levels=["02", "03"], two_session=True),
     "staff_member": resources_pb2.StaffMember(school_year=2026, full_name="Lê An", status="01"),
@@ -61,8 +61,8 @@ RECORDS: dict[str, Any] = {
         session=1,
         exceptions=[resources_pb2.AttendanceException(pupil_key="HS1", kind="P")],
     ),
-    "result": resources_pb2.Result(
-        pupil_key="HS1", stage="CN", promoted=False, subject_marks=[MARK, resources_pb2.SubjectMark(subject="V")]
+    "result": results_pb2.Result(
+        pupil_key="HS1", stage="CN", promoted=False, subject_marks=[MARK, results_pb2.SubjectMark(subject="V")]
     ),
 }
 

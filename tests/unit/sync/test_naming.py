@@ -37,6 +37,7 @@ MARKS = [{"MA_MON_HOC": "TOAN", "DIEM": "8,5"}, {"MA_MON_HOC": "GDTC", "DIEM": "
         ("KET_QUA", {"DIEM_MONS": MARKS}, "result.subject_marks", "DIEM_MONS", ""),
         ("KET_QUA", {"DIEM_MONS": MARKS}, "result.subject_marks[0].mark", "DIEM_MONS[0].DIEM", "8,5"),
         ("KET_QUA", {"DIEM_MONS": MARKS}, "result.subject_marks[1].level", "DIEM_MONS[1].DIEM", "rất giỏi"),
+        ("KET_QUA", {"DIEM_MONS": MARKS}, "result.subject_marks[0].regular_marks[1]", "DIEM_MONS[0].DIEM_TX", ""),
         ("KET_QUA", {"DIEM_MONS": MARKS}, "result.subject_marks[2].level", "DIEM_MONS[2].MUC", "Đ"),
         ("KET_QUA", {"DIEM_MONS": MARKS}, "result.subject_marks[2].subject", "DIEM_MONS[2].MA_MON_HOC", ""),
     ],

@@ -8,7 +8,8 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from hypothesis import given
 from hypothesis import strategies as st
-from iocedu.records.v1.resources_pb2 import Pupil, Result, Row, SubjectMark
+from iocedu.records.v1.resources_pb2 import Pupil, Row
+from iocedu.records.v1.results_pb2 import QualityLevel, Result, SubjectMark
 
 from services.sync.convert.documents import read_line
 from services.sync.convert.profiles import load_profiles
@@ -105,6 +106,41 @@ def test_marks_are_numbers_or_levels() -> None:
         SubjectMark(subject="NT", level="CĐ"),
     ]
     assert not row.result.HasField("promoted")
+
+
+def test_a_result_has_component_marks_and_the_outcome_of_the_summer() -> None:
+    """Regular marks in a list or a text; a re-test brings a mark or a level."""
+    marks = [
+        {"MA_MON_HOC": "TOAN", "DIEM_TX": [8, "8,5"], "DIEM_GK": 7, "DIEM_CK": "6,5", "DIEM_THI_LAI": 5},
+        {"MA_MON_HOC": "GDTC", "DIEM_TX": "9; 8,5", "DIEM_THI_LAI": "Đ"},
+    ]
+    sent = {
+        "DIEM_MONS": marks,
+        "IS_REN_LUYEN_LAI": "1",
+        "MA_HOC_LUC_THI_LAI": "D",
+        "MA_HANH_KIEM_REN_LUYEN_LAI": "K",
+        "PHAM_CHAT_NANG_LUCS": [{"MA": "YEU_NUOC", "MUC": "T"}],
+    }
+    row = make(BASE["KET_QUA"] | ENVELOPE | sent, MOET)
+    assert isinstance(row, Row)
+    assert list(row.result.subject_marks) == [
+        SubjectMark(subject="TOAN", regular_marks=[8, 8.5], midterm_mark=7, final_mark=6.5, retest_mark=5),
+        SubjectMark(subject="GDTC", regular_marks=[9, 8.5], retest_level="Đ"),
+    ]
+    assert (row.result.retraining, row.result.learning_after_retest, row.result.conduct_after_retraining) == (
+        True,
+        "D",
+        "K",
+    )
+    assert list(row.result.qualities) == [QualityLevel(quality="YEU_NUOC", level="T")]
+
+
+def test_regular_marks_that_are_no_numbers_are_named() -> None:
+    """In their list."""
+    unread = make(BASE["KET_QUA"] | ENVELOPE | {"DIEM_MONS": [{"MA_MON_HOC": "T", "DIEM_TX": ["tám"]}]}, MOET)
+    assert isinstance(unread, Unread)
+    assert unread.problem.field == "DIEM_MONS[0].DIEM_TX"
+    assert "[8, 8.5]" in unread.problem.text.vi
 
 
 def test_a_term_stands_for_a_stage_where_that_is_left_out() -> None:
@@ -228,7 +264,13 @@ ROWS = st.builds(
             absent_days=st.integers(-5, 500),
             promoted=st.none() | st.booleans(),
             subject_marks=st.lists(
-                st.builds(SubjectMark, subject=WORDS, mark=st.none() | st.floats(allow_nan=False, allow_infinity=False))
+                st.builds(
+                    SubjectMark,
+                    subject=WORDS,
+                    mark=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+                    regular_marks=st.lists(st.floats(0, 10)),
+                    retest_mark=st.none() | st.floats(0, 10),
+                )
             ),
         ).map(lambda result: Row(school=row.school, key=row.key, deleted=row.deleted, result=result)),
     )

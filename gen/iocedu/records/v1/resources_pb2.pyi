@@ -10,6 +10,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from iocedu.records.v1 import results_pb2 as _results_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -151,7 +152,7 @@ class Row(_message.Message):
         """An attendance register."""
 
     @_builtins.property
-    def result(self) -> Global___Result:
+    def result(self) -> _results_pb2.Result:
         """A pupil's results at one stage."""
 
     def __init__(
@@ -167,7 +168,7 @@ class Row(_message.Message):
         school_class: Global___SchoolClass | None = ...,
         pupil: Global___Pupil | None = ...,
         attendance_register: Global___AttendanceRegister | None = ...,
-        result: Global___Result | None = ...,
+        result: _results_pb2.Result | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attendance_register", b"attendance_register", "pupil", b"pupil", "record", b"record", "result", b"result", "school_class", b"school_class", "school_profile", b"school_profile", "staff_member", b"staff_member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -712,123 +713,3 @@ class AttendanceException(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttendanceException: _TypeAlias = AttendanceException  # noqa: Y015
-
-@_typing.final
-class Result(_message.Message):
-    """A pupil's results at one stage (QĐ 4998, `KQHT`), under TT 27/2020 or TT 22/2021."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class FurtherEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    SCHOOL_YEAR_FIELD_NUMBER: _builtins.int
-    PUPIL_KEY_FIELD_NUMBER: _builtins.int
-    STAGE_FIELD_NUMBER: _builtins.int
-    REGULATION_FIELD_NUMBER: _builtins.int
-    LEARNING_RESULT_FIELD_NUMBER: _builtins.int
-    CONDUCT_RESULT_FIELD_NUMBER: _builtins.int
-    TITLE_FIELD_NUMBER: _builtins.int
-    ABSENT_DAYS_FIELD_NUMBER: _builtins.int
-    PROMOTED_FIELD_NUMBER: _builtins.int
-    SUBJECT_MARKS_FIELD_NUMBER: _builtins.int
-    FURTHER_FIELD_NUMBER: _builtins.int
-    school_year: _builtins.int
-    """First calendar year of the school year."""
-    pupil_key: _builtins.str
-    """Key of the pupil."""
-    stage: _builtins.str
-    """Stage: GK1, CK1, GK2, CK2 or CN."""
-    regulation: _builtins.str
-    """Regulation followed, for example TT27 or TT22."""
-    learning_result: _builtins.str
-    """Learning result (`MA_HOC_LUC`)."""
-    conduct_result: _builtins.str
-    """Conduct result (`MA_HANH_KIEM`, rèn luyện)."""
-    title: _builtins.str
-    """Title (`MA_DANH_HIEU`)."""
-    absent_days: _builtins.int
-    """Days absent (`SO_NGAY_NGHI`)."""
-    promoted: _builtins.bool
-    """Whether the pupil moves up (`IS_LEN_LOP`)."""
-    @_builtins.property
-    def subject_marks(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectMark]:
-        """Marks by subject (`DIEM_MONS`)."""
-
-    @_builtins.property
-    def further(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Whatever else the profile names."""
-
-    def __init__(
-        self,
-        *,
-        school_year: _builtins.int = ...,
-        pupil_key: _builtins.str = ...,
-        stage: _builtins.str = ...,
-        regulation: _builtins.str = ...,
-        learning_result: _builtins.str = ...,
-        conduct_result: _builtins.str = ...,
-        title: _builtins.str = ...,
-        absent_days: _builtins.int = ...,
-        promoted: _builtins.bool | None = ...,
-        subject_marks: _abc.Iterable[Global___SubjectMark] | None = ...,
-        further: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_promoted", b"_promoted", "promoted", b"promoted"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_promoted", b"_promoted", "absent_days", b"absent_days", "conduct_result", b"conduct_result", "further", b"further", "learning_result", b"learning_result", "promoted", b"promoted", "pupil_key", b"pupil_key", "regulation", b"regulation", "school_year", b"school_year", "stage", b"stage", "subject_marks", b"subject_marks", "title", b"title"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__promoted: _TypeAlias = _typing.Literal["promoted"]  # noqa: Y015
-    _WhichOneofArgType__promoted: _TypeAlias = _typing.Literal["_promoted", b"_promoted"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__promoted) -> _WhichOneofReturnType__promoted | None: ...
-
-Global___Result: _TypeAlias = Result  # noqa: Y015
-
-@_typing.final
-class SubjectMark(_message.Message):
-    """One subject's mark or level."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SUBJECT_FIELD_NUMBER: _builtins.int
-    MARK_FIELD_NUMBER: _builtins.int
-    LEVEL_FIELD_NUMBER: _builtins.int
-    subject: _builtins.str
-    """Subject code (`MA_MON_HOC`)."""
-    mark: _builtins.float
-    """Mark from 0 to 10 (`DIEM`); absent for subjects assessed by comment."""
-    level: _builtins.str
-    """Level: T, H, C under TT 27; Đ, CĐ for comment subjects under TT 22."""
-    def __init__(
-        self,
-        *,
-        subject: _builtins.str = ...,
-        mark: _builtins.float | None = ...,
-        level: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_mark", b"_mark", "mark", b"mark"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mark", b"_mark", "level", b"level", "mark", b"mark", "subject", b"subject"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__mark: _TypeAlias = _typing.Literal["mark"]  # noqa: Y015
-    _WhichOneofArgType__mark: _TypeAlias = _typing.Literal["_mark", b"_mark"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__mark) -> _WhichOneofReturnType__mark | None: ...
-
-Global___SubjectMark: _TypeAlias = SubjectMark  # noqa: Y015
