@@ -2,6 +2,7 @@
 
 Owns units with their codes, names, edges and successions in time; role grants; the records that schools send, and what
 of them is locked; the compacted change feed; the words of people's names, by which they are looked up; the access log.
+Assesses pupils by the circulars and counts their attendance when asked; what it computes is stored nowhere.
 Publishes `records-changed`, `units-changed`, `locks-changed` and, to the bucket `scopes`, the tree with the grants.
 Listens to nothing and calls nobody. Refuses rows of unknown schools and foreign sources, units that overlap, hang loose
 or turn in circles, and personal data without a purpose. Holds rows that would change what is locked.

@@ -4,6 +4,8 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from iocedu.records.v1 import (
+    assessment_pb2_grpc,
+    attendance_pb2_grpc,
     locks_pb2_grpc,
     persons_pb2_grpc,
     records_pb2_grpc,
@@ -20,8 +22,11 @@ from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App
 from chassis.workers import Check
+from services.records.convert.rules import load_assessment_rules
 from services.records.jobs import ScopePublisher, linker, pruner
 from services.records.servicer import (
+    AssessmentServicer,
+    AttendanceServicer,
     GrantsServicer,
     LocksServicer,
     PersonsServicer,
@@ -46,6 +51,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     publisher = ScopePublisher(database, bus, clock, administrators=settings.administrator_subjects)
     tip = feed_tip(database)
     lookups = Lookups(database)
+    rules = load_assessment_rules()
     records = RecordsServicer(database, scopes, clock, lookups=lookups, tip=tip)
     return App(
         servicers=[
@@ -71,6 +77,14 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 PersonsServicer(database, scopes, clock, lookups=lookups),
             ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
+            (
+                assessment_pb2_grpc.add_AssessmentServiceServicer_to_server,
+                AssessmentServicer(database, scopes, clock, lookups=lookups, rules=rules),
+            ),
+            (
+                attendance_pb2_grpc.add_AttendanceServiceServicer_to_server,
+                AttendanceServicer(database, scopes, clock, lookups=lookups, rules=rules),
+            ),
         ],
         service_names=[
             "iocedu.records.v1.RecordsService",
@@ -80,6 +94,8 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.UnitOperationsService",
             "iocedu.records.v1.GrantsService",
             "iocedu.records.v1.LocksService",
+            "iocedu.records.v1.AssessmentService",
+            "iocedu.records.v1.AttendanceService",
         ],
         workers=[
             publisher.worker,

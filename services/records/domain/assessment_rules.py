@@ -140,6 +140,11 @@ class AssessmentRules:
         """The limits of absence of a grade; None: there are none."""
         return _of_grade(self.absence, grade, school_year)
 
+    def limited_grades(self, school_year: int) -> dict[str, AbsenceRule]:
+        """The grades that have limits of absence in a school year, and the limits."""
+        holding = [rule for rule in self.absence if rule.validity.holds(school_year)]
+        return {grade: rule for rule in reversed(holding) for grade in sorted(rule.grades)}
+
     def code(self, kind: str, text: str) -> str:
         """Our code behind a school's spelling of it; empty: nobody knows what that means."""
         return self.codes[kind].get(_folded(text), "")

@@ -4,6 +4,7 @@ The count follows the plan of one session a day (TT 22/2021, Art. 12.1.c): a day
 class, the earliest that has a register. A day without a register is not reported, never present.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -26,6 +27,18 @@ class ClassDays:
     sessions: int = 0
     days: int = 0
     unreported_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCount:
+    """What the registers of one class say; of all classes where the key is empty."""
+
+    class_key: str
+    days: ClassDays
+    scheduled: int
+    with_permission: int
+    without_permission: int
+    late: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,23 @@ class Absence:
 
 
 NOT_KNOWN = Absence(Source.NONE)
+
+
+def total_of(counts: Sequence[ClassCount]) -> ClassCount:
+    """The sum over classes; its days are days of classes."""
+    days = ClassDays(
+        sum(one.days.sessions for one in counts),
+        sum(one.days.days for one in counts),
+        sum(one.days.unreported_days for one in counts),
+    )
+    return ClassCount(
+        "",
+        days,
+        sum(one.scheduled for one in counts),
+        sum(one.with_permission for one in counts),
+        sum(one.without_permission for one in counts),
+        sum(one.late for one in counts),
+    )
 
 
 def alarm_of(counted: int, rule: AbsenceRule) -> Alarm:

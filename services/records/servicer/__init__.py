@@ -1,5 +1,7 @@
 """gRPC in: request, use case, response. Transactions are opened here."""
 
+from services.records.servicer.assessment import AssessmentServicer
+from services.records.servicer.attendance import AttendanceServicer
 from services.records.servicer.grants import GrantsServicer
 from services.records.servicer.locks import LocksServicer
 from services.records.servicer.persons import PersonsServicer
@@ -9,6 +11,8 @@ from services.records.servicer.unit_operations import UnitOperationsServicer
 from services.records.servicer.units import UnitsServicer
 
 __all__ = [
+    "AssessmentServicer",
+    "AttendanceServicer",
     "GrantsServicer",
     "LocksServicer",
     "PersonsServicer",

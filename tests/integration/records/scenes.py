@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import pytest
 from iocedu.records.v1 import (
+    assessment_pb2_grpc,
+    attendance_pb2_grpc,
     locks_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
@@ -109,6 +111,14 @@ class Running:
             identity = ServiceIdentity(service, self.keys.service_key(service), issuer=ISSUER, audience=AUDIENCE)
             shown = {"service_token": identity.token()}
         return locks_pb2_grpc.LocksServiceStub(await self._channel(self.keys.mint(subject), **shown))
+
+    async def assessment(self, subject: str = ADMINISTRATOR, **shown: Any) -> Any:
+        """AssessmentService as a subject calls it."""
+        return assessment_pb2_grpc.AssessmentServiceStub(await self._channel(self.keys.mint(subject), **shown))
+
+    async def attendance(self, subject: str = ADMINISTRATOR) -> Any:
+        """AttendanceService as a subject calls it."""
+        return attendance_pb2_grpc.AttendanceServiceStub(await self._channel(self.keys.mint(subject)))
 
     async def records(self, subject: str = ADMINISTRATOR) -> Any:
         """RecordsService as a subject calls it."""

@@ -1,0 +1,98 @@
+"""Registers of a school year counted: by class, and by pupil. One pass over the school's registers, nothing kept.
+
+A day's main session is the earliest that the class has a register for; whatever is deleted never was.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.records.domain.attendance import Absences, ClassCount, ClassDays
+from services.records.store.driver import fetch
+
+
+async def class_counts(connection: AsyncConnection, school_id: int, school_year: int) -> list[ClassCount]:
+    """Every class that has registers, in key order."""
+    return [
+        ClassCount(key, ClassDays(sessions, days, unreported), *counts)
+        for key, sessions, days, unreported, *counts in await fetch(connection, _CLASSES, school_id, school_year)
+    ]
+
+
+async def class_days(connection: AsyncConnection, school_id: int, school_year: int) -> dict[str, ClassDays]:
+    """On how many days each class that has registers was reported, by its key."""
+    return {key: ClassDays(*counts) for key, *counts in await fetch(connection, _DAYS, school_id, school_year)}
+
+
+async def absences_of(
+    connection: AsyncConnection, school_id: int, school_year: int, pupil_keys: Sequence[str]
+) -> dict[str, Absences]:
+    """What the registers say of these pupils, in whatever class they were; who never was absent or late is missing."""
+    rows = await fetch(connection, _PUPILS, school_id, school_year, list(pupil_keys))
+    return {key: Absences(*counts) for key, *counts in rows}
+
+
+async def most_absent(
+    connection: AsyncConnection,
+    school_id: int,
+    school_year: int,
+    *,
+    class_key: str,
+    grades: Sequence[str],
+    at_least: int,
+    after: tuple[int, str] | None,
+    most: int,
+) -> list[tuple[dict[str, Any], Absences]]:
+    """Pupils of these grades by their 45-session count, most first; an empty class: of all classes."""
+    counted, key = after or (None, "")
+    values = (school_id, school_year, class_key, list(grades), at_least, counted, key, most)
+    rows = await fetch(connection, _MOST, *values)
+    return [
+        ({"key": key, "full_name": name, "class_key": held, "grade": grade}, Absences(*counts))
+        for key, name, held, grade, *counts in rows
+    ]
+
+
+_HELD: Final = (
+    "held AS (SELECT class_key, day, exceptions, scheduled_count,"
+    " session = min(session) OVER (PARTITION BY class_key, day) AS main"
+    " FROM attendance_register WHERE school_id = $1 AND school_year = $2 AND NOT deleted AND day IS NOT NULL)"
+)
+# A class that has no register on a day on which another one has is not reported on that day.
+_BY_DAY: Final = (
+    "count(*), count(*) FILTER (WHERE main), (SELECT count(DISTINCT day) FROM held) - count(*) FILTER (WHERE main)"
+)
+_DAYS: Final = f"WITH {_HELD} SELECT class_key, {_BY_DAY} FROM held GROUP BY class_key"  # noqa: S608 (our own text)
+_CLASSES: Final = (
+    f"WITH {_HELD} SELECT class_key, {_BY_DAY},"  # noqa: S608 (our own text)
+    " sum(scheduled_count), sum(permitted)::bigint, sum(unpermitted)::bigint, sum(late)::bigint"
+    " FROM held, LATERAL (SELECT"
+    " count(*) FILTER (WHERE kind = 'P') AS permitted, count(*) FILTER (WHERE kind = 'K') AS unpermitted,"
+    " count(*) FILTER (WHERE kind = 'M') AS late"
+    " FROM jsonb_to_recordset(coalesce(exceptions, '[]')) AS exception(kind text)) AS one"
+    " GROUP BY class_key ORDER BY class_key"
+)
+# Day by day first: a pupil who changed class within a day is absent on one day, not on two.
+_ABSENT: Final = (
+    "absent AS (SELECT pupil_key, sum(permitted)::bigint AS permitted, sum(unpermitted)::bigint AS unpermitted,"
+    " sum(late)::bigint AS late, count(*) FILTER (WHERE away) AS days, count(*) FILTER (WHERE main_away) AS counted"
+    " FROM (SELECT exception.pupil_key, count(*) FILTER (WHERE kind = 'P') AS permitted,"
+    " count(*) FILTER (WHERE kind = 'K') AS unpermitted, count(*) FILTER (WHERE kind = 'M') AS late,"
+    " bool_or(kind <> 'M') AS away, bool_or(kind <> 'M' AND main) AS main_away"
+    " FROM held, jsonb_to_recordset(exceptions) AS exception(pupil_key text, kind text)"
+)
+_PUPILS: Final = (
+    f"WITH {_HELD}, {_ABSENT} WHERE exception.pupil_key = ANY($3::text[])"  # noqa: S608 (our own text)
+    " GROUP BY exception.pupil_key, day) AS daily GROUP BY pupil_key)"
+    " SELECT pupil_key, permitted, unpermitted, late, days, counted FROM absent"
+)
+_MOST: Final = (
+    f"WITH {_HELD}, {_ABSENT} GROUP BY exception.pupil_key, day) AS daily GROUP BY pupil_key)"  # noqa: S608 (as above)
+    " SELECT pupil.key, pupil.full_name, pupil.class_key, pupil.grade, permitted, unpermitted, late, days, counted"
+    ' FROM absent JOIN pupil ON pupil.school_id = $1 AND pupil.key = absent.pupil_key COLLATE "C"'
+    " WHERE pupil.school_year = $2 AND NOT pupil.deleted AND ($3 = '' OR pupil.class_key = $3)"
+    " AND pupil.grade = ANY($4::text[]) AND counted >= $5"
+    ' AND ($6::bigint IS NULL OR (-counted, pupil.key) > (-$6::bigint, $7::text COLLATE "C"))'
+    " ORDER BY counted DESC, pupil.key LIMIT $8"
+)

@@ -1,0 +1,64 @@
+"""Pupils of a school year with all their results, for assessing them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.records.store.driver import Record, fetch
+
+RESULT_COLUMNS: Final = (
+    "pupil_key",
+    "stage",
+    "learning_result",
+    "conduct_result",
+    "title",
+    "absent_days",
+    "promoted",
+    "retraining",
+    "conduct_after_retraining",
+    "learning_after_retest",
+    "subject_marks",
+    "qualities",
+)
+PUPIL_COLUMNS: Final = ("key", "full_name", "class_key", "grade", "level")
+
+
+async def pupil_of_year(
+    connection: AsyncConnection, school_id: int, school_year: int, key: str
+) -> dict[str, Any] | None:
+    """One pupil; None where the school has no such pupil in that year."""
+    rows = await fetch(connection, _ONE, school_id, school_year, key)
+    return _named(PUPIL_COLUMNS, rows[0]) if rows else None
+
+
+async def pupils_page(
+    connection: AsyncConnection, school_id: int, school_year: int, *, class_key: str, after: str, most: int
+) -> list[dict[str, Any]]:
+    """Pupils in order of their keys; an empty class: of all classes."""
+    rows = await fetch(connection, _PAGE, school_id, school_year, class_key, after, most)
+    return [_named(PUPIL_COLUMNS, row) for row in rows]
+
+
+async def results_of(
+    connection: AsyncConnection, school_id: int, school_year: int, pupil_keys: Sequence[str]
+) -> list[dict[str, Any]]:
+    """All results of these pupils; of two for one stage the newer one comes last."""
+    rows = await fetch(connection, _RESULTS, school_id, school_year, list(pupil_keys))
+    return [_named(RESULT_COLUMNS, row) for row in rows]
+
+
+def _named(names: Sequence[str], row: Record) -> dict[str, Any]:
+    return dict(zip(names, row, strict=True))
+
+
+_PUPIL: Final = (
+    f"SELECT {', '.join(PUPIL_COLUMNS)} FROM pupil WHERE school_id = $1 AND school_year = $2 AND NOT deleted"  # noqa: S608 (names of our own)
+)
+_ONE: Final = f'{_PUPIL} AND key = $3 COLLATE "C"'
+_PAGE: Final = f"{_PUPIL} AND ($3 = '' OR class_key = $3) AND key > $4 COLLATE \"C\" ORDER BY key LIMIT $5"
+_RESULTS: Final = (
+    f"SELECT {', '.join(RESULT_COLUMNS)} FROM result"  # noqa: S608 (names of our own)
+    " WHERE school_id = $1 AND school_year = $2 AND pupil_key = ANY($3::text[]) AND NOT deleted"
+    " ORDER BY update_time, key"
+)
