@@ -104,7 +104,7 @@ class _Subjects:
 
 def assess_secondary(year: PupilYear, rule: SecondaryRule, rules: AssessmentRules) -> Iterator[Finding]:
     """Every figure of the year, terms first."""
-    yield from _Assessing(year, rule, rules).findings()
+    yield from _Assessing(year, rule, rules, _scored(year.results.values())).findings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ class _Assessing:
     year: PupilYear
     rule: SecondaryRule
     rules: AssessmentRules
+    scored: frozenset[str]
 
     def findings(self) -> Iterator[Finding]:
         terms = {stage: self._term(stage) for stage in (FIRST, SECOND)}
@@ -147,14 +148,9 @@ class _Assessing:
     def _result(self, stage: str) -> StageResult:
         return self.year.results.get(stage, _NO_RESULT)
 
-    def _scored(self, subject: str) -> bool:
-        """Whether a subject is scored at any stage, or nothing at all is said of it."""
-        entries = [one.subjects[subject] for one in self.year.results.values() if subject in one.subjects]
-        return any(one.scored for one in entries) or not any(one.level for one in entries)
-
     def _term(self, stage: str) -> _Subjects:
         entries = self._result(stage).subjects
-        scored = {name: one for name, one in entries.items() if self._scored(name)}
+        scored = {name: one for name, one in entries.items() if name in self.scored}
         return _Subjects(
             stage,
             {name: self._average(one) for name, one in scored.items()},
@@ -188,7 +184,7 @@ class _Assessing:
 
     def _term_marks(self, stage: str) -> Iterator[Finding]:
         for name, entry in self._result(stage).subjects.items():
-            if self._scored(name):
+            if name in self.scored:
                 lacks = tuple(replace(one, stage=stage, subject=name) for one in self._lacks(entry))
                 finding = Finding(stage, Figure.SUBJECT_MARK, _AVERAGE, name, missing=lacks)
                 yield _marks_compared(finding, entry.mark, self._computed(entry))
@@ -198,7 +194,7 @@ class _Assessing:
         findings, averages, passed = list[Finding](), dict[str, _Average](), dict[str, bool | None]()
         for name in dict.fromkeys([*self._result(FIRST).subjects, *self._result(SECOND).subjects, *own]):
             entry = own.get(name, SubjectEntry())
-            if self._scored(name):
+            if name in self.scored:
                 finding, averages[name] = self._year_mark(name, entry, first, second)
             else:
                 finding, passed[name] = self._year_level(name, entry, second)
@@ -344,6 +340,13 @@ class _Assessing:
         if found.level is not None or level is None:
             return found
         return _Between(level, level, Basis.SUMMARIES)
+
+
+def _scored(results: Iterable[StageResult]) -> frozenset[str]:
+    """The subjects that are scored at any stage, or of which nothing at all is said."""
+    entries = [pair for one in results for pair in one.subjects.items()]
+    marked = {name for name, one in entries if one.scored}
+    return frozenset(marked | {name for name, _ in entries} - {name for name, one in entries if one.level})
 
 
 def _or_better(between: _Between, missing: tuple[Missing, ...]) -> _Between:

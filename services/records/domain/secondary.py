@@ -76,6 +76,8 @@ def learning_result(results: Results, rule: SecondaryRule) -> Level:
     it is raised to the next level. What is two levels above another is never less than Khá.
     """
     found = level_of(results, rule)
+    if found + rule.lowered_levels > Level.GOOD:  # Nothing is so far above it.
+        return found
     reached = max((level_of(one, rule) for one in _with_one_better(results)), default=found)
     return Level(found + 1) if reached - found >= rule.lowered_levels else found
 

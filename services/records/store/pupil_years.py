@@ -1,4 +1,4 @@
-"""Pupils of a school year with all their results, for assessing them."""
+"""Pupils of a school year with their results, for assessing them."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -43,7 +43,7 @@ async def pupils_page(
 async def results_of(
     connection: AsyncConnection, school_id: int, school_year: int, pupil_keys: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """All results of these pupils; of two for one stage the newer one comes last."""
+    """The results of these pupils at the end of terms and year; of two for one stage the newer one comes last."""
     rows = await fetch(connection, _RESULTS, school_id, school_year, list(pupil_keys))
     return [_named(RESULT_COLUMNS, row) for row in rows]
 
@@ -60,5 +60,5 @@ _PAGE: Final = f"{_PUPIL} AND ($3 = '' OR class_key = $3) AND key > $4 COLLATE \
 _RESULTS: Final = (
     f"SELECT {', '.join(RESULT_COLUMNS)} FROM result"  # noqa: S608 (names of our own)
     " WHERE school_id = $1 AND school_year = $2 AND pupil_key = ANY($3::text[]) AND NOT deleted"
-    " ORDER BY update_time, key"
+    " AND stage IN ('CK1', 'CK2', 'CN') ORDER BY update_time, key"
 )
