@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.attendance import Absences, ClassCount, ClassDays
 from services.records.store.driver import fetch
+from services.records.store.pupil_years import keys_now
 
 
 async def class_counts(connection: AsyncConnection, school_id: int, school_year: int) -> list[ClassCount]:
@@ -29,7 +30,9 @@ async def absences_of(
     connection: AsyncConnection, school_id: int, school_year: int, pupil_keys: Sequence[str]
 ) -> dict[str, Absences]:
     """What the registers say of these pupils, in whatever class they were; who never was absent or late is missing."""
-    rows = await fetch(connection, _PUPILS, school_id, school_year, list(pupil_keys))
+    now = await keys_now(connection, school_id)
+    values = (school_id, school_year, list(now), list(now.values()), list(pupil_keys))
+    rows = await fetch(connection, _PUPILS, *values)
     return {key: Absences(*counts) for key, *counts in rows}
 
 
@@ -46,7 +49,9 @@ async def most_absent(
 ) -> list[tuple[dict[str, Any], Absences]]:
     """Pupils of these grades by their 45-session count, most first; an empty class: of all classes."""
     counted, key = after or (None, "")
-    values = (school_id, school_year, class_key, list(grades), at_least, counted, key, most)
+    now = await keys_now(connection, school_id)
+    renamed = (list(now), list(now.values()))
+    values = (school_id, school_year, *renamed, class_key, list(grades), at_least, counted, key, most)
     rows = await fetch(connection, _MOST, *values)
     return [
         ({"key": key, "full_name": name, "class_key": held, "grade": grade}, Absences(*counts))
@@ -77,22 +82,24 @@ _CLASSES: Final = (
 _ABSENT: Final = (
     "absent AS (SELECT pupil_key, sum(permitted)::bigint AS permitted, sum(unpermitted)::bigint AS unpermitted,"
     " sum(late)::bigint AS late, count(*) FILTER (WHERE away) AS days, count(*) FILTER (WHERE main_away) AS counted"
-    " FROM (SELECT exception.pupil_key, count(*) FILTER (WHERE kind = 'P') AS permitted,"
+    " FROM (SELECT coalesce(renamed.now, exception.pupil_key) AS pupil_key,"
+    " count(*) FILTER (WHERE kind = 'P') AS permitted,"
     " count(*) FILTER (WHERE kind = 'K') AS unpermitted, count(*) FILTER (WHERE kind = 'M') AS late,"
     " bool_or(kind <> 'M') AS away, bool_or(kind <> 'M' AND main) AS main_away"
     " FROM held, jsonb_to_recordset(exceptions) AS exception(pupil_key text, kind text)"
+    " LEFT JOIN unnest($3::text[], $4::text[]) AS renamed(before, now) ON renamed.before = exception.pupil_key"
 )
 _PUPILS: Final = (
-    f"WITH {_HELD}, {_ABSENT} WHERE exception.pupil_key = ANY($3::text[])"  # noqa: S608 (our own text)
-    " GROUP BY exception.pupil_key, day) AS daily GROUP BY pupil_key)"
+    f"WITH {_HELD}, {_ABSENT} WHERE coalesce(renamed.now, exception.pupil_key) = ANY($5::text[])"  # noqa: S608 (our own text)
+    " GROUP BY 1, day) AS daily GROUP BY pupil_key)"
     " SELECT pupil_key, permitted, unpermitted, late, days, counted FROM absent"
 )
 _MOST: Final = (
-    f"WITH {_HELD}, {_ABSENT} GROUP BY exception.pupil_key, day) AS daily GROUP BY pupil_key)"  # noqa: S608 (as above)
+    f"WITH {_HELD}, {_ABSENT} GROUP BY 1, day) AS daily GROUP BY pupil_key)"  # noqa: S608 (as above)
     " SELECT pupil.key, pupil.full_name, pupil.class_key, pupil.grade, permitted, unpermitted, late, days, counted"
     ' FROM absent JOIN pupil ON pupil.school_id = $1 AND pupil.key = absent.pupil_key COLLATE "C"'
-    " WHERE pupil.school_year = $2 AND NOT pupil.deleted AND ($3 = '' OR pupil.class_key = $3)"
-    " AND pupil.grade = ANY($4::text[]) AND counted >= $5"
-    ' AND ($6::bigint IS NULL OR (-counted, pupil.key) > (-$6::bigint, $7::text COLLATE "C"))'
-    " ORDER BY counted DESC, pupil.key LIMIT $8"
+    " WHERE pupil.school_year = $2 AND NOT pupil.deleted AND ($5 = '' OR pupil.class_key = $5)"
+    " AND pupil.grade = ANY($6::text[]) AND counted >= $7"
+    ' AND ($8::bigint IS NULL OR (-counted, pupil.key) > (-$8::bigint, $9::text COLLATE "C"))'
+    " ORDER BY counted DESC, pupil.key LIMIT $10"
 )

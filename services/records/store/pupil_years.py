@@ -1,10 +1,12 @@
 """Pupils of a school year with their results, for assessing them."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.records.domain.objects import BY_FIELD
 from services.records.store.driver import Record, fetch
 
 RESULT_COLUMNS: Final = (
@@ -43,9 +45,34 @@ async def pupils_page(
 async def results_of(
     connection: AsyncConnection, school_id: int, school_year: int, pupil_keys: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The results of these pupils at the end of terms and year; of two for one stage the newer one comes last."""
-    rows = await fetch(connection, _RESULTS, school_id, school_year, list(pupil_keys))
-    return [_named(RESULT_COLUMNS, row) for row in rows]
+    """The results of these pupils at the end of terms and year, also under keys they had before.
+
+    Of two for one stage the one under the pupil's present key comes last, else the newer one.
+    """
+    now = await keys_now(connection, school_id)
+    wanted = set(pupil_keys)
+    before = (key for key, known in now.items() if known in wanted)
+    rows = await fetch(connection, _RESULTS, school_id, school_year, list(chain(wanted, before)))
+    found = sorted((_named(RESULT_COLUMNS, row) for row in rows), key=lambda row: row["pupil_key"] in wanted)
+    return [row | {"pupil_key": now.get(row["pupil_key"], row["pupil_key"])} for row in found]
+
+
+async def keys_now(connection: AsyncConnection, school_id: int) -> dict[str, str]:
+    """The keys under which pupils of a school were known before, each with the one the pupil has now.
+
+    Results and registers may still name the old one; a key that a living pupil bears means that pupil.
+    """
+    rows = await fetch(connection, _RENAMES, BY_FIELD["pupil"].number, school_id)
+    renames: dict[str, str] = {previous: key for previous, key in rows}  # noqa: C416 (rows are no pairs to the types)
+    return {previous: _last(renames, previous) for previous in renames}
+
+
+def _last(renames: dict[str, str], key: str) -> str:
+    seen = {key}
+    while (following := renames.get(key)) is not None and following not in seen:
+        key = following
+        seen.add(key)
+    return key
 
 
 def _named(names: Sequence[str], row: Record) -> dict[str, Any]:
@@ -57,6 +84,11 @@ _PUPIL: Final = (
 )
 _ONE: Final = f'{_PUPIL} AND key = $3 COLLATE "C"'
 _PAGE: Final = f"{_PUPIL} AND ($3 = '' OR class_key = $3) AND key > $4 COLLATE \"C\" ORDER BY key LIMIT $5"
+_RENAMES: Final = (
+    "SELECT renamed.previous_key, renamed.key FROM record_rename AS renamed"
+    " WHERE renamed.type = $1 AND renamed.school_id = $2 AND NOT EXISTS (SELECT FROM pupil"
+    " WHERE pupil.school_id = $2 AND pupil.key = renamed.previous_key AND NOT pupil.deleted)"
+)
 _RESULTS: Final = (
     f"SELECT {', '.join(RESULT_COLUMNS)} FROM result"  # noqa: S608 (names of our own)
     " WHERE school_id = $1 AND school_year = $2 AND pupil_key = ANY($3::text[]) AND NOT deleted"

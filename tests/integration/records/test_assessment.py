@@ -8,7 +8,7 @@ from iocedu.records.v1 import assessment_pb2, resources_pb2, results_pb2
 from chassis.errors import Fault, Kind
 from services.records.usecases import assessing
 from tests.integration.records.scenes import SCHOOL_A, SCHOOL_B, Running, pupil, reason
-from tests.integration.records.test_attendance import register
+from tests.integration.records.test_attendance import register, renamed
 
 SCORED = ("TOAN", "VAN", "ANH", "GDCD", "LSDL", "KHTN", "CN", "TIN")
 COMMENTED = ("GDTC", "NT", "HDTN", "GDDP")
@@ -116,6 +116,15 @@ async def test_a_corrected_result_changes_the_assessment(records: Running):
     found = await assess(records, "1")
     assert not found.findings
     assert [one.lack for one in found.missing] == [assessment_pb2.LACK_RESULT]
+
+
+async def test_results_follow_a_pupil_who_was_given_another_key(records: Running):
+    """Results that name the old key are the pupil's; one that names the new key stands over an older one."""
+    await records.apply(pupil("TAM"), *whole_year("TAM"), register(0))
+    await records.apply(renamed(pupil("1", 2), "TAM"))
+    assert figures(await assess(records, "1"))["LEARNING_RESULT"] == ("T", "T", "AGREES")
+    await records.apply(result("1", "CN", learning_result="K"))
+    assert figures(await assess(records, "1"))["LEARNING_RESULT"] == ("T", "K", "DIFFERS")
 
 
 def _list(**fields: Any) -> assessment_pb2.ListAssessmentsRequest:

@@ -29,6 +29,12 @@ def register(
     )
 
 
+def renamed(row: resources_pb2.Row, previous: str) -> resources_pb2.Row:
+    """A row that says which key the record had."""
+    row.previous_key = previous
+    return row
+
+
 async def count(records: Running, key: str) -> attendance_pb2.PupilAttendance:
     """A pupil's count."""
     request = attendance_pb2.GetPupilAttendanceRequest(school=SCHOOL_A, pupil_key=key, school_year=2026)
@@ -129,6 +135,15 @@ async def test_absences_follow_a_pupil_through_classes(records: Running):
     await records.apply(pupil("1"), register(0, "1P", class_key="6B"), register(0, "1P"), register(1, "1P"))
     found = await count(records, "1")
     assert (found.counted_session_count, found.absent_day_count, found.session_count) == (2, 2, 2)
+
+
+async def test_absences_follow_a_pupil_who_was_given_another_key(records: Running):
+    """Registers that name the old key count for the new one, through more than one change."""
+    await records.apply(pupil("TAM"), register(0, "TAMP"), register(1, "TAMK"))
+    await records.apply(renamed(pupil("B", 2), "TAM"))
+    await records.apply(renamed(pupil("1", 3), "B"), register(2, "1K"))
+    assert (await count(records, "1")).counted_session_count == 3
+    assert await listed(records, at_least=1) == [("1", 3, attendance_pb2.ABSENCE_ALARM_NONE)]
 
 
 async def test_pupils_at_or_over_a_threshold_come_most_first(records: Running):
