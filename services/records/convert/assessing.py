@@ -142,10 +142,10 @@ _SENTENCES: Final[Mapping[Lack, tuple[Callable[[Missing], str], Callable[[Missin
         _plain("Thiếu điểm trung bình môn, và không đủ điểm thành phần để tính."),
         _plain("The average is missing, and so are marks to compute it from."),
     ),
-    Lack.LEVEL: (_plain("Thiếu mức đánh giá của môn."), _plain("The level of the subject is missing.")),
+    Lack.LEVEL: (_plain("Thiếu mức đánh giá môn học."), _plain("The level of a subject is missing.")),
     Lack.SUBJECTS: (
-        lambda one: f"Có {one.count} môn đánh giá bằng điểm, chương trình có ít nhất {max(one.wanted, 1)}.",
-        lambda one: f"There are {one.count} scored subjects; the programme has at least {max(one.wanted, 1)}.",
+        lambda one: f"Có {one.count} môn đánh giá bằng điểm, chương trình có ít nhất {one.wanted}.",
+        lambda one: f"There are {one.count} scored subjects; the programme has at least {one.wanted}.",
     ),
     Lack.CONDUCT: (_plain("Thiếu kết quả rèn luyện của học kì."), _plain("The conduct of the term is missing.")),
     Lack.QUALITIES: (

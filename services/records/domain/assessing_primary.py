@@ -54,7 +54,7 @@ def assess_primary(year: PupilYear, rule: PrimaryRule, rules: AssessmentRules) -
     if not all(qualities):
         lacks.append(Missing(Lack.UNKNOWN_CODE, YEAR))
     if not subjects:
-        lacks.append(Missing(Lack.SUBJECTS, YEAR))
+        lacks.append(Missing(Lack.LEVEL, YEAR))
 
     def at(place: int, test: Decimal) -> YearResult:
         more = (test,) * max(0, rule.tests_least - len(tests))

@@ -1,9 +1,13 @@
 """A pupil's year: what is computed beside what the school gave, and what is missing where nothing can be told."""
 
+import json
 from decimal import Decimal
+from importlib.resources import files
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.records.convert.rules import load_assessment_rules
 from services.records.domain.assessing import assess
@@ -141,6 +145,19 @@ def test_what_is_missing_does_not_hinder_what_is_certain():
     assert lacks(good) == [(Lack.AVERAGE, "CK1", "TIN")]
 
 
+TENTHS = st.integers(0, 100).map(lambda tenths: str(Decimal(tenths) / 10))
+
+
+@given(st.lists(TENTHS, min_size=8, max_size=8), st.integers(0, 7), st.lists(TENTHS, min_size=5, max_size=5))
+def test_what_is_decided_without_a_mark_holds_for_every_mark(marks: list[str], hidden: int, others: list[str]):
+    """Worst and best bound all that lies between."""
+    named = dict(zip(SCORED, map(entry, marks), strict=True))
+    part = found(year({"CK1": term(**named | {SCORED[hidden]: entry()})}), Figure.LEARNING_RESULT, "CK1")
+    for mark in ("0", *others, "10"):
+        whole = found(year({"CK1": term(**named | {SCORED[hidden]: entry(mark)})}), Figure.LEARNING_RESULT, "CK1")
+        assert part.computed in ("", whole.computed)
+
+
 def test_fewer_subjects_than_the_programme_has_are_a_gap():
     """Six subjects of 8.5 are not a result: the programme of grade 6 has eight."""
     part = term()
@@ -269,6 +286,13 @@ def test_without_registers_the_schools_own_days_count_and_none_are_no_count():
 def test_alarms_begin_at_their_thresholds(counted: int, alarm: Alarm):
     """Amber from 30, red from 38, over beyond 45."""
     assert alarm_of(counted, RULES.absence[0]) is alarm
+
+
+def test_every_rule_names_its_source():
+    """A figure without one could not be checked."""
+    table = json.loads((files("services.records") / "rules" / "assessment.json").read_text("utf-8"))
+    rows = [row for kind in ("regulations", "secondary", "primary", "subjects", "absence") for row in table[kind]]
+    assert {row["source"] for row in rows} <= set(table["sources"])
 
 
 def test_no_other_grade_has_a_limit_of_absence():
