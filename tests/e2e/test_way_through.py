@@ -240,10 +240,10 @@ async def test_the_provincial_view_counts_schools_that_sent(world: World) -> Non
 
 async def test_a_pupil_whom_two_schools_enrol_counts_once(world: World) -> None:
     """Where the person was known first, until that school lets the pupil go."""
-    who = {"full_name": "Alăng Thị Mỹ", "personal_id": "049320000777"}
+    who: dict[str, Any] = {"full_name": "Alăng Thị Mỹ", "personal_id": "049320000777"}
     first, second = pupil(SCHOOL, "two-1", "1T", **who), pupil(NEIGHBOUR, "two-2", "1T", **who)
-    before = await world.figure("pupils", COMMUNE)
-    there, here = await world.figure("pupils", SCHOOL), await world.figure("pupils", NEIGHBOUR)
+    before = await world.figure("pupils", COMMUNE) or 0
+    there, here = [await world.figure("pupils", unit) or 0 for unit in (SCHOOL, NEIGHBOUR)]
 
     await world.push([first])
     await poll_until(lambda: _is(world, SCHOOL, there + 1))

@@ -1,9 +1,6 @@
 """Persons as callers see them; statuses as rules name them; records told again."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -15,13 +12,6 @@ from services.records.convert.incoming import Batch
 from services.records.convert.outgoing import fill_row
 from services.records.domain.objects import BY_NUMBER, SCHOOL_ID, SOURCE, ObjectSpec
 from services.records.domain.persons import Held, Identity, LinkRule, Merge
-
-
-@cache
-def in_stock_statuses() -> frozenset[str]:
-    """Statuses under which a pupil is there: `rules/enrolment_statuses.json`."""
-    table = json.loads((files("services.records") / "rules" / "enrolment_statuses.json").read_text("utf-8"))
-    return frozenset(code for code, one in table["statuses"].items() if one["in_stock"])
 
 
 def rows_again(spec: ObjectSpec, stored: Sequence[Sequence[Any]]) -> Iterator[tuple[Batch, list[Accepted]]]:

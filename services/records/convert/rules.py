@@ -1,6 +1,7 @@
 """The rules that ship with the service as data: `rules/*.json`."""
 
 import json
+from functools import cache
 from importlib.resources import files
 
 from services.records.domain.assessment_rules import AssessmentRules, read_assessment_rules
@@ -10,3 +11,10 @@ def load_assessment_rules() -> AssessmentRules:
     """Read the rules of assessment."""
     table = (files("services.records") / "rules" / "assessment.json").read_text(encoding="utf-8")
     return read_assessment_rules(json.loads(table))
+
+
+@cache
+def in_stock_statuses() -> frozenset[str]:
+    """Statuses under which a pupil is there: `rules/enrolment_statuses.json`."""
+    table = json.loads((files("services.records") / "rules" / "enrolment_statuses.json").read_text("utf-8"))
+    return frozenset(code for code, one in table["statuses"].items() if one["in_stock"])

@@ -114,8 +114,8 @@ SPECS: Final = (
             Column("school_year", _INTEGER),
             *_texts("full_name", "sex", "ethnic_group", "class_key", "grade", "level", "status", "leaving_reason"),
             *_texts("ministry_code", "personal_id", "disability", "policy_group"),
-            Column("secondary", _FLAG),
             Column("birth_date", _DATE),
+            Column("secondary", _CHOICE),
         ),
     ),
     ObjectSpec(

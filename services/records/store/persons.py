@@ -294,13 +294,13 @@ _COUNT_HERE: Final = (
     ' WHERE noted.school_id = given.school_id AND noted.key = given.key COLLATE "C"'
 )
 
-_HELD_BY: Final = (
-    "SELECT held.root_id, held.school_id, held.type, held.key, held.deleted, held.school_year, held.in_stock,"
-    f" held.secondary, held.rule, held.type = {PUPIL.number} AND noted.school_id IS NOT NULL"
-    " FROM person_record AS held LEFT JOIN counted_elsewhere AS noted USING (school_id, key)"
-    " WHERE held.root_id = ANY($1::bigint[])"
-    " ORDER BY held.root_id, held.school_year DESC, 10, held.link_time, held.school_id, held.type, held.key"
-)
+_HELD_BY: Final = """
+SELECT held.root_id, held.school_id, held.type, held.key, held.deleted, held.school_year, held.in_stock,
+    held.secondary, held.rule, held.in_stock AND noted.school_id IS NOT NULL
+FROM person_record AS held LEFT JOIN counted_elsewhere AS noted USING (school_id, key)
+WHERE held.root_id = ANY($1::bigint[])
+ORDER BY held.root_id, held.school_year DESC, 10, held.link_time, held.school_id, held.type, held.key
+"""
 _MERGES_OF: Final = """
 WITH RECURSIVE merged AS (
     SELECT kept_id AS root, person_merge.* FROM person_merge WHERE kept_id = ANY($1::bigint[]) AND undo_time IS NULL

@@ -18,7 +18,8 @@ from chassis.database import Database
 from chassis.errors import Fault, Kind
 from chassis.outbox import Outgoing
 from services.records.convert.events import RECORDS_CHANGED, pack_changes
-from services.records.convert.persons import in_stock_statuses, rows_again
+from services.records.convert.persons import rows_again
+from services.records.convert.rules import in_stock_statuses
 from services.records.domain.persons import PERSONS, PUPIL, Identity, Known, Link, Traits, link, traits_of
 from services.records.store import bulk, persons
 from services.records.store.feed import Wanted

@@ -602,13 +602,15 @@ class Pupil(_message.Message):
         disability: _builtins.str = ...,
         policy_group: _builtins.str = ...,
         further: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-        secondary: _builtins.bool = ...,
+        secondary: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_secondary", b"_secondary", "secondary", b"secondary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "class_key", b"class_key", "disability", b"disability", "ethnic_group", b"ethnic_group", "full_name", b"full_name", "further", b"further", "grade", b"grade", "leaving_reason", b"leaving_reason", "level", b"level", "ministry_code", b"ministry_code", "personal_id", b"personal_id", "policy_group", b"policy_group", "school_year", b"school_year", "secondary", b"secondary", "sex", b"sex", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_secondary", b"_secondary", "birth_date", b"birth_date", "class_key", b"class_key", "disability", b"disability", "ethnic_group", b"ethnic_group", "full_name", b"full_name", "further", b"further", "grade", b"grade", "leaving_reason", b"leaving_reason", "level", b"level", "ministry_code", b"ministry_code", "personal_id", b"personal_id", "policy_group", b"policy_group", "school_year", b"school_year", "secondary", b"secondary", "sex", b"sex", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__secondary: _TypeAlias = _typing.Literal["secondary"]  # noqa: Y015
+    _WhichOneofArgType__secondary: _TypeAlias = _typing.Literal["_secondary", b"_secondary"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__secondary) -> _WhichOneofReturnType__secondary | None: ...
 
 Global___Pupil: _TypeAlias = Pupil  # noqa: Y015
 

@@ -6,8 +6,8 @@ Without them each question goes through all years of a school: after ten years 7
 
 from alembic import op
 
-revision = "0011_pre"
-down_revision = "0010_pre"
+revision = "0009_pre"
+down_revision = "0008_pre"
 branch_labels = None
 depends_on = None
 

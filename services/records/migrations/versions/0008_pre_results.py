@@ -6,8 +6,8 @@ NULL and no default.
 
 from alembic import op
 
-revision = "0010_pre"
-down_revision = "0006_pre"
+revision = "0008_pre"
+down_revision = "0007_pre"
 branch_labels = None
 depends_on = None
 
