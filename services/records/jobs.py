@@ -25,6 +25,7 @@ POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes
 CHECK_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
 PRUNE_SECONDS: Final = 600.0
 LINK_SECONDS: Final = 0.5  # how soon a change of a record is looked at
+REST: Final = 3  # times what a window took, while more is waiting
 LONGEST_REST: Final = 2.0
 PRUNED_AT_ONCE: Final = 1000
 
@@ -83,7 +84,7 @@ class ScopePublisher:
 
 
 def linker(database: Database, clock: Clock) -> Worker:
-    """Links records to persons behind the change feed. Rests as long as it works, so that pushes come first."""
+    """Links records to persons behind the change feed. Rests longer than it works, so that pushes come first."""
 
     async def run(stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -93,7 +94,7 @@ def linker(database: Database, clock: Clock) -> Worker:
             except Exception as error:  # noqa: BLE001 (whatever is away, the next look goes on where this one began)
                 log.warning("records not linked", action="persons.link_failed", error=said(error))
                 more = False
-            rest = min(time.monotonic() - began, LONGEST_REST) if more else LINK_SECONDS
+            rest = min(REST * (time.monotonic() - began), LONGEST_REST) if more else LINK_SECONDS
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), rest)
 

@@ -7,13 +7,13 @@ year to year, and is else a suspicion for a person to decide.
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from services.records.domain.names import search_name
-from services.records.domain.objects import BY_FIELD, DELETED, KEY, SCHOOL_ID, ObjectSpec
+from services.records.domain.objects import BY_FIELD
 
 PUPIL, STAFF_MEMBER = BY_FIELD["pupil"], BY_FIELD["staff_member"]
 PERSONS: Final = (PUPIL, STAFF_MEMBER)
@@ -59,6 +59,11 @@ class Traits(NamedTuple):
         return self[:3]
 
 
+# What a record says, as it is stored: school, type, key, whether it is gone, school year, status, whether secondary, folded
+# name, birth, sex, mother's name, personal number, ministry's code.
+Said = tuple[int, int, str, bool, int, str, bool | None, str, date | None, str, str, str, str]
+
+
 class Linked(NamedTuple):
     """A record and the person it belongs to."""
 
@@ -100,28 +105,25 @@ class Merge(NamedTuple):
     merged_by: str
 
 
-def traits_of(spec: ObjectSpec, stored: Sequence[Any], *, in_stock: Collection[str]) -> Traits:
-    """Read a stored record, columns as in `spec.row`; `in_stock` are the statuses of pupils who are there."""
-    held = dict(zip(spec.row, stored, strict=True))
-    if stored[DELETED]:
-        nothing = (0, False, False, "", None, "", "", "", "")
-        return Traits(stored[SCHOOL_ID], spec.number, stored[KEY], True, *nothing)
-    further = held["further"] or {}
-    birth_date, sex = held["birth_date"], held["sex"]
+def traits_of(said: Said, *, in_stock: Collection[str]) -> Traits:
+    """Read what a record says; `in_stock` are the statuses of pupils who are there."""
+    school_id, number, key, deleted, year, status, secondary, name, birth_date, sex, mother, personal_id, code = said
+    if deleted:
+        return Traits(school_id, number, key, True, 0, False, False, "", None, "", "", "", "")
     return Traits(
-        school_id=stored[SCHOOL_ID],
-        type=spec.number,
-        key=stored[KEY],
-        deleted=False,
-        school_year=held["school_year"],
-        in_stock=spec is PUPIL and held["status"] in in_stock,
-        secondary=bool(held.get("secondary")),
-        name=held["search_name"],
-        birth_date=birth_date,
-        sex=sex,
-        mother=search_name(further.get(MOTHER, "")),
-        personal_id=firm_personal_id(held["personal_id"], birth_date=birth_date, sex=sex),
-        ministry_code=firm_ministry_code(held.get("ministry_code", "")),
+        school_id,
+        number,
+        key,
+        False,
+        year,
+        number == PUPIL.number and status in in_stock,
+        bool(secondary),
+        name,
+        birth_date,
+        sex,
+        search_name(mother),
+        firm_personal_id(personal_id, birth_date=birth_date, sex=sex),
+        firm_ministry_code(code),
     )
 
 
@@ -180,6 +182,10 @@ class Known:
         for trait in _traits(linked.traits):
             self._by_trait[trait][identity] = linked
 
+    def record(self, identity: Identity) -> Linked | None:
+        """A record, if it is known."""
+        return self._by_identity.get(identity)
+
     def person(self, identity: Identity) -> int | None:
         """Whose a record is, if that is known."""
         linked = self._by_identity.get(identity)
@@ -204,13 +210,17 @@ def _traits(one: Traits) -> Iterable[tuple[object, ...]]:
 def link(changed: Iterable[Traits], known: Known, *, previous: Mapping[Identity, Identity]) -> list[Link]:
     """Decide whose each changed record is, in order; `known` then knows them too.
 
-    A record stays with its person whatever it says later: what then speaks for another person is a suspicion.
-    `previous` names the record that a renamed one was before. A record that ended before it was linked is nobody's.
+    A record stays with its person whatever it says later: what then speaks for another person is a suspicion. One that
+    says the same as before is left out. `previous` names the record that a renamed one was before. A record that ended
+    before it was linked is nobody's.
     """
     links: list[Link] = []
     fresh = 0
     for one in changed:
-        person, rule = known.person(one.identity), None
+        held = known.record(one.identity)
+        if held is not None and held.traits == one:
+            continue
+        person, rule = (held.person_id if held else None), None
         if person is None:
             if one.deleted:
                 continue

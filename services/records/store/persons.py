@@ -5,12 +5,26 @@ Who writes here holds the row of `person_cursor`, so that one transaction links 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.records.domain.persons import PUPIL, Held, Identity, Link, Linked, Merge, Traits
+from services.records.domain.persons import (
+    MOTHER,
+    PERSONS,
+    PUPIL,
+    STAFF_MEMBER,
+    Held,
+    Identity,
+    Link,
+    Linked,
+    Merge,
+    Said,
+    Traits,
+)
 from services.records.store.driver import begin, fetch
+from services.records.store.feed import Wanted, last_position, page_extent
 
 _TRAITS: Final = ", ".join(Traits._fields)
 _OF: Final = ", ".join(f"held.{name}" for name in Traits._fields)
@@ -26,6 +40,24 @@ async def take_turn(connection: AsyncConnection, *, wait: bool = True) -> int | 
 async def move_on(connection: AsyncConnection, position: int) -> None:
     """Note how far records are linked."""
     await fetch(connection, "UPDATE person_cursor SET position = $1", position)
+
+
+async def changed_after(
+    connection: AsyncConnection, position: int, *, most: int
+) -> tuple[list[tuple[Said, str]], int, bool]:
+    """What the next records of persons in the feed say, in order, each with the key it had before.
+
+    With it how far they reach, and whether that is all for now.
+    """
+    last = await last_position(connection)
+    extent = await page_extent(connection, _WANTED, after=position, until=last, most=most)
+    said = [
+        (row[0], tuple(row[1:-1]), row[-1] or "")
+        for number in extent.types
+        for row in await fetch(connection, _SAID[number], position, extent.last)
+    ]
+    said.sort(key=itemgetter(0))
+    return [(what, previous) for _, what, previous in said], extent.last or last, extent.count < most
 
 
 async def known_beside(
@@ -171,6 +203,19 @@ async def conflicts_page(
     return [(row[0], row[1]) for row in found]
 
 
+_WANTED: Final = Wanted(None, tuple(spec.number for spec in PERSONS))
+_SAID: Final = {
+    spec.number: f"""
+SELECT feed.position, held.school_id, feed.type, held.key, held.deleted, held.school_year, held.status, {secondary},
+    held.search_name, held.birth_date, held.sex, coalesce(held.further->>'{MOTHER}', ''), held.personal_id, {code},
+    (SELECT renamed.previous_key FROM record_rename AS renamed
+        WHERE renamed.school_id = feed.school_id AND renamed.type = feed.type AND renamed.key = feed.key
+        ORDER BY renamed.rename_time DESC, renamed.previous_key LIMIT 1)
+FROM feed JOIN {spec.field} AS held ON held.school_id = feed.school_id AND held.key = feed.key
+WHERE feed.type = {spec.number} AND feed.position > $1 AND feed.position <= $2
+"""  # noqa: S608 (names of our own)
+    for spec, secondary, code in ((PUPIL, "held.secondary", "held.ministry_code"), (STAFF_MEMBER, "NULL", "''"))
+}
 _TAKE_TURN: Final = "SELECT position FROM person_cursor FOR UPDATE"
 
 _BESIDE: Final = f"""

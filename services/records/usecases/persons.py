@@ -20,16 +20,12 @@ from chassis.outbox import Outgoing
 from services.records.convert.events import RECORDS_CHANGED, pack_changes
 from services.records.convert.persons import rows_again
 from services.records.convert.rules import in_stock_statuses
-from services.records.domain.persons import PERSONS, PUPIL, Identity, Known, Link, Traits, link, traits_of
+from services.records.domain.persons import PUPIL, Identity, Known, Link, Traits, link, traits_of
 from services.records.store import bulk, persons
-from services.records.store.feed import Wanted
 from services.records.store.lookup import records_by_key
-from services.records.usecases.changes import list_changes
 
-WINDOW: Final = 1000  # records linked in one transaction
+WINDOW: Final = 300  # records linked in one transaction; more would keep the loop from others for too long
 BY_RULE: Final = ""  # who merges what is certain
-
-_WANTED: Final = Wanted(None, tuple(spec.number for spec in PERSONS))
 
 
 async def link_changes(database: Database, clock: Clock) -> bool:
@@ -38,20 +34,18 @@ async def link_changes(database: Database, clock: Clock) -> bool:
         after = await persons.take_turn(connection, wait=False)
         if after is None:
             return False
-        page = await list_changes(connection, _WANTED, after=after, most=WINDOW)
-        if page.position == after:
+        said, position, caught_up = await persons.changed_after(connection, after, most=WINDOW)
+        if position == after:
             return False
         statuses = in_stock_statuses()
-        changed = [traits_of(one.spec, one.stored, in_stock=statuses) for one in page.changes]
+        changed = [traits_of(what, in_stock=statuses) for what, _ in said]
         previous = {
-            traits.identity: (traits.school_id, traits.type, one.previous_key)
-            for traits, one in zip(changed, page.changes, strict=True)
-            if one.previous_key
+            one.identity: (one.school_id, one.type, key) for one, (_, key) in zip(changed, said, strict=True) if key
         }
         touched = await _link(connection, changed, previous, now=clock.now())
         await _count_once(connection, touched)
-        await persons.move_on(connection, page.position)
-    return not page.caught_up
+        await persons.move_on(connection, position)
+    return not caught_up
 
 
 async def _link(
