@@ -74,7 +74,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             ),
             (
                 persons_pb2_grpc.add_PersonsServiceServicer_to_server,
-                PersonsServicer(database, scopes, clock, lookups=lookups),
+                PersonsServicer(database, scopes, clock, lookups=lookups, rules=rules),
             ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
             (

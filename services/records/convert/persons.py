@@ -65,7 +65,7 @@ def add_person_record(
         secondary=held.secondary,
         counted_elsewhere=held.counted_elsewhere,
     )
-    record = records.get((held.school_id, held.type, held.key))
+    record = records.get(held.identity)
     if record is not None:
         message.record.CopyFrom(record)
 

@@ -59,8 +59,8 @@ class Traits(NamedTuple):
         return self[:3]
 
 
-# What a record says, as it is stored: school, type, key, whether it is gone, school year, status, whether secondary, folded
-# name, birth, sex, mother's name, personal number, ministry's code.
+# What a record says, as it is stored: school, type, key, whether it is gone, school year, status, whether secondary,
+# folded name, birth, sex, mother's name, personal number, ministry's code.
 Said = tuple[int, int, str, bool, int, str, bool | None, str, date | None, str, str, str, str]
 
 
@@ -92,6 +92,11 @@ class Held(NamedTuple):
     secondary: bool
     rule: str
     counted_elsewhere: bool
+
+    @property
+    def identity(self) -> Identity:
+        """Which record it is."""
+        return self.school_id, self.type, self.key
 
 
 class Merge(NamedTuple):

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from iocedu.records.v1 import persons_pb2, persons_pb2_grpc, records_pb2
+from iocedu.records.v1 import attendance_pb2, persons_pb2, persons_pb2_grpc, records_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import telemetry
@@ -15,47 +15,84 @@ from chassis.errors import Fault, Kind
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
+from services.records.convert.attendance import pupil_attendance
 from services.records.convert.outgoing import record_of
 from services.records.convert.persons import add_person, add_person_record, reasons_of
+from services.records.domain.assessment_rules import AssessmentRules
+from services.records.domain.attendance import Absences, ClassDays
 from services.records.domain.masking import UNMASKED_ROLES
-from services.records.domain.objects import BY_COLLECTION, BY_NUMBER, DELETED
-from services.records.domain.persons import Held, Identity
+from services.records.domain.objects import BY_COLLECTION, BY_FIELD, BY_NUMBER, DELETED
+from services.records.domain.persons import PUPIL, Held, Identity, Merge
 from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
-from services.records.store import persons
+from services.records.store import attendance, persons, pupil_years
 from services.records.store.lookup import records_by_key
 from services.records.usecases.lookups import Lookups
 from services.records.usecases.persons import keep_apart, merge_persons, undo_merge, unknown_merge
 
+RESULT: Final = BY_FIELD["result"]
 PAGE: Final = 20
 MOST_PAGE: Final = 100
+
+
+class _Found(NamedTuple):
+    """A person, and what of the records may be seen."""
+
+    person_id: int
+    held: Sequence[Held]
+    merges: Sequence[Merge]
+    records: Mapping[Identity, records_pb2.Record]
 
 
 class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
     """Answers PersonsService."""
 
-    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups) -> None:
+    def __init__(
+        self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups, rules: AssessmentRules
+    ) -> None:
         rule = rule_of("iocedu.records.v1.PersonsService/GetPerson")
         self._viewers = rule.roles if rule else frozenset()
         self._database = database
         self._scopes = scopes
         self._clock = clock
         self._lookups = lookups
+        self._rules = rules
 
     async def GetPerson(self, request: persons_pb2.GetPersonRequest, _context: Any) -> persons_pb2.GetPersonResponse:
         """Give the person behind a record, unmasked where a purpose is stated and the caller's role allows it."""
-        spec = BY_COLLECTION[request.collection]
         school_id = resolve_unit(self._scopes.tree, request.school, self._clock.today())
+        identity = school_id, BY_COLLECTION[request.collection].number, request.key
         async with self._database.connection() as connection:
-            person_id = await persons.person_of(connection, (school_id, spec.number, request.key))
-            if person_id is None:
-                raise _unlinked(spec.collection, request.key)
-            held = (await persons.persons_held(connection, [person_id]))[person_id]
-            merges = (await persons.merges_of(connection, [person_id])).get(person_id, ())
-            records = await self._records(connection, held, purpose=request.purpose.strip())
+            found = await self._behind(connection, identity, purpose=request.purpose.strip())
         response = persons_pb2.GetPersonResponse()
-        add_person(response.person, person_id, held, merges, names=self._name, records=records)
-        await self._note("GetPerson", records, purpose=request.purpose.strip())
+        add_person(response.person, found.person_id, found.held, found.merges, names=self._name, records=found.records)
+        await self._note("GetPerson", found.records, purpose=request.purpose.strip())
+        return response
+
+    async def GetCourse(self, request: persons_pb2.GetCourseRequest, _context: Any) -> persons_pb2.GetCourseResponse:
+        """Give a pupil's course, unmasked where a purpose is stated and the caller's role allows it."""
+        purpose = request.purpose.strip()
+        school_id = resolve_unit(self._scopes.tree, request.school, self._clock.today())
+        response = persons_pb2.GetCourseResponse()
+        async with self._database.connection() as connection:
+            found = await self._behind(connection, (school_id, PUPIL.number, request.pupil_key), purpose=purpose)
+            shown = dict(found.records)
+            for one in found.held:
+                enrolment = found.records.get(one.identity)
+                if one.type == PUPIL.number and enrolment is not None:
+                    year = response.years.add(
+                        school_id=one.school_id,
+                        school_name=self._name(one.school_id),
+                        school_year=one.school_year,
+                        pupil_key=one.key,
+                    )
+                    keys = [other.key for other in found.held if other.school_id == one.school_id]
+                    results = await self._results(connection, one, keys, masked=enrolment.masked)
+                    year.results.extend(results.values())
+                    year.attendance.CopyFrom(await self._attendance(connection, one))
+                    shown |= results
+        add_person(response.person, found.person_id, found.held, found.merges, names=self._name, records=found.records)
+        await self._note("GetCourse", shown, purpose=purpose)
         return response
 
     async def ListSuspectedDuplicates(
@@ -153,6 +190,48 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
             by=caller().subject,
         )
         return persons_pb2.KeepPersonsApartResponse()
+
+    async def _behind(self, connection: AsyncConnection, identity: Identity, *, purpose: str) -> "_Found":
+        """The person behind a record; raises UNKNOWN_RECORD."""
+        person_id = await persons.person_of(connection, identity)
+        if person_id is None:
+            raise _unlinked(BY_NUMBER[identity[1]].collection, identity[2])
+        held = (await persons.persons_held(connection, [person_id]))[person_id]
+        merges = (await persons.merges_of(connection, [person_id])).get(person_id, [])
+        return _Found(person_id, held, merges, await self._records(connection, held, purpose=purpose))
+
+    async def _results(
+        self, connection: AsyncConnection, enrolment: Held, keys: Sequence[str], *, masked: bool
+    ) -> dict[Identity, records_pb2.Record]:
+        """The results of a pupil in one school and year, in the order of the stages; also under keys of before."""
+        now = await pupil_years.keys_now(connection, enrolment.school_id)
+        keys = [*keys, *(before for before, key in now.items() if key in keys)]
+        wanted = await pupil_years.result_keys(connection, enrolment.school_id, enrolment.school_year, keys)
+        stored = await records_by_key(connection, RESULT, [(enrolment.school_id, key) for key in wanted])
+        alias = aliases(self._scopes.tree, self._clock.today())
+        return {
+            (enrolment.school_id, RESULT.number, key): record_of(
+                RESULT, stored[enrolment.school_id, key], position=stored[enrolment.school_id, key][-1], alias=alias,
+                mask=masked,
+            )
+            for key in wanted
+            if (enrolment.school_id, key) in stored
+        }  # fmt: skip
+
+    async def _attendance(self, connection: AsyncConnection, enrolment: Held) -> attendance_pb2.PupilAttendance:
+        """A pupil's year, counted from the registers."""
+        school_id, year, key = enrolment.school_id, enrolment.school_year, enrolment.key
+        pupil = await pupil_years.pupil_of_year(connection, school_id, year, key)
+        if pupil is None:
+            return attendance_pb2.PupilAttendance()
+        absences = await attendance.absences_of(connection, school_id, year, [key])
+        days = await attendance.class_days(connection, school_id, year)
+        return pupil_attendance(
+            pupil,
+            absences.get(key, Absences()),
+            days.get(pupil["class_key"], ClassDays()),
+            self._rules.absence_of(pupil["grade"], year),
+        )
 
     async def _records(
         self, connection: AsyncConnection, held: Sequence[Held], *, purpose: str = ""

@@ -57,6 +57,13 @@ async def results_of(
     return [row | {"pupil_key": now.get(row["pupil_key"], row["pupil_key"])} for row in found]
 
 
+async def result_keys(
+    connection: AsyncConnection, school_id: int, school_year: int, pupil_keys: Sequence[str]
+) -> list[str]:
+    """Keys of all results that name a pupil under one of these keys, in the order of the stages."""
+    return [row[0] for row in await fetch(connection, _RESULT_KEYS, school_id, school_year, list(pupil_keys))]
+
+
 async def keys_now(connection: AsyncConnection, school_id: int) -> dict[str, str]:
     """The keys under which pupils of a school were known before, each with the one the pupil has now.
 
@@ -93,4 +100,8 @@ _RESULTS: Final = (
     f"SELECT {', '.join(RESULT_COLUMNS)} FROM result"  # noqa: S608 (names of our own)
     " WHERE school_id = $1 AND school_year = $2 AND pupil_key = ANY($3::text[]) AND NOT deleted"
     " AND stage IN ('CK1', 'CK2', 'CN') ORDER BY update_time, key"
+)
+_RESULT_KEYS: Final = (
+    "SELECT key FROM result WHERE school_id = $1 AND school_year = $2 AND pupil_key = ANY($3::text[]) AND NOT deleted"
+    " ORDER BY array_position(ARRAY['GK1', 'CK1', 'GK2', 'CK2', 'CN'], stage), key"
 )

@@ -13,6 +13,7 @@ from chassis.errors import Fault
 from chassis.testing import FixedClock, client
 from services.records.store import persons
 from services.records.usecases import persons as usecase
+from tests.integration.records.closing import register, result
 from tests.integration.records.scenes import COMMUNE, GROUP, PROVINCE, SCHOOL_A, SCHOOL_B, Running, gone, pupil, reason
 from tests.support.waiting import poll_until
 
@@ -211,6 +212,33 @@ async def test_who_may_not_see_a_school_learns_only_that_the_pupil_was_there(rec
     with pytest.raises(Fault) as refused:
         await person(records, "b5", SCHOOL_B, subject="hieu-truong")
     assert refused.value.kind.name == "DENIED"
+
+
+async def test_the_course_of_a_pupil_holds_results_and_attendance_of_every_year(records: Running):
+    """Also of what still names the key of before; in the order of the stages."""
+    renamed = pupil("HS1", 2, personal_id=PID)
+    renamed.previous_key = "TAM-1"
+    await records.apply(pupil("TAM-1", personal_id=PID), result("r2", stage="CN"), result("r1", stage="GK1"))
+    for row in (result("r3", stage="CK1"), register("d1", day="2026-10-05")):
+        if row.HasField("result"):
+            row.result.pupil_key = "TAM-1"
+        else:
+            row.attendance_register.exceptions.add(pupil_key="TAM-1", kind="K")
+        await records.apply(row)
+    await records.apply(renamed, pupil("b5", school=SCHOOL_B, school_year=2025, personal_id=PID, grade="05"))
+    await linked(records)
+    stub = await service(records)
+    course = await stub.GetCourse(persons_pb2.GetCourseRequest(school=SCHOOL_A, pupil_key="HS1"))
+    assert [(one.school_year, one.pupil_key) for one in course.years] == [(2026, "HS1"), (2025, "b5")]
+    this_year = course.years[0]
+    assert [one.row.result.stage for one in this_year.results] == ["GK1", "CK1", "CN"]
+    assert this_year.attendance.absent_without_permission_count == 1
+    assert this_year.attendance.counted_session_count == 1
+    assert [one.school_year for one in course.person.records][:2] == [2026, 2025]
+    log = await records.rows("SELECT method, collection, key FROM access_log ORDER BY collection, key")
+    assert [row[1:] for row in log] == [
+        ("pupils", "HS1"), ("pupils", "b5"), ("results", "r1"), ("results", "r2"), ("results", "r3")
+    ]  # fmt: skip
 
 
 async def test_only_persons_wholly_below_the_unit_are_merged(records: Running):

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from iocedu.records.v1 import attendance_pb2 as _attendance_pb2
 from iocedu.records.v1 import records_pb2 as _records_pb2
 import builtins as _builtins
 import sys
@@ -146,6 +147,112 @@ class GetPersonResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPersonResponse: _TypeAlias = GetPersonResponse  # noqa: Y015
+
+@_typing.final
+class GetCourseRequest(_message.Message):
+    """Names a pupil."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_FIELD_NUMBER: _builtins.int
+    PUPIL_KEY_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    school: _builtins.str
+    """The school, by alias or unit id."""
+    pupil_key: _builtins.str
+    """Key of the pupil, also one of before."""
+    purpose: _builtins.str
+    """Why unmasked personal data is needed; empty: masked."""
+    def __init__(
+        self,
+        *,
+        school: _builtins.str = ...,
+        pupil_key: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pupil_key", b"pupil_key", "purpose", b"purpose", "school", b"school"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCourseRequest: _TypeAlias = GetCourseRequest  # noqa: Y015
+
+@_typing.final
+class GetCourseResponse(_message.Message):
+    """Holds a pupil's course."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    YEARS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """The person, with all records."""
+
+    @_builtins.property
+    def years(self) -> _containers.RepeatedCompositeFieldContainer[Global___CourseYear]:
+        """The years in schools that the caller may see, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___Person | None = ...,
+        years: _abc.Iterable[Global___CourseYear] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "years", b"years"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCourseResponse: _TypeAlias = GetCourseResponse  # noqa: Y015
+
+@_typing.final
+class CourseYear(_message.Message):
+    """A school year of a pupil in one school."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    SCHOOL_NAME_FIELD_NUMBER: _builtins.int
+    SCHOOL_YEAR_FIELD_NUMBER: _builtins.int
+    PUPIL_KEY_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    ATTENDANCE_FIELD_NUMBER: _builtins.int
+    school_id: _builtins.int
+    """Id of the school's unit."""
+    school_name: _builtins.str
+    """Name of the school today."""
+    school_year: _builtins.int
+    """First calendar year of the school year."""
+    pupil_key: _builtins.str
+    """Key of the pupil there."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_records_pb2.Record]:
+        """The results, in the order of the stages."""
+
+    @_builtins.property
+    def attendance(self) -> _attendance_pb2.PupilAttendance:
+        """The year's attendance, counted from the registers."""
+
+    def __init__(
+        self,
+        *,
+        school_id: _builtins.int = ...,
+        school_name: _builtins.str = ...,
+        school_year: _builtins.int = ...,
+        pupil_key: _builtins.str = ...,
+        results: _abc.Iterable[_records_pb2.Record] | None = ...,
+        attendance: _attendance_pb2.PupilAttendance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attendance", b"attendance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance", b"attendance", "pupil_key", b"pupil_key", "results", b"results", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CourseYear: _TypeAlias = CourseYear  # noqa: Y015
 
 @_typing.final
 class Person(_message.Message):

@@ -40,6 +40,11 @@ class PersonsServiceStub:
                 request_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetPersonRequest.SerializeToString,
                 response_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetPersonResponse.FromString,
                 _registered_method=True)
+        self.GetCourse = channel.unary_unary(
+                '/iocedu.records.v1.PersonsService/GetCourse',
+                request_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseResponse.FromString,
+                _registered_method=True)
         self.ListSuspectedDuplicates = channel.unary_unary(
                 '/iocedu.records.v1.PersonsService/ListSuspectedDuplicates',
                 request_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.ListSuspectedDuplicatesRequest.SerializeToString,
@@ -74,6 +79,14 @@ class PersonsServiceServicer:
     def GetPerson(self, request, context):
         """Gets the person behind a record of a pupil or of staff, with all records of that person, the newest school year
         first. Of schools the caller may not see it says which they are, and nothing of what they hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCourse(self, request, context):
+        """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
+        and the year's attendance.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,6 +136,11 @@ def add_PersonsServiceServicer_to_server(servicer, server):
                     servicer.GetPerson,
                     request_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetPersonRequest.FromString,
                     response_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetPersonResponse.SerializeToString,
+            ),
+            'GetCourse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCourse,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseResponse.SerializeToString,
             ),
             'ListSuspectedDuplicates': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSuspectedDuplicates,
@@ -178,6 +196,33 @@ class PersonsService:
             '/iocedu.records.v1.PersonsService/GetPerson',
             iocedu_dot_records_dot_v1_dot_persons__pb2.GetPersonRequest.SerializeToString,
             iocedu_dot_records_dot_v1_dot_persons__pb2.GetPersonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCourse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.records.v1.PersonsService/GetCourse',
+            iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class PersonsServiceStub:
     """Gets the person behind a record of a pupil or of staff, with all records of that person, the newest school year
     first. Of schools the caller may not see it says which they are, and nothing of what they hold.
     """
+    GetCourse: _grpc.UnaryUnaryMultiCallable[_persons_pb2.GetCourseRequest, _persons_pb2.GetCourseResponse]
+    """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
+    and the year's attendance.
+    """
     ListSuspectedDuplicates: _grpc.UnaryUnaryMultiCallable[_persons_pb2.ListSuspectedDuplicatesRequest, _persons_pb2.ListSuspectedDuplicatesResponse]
     """Lists pairs of persons who may be one, for a person to decide, below a unit: those with a record in one of its
     schools. What is certain (an id, the name and the date of birth agree) is merged without asking.
@@ -60,6 +64,10 @@ class PersonsServiceAsyncStub(PersonsServiceStub):
     GetPerson: _aio.UnaryUnaryMultiCallable[_persons_pb2.GetPersonRequest, _persons_pb2.GetPersonResponse]  # type: ignore[assignment]
     """Gets the person behind a record of a pupil or of staff, with all records of that person, the newest school year
     first. Of schools the caller may not see it says which they are, and nothing of what they hold.
+    """
+    GetCourse: _aio.UnaryUnaryMultiCallable[_persons_pb2.GetCourseRequest, _persons_pb2.GetCourseResponse]  # type: ignore[assignment]
+    """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
+    and the year's attendance.
     """
     ListSuspectedDuplicates: _aio.UnaryUnaryMultiCallable[_persons_pb2.ListSuspectedDuplicatesRequest, _persons_pb2.ListSuspectedDuplicatesResponse]  # type: ignore[assignment]
     """Lists pairs of persons who may be one, for a person to decide, below a unit: those with a record in one of its
@@ -87,6 +95,16 @@ class PersonsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_persons_pb2.GetPersonResponse, _abc.Awaitable[_persons_pb2.GetPersonResponse]]:
         """Gets the person behind a record of a pupil or of staff, with all records of that person, the newest school year
         first. Of schools the caller may not see it says which they are, and nothing of what they hold.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCourse(
+        self,
+        request: _persons_pb2.GetCourseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persons_pb2.GetCourseResponse, _abc.Awaitable[_persons_pb2.GetCourseResponse]]:
+        """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
+        and the year's attendance.
         """
 
     @_abc_1.abstractmethod
