@@ -10,7 +10,7 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,8 @@ PARALLEL = 3
 UNITS_A_REQUEST = 1000
 PLANTED = {"rejected": " as planted, to show the quarantine"}  # Some rows are wrong on purpose.
 ATTENDANCE_DAYS = {"tiny": 10, "default": 10, "province": 5, "merged": 3}
+WHOLE_YEAR, MOST_OF_IT = ("CK1", "CK2", "CN"), ("CK1", "CN")
+LAST_YEARS_STAGES = {"tiny": WHOLE_YEAR, "default": WHOLE_YEAR, "province": MOST_OF_IT, "merged": MOST_OF_IT}
 
 
 class LoadError(Exception):
@@ -93,7 +95,9 @@ def grants(schools: Iterable[School]) -> Iterator[tuple[str, str, str]]:
         yield f"can-bo-{code}", "officer", f"gso:{code}"
 
 
-def batches(item: School, *, today: date, days: int) -> Iterator[tuple[str, bool, list[school.Row]]]:
+def batches(
+    item: School, *, today: date, days: int, last_years: Sequence[str]
+) -> Iterator[tuple[str, bool, list[school.Row]]]:
     """Yield (batch id, whether it is history, rows) of one school: last year, then this year.
 
     A silent school sends nothing this year, and every second one has never sent anything.
@@ -102,7 +106,7 @@ def batches(item: School, *, today: date, days: int) -> Iterator[tuple[str, bool
     if item.silent and int(item.code) % 2:
         return
     before = school.roster(item, year - 1)
-    yield f"demo-{item.code}-{year - 1}", True, _year(item, before, year - 1, ["CK1", "CN"])
+    yield f"demo-{item.code}-{year - 1}", True, _year(item, before, year - 1, last_years)
     if item.silent:
         return
     now = school.roster(item, year)
@@ -114,7 +118,7 @@ def batches(item: School, *, today: date, days: int) -> Iterator[tuple[str, bool
         yield f"demo-{item.code}-{open_days[-1]}", False, rows
 
 
-def _year(item: School, pupils: list[school.Pupil], year: int, stages: list[str]) -> list[school.Row]:
+def _year(item: School, pupils: list[school.Pupil], year: int, stages: Sequence[str]) -> list[school.Row]:
     rows = [
         school.profile_row(item, year, version=1),
         *school.staff_rows(item, year, version=1),
@@ -163,7 +167,9 @@ def load(gateway: str, scale: str, issuer: Issuer, console: Console) -> dict[str
     def push(item: School) -> list[Outcome]:
         return [
             systems[item.source].push(f"moet:{item.code}", rows, batch_id=batch_id, backfill=history)
-            for batch_id, history, rows in batches(item, today=today, days=ATTENDANCE_DAYS[scale])
+            for batch_id, history, rows in batches(
+                item, today=today, days=ATTENDANCE_DAYS[scale], last_years=LAST_YEARS_STAGES[scale]
+            )
         ]
 
     with bar, ThreadPoolExecutor(PARALLEL) as pool:
