@@ -6,6 +6,7 @@ from datetime import timedelta
 from iocedu.records.v1 import (
     assessment_pb2_grpc,
     attendance_pb2_grpc,
+    history_pb2_grpc,
     locks_pb2_grpc,
     persons_pb2_grpc,
     records_pb2_grpc,
@@ -28,6 +29,7 @@ from services.records.servicer import (
     AssessmentServicer,
     AttendanceServicer,
     GrantsServicer,
+    HistoryServicer,
     LocksServicer,
     PersonsServicer,
     RecordsServicer,
@@ -76,6 +78,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 persons_pb2_grpc.add_PersonsServiceServicer_to_server,
                 PersonsServicer(database, scopes, clock, lookups=lookups, rules=rules),
             ),
+            (
+                history_pb2_grpc.add_HistoryServiceServicer_to_server,
+                HistoryServicer(database, scopes, clock, lookups=lookups),
+            ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
             (
                 assessment_pb2_grpc.add_AssessmentServiceServicer_to_server,
@@ -96,6 +102,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.LocksService",
             "iocedu.records.v1.AssessmentService",
             "iocedu.records.v1.AttendanceService",
+            "iocedu.records.v1.HistoryService",
         ],
         workers=[
             publisher.worker,

@@ -154,7 +154,7 @@ async def column_values(spec: ObjectSpec, entries: Sequence[Entry], *, batch: Ba
     """Make the column tuples of rows of one type, in the store's order; rows with problems are noted and left out."""
     values_of, empty = _reader(spec), _empty(spec)
     made: list[Values] = []
-    rows, source = batch.rows, batch.source
+    rows, source, request_id = batch.rows, batch.source, batch.request_id
     for start in range(0, len(entries), SLICE):
         for school_id, key, version, content_hash, index in entries[start : start + SLICE]:
             row = rows[index]
@@ -164,7 +164,7 @@ async def column_values(spec: ObjectSpec, entries: Sequence[Entry], *, batch: Ba
             except RowRefused as refused:
                 batch.problems[index] = refused.problem
                 continue
-            made.append((school_id, key, version, version, source, content_hash, deleted, now, *values))
+            made.append((school_id, key, version, version, source, content_hash, deleted, now, request_id, *values))
         await asyncio.sleep(0)
     return made
 

@@ -25,8 +25,11 @@ class Kind(Enum):
 
 
 # What every stored record begins with, and where in a row it stands.
-HEAD: Final = ("school_id", "key", "version", "change_version", "source", "content_hash", "deleted", "update_time")
-SCHOOL_ID, KEY, VERSION, CHANGE_VERSION, SOURCE, CONTENT_HASH, DELETED, UPDATE_TIME = range(len(HEAD))
+HEAD: Final = (
+    *("school_id", "key", "version", "change_version", "source", "content_hash", "deleted", "update_time"),
+    "request_id",
+)
+SCHOOL_ID, KEY, VERSION, CHANGE_VERSION, SOURCE, CONTENT_HASH, DELETED, UPDATE_TIME, REQUEST_ID = range(len(HEAD))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from services.records.servicer.assessment import AssessmentServicer
 from services.records.servicer.attendance import AttendanceServicer
 from services.records.servicer.grants import GrantsServicer
+from services.records.servicer.history import HistoryServicer
 from services.records.servicer.locks import LocksServicer
 from services.records.servicer.persons import PersonsServicer
 from services.records.servicer.records import RecordsServicer
@@ -14,6 +15,7 @@ __all__ = [
     "AssessmentServicer",
     "AttendanceServicer",
     "GrantsServicer",
+    "HistoryServicer",
     "LocksServicer",
     "PersonsServicer",
     "RecordsServicer",

@@ -28,6 +28,7 @@ from services.records.domain.objects import BY_COLLECTION, SCHOOL_KINDS
 from services.records.domain.problems import Problem
 from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.reading import reading_of
 from services.records.store import lookup
 from services.records.store.feed import Wanted
 from services.records.usecases.apply import applying
@@ -179,29 +180,8 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         if follower.masked and count:
             await self._lookups.note(self._reading(method, follower.unit_id, "changes", count=count))
 
-    def _reading(
-        self,
-        method: str,
-        unit_id: int,
-        collection: str,
-        *,
-        key: str = "",
-        count: int = 0,
-        purpose: str = "",
-        unmasked: bool = False,
-    ) -> Reading:
-        return Reading(
-            read_time=self._clock.now(),
-            subject=caller().subject,
-            method=method,
-            unit_id=unit_id,
-            collection=collection,
-            key=key,
-            record_count=count,
-            purpose=purpose,
-            unmasked=unmasked,
-            trace_id=telemetry.trace_id(),
-        )
+    def _reading(self, method: str, unit_id: int, collection: str, **looked: Any) -> Reading:
+        return reading_of(method, at=self._clock.now(), unit_id=unit_id, collection=collection, **looked)
 
 
 def _schools(tree: ScopeTree, day: date) -> Callable[[str], int | Problem]:

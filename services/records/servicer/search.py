@@ -5,19 +5,17 @@ from typing import Any, Final
 
 from iocedu.records.v1 import search_pb2, search_pb2_grpc
 
-from chassis import telemetry
 from chassis.clock import Clock
 from chassis.database import Database
-from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from chassis.scope_tree import ScopeTree, holds
 from chassis.scopes import Scopes
 from services.records.convert.searching import add_hit, advice, asked_of
 from services.records.domain.objects import BY_COLLECTION, DELETED, SCHOOL_KINDS
-from services.records.domain.reading import Reading
 from services.records.domain.unit_names import UnitName, matching, unit_name
 from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.reading import reading_of
 from services.records.store.lookup import records_by_key
 from services.records.usecases.lookups import Lookups
 from services.records.usecases.search import PeopleSearch, Within
@@ -92,7 +90,15 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
                 add_hit(response.hits, hit.rule, stored, spec=spec, alias=alias, school_name=name)
         if page and (found.more or len(found.hits) > most):
             response.next_page_token = page_token(request, page[-1].cursor)
-        await self._lookups.note(self._reading(unit_id, spec.collection, len(response.hits)))
+        await self._lookups.note(
+            reading_of(
+                "SearchPeople",
+                at=self._clock.now(),
+                unit_id=unit_id,
+                collection=spec.collection,
+                count=len(response.hits),
+            )
+        )
         return response
 
     async def SearchUnits(
@@ -131,17 +137,3 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         if self._view is None or self._view.tree is not tree or self._view.day != day:
             self._view = _View(tree, day)
         return self._view
-
-    def _reading(self, unit_id: int, collection: str, count: int) -> Reading:
-        return Reading(
-            read_time=self._clock.now(),
-            subject=caller().subject,
-            method="SearchPeople",
-            unit_id=unit_id,
-            collection=collection,
-            key="",
-            record_count=count,
-            purpose="",
-            unmasked=False,
-            trace_id=telemetry.trace_id(),
-        )

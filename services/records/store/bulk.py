@@ -16,6 +16,7 @@ from chassis.database import copy_rows, lock_keys
 from services.records.domain.locks import Place, period_of
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Stored
+from services.records.store import history
 from services.records.store.arrays import numbers, texts
 from services.records.store.driver import fetch, run
 
@@ -50,7 +51,7 @@ async def insert_records(connection: AsyncConnection, spec: ObjectSpec, rows: It
 
 
 async def replace_records(connection: AsyncConnection, spec: ObjectSpec, rows: Iterable[Values]) -> None:
-    """Store records over what is there; columns as in `spec.row`."""
+    """Store records over what is there, which goes into the history; columns as in `spec.row`."""
     await run(connection, _stage(spec))
     await copy_rows(connection, f"pg_temp.stage_{spec.field}", spec.row, rows)
     await connection.execute(_replace(spec))
@@ -64,6 +65,11 @@ async def raise_versions(connection: AsyncConnection, spec: ObjectSpec, versions
         "versions": numbers(versions.values()),
     }
     await connection.execute(_raise(spec), parameters)
+
+
+_IDENTITY: Final = frozenset({"school_id", "key"})
+# A replica's clock may be behind another's: what came later must not seem to have come earlier.
+_NEW: Final = {"update_time": "greatest(stage.update_time, held.update_time)"}
 
 
 # The names in these statements come from the column specs, never from a request.
@@ -88,10 +94,12 @@ def _stage(spec: ObjectSpec) -> str:
 
 @cache
 def _replace(spec: ObjectSpec) -> sa.TextClause:
-    changes = ", ".join(f"{name} = stage.{name}" for name in spec.row if name not in ("school_id", "key"))
+    changes = ", ".join(f"{name} = {_NEW.get(name, f'stage.{name}')}" for name in spec.row if name not in _IDENTITY)
     return sa.text(
-        f"UPDATE {spec.field} AS held SET {changes} FROM pg_temp.stage_{spec.field} AS stage"  # noqa: S608
+        f"WITH replaced AS (UPDATE {spec.field} AS held SET {changes} FROM pg_temp.stage_{spec.field} AS stage"  # noqa: S608
         " WHERE held.school_id = stage.school_id AND held.key = stage.key"
+        f" RETURNING {history.replaced(spec)})"
+        f" INSERT INTO record_history ({history.COLUMNS}) SELECT * FROM replaced"
     )
 
 

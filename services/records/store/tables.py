@@ -54,6 +54,7 @@ def _table(spec: ObjectSpec) -> sa.Table:
         sa.Column("content_hash", sa.BigInteger, nullable=False),
         sa.Column("deleted", sa.Boolean, nullable=False),
         sa.Column("update_time", _INSTANT, nullable=False),
+        sa.Column("request_id", sa.Text),
         *map(_column, spec.columns),
         sa.Column("further", JSONB),
         *((sa.Column("search_name", sa.Text, nullable=False),) if spec.name else ()),
@@ -62,6 +63,22 @@ def _table(spec: ObjectSpec) -> sa.Table:
 
 
 RECORDS: Final[Mapping[str, sa.Table]] = MappingProxyType({spec.field: _table(spec) for spec in SPECS})
+
+record_history = sa.Table(
+    "record_history",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("type", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("key", _KEY, primary_key=True),
+    sa.Column("history_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("deleted", sa.Boolean, nullable=False),
+    sa.Column("from_time", _INSTANT, nullable=False),
+    sa.Column("until_time", _INSTANT, nullable=False),
+    sa.Column("request_id", sa.Text),
+    sa.Column("image", JSONB, nullable=False),
+)
 
 feed = sa.Table(
     "feed",

@@ -10,6 +10,7 @@ import pytest
 from iocedu.records.v1 import (
     assessment_pb2_grpc,
     attendance_pb2_grpc,
+    history_pb2_grpc,
     locks_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
@@ -123,6 +124,10 @@ class Running:
     async def records(self, subject: str = ADMINISTRATOR) -> Any:
         """RecordsService as a subject calls it."""
         return records_pb2_grpc.RecordsServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def history(self, subject: str = ADMINISTRATOR) -> Any:
+        """HistoryService as a subject calls it."""
+        return history_pb2_grpc.HistoryServiceStub(await self._channel(self.keys.mint(subject)))
 
     async def as_service(self, service: str = "sync") -> Any:
         """RecordsService as a service calls it."""

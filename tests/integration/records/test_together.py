@@ -58,6 +58,18 @@ def row(school: str, key: str, version: int, name: str, dead: bool, previous: st
     return made
 
 
+async def history(database: Database, offset: int) -> list[tuple[object, ...]]:
+    """What was replaced in schools `offset` + 1 … 3, in order, and which batches brought what; without times."""
+    query = (
+        f"SELECT school_id - {offset}, key, version, deleted, image, substr(request_id, {len(str(offset)) + 1}) FROM"
+        " (SELECT school_id, key, history_id, version, deleted, image, request_id FROM record_history UNION ALL"
+        " SELECT school_id, key, 9e18, change_version, deleted, NULL, request_id FROM pupil) AS state"
+        f" WHERE school_id BETWEEN {offset + 1} AND {offset + 3} ORDER BY school_id, key, history_id"
+    )
+    async with database.connection() as connection:
+        return [tuple(row) for row in await connection.exec_driver_sql(query)]
+
+
 ROWS = st.builds(
     row,
     st.sampled_from(SCHOOLS),
@@ -82,6 +94,7 @@ async def test_together_or_one_after_the_other_ends_the_same(database_factory: D
 
         assert at_once == one_by_one
         assert await held(database, together) == await held(database, alone)
+        assert await history(database, together) == await history(database, alone)
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(st.lists(ROWS, min_size=1, max_size=6), min_size=1, max_size=5))

@@ -8,7 +8,7 @@ from services.records.convert.outgoing import fill_row
 from services.records.domain.objects import BY_FIELD, HEAD
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
-HEAD_VALUES = dict(zip(HEAD, (7, "HS1", 3, 3, "vnedu", 1, False, NOW), strict=True))
+HEAD_VALUES = dict(zip(HEAD, (7, "HS1", 3, 3, "vnedu", 1, False, NOW, "r1"), strict=True))
 
 
 def _row(field: str, *, mask: bool, **values: object) -> resources_pb2.Row:

@@ -96,6 +96,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """There is no such merge in force below the unit. ErrorInfo: {"metadata": {"merge_id": "7"}}."""
     ERROR_REASON_SAME_PERSON: _ErrorReason.ValueType  # 31
     """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
+    ERROR_REASON_NOT_YET_STORED: _ErrorReason.ValueType  # 40
+    """The record was stored only later. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1", "since":
+    "2026-11-02T01:00:00Z"}}.
+    """
+    ERROR_REASON_RECORD_DELETED: _ErrorReason.ValueType  # 41
+    """The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""
+    ERROR_REASON_HISTORY_NOT_KEPT: _ErrorReason.ValueType  # 42
+    """What the record was at that instant is not kept. ErrorInfo: as for NOT_YET_STORED, `since` is the oldest that is kept."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -174,4 +182,12 @@ ERROR_REASON_UNKNOWN_MERGE: ErrorReason.ValueType  # 30
 """There is no such merge in force below the unit. ErrorInfo: {"metadata": {"merge_id": "7"}}."""
 ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 31
 """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
+ERROR_REASON_NOT_YET_STORED: ErrorReason.ValueType  # 40
+"""The record was stored only later. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1", "since":
+"2026-11-02T01:00:00Z"}}.
+"""
+ERROR_REASON_RECORD_DELETED: ErrorReason.ValueType  # 41
+"""The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""
+ERROR_REASON_HISTORY_NOT_KEPT: ErrorReason.ValueType  # 42
+"""What the record was at that instant is not kept. ErrorInfo: as for NOT_YET_STORED, `since` is the oldest that is kept."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

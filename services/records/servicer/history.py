@@ -1,0 +1,171 @@
+"""HistoryService: what changed in a record, and what it was. Every look is written down before the answer leaves."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from iocedu.records.v1 import history_pb2, history_pb2_grpc
+
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.errors import Fault, Kind
+from chassis.identity import caller
+from chassis.paging import page_cursor, page_size, page_token
+from chassis.scopes import Scopes
+from services.records.convert.history import add_changes, record_as_of
+from services.records.domain.history import State
+from services.records.domain.masking import UNMASKED_ROLES
+from services.records.domain.objects import BY_COLLECTION, ObjectSpec
+from services.records.domain.reading import Reading
+from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.reading import reading_of
+from services.records.store.history import oldest_state, state_at, states
+from services.records.usecases.lookups import Lookups
+
+PAGE: Final = 20
+MOST_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The record that is asked for, and how it may be shown."""
+
+    spec: ObjectSpec
+    school_id: int
+    key: str
+    unmasked: bool
+    reading: Reading
+
+
+class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
+    """Answers HistoryService."""
+
+    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups) -> None:
+        self._database = database
+        self._scopes = scopes
+        self._clock = clock
+        self._lookups = lookups
+
+    async def ListRecordChanges(
+        self, request: history_pb2.ListRecordChangesRequest, _context: Any
+    ) -> history_pb2.ListRecordChangesResponse:
+        """Give a page of the changes of one record."""
+        asked = self._asked(request, "ListRecordChanges", self._clock.today())
+        most = page_size(request.page_size, default=PAGE, maximum=MOST_PAGE)
+        cursor = page_cursor(request)
+        async with self._database.connection() as connection:
+            found = await states(
+                connection,
+                asked.spec,
+                school_id=asked.school_id,
+                key=asked.key,
+                until=cursor[0] if cursor else None,
+                most=most + 1,
+            )
+        await self._note(asked, count=min(len(found), most))
+        if not found:
+            raise _never_stored(asked)
+        response = history_pb2.ListRecordChangesResponse(masked=not asked.unmasked)
+        add_changes(response.changes, asked.spec, found, most=most, mask=not asked.unmasked)
+        if len(found) > most:
+            response.next_page_token = page_token(request, [found[most].history_id])
+        return response
+
+    async def GetRecordAsOf(
+        self, request: history_pb2.GetRecordAsOfRequest, _context: Any
+    ) -> history_pb2.GetRecordAsOfResponse:
+        """Give a record as it was at an instant."""
+        today = self._clock.today()
+        asked, at = self._asked(request, "GetRecordAsOf", today), request.time.ToDatetime(UTC)
+        async with self._database.connection() as connection:
+            state = await state_at(connection, asked.spec, school_id=asked.school_id, key=asked.key, at=at)
+            oldest = state or await oldest_state(connection, asked.spec, school_id=asked.school_id, key=asked.key)
+        await self._note(asked, count=int(state is not None and not state.deleted))
+        if oldest is None:
+            raise _never_stored(asked)
+        if state is None:
+            raise (
+                _not_kept(asked, oldest)
+                if oldest.request_id is None or oldest.from_time <= at
+                else _later(asked, oldest)
+            )
+        if state.deleted:
+            raise _deleted(asked, state)
+        return record_as_of(
+            asked.spec,
+            state,
+            school_id=asked.school_id,
+            key=asked.key,
+            alias=aliases(self._scopes.tree, today),
+            mask=not asked.unmasked,
+        )
+
+    def _asked(
+        self,
+        request: history_pb2.ListRecordChangesRequest | history_pb2.GetRecordAsOfRequest,
+        method: str,
+        today: date,
+    ) -> _Asked:
+        spec, tree = BY_COLLECTION[request.collection], self._scopes.tree
+        school_id, purpose = resolve_unit(tree, request.school, today), request.purpose.strip()
+        unmasked = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, school_id, today)
+        reading = reading_of(
+            method,
+            at=self._clock.now(),
+            unit_id=school_id,
+            collection=spec.collection,
+            key=request.key,
+            purpose=purpose,
+            unmasked=unmasked,
+        )
+        return _Asked(spec, school_id, request.key, unmasked, reading)
+
+    async def _note(self, asked: _Asked, *, count: int) -> None:
+        await self._lookups.note(replace(asked.reading, record_count=count))
+
+
+def _never_stored(asked: _Asked) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_RECORD",
+        vi=f"Chưa từng có bản ghi «{asked.key}» trong {asked.spec.collection} của trường này.",
+        en=f"There never was a record {asked.key} in {asked.spec.collection} of this school.",
+        metadata={"collection": asked.spec.collection, "key": asked.key},
+    )
+
+
+def _later(asked: _Asked, oldest: State) -> Fault:
+    since = _instant(oldest.from_time)
+    return Fault(
+        Kind.NOT_FOUND,
+        "NOT_YET_STORED",
+        vi=f"Vào lúc đó chưa có bản ghi «{asked.key}»; bản ghi được lưu lần đầu lúc {since}.",
+        en=f"There was no record {asked.key} at that instant; it was first stored at {since}.",
+        metadata={"collection": asked.spec.collection, "key": asked.key, "since": since},
+    )
+
+
+def _deleted(asked: _Asked, state: State) -> Fault:
+    since = _instant(state.from_time)
+    return Fault(
+        Kind.NOT_FOUND,
+        "RECORD_DELETED",
+        vi=f"Vào lúc đó bản ghi «{asked.key}» đã bị xóa (từ {since}).",
+        en=f"The record {asked.key} was deleted at that instant (since {since}).",
+        metadata={"collection": asked.spec.collection, "key": asked.key, "since": since},
+    )
+
+
+def _not_kept(asked: _Asked, oldest: State) -> Fault:
+    since = _instant(oldest.from_time)
+    return Fault(
+        Kind.NOT_FOUND,
+        "HISTORY_NOT_KEPT",
+        vi=f"Không còn lưu bản ghi «{asked.key}» vào lúc đó; lịch sử của bản ghi bắt đầu từ {since}.",
+        en=f"What the record {asked.key} was at that instant is not kept; its history begins at {since}.",
+        metadata={"collection": asked.spec.collection, "key": asked.key, "since": since},
+    )
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,206 @@
+"""What changed in a record and what it was, to those who may know, each look written down."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from iocedu.records.v1 import history_pb2, resources_pb2
+
+from chassis.errors import Fault, Kind
+from chassis.testing import FixedClock
+from tests.integration.records.scenes import SCHOOL_A, SCHOOL_B, Running, gone, pupil, reason
+
+MORNING = datetime(2026, 11, 2, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ID = "049214000123"
+
+
+def _changes(key: str = "1", **fields: Any) -> history_pb2.ListRecordChangesRequest:
+    asked = {"school": SCHOOL_A, "collection": "pupils", "key": key}
+    return history_pb2.ListRecordChangesRequest(**(asked | fields))
+
+
+def _as_of(instant: datetime, key: str = "1", **fields: Any) -> history_pb2.GetRecordAsOfRequest:
+    time = Timestamp()
+    time.FromDatetime(instant)
+    asked: dict[str, Any] = {"school": SCHOOL_A, "collection": "pupils", "key": key, "time": time}
+    return history_pb2.GetRecordAsOfRequest(**(asked | fields))
+
+
+def _row(key: str, version: int, field: str, **values: Any) -> resources_pb2.Row:
+    row = resources_pb2.Row(school=SCHOOL_A, key=key, version=version)
+    record = getattr(row, field)
+    record.MergeFrom(type(record)(**values))
+    return row
+
+
+@pytest.fixture
+async def lived(records: Running, clock: FixedClock) -> Running:
+    """A pupil who was entered, moved to another class, was deleted and came back, an hour apart."""
+    await records.apply(pupil("1", personal_id=ID), request_id="entered")
+    for row, request_id in (
+        (pupil("1", 2, class_key="6B", personal_id="049214000999"), "moved"),
+        (gone("1", 3), "deleted"),
+        (pupil("1", 4, class_key="6B", personal_id=ID), "back"),
+    ):
+        clock.advance(HOUR)
+        await records.apply(row, request_id=request_id)
+    return records
+
+
+async def test_changes_are_told_newest_first_with_their_batch_and_fields(lived: Running):
+    """A purpose and a role open the values; without them both sides of a personal field are masked."""
+    await lived.grant("head@a", "head_teacher", SCHOOL_A)
+    stub = await lived.history("head@a")
+
+    shown = await stub.ListRecordChanges(_changes(purpose="Đối chiếu hồ sơ"))
+    masked = await stub.ListRecordChanges(_changes())
+
+    assert [(one.request_id, one.source, one.version, one.kind) for one in shown.changes] == [
+        ("back", "vnedu", 4, history_pb2.CHANGE_KIND_RESTORED),
+        ("deleted", "vnedu", 3, history_pb2.CHANGE_KIND_DELETED),
+        ("moved", "vnedu", 2, history_pb2.CHANGE_KIND_CHANGED),
+        ("entered", "vnedu", 1, history_pb2.CHANGE_KIND_CREATED),
+    ]
+    assert [one.change_time.ToDatetime(UTC) for one in shown.changes] == [MORNING + n * HOUR for n in (3, 2, 1, 0)]
+    assert [(one.field, one.old_value, one.new_value) for one in shown.changes[2].fields] == [
+        ("class_key", "6A", "6B"),
+        ("personal_id", ID, "049214000999"),
+    ]
+    assert (shown.masked, masked.masked) == (False, True)
+    assert [(one.field, one.old_value, one.new_value) for one in masked.changes[2].fields] == [
+        ("class_key", "6A", "6B"),
+        ("personal_id", "•••••••••123", "•••••••••999"),
+    ]
+    assert {one.field: one.old_value for one in shown.changes[1].fields}["full_name"] == "Nguyễn Văn Hòa"
+
+
+async def test_a_record_is_given_as_it_was(lived: Running):
+    """With the batch that brought it and until when it held."""
+    stub = await lived.history()
+
+    then = await stub.GetRecordAsOf(_as_of(MORNING + HOUR / 2, purpose="Khiếu nại"))
+    now = await stub.GetRecordAsOf(_as_of(MORNING + 9 * HOUR))
+
+    assert then.record.row == pupil("1", personal_id=ID)
+    assert (then.request_id, then.until_time.ToDatetime(UTC)) == ("entered", MORNING + HOUR)
+    assert (now.request_id, now.HasField("until_time"), now.record.masked) == ("back", False, True)
+    assert (now.record.row.version, now.record.row.pupil.personal_id) == (4, "•••••••••123")
+
+
+@pytest.mark.parametrize(
+    ("instant", "said", "since"),
+    [
+        (MORNING - HOUR, "NOT_YET_STORED", "2026-11-02T01:00:00Z"),
+        (MORNING + 2 * HOUR, "RECORD_DELETED", "2026-11-02T03:00:00Z"),
+    ],
+)
+async def test_where_there_was_no_record_the_reason_says_since_when(
+    lived: Running, instant: datetime, said: str, since: str
+):
+    """Before it was stored, and while it was deleted."""
+    with pytest.raises(Fault) as error:
+        await (await lived.history()).GetRecordAsOf(_as_of(instant))
+
+    assert (error.value.kind, reason(error)) == (Kind.NOT_FOUND, said)
+    assert error.value.metadata["since"] == since
+
+
+async def test_a_record_of_before_batches_were_kept_says_that_its_beginning_is_not_known(records: Running):
+    """What an older version stored bears no batch: it may have been something else before."""
+    await records.apply(pupil("1"))
+    async with records.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE pupil SET request_id = NULL")
+    stub = await records.history()
+
+    with pytest.raises(Fault) as error:
+        await stub.GetRecordAsOf(_as_of(MORNING - HOUR))
+
+    assert reason(error) == "HISTORY_NOT_KEPT"
+    (first,) = (await stub.ListRecordChanges(_changes())).changes
+    assert (first.kind, first.request_id) == (history_pb2.CHANGE_KIND_FIRST_KNOWN, "")
+
+
+async def test_what_changes_nothing_is_no_change(records: Running, clock: FixedClock):
+    """A repeat, a late row, and a higher version of the same content."""
+    await records.apply(pupil("1", 2), request_id="first")
+    clock.advance(HOUR)
+    for row in (pupil("1", 2), pupil("1", 1, class_key="6C"), pupil("1", 5)):
+        await records.apply(row)
+
+    (only,) = (await (await records.history()).ListRecordChanges(_changes())).changes
+
+    assert (only.request_id, only.version) == ("first", 2)
+
+
+async def test_pages_join_without_gap_or_repeat_also_while_the_record_changes(lived: Running):
+    """The next page goes on where the last ended, whatever came since."""
+    stub, token, pages = await lived.history(), "", list[list[int]]()
+    while token or not pages:
+        page = await stub.ListRecordChanges(_changes(page_size=2, page_token=token))
+        pages.append([one.version for one in page.changes])
+        token = page.next_page_token
+        await lived.apply(pupil("1", 9, class_key=f"7{len(pages)}"))
+
+    assert pages == [[4, 3], [2, 1]]
+
+
+async def test_every_look_is_written_down_and_none_is_given_elsewhere(lived: Running):
+    """Also one that finds nothing; a head teacher asks about her own school only."""
+    await lived.grant("head@a", "head_teacher", SCHOOL_A)
+    stub = await lived.history("head@a")
+    await stub.ListRecordChanges(_changes(purpose="Đối chiếu"))
+    for call in (stub.ListRecordChanges(_changes("x")), stub.GetRecordAsOf(_as_of(MORNING, "x"))):
+        with pytest.raises(Fault) as error:
+            await call
+        assert reason(error) == "UNKNOWN_RECORD"
+    with pytest.raises(Fault) as error:
+        await stub.ListRecordChanges(_changes(school=SCHOOL_B))
+    assert reason(error) == "NO_GRANT"
+
+    log = await lived.rows(
+        "SELECT subject, method, key, record_count, purpose, unmasked FROM access_log ORDER BY entry_id"
+    )
+
+    assert log == [
+        ("head@a", "ListRecordChanges", "1", 4, "Đối chiếu", True),
+        ("head@a", "ListRecordChanges", "x", 0, "", False),
+        ("head@a", "GetRecordAsOf", "x", 0, "", False),
+    ]
+
+
+async def test_every_type_of_record_has_a_history(records: Running, clock: FixedClock):
+    """Lists, choices, numbers and what the profile names beside the record included; a masked list stays masked."""
+    before = [
+        _row("s1", 1, "attendance_register", school_year=2026, class_key="6A", day="2026-11-02", session=1),
+        _row("c", 1, "school_class", name="6A"),
+        _row("p", 1, "school_profile", name="A", levels=["03"]),
+        _row("t", 1, "staff_member", full_name="Lê An"),
+    ]
+    await records.apply(*before)
+    clock.advance(HOUR)
+    after = [
+        _row("s1", 2, "attendance_register", school_year=2026, class_key="6A", day="2026-11-02", session=1),
+        _row("c", 2, "school_class", name="7B"),
+        _row("p", 2, "school_profile", name="B", levels=["03"]),
+        _row("t", 2, "staff_member", full_name="Lê Anh"),
+    ]
+    after[0].attendance_register.further["GHI_CHU"] = "mưa"
+    after[0].attendance_register.exceptions.add(pupil_key="1", kind="P", reason="Ốm")
+    await records.apply(*after)
+    stub = await records.history()
+
+    async def newest(collection: str, key: str, **fields: Any) -> list[tuple[str, str, str]]:
+        page = await stub.ListRecordChanges(_changes(key, collection=collection, **fields))
+        return [(one.field, one.old_value, one.new_value) for one in page.changes[0].fields]
+
+    assert await newest("classes", "c") == [("name", "6A", "7B")]
+    assert await newest("profiles", "p") == [("name", "A", "B")]
+    assert await newest("staff", "t") == [("full_name", "Lê An", "Lê Anh")]
+    absent = '[{"pupil_key": "1", "kind": "P", "reason": "%s"}]'
+    assert await newest("attendance", "s1", purpose="Kiểm tra") == [
+        ("exceptions", "", absent % "Ốm"),
+        ("further.GHI_CHU", "", "mưa"),
+    ]
+    assert await newest("attendance", "s1") == [("exceptions", "", absent % "•••"), ("further.GHI_CHU", "", "•••")]
