@@ -83,7 +83,10 @@ class Command:
 
     name: str
     help: str
-    run: Callable[[Any, AsyncExitStack], Awaitable[int]]  # Given the settings; returns the exit status.
+    # Given the settings and what was typed; returns the exit status.
+    run: Callable[[Any, AsyncExitStack, argparse.Namespace], Awaitable[int]]
+    options: Callable[[argparse.ArgumentParser], None] | None = None  # Says what may be typed behind the name.
+    settings: type[DatabaseSettings] | None = None  # What it needs where that is less than to serve: no key, no page.
 
 
 def run(
@@ -102,15 +105,23 @@ def run(
     migrate = parsers.add_parser("migrate", help="apply pending migrations")
     migrate.add_argument("--phase", choices=["pre", "post", "all"], default="all")
     for command in commands:
-        parsers.add_parser(command.name, help=command.help)
+        below = parsers.add_parser(command.name, help=command.help)
+        if command.options is not None:
+            command.options(below)
     arguments = parser.parse_args()
     try:
         if arguments.command == "migrate":
             _migrate(settings_type, phase=arguments.phase)
             return
-        settings = load_settings(settings_type)
         chosen = next((command for command in commands if command.name == arguments.command), None)
-        status = uvloop.run(_execute(service, chosen, settings) if chosen else _serve(service, build, settings))
+        if chosen is not None and chosen.settings is not None:
+            bare = load_settings(chosen.settings, tolerated=settings_type)
+            status = uvloop.run(_execute(chosen, bare, arguments))
+        else:
+            settings = load_settings(settings_type)
+            status = uvloop.run(
+                _observed(service, chosen, settings, arguments) if chosen else _serve(service, build, settings)
+            )
     except (SettingsError, ListenError) as error:
         sys.stderr.write(f"{service}: {error}\n")
         status = 2
@@ -156,13 +167,17 @@ async def _serve(
         flush()
 
 
-async def _execute(service: str, command: Command, settings: ServiceSettings) -> int:
+async def _observed(service: str, command: Command, settings: ServiceSettings, arguments: argparse.Namespace) -> int:
     flush = telemetry.setup(service, settings)
     try:
-        async with AsyncExitStack() as resources:
-            return await command.run(settings, resources)
+        return await _execute(command, settings, arguments)
     finally:
         flush()
+
+
+async def _execute(command: Command, settings: DatabaseSettings, arguments: argparse.Namespace) -> int:
+    async with AsyncExitStack() as resources:
+        return await command.run(settings, resources, arguments)
 
 
 @asynccontextmanager

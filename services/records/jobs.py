@@ -1,13 +1,14 @@
-"""What records does by itself: publishes units and grants when they changed, links persons, forgets old answers.
+"""What records does by itself: publishes units and grants, links persons, forgets old answers, seals the access log.
 
 Every replica runs all of it; the database lets one at a time do the work.
 """
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -17,9 +18,12 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.logs import said
 from chassis.workers import Worker
+from services.records.domain.sealing import Anchor
 from services.records.store import requests, scopes
+from services.records.store.anchors import Anchors
 from services.records.usecases.persons import link_changes
 from services.records.usecases.publish import is_published, publish_scopes
+from services.records.usecases.sealing import SEALED_AT_ONCE, anchor_head, check_whole_log, seal_entries
 
 POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes wake the publisher
 CHECK_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
@@ -28,6 +32,7 @@ LINK_SECONDS: Final = 0.5  # how soon a change of a record is looked at
 REST: Final = 3  # times what a window took, while more is waiting
 LONGEST_REST: Final = 2.0
 PRUNED_AT_ONCE: Final = 1000
+SEAL_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -126,3 +131,41 @@ async def prune(database: Database, *, kept: timedelta, clock: Clock) -> int:
         total += gone
         if gone < PRUNED_AT_ONCE:
             return total
+
+
+def sealer(database: Database, anchors: Anchors, *, anchor_seconds: float) -> Worker:
+    """Seals the access log as it grows, and anchors its end now and then."""
+
+    async def run(stop: asyncio.Event) -> None:
+        anchor_due = 0.0
+        while not stop.is_set():
+            try:
+                while await seal_entries(database) == SEALED_AT_ONCE and not stop.is_set():
+                    pass
+                now = asyncio.get_running_loop().time()
+                if now >= anchor_due:
+                    await anchor_head(database, anchors)
+                    anchor_due = now + anchor_seconds
+            except Exception as error:  # noqa: BLE001 (what was not sealed or anchored now is later)
+                log.warning("access log not sealed", action="access_log.seal_failed", error=said(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), SEAL_SECONDS)
+
+    return Worker("access-sealer", run)
+
+
+async def verify_access_log(
+    database: Database, anchors: Anchors | None, *, given: Sequence[Anchor], since: datetime | None
+) -> int:
+    """Check the access log and print what was found; the exit status says whether anything is wrong."""
+    told = [*given, *(await anchors.every() if anchors is not None else ())]
+    compared = [anchor for anchor in told if since is None or anchor.time >= since]
+    found = await check_whole_log(database, compared)
+    if found.wrong is not None:
+        entry = f"entry {found.wrong.entry_id}" if found.wrong.entry_id else "no entry"
+        sys.stdout.write(f"WRONG at place {found.wrong.sequence}, {entry}: {found.wrong.what}\n")
+    sys.stdout.write(
+        f"{found.head.sequence} entries are in order, up to {found.head.sequence}:{found.head.hash.hex()};"
+        f" {found.met} of {len(compared)} anchors agree; {found.waiting} entries wait for their seal\n"
+    )
+    return 0 if found.wrong is None else 1

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from chassis.settings import ServiceSettings
+from chassis.settings import DatabaseSettings, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -15,8 +15,17 @@ class Settings(ServiceSettings):
     answers_kept_days: int = Field(
         default=7, ge=1, description="How long answers to ApplyRows are kept, so that a repeat is answered the same."
     )
+    access_anchor_seconds: float = Field(
+        default=60.0, gt=0, description="How often the end of the access log's chain is anchored outside the database."
+    )
 
     @property
     def administrator_subjects(self) -> tuple[str, ...]:
         """The subjects of `administrators`."""
         return tuple(filter(None, (subject.strip() for subject in self.administrators.split(","))))
+
+
+class AuditSettings(DatabaseSettings):
+    """Settings of who checks the access log: no more than what is looked at."""
+
+    nats_url: str = Field(default="", description="NATS that holds the anchors; empty: only those given are compared.")

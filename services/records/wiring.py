@@ -1,7 +1,8 @@
-"""The composition root: settings into a running service. What is opened here is closed in reverse order."""
+"""The composition root: settings into a running service, or into a command beside it. What is opened is closed."""
 
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from iocedu.records.v1 import (
     assessment_pb2_grpc,
@@ -21,10 +22,12 @@ from chassis.clock import Clock
 from chassis.database import open_database
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
-from chassis.server import App
+from chassis.server import App, Command
 from chassis.workers import Check
+from services.records import jobs
 from services.records.convert.rules import load_assessment_rules
-from services.records.jobs import ScopePublisher, linker, pruner
+from services.records.domain.sealing import Anchor, Head
+from services.records.jobs import ScopePublisher, linker, pruner, sealer
 from services.records.servicer import (
     AssessmentServicer,
     AttendanceServicer,
@@ -37,7 +40,8 @@ from services.records.servicer import (
     UnitOperationsServicer,
     UnitsServicer,
 )
-from services.records.settings import Settings
+from services.records.settings import AuditSettings, Settings
+from services.records.store.anchors import Anchors
 from services.records.usecases.changes import feed_tip, stamp_changes
 from services.records.usecases.lookups import Lookups
 
@@ -108,6 +112,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             publisher.worker,
             linker(database, clock),
             pruner(database, clock, answers_kept=timedelta(days=settings.answers_kept_days)),
+            sealer(database, Anchors(bus), anchor_seconds=settings.access_anchor_seconds),
             tip.worker,
             outbox.relay(database, bus, SERVICE, stamp=stamp_changes),
         ],
@@ -115,3 +120,56 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         scopes=scopes,
         operations=OperationsServicer(database, {}),
     )
+
+
+async def verify_access_log(settings: AuditSettings, resources: AsyncExitStack, arguments: Namespace) -> int:
+    """Check the access log, with the anchors given and, where a broker is named, with all that it holds."""
+    database = await resources.enter_async_context(open_database(settings.database_url, application="verify"))
+    anchors = None
+    if settings.nats_url:
+        anchors = Anchors(await resources.enter_async_context(Bus.connect(settings.nats_url, "verify")))
+    return await jobs.verify_access_log(database, anchors, given=arguments.anchor, since=arguments.since)
+
+
+def _verify_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--anchor",
+        type=_anchor,
+        action="append",
+        default=[],
+        metavar="PLACE:HASH",
+        help="compare with this anchor, as the service's log tells it; may be given several times",
+    )
+    parser.add_argument(
+        "--since",
+        type=_instant,
+        metavar="INSTANT",
+        help="leave out the broker's anchors of before, as after the database was restored: 2026-11-20T03:00:00Z",
+    )
+
+
+def _anchor(text: str) -> Anchor:
+    place, _, digest = text.partition(":")
+    try:
+        return Anchor(Head(int(place), bytes.fromhex(digest)), datetime.max.replace(tzinfo=UTC))
+    except ValueError:
+        raise ArgumentTypeError("an anchor is its place, a colon and its hash in hexadecimal digits") from None
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("an instant is written as 2026-11-20T03:00:00Z") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+COMMANDS = (
+    Command(
+        "verify-access-log",
+        "check the chain of the access log and its anchors",
+        verify_access_log,
+        options=_verify_options,
+        settings=AuditSettings,
+    ),
+)

@@ -1,5 +1,6 @@
 """Composition root of reporting: settings in, a running app out; also the commands an operator has besides serving."""
 
+from argparse import Namespace
 from contextlib import AsyncExitStack
 
 from iocedu.reporting.v1.reporting_pb2_grpc import add_ReportingServiceServicer_to_server
@@ -50,12 +51,12 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, catalogue: Catalogue,
     )
 
 
-async def verify(settings: Settings, resources: AsyncExitStack) -> int:
+async def verify(settings: Settings, resources: AsyncExitStack, _arguments: Namespace) -> int:
     """Compare every figure with a recount."""
     return await jobs.verify(await resources.enter_async_context(open_database(settings.database_url)))
 
 
-async def rebuild(settings: Settings, resources: AsyncExitStack) -> int:
+async def rebuild(settings: Settings, resources: AsyncExitStack, _arguments: Namespace) -> int:
     """Rebuild the projections from records' change feed."""
     if not settings.records_address:
         raise SettingsError("IOCEDU_RECORDS_ADDRESS is missing: a rebuild reads the change feed of records")

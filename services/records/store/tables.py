@@ -237,3 +237,15 @@ access_log = sa.Table(
     sa.Column("unmasked", sa.Boolean, nullable=False),
     sa.Column("trace_id", sa.Text, nullable=False),
 )
+
+access_seal = sa.Table(
+    "access_seal",
+    metadata,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("entry_id", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+)
+
+access_unsealed = sa.Table(
+    "access_unsealed", metadata, sa.Column("entry_id", sa.BigInteger, primary_key=True, autoincrement=False)
+)
