@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 from iocedu.records.v1 import (
+    access_log_pb2_grpc,
     assessment_pb2_grpc,
     attendance_pb2_grpc,
     history_pb2_grpc,
@@ -29,6 +30,7 @@ from services.records.convert.rules import load_assessment_rules
 from services.records.domain.sealing import Anchor, Head
 from services.records.jobs import ScopePublisher, linker, pruner, sealer
 from services.records.servicer import (
+    AccessLogServicer,
     AssessmentServicer,
     AttendanceServicer,
     GrantsServicer,
@@ -86,6 +88,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 history_pb2_grpc.add_HistoryServiceServicer_to_server,
                 HistoryServicer(database, scopes, clock, lookups=lookups),
             ),
+            (
+                access_log_pb2_grpc.add_AccessLogServiceServicer_to_server,
+                AccessLogServicer(database, scopes, clock, lookups=lookups),
+            ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
             (
                 assessment_pb2_grpc.add_AssessmentServiceServicer_to_server,
@@ -107,6 +113,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.AssessmentService",
             "iocedu.records.v1.AttendanceService",
             "iocedu.records.v1.HistoryService",
+            "iocedu.records.v1.AccessLogService",
         ],
         workers=[
             publisher.worker,

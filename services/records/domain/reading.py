@@ -18,3 +18,13 @@ class Reading:
     purpose: str
     unmasked: bool
     trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A reading as it stands in the log, and its seal where it has one."""
+
+    entry_id: int
+    sequence: int | None
+    hash: bytes | None
+    reading: Reading

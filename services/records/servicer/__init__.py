@@ -1,5 +1,6 @@
 """gRPC in: request, use case, response. Transactions are opened here."""
 
+from services.records.servicer.access_log import AccessLogServicer
 from services.records.servicer.assessment import AssessmentServicer
 from services.records.servicer.attendance import AttendanceServicer
 from services.records.servicer.grants import GrantsServicer
@@ -12,6 +13,7 @@ from services.records.servicer.unit_operations import UnitOperationsServicer
 from services.records.servicer.units import UnitsServicer
 
 __all__ = [
+    "AccessLogServicer",
     "AssessmentServicer",
     "AttendanceServicer",
     "GrantsServicer",

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from iocedu.records.v1 import (
+    access_log_pb2_grpc,
     assessment_pb2_grpc,
     attendance_pb2_grpc,
     history_pb2_grpc,
@@ -128,6 +129,10 @@ class Running:
     async def history(self, subject: str = ADMINISTRATOR) -> Any:
         """HistoryService as a subject calls it."""
         return history_pb2_grpc.HistoryServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def access_log(self, subject: str = ADMINISTRATOR) -> Any:
+        """AccessLogService as a subject calls it."""
+        return access_log_pb2_grpc.AccessLogServiceStub(await self._channel(self.keys.mint(subject)))
 
     async def as_service(self, service: str = "sync") -> Any:
         """RecordsService as a service calls it."""
