@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from iocedu.records.v1 import history_pb2, history_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import Clock
 from chassis.database import Database
@@ -20,6 +21,7 @@ from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.store.history import oldest_state, state_at, states
+from services.records.store.keys import previous_key
 from services.records.usecases.lookups import Lookups
 
 PAGE: Final = 20
@@ -62,10 +64,11 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
                 until=cursor[0] if cursor else None,
                 most=most + 1,
             )
+            previous = await _previous_key(connection, asked)
         await self._note(asked, count=min(len(found), most))
         if not found:
             raise _never_stored(asked)
-        response = history_pb2.ListRecordChangesResponse(masked=not asked.unmasked)
+        response = history_pb2.ListRecordChangesResponse(masked=not asked.unmasked, previous_key=previous)
         add_changes(response.changes, asked.spec, found, most=most, mask=not asked.unmasked)
         if len(found) > most:
             response.next_page_token = page_token(request, [found[most].history_id])
@@ -80,15 +83,14 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         async with self._database.connection() as connection:
             state = await state_at(connection, asked.spec, school_id=asked.school_id, key=asked.key, at=at)
             oldest = state or await oldest_state(connection, asked.spec, school_id=asked.school_id, key=asked.key)
+            previous = "" if state else await _previous_key(connection, asked)
         await self._note(asked, count=int(state is not None and not state.deleted))
         if oldest is None:
             raise _never_stored(asked)
         if state is None:
-            raise (
-                _not_kept(asked, oldest)
-                if oldest.request_id is None or oldest.from_time <= at
-                else _later(asked, oldest)
-            )
+            if oldest.request_id is None or oldest.from_time <= at:
+                raise _not_kept(asked, oldest)
+            raise _later(asked, oldest, previous)
         if state.deleted:
             raise _deleted(asked, state)
         return record_as_of(
@@ -124,6 +126,10 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         await self._lookups.note(replace(asked.reading, record_count=count))
 
 
+async def _previous_key(connection: AsyncConnection, asked: _Asked) -> str:
+    return await previous_key(connection, asked.spec.number, school_id=asked.school_id, key=asked.key)
+
+
 def _never_stored(asked: _Asked) -> Fault:
     return Fault(
         Kind.NOT_FOUND,
@@ -134,14 +140,17 @@ def _never_stored(asked: _Asked) -> Fault:
     )
 
 
-def _later(asked: _Asked, oldest: State) -> Fault:
+def _later(asked: _Asked, oldest: State, previous: str) -> Fault:
     since = _instant(oldest.from_time)
+    also_vi = f" Trước đó khóa của bản ghi là «{previous}»: hãy hỏi theo khóa đó." if previous else ""
+    also_en = f" Its key was {previous} before: ask for that one." if previous else ""
     return Fault(
         Kind.NOT_FOUND,
         "NOT_YET_STORED",
-        vi=f"Vào lúc đó chưa có bản ghi «{asked.key}»; bản ghi được lưu lần đầu lúc {since}.",
-        en=f"There was no record {asked.key} at that instant; it was first stored at {since}.",
-        metadata={"collection": asked.spec.collection, "key": asked.key, "since": since},
+        vi=f"Vào lúc đó chưa có bản ghi «{asked.key}»; bản ghi được lưu lần đầu lúc {since}.{also_vi}",
+        en=f"There was no record {asked.key} at that instant; it was first stored at {since}.{also_en}",
+        metadata={"collection": asked.spec.collection, "key": asked.key, "since": since}
+        | ({"previous_key": previous} if previous else {}),
     )
 
 

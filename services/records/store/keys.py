@@ -33,6 +33,12 @@ async def previous_keys(
     return {(school_id, key): previous for school_id, key, previous in found}
 
 
+async def previous_key(connection: AsyncConnection, number: int, *, school_id: int, key: str) -> str:
+    """The key that a record had before, empty where it always had its own; of several the newest."""
+    found = await fetch(connection, _PREVIOUS_OF, number, school_id, key)
+    return str(found[0][0]) if found else ""
+
+
 _KEEP: Final = (
     "INSERT INTO record_rename (school_id, type, previous_key, key, rename_time)"
     " SELECT *, $5 FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[])"
@@ -42,4 +48,8 @@ _KEEP: Final = (
 _PREVIOUS: Final = (
     "SELECT DISTINCT ON (school_id, key) school_id, key, previous_key FROM record_rename"
     " WHERE type = $1 AND school_id = ANY($2::bigint[]) ORDER BY school_id, key, rename_time DESC, previous_key"
+)
+_PREVIOUS_OF: Final = (
+    "SELECT previous_key FROM record_rename WHERE type = $1 AND school_id = $2 AND key = $3"
+    " ORDER BY rename_time DESC, previous_key LIMIT 1"
 )

@@ -107,6 +107,26 @@ async def test_where_there_was_no_record_the_reason_says_since_when(
     assert error.value.metadata["since"] == since
 
 
+async def test_a_record_under_a_new_key_says_where_its_past_is(records: Running, clock: FixedClock):
+    """Its history begins with the new key; what it was stands under the old one, which ended with the same request."""
+    await records.apply(pupil("TAM-1"))
+    clock.advance(HOUR)
+    renamed = pupil("1", 2)
+    renamed.previous_key = "TAM-1"
+    await records.apply(renamed, request_id="renamed")
+    stub = await records.history()
+
+    page = await stub.ListRecordChanges(_changes())
+    with pytest.raises(Fault) as error:
+        await stub.GetRecordAsOf(_as_of(MORNING))
+
+    assert (page.previous_key, [one.request_id for one in page.changes]) == ("TAM-1", ["renamed"])
+    assert (reason(error), error.value.metadata["previous_key"]) == ("NOT_YET_STORED", "TAM-1")
+    before = await stub.ListRecordChanges(_changes("TAM-1"))
+    assert next((one.request_id, one.kind) for one in before.changes) == ("renamed", history_pb2.CHANGE_KIND_DELETED)
+    assert (await stub.GetRecordAsOf(_as_of(MORNING, "TAM-1"))).record.row.key == "TAM-1"
+
+
 async def test_a_record_of_before_batches_were_kept_says_that_its_beginning_is_not_known(records: Running):
     """What an older version stored bears no batch: it may have been something else before."""
     await records.apply(pupil("1"))

@@ -98,7 +98,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
     ERROR_REASON_NOT_YET_STORED: _ErrorReason.ValueType  # 40
     """The record was stored only later. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1", "since":
-    "2026-11-02T01:00:00Z"}}.
+    "2026-11-02T01:00:00Z"}}, and "previous_key" where its source changed its key: ask for it under that one.
     """
     ERROR_REASON_RECORD_DELETED: _ErrorReason.ValueType  # 41
     """The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""
@@ -184,7 +184,7 @@ ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 31
 """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
 ERROR_REASON_NOT_YET_STORED: ErrorReason.ValueType  # 40
 """The record was stored only later. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1", "since":
-"2026-11-02T01:00:00Z"}}.
+"2026-11-02T01:00:00Z"}}, and "previous_key" where its source changed its key: ask for it under that one.
 """
 ERROR_REASON_RECORD_DELETED: ErrorReason.ValueType  # 41
 """The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""

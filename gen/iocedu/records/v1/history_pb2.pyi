@@ -108,10 +108,13 @@ class ListRecordChangesResponse(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     MASKED_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PREVIOUS_KEY_FIELD_NUMBER: _builtins.int
     masked: _builtins.bool
     """Whether personal fields are masked."""
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
+    previous_key: _builtins.str
+    """Key the record had before its source changed it: what it was before stands there. Empty: none."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordChange]:
         """The changes, newest first."""
@@ -122,10 +125,11 @@ class ListRecordChangesResponse(_message.Message):
         changes: _abc.Iterable[Global___RecordChange] | None = ...,
         masked: _builtins.bool = ...,
         next_page_token: _builtins.str = ...,
+        previous_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "masked", b"masked", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "masked", b"masked", "next_page_token", b"next_page_token", "previous_key", b"previous_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
