@@ -8,6 +8,7 @@ from iocedu.records.v1 import (
     access_log_pb2_grpc,
     assessment_pb2_grpc,
     attendance_pb2_grpc,
+    data_requests_pb2_grpc,
     history_pb2_grpc,
     locks_pb2_grpc,
     persons_pb2_grpc,
@@ -33,6 +34,7 @@ from services.records.servicer import (
     AccessLogServicer,
     AssessmentServicer,
     AttendanceServicer,
+    DataRequestsServicer,
     GrantsServicer,
     HistoryServicer,
     LocksServicer,
@@ -92,6 +94,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 access_log_pb2_grpc.add_AccessLogServiceServicer_to_server,
                 AccessLogServicer(database, scopes, clock, lookups=lookups),
             ),
+            (
+                data_requests_pb2_grpc.add_DataRequestsServiceServicer_to_server,
+                DataRequestsServicer(database, scopes, clock, lookups=lookups),
+            ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
             (
                 assessment_pb2_grpc.add_AssessmentServiceServicer_to_server,
@@ -114,6 +120,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.AttendanceService",
             "iocedu.records.v1.HistoryService",
             "iocedu.records.v1.AccessLogService",
+            "iocedu.records.v1.DataRequestsService",
         ],
         workers=[
             publisher.worker,

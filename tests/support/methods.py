@@ -78,6 +78,9 @@ def _fill(message: Message) -> None:
                 _fill(getattr(message, field.name))
         elif field.type == field.TYPE_STRING and rules.HasField("string"):
             setattr(message, field.name, _string(rules.string))
+        elif field.enum_type is not None:
+            allowed = (value.number for value in field.enum_type.values if value.number not in rules.enum.not_in)
+            setattr(message, field.name, next(allowed))
         elif rules.HasField("int64"):
             setattr(message, field.name, 1)
         elif rules.HasField("int32"):

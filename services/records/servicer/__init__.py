@@ -3,6 +3,7 @@
 from services.records.servicer.access_log import AccessLogServicer
 from services.records.servicer.assessment import AssessmentServicer
 from services.records.servicer.attendance import AttendanceServicer
+from services.records.servicer.data_requests import DataRequestsServicer
 from services.records.servicer.grants import GrantsServicer
 from services.records.servicer.history import HistoryServicer
 from services.records.servicer.locks import LocksServicer
@@ -16,6 +17,7 @@ __all__ = [
     "AccessLogServicer",
     "AssessmentServicer",
     "AttendanceServicer",
+    "DataRequestsServicer",
     "GrantsServicer",
     "HistoryServicer",
     "LocksServicer",

@@ -249,3 +249,42 @@ access_seal = sa.Table(
 access_unsealed = sa.Table(
     "access_unsealed", metadata, sa.Column("entry_id", sa.BigInteger, primary_key=True, autoincrement=False)
 )
+
+data_request_term = sa.Table(
+    "data_request_term",
+    metadata,
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("valid", DATERANGE, nullable=False),
+    sa.Column("days", sa.Integer, nullable=False),
+    sa.Column("extension_days", sa.Integer, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+)
+
+data_request = sa.Table(
+    "data_request",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("data_request_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("request_id", _KEY, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("filed_by", sa.Text, nullable=False),
+    sa.Column("wish", sa.Text, nullable=False),
+    sa.Column("receive_time", _INSTANT, nullable=False),
+    sa.Column("due_date", sa.Date, nullable=False),
+    sa.Column("extension_days", sa.Integer, nullable=False),
+    sa.Column("term_source", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("extended_by", sa.Text, nullable=False),
+    sa.Column("extend_reason", sa.Text, nullable=False),
+    sa.Column("decide_time", _INSTANT),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("decide_reason", sa.Text, nullable=False),
+    sa.Column("complete_time", _INSTANT),
+    sa.Column("completed_by", sa.Text, nullable=False),
+    sa.Column("completion_note", sa.Text, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+)

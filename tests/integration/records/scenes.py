@@ -11,6 +11,7 @@ from iocedu.records.v1 import (
     access_log_pb2_grpc,
     assessment_pb2_grpc,
     attendance_pb2_grpc,
+    data_requests_pb2_grpc,
     history_pb2_grpc,
     locks_pb2_grpc,
     records_pb2,
@@ -133,6 +134,10 @@ class Running:
     async def access_log(self, subject: str = ADMINISTRATOR) -> Any:
         """AccessLogService as a subject calls it."""
         return access_log_pb2_grpc.AccessLogServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def data_requests(self, subject: str = ADMINISTRATOR) -> Any:
+        """DataRequestsService as a subject calls it."""
+        return data_requests_pb2_grpc.DataRequestsServiceStub(await self._channel(self.keys.mint(subject)))
 
     async def as_service(self, service: str = "sync") -> Any:
         """RecordsService as a service calls it."""

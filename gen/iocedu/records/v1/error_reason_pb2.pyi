@@ -104,6 +104,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""
     ERROR_REASON_HISTORY_NOT_KEPT: _ErrorReason.ValueType  # 42
     """What the record was at that instant is not kept. ErrorInfo: as for NOT_YET_STORED, `since` is the oldest that is kept."""
+    ERROR_REASON_UNKNOWN_DATA_REQUEST: _ErrorReason.ValueType  # 43
+    """The school has no such request. ErrorInfo: {"metadata": {"data_request_id": "7"}}."""
+    ERROR_REASON_DATA_REQUEST_STATE: _ErrorReason.ValueType  # 44
+    """The request stands where this cannot be done. ErrorInfo: {"metadata": {"data_request_id": "7", "state": "refused"}}."""
+    ERROR_REASON_ALREADY_EXTENDED: _ErrorReason.ValueType  # 45
+    """The due date was moved before. ErrorInfo: {"metadata": {"data_request_id": "7", "due_date": "2026-12-01"}}."""
+    ERROR_REASON_NO_TERM: _ErrorReason.ValueType  # 46
+    """No number of days is known for requests of that kind received on that day. ErrorInfo: {"metadata": {"kind":
+    "erasure", "day": "2025-12-31"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -190,4 +200,14 @@ ERROR_REASON_RECORD_DELETED: ErrorReason.ValueType  # 41
 """The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""
 ERROR_REASON_HISTORY_NOT_KEPT: ErrorReason.ValueType  # 42
 """What the record was at that instant is not kept. ErrorInfo: as for NOT_YET_STORED, `since` is the oldest that is kept."""
+ERROR_REASON_UNKNOWN_DATA_REQUEST: ErrorReason.ValueType  # 43
+"""The school has no such request. ErrorInfo: {"metadata": {"data_request_id": "7"}}."""
+ERROR_REASON_DATA_REQUEST_STATE: ErrorReason.ValueType  # 44
+"""The request stands where this cannot be done. ErrorInfo: {"metadata": {"data_request_id": "7", "state": "refused"}}."""
+ERROR_REASON_ALREADY_EXTENDED: ErrorReason.ValueType  # 45
+"""The due date was moved before. ErrorInfo: {"metadata": {"data_request_id": "7", "due_date": "2026-12-01"}}."""
+ERROR_REASON_NO_TERM: ErrorReason.ValueType  # 46
+"""No number of days is known for requests of that kind received on that day. ErrorInfo: {"metadata": {"kind":
+"erasure", "day": "2025-12-31"}}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
