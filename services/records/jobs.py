@@ -19,7 +19,7 @@ from chassis.database import Database
 from chassis.logs import said
 from chassis.workers import Worker
 from services.records.domain.sealing import Anchor
-from services.records.store import requests, scopes
+from services.records.store import history, requests, scopes
 from services.records.store.anchors import Anchors
 from services.records.usecases.persons import link_changes
 from services.records.usecases.publish import is_published, publish_scopes
@@ -107,18 +107,19 @@ def linker(database: Database, clock: Clock) -> Worker:
 
 
 def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Worker:
-    """Forgets answers to ApplyRows that are older than sources repeat."""
+    """Forgets answers to ApplyRows that are older than sources repeat, and history that is kept no longer."""
 
     async def run(stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 await prune(database, kept=answers_kept, clock=clock)
+                await prune_history(database, clock=clock)
             except Exception as error:  # noqa: BLE001 (the next look prunes what this one did not)
-                log.warning("answers not pruned", action="records.prune_failed", error=said(error))
+                log.warning("not pruned", action="records.prune_failed", error=said(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), PRUNE_SECONDS)
 
-    return Worker("answer-pruner", run)
+    return Worker("pruner", run)
 
 
 async def prune(database: Database, *, kept: timedelta, clock: Clock) -> int:
@@ -131,6 +132,20 @@ async def prune(database: Database, *, kept: timedelta, clock: Clock) -> int:
         total += gone
         if gone < PRUNED_AT_ONCE:
             return total
+
+
+async def prune_history(database: Database, *, clock: Clock) -> int:
+    """Forget states that are kept no longer, a thousand a transaction; returns how many."""
+    total = 0
+    async with database.transaction() as connection:
+        horizons = await history.begin_pruning(connection, now=clock.now())
+    for spec, before in horizons:
+        gone = PRUNED_AT_ONCE
+        while gone == PRUNED_AT_ONCE:
+            async with database.connection() as connection:
+                gone = await history.prune_states(connection, spec, before=before, most=PRUNED_AT_ONCE)
+            total += gone
+    return total
 
 
 def sealer(database: Database, anchors: Anchors, *, anchor_seconds: float) -> Worker:

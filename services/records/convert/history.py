@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -12,14 +13,22 @@ from services.records.domain.history import State, change_of, changed_fields
 from services.records.domain.objects import Kind, ObjectSpec
 
 
-def add_changes(changes: Any, spec: ObjectSpec, states: Sequence[State], *, most: int, mask: bool) -> None:
+def add_changes(
+    changes: Any,
+    spec: ObjectSpec,
+    states: Sequence[State],
+    *,
+    most: int,
+    mask: bool,
+    pruned_until: datetime | None = None,
+) -> None:
     """Append the changes that led to the first `most` of a record's states, given newest first."""
     texts = [_texts(spec, state, mask=mask) for state in states]
     for place, state in enumerate(states[:most]):
         earlier = states[place + 1] if place + 1 < len(states) else None
         before = texts[place + 1] if earlier is not None else {}
         change = changes.add(
-            kind=change_of(state, earlier),
+            kind=change_of(state, earlier, pruned_until=pruned_until),
             source=state.source,
             request_id=state.request_id or "",
             version=state.version,

@@ -43,13 +43,18 @@ class State:
         return (*head, self.request_id, *values, self.image.get("further"))
 
 
-def change_of(state: State, earlier: State | None) -> Change:
+def change_of(state: State, earlier: State | None, *, pruned_until: datetime | None) -> Change:
     """What led to a state from the one before it, None where none is kept."""
     if state.deleted:
         return Change.DELETED
     if earlier is not None:
         return Change.RESTORED if earlier.deleted else Change.CHANGED
-    return Change.CREATED if state.request_id is not None else Change.FIRST_KNOWN
+    return Change.CREATED if is_first(state, pruned_until=pruned_until) else Change.FIRST_KNOWN
+
+
+def is_first(oldest: State, *, pruned_until: datetime | None) -> bool:
+    """Whether the oldest state that is kept is the first that was: no other can have been before it and be pruned."""
+    return oldest.request_id is not None and (pruned_until is None or oldest.from_time >= pruned_until)
 
 
 def changed_fields(spec: ObjectSpec, state: State, earlier: State | None) -> Iterator[str]:

@@ -14,13 +14,13 @@ from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
 from services.records.convert.history import add_changes, record_as_of
-from services.records.domain.history import State
+from services.records.domain.history import State, is_first
 from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, ObjectSpec
 from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import reading_of
-from services.records.store.history import oldest_state, state_at, states
+from services.records.store.history import oldest_state, pruned_until, state_at, states
 from services.records.store.keys import previous_key
 from services.records.usecases.lookups import Lookups
 
@@ -64,12 +64,13 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
                 until=cursor[0] if cursor else None,
                 most=most + 1,
             )
+            pruned = await pruned_until(connection, asked.spec)
             previous = await _previous_key(connection, asked)
         await self._note(asked, count=min(len(found), most))
         if not found:
             raise _never_stored(asked)
         response = history_pb2.ListRecordChangesResponse(masked=not asked.unmasked, previous_key=previous)
-        add_changes(response.changes, asked.spec, found, most=most, mask=not asked.unmasked)
+        add_changes(response.changes, asked.spec, found, most=most, mask=not asked.unmasked, pruned_until=pruned)
         if len(found) > most:
             response.next_page_token = page_token(request, [found[most].history_id])
         return response
@@ -84,11 +85,12 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
             state = await state_at(connection, asked.spec, school_id=asked.school_id, key=asked.key, at=at)
             oldest = state or await oldest_state(connection, asked.spec, school_id=asked.school_id, key=asked.key)
             previous = "" if state else await _previous_key(connection, asked)
+            pruned = None if state else await pruned_until(connection, asked.spec)
         await self._note(asked, count=int(state is not None and not state.deleted))
         if oldest is None:
             raise _never_stored(asked)
         if state is None:
-            if oldest.request_id is None or oldest.from_time <= at:
+            if oldest.from_time <= at or not is_first(oldest, pruned_until=pruned):
                 raise _not_kept(asked, oldest)
             raise _later(asked, oldest, previous)
         if state.deleted:

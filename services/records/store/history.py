@@ -9,11 +9,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.history import State
-from services.records.domain.objects import Kind, ObjectSpec
+from services.records.domain.objects import BY_COLLECTION, Kind, ObjectSpec
 from services.records.store.driver import fetch
+from services.records.store.tables import history_retention
 
 # In the order in which `replaced` gives them.
 COLUMNS: Final = "school_id, type, key, version, source, deleted, from_time, until_time, request_id, image"
@@ -52,6 +54,32 @@ async def oldest_state(connection: AsyncConnection, spec: ObjectSpec, *, school_
     return found[0] if found else None
 
 
+async def pruned_until(connection: AsyncConnection, spec: ObjectSpec) -> datetime | None:
+    """Until when states of this type that ended may be gone; None: all are kept."""
+    query = sa.select(history_retention.c.pruned_until).where(history_retention.c.collection == spec.collection)
+    found: datetime | None = await connection.scalar(query)
+    return found
+
+
+async def begin_pruning(connection: AsyncConnection, *, now: datetime) -> list[tuple[ObjectSpec, datetime]]:
+    """Note, before anything goes, until when states may be gone; returns that by type, where not all are kept."""
+    kept = history_retention.c.kept_days
+    horizon = sa.literal(now) - sa.func.make_interval(0, 0, 0, kept)
+    query = (
+        history_retention.update()
+        .where(kept.is_not(None))
+        .values(pruned_until=sa.func.greatest(history_retention.c.pruned_until, horizon))
+        .returning(history_retention.c.collection, history_retention.c.pruned_until)
+    )
+    found = [(BY_COLLECTION[collection], until) for collection, until in await connection.execute(query)]
+    return sorted(found, key=lambda one: one[0].number)
+
+
+async def prune_states(connection: AsyncConnection, spec: ObjectSpec, *, before: datetime, most: int) -> int:
+    """Forget states of one type that ended before an instant; returns how many."""
+    return len(await fetch(connection, _PRUNE, spec.number, before, most))
+
+
 def _states(rows: Sequence[Sequence[Any]]) -> list[State]:
     return [State(*row) for row in rows]
 
@@ -63,6 +91,12 @@ def _image(spec: ObjectSpec, row: str) -> str:
         held = f"{row}.{column.name}"
         pairs.append(f"'{column.name}', {f'nullif({held}, {_EMPTY[column.kind]})' if column.kind in _EMPTY else held}")
     return f"jsonb_strip_nulls(jsonb_build_object({', '.join(pairs)}))"
+
+
+_PRUNE: Final = (
+    "DELETE FROM record_history WHERE ctid = ANY(ARRAY(SELECT ctid FROM record_history"
+    " WHERE type = $1 AND until_time < $2 LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING 1"
+)
 
 
 @cache

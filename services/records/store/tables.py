@@ -80,6 +80,15 @@ record_history = sa.Table(
     sa.Column("image", JSONB, nullable=False),
 )
 
+history_retention = sa.Table(
+    "history_retention",
+    metadata,
+    sa.Column("collection", sa.Text, primary_key=True),
+    sa.Column("kept_days", sa.Integer),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("pruned_until", _INSTANT),
+)
+
 feed = sa.Table(
     "feed",
     metadata,

@@ -9,6 +9,7 @@ from iocedu.records.v1 import history_pb2, resources_pb2
 
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
+from services.records.jobs import prune_history
 from tests.integration.records.scenes import SCHOOL_A, SCHOOL_B, Running, gone, pupil, reason
 
 MORNING = datetime(2026, 11, 2, 1, tzinfo=UTC)
@@ -140,6 +141,45 @@ async def test_a_record_of_before_batches_were_kept_says_that_its_beginning_is_n
     assert reason(error) == "HISTORY_NOT_KEPT"
     (first,) = (await stub.ListRecordChanges(_changes())).changes
     assert (first.kind, first.request_id) == (history_pb2.CHANGE_KIND_FIRST_KNOWN, "")
+
+
+async def test_history_is_kept_as_long_as_the_retention_says(lived: Running, clock: FixedClock):
+    """What ended earlier is gone, and the oldest that is left does not pass for the first."""
+    async with lived.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE history_retention SET kept_days = 1 WHERE collection = 'pupils'")
+    await lived.apply(pupil("2"))
+    clock.set(MORNING + 2 * HOUR + timedelta(days=1))  # what was replaced an hour after the morning ended before
+
+    assert await prune_history(lived.database, clock=clock) == 1
+    assert await prune_history(lived.database, clock=clock) == 0
+
+    stub = await lived.history()
+    changes = (await stub.ListRecordChanges(_changes())).changes
+    assert [(one.version, one.kind) for one in changes] == [
+        (4, history_pb2.CHANGE_KIND_RESTORED),
+        (3, history_pb2.CHANGE_KIND_DELETED),
+        (2, history_pb2.CHANGE_KIND_FIRST_KNOWN),
+    ]
+    with pytest.raises(Fault) as error:
+        await stub.GetRecordAsOf(_as_of(MORNING))
+    assert (reason(error), error.value.metadata["since"]) == ("HISTORY_NOT_KEPT", "2026-11-02T02:00:00Z")
+    (other,) = (await stub.ListRecordChanges(_changes("2"))).changes
+    assert other.kind == history_pb2.CHANGE_KIND_CREATED
+
+
+async def test_a_longer_retention_does_not_bring_back_what_is_gone(lived: Running, clock: FixedClock):
+    """What may be missing stays said."""
+    async with lived.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE history_retention SET kept_days = 1 WHERE collection = 'pupils'")
+    clock.set(MORNING + 2 * HOUR + timedelta(days=1))
+    await prune_history(lived.database, clock=clock)
+    async with lived.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE history_retention SET kept_days = NULL WHERE collection = 'pupils'")
+    await prune_history(lived.database, clock=clock)
+
+    changes = (await (await lived.history()).ListRecordChanges(_changes())).changes
+
+    assert changes[-1].kind == history_pb2.CHANGE_KIND_FIRST_KNOWN
 
 
 async def test_what_changes_nothing_is_no_change(records: Running, clock: FixedClock):
