@@ -71,13 +71,17 @@ class Person:
     personal_id: str
 
 
-def person(rng: random.Random, *, district: str, birth_year: int) -> Person:
-    """Return a person of a district, born in a year; the id number agrees with sex and year of birth."""
+def person(rng: random.Random, *, district: str, birth_year: int, serial: int | None = None) -> Person:
+    """Return a person of a district, born in a year; the id number agrees with sex and year of birth.
+
+    `serial` makes it one of its own among those born in that year; without it, it is drawn.
+    """
     sex = "1" if rng.random() < 0.52 else "2"
     mix = ETHNIC_MIX.get(district, MOSTLY_KINH)
     ethnic = rng.choices([group for group, _ in mix], weights=[weight for _, weight in mix])[0]
     name = f"{rng.choice(FAMILY[ethnic])} {rng.choice(MIDDLE[sex])} {rng.choice(GIVEN[sex])}"
     birth = f"{birth_year:04d}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
     century = (0 if birth_year < 2000 else 2) + (0 if sex == "1" else 1)
-    number = f"049{century}{birth_year % 100:02d}{rng.randrange(10**6):06d}"
+    drawn = rng.randrange(10**6)
+    number = f"049{century}{birth_year % 100:02d}{drawn if serial is None else serial % 10**6:06d}"
     return Person(name=name, sex=sex, ethnic_group=ethnic, birth_date=birth, personal_id=number)

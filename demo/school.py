@@ -47,7 +47,10 @@ def roster(school: School, year: int) -> list[Pupil]:
         for number in range(sum(sizes)):
             rng = random.Random(f"{SEED}:{school.code}:{entry}:{number}")
             late = 1 if rng.random() < 0.01 else 0
-            who = person(rng, district=school.district, birth_year=year - AGE_OF_GRADE[grade] - late)
+            born = year - AGE_OF_GRADE[grade] - late
+            # Apart from those of other schools, and late ones from those a year above them.
+            serial = 251 * (200 * int(school.code[3:5]) + int(school.code[5:])) + number + late * 500_000
+            who = person(rng, district=school.district, birth_year=born, serial=serial)
             seat = _seat(sizes, number)
             pupils.append(
                 Pupil(
@@ -178,7 +181,7 @@ def _pupil_row(school: School, pupil: Pupil, year: int, version: int) -> Row:
     return {
         **_envelope("HOC_SINH", school, year, version),
         "HOC_SINH_ID": pupil.key,
-        "MA": f"49{rng.randrange(10**8):08d}",
+        "MA": f"4{who.personal_id[6:]}{who.personal_id[3:6]}",
         "MA_LOP": pupil.class_key,
         "MA_KHOI": pupil.grade,
         "HO_TEN": who.name,
