@@ -95,6 +95,7 @@ class Database:
         self.url = url
         self.appended = asyncio.Event()  # Set when a commit left something in the outbox.
         self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -113,6 +114,17 @@ class Database:
         """A connection for reads, each statement by itself and without the round trips of a transaction."""
         with _translated():
             async with self._reads.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that sees everything as it was at one moment, however long it is used, and writes nothing.
+
+        While it is open the database keeps what changes meanwhile: bound the time.
+        """
+        with _translated():
+            async with self._snapshots.connect() as connection, connection.begin():
+                await connection.execute(sa.text("SELECT 1"))
                 yield connection
 
     @asynccontextmanager

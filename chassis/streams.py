@@ -32,6 +32,8 @@ async def envelope(
 ) -> AsyncIterator[ResponseT]:
     """Wrap `(position after it, item)` pairs into responses with `item`, `heartbeat`, `end` and `error`.
 
+    An item that is None moves the position; a heartbeat says so.
+
     Beats at once (so that a reader sees the stream is open) and whenever nothing came for `heartbeat_seconds`; ends
     when `items` does. A fault, the server's stop, or a right that was taken back becomes an `error` with the position
     to resume from.
@@ -51,7 +53,8 @@ async def envelope(
             if waiting.done():
                 position, item = waiting.result()
                 waiting = None
-                yield _build(response, item=item)
+                beat = stream_pb2.Heartbeat(position=position)
+                yield _build(response, **({"heartbeat": beat} if item is None else {"item": item}))
             elif stop and stop.done():
                 yield _build(response, error=_error(restarting(), response, position=position))
                 return

@@ -9,6 +9,7 @@ from iocedu.records.v1 import (
     assessment_pb2_grpc,
     attendance_pb2_grpc,
     data_requests_pb2_grpc,
+    export_pb2_grpc,
     history_pb2_grpc,
     locks_pb2_grpc,
     persons_pb2_grpc,
@@ -35,6 +36,7 @@ from services.records.servicer import (
     AssessmentServicer,
     AttendanceServicer,
     DataRequestsServicer,
+    ExportServicer,
     GrantsServicer,
     HistoryServicer,
     LocksServicer,
@@ -47,6 +49,7 @@ from services.records.servicer import (
 from services.records.settings import AuditSettings, Settings
 from services.records.store.anchors import Anchors
 from services.records.usecases.changes import feed_tip, stamp_changes
+from services.records.usecases.exporting import Exports
 from services.records.usecases.lookups import Lookups
 
 SERVICE = "records"
@@ -98,6 +101,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 data_requests_pb2_grpc.add_DataRequestsServiceServicer_to_server,
                 DataRequestsServicer(database, scopes, clock, lookups=lookups),
             ),
+            (
+                export_pb2_grpc.add_ExportServiceServicer_to_server,
+                ExportServicer(Exports(database), scopes, clock, lookups=lookups),
+            ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
             (
                 assessment_pb2_grpc.add_AssessmentServiceServicer_to_server,
@@ -112,6 +119,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.RecordsService",
             "iocedu.records.v1.SearchService",
             "iocedu.records.v1.PersonsService",
+            "iocedu.records.v1.ExportService",
             "iocedu.records.v1.UnitsService",
             "iocedu.records.v1.UnitOperationsService",
             "iocedu.records.v1.GrantsService",

@@ -12,7 +12,7 @@ from chassis.scopes import Scopes
 from services.records.convert.assessing import add_assessment
 from services.records.domain.assessment_rules import AssessmentRules
 from services.records.servicer.places import resolve_unit
-from services.records.servicer.readings import masked_reading, unknown_pupil
+from services.records.servicer.reading import reading_of, unknown_pupil
 from services.records.usecases.assessing import Assessed, Wanted, assess_page, assess_pupil
 from services.records.usecases.lookups import Lookups
 
@@ -37,7 +37,11 @@ class AssessmentServicer(assessment_pb2_grpc.AssessmentServiceServicer):
         async with self._database.connection() as connection:
             found = await assess_pupil(connection, self._rules, Wanted(school_id, request.school_year), key)
         count = int(found is not None)
-        await self._lookups.note(masked_reading(self._clock, "AssessPupil", school_id, "results", key=key, count=count))
+        await self._lookups.note(
+            reading_of(
+                "AssessPupil", at=self._clock.now(), unit_id=school_id, collection="results", key=key, count=count
+            )
+        )
         if found is None:
             raise unknown_pupil(key)
         response = assessment_pb2.AssessPupilResponse()
@@ -61,7 +65,9 @@ class AssessmentServicer(assessment_pb2_grpc.AssessmentServiceServicer):
         if page.after:
             response.next_page_token = page_token(request, (page.after,))
         count = len(page.assessed)
-        await self._lookups.note(masked_reading(self._clock, "ListAssessments", school_id, "results", count=count))
+        await self._lookups.note(
+            reading_of("ListAssessments", at=self._clock.now(), unit_id=school_id, collection="results", count=count)
+        )
         return response
 
     def _fill(self, assessment: assessment_pb2.PupilAssessment, one: Assessed, school_year: int) -> None:

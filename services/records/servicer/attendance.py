@@ -12,7 +12,7 @@ from services.records.convert.attendance import class_attendance, pupil_attendan
 from services.records.domain.assessment_rules import AssessmentRules
 from services.records.domain.attendance import Absences, ClassDays, total_of
 from services.records.servicer.places import resolve_unit
-from services.records.servicer.readings import masked_reading, unknown_pupil
+from services.records.servicer.reading import reading_of, unknown_pupil
 from services.records.store import attendance, pupil_years
 from services.records.usecases.lookups import Lookups
 
@@ -94,7 +94,9 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         return response
 
     async def _note(self, method: str, school_id: int, count: int, *, key: str = "") -> None:
-        await self._lookups.note(masked_reading(self._clock, method, school_id, "attendance", key=key, count=count))
+        await self._lookups.note(
+            reading_of(method, at=self._clock.now(), unit_id=school_id, collection="attendance", key=key, count=count)
+        )
 
     def _school(self, ref: str) -> int:
         return resolve_unit(self._scopes.tree, ref, self._clock.today())

@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple
 from iocedu.records.v1 import attendance_pb2, persons_pb2, persons_pb2_grpc, records_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import telemetry
 from chassis.access import rule_of
 from chassis.clock import Clock
 from chassis.database import Database
@@ -23,8 +22,8 @@ from services.records.domain.attendance import Absences, ClassDays
 from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, BY_FIELD, BY_NUMBER, DELETED
 from services.records.domain.persons import PUPIL, Held, Identity, Merge
-from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.reading import reading_of
 from services.records.store import attendance, persons, pupil_years
 from services.records.store.lookup import records_by_key
 from services.records.usecases.lookups import Lookups
@@ -280,17 +279,15 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         await asyncio.gather(
             *(
                 self._lookups.note(
-                    Reading(
-                        read_time=self._clock.now(),
-                        subject=caller().subject,
-                        method=method,
+                    reading_of(
+                        method,
+                        at=self._clock.now(),
                         unit_id=school_id,
                         collection=BY_NUMBER[number].collection,
                         key=key,
-                        record_count=1,
+                        count=1,
                         purpose=purpose,
                         unmasked=not record.masked,
-                        trace_id=telemetry.trace_id(),
                     )
                 )
                 for (school_id, number, key), record in records.items()

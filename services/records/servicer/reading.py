@@ -1,8 +1,9 @@
-"""What a call that looks at personal data writes into the access log, and whether it may see it unmasked."""
+"""What a call that looks at personal data writes into the access log, and what it says where there is nobody."""
 
 from datetime import datetime
 
 from chassis import telemetry
+from chassis.errors import Fault, Kind
 from chassis.identity import caller
 from services.records.domain.reading import Reading
 
@@ -30,4 +31,15 @@ def reading_of(
         purpose=purpose,
         unmasked=unmasked,
         trace_id=telemetry.trace_id(),
+    )
+
+
+def unknown_pupil(key: str) -> Fault:
+    """What is said where a school has no such pupil in the school year asked for."""
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_RECORD",
+        vi=f"Trường này không có học sinh «{key}» trong năm học đó.",
+        en=f"This school has no pupil {key} in that school year.",
+        metadata={"collection": "pupils", "key": key},
     )

@@ -61,6 +61,13 @@ async def records_page(
     return [tuple(row) for row in await connection.execute(query)]
 
 
+async def records_of_school(
+    connection: AsyncConnection, spec: ObjectSpec, school_id: int, *, after: str, most: int
+) -> list[Stored]:
+    """Records of one type and school in key order, tombstones left out."""
+    return [tuple(row) for row in await fetch(connection, _of_school(spec), school_id, after, most)]
+
+
 def _position(table: sa.Table) -> sa.ColumnElement[int]:
     # The feed lags behind by the time the relay needs: a position counts only when it was given for this content.
     return sa.case((feed.c.version == table.c.change_version, feed.c.position), else_=0)
@@ -80,4 +87,15 @@ def _by_key(spec: ObjectSpec) -> str:
         ' ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
         " LEFT JOIN feed ON feed.school_id = held.school_id AND feed.key = held.key"
         f" AND feed.type = {spec.number}"
+    )
+
+
+@cache
+def _of_school(spec: ObjectSpec) -> str:
+    return (
+        f"SELECT {', '.join(f'held.{name}' for name in spec.row)},"  # noqa: S608 (names come from the column specs)
+        " CASE WHEN feed.version = held.change_version THEN feed.position ELSE 0 END"
+        f" FROM {spec.field} AS held"
+        f" LEFT JOIN feed ON feed.school_id = held.school_id AND feed.key = held.key AND feed.type = {spec.number}"
+        ' WHERE held.school_id = $1 AND held.key > $2 COLLATE "C" AND NOT held.deleted ORDER BY held.key LIMIT $3'
     )

@@ -96,6 +96,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """There is no such merge in force below the unit. ErrorInfo: {"metadata": {"merge_id": "7"}}."""
     ERROR_REASON_SAME_PERSON: _ErrorReason.ValueType  # 31
     """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
+    ERROR_REASON_EXPORTS_BUSY: _ErrorReason.ValueType  # 32
+    """As many copies as may be are under way: try again in a minute."""
+    ERROR_REASON_EXPORT_TOO_SLOW: _ErrorReason.ValueType  # 33
+    """The copy took longer than a moment is kept: resume after the last position."""
     ERROR_REASON_NOT_YET_STORED: _ErrorReason.ValueType  # 40
     """The record was stored only later. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1", "since":
     "2026-11-02T01:00:00Z"}}, and "previous_key" where its source changed its key: ask for it under that one.
@@ -192,6 +196,10 @@ ERROR_REASON_UNKNOWN_MERGE: ErrorReason.ValueType  # 30
 """There is no such merge in force below the unit. ErrorInfo: {"metadata": {"merge_id": "7"}}."""
 ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 31
 """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
+ERROR_REASON_EXPORTS_BUSY: ErrorReason.ValueType  # 32
+"""As many copies as may be are under way: try again in a minute."""
+ERROR_REASON_EXPORT_TOO_SLOW: ErrorReason.ValueType  # 33
+"""The copy took longer than a moment is kept: resume after the last position."""
 ERROR_REASON_NOT_YET_STORED: ErrorReason.ValueType  # 40
 """The record was stored only later. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1", "since":
 "2026-11-02T01:00:00Z"}}, and "previous_key" where its source changed its key: ask for it under that one.
