@@ -1,6 +1,7 @@
 // Look-up: pupils, staff or units below the caller's unit, by one line as people type it. Personal data stays masked.
 
 import { ask, unitPath } from "./api.js";
+import { showCourse } from "./course.js";
 import { h, replace } from "./elements.js";
 import { chosen, own, unitOf } from "./place.js";
 import { takeFromAddress, token } from "./session.js";
@@ -49,6 +50,7 @@ const said = (key) => TEXTS[language()][key];
 const content = document.getElementById("content");
 const state = { kind: "pupils", query: "", unit: null, asking: null, timer: 0 };
 const results = h("section", { class: "panel", "aria-live": "polite", hidden: true });
+const course = h("section", { class: "panel course", "aria-live": "polite", hidden: true });
 
 async function start() {
   shade();
@@ -104,6 +106,7 @@ function form() {
     h("div", { class: "title" }, h("h1", {}, said("title")), h("span", { class: "asof" }, where())),
     h("form", { class: "asking", role: "search", onsubmit: (event) => event.preventDefault() }, field, kinds),
     results,
+    course,
   );
   choose(state.kind, kinds);
   field.focus();
@@ -121,6 +124,7 @@ async function search() {
   state.asking?.abort();
   const query = state.query.trim();
   results.hidden = !query;
+  course.hidden = true;
   if (!query) return;
   const asking = (state.asking = new AbortController());
   try {
@@ -166,7 +170,7 @@ function personLine({ record, rule, school_name: school }) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, person.full_name),
+    h("th", { scope: "row" }, record.row.pupil ? opener(record.row, person.full_name) : person.full_name),
     h("td", {}, person.birth_date ?? ""),
     h("td", {}, person.class_key ?? ""),
     h("td", {}, school ?? record.row.school),
@@ -174,6 +178,9 @@ function personLine({ record, rule, school_name: school }) {
     h("td", { class: "rule-name" }, ruleName(rule)),
   );
 }
+
+const opener = ({ school, key }, name) =>
+  h("button", { class: "link", type: "button", onclick: () => showCourse(course, school, key) }, name);
 
 function unitLine({ unit_id: id, name, aliases = [], above = [], rule }) {
   return h(
