@@ -1,8 +1,8 @@
 """Persons as callers see them; statuses as rules name them; records told again."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final
 
 from iocedu.records.v1 import persons_pb2, records_pb2, resources_pb2
@@ -14,9 +14,20 @@ from services.records.domain.objects import BY_NUMBER, SCHOOL_ID, SOURCE, Object
 from services.records.domain.persons import Held, Identity, LinkRule, Merge
 
 
-def rows_again(spec: ObjectSpec, stored: Sequence[Sequence[Any]]) -> Iterator[tuple[Batch, list[Accepted]]]:
-    """Stored records of one type as the rows they came in, so that they can be told as changed; by source."""
-    for source, held in groupby(sorted(stored, key=itemgetter(SOURCE)), key=itemgetter(SOURCE)):
+def rows_again(
+    spec: ObjectSpec, stored: Sequence[Sequence[Any]], *, today: date
+) -> Iterator[tuple[Batch, list[Accepted]]]:
+    """Stored records of one type as the rows they came in, so that they can be told as changed; by source.
+
+    Those of past school years are history, which notifies nobody.
+    """
+    year = spec.row.index("school_year")
+    this_year = today.year if today.month >= FIRST_MONTH else today.year - 1
+
+    def kind(one: Sequence[Any]) -> tuple[str, bool]:
+        return one[SOURCE], one[year] < this_year
+
+    for (source, past), held in groupby(sorted(stored, key=kind), key=kind):
         rows: list[resources_pb2.Row] = []
         accepted: list[Accepted] = []
         for one in held:
@@ -24,7 +35,7 @@ def rows_again(spec: ObjectSpec, stored: Sequence[Sequence[Any]]) -> Iterator[tu
             fill_row(row, spec, one, alias=str, mask=False)
             accepted.append((len(rows), one[SCHOOL_ID], spec))
             rows.append(row)
-        yield Batch("", source, backfill=False, digest=b"", rows=rows, count=len(rows)), accepted
+        yield Batch("", source, backfill=past, digest=b"", rows=rows, count=len(rows)), accepted
 
 
 def add_person(
@@ -75,4 +86,5 @@ def reasons_of(names: Iterable[str]) -> list[persons_pb2.SuspicionReason.ValueTy
     return [persons_pb2.SuspicionReason.Value(f"SUSPICION_REASON_{name}") for name in names]
 
 
+FIRST_MONTH: Final = 8  # of a school year
 _RULES: Final = {rule.value: persons_pb2.LinkRule.Value(f"LINK_RULE_{rule.value}") for rule in LinkRule}

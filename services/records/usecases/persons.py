@@ -7,7 +7,7 @@ for a turn to link.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,7 +43,7 @@ async def link_changes(database: Database, clock: Clock) -> bool:
             one.identity: (one.school_id, one.type, key) for one, (_, key) in zip(changed, said, strict=True) if key
         }
         touched = await _link(connection, changed, previous, now=clock.now())
-        await _count_once(connection, touched)
+        await _count_once(connection, touched, today=clock.today())
         await persons.move_on(connection, position)
     return not caught_up
 
@@ -68,7 +68,7 @@ async def _link(
     return touched
 
 
-async def _count_once(connection: AsyncConnection, touched: Collection[int]) -> None:
+async def _count_once(connection: AsyncConnection, touched: Collection[int], *, today: date) -> None:
     """Let each of these persons count once in a school year, and tell what changed of that."""
     schools = {school_id for school_id, _ in await persons.wrongly_counted(connection, touched)}
     if not schools:
@@ -81,7 +81,7 @@ async def _count_once(connection: AsyncConnection, touched: Collection[int]) -> 
     stored = await records_by_key(connection, PUPIL, sorted(wrong))
     elsewhere = {identity for identity, here in wrong.items() if not here}
     leaving = []
-    for batch, accepted in rows_again(PUPIL, list(stored.values())):
+    for batch, accepted in rows_again(PUPIL, list(stored.values()), today=today):
         packed = await pack_changes(batch, accepted, elsewhere=elsewhere)
         leaving += [Outgoing(RECORDS_CHANGED, one.payload, one.count) for one in packed]
     await outbox.append(connection, leaving)
@@ -93,7 +93,7 @@ async def merge_persons(database: Database, clock: Clock, kept: int, gone: int, 
         await persons.take_turn(connection)
         merge_id = await persons.merge(connection, kept, gone, reason=reason, by=by, now=clock.now())
         await persons.suspect(connection, [kept])
-        await _count_once(connection, [kept])
+        await _count_once(connection, [kept], today=clock.today())
     return merge_id
 
 
@@ -106,7 +106,7 @@ async def undo_merge(database: Database, clock: Clock, merge_id: int, *, reason:
             raise unknown_merge(merge_id)
         await persons.keep_apart(connection, *parted, reason=reason, by=by, now=clock.now())
         await persons.suspect(connection, parted)
-        await _count_once(connection, parted)
+        await _count_once(connection, parted, today=clock.today())
     return parted
 
 

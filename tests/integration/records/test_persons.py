@@ -6,9 +6,10 @@ import random
 from typing import Any
 
 import pytest
-from iocedu.records.v1 import persons_pb2, persons_pb2_grpc, resources_pb2
+from iocedu.records.v1 import persons_pb2, persons_pb2_grpc, records_pb2, resources_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.bus import Bus
 from chassis.errors import Fault
 from chassis.testing import FixedClock, client
 from services.records.store import persons
@@ -172,6 +173,30 @@ async def test_two_main_enrolments_are_a_conflict_and_count_once(records: Runnin
     await records.apply(pupil("a", 2, personal_id=PID, status="04"))
     assert await told(records) == {("a", 2026): True, ("b", 2026): True}, "moved away: there it counts by its status"
     assert not (await stub.ListEnrolmentConflicts(persons_pb2.ListEnrolmentConflictsRequest(unit=SCHOOL_B))).conflicts
+
+
+async def test_counting_once_in_a_past_year_notifies_nobody(records: Running, bus: Bus):
+    """The event is history, as the records were; of this school year it is news."""
+    told: dict[int, bool] = {}
+
+    async def take(message: Any) -> None:
+        event = records_pb2.RecordsChanged.FromString(message.data)
+        told.update({one.row.pupil.school_year: event.backfill for one in event.changes if one.counted_elsewhere})
+
+    await bus.client.subscribe("iocedu.records.v1.records-changed", cb=take)
+    await records.apply(pupil("a", school_year=2025, personal_id=PID), pupil("c", personal_id=OTHER_PID))
+    await linked(records)
+    await records.apply(
+        pupil("b", school=SCHOOL_B, school_year=2025, personal_id=PID),
+        pupil("d", school=SCHOOL_B, personal_id=OTHER_PID),
+    )
+    await linked(records)
+
+    async def both() -> bool:
+        return len(told) == 2
+
+    await poll_until(both)
+    assert told == {2025: True, 2026: False}
 
 
 async def test_a_secondary_enrolment_is_no_conflict_and_counts_only_alone(records: Running):
