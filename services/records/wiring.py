@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from iocedu.records.v1 import (
     access_log_pb2_grpc,
+    access_pb2_grpc,
     assessment_pb2_grpc,
     attendance_pb2_grpc,
     data_requests_pb2_grpc,
@@ -33,6 +34,7 @@ from services.records.domain.sealing import Anchor, Head
 from services.records.jobs import ScopePublisher, linker, pruner, sealer
 from services.records.servicer import (
     AccessLogServicer,
+    AccessServicer,
     AssessmentServicer,
     AttendanceServicer,
     DataRequestsServicer,
@@ -86,6 +88,16 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 GrantsServicer(database, scopes, clock, changed=publisher.wake),
             ),
             (
+                access_pb2_grpc.add_AccessServiceServicer_to_server,
+                AccessServicer(
+                    database,
+                    scopes,
+                    clock,
+                    administrators=settings.administrator_subjects,
+                    changed=publisher.wake,
+                ),
+            ),
+            (
                 persons_pb2_grpc.add_PersonsServiceServicer_to_server,
                 PersonsServicer(database, scopes, clock, lookups=lookups, rules=rules),
             ),
@@ -123,6 +135,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.UnitsService",
             "iocedu.records.v1.UnitOperationsService",
             "iocedu.records.v1.GrantsService",
+            "iocedu.records.v1.AccessService",
             "iocedu.records.v1.LocksService",
             "iocedu.records.v1.AssessmentService",
             "iocedu.records.v1.AttendanceService",

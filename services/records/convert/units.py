@@ -131,6 +131,8 @@ def grant_of(grant: Grant, *, aliases: Aliases, day: date) -> units_pb2.Grant:
         provenance=grant.provenance,
         moved_from_grant_id=grant.moved_from,
         operation_id=grant.operation_id,
+        delegated_from_grant_id=grant.delegated_from,
+        delegated_by=grant.delegated_by,
     )
     message.create_time.FromDatetime(grant.create_time)
     if grant.revoke_time is not None:

@@ -1,4 +1,4 @@
-"""Roles on units: which there are, who may give which, and what a grant is."""
+"""Roles on units: which there are, who may give which, which may be delegated, and what a grant is."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -31,6 +31,9 @@ GIVABLE: Final = MappingProxyType(
         DIRECTOR: frozenset({"officer", "auditor", "head_teacher", "clerk", "integrator"}),
     },
 )
+# Which roles their holders may delegate for a time. Not the one that gives every role, nor those that programs,
+# partners and operators hold: nobody stands in for a program.
+DELEGABLE: Final = frozenset({DIRECTOR, "officer", "auditor", "head_teacher", "clerk"})
 
 
 def givers_of(role: str) -> tuple[str, ...]:
@@ -52,6 +55,7 @@ class GrantDraft:
     unit_id: int  # 0: every unit
     edge_type: str
     span: Span
+    delegated_from: int = 0  # the grant of which it is delegated; 0: given, not delegated
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Grant:
     provenance: str = ""  # empty: given by hand
     moved_from: int = 0  # the grant it continues
     operation_id: int = 0  # what moved it
+    delegated_from: int = 0  # the grant of which it is delegated
+    delegated_by: str = ""  # whose grant that is
 
     def stands(self, day: date) -> bool:
         """Whether it is neither revoked nor over by a day."""

@@ -1,5 +1,6 @@
 """gRPC in: request, use case, response. Transactions are opened here."""
 
+from services.records.servicer.access import AccessServicer
 from services.records.servicer.access_log import AccessLogServicer
 from services.records.servicer.assessment import AssessmentServicer
 from services.records.servicer.attendance import AttendanceServicer
@@ -16,6 +17,7 @@ from services.records.servicer.units import UnitsServicer
 
 __all__ = [
     "AccessLogServicer",
+    "AccessServicer",
     "AssessmentServicer",
     "AttendanceServicer",
     "DataRequestsServicer",

@@ -12,7 +12,7 @@ from chassis.database import Database
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
-from services.records.convert.days import day_of
+from services.records.convert.days import day_of, text_of
 from services.records.convert.units import grant_draft_of, grant_of
 from services.records.domain.grants import EVERY_UNIT, Grant
 from services.records.store import grants, unit_days, units
@@ -81,14 +81,21 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
     ) -> units_pb2.ListOwnGrantsResponse:
         """Give what the caller may do today, as it is enforced."""
         subject, tree = caller().subject, self._scopes.tree
+        held = tree.grants_of(subject, self._clock.today())
+        async with self._database.connection() as connection:
+            known = await grants.grants_by_id(connection, {grant.grant_id for grant in held})
         response = units_pb2.ListOwnGrantsResponse(subject=subject)
-        for grant in tree.grants_of(subject, self._clock.today()):
-            unit = tree.unit(grant.unit_id)
+        for grant in held:
+            unit, stored = tree.unit(grant.unit_id), known.get(grant.grant_id)
             response.grants.add(
                 role=grant.role,
                 unit_id=grant.unit_id,
                 unit_name=unit.name if unit else "",
                 unit_kind=unit.kind if unit else "",
+                grant_id=grant.grant_id,
+                valid_from=text_of(grant.valid_from),
+                valid_to=text_of(grant.valid_to),
+                delegated_by=stored.delegated_by if stored else "",
             )
         return response
 

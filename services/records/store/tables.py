@@ -222,6 +222,15 @@ role_grant = sa.Table(
     sa.Column("provenance", sa.Text, nullable=False),
     sa.Column("moved_from", sa.BigInteger),
     sa.Column("operation_id", sa.BigInteger),
+    sa.Column("delegated_from", sa.BigInteger),
+)
+
+delegation_term = sa.Table(
+    "delegation_term",
+    metadata,
+    sa.Column("valid", DATERANGE, nullable=False),
+    sa.Column("days", sa.Integer, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
 )
 
 scope_version = sa.Table(

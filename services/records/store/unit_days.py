@@ -19,6 +19,12 @@ async def unit_on(connection: AsyncConnection, unit_id: int, day: date) -> UnitD
     return found[0] if found else None
 
 
+async def names_on(connection: AsyncConnection, unit_ids: Collection[int], day: date) -> dict[int, tuple[str, str]]:
+    """Kind and name of each unit on a day; units that do not live then are missing."""
+    rows = await connection.execute(_alive(day).where(unit.c.unit_id.in_(unit_ids)))
+    return {row.unit_id: (row.kind, row.name) for row in rows}
+
+
 async def units_below(
     connection: AsyncConnection,
     parent_id: int,

@@ -134,6 +134,19 @@ async def unit_life(connection: AsyncConnection, unit_id: int) -> Span:
     return to_span((await connection.execute(sa.select(unit.c.valid).where(unit.c.unit_id == unit_id))).scalar_one())
 
 
+async def edges_above(connection: AsyncConnection, unit_id: int, edge_type: str) -> dict[int, list[Edge]]:
+    """The edges of a type, of all days, that lead up from a unit, by the unit they lead from."""
+    edges = sa.select(unit_edge.c.unit_id, unit_edge.c.parent_id, unit_edge.c.valid).where(
+        unit_edge.c.type == edge_type
+    )
+    above = edges.where(unit_edge.c.unit_id == unit_id).cte("above", recursive=True)
+    above = above.union(edges.join(above, above.c.parent_id == unit_edge.c.unit_id))
+    found: defaultdict[int, list[Edge]] = defaultdict(list)
+    for lower_id, parent_id, valid in await connection.execute(sa.select(above)):
+        found[lower_id].append(Edge(parent_id, edge_type, to_span(valid)))
+    return found
+
+
 async def check_now(connection: AsyncConnection) -> None:
     """Let the constraints that wait for the commit speak up already."""
     await connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))

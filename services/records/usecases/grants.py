@@ -1,6 +1,6 @@
 """Roles given and taken back, each by someone who may."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,14 +16,17 @@ async def create_grant(
     connection: AsyncConnection, draft: GrantDraft, *, giver: str, tree: ScopeTree, day: date, now: datetime
 ) -> Grant:
     """Give a role, or return the grant that gives it already; raises ROLE_NOT_HELD for a role the giver cannot give."""
-    if not _may_give(giver, draft, tree=tree, day=day):
+    own = await _own_grants(connection, giver, tree=tree, day=day)
+    if not _may_give(own, draft, tree=tree, day=day):
         raise Fault(
             Kind.DENIED,
             "ROLE_NOT_HELD",
             vi=f"Bạn không thể giao vai trò `{draft.role}` tại đơn vị này, theo loại quan hệ và trong thời hạn này: "
-            "quyền của bạn không bao trùm. Hãy rút ngắn thời hạn hoặc nhờ người quản trị của đơn vị.",
+            "quyền của bạn không bao trùm, hoặc chỉ là quyền được ủy quyền. Hãy rút ngắn thời hạn hoặc nhờ người quản "
+            "trị của đơn vị.",
             en=f"You cannot give the role {draft.role} on this unit, along these edges and for these days: your own "
-            "grant does not cover them. Shorten the days or ask the unit's administrator.",
+            "grant does not cover them, or is held by delegation only. Shorten the days or ask the unit's "
+            "administrator.",
             metadata={"role": draft.role},
         )
     await units.lock_forest(connection)
@@ -54,22 +57,29 @@ async def _refuse_outliving(connection: AsyncConnection, draft: GrantDraft) -> N
         )
 
 
-def _may_give(giver: str, draft: GrantDraft, *, tree: ScopeTree, day: date) -> bool:
+async def _own_grants(connection: AsyncConnection, holder: str, *, tree: ScopeTree, day: date) -> list[ScopeGrant]:
+    """What somebody holds and nobody delegated: who stands in for another neither gives nor takes back roles."""
+    held = tree.grants_of(holder, day)
+    known = await grants.grants_by_id(connection, [one.grant_id for one in held])
+    return [one for one in held if one.grant_id not in known or not known[one.grant_id].delegated_from]
+
+
+def _may_give(own: Collection[ScopeGrant], draft: GrantDraft, *, tree: ScopeTree, day: date) -> bool:
     """Whether one of the giver's own grants covers what is given: the role, the unit, the type of edge and the days.
 
     Without the last two one could give oneself more than one holds: along edges of another type, or for other days.
     """
     return any(
         Span(held.valid_from, held.valid_to).covers(draft.span)
-        for held in _rights(giver, draft.role, draft.unit_id, draft.edge_type, tree=tree, day=day)
+        for held in _rights(own, draft.role, draft.unit_id, draft.edge_type, tree=tree, day=day)
     )
 
 
 def _rights(
-    holder: str, role: str, unit_id: int, edge_type: str, *, tree: ScopeTree, day: date
+    own: Collection[ScopeGrant], role: str, unit_id: int, edge_type: str, *, tree: ScopeTree, day: date
 ) -> Iterator[ScopeGrant]:
-    """The holder's own grants that allow to give and take back a role on a unit along edges of a type."""
-    for held in tree.grants_of(holder, day):
+    """Those of somebody's own grants that allow to give and take back a role on a unit along edges of a type."""
+    for held in own:
         if held.role not in givers_of(role):
             continue
         above = held.unit_id == unit_id or held.unit_id in tree.ancestors(unit_id, day, held.edge_type)
@@ -80,10 +90,17 @@ def _rights(
 async def revoke_grant(
     connection: AsyncConnection, grant_id: int, *, revoker: str, tree: ScopeTree, day: date, now: datetime
 ) -> Grant:
-    """End a grant now; a revoked one stays as it is. Raises UNKNOWN_GRANT, also to those who may not."""
+    """End a grant and what is delegated of it now; a revoked one stays as it is.
+
+    Raises UNKNOWN_GRANT, also to those who may not: who neither may give the role nor delegated it.
+    """
     await units.lock_forest(connection)
     grant = await grants.get_grant(connection, grant_id)
-    if grant is None or not any(_rights(revoker, grant.role, grant.unit_id, grant.edge_type, tree=tree, day=day)):
+    own = await _own_grants(connection, revoker, tree=tree, day=day)
+    if grant is None or not (
+        grant.delegated_by == revoker
+        or any(_rights(own, grant.role, grant.unit_id, grant.edge_type, tree=tree, day=day))
+    ):
         raise Fault(
             Kind.NOT_FOUND,
             "UNKNOWN_GRANT",

@@ -70,14 +70,14 @@ async def create_unit_operation(
         response.obstacles.extend(obstacles_of(draft.obstacles, operator.language))
         if not draft.obstacles:
             response.effects.extend(effects_of(draft, stored=False))
-            _count(response, await plan_moves(connection, draft.heirs(), day=draft.day))
+            _count(response, await plan_moves(connection, draft.heirs(), forest=draft.forest, day=draft.day))
         return response
     if draft.obstacles:
         raise _in_the_way(draft.obstacles)
     response.operation.operation_id = await unit_operations.next_operation_id(connection)
     response.operation.create_time.FromDatetime(now)
     response.effects.extend(effects_of(draft, stored=True))
-    moves = await plan_moves(connection, draft.heirs(), day=draft.day)
+    moves = await plan_moves(connection, draft.heirs(), forest=draft.forest, day=draft.day)
     _count(response, moves)
     await _store(connection, draft)
     recorded = unit_operations.Recorded(
@@ -93,7 +93,6 @@ async def create_unit_operation(
     await move_grants(
         connection,
         moves,
-        day=draft.day,
         provenance=MOVED_BY_SPLIT if request.operation.HasField("split") else MOVED_BY_MERGER,
         operation_id=recorded.operation_id,
         mover=operator.subject,

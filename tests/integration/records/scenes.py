@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from iocedu.records.v1 import (
     access_log_pb2_grpc,
+    access_pb2_grpc,
     assessment_pb2_grpc,
     attendance_pb2_grpc,
     data_requests_pb2_grpc,
@@ -106,6 +107,10 @@ class Running:
     async def grants(self, subject: str = ADMINISTRATOR) -> Any:
         """GrantsService as a subject calls it."""
         return units_pb2_grpc.GrantsServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def access(self, subject: str = ADMINISTRATOR) -> Any:
+        """AccessService as a subject calls it."""
+        return access_pb2_grpc.AccessServiceStub(await self._channel(self.keys.mint(subject)))
 
     async def locks(self, subject: str = ADMINISTRATOR, *, service: str = "") -> Any:
         """LocksService as a subject calls it, by itself or through a service."""

@@ -118,6 +118,30 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No number of days is known for requests of that kind received on that day. ErrorInfo: {"metadata": {"kind":
     "erasure", "day": "2025-12-31"}}.
     """
+    ERROR_REASON_NOT_DELEGABLE: _ErrorReason.ValueType  # 60
+    """The role is not one that may be delegated, or is itself held by delegation. ErrorInfo: {"metadata": {"role": "clerk"}}."""
+    ERROR_REASON_DELEGATION_WITHOUT_END: _ErrorReason.ValueType  # 61
+    """A delegation names no first day after it. BadRequest: field `valid_to`."""
+    ERROR_REASON_DELEGATION_TOO_LONG: _ErrorReason.ValueType  # 62
+    """The delegation lasts longer than one may. BadRequest: field `valid_to`. ErrorInfo: {"metadata": {"days": "90",
+    "valid_to": "2027-01-31"}}, the last `valid_to` that may be.
+    """
+    ERROR_REASON_DELEGATION_BEYOND_GRANT: _ErrorReason.ValueType  # 63
+    """Some days of the delegation lie outside the grant's. ErrorInfo: {"metadata": {"grant_id": "7", "valid_from": "",
+    "valid_to": "2026-12-01"}}, the days of the grant.
+    """
+    ERROR_REASON_DELEGATION_BEYOND_UNIT: _ErrorReason.ValueType  # 64
+    """The unit does not lie below the grant's on all days of the delegation. BadRequest: field `unit`.
+    ErrorInfo: {"metadata": {"unit": "9", "valid_to": "2026-12-01"}}, the first day it does not.
+    """
+    ERROR_REASON_DELEGATION_TO_ONESELF: _ErrorReason.ValueType  # 65
+    """Somebody delegates a role to himself or herself. BadRequest: field `subject`."""
+    ERROR_REASON_DELEGATION_IN_THE_PAST: _ErrorReason.ValueType  # 66
+    """A delegation would begin before today. BadRequest: field `valid_from`."""
+    ERROR_REASON_UNKNOWN_METHOD: _ErrorReason.ValueType  # 67
+    """There is no such method. BadRequest: field `method`."""
+    ERROR_REASON_UNKNOWN_ROLE: _ErrorReason.ValueType  # 68
+    """There is no such role. BadRequest: field `role`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -218,4 +242,28 @@ ERROR_REASON_NO_TERM: ErrorReason.ValueType  # 46
 """No number of days is known for requests of that kind received on that day. ErrorInfo: {"metadata": {"kind":
 "erasure", "day": "2025-12-31"}}.
 """
+ERROR_REASON_NOT_DELEGABLE: ErrorReason.ValueType  # 60
+"""The role is not one that may be delegated, or is itself held by delegation. ErrorInfo: {"metadata": {"role": "clerk"}}."""
+ERROR_REASON_DELEGATION_WITHOUT_END: ErrorReason.ValueType  # 61
+"""A delegation names no first day after it. BadRequest: field `valid_to`."""
+ERROR_REASON_DELEGATION_TOO_LONG: ErrorReason.ValueType  # 62
+"""The delegation lasts longer than one may. BadRequest: field `valid_to`. ErrorInfo: {"metadata": {"days": "90",
+"valid_to": "2027-01-31"}}, the last `valid_to` that may be.
+"""
+ERROR_REASON_DELEGATION_BEYOND_GRANT: ErrorReason.ValueType  # 63
+"""Some days of the delegation lie outside the grant's. ErrorInfo: {"metadata": {"grant_id": "7", "valid_from": "",
+"valid_to": "2026-12-01"}}, the days of the grant.
+"""
+ERROR_REASON_DELEGATION_BEYOND_UNIT: ErrorReason.ValueType  # 64
+"""The unit does not lie below the grant's on all days of the delegation. BadRequest: field `unit`.
+ErrorInfo: {"metadata": {"unit": "9", "valid_to": "2026-12-01"}}, the first day it does not.
+"""
+ERROR_REASON_DELEGATION_TO_ONESELF: ErrorReason.ValueType  # 65
+"""Somebody delegates a role to himself or herself. BadRequest: field `subject`."""
+ERROR_REASON_DELEGATION_IN_THE_PAST: ErrorReason.ValueType  # 66
+"""A delegation would begin before today. BadRequest: field `valid_from`."""
+ERROR_REASON_UNKNOWN_METHOD: ErrorReason.ValueType  # 67
+"""There is no such method. BadRequest: field `method`."""
+ERROR_REASON_UNKNOWN_ROLE: ErrorReason.ValueType  # 68
+"""There is no such role. BadRequest: field `role`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -746,6 +746,8 @@ class Grant(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     MOVED_FROM_GRANT_ID_FIELD_NUMBER: _builtins.int
     OPERATION_ID_FIELD_NUMBER: _builtins.int
+    DELEGATED_FROM_GRANT_ID_FIELD_NUMBER: _builtins.int
+    DELEGATED_BY_FIELD_NUMBER: _builtins.int
     grant_id: _builtins.int
     """Id; set by the service."""
     subject: _builtins.str
@@ -770,6 +772,10 @@ class Grant(_message.Message):
     """Id of the grant that it continues; 0: none. Set by the service."""
     operation_id: _builtins.int
     """Id of the operation on units that moved it; 0: none. Set by the service."""
+    delegated_from_grant_id: _builtins.int
+    """Id of the grant of which it is delegated for a time; 0: none. Set by the service."""
+    delegated_by: _builtins.str
+    """Whose grant that is; empty: nobody's. Set by the service."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was given; set by the service."""
@@ -794,10 +800,12 @@ class Grant(_message.Message):
         provenance: _builtins.str = ...,
         moved_from_grant_id: _builtins.int = ...,
         operation_id: _builtins.int = ...,
+        delegated_from_grant_id: _builtins.int = ...,
+        delegated_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "edge_type", b"edge_type", "grant_id", b"grant_id", "moved_from_grant_id", b"moved_from_grant_id", "operation_id", b"operation_id", "provenance", b"provenance", "revoke_time", b"revoke_time", "role", b"role", "subject", b"subject", "unit", b"unit", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "delegated_by", b"delegated_by", "delegated_from_grant_id", b"delegated_from_grant_id", "edge_type", b"edge_type", "grant_id", b"grant_id", "moved_from_grant_id", b"moved_from_grant_id", "operation_id", b"operation_id", "provenance", b"provenance", "revoke_time", b"revoke_time", "role", b"role", "subject", b"subject", "unit", b"unit", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1014,6 +1022,10 @@ class OwnGrant(_message.Message):
     UNIT_ID_FIELD_NUMBER: _builtins.int
     UNIT_NAME_FIELD_NUMBER: _builtins.int
     UNIT_KIND_FIELD_NUMBER: _builtins.int
+    GRANT_ID_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_TO_FIELD_NUMBER: _builtins.int
+    DELEGATED_BY_FIELD_NUMBER: _builtins.int
     role: _builtins.str
     """Role code."""
     unit_id: _builtins.int
@@ -1022,6 +1034,14 @@ class OwnGrant(_message.Message):
     """Name of the unit."""
     unit_kind: _builtins.str
     """Kind of the unit."""
+    grant_id: _builtins.int
+    """Id of the grant, by which it is delegated; 0: it comes from the service's settings."""
+    valid_from: _builtins.str
+    """First day, ISO 8601; empty: always."""
+    valid_to: _builtins.str
+    """First day after, ISO 8601; empty: open."""
+    delegated_by: _builtins.str
+    """Who delegated it; empty: nobody."""
     def __init__(
         self,
         *,
@@ -1029,10 +1049,14 @@ class OwnGrant(_message.Message):
         unit_id: _builtins.int = ...,
         unit_name: _builtins.str = ...,
         unit_kind: _builtins.str = ...,
+        grant_id: _builtins.int = ...,
+        valid_from: _builtins.str = ...,
+        valid_to: _builtins.str = ...,
+        delegated_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "unit_id", b"unit_id", "unit_kind", b"unit_kind", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delegated_by", b"delegated_by", "grant_id", b"grant_id", "role", b"role", "unit_id", b"unit_id", "unit_kind", b"unit_kind", "unit_name", b"unit_name", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
