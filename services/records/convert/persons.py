@@ -66,19 +66,15 @@ def add_person_record(
     target: Any, held: Held, *, names: Callable[[int], str], records: Mapping[Identity, records_pb2.Record]
 ) -> None:
     """Append a record of a person to a message."""
-    message = target.add(
-        school_id=held.school_id,
-        school_name=names(held.school_id),
-        collection=BY_NUMBER[held.type].collection,
-        school_year=held.school_year,
-        rule=_RULES[held.rule],
-        in_stock=held.in_stock,
-        secondary=held.secondary,
-        counted_elsewhere=held.counted_elsewhere,
-    )
+    message = target.add(school_id=held.school_id, school_name=names(held.school_id), school_year=held.school_year)
     record = records.get(held.identity)
-    if record is not None:
-        message.record.CopyFrom(record)
+    if record is None:
+        return
+    message.collection = BY_NUMBER[held.type].collection
+    message.rule = _RULES[held.rule]
+    message.in_stock, message.secondary = held.in_stock, held.secondary
+    message.counted_elsewhere = held.counted_elsewhere
+    message.record.CopyFrom(record)
 
 
 def reasons_of(names: Iterable[str]) -> list[persons_pb2.SuspicionReason.ValueType]:

@@ -7,7 +7,7 @@ year to year, and is else a suspicion for a person to decide.
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -57,6 +57,15 @@ class Traits(NamedTuple):
     def identity(self) -> Identity:
         """Which record it is."""
         return self[:3]
+
+
+class MergedPair(NamedTuple):
+    """The persons of a merge, and its end, if it has one."""
+
+    kept_id: int
+    gone_id: int
+    undone_by: str
+    undo_reason: str
 
 
 # What a record says, as it is stored: school, type, key, whether it is gone, school year, status, whether secondary,
@@ -196,6 +205,12 @@ class Known:
         linked = self._by_identity.get(identity)
         return linked.person_id if linked else None
 
+    def living(self, person_id: int) -> list[Traits]:
+        """The records of a person that are not gone."""
+        return [
+            one.traits for one in self._by_identity.values() if one.person_id == person_id and not one.traits.deleted
+        ]
+
     def sharing(self, *trait: object) -> Iterable[Linked]:
         """Records that have a trait, in a steady order."""
         return (linked for _, linked in sorted(self._by_trait.get(trait, {}).items()))
@@ -212,12 +227,13 @@ def _traits(one: Traits) -> Iterable[tuple[object, ...]]:
         yield LinkRule.NEXT_YEAR, one.school_id, one.type, one.name, one.birth_date
 
 
-def link(changed: Iterable[Traits], known: Known, *, previous: Mapping[Identity, Identity]) -> list[Link]:
+def link(changed: Iterable[Traits], known: Known, *, former: Mapping[Identity, Sequence[Identity]]) -> list[Link]:
     """Decide whose each changed record is, in order; `known` then knows them too.
 
     A record stays with its person whatever it says later: what then speaks for another person is a suspicion. One that
-    says the same as before is left out. `previous` names the record that a renamed one was before. A record that ended
-    before it was linked is nobody's.
+    says the same as before is left out. `former` names the records that a renamed one was before, the nearest first. A
+    record that ended before it was linked is nobody's; one that comes back after its end is looked at anew where the
+    person has gone on without it, for a key may have been given to somebody else.
     """
     links: list[Link] = []
     fresh = 0
@@ -225,11 +241,11 @@ def link(changed: Iterable[Traits], known: Known, *, previous: Mapping[Identity,
         held = known.record(one.identity)
         if held is not None and held.traits == one:
             continue
-        person, rule = (held.person_id if held else None), None
+        person, rule = (held.person_id if held and not _given_away(one, held, known) else None), None
         if person is None:
             if one.deleted:
                 continue
-            found = _person_of(one, known, previous.get(one.identity))
+            found = _person_of(one, known, former.get(one.identity, ()))
             if found is None:
                 fresh -= 1
                 found = fresh, LinkRule.FIRST
@@ -239,9 +255,18 @@ def link(changed: Iterable[Traits], known: Known, *, previous: Mapping[Identity,
     return links
 
 
-def _person_of(one: Traits, known: Known, before: Identity | None) -> tuple[int, LinkRule] | None:
-    if before is not None and (person := known.person(before)) is not None:
-        return person, LinkRule.RENAMED
+def _given_away(one: Traits, held: Linked, known: Known) -> bool:
+    """Whether a record that was gone comes back as one that none of its person's other records is like."""
+    if not held.traits.deleted or one.deleted:
+        return False
+    living = known.living(held.person_id)
+    return bool(living) and not any(alike(one, other) for other in living)
+
+
+def _person_of(one: Traits, known: Known, former: Iterable[Identity]) -> tuple[int, LinkRule] | None:
+    for before in former:
+        if (person := known.person(before)) is not None:
+            return person, LinkRule.RENAMED
     for rule, value in ((LinkRule.PERSONAL_ID, one.personal_id), (LinkRule.MINISTRY_CODE, one.ministry_code)):
         for linked in known.sharing(rule, value) if value else ():
             if alike(one, linked.traits):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from iocedu.records.v1 import attendance_pb2, persons_pb2, persons_pb2_grpc, records_pb2
@@ -27,7 +28,7 @@ from services.records.servicer.reading import reading_of
 from services.records.store import attendance, persons, pupil_years
 from services.records.store.lookup import records_by_key
 from services.records.usecases.lookups import Lookups
-from services.records.usecases.persons import keep_apart, merge_persons, undo_merge, unknown_merge
+from services.records.usecases.persons import keep_apart, merge_persons, undo_merge
 
 RESULT: Final = BY_FIELD["result"]
 PAGE: Final = 20
@@ -51,6 +52,8 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
     ) -> None:
         rule = rule_of("iocedu.records.v1.PersonsService/GetPerson")
         self._viewers = rule.roles if rule else frozenset()
+        merging = rule_of("iocedu.records.v1.PersonsService/MergePersons")
+        self._deciders = merging.roles if merging else frozenset()
         self._database = database
         self._scopes = scopes
         self._clock = clock
@@ -65,7 +68,7 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
             found = await self._behind(connection, identity, purpose=request.purpose.strip())
         response = persons_pb2.GetPersonResponse()
         add_person(response.person, found.person_id, found.held, found.merges, names=self._name, records=found.records)
-        await self._note("GetPerson", found.records, purpose=request.purpose.strip())
+        await self._note("GetPerson", found.held, found.records, purpose=request.purpose.strip())
         return response
 
     async def GetCourse(self, request: persons_pb2.GetCourseRequest, _context: Any) -> persons_pb2.GetCourseResponse:
@@ -85,13 +88,13 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                         school_year=one.school_year,
                         pupil_key=one.key,
                     )
-                    keys = [other.key for other in found.held if other.school_id == one.school_id]
+                    keys = [other.key for other in found.held if other.identity[:2] == one.identity[:2]]
                     results = await self._results(connection, one, keys, masked=enrolment.masked)
                     year.results.extend(results.values())
                     year.attendance.CopyFrom(await self._attendance(connection, one))
                     shown |= results
         add_person(response.person, found.person_id, found.held, found.merges, names=self._name, records=found.records)
-        await self._note("GetCourse", shown, purpose=purpose)
+        await self._note("GetCourse", found.held, shown, purpose=purpose)
         return response
 
     async def ListSuspectedDuplicates(
@@ -114,7 +117,7 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                 add_person(message, person_id, held.get(person_id, ()), (), names=self._name, records=records)
         if len(found) > most:
             response.next_page_token = page_token(request, page[-1][:2])
-        await self._note("ListSuspectedDuplicates", records)
+        await self._note("ListSuspectedDuplicates", chain.from_iterable(held.values()), records)
         return response
 
     async def ListEnrolmentConflicts(
@@ -134,7 +137,7 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
             page = found[:most]
             held = await persons.persons_held(connection, {person_id for person_id, _ in page})
             enrolments = {
-                (person_id, year): [one for one in held[person_id] if one.in_stock and one.school_year == year]
+                (person_id, year): [one for one in held.get(person_id, ()) if one.in_stock and one.school_year == year]
                 for person_id, year in page
             }
             records = await self._records(connection, [one for some in enrolments.values() for one in some])
@@ -145,19 +148,19 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                 add_person_record(conflict.enrolments, one, names=self._name, records=records)
         if len(found) > most:
             response.next_page_token = page_token(request, page[-1])
-        await self._note("ListEnrolmentConflicts", records)
+        await self._note("ListEnrolmentConflicts", chain.from_iterable(enrolments.values()), records)
         return response
 
     async def MergePersons(
         self, request: persons_pb2.MergePersonsRequest, _context: Any
     ) -> persons_pb2.MergePersonsResponse:
         """Let two persons be one."""
-        await self._check(request.unit, request.kept_id, request.gone_id)
         merge_id = await merge_persons(
             self._database,
             self._clock,
             request.kept_id,
             request.gone_id,
+            below=self._below(request.unit),
             reason=request.reason.strip(),
             by=caller().subject,
         )
@@ -165,13 +168,13 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
 
     async def UndoMerge(self, request: persons_pb2.UndoMergeRequest, _context: Any) -> persons_pb2.UndoMergeResponse:
         """Part again what a merge put together."""
-        async with self._database.connection() as connection:
-            merged = await persons.merge_in_force(connection, request.merge_id)
-            root = await persons.root_of(connection, merged[0]) if merged else None
-        if root is None or not await self._all_below(request.unit, [root]):
-            raise unknown_merge(request.merge_id)
         kept, gone = await undo_merge(
-            self._database, self._clock, request.merge_id, reason=request.reason.strip(), by=caller().subject
+            self._database,
+            self._clock,
+            request.merge_id,
+            below=self._below(request.unit),
+            reason=request.reason.strip(),
+            by=caller().subject,
         )
         return persons_pb2.UndoMergeResponse(kept_id=kept, gone_id=gone)
 
@@ -179,12 +182,12 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         self, request: persons_pb2.KeepPersonsApartRequest, _context: Any
     ) -> persons_pb2.KeepPersonsApartResponse:
         """Decide that two persons are two."""
-        await self._check(request.unit, request.one_id, request.other_id)
         await keep_apart(
             self._database,
             self._clock,
             request.one_id,
             request.other_id,
+            below=self._below(request.unit),
             reason=request.reason.strip(),
             by=caller().subject,
         )
@@ -194,9 +197,16 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         """The person behind a record; raises UNKNOWN_RECORD."""
         person_id = await persons.person_of(connection, identity)
         if person_id is None:
-            raise _unlinked(BY_NUMBER[identity[1]].collection, identity[2])
-        held = (await persons.persons_held(connection, [person_id]))[person_id]
-        merges = (await persons.merges_of(connection, [person_id])).get(person_id, [])
+            school_id, number, key = identity
+            collection = BY_NUMBER[number].collection
+            looked = reading_of("GetPerson", at=self._clock.now(), unit_id=school_id, collection=collection, key=key)
+            await self._lookups.note(looked)
+            raise _unlinked(collection, key)
+        # A merge may come between the two looks: then nothing is held by this person any more.
+        held = (await persons.persons_held(connection, [person_id])).get(person_id, [])
+        today, tree = self._clock.today(), self._scopes.tree
+        deciding = tree.may(caller().subject, self._deciders, identity[0], today)
+        merges = (await persons.merges_of(connection, [person_id])).get(person_id, []) if deciding else []
         return _Found(person_id, held, merges, await self._records(connection, held, purpose=purpose))
 
     async def _results(
@@ -260,22 +270,20 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         unit = self._scopes.tree.unit(unit_id)
         return unit.name if unit else ""
 
-    async def _check(self, unit: str, one: int, other: int) -> None:
-        """Refuse persons who are none, or the same, or not wholly below the unit."""
-        if one == other:
-            raise _same_person(one)
-        for person_id in (one, other):
-            if not await self._all_below(unit, [person_id]):
-                raise _unknown_person(person_id)
+    async def _note(
+        self,
+        method: str,
+        held: Iterable[Held],
+        records: Mapping[Identity, records_pb2.Record],
+        *,
+        purpose: str = "",
+    ) -> None:
+        """Write down each record that was looked at, as one of its own school, before the answer leaves.
 
-    async def _all_below(self, unit: str, person_ids: Iterable[int]) -> bool:
-        async with self._database.connection() as connection:
-            held = await persons.persons_held(connection, list(person_ids))
-        schools = {one.school_id for some in held.values() for one in some}
-        return bool(schools) and schools <= set(self._below(unit))
-
-    async def _note(self, method: str, records: Mapping[Identity, records_pb2.Record], *, purpose: str = "") -> None:
-        """Write down each record that is shown, as one of its own school, before the answer leaves."""
+        Of a record that is not shown, that the pupil is there: its school reads that somebody came upon it.
+        """
+        looked: dict[Identity, records_pb2.Record | None] = {one.identity: None for one in held}
+        looked.update(records)
         await asyncio.gather(
             *(
                 self._lookups.note(
@@ -285,12 +293,12 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                         unit_id=school_id,
                         collection=BY_NUMBER[number].collection,
                         key=key,
-                        count=1,
+                        count=int(record is not None),
                         purpose=purpose,
-                        unmasked=not record.masked,
+                        unmasked=record is not None and not record.masked,
                     )
                 )
-                for (school_id, number, key), record in records.items()
+                for (school_id, number, key), record in looked.items()
             )
         )
 
@@ -302,24 +310,4 @@ def _unlinked(collection: str, key: str) -> Fault:
         vi=f"Không có bản ghi «{key}» trong {collection} của trường này, hoặc bản ghi vừa đến chưa được gắn với người.",
         en=f"There is no record {key} in {collection} of this school, or it has just come and is linked in a moment.",
         metadata={"collection": collection, "key": key},
-    )
-
-
-def _unknown_person(person_id: int) -> Fault:
-    return Fault(
-        Kind.NOT_FOUND,
-        "UNKNOWN_PERSON",
-        vi=f"Không có người mang số {person_id} mà mọi hồ sơ đều thuộc đơn vị này. Hãy chọn đơn vị cấp trên chung.",
-        en=f"There is no person {person_id} whose records all lie below this unit. Name a unit above all of them.",
-        metadata={"person_id": str(person_id)},
-    )
-
-
-def _same_person(person_id: int) -> Fault:
-    return Fault(
-        Kind.INVALID,
-        "SAME_PERSON",
-        vi=f"Hai số người trùng nhau ({person_id}). Hãy nêu hai người khác nhau.",
-        en=f"Both persons are {person_id}. Name two.",
-        metadata={"person_id": str(person_id)},
     )

@@ -26,11 +26,22 @@ async def keep_renames(connection: AsyncConnection, renames: Sequence[Rename], *
 
 
 async def previous_keys(
-    connection: AsyncConnection, number: int, school_ids: Iterable[int]
+    connection: AsyncConnection, number: int, identities: Iterable[tuple[int, str]]
 ) -> Mapping[tuple[int, str], str]:
-    """The keys that records of one type and some schools had before, by school and key; of several the newest."""
-    found = await fetch(connection, _PREVIOUS, number, list(school_ids))
+    """The keys that records of one type had before, by school and key; of several the newest."""
+    schools, keys = zip(*identities, strict=True)
+    found = await fetch(connection, _PREVIOUS, number, list(schools), list(keys))
     return {(school_id, key): previous for school_id, key, previous in found}
+
+
+async def former_keys(
+    connection: AsyncConnection, identities: Iterable[tuple[int, int, str]]
+) -> Mapping[tuple[int, int, str], list[str]]:
+    """All keys that records had before, by school, type and key, the nearest first; who always had one is missing."""
+    former: dict[tuple[int, int, str], list[str]] = {}
+    for school_id, number, key, before in await fetch(connection, _FORMER, *map(list, zip(*identities, strict=True))):
+        former.setdefault((school_id, number, key), []).append(before)
+    return former
 
 
 async def previous_key(connection: AsyncConnection, number: int, *, school_id: int, key: str) -> str:
@@ -47,8 +58,21 @@ _KEEP: Final = (
 )
 _PREVIOUS: Final = (
     "SELECT DISTINCT ON (school_id, key) school_id, key, previous_key FROM record_rename"
-    " WHERE type = $1 AND school_id = ANY($2::bigint[]) ORDER BY school_id, key, rename_time DESC, previous_key"
+    " JOIN unnest($2::bigint[], $3::text[]) AS given(school_id, key) USING (school_id, key)"
+    " WHERE type = $1 ORDER BY school_id, key, rename_time DESC, previous_key"
 )
+_FORMER: Final = """
+WITH RECURSIVE former AS (
+    SELECT school_id, type, key COLLATE "C" AS key, key COLLATE "C" AS at, 0 AS steps
+    FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS given(school_id, type, key)
+    UNION ALL
+    SELECT former.school_id, former.type, former.key, renamed.previous_key, former.steps + 1
+    FROM former JOIN record_rename AS renamed ON renamed.school_id = former.school_id AND renamed.type = former.type
+        AND renamed.key = former.at AND renamed.previous_key <> former.key
+    WHERE former.steps < 20
+)
+SELECT school_id, type, key, at FROM former WHERE steps > 0 ORDER BY steps, at
+"""
 _PREVIOUS_OF: Final = (
     "SELECT previous_key FROM record_rename WHERE type = $1 AND school_id = $2 AND key = $3"
     " ORDER BY rename_time DESC, previous_key LIMIT 1"

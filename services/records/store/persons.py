@@ -19,13 +19,17 @@ from services.records.domain.persons import (
     Identity,
     Link,
     Linked,
+    LinkRule,
     Merge,
+    MergedPair,
     Said,
     Traits,
 )
 from services.records.store.driver import begin, fetch
 from services.records.store.feed import Wanted, last_position, page_extent
 
+FEW_SCHOOLS: Final = 128  # whose pairs are found from their own records; of more, by going through the pairs
+_LINK: Final = ("person_id", "root_id", "rule", "link_time")
 _TRAITS: Final = ", ".join(Traits._fields)
 _OF: Final = ", ".join(f"held.{name}" for name in Traits._fields)
 
@@ -42,22 +46,13 @@ async def move_on(connection: AsyncConnection, position: int) -> None:
     await fetch(connection, "UPDATE person_cursor SET position = $1", position)
 
 
-async def changed_after(
-    connection: AsyncConnection, position: int, *, most: int
-) -> tuple[list[tuple[Said, str]], int, bool]:
-    """What the next records of persons in the feed say, in order, each with the key it had before.
-
-    With it how far they reach, and whether that is all for now.
-    """
+async def changed_after(connection: AsyncConnection, position: int, *, most: int) -> tuple[list[Said], int, bool]:
+    """What the next records of persons in the feed say, in order; how far they reach; whether that is all for now."""
     last = await last_position(connection)
     extent = await page_extent(connection, _WANTED, after=position, until=last, most=most)
-    said = [
-        (row[0], tuple(row[1:-1]), row[-1] or "")
-        for number in extent.types
-        for row in await fetch(connection, _SAID[number], position, extent.last)
-    ]
+    said = [row for number in extent.types for row in await fetch(connection, _SAID[number], position, extent.last)]
     said.sort(key=itemgetter(0))
-    return [(what, previous) for _, what, previous in said], extent.last or last, extent.count < most
+    return [tuple(row[1:]) for row in said], extent.last or last, extent.count < most
 
 
 async def known_beside(
@@ -88,9 +83,12 @@ async def new_persons(connection: AsyncConnection, count: int) -> list[int]:
 
 
 async def keep_links(connection: AsyncConnection, links: Sequence[Link], *, now: datetime) -> None:
-    """Keep whose records are and what they say now; a record linked before keeps its person."""
+    """Keep whose records are and what they say now; a record that is not linked anew keeps its person."""
     columns = zip(*((*link.traits, link.person_id, link.rule or "") for link in links), strict=True)
     await fetch(connection, _KEEP, *map(list, columns), now)
+    renamed = [link.traits.identity for link in links if link.rule is LinkRule.RENAMED]
+    if renamed:
+        await fetch(connection, _KEPT_KNOWN, *map(list, zip(*renamed, strict=True)))
 
 
 async def suspect(connection: AsyncConnection, persons: Collection[int]) -> list[tuple[int, int]]:
@@ -104,21 +102,14 @@ async def merge(connection: AsyncConnection, kept: int, gone: int, *, reason: st
     """Let one person's records be another's from now on; returns the merge's id."""
     ((merge_id,),) = await fetch(connection, _MERGE, kept, gone, reason, by, now)
     await fetch(connection, "UPDATE person_record SET root_id = $1 WHERE root_id = $2", kept, gone)
-    await fetch(connection, _MOVE_DISTINCT, kept, gone)
     await fetch(connection, "DELETE FROM person_pair WHERE person_a = $1 OR person_b = $1", gone)
     return int(merge_id)
 
 
-async def undo_merge(
-    connection: AsyncConnection, merge_id: int, *, reason: str, by: str, now: datetime
-) -> tuple[int, int] | None:
-    """Part again what a merge put together; the two persons, None when there is no such merge to undo."""
-    found = await fetch(connection, _UNDO, merge_id, reason, by, now)
-    if not found:
-        return None
-    kept, gone = found[0]
+async def undo_merge(connection: AsyncConnection, merge_id: int, *, reason: str, by: str, now: datetime) -> None:
+    """Part again what a merge that is in force put together."""
+    ((gone,),) = await fetch(connection, _UNDO, merge_id, reason, by, now)
     await fetch(connection, _PART, gone)
-    return kept, gone
 
 
 async def keep_apart(connection: AsyncConnection, one: int, other: int, *, reason: str, by: str, now: datetime) -> None:
@@ -181,18 +172,24 @@ async def merges_of(connection: AsyncConnection, persons: Collection[int]) -> di
     return merges
 
 
-async def merge_in_force(connection: AsyncConnection, merge_id: int) -> tuple[int, int] | None:
-    """The two persons of a merge, None when there is no such one in force."""
-    statement = "SELECT kept_id, gone_id FROM person_merge WHERE merge_id = $1 AND undo_time IS NULL"
-    found = await fetch(connection, statement, merge_id)
-    return (found[0][0], found[0][1]) if found else None
+async def merge_known(connection: AsyncConnection, kept: int, gone: int, *, reason: str, by: str) -> int | None:
+    """The merge in force that the same person made for the same reason, as when a request comes again."""
+    found = await fetch(connection, _MERGE_KNOWN, kept, gone, reason, by)
+    return int(found[0][0]) if found else None
+
+
+async def merged_pair(connection: AsyncConnection, merge_id: int) -> MergedPair | None:
+    """The two persons of a merge, and who has undone it and why, if somebody has; None: there is no such merge."""
+    found = await fetch(connection, _MERGED_PAIR, merge_id)
+    return MergedPair(*found[0]) if found else None
 
 
 async def pairs_page(
     connection: AsyncConnection, school_ids: Collection[int], *, after: tuple[int, int], most: int
 ) -> list[tuple[int, int, list[str]]]:
     """Pairs of persons of whom at least one has a record in these schools, in order."""
-    return [(row[0], row[1], row[2]) for row in await fetch(connection, _PAIRS, list(school_ids), *after, most)]
+    statement = _PAIRS_OF_FEW if len(school_ids) <= FEW_SCHOOLS else _PAIRS
+    return [(row[0], row[1], row[2]) for row in await fetch(connection, statement, list(school_ids), *after, most)]
 
 
 async def conflicts_page(
@@ -207,10 +204,7 @@ _WANTED: Final = Wanted(None, tuple(spec.number for spec in PERSONS))
 _SAID: Final = {
     spec.number: f"""
 SELECT feed.position, held.school_id, feed.type, held.key, held.deleted, held.school_year, held.status, {secondary},
-    held.search_name, held.birth_date, held.sex, coalesce(held.further->>'{MOTHER}', ''), held.personal_id, {code},
-    (SELECT renamed.previous_key FROM record_rename AS renamed
-        WHERE renamed.school_id = feed.school_id AND renamed.type = feed.type AND renamed.key = feed.key
-        ORDER BY renamed.rename_time DESC, renamed.previous_key LIMIT 1)
+    held.search_name, held.birth_date, held.sex, coalesce(held.further->>'{MOTHER}', ''), held.personal_id, {code}
 FROM feed JOIN {spec.field} AS held ON held.school_id = feed.school_id AND held.key = feed.key
 WHERE feed.type = {spec.number} AND feed.position > $1 AND feed.position <= $2
 """  # noqa: S608 (names of our own)
@@ -231,6 +225,10 @@ FROM (SELECT DISTINCT * FROM unnest($6::bigint[], $7::smallint[], $8::date[], $9
     AS namesake(school_id, type, birth_date, name)) AS given
     JOIN person_record AS held ON held.birth_date = given.birth_date AND held.name = given.name
         AND held.school_id = given.school_id AND held.type = given.type
+UNION ALL
+SELECT {_OF}, held.root_id FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS given(school_id, type, key)
+    JOIN person_record AS ended USING (school_id, type, key) JOIN person_record AS held USING (root_id)
+WHERE ended.deleted AND NOT held.deleted
 """  # noqa: S608 (names of our own)
 
 _KEEP: Final = f"""
@@ -240,8 +238,19 @@ FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::boolean[], $5::integer
     $8::text[], $9::date[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[])
     AS given({_TRAITS}, person_id, rule)
 ON CONFLICT (school_id, type, key) DO UPDATE SET
-    ({", ".join(Traits._fields[3:])}) = ROW({", ".join(f"excluded.{name}" for name in Traits._fields[3:])})
+    ({", ".join(Traits._fields[3:])}) = ROW({", ".join(f"excluded.{name}" for name in Traits._fields[3:])}),
+    (person_id, root_id, rule, link_time) = (
+        SELECT {", ".join(f"CASE excluded.rule WHEN '' THEN held.{name} ELSE excluded.{name} END" for name in _LINK)})
 """  # noqa: S608
+# Who goes on under another key has been known as long as under the old one.
+_KEPT_KNOWN: Final = """
+UPDATE person_record AS held SET link_time = before.link_time
+FROM record_rename AS renamed JOIN person_record AS before
+    ON before.school_id = renamed.school_id AND before.type = renamed.type AND before.key = renamed.previous_key
+WHERE held.school_id = renamed.school_id AND held.type = renamed.type AND held.key = renamed.key
+    AND held.rule = 'RENAMED' AND held.root_id = before.root_id AND before.link_time < held.link_time
+    AND (held.school_id, held.type, held.key) IN (SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[]))
+"""
 
 # Two records speak for one person when they have an id in common, or name and birth with nothing to contradict it. It
 # is certain when id, name and birth agree, and a person has not decided otherwise.
@@ -276,8 +285,13 @@ WITH speaking AS (
         array_agg(DISTINCT reason ORDER BY reason) AS reasons, bool_or(certain) AS certain
     FROM speaking GROUP BY 1, 2
 ), undecided AS (
-    SELECT found.* FROM found LEFT JOIN person_distinct USING (person_a, person_b)
-    WHERE person_distinct.person_a IS NULL
+    -- A decision stays on the persons it was made of, and holds for whoever these are after merges.
+    SELECT found.* FROM found WHERE NOT EXISTS (
+        SELECT FROM person_record AS one
+            JOIN person_distinct AS decided ON decided.person_a = one.person_id
+            JOIN person_record AS other ON other.person_id = decided.person_b
+        WHERE (one.root_id = found.person_a AND other.root_id = found.person_b)
+            OR (one.root_id = found.person_b AND other.root_id = found.person_a))
 ), kept AS (
     INSERT INTO person_pair (person_a, person_b, reasons) SELECT person_a, person_b, reasons FROM undecided
     ON CONFLICT (person_a, person_b) DO UPDATE SET reasons = excluded.reasons
@@ -289,16 +303,9 @@ _MERGE: Final = (
     "INSERT INTO person_merge (kept_id, gone_id, reason, merged_by, merge_time) VALUES ($1, $2, $3, $4, $5)"
     " RETURNING merge_id"
 )
-_MOVE_DISTINCT: Final = """
-WITH moved AS (DELETE FROM person_distinct WHERE person_a = $2 OR person_b = $2 RETURNING *)
-INSERT INTO person_distinct (person_a, person_b, reason, decide_time, decided_by)
-SELECT least(other, $1), greatest(other, $1), reason, decide_time, decided_by
-FROM moved CROSS JOIN LATERAL (SELECT CASE WHEN person_a = $2 THEN person_b ELSE person_a END AS other) AS side
-WHERE other <> $1 ON CONFLICT DO NOTHING
-"""
 _UNDO: Final = (
     "UPDATE person_merge SET undo_time = $4, undone_by = $3, undo_reason = $2"
-    " WHERE merge_id = $1 AND undo_time IS NULL RETURNING kept_id, gone_id"
+    " WHERE merge_id = $1 AND undo_time IS NULL RETURNING gone_id"
 )
 # Persons that had been merged into the one who is parted go with it.
 _PART: Final = """
@@ -316,17 +323,24 @@ _KEEP_APART: Final = (
     " decided_by = excluded.decided_by"
 )
 
-# Of the enrolments of one person in one school year one counts: a main one before a secondary one, then the first.
+# Of the enrolments of one person in one school year one counts: one that counts in a locked place before all, so that
+# what is closed does not change, then a main one before a secondary one, then the first. What is locked stays as it is.
 _RANKED: Final = """
-WITH ranked AS (
-    SELECT held.school_id, held.key, held.in_stock AND NOT held.deleted AND row_number() OVER (
-        PARTITION BY held.root_id, held.school_year
-        ORDER BY held.deleted OR NOT held.in_stock, held.secondary, held.link_time, held.school_id, held.key
+WITH placed AS (
+    SELECT held.*, noted.school_id IS NOT NULL AS noted, EXISTS (
+        SELECT FROM lock WHERE lock.school_id = held.school_id AND lock.collection = 'pupils'
+            AND lock.school_year = held.school_year AND lock.lift_time IS NULL
+    ) AS locked
+    FROM person_record AS held LEFT JOIN counted_elsewhere AS noted USING (school_id, key)
+    WHERE held.type = {pupils}{chosen}
+), ranked AS (
+    SELECT school_id, key, locked, noted, in_stock AND NOT deleted AND row_number() OVER (
+        PARTITION BY root_id, school_year
+        ORDER BY deleted OR NOT in_stock, locked AND NOT noted DESC, secondary, link_time, school_id, key
     ) > 1 AS elsewhere
-    FROM person_record AS held WHERE held.type = {pupils}{chosen}
+    FROM placed
 )
-SELECT school_id, key, NOT ranked.elsewhere FROM ranked LEFT JOIN counted_elsewhere AS noted USING (school_id, key)
-WHERE ranked.elsewhere <> (noted.school_id IS NOT NULL)
+SELECT school_id, key, NOT elsewhere FROM ranked WHERE elsewhere <> noted AND NOT locked
 """
 _MISCOUNTED: Final = _RANKED.format(pupils=PUPIL.number, chosen="")
 _MISCOUNTED_OF: Final = _RANKED.format(pupils=PUPIL.number, chosen=" AND held.root_id = ANY($1)")
@@ -361,6 +375,20 @@ WHERE (person_a, person_b) > ($2, $3) AND EXISTS (
     SELECT FROM person_record WHERE root_id IN (pair.person_a, pair.person_b) AND school_id = ANY($1::bigint[]))
 ORDER BY person_a, person_b LIMIT $4
 """
+_PAIRS_OF_FEW: Final = """
+WITH here AS (SELECT DISTINCT root_id FROM person_record WHERE school_id = ANY($1::bigint[]))
+SELECT person_a, person_b, reasons FROM (
+    SELECT person_pair.* FROM here JOIN person_pair ON person_a = root_id
+    UNION
+    SELECT person_pair.* FROM here JOIN person_pair ON person_b = root_id
+) AS pair
+WHERE (person_a, person_b) > ($2, $3) ORDER BY person_a, person_b LIMIT $4
+"""
+_MERGE_KNOWN: Final = (
+    "SELECT merge_id FROM person_merge"
+    " WHERE kept_id = $1 AND gone_id = $2 AND reason = $3 AND merged_by = $4 AND undo_time IS NULL"
+)
+_MERGED_PAIR: Final = "SELECT kept_id, gone_id, undone_by, undo_reason FROM person_merge WHERE merge_id = $1"
 # Several enrolments that count or would: beside the one that counts there is a main one that does not.
 _CONFLICTS: Final = f"""
 SELECT DISTINCT surplus.root_id, surplus.school_year

@@ -82,8 +82,10 @@ async def list_changes(connection: AsyncConnection, wanted: feed.Wanted, *, afte
     changes: list[Change] = []
     for spec in map(BY_NUMBER.__getitem__, extent.types):
         found = await feed.changed_records(connection, wanted, spec, after=after, until=extent.last)
+        if not found:
+            continue
+        previous = await keys.previous_keys(connection, spec.number, [(row[1], row[2]) for row in found])
         schools = {row[1] for row in found}
-        previous = await keys.previous_keys(connection, spec.number, schools)
         elsewhere = await persons.counted_elsewhere(connection, schools) if spec is PUPIL else frozenset()
         for row in found:
             identity = row[1], row[2]

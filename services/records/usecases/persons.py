@@ -6,8 +6,9 @@ locks like every change of a record, and told as a change of it. These locks com
 for a turn to link.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
+from itertools import chain
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,8 +21,8 @@ from chassis.outbox import Outgoing
 from services.records.convert.events import RECORDS_CHANGED, pack_changes
 from services.records.convert.persons import rows_again
 from services.records.convert.rules import in_stock_statuses
-from services.records.domain.persons import PUPIL, Identity, Known, Link, Traits, link, traits_of
-from services.records.store import bulk, persons
+from services.records.domain.persons import PUPIL, Known, Link, Traits, link, traits_of
+from services.records.store import bulk, keys, persons
 from services.records.store.lookup import records_by_key
 
 WINDOW: Final = 300  # records linked in one transaction; more would keep the loop from others for too long
@@ -38,33 +39,35 @@ async def link_changes(database: Database, clock: Clock) -> bool:
         if position == after:
             return False
         statuses = in_stock_statuses()
-        changed = [traits_of(what, in_stock=statuses) for what, _ in said]
-        previous = {
-            one.identity: (one.school_id, one.type, key) for one, (_, key) in zip(changed, said, strict=True) if key
-        }
-        touched = await _link(connection, changed, previous, now=clock.now())
+        changed = [traits_of(what, in_stock=statuses) for what in said]
+        touched = await _link(connection, changed, now=clock.now()) if changed else ()
         await _count_once(connection, touched, today=clock.today())
         await persons.move_on(connection, position)
     return not caught_up
 
 
-async def _link(
-    connection: AsyncConnection, changed: Sequence[Traits], previous: Mapping[Identity, Identity], *, now: datetime
-) -> Collection[int]:
+async def _link(connection: AsyncConnection, changed: Sequence[Traits], *, now: datetime) -> Collection[int]:
     """Link records and merge what is certain; the persons this was about."""
-    known = Known(await persons.known_beside(connection, changed, previous.values()))
-    links = link(changed, known, previous=previous)
+    keys_before = await keys.former_keys(connection, [one.identity for one in changed])
+    former = {identity: [(*identity[:2], key) for key in before] for identity, before in keys_before.items()}
+    known = Known(await persons.known_beside(connection, changed, chain.from_iterable(former.values())))
+    links = link(changed, known, former=former)
     if not links:
         return ()
     fresh = sorted({one.person_id for one in links if one.person_id < 0}, reverse=True)
     ids = dict(zip(fresh, await persons.new_persons(connection, len(fresh)), strict=True))
     links = [Link(one.traits, ids.get(one.person_id, one.person_id), one.rule) for one in links]
     await persons.keep_links(connection, list({one.traits.identity: one for one in links}.values()), now=now)
-    touched = {one.person_id for one in links}
-    while certain := await persons.suspect(connection, touched):
-        kept, gone = certain[0]
-        await persons.merge(connection, kept, gone, reason="SAME_ID_NAME_AND_BIRTH", by=BY_RULE, now=now)
-        touched = touched - {gone} | {kept}
+    touched = asked = {one.person_id for one in links}
+    while certain := await persons.suspect(connection, asked):
+        merged: dict[int, int] = {}
+        for kept, gone in certain:
+            # Pairs that share a person wait for the next round: it is somebody else by then.
+            if merged.keys().isdisjoint((kept, gone)) and kept not in merged.values():
+                await persons.merge(connection, kept, gone, reason="SAME_ID_NAME_AND_BIRTH", by=BY_RULE, now=now)
+                merged[gone] = kept
+        asked = set(merged.values())
+        touched = touched - merged.keys() | asked
     return touched
 
 
@@ -74,7 +77,7 @@ async def _count_once(connection: AsyncConnection, touched: Collection[int], *, 
     if not schools:
         return
     await bulk.lock_schools(connection, schools)
-    # Looked at again under the locks: what a school has changed since counts as it is now.
+    # Looked at again under the schools' locks: what is closed may have been closed since.
     wrong = await persons.wrongly_counted(connection, touched)
     wrong = {identity: here for identity, here in wrong.items() if identity[0] in schools}
     await persons.count(connection, wrong)
@@ -87,42 +90,101 @@ async def _count_once(connection: AsyncConnection, touched: Collection[int], *, 
     await outbox.append(connection, leaving)
 
 
-async def merge_persons(database: Database, clock: Clock, kept: int, gone: int, *, reason: str, by: str) -> int:
-    """Let two persons be one, with the histories of both; the merge's id."""
+async def merge_persons(
+    database: Database, clock: Clock, kept: int, gone: int, *, below: Collection[int], reason: str, by: str
+) -> int:
+    """Let two persons be one, with the histories of both; the merge's id. A repeat answers the same.
+
+    Raises SAME_PERSON, and UNKNOWN_PERSON for one who is none, or not wholly in the schools `below`.
+    """
+    if kept == gone:
+        raise _same_person(kept)
     async with database.transaction() as connection:
         await persons.take_turn(connection)
+        known = await persons.merge_known(connection, kept, gone, reason=reason, by=by)
+        if known is not None:
+            return known
+        await _refuse_others(connection, (kept, gone), below)
         merge_id = await persons.merge(connection, kept, gone, reason=reason, by=by, now=clock.now())
         await persons.suspect(connection, [kept])
         await _count_once(connection, [kept], today=clock.today())
     return merge_id
 
 
-async def undo_merge(database: Database, clock: Clock, merge_id: int, *, reason: str, by: str) -> tuple[int, int]:
-    """Part again what a merge put together, and keep the two apart; raises UNKNOWN_MERGE."""
+async def undo_merge(
+    database: Database, clock: Clock, merge_id: int, *, below: Collection[int], reason: str, by: str
+) -> tuple[int, int]:
+    """Part again what a merge put together, and keep the two apart; the persons. A repeat answers the same.
+
+    Raises UNKNOWN_MERGE, also for one of a person who is not wholly in the schools `below`.
+    """
     async with database.transaction() as connection:
         await persons.take_turn(connection)
-        parted = await persons.undo_merge(connection, merge_id, reason=reason, by=by, now=clock.now())
-        if parted is None:
-            raise unknown_merge(merge_id)
-        await persons.keep_apart(connection, *parted, reason=reason, by=by, now=clock.now())
-        await persons.suspect(connection, parted)
-        await _count_once(connection, parted, today=clock.today())
-    return parted
+        pair = await persons.merged_pair(connection, merge_id)
+        if pair is not None and (pair.undone_by, pair.undo_reason) == (by, reason):
+            return pair.kept_id, pair.gone_id
+        root = await persons.root_of(connection, pair.kept_id) if pair is not None and not pair.undone_by else None
+        if pair is None or root is None or not await _all_below(connection, root, below):
+            raise _unknown_merge(merge_id)
+        await persons.undo_merge(connection, merge_id, reason=reason, by=by, now=clock.now())
+        # The one who was kept may be somebody else's by now.
+        await persons.keep_apart(connection, root, pair.gone_id, reason=reason, by=by, now=clock.now())
+        await persons.suspect(connection, [root, pair.gone_id])
+        await _count_once(connection, [root, pair.gone_id], today=clock.today())
+    return pair.kept_id, pair.gone_id
 
 
-async def keep_apart(database: Database, clock: Clock, one: int, other: int, *, reason: str, by: str) -> None:
-    """Decide that two persons are two, whatever speaks for one."""
+async def keep_apart(
+    database: Database, clock: Clock, one: int, other: int, *, below: Collection[int], reason: str, by: str
+) -> None:
+    """Decide that two persons are two, whatever speaks for one; raises what `merge_persons` raises."""
+    if one == other:
+        raise _same_person(one)
     async with database.transaction() as connection:
         await persons.take_turn(connection)
+        await _refuse_others(connection, (one, other), below)
         await persons.keep_apart(connection, one, other, reason=reason, by=by, now=clock.now())
 
 
-def unknown_merge(merge_id: int) -> Fault:
-    """What is said to a merge that is none, or was undone."""
+async def _refuse_others(connection: AsyncConnection, person_ids: Iterable[int], below: Collection[int]) -> None:
+    for person_id in person_ids:
+        if not await _all_below(connection, person_id, below):
+            raise _unknown_person(person_id)
+
+
+async def _all_below(connection: AsyncConnection, person_id: int, below: Collection[int]) -> bool:
+    """Whether there is such a person, with all records in these schools."""
+    held = (await persons.persons_held(connection, [person_id])).get(person_id, [])
+    return bool(held) and {one.school_id for one in held} <= set(below)
+
+
+def _unknown_merge(merge_id: int) -> Fault:
     return Fault(
         Kind.NOT_FOUND,
         "UNKNOWN_MERGE",
         vi=f"Không có lần gộp hồ sơ {merge_id} còn hiệu lực trong đơn vị này.",
         en=f"No merge {merge_id} is in force in this unit.",
         metadata={"merge_id": str(merge_id)},
+    )
+
+
+def _unknown_person(person_id: int) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_PERSON",
+        vi=f"Không có người mang số {person_id} mà mọi hồ sơ đều thuộc đơn vị này. Hãy chọn đơn vị cấp trên chung, "
+        "hoặc xem lại danh sách: người này có thể vừa được gộp.",
+        en=f"There is no person {person_id} whose records all lie below this unit. Name a unit above all of them, or "
+        "look at the list again: the person may have been merged.",
+        metadata={"person_id": str(person_id)},
+    )
+
+
+def _same_person(person_id: int) -> Fault:
+    return Fault(
+        Kind.INVALID,
+        "SAME_PERSON",
+        vi=f"Hai số người trùng nhau ({person_id}). Hãy nêu hai người khác nhau.",
+        en=f"Both persons are {person_id}. Name two.",
+        metadata={"person_id": str(person_id)},
     )

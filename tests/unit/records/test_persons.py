@@ -44,8 +44,8 @@ def record(key: str = "1", **said: object) -> Traits:
 
 def persons(*records: Traits, previous: dict[str, str] | None = None) -> list[tuple[int, LinkRule | None]]:
     """Who each record is and why, linked one after the other."""
-    before = {(1, 4, key): (1, 4, old) for key, old in (previous or {}).items()}
-    return [(one.person_id, one.rule) for one in link(records, Known(), previous=before)]
+    before = {(1, 4, key): [(1, 4, old)] for key, old in (previous or {}).items()}
+    return [(one.person_id, one.rule) for one in link(records, Known(), former=before)]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,16 @@ def test_a_record_that_is_gone_before_it_was_linked_is_nobodys():
     ]
 
 
+def test_a_key_given_to_somebody_else_is_somebody_else():
+    """The person has gone on under another key; one who comes back stays who he was."""
+    gone = record("1", deleted=True, school_year=0, name="", birth_date=None, sex="")
+    renamed, girl = record("HS1", personal_id=PID), record("1", name="le thi mai", birth_date=date(2014, 7, 7), sex="2")
+    assert persons(record("1", personal_id=PID), renamed, gone, girl, previous={"HS1": "1"}) == [
+        (-1, LinkRule.FIRST), (-1, LinkRule.RENAMED), (-1, None), (-2, LinkRule.FIRST)
+    ]  # fmt: skip
+    assert persons(record("1"), gone, record("1", sex="")) == [(-1, LinkRule.FIRST), (-1, None), (-1, None)]
+
+
 def test_a_record_that_says_the_same_again_is_no_change():
     """Its class or address may have changed: nothing is decided anew."""
     assert persons(record("1"), record("1"), record("1", in_stock=False)) == [(-1, LinkRule.FIRST), (-1, None)]
@@ -149,11 +159,11 @@ RECORDS = st.builds(
 @given(st.lists(RECORDS, max_size=12))
 def test_windows_of_any_size_link_alike(records: list[Traits]):
     """What is linked in one transaction or in several ends the same."""
-    at_once = link(records, Known(), previous={})
+    at_once = link(records, Known(), former={})
     held: dict[tuple[int, int, str], Linked] = {}
     one_by_one, fresh = [], 0
     for one in records:
-        for found in link([one], Known(held.values()), previous={}):
+        for found in link([one], Known(held.values()), former={}):
             if found.rule is LinkRule.FIRST:
                 fresh -= 1
             whose = fresh if found.rule is LinkRule.FIRST else found.person_id
@@ -175,7 +185,7 @@ def test_no_link_by_id_joins_what_contradicts(records: list[Traits]):
     """The record it was linked by agrees with it."""
     seen: dict[tuple[int, int, str], Traits] = {}
     owners: dict[tuple[int, int, str], int] = {}
-    for one in link(records, Known(), previous={}):
+    for one in link(records, Known(), former={}):
         if one.rule in (LinkRule.PERSONAL_ID, LinkRule.MINISTRY_CODE):
             fellows = [seen[identity] for identity, person in owners.items() if person == one.person_id]
             assert any(alike(one.traits, fellow) for fellow in fellows)

@@ -271,7 +271,7 @@ class Person(_message.Message):
 
     @_builtins.property
     def merges(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonMerge]:
-        """Merges in force that made this person, the newest first."""
+        """Merges in force that made this person, the newest first; told to those who may decide on them."""
 
     def __init__(
         self,
@@ -321,7 +321,9 @@ class PersonRecord(_message.Message):
     """Whether the person counts at another enrolment of the same school year."""
     @_builtins.property
     def record(self) -> _records_pb2.Record:
-        """The record, masked as by GetRecord; missing for schools the caller may not see and for records that are gone."""
+        """The record, masked as by GetRecord; missing for records that are gone and for schools the caller may not see: of
+        those only the school, and the year where it is known, are told.
+        """
 
     def __init__(
         self,

@@ -21,3 +21,4 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute("CREATE INDEX record_rename_key ON record_rename (school_id, type, key)")
