@@ -3,14 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
 from iocedu.records.v1 import history_pb2, resources_pb2
 
 from services.records.convert.outgoing import Alias, fill_row, record_of
+from services.records.domain.edits import Kept
 from services.records.domain.history import State, change_of, changed_fields
 from services.records.domain.objects import Kind, ObjectSpec
+
+NO_EDITS: Final[Mapping[str, Kept]] = MappingProxyType({})
 
 
 def add_changes(
@@ -21,8 +25,12 @@ def add_changes(
     most: int,
     mask: bool,
     pruned_until: datetime | None = None,
+    edits: Mapping[str, Kept] = NO_EDITS,
 ) -> None:
-    """Append the changes that led to the first `most` of a record's states, given newest first."""
+    """Append the changes that led to the first `most` of a record's states, given newest first.
+
+    `edits` are the corrections by hand among them, by request id.
+    """
     texts = [_texts(spec, state, mask=mask) for state in states]
     for place, state in enumerate(states[:most]):
         earlier = states[place + 1] if place + 1 < len(states) else None
@@ -40,6 +48,8 @@ def add_changes(
             ],
         )
         change.change_time.FromDatetime(state.from_time)
+        if edit := edits.get(change.request_id):
+            change.edited_by, change.edit_reason = edit.edited_by, edit.reason
 
 
 def record_as_of(

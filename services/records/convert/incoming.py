@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 from iocedu.records.v1 import records_pb2, resources_pb2
 
 from services.records.domain import problems
+from services.records.domain.edits import Edit, edit_id
 from services.records.domain.names import stored_names
 from services.records.domain.objects import BY_FIELD, Column, Kind, ObjectSpec
 from services.records.domain.problems import Problem
@@ -50,6 +51,9 @@ class Batch:
     rows: list[resources_pb2.Row]
     count: int  # how many of the rows were sent
     trace: str = ""  # the trace it belongs to, as `traceparent`
+    validate_only: bool = False
+    atomic: bool = False
+    edit: Edit | None = None  # makes its row a correction by hand
     problems: dict[int, Problem] = field(default_factory=dict)
     entries: dict[ObjectSpec, list[Entry]] = field(default_factory=dict)
     renamed: dict[int, int] = field(default_factory=dict)  # index of each tombstone's row, and of the row it came with
@@ -68,16 +72,24 @@ class RowRefused(Exception):  # noqa: N818 (says what became of the row)
         self.problem = problem
 
 
-async def read_batch(request: records_pb2.ApplyRowsRequest, *, school: School, trace: str = "") -> Batch:
-    """Take a request apart."""
+async def read_batch(
+    request: records_pb2.ApplyRowsRequest, *, school: School, trace: str = "", caller: str = ""
+) -> Batch:
+    """Take a request of a caller apart."""
     rows = list(request.rows)
     batch = Batch(request.request_id, request.source, request.backfill, b"", rows, len(rows), trace)
+    batch.validate_only, batch.atomic = request.validate_only, request.atomic
+    request.ClearField("validate_only")  # What is only looked at is the same request as what is stored after it.
     found: dict[str, dict[Identity, Entry]] = {name: {} for name in BY_FIELD}
     for start in range(0, batch.count, SLICE):
         _read_slice(batch, start, school=school, found=found)
         await asyncio.sleep(0)
     batch.entries = {spec: sorted(found[name].values()) for name, spec in BY_FIELD.items() if found[name]}
-    batch.digest = blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
+    if request.HasField("edit"):
+        batch.request_id, batch.digest = edit_id(request.request_id), request.edit.digest
+        batch.edit = Edit(request.edit.etag, request.edit.reason, caller)
+    else:
+        batch.digest = blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
     return batch
 
 

@@ -13,11 +13,13 @@ from google.protobuf.descriptor import Descriptor
 from iocedu.chassis.v1 import access_pb2
 from iocedu.records.v1 import records_pb2, resources_pb2
 
+from services.records.domain.edits import etag_of, is_edit
 from services.records.domain.masking import HIDDEN_TEXT, FieldClass, Mask, mask_of, masked
 from services.records.domain.objects import (
     DELETED,
     HEAD,
     KEY,
+    REQUEST_ID,
     SCHOOL_ID,
     SOURCE,
     UPDATE_TIME,
@@ -48,8 +50,16 @@ def fill_row(row: resources_pb2.Row, spec: ObjectSpec, stored: Stored, *, alias:
 def record_of(spec: ObjectSpec, stored: Stored, *, position: int, alias: Alias, mask: bool) -> records_pb2.Record:
     """A stored record as GetRecord and ListRecords give it."""
     record = records_pb2.Record(school_id=stored[SCHOOL_ID], source=stored[SOURCE], position=position, masked=mask)
+    record.edited = is_edit(stored[REQUEST_ID])
     record.update_time.FromDatetime(stored[UPDATE_TIME])
     fill_row(record.row, spec, stored, alias=alias, mask=mask)
+    return record
+
+
+def present_record(spec: ObjectSpec, stored: Stored, *, alias: Alias, mask: bool) -> records_pb2.Record:
+    """A record as it stands now, with its position in the feed as the last column: it can be corrected."""
+    record = record_of(spec, stored, position=stored[-1], alias=alias, mask=mask)
+    record.etag = etag_of(stored)
     return record
 
 

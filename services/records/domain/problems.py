@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 
+from services.records.domain.edits import seen
 from services.records.domain.locks import Lock
 
 
@@ -117,6 +118,34 @@ def zero_byte(field: str) -> Problem:
         "INVALID_TEXT",
         field,
         f"`{field}` chứa ký tự rỗng (U+0000). Hãy xóa ký tự này trong phần mềm nguồn rồi gửi lại.",
+    )
+
+
+def etag_mismatch(etag: str, *, version: int, source: str) -> Problem:
+    """Name a record that is not the one that was corrected, which `etag` tells; it has this version and source now."""
+    corrected = seen(etag)
+    return Problem(
+        "ETAG_MISMATCH",
+        "",
+        f"Bản ghi đã thay đổi: nay là phiên bản {version} của nguồn «{source}». Hãy mở lại bản ghi rồi sửa.",
+        version,
+        metadata={
+            "version": corrected.version,
+            "source": corrected.source,
+            "stored_version": str(version),
+            "stored_source": source,
+        },
+    )
+
+
+def batch_refused(first: int) -> Problem:
+    """Name a row that stays out because another one of its batch, at index `first`, was refused or held."""
+    return Problem(
+        "BATCH_REFUSED",
+        "",
+        f"Dòng này không sai, nhưng lô chỉ được ghi nhận trọn vẹn và dòng {first + 1} bị từ chối hoặc giữ lại. "
+        "Hãy sửa dòng đó rồi gửi lại cả lô.",
+        metadata={"first_index": str(first)},
     )
 
 

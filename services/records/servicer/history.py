@@ -14,12 +14,14 @@ from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
 from services.records.convert.history import add_changes, record_as_of
+from services.records.domain.edits import is_edit
 from services.records.domain.history import State, is_first
 from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, ObjectSpec
 from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import reading_of
+from services.records.store.edits import edits_of
 from services.records.store.history import oldest_state, pruned_until, state_at, states
 from services.records.store.keys import previous_key
 from services.records.usecases.lookups import Lookups
@@ -66,11 +68,15 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
             )
             pruned = await pruned_until(connection, asked.spec)
             previous = await _previous_key(connection, asked)
+            requests = [state.request_id for state in found if is_edit(state.request_id)]
+            edits = await edits_of(connection, asked.school_id, requests)
         await self._note(asked, count=min(len(found), most))
         if not found:
             raise _never_stored(asked)
         response = history_pb2.ListRecordChangesResponse(masked=not asked.unmasked, previous_key=previous)
-        add_changes(response.changes, asked.spec, found, most=most, mask=not asked.unmasked, pruned_until=pruned)
+        add_changes(
+            response.changes, asked.spec, found, most=most, mask=not asked.unmasked, pruned_until=pruned, edits=edits
+        )
         if len(found) > most:
             response.next_page_token = page_token(request, [found[most].history_id])
         return response

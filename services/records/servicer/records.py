@@ -21,17 +21,19 @@ from chassis.streams import envelope
 from chassis.tail import Tail, in_time
 from chassis.validation import invalid
 from services.records.convert.incoming import SLICE, read_batch
-from services.records.convert.outgoing import add_change, record_of
+from services.records.convert.outgoing import add_change, present_record
 from services.records.domain import problems
+from services.records.domain.edits import edit_id, etag_of
 from services.records.domain.masking import UNMASKED_ROLES
-from services.records.domain.objects import BY_COLLECTION, SCHOOL_KINDS
+from services.records.domain.objects import BY_COLLECTION, DELETED, SCHOOL_KINDS, SOURCE, VERSION
 from services.records.domain.problems import Problem
 from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.store import lookup
 from services.records.store.feed import Wanted
-from services.records.usecases.apply import applying
+from services.records.store.requests import answered
+from services.records.usecases.apply import applying, request_id_reused
 from services.records.usecases.changes import Page, list_changes
 from services.records.usecases.lookups import Lookups
 
@@ -65,7 +67,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     async def ApplyRows(self, request: records_pb2.ApplyRowsRequest, _context: Any) -> records_pb2.ApplyRowsResponse:
         """Store rows of one source in one transaction, which requests that come together share."""
         school = _schools(self._scopes.tree, self._clock.today())
-        batch = await read_batch(request, school=school, trace=telemetry.traceparent())
+        batch = await read_batch(request, school=school, trace=telemetry.traceparent(), caller=caller().subject)
         return records_pb2.ApplyRowsResponse.FromString(await self._applying.ask(batch))
 
     async def GetRecord(self, request: records_pb2.GetRecordRequest, _context: Any) -> records_pb2.GetRecordResponse:
@@ -80,8 +82,27 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         stored = await self._lookups.look_up(spec, reading)
         if stored is None:
             raise _unknown_record(spec.collection, request.key)
-        record = record_of(spec, stored, position=stored[-1], alias=aliases(tree, today), mask=not unmasked)
+        record = present_record(spec, stored, alias=aliases(tree, today), mask=not unmasked)
         return records_pb2.GetRecordResponse(record=record)
+
+    async def BeginEdit(self, request: records_pb2.BeginEditRequest, _context: Any) -> records_pb2.BeginEditResponse:
+        """Give a record in full to be corrected; nobody looks at it, so that no reading is written down."""
+        today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
+        identity, request_id = (resolve_unit(tree, request.school, today), request.key), edit_id(request.request_id)
+        async with self._database.connection() as connection:
+            # In this order: a record that this very request has corrected by now comes with its answer.
+            stored = (await lookup.records_by_key(connection, spec, [identity])).get(identity)
+            earlier = (await answered(connection, [request_id])).get(request_id)
+        if earlier is not None:
+            if earlier[0] != request.digest:
+                raise request_id_reused(request.request_id)
+            return records_pb2.BeginEditResponse(answer=records_pb2.ApplyRowsResponse.FromString(earlier[1]))
+        if stored is None or stored[DELETED]:
+            raise _unknown_record(spec.collection, request.key)
+        if etag_of(stored) != request.etag:
+            raise _etag_mismatch(request.etag, version=stored[VERSION], source=stored[SOURCE])
+        record = present_record(spec, stored, alias=aliases(tree, today), mask=False)
+        return records_pb2.BeginEditResponse(record=record)
 
     async def ListRecords(
         self, request: records_pb2.ListRecordsRequest, _context: Any
@@ -105,7 +126,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
             )
         response, alias, size = records_pb2.ListRecordsResponse(), aliases(tree, today), 0
         for one in found[:most]:
-            response.records.append(record_of(spec, one, position=one[-1], alias=alias, mask=True))
+            response.records.append(present_record(spec, one, alias=alias, mask=True))
             size += response.records[-1].ByteSize()
             if size > MOST_PAGE_BYTES:
                 break
@@ -209,6 +230,17 @@ def _nameless(collection: str) -> Fault:
     vi = f"Bản ghi trong {collection} không có tên để tìm. Hãy bỏ trống `name_contains`."
     en = f"Records of {collection} have no name to look for. Leave name_contains empty."
     return invalid([FieldViolation("name_contains", "INVALID_FIELD", vi, en)])
+
+
+def _etag_mismatch(etag: str, *, version: int, source: str) -> Fault:
+    problem = problems.etag_mismatch(etag, version=version, source=source)
+    return Fault(
+        Kind.CONFLICT,
+        problem.reason,
+        vi=problem.message,
+        en=f"The record has changed: it is version {version} of {source} now. Get it again and correct that.",
+        metadata=problem.metadata,
+    )
 
 
 def _unknown_record(collection: str, key: str) -> Fault:

@@ -122,6 +122,15 @@ apply_request = sa.Table(
     sa.Column("create_time", _INSTANT, nullable=False),
 )
 
+record_edit = sa.Table(
+    "record_edit",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("request_id", _KEY, primary_key=True),
+    sa.Column("edited_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
 lock = sa.Table(
     "lock",
     metadata,

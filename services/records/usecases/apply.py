@@ -19,17 +19,15 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Fault, Kind
 from chassis.grouping import Grouped
-from services.records.convert.events import RECORDS_CHANGED, Accepted, pack_changes
-from services.records.convert.incoming import Batch, Entry, Values, column_values
+from services.records.convert.events import RECORDS_CHANGED, pack_changes
+from services.records.convert.incoming import Batch
 from services.records.convert.outcomes import answer_of
-from services.records.domain import problems
-from services.records.domain.locks import Lock, OpenLocks
-from services.records.domain.objects import ObjectSpec
+from services.records.domain.edits import Kept
+from services.records.domain.locks import OpenLocks
 from services.records.domain.persons import PUPIL
-from services.records.domain.versions import Outcome, Stored, classify
-from services.records.store import bulk, keys, locks, persons, requests
+from services.records.store import bulk, edits, keys, locks, persons, requests
 from services.records.store.driver import begin
-from services.records.store.keys import Rename
+from services.records.usecases.deciding import Decided, decide, give_up
 from services.records.usecases.vocabulary import Vocabulary
 
 LANES: Final = 3  # transactions under way at once
@@ -42,7 +40,7 @@ def applying(database: Database, clock: Clock) -> Grouped[Batch, bytes]:
     vocabulary = Vocabulary(database)
 
     async def work(batches: Sequence[Batch]) -> list[bytes]:
-        await vocabulary.learn(batches)
+        await vocabulary.learn([batch for batch in batches if not batch.validate_only])
         async with database.transaction() as connection:
             return await apply_rows(connection, batches, now=clock.now())
 
@@ -58,11 +56,12 @@ async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, n
     closed = OpenLocks(await locks.open_locks(connection, schools, collections) if schools else ())
     pupils = any(PUPIL in batch.entries for batch in batches)
     elsewhere = await persons.counted_elsewhere(connection, schools) if pupils else frozenset()
-    answers: dict[str, bytes] = {}
+    answers: list[bytes] = []
     # What is found wrong is noted with a batch; a batch that is tried again begins without it.
     for group in _apart([replace(batch, problems=dict(batch.problems)) for batch in batches]):
-        answers |= await _apply_group(connection, group, closed=closed, elsewhere=elsewhere, now=now)
-    return [answers[batch.request_id] for batch in batches]
+        answered = await _apply_group(connection, group, closed=closed, elsewhere=elsewhere, now=now)
+        answers += [answered[batch.request_id] for batch in group]
+    return answers
 
 
 def _apart(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
@@ -94,17 +93,22 @@ async def _apply_group(
             raise request_id_reused(batch.request_id)
     answers = {request_id: answer for request_id, (_, answer) in earlier.items()}
     new = [batch for batch in group if batch.request_id not in earlier]
-    outcomes: list[dict[int, Outcome]] = [{} for _ in new]
-    accepted: list[list[Accepted]] = [[] for _ in new]
+    decided = [Decided() for _ in new]
     for spec in dict.fromkeys(spec for batch in new for spec in batch.entries):
-        await _store(connection, spec, list(zip(new, outcomes, accepted, strict=True)), closed=closed, now=now)
-    leaving = []
-    for batch, taken in zip(new, accepted, strict=True):
-        packed = await pack_changes(batch, sorted(taken, key=lambda one: one[0]), elsewhere=elsewhere)
-        leaving += [outbox.Outgoing(RECORDS_CHANGED, one.payload, one.count, parent=batch.trace) for one in packed]
-    await outbox.append(connection, leaving)
-    kept = {batch.request_id: answer_of(batch, known) for batch, known in zip(new, outcomes, strict=True)}
-    rows = [(batch.request_id, batch.digest, kept[batch.request_id]) for batch in new]
+        await decide(connection, spec, list(zip(new, decided, strict=True)), closed=closed, now=now)
+    for batch, one in zip(new, decided, strict=True):
+        if batch.atomic:
+            give_up(batch, one)
+    kept = {batch.request_id: answer_of(batch, one.outcomes) for batch, one in zip(new, decided, strict=True)}
+    meant = [(batch, one) for batch, one in zip(new, decided, strict=True) if not batch.validate_only]
+    await _write(connection, [one for _, one in meant], now=now)
+    await _tell(connection, meant, elsewhere=elsewhere)
+    # A correction that was refused may be sent again under its id: what was in its way may be gone.
+    rows = [
+        (batch.request_id, batch.digest, kept[batch.request_id])
+        for batch, one in meant
+        if batch.edit is None or one.accepted
+    ]
     if faster := await requests.keep_answers(connection, rows, now=now):
         # No school kept the two apart, so neither stored anything: the answer of the one that came first counts.
         known = await requests.answered(connection, sorted(faster))
@@ -115,120 +119,38 @@ async def _apply_group(
     return answers | kept
 
 
-async def _store(
+async def _tell(
     connection: AsyncConnection,
-    spec: ObjectSpec,
-    parts: Sequence[tuple[Batch, dict[int, Outcome], list[Accepted]]],
+    meant: Sequence[tuple[Batch, Decided]],
     *,
-    closed: OpenLocks,
-    now: datetime,
+    elsewhere: Collection[tuple[int, str]],
 ) -> None:
-    """Store the rows of one type of some batches, and note what became of each row."""
-    identities = [entry[:2] for batch, _, _ in parts for entry in batch.entries.get(spec, ())]
-    minding = closed.concern(spec)
-    stored = await bulk.stored_versions(connection, spec, identities, places=minding)
-    inserted, replaced = list[Values](), list[Values]()
-    raised: dict[bulk.Identity, int] = {}
-    renames: list[Rename] = []
-    for batch, outcomes, accepted in parts:
-        entries = batch.entries.get(spec, ())
-        fresh, changed, noted = _sort_out(entries, stored, batch=batch, outcomes=outcomes)
-        made: list[tuple[list[Values], Entry, Values]] = []
-        for rows, chosen in ((inserted, fresh), (replaced, changed)):
-            values = await column_values(spec, chosen, batch=batch, now=now)
-            taken = [entry for entry in chosen if entry[4] not in batch.problems]
-            if minding and (held := _held(spec, taken, values, stored, closed=closed)):
-                outcomes.update(dict.fromkeys(held, Outcome.HELD))
-                batch.problems.update({index: problems.locked(lock) for index, lock in held.items()})
-            made += [(rows, entry, row) for entry, row in zip(taken, values, strict=True)]
-        late = _share_fate(spec, entries, batch=batch, outcomes=outcomes, renames=renames) if batch.renamed else ()
-        for rows, entry, row in made:
-            if entry[4] not in batch.problems and entry[4] not in late:
-                rows.append(row)
-                accepted.append((entry[4], entry[0], spec))
-        raised |= {entry[:2]: entry[2] for entry in noted if entry[4] not in batch.problems}
-    if inserted:
-        await bulk.insert_records(connection, spec, inserted)
-    if replaced:
-        await bulk.replace_records(connection, spec, replaced)
-    if raised:
-        await bulk.raise_versions(connection, spec, raised)
-    if renames:
-        await keys.keep_renames(connection, renames, now=now)
+    """Let the events leave that tell what was stored, and keep who corrected what and why."""
+    leaving = []
+    corrected = []
+    for batch, one in meant:
+        packed = await pack_changes(batch, sorted(one.accepted, key=lambda row: row[0]), elsewhere=elsewhere)
+        leaving += [outbox.Outgoing(RECORDS_CHANGED, each.payload, each.count, parent=batch.trace) for each in packed]
+        if batch.edit is not None:
+            by, reason = batch.edit.by, batch.edit.reason
+            corrected += [Kept(school_id, batch.request_id, by, reason) for _, school_id, _ in one.accepted]
+    await outbox.append(connection, leaving)
+    if corrected:
+        await edits.keep_edits(connection, corrected)
 
 
-def _sort_out(
-    entries: Sequence[Entry],
-    stored: dict[bulk.Identity, Stored],
-    *,
-    batch: Batch,
-    outcomes: dict[int, Outcome],
-) -> tuple[list[Entry], list[Entry], list[Entry]]:
-    """Decide each row: those to insert, those to store over what is there, those whose version alone is noted."""
-    chosen: dict[Outcome, list[Entry]] = {Outcome.NEW: [], Outcome.CHANGED: [], Outcome.RAISED: []}
-    for entry in entries:
-        school_id, key, version, content_hash, index = entry
-        held = stored.get((school_id, key))
-        outcome = classify(held, version=version, content_hash=content_hash, source=batch.source)
-        outcomes[index] = outcome
-        if outcome in chosen:
-            chosen[outcome].append(entry)
-        elif outcome is Outcome.OTHER_SOURCE and held is not None:
-            batch.problems[index] = problems.other_source(held.source, held.version)
-        elif outcome is Outcome.VERSION_REUSED:
-            batch.problems[index] = problems.version_reused(version)
-    return chosen[Outcome.NEW], chosen[Outcome.CHANGED], chosen[Outcome.RAISED]
-
-
-def _share_fate(
-    spec: ObjectSpec,
-    entries: Sequence[Entry],
-    *,
-    batch: Batch,
-    outcomes: dict[int, Outcome],
-    renames: list[Rename],
-) -> set[int]:
-    """A row with a previous key and the tombstone of that key are stored both or not at all; notes which were renamed.
-
-    Returns the rows that would be stored, but come later than what is under the previous key.
-    """
-    late: set[int] = set()
-    schools = {entry[4]: entry[0] for entry in entries}
-    for tombstone, index in batch.renamed.items():
-        if index not in schools:
-            continue
-        refused = batch.problems
-        if tombstone in refused and index not in refused:
-            refused[index] = replace(refused[tombstone], field="previous_key")
-            outcomes[index] = outcomes[tombstone]
-        elif index in refused:
-            refused.setdefault(tombstone, refused[index])
-        elif outcomes[tombstone] is Outcome.STALE:
-            if outcomes[index] in (Outcome.NEW, Outcome.CHANGED):
-                outcomes[index] = Outcome.STALE
-                late.add(index)
-        else:
-            row = batch.rows[index]
-            renames.append(Rename(schools[index], spec.number, row.previous_key, row.key))
-    return late
-
-
-def _held(
-    spec: ObjectSpec,
-    entries: Sequence[Entry],
-    values: Sequence[Values],
-    stored: dict[bulk.Identity, Stored],
-    *,
-    closed: OpenLocks,
-) -> dict[int, Lock]:
-    """Those of the rows, by index, that would change what is locked, and the locks."""
-    found: dict[int, Lock] = {}
-    for entry, row in zip(entries, values, strict=True):
-        before = stored.get(entry[:2])
-        lock = closed.broken_by(spec, row, stood=before.place if before else None)
-        if lock is not None:
-            found[entry[4]] = lock
-    return found
+async def _write(connection: AsyncConnection, decided: Sequence[Decided], *, now: datetime) -> None:
+    """Write what was decided of batches that have nothing in common."""
+    for spec in dict.fromkeys(spec for one in decided for spec in one.writes):
+        parts = [one.writes[spec] for one in decided if spec in one.writes]
+        if inserted := [row for part in parts for row in part.inserted]:
+            await bulk.insert_records(connection, spec, inserted)
+        if replaced := [row for part in parts for row in part.replaced]:
+            await bulk.replace_records(connection, spec, replaced)
+        if raised := {identity: version for part in parts for identity, version in part.raised.items()}:
+            await bulk.raise_versions(connection, spec, raised)
+        if renames := [rename for part in parts for rename in part.renames]:
+            await keys.keep_renames(connection, renames, now=now)
 
 
 def request_id_reused(request_id: str) -> Fault:

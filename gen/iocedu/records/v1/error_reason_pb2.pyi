@@ -118,6 +118,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No number of days is known for requests of that kind received on that day. ErrorInfo: {"metadata": {"kind":
     "erasure", "day": "2025-12-31"}}.
     """
+    ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 50
+    """The record is not what was corrected any more: get it again and correct that. ErrorInfo and RowProblem: {"version":
+    "3", "source": "vnedu", "stored_version": "4", "stored_source": "vnedu"}, the first two of what was corrected, empty
+    where the etag is none. Both the same: another correction came in between.
+    """
+    ERROR_REASON_BATCH_REFUSED: _ErrorReason.ValueType  # 51
+    """Nothing is wrong with the row, but its batch is stored whole or not at all, and another row of it was refused or held.
+    RowProblem: {"first_index": "0"} names the first of those.
+    """
     ERROR_REASON_NOT_DELEGABLE: _ErrorReason.ValueType  # 60
     """The role is not one that may be delegated, or is itself held by delegation. ErrorInfo: {"metadata": {"role": "clerk"}}."""
     ERROR_REASON_DELEGATION_WITHOUT_END: _ErrorReason.ValueType  # 61
@@ -241,6 +250,15 @@ ERROR_REASON_ALREADY_EXTENDED: ErrorReason.ValueType  # 45
 ERROR_REASON_NO_TERM: ErrorReason.ValueType  # 46
 """No number of days is known for requests of that kind received on that day. ErrorInfo: {"metadata": {"kind":
 "erasure", "day": "2025-12-31"}}.
+"""
+ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 50
+"""The record is not what was corrected any more: get it again and correct that. ErrorInfo and RowProblem: {"version":
+"3", "source": "vnedu", "stored_version": "4", "stored_source": "vnedu"}, the first two of what was corrected, empty
+where the etag is none. Both the same: another correction came in between.
+"""
+ERROR_REASON_BATCH_REFUSED: ErrorReason.ValueType  # 51
+"""Nothing is wrong with the row, but its batch is stored whole or not at all, and another row of it was refused or held.
+RowProblem: {"first_index": "0"} names the first of those.
 """
 ERROR_REASON_NOT_DELEGABLE: ErrorReason.ValueType  # 60
 """The role is not one that may be delegated, or is itself held by delegation. ErrorInfo: {"metadata": {"role": "clerk"}}."""

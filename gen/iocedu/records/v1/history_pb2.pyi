@@ -147,14 +147,20 @@ class RecordChange(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    EDITED_BY_FIELD_NUMBER: _builtins.int
+    EDIT_REASON_FIELD_NUMBER: _builtins.int
     kind: Global___ChangeKind.ValueType
     """What it did."""
     source: _builtins.str
-    """Code of the source that sent it."""
+    """Code of the source whose record it is."""
     request_id: _builtins.str
-    """Request id of the batch that brought it; empty for what was stored before batches were kept."""
+    """Request id of the batch that brought it, or of the correction by hand; empty for what was stored before batches were kept."""
     version: _builtins.int
-    """Version under which the source sent it."""
+    """Version under which the source sent it, or at which it was corrected by hand."""
+    edited_by: _builtins.str
+    """Who corrected it by hand; empty: its source sent it."""
+    edit_reason: _builtins.str
+    """Why it was corrected by hand, as far as that was said."""
     @_builtins.property
     def change_time(self) -> _timestamp_pb2.Timestamp:
         """When it was stored; never before the change before it."""
@@ -172,10 +178,12 @@ class RecordChange(_message.Message):
         request_id: _builtins.str = ...,
         version: _builtins.int = ...,
         fields: _abc.Iterable[Global___FieldChange] | None = ...,
+        edited_by: _builtins.str = ...,
+        edit_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "fields", b"fields", "kind", b"kind", "request_id", b"request_id", "source", b"source", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "edit_reason", b"edit_reason", "edited_by", b"edited_by", "fields", b"fields", "kind", b"kind", "request_id", b"request_id", "source", b"source", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

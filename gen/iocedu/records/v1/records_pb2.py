@@ -30,7 +30,7 @@ from iocedu.chassis.v1 import stream_pb2 as iocedu_dot_chassis_dot_v1_dot_stream
 from iocedu.records.v1 import resources_pb2 as iocedu_dot_records_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/records.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\x1a!iocedu/records/v1/resources.proto\"\x95\x01\n\x10\x41pplyRowsRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x19\n\x06source\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\x12\x34\n\x04rows\x18\x04 \x03(\x0b\x32\x16.iocedu.records.v1.RowB\x0e\xbaH\x0b\x92\x01\x08\x10\x90N\"\x03\xd8\x01\x03\"q\n\x11\x41pplyRowsResponse\x12+\n\x06states\x18\x01 \x03(\x0e\x32\x1b.iocedu.records.v1.RowState\x12/\n\x08problems\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"\xb2\x01\n\x10GetRecordRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x19\n\x06school\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\">\n\x11GetRecordResponse\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Record\"\xee\x01\n\x12ListRecordsRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x17\n\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x1e\n\rname_contains\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"Z\n\x13ListRecordsResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa3\x01\n\x06Record\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12#\n\x03row\x18\x02 \x01(\x0b\x32\x16.iocedu.records.v1.Row\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08position\x18\x04 \x01(\x03\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06masked\x18\x06 \x01(\x08\"\x9e\x01\n\x12ListChangesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12;\n\x05types\x18\x03 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectTypeB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"f\n\x13ListChangesResponse\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Change\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x11\n\tcaught_up\x18\x03 \x01(\x08\"\x83\x01\n\x13WatchChangesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12;\n\x05types\x18\x03 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectTypeB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\"\xd5\x01\n\x14WatchChangesResponse\x12)\n\x04item\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.ChangeH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"\xaa\x01\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x11\n\tschool_id\x18\x02 \x01(\x03\x12+\n\x04type\x18\x03 \x01(\x0e\x32\x1d.iocedu.records.v1.ObjectType\x12#\n\x03row\x18\x04 \x01(\x0b\x32\x16.iocedu.records.v1.Row\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x19\n\x11\x63ounted_elsewhere\x18\x06 \x01(\x08\"N\n\x0eRecordsChanged\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Change\x12\x10\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08\x32\xe0\x07\n\x0eRecordsService\x12\x62\n\tApplyRows\x12#.iocedu.records.v1.ApplyRowsRequest\x1a$.iocedu.records.v1.ApplyRowsResponse\"\n\xca\xf3\x18\x06\"\x04sync\x12\xea\x01\n\tGetRecord\x12#.iocedu.records.v1.GetRecordRequest\x1a$.iocedu.records.v1.GetRecordResponse\"\x91\x01\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x31\x12//v1/schools/{school}/records/{collection}/{key}\x12\xe4\x01\n\x0bListRecords\x12%.iocedu.records.v1.ListRecordsRequest\x1a&.iocedu.records.v1.ListRecordsResponse\"\x85\x01\xca\xf3\x18T\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\'\x12%/v1/units/{unit}/records/{collection}\x12\xcc\x01\n\x0bListChanges\x12%.iocedu.records.v1.ListChangesRequest\x1a&.iocedu.records.v1.ListChangesResponse\"n\xca\xf3\x18W\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/changes\x12\xc6\x01\n\x0cWatchChanges\x12&.iocedu.records.v1.WatchChangesRequest\x1a\'.iocedu.records.v1.WatchChangesResponse\"c\xca\xf3\x18\x46\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/changes:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/records.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\x1a!iocedu/records/v1/resources.proto\"\xe3\x01\n\x10\x41pplyRowsRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x19\n\x06source\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\x12\x34\n\x04rows\x18\x04 \x03(\x0b\x32\x16.iocedu.records.v1.RowB\x0e\xbaH\x0b\x92\x01\x08\x10\x90N\"\x03\xd8\x01\x03\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x0e\n\x06\x61tomic\x18\x06 \x01(\x08\x12%\n\x04\x65\x64it\x18\x07 \x01(\x0b\x32\x17.iocedu.records.v1.Edit\"U\n\x04\x45\x64it\x12\x18\n\x04\x65tag\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x19\n\x06\x64igest\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x10\x01\x18@\"\xeb\x01\n\x10\x42\x65ginEditRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x19\n\x06school\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\nrequest_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18x\x12\x19\n\x06\x64igest\x18\x05 \x01(\x0c\x42\t\xbaH\x06z\x04\x10\x01\x18@\x12\x18\n\x04\x65tag\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\"t\n\x11\x42\x65ginEditResponse\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Record\x12\x34\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.iocedu.records.v1.ApplyRowsResponse\"q\n\x11\x41pplyRowsResponse\x12+\n\x06states\x18\x01 \x03(\x0e\x32\x1b.iocedu.records.v1.RowState\x12/\n\x08problems\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"\xb2\x01\n\x10GetRecordRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x19\n\x06school\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\">\n\x11GetRecordResponse\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Record\"\xee\x01\n\x12ListRecordsRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x17\n\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x1e\n\rname_contains\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"Z\n\x13ListRecordsResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc1\x01\n\x06Record\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12#\n\x03row\x18\x02 \x01(\x0b\x32\x16.iocedu.records.v1.Row\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08position\x18\x04 \x01(\x03\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06masked\x18\x06 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x0e\n\x06\x65\x64ited\x18\x08 \x01(\x08\"\x9e\x01\n\x12ListChangesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12;\n\x05types\x18\x03 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectTypeB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"f\n\x13ListChangesResponse\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Change\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x11\n\tcaught_up\x18\x03 \x01(\x08\"\x83\x01\n\x13WatchChangesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05\x61\x66ter\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12;\n\x05types\x18\x03 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectTypeB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\"\xd5\x01\n\x14WatchChangesResponse\x12)\n\x04item\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.ChangeH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"\xaa\x01\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x11\n\tschool_id\x18\x02 \x01(\x03\x12+\n\x04type\x18\x03 \x01(\x0e\x32\x1d.iocedu.records.v1.ObjectType\x12#\n\x03row\x18\x04 \x01(\x0b\x32\x16.iocedu.records.v1.Row\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x19\n\x11\x63ounted_elsewhere\x18\x06 \x01(\x08\"N\n\x0eRecordsChanged\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Change\x12\x10\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08\x32\xc4\x08\n\x0eRecordsService\x12\x62\n\tApplyRows\x12#.iocedu.records.v1.ApplyRowsRequest\x1a$.iocedu.records.v1.ApplyRowsResponse\"\n\xca\xf3\x18\x06\"\x04sync\x12\x62\n\tBeginEdit\x12#.iocedu.records.v1.BeginEditRequest\x1a$.iocedu.records.v1.BeginEditResponse\"\n\xca\xf3\x18\x06\"\x04sync\x12\xea\x01\n\tGetRecord\x12#.iocedu.records.v1.GetRecordRequest\x1a$.iocedu.records.v1.GetRecordResponse\"\x91\x01\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x31\x12//v1/schools/{school}/records/{collection}/{key}\x12\xe4\x01\n\x0bListRecords\x12%.iocedu.records.v1.ListRecordsRequest\x1a&.iocedu.records.v1.ListRecordsResponse\"\x85\x01\xca\xf3\x18T\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\'\x12%/v1/units/{unit}/records/{collection}\x12\xcc\x01\n\x0bListChanges\x12%.iocedu.records.v1.ListChangesRequest\x1a&.iocedu.records.v1.ListChangesResponse\"n\xca\xf3\x18W\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/changes\x12\xc6\x01\n\x0cWatchChanges\x12&.iocedu.records.v1.WatchChangesRequest\x1a\'.iocedu.records.v1.WatchChangesResponse\"c\xca\xf3\x18\x46\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/changes:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYROWSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_APPLYROWSREQUEST'].fields_by_name['rows']._loaded_options = None
   _globals['_APPLYROWSREQUEST'].fields_by_name['rows']._serialized_options = b'\272H\013\222\001\010\020\220N\"\003\330\001\003'
+  _globals['_EDIT'].fields_by_name['etag']._loaded_options = None
+  _globals['_EDIT'].fields_by_name['etag']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_EDIT'].fields_by_name['reason']._loaded_options = None
+  _globals['_EDIT'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\364\003'
+  _globals['_EDIT'].fields_by_name['digest']._loaded_options = None
+  _globals['_EDIT'].fields_by_name['digest']._serialized_options = b'\272H\006z\004\020\001\030@'
+  _globals['_BEGINEDITREQUEST'].fields_by_name['collection']._loaded_options = None
+  _globals['_BEGINEDITREQUEST'].fields_by_name['collection']._serialized_options = b'\272H9r7R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007results'
+  _globals['_BEGINEDITREQUEST'].fields_by_name['school']._loaded_options = None
+  _globals['_BEGINEDITREQUEST'].fields_by_name['school']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_BEGINEDITREQUEST'].fields_by_name['key']._loaded_options = None
+  _globals['_BEGINEDITREQUEST'].fields_by_name['key']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_BEGINEDITREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_BEGINEDITREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\001\030x'
+  _globals['_BEGINEDITREQUEST'].fields_by_name['digest']._loaded_options = None
+  _globals['_BEGINEDITREQUEST'].fields_by_name['digest']._serialized_options = b'\272H\006z\004\020\001\030@'
+  _globals['_BEGINEDITREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_BEGINEDITREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_GETRECORDREQUEST'].fields_by_name['collection']._loaded_options = None
   _globals['_GETRECORDREQUEST'].fields_by_name['collection']._serialized_options = b'\272H9r7R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007results'
   _globals['_GETRECORDREQUEST'].fields_by_name['school']._loaded_options = None
@@ -77,6 +95,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHCHANGESREQUEST'].fields_by_name['types']._serialized_options = b'\272H\n\222\001\007\"\005\202\001\002\020\001'
   _globals['_RECORDSSERVICE'].methods_by_name['ApplyRows']._loaded_options = None
   _globals['_RECORDSSERVICE'].methods_by_name['ApplyRows']._serialized_options = b'\312\363\030\006\"\004sync'
+  _globals['_RECORDSSERVICE'].methods_by_name['BeginEdit']._loaded_options = None
+  _globals['_RECORDSSERVICE'].methods_by_name['BeginEdit']._serialized_options = b'\312\363\030\006\"\004sync'
   _globals['_RECORDSSERVICE'].methods_by_name['GetRecord']._loaded_options = None
   _globals['_RECORDSSERVICE'].methods_by_name['GetRecord']._serialized_options = b'\312\363\030V\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\n\005clerk\n\nintegrator\022\006school\030\001\202\323\344\223\0021\022//v1/schools/{school}/records/{collection}/{key}'
   _globals['_RECORDSSERVICE'].methods_by_name['ListRecords']._loaded_options = None
@@ -86,31 +106,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDSSERVICE'].methods_by_name['WatchChanges']._loaded_options = None
   _globals['_RECORDSSERVICE'].methods_by_name['WatchChanges']._serialized_options = b'\312\363\030F\n\radministrator\n\010director\n\007officer\n\nintegrator\n\016provincial_ioc\022\004unit\030\001\202\323\344\223\002\023\022\021/v1/changes:watch'
   _globals['_APPLYROWSREQUEST']._serialized_start=246
-  _globals['_APPLYROWSREQUEST']._serialized_end=395
-  _globals['_APPLYROWSRESPONSE']._serialized_start=397
-  _globals['_APPLYROWSRESPONSE']._serialized_end=510
-  _globals['_GETRECORDREQUEST']._serialized_start=513
-  _globals['_GETRECORDREQUEST']._serialized_end=691
-  _globals['_GETRECORDRESPONSE']._serialized_start=693
-  _globals['_GETRECORDRESPONSE']._serialized_end=755
-  _globals['_LISTRECORDSREQUEST']._serialized_start=758
-  _globals['_LISTRECORDSREQUEST']._serialized_end=996
-  _globals['_LISTRECORDSRESPONSE']._serialized_start=998
-  _globals['_LISTRECORDSRESPONSE']._serialized_end=1088
-  _globals['_RECORD']._serialized_start=1091
-  _globals['_RECORD']._serialized_end=1254
-  _globals['_LISTCHANGESREQUEST']._serialized_start=1257
-  _globals['_LISTCHANGESREQUEST']._serialized_end=1415
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=1417
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=1519
-  _globals['_WATCHCHANGESREQUEST']._serialized_start=1522
-  _globals['_WATCHCHANGESREQUEST']._serialized_end=1653
-  _globals['_WATCHCHANGESRESPONSE']._serialized_start=1656
-  _globals['_WATCHCHANGESRESPONSE']._serialized_end=1869
-  _globals['_CHANGE']._serialized_start=1872
-  _globals['_CHANGE']._serialized_end=2042
-  _globals['_RECORDSCHANGED']._serialized_start=2044
-  _globals['_RECORDSCHANGED']._serialized_end=2122
-  _globals['_RECORDSSERVICE']._serialized_start=2125
-  _globals['_RECORDSSERVICE']._serialized_end=3117
+  _globals['_APPLYROWSREQUEST']._serialized_end=473
+  _globals['_EDIT']._serialized_start=475
+  _globals['_EDIT']._serialized_end=560
+  _globals['_BEGINEDITREQUEST']._serialized_start=563
+  _globals['_BEGINEDITREQUEST']._serialized_end=798
+  _globals['_BEGINEDITRESPONSE']._serialized_start=800
+  _globals['_BEGINEDITRESPONSE']._serialized_end=916
+  _globals['_APPLYROWSRESPONSE']._serialized_start=918
+  _globals['_APPLYROWSRESPONSE']._serialized_end=1031
+  _globals['_GETRECORDREQUEST']._serialized_start=1034
+  _globals['_GETRECORDREQUEST']._serialized_end=1212
+  _globals['_GETRECORDRESPONSE']._serialized_start=1214
+  _globals['_GETRECORDRESPONSE']._serialized_end=1276
+  _globals['_LISTRECORDSREQUEST']._serialized_start=1279
+  _globals['_LISTRECORDSREQUEST']._serialized_end=1517
+  _globals['_LISTRECORDSRESPONSE']._serialized_start=1519
+  _globals['_LISTRECORDSRESPONSE']._serialized_end=1609
+  _globals['_RECORD']._serialized_start=1612
+  _globals['_RECORD']._serialized_end=1805
+  _globals['_LISTCHANGESREQUEST']._serialized_start=1808
+  _globals['_LISTCHANGESREQUEST']._serialized_end=1966
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=1968
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=2070
+  _globals['_WATCHCHANGESREQUEST']._serialized_start=2073
+  _globals['_WATCHCHANGESREQUEST']._serialized_end=2204
+  _globals['_WATCHCHANGESRESPONSE']._serialized_start=2207
+  _globals['_WATCHCHANGESRESPONSE']._serialized_end=2420
+  _globals['_CHANGE']._serialized_start=2423
+  _globals['_CHANGE']._serialized_end=2593
+  _globals['_RECORDSCHANGED']._serialized_start=2595
+  _globals['_RECORDSCHANGED']._serialized_end=2673
+  _globals['_RECORDSSERVICE']._serialized_start=2676
+  _globals['_RECORDSSERVICE']._serialized_end=3768
 # @@protoc_insertion_point(module_scope)

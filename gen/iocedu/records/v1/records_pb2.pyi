@@ -31,15 +31,26 @@ class ApplyRowsRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     BACKFILL_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ATOMIC_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent: a repeat answers the same and does nothing."""
     source: _builtins.str
     """Code of the source that owns the rows, for example a vendor's."""
     backfill: _builtins.bool
     """Whether this is history that sets baselines and notifies nobody."""
+    validate_only: _builtins.bool
+    """Whether the rows are only looked at: the answer is the one that storing them would get, nothing is stored."""
+    atomic: _builtins.bool
+    """Whether all rows are stored or none: when one is refused or held, the others have the reason `BATCH_REFUSED`."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Row]:
         """The rows; sync has checked each against its rules and answered for those that break them."""
+
+    @_builtins.property
+    def edit(self) -> Global___Edit:
+        """What makes the one row a correction by hand of the record that is there; not set: a source sends the rows."""
 
     def __init__(
         self,
@@ -48,14 +59,121 @@ class ApplyRowsRequest(_message.Message):
         source: _builtins.str = ...,
         backfill: _builtins.bool = ...,
         rows: _abc.Iterable[_resources_pb2.Row] | None = ...,
+        validate_only: _builtins.bool = ...,
+        atomic: _builtins.bool = ...,
+        edit: Global___Edit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["edit", b"edit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "request_id", b"request_id", "rows", b"rows", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atomic", b"atomic", "backfill", b"backfill", "edit", b"edit", "request_id", b"request_id", "rows", b"rows", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplyRowsRequest: _TypeAlias = ApplyRowsRequest  # noqa: Y015
+
+@_typing.final
+class Edit(_message.Message):
+    """A correction by hand. The record stays its source's, at the version its source gave it: a repeat of what the source
+    sent changes nothing, a higher version with other content replaces the correction.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    etag: _builtins.str
+    """Etag of the record that was corrected; when it has another one by now, nothing is stored."""
+    reason: _builtins.str
+    """Why it is corrected; kept with the history."""
+    digest: _builtins.bytes
+    """What tells the request from another under the same id; the row is made anew for each repeat."""
+    def __init__(
+        self,
+        *,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "etag", b"etag", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Edit: _TypeAlias = Edit  # noqa: Y015
+
+@_typing.final
+class BeginEditRequest(_message.Message):
+    """Names a record that is to be corrected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SCHOOL_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Collection, as in GetRecordRequest."""
+    school: _builtins.str
+    """The school, by alias or unit id."""
+    key: _builtins.str
+    """Key of the record."""
+    request_id: _builtins.str
+    """Request id under which the correction will come."""
+    digest: _builtins.bytes
+    """Digest with which it will come."""
+    etag: _builtins.str
+    """Etag of the record as the person saw it; ABORTED with `ETAG_MISMATCH` when it has another one by now."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        school: _builtins.str = ...,
+        key: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        digest: _builtins.bytes = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "digest", b"digest", "etag", b"etag", "key", b"key", "request_id", b"request_id", "school", b"school"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginEditRequest: _TypeAlias = BeginEditRequest  # noqa: Y015
+
+@_typing.final
+class BeginEditResponse(_message.Message):
+    """Holds the record that is to be corrected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def record(self) -> Global___Record:
+        """The record in full; not set where the request was answered before."""
+
+    @_builtins.property
+    def answer(self) -> Global___ApplyRowsResponse:
+        """What was answered to the request before; not set: it is new."""
+
+    def __init__(
+        self,
+        *,
+        record: Global___Record | None = ...,
+        answer: Global___ApplyRowsResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginEditResponse: _TypeAlias = BeginEditResponse  # noqa: Y015
 
 @_typing.final
 class ApplyRowsResponse(_message.Message):
@@ -227,14 +345,22 @@ class Record(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     MASKED_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    EDITED_FIELD_NUMBER: _builtins.int
     school_id: _builtins.int
     """Id of the school's unit."""
     source: _builtins.str
     """Code of the source."""
     position: _builtins.int
-    """Position of its last change in the feed; 0 while that change is on its way there."""
+    """Position of its last change in the feed; while that change is on its way there 0, or after a correction by hand the
+    position of the change before.
+    """
     masked: _builtins.bool
     """Whether personal fields are masked."""
+    etag: _builtins.str
+    """Tells this content and version from any other: UpdateRecord of sync wants it. Empty in searches and in the history."""
+    edited: _builtins.bool
+    """Whether it was corrected by hand since its source sent it; who did and why is in the history."""
     @_builtins.property
     def row(self) -> _resources_pb2.Row:
         """The record with school alias, key and version."""
@@ -252,10 +378,12 @@ class Record(_message.Message):
         position: _builtins.int = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         masked: _builtins.bool = ...,
+        etag: _builtins.str = ...,
+        edited: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["masked", b"masked", "position", b"position", "row", b"row", "school_id", b"school_id", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["edited", b"edited", "etag", b"etag", "masked", b"masked", "position", b"position", "row", b"row", "school_id", b"school_id", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,6 +40,11 @@ class RecordsServiceStub:
                 request_serializer=iocedu_dot_records_dot_v1_dot_records__pb2.ApplyRowsRequest.SerializeToString,
                 response_deserializer=iocedu_dot_records_dot_v1_dot_records__pb2.ApplyRowsResponse.FromString,
                 _registered_method=True)
+        self.BeginEdit = channel.unary_unary(
+                '/iocedu.records.v1.RecordsService/BeginEdit',
+                request_serializer=iocedu_dot_records_dot_v1_dot_records__pb2.BeginEditRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_records__pb2.BeginEditResponse.FromString,
+                _registered_method=True)
         self.GetRecord = channel.unary_unary(
                 '/iocedu.records.v1.RecordsService/GetRecord',
                 request_serializer=iocedu_dot_records_dot_v1_dot_records__pb2.GetRecordRequest.SerializeToString,
@@ -68,6 +73,13 @@ class RecordsServiceServicer:
 
     def ApplyRows(self, request, context):
         """Stores rows of one source in one transaction; each row has its own outcome.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginEdit(self, request, context):
+        """Gives a record in full to the service that corrects it for a person, and what was answered to that request before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +120,11 @@ def add_RecordsServiceServicer_to_server(servicer, server):
                     servicer.ApplyRows,
                     request_deserializer=iocedu_dot_records_dot_v1_dot_records__pb2.ApplyRowsRequest.FromString,
                     response_serializer=iocedu_dot_records_dot_v1_dot_records__pb2.ApplyRowsResponse.SerializeToString,
+            ),
+            'BeginEdit': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginEdit,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_records__pb2.BeginEditRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_records__pb2.BeginEditResponse.SerializeToString,
             ),
             'GetRecord': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRecord,
@@ -158,6 +175,33 @@ class RecordsService:
             '/iocedu.records.v1.RecordsService/ApplyRows',
             iocedu_dot_records_dot_v1_dot_records__pb2.ApplyRowsRequest.SerializeToString,
             iocedu_dot_records_dot_v1_dot_records__pb2.ApplyRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginEdit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.records.v1.RecordsService/BeginEdit',
+            iocedu_dot_records_dot_v1_dot_records__pb2.BeginEditRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_records__pb2.BeginEditResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class RecordsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RecordsServiceAsyncStub: ...
     ApplyRows: _grpc.UnaryUnaryMultiCallable[_records_pb2.ApplyRowsRequest, _records_pb2.ApplyRowsResponse]
     """Stores rows of one source in one transaction; each row has its own outcome."""
+    BeginEdit: _grpc.UnaryUnaryMultiCallable[_records_pb2.BeginEditRequest, _records_pb2.BeginEditResponse]
+    """Gives a record in full to the service that corrects it for a person, and what was answered to that request before."""
     GetRecord: _grpc.UnaryUnaryMultiCallable[_records_pb2.GetRecordRequest, _records_pb2.GetRecordResponse]
     """Gets one record by school, collection and key, masked unless a purpose is stated and the role allows it."""
     ListRecords: _grpc.UnaryUnaryMultiCallable[_records_pb2.ListRecordsRequest, _records_pb2.ListRecordsResponse]
@@ -51,6 +53,8 @@ class RecordsServiceAsyncStub(RecordsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ApplyRows: _aio.UnaryUnaryMultiCallable[_records_pb2.ApplyRowsRequest, _records_pb2.ApplyRowsResponse]  # type: ignore[assignment]
     """Stores rows of one source in one transaction; each row has its own outcome."""
+    BeginEdit: _aio.UnaryUnaryMultiCallable[_records_pb2.BeginEditRequest, _records_pb2.BeginEditResponse]  # type: ignore[assignment]
+    """Gives a record in full to the service that corrects it for a person, and what was answered to that request before."""
     GetRecord: _aio.UnaryUnaryMultiCallable[_records_pb2.GetRecordRequest, _records_pb2.GetRecordResponse]  # type: ignore[assignment]
     """Gets one record by school, collection and key, masked unless a purpose is stated and the role allows it."""
     ListRecords: _aio.UnaryUnaryMultiCallable[_records_pb2.ListRecordsRequest, _records_pb2.ListRecordsResponse]  # type: ignore[assignment]
@@ -70,6 +74,14 @@ class RecordsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_records_pb2.ApplyRowsResponse, _abc.Awaitable[_records_pb2.ApplyRowsResponse]]:
         """Stores rows of one source in one transaction; each row has its own outcome."""
+
+    @_abc_1.abstractmethod
+    def BeginEdit(
+        self,
+        request: _records_pb2.BeginEditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_records_pb2.BeginEditResponse, _abc.Awaitable[_records_pb2.BeginEditResponse]]:
+        """Gives a record in full to the service that corrects it for a person, and what was answered to that request before."""
 
     @_abc_1.abstractmethod
     def GetRecord(

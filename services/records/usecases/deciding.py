@@ -1,0 +1,183 @@
+"""What becomes of each row of a batch, and what is to be written for it; nothing is written here.
+
+That is why a batch can be looked at without storing it, and why one that is stored whole or not at all can be given up
+once every row of it is known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.records.convert.events import Accepted
+from services.records.convert.incoming import Batch, Entry, Values, column_values
+from services.records.domain import problems
+from services.records.domain.edits import Edit, etag_of
+from services.records.domain.locks import Lock, OpenLocks
+from services.records.domain.objects import CONTENT_HASH, SOURCE, VERSION, ObjectSpec
+from services.records.domain.versions import Outcome, Stored, classify
+from services.records.store import bulk, lookup
+from services.records.store.keys import Rename
+
+STORING: Final = frozenset({Outcome.NEW, Outcome.CHANGED, Outcome.RAISED})
+
+
+@dataclass(slots=True)
+class Writes:
+    """What is to be written of one type."""
+
+    inserted: list[Values] = field(default_factory=list)
+    replaced: list[Values] = field(default_factory=list)
+    raised: dict[bulk.Identity, int] = field(default_factory=dict)
+    renames: list[Rename] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Decided:
+    """What becomes of a batch. What is wrong with rows is noted with the batch."""
+
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    accepted: list[Accepted] = field(default_factory=list)
+    writes: dict[ObjectSpec, Writes] = field(default_factory=dict)
+
+
+async def decide(
+    connection: AsyncConnection,
+    spec: ObjectSpec,
+    parts: Sequence[tuple[Batch, Decided]],
+    *,
+    closed: OpenLocks,
+    now: datetime,
+) -> None:
+    """Decide the rows of one type of some batches."""
+    identities = [entry[:2] for batch, _ in parts for entry in batch.entries.get(spec, ())]
+    minding = closed.concern(spec)
+    stored = await bulk.stored_versions(connection, spec, identities, places=minding)
+    for batch, decided in parts:
+        entries, outcomes = batch.entries.get(spec, ()), decided.outcomes
+        writes = decided.writes[spec] = Writes()
+        if batch.edit is None:
+            fresh, changed, noted = _sort_out(entries, stored, batch=batch, outcomes=outcomes)
+        else:
+            changed = await _corrections(connection, spec, entries, batch=batch, edit=batch.edit)
+            fresh, noted = [], []
+            outcomes.update((entry[4], Outcome.CHANGED) for entry in changed)
+        made: list[tuple[list[Values], Entry, Values]] = []
+        for rows, chosen in ((writes.inserted, fresh), (writes.replaced, changed)):
+            values = await column_values(spec, chosen, batch=batch, now=now)
+            taken = [entry for entry in chosen if entry[4] not in batch.problems]
+            if minding and (held := _held(spec, taken, values, stored, closed=closed)):
+                outcomes.update(dict.fromkeys(held, Outcome.HELD))
+                batch.problems.update({index: problems.locked(lock) for index, lock in held.items()})
+            made += [(rows, entry, row) for entry, row in zip(taken, values, strict=True)]
+        renames = writes.renames
+        late = _share_fate(spec, entries, batch=batch, outcomes=outcomes, renames=renames) if batch.renamed else ()
+        for rows, entry, row in made:
+            if entry[4] not in batch.problems and entry[4] not in late:
+                rows.append(row)
+                decided.accepted.append((entry[4], entry[0], spec))
+        writes.raised |= {entry[:2]: entry[2] for entry in noted if entry[4] not in batch.problems}
+
+
+def give_up(batch: Batch, decided: Decided) -> None:
+    """Let nothing of a batch be written of which a row is refused or held; what would have been says so."""
+    first = min((index for index in batch.problems if index < batch.count), default=None)
+    if first is None:
+        return
+    for index, outcome in decided.outcomes.items():
+        if outcome in STORING:
+            batch.problems.setdefault(batch.renamed.get(index, index), problems.batch_refused(first))
+    decided.accepted.clear()
+    decided.writes.clear()
+
+
+def _sort_out(
+    entries: Sequence[Entry],
+    stored: dict[bulk.Identity, Stored],
+    *,
+    batch: Batch,
+    outcomes: dict[int, Outcome],
+) -> tuple[list[Entry], list[Entry], list[Entry]]:
+    """Decide each row: those to insert, those to store over what is there, those whose version alone is noted."""
+    chosen: dict[Outcome, list[Entry]] = {outcome: [] for outcome in STORING}
+    for entry in entries:
+        school_id, key, version, content_hash, index = entry
+        held = stored.get((school_id, key))
+        outcome = classify(held, version=version, content_hash=content_hash, source=batch.source)
+        outcomes[index] = outcome
+        if outcome in chosen:
+            chosen[outcome].append(entry)
+        elif outcome is Outcome.OTHER_SOURCE and held is not None:
+            batch.problems[index] = problems.other_source(held.source, held.version)
+        elif outcome is Outcome.VERSION_REUSED:
+            batch.problems[index] = problems.version_reused(version)
+    return chosen[Outcome.NEW], chosen[Outcome.CHANGED], chosen[Outcome.RAISED]
+
+
+async def _corrections(
+    connection: AsyncConnection, spec: ObjectSpec, entries: Sequence[Entry], *, batch: Batch, edit: Edit
+) -> list[Entry]:
+    """Rows that correct the very record that was seen, each under version and hash of what its source sent."""
+    held = await lookup.records_by_key(connection, spec, [entry[:2] for entry in entries])
+    chosen: list[Entry] = []
+    for school_id, key, _, _, index in entries:
+        record = held.get((school_id, key))
+        if record is None or etag_of(record) != edit.etag:
+            version, source = (record[VERSION], record[SOURCE]) if record is not None else (0, "")
+            batch.problems[index] = problems.etag_mismatch(edit.etag, version=version, source=source)
+        else:
+            chosen.append((school_id, key, record[VERSION], record[CONTENT_HASH], index))
+    return chosen
+
+
+def _share_fate(
+    spec: ObjectSpec,
+    entries: Sequence[Entry],
+    *,
+    batch: Batch,
+    outcomes: dict[int, Outcome],
+    renames: list[Rename],
+) -> set[int]:
+    """A row with a previous key and the tombstone of that key are stored both or not at all; notes which were renamed.
+
+    Returns the rows that would be stored, but come later than what is under the previous key.
+    """
+    late: set[int] = set()
+    schools = {entry[4]: entry[0] for entry in entries}
+    for tombstone, index in batch.renamed.items():
+        if index not in schools:
+            continue
+        refused = batch.problems
+        if tombstone in refused and index not in refused:
+            refused[index] = replace(refused[tombstone], field="previous_key")
+            outcomes[index] = outcomes[tombstone]
+        elif index in refused:
+            refused.setdefault(tombstone, refused[index])
+        elif outcomes[tombstone] is Outcome.STALE:
+            if outcomes[index] in (Outcome.NEW, Outcome.CHANGED):
+                outcomes[index] = Outcome.STALE
+                late.add(index)
+        else:
+            row = batch.rows[index]
+            renames.append(Rename(schools[index], spec.number, row.previous_key, row.key))
+    return late
+
+
+def _held(
+    spec: ObjectSpec,
+    entries: Sequence[Entry],
+    values: Sequence[Values],
+    stored: dict[bulk.Identity, Stored],
+    *,
+    closed: OpenLocks,
+) -> dict[int, Lock]:
+    """Those of the rows, by index, that would change what is locked, and the locks."""
+    found: dict[int, Lock] = {}
+    for entry, row in zip(entries, values, strict=True):
+        before = stored.get(entry[:2])
+        lock = closed.broken_by(spec, row, stood=before.place if before else None)
+        if lock is not None:
+            found[entry[4]] = lock
+    return found
