@@ -6,6 +6,7 @@ import grpc
 from iocedu.records.v1 import records_pb2, records_pb2_grpc
 
 APPLY_SECONDS: Final = 60.0
+ONE_SECONDS: Final = 10.0
 
 
 class Records:
@@ -17,3 +18,11 @@ class Records:
     async def apply(self, request: records_pb2.ApplyRowsRequest) -> records_pb2.ApplyRowsResponse:
         """Store rows in one transaction; raises what records answers as `Fault`."""
         return await self._stub.ApplyRows(request, timeout=APPLY_SECONDS)
+
+    async def begin_edit(self, request: records_pb2.BeginEditRequest) -> records_pb2.BeginEditResponse:
+        """A record in full that is to be corrected; raises what records answers as `Fault`."""
+        return await self._stub.BeginEdit(request, timeout=ONE_SECONDS)
+
+    async def get(self, request: records_pb2.GetRecordRequest) -> records_pb2.GetRecordResponse:
+        """A record as the caller may see it; raises what records answers as `Fault`."""
+        return await self._stub.GetRecord(request, timeout=ONE_SECONDS)

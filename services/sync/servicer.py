@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
+from iocedu.records.v1 import records_pb2
 from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from chassis.access import unknown_unit
@@ -16,11 +18,13 @@ from services.sync import store
 from services.sync.convert import answers
 from services.sync.convert.profiles import DEFAULT
 from services.sync.domain import documents
-from services.sync.domain.batches import Origin
+from services.sync.domain.batches import Origin, digest_of
 from services.sync.domain.connections import KINDS, State, window
+from services.sync.domain.corrections import Correction
 from services.sync.domain.masking import masked
 from services.sync.usecases import refusals, streams
 from services.sync.usecases.batches import push_rows
+from services.sync.usecases.corrections import correct_record
 from services.sync.usecases.documents import Limits, push_document
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.settling import unit_name
@@ -40,9 +44,17 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
     async def PushRows(self, request: sync_pb2.PushRowsRequest, _context: Any) -> sync_pb2.PushRowsResponse:
         """Take a batch."""
         batch = request.batch
-        origin = self._origin(request.unit, batch.source, backfill=batch.backfill)
-        # The same unit may be named by another of its codes when the batch is repeated.
+        origin = self._origin(
+            request.unit,
+            batch.source,
+            backfill=batch.backfill,
+            validate_only=request.validate_only,
+            atomic=request.atomic,
+        )
+        # The same unit may be named by another of its codes when the batch is repeated; what is only looked at is the
+        # batch that is sent in earnest after it.
         request.ClearField("unit")
+        request.ClearField("validate_only")
         content = request.SerializeToString(deterministic=True)
         outcome = await push_rows(self._intake, origin, batch.batch_id, rows=request.rows, content=content)
         return sync_pb2.PushRowsResponse(outcome=answers.localized(outcome, _language()))
@@ -72,7 +84,14 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         kind = documents.kind_of(first.content.content_type)
         if not kind:
             raise refusals.unsupported(first.content.content_type)
-        origin = self._origin(first.unit, batch.source, backfill=batch.backfill, profile=profile)
+        origin = self._origin(
+            first.unit,
+            batch.source,
+            backfill=batch.backfill,
+            profile=profile,
+            validate_only=first.validate_only,
+            atomic=first.atomic,
+        )
         batch_id, outcome = await push_document(
             self._intake,
             origin,
@@ -82,6 +101,36 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             limits=self._limits,
         )
         return sync_pb2.PushDocumentResponse(batch_id=batch_id, outcome=answers.localized(outcome, _language()))
+
+    async def UpdateRecord(self, request: sync_pb2.UpdateRecordRequest, _context: Any) -> sync_pb2.UpdateRecordResponse:
+        """Correct a record by hand."""
+        if not request.update_mask.paths:
+            raise refusals.empty_mask()
+        correction = self._correction(request)
+        origin = self._origin(request.school, "", backfill=False)
+        state = await correct_record(self._intake, origin, correction, given=request.row)
+        named = records_pb2.GetRecordRequest(collection=request.collection, school=request.school, key=request.key)
+        record = (await self._intake.records.get(named)).record
+        return sync_pb2.UpdateRecordResponse(state=state.value, record=record)  # type: ignore[arg-type]  # the enum's number
+
+    def _correction(self, request: sync_pb2.UpdateRecordRequest) -> Correction:
+        """What is asked, known again whichever of its codes names the school, and whether it is in earnest or not."""
+        school_id, told = self._unit_id(request.school), sync_pb2.UpdateRecordRequest()
+        told.CopyFrom(request)
+        for name in ("school", "request_id", "validate_only"):
+            told.ClearField(name)
+        asked = (str(school_id).encode(), request.request_id.encode())
+        return Correction(
+            school=request.school,
+            collection=request.collection,
+            key=request.key,
+            paths=request.update_mask.paths,
+            etag=request.etag,
+            reason=request.reason,
+            request_id=digest_of(*asked).hex() if request.request_id else uuid4().hex,
+            digest=digest_of(told.SerializeToString(deterministic=True)),
+            validate_only=request.validate_only,
+        )
 
     async def GetBatch(self, request: sync_pb2.GetBatchRequest, _context: Any) -> sync_pb2.GetBatchResponse:
         """Get what became of a batch."""
@@ -150,8 +199,8 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             response.next_page_token = page_token(request, [instant, last.school_id])
         return response
 
-    def _origin(self, unit: str, source: str, *, backfill: bool, profile: str = DEFAULT) -> Origin:
-        return Origin(unit, self._unit_id(unit), source, backfill, profile)
+    def _origin(self, unit: str, source: str, *, backfill: bool, profile: str = DEFAULT, **how: bool) -> Origin:
+        return Origin(unit, self._unit_id(unit), source, backfill, profile, **how)
 
     def _unit_id(self, unit: str) -> int:
         unit_id = self._intake.scopes.tree.resolve(unit, self._intake.clock.today())

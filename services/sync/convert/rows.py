@@ -50,6 +50,11 @@ class Noted:
     problem: Problem
     content: str = ""
 
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused or held for a reason of its own, and so goes to the quarantine."""
+        return self.state in (RowState.REJECTED, RowState.HELD) and self.problem.reason != problems.BATCH_REFUSED
+
 
 @dataclass(slots=True)
 class Checked:
@@ -103,18 +108,34 @@ class Checked:
         """Keep a row aside that does not go to records."""
         self._note(index, RowState.REJECTED, problem, key=key, school_id=school_id)
 
-    def answer(self, states: Sequence[int], told: Iterable[Told]) -> None:
-        """Take what records says: a state for each row sent, problems by place among these; let go of the rows."""
+    def answer(self, states: Sequence[int], told: Sequence[Told], *, stopped: bool = False) -> None:
+        """Take what records says: a state for each row sent, problems by place among these; let go of the rows.
+
+        `stopped` are batches that nothing is stored of, because a row of them did not even go to records.
+        """
+        rest = {one.place for one in told if one.reason == problems.BATCH_REFUSED}
+        if stopped:
+            rest |= {place for place, state in enumerate(states) if state == RowState.ACCEPTED}
+        if rest:
+            states = [RowState.REJECTED if place in rest else state for place, state in enumerate(states)]
         self.counts.update((noted.school_id, RowState.REJECTED) for noted in self.noted if noted.school_id)
         self.counts.update(zip(self.school_ids, states, strict=True))
         for index, state in zip(self.indexes, states, strict=True):
             self.states[index - self.first] = state
         for one in told:
-            place = one.place
-            problem = self._retold(one, self.rows[place], self.indexes[place])
-            key, school_id = self.rows[place].key, self.school_ids[place]
-            self._note(self.indexes[place], RowState(states[place]), problem, key=key, school_id=school_id)
+            if (place := one.place) not in rest:
+                self._note_sent(place, states[place], self._retold(one, self.rows[place], self.indexes[place]))
+        if rest:
+            first = min(noted.index for noted in self.noted if noted.refused)
+            problem = problems.batch_refused(first, self.how.place(first))
+            for place in rest:
+                self._note_sent(place, states[place], problem)
         self.rows, self.indexes, self.school_ids = [], [], []
+
+    def _note_sent(self, place: int, state: int, problem: Problem) -> None:
+        """Note what became of a row that went to records."""
+        key, school_id = self.rows[place].key, self.school_ids[place]
+        self._note(self.indexes[place], RowState(state), problem, key=key, school_id=school_id)
 
     def _retold(self, told: Told, row: Row, index: int) -> Problem:
         twin = NO_WORDS
@@ -128,8 +149,8 @@ class Checked:
     def _note(self, index: int, state: RowState, problem: Problem, *, key: str, school_id: int) -> None:
         if self.how.document:
             problem = problem.at(self.how.place(index))
-        kept = self._content(index) if state in (RowState.REJECTED, RowState.HELD) else ""
-        self.noted.append(Noted(index, state, cleaned(key), school_id, problem, kept))
+        noted = Noted(index, state, cleaned(key), school_id, problem)
+        self.noted.append(replace(noted, content=self._content(index)) if noted.refused else noted)
 
     def _content(self, index: int) -> str:
         return cleaned(self.how.content(index)[:MOST_CONTENT])

@@ -34,13 +34,15 @@ class BatchKey:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where rows come from and whom they are for."""
+    """Where rows come from, whom they are for, and how they are to be taken."""
 
     unit: str  # As the sender wrote it.
     unit_id: int
     source: str
     backfill: bool
     profile: str
+    validate_only: bool = False  # They are only looked at.
+    atomic: bool = False  # All of them are stored or none.
 
 
 def digest_of(*parts: bytes) -> bytes:

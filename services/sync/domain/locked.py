@@ -25,6 +25,26 @@ _COLLECTIONS: Final = MappingProxyType(
 
 def locked(facts: Mapping[str, str], *, key: str) -> Text:
     """The sentences for a held row with this key; raises ValueError where a fact is not of its form."""
+    what = _what(facts)
+    return Text(
+        f"{what.vi} Bản ghi “{key}” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị Sở mở khóa, rồi gửi lại bản ghi "
+        "trong một lô mới.",
+        f"{what.en} The record “{key}” is not stored, it is kept aside. Ask the department to lift the lock, then send "
+        "the record again in a new batch.",
+    )
+
+
+def correction_locked(facts: Mapping[str, str]) -> Text:
+    """The sentences for a correction by hand, which is not kept aside; raises ValueError as `locked` does."""
+    what = _what(facts)
+    return Text(
+        f"{what.vi} Bản ghi giữ nguyên. Hãy đề nghị Sở mở khóa rồi sửa lại.",
+        f"{what.en} The record stays as it is. Ask the department to lift the lock, then correct it again.",
+    )
+
+
+def _what(facts: Mapping[str, str]) -> Text:
+    """What is locked, by whom, since when and why."""
     what = _COLLECTIONS.get(facts["collection"]) or same(facts["collection"])
     first = int(facts["school_year"])
     year, part = f"{first}-{first + 1}", _part(facts["period"])
@@ -34,11 +54,9 @@ def locked(facts: Mapping[str, str], *, key: str) -> Text:
     through = Text(f" (qua {service})", f" (through {service})") if service else same("")
     return Text(
         f"{what.vi} năm học {year}{part.vi} đã bị khóa từ {since:%H:%M} ngày {since:%d/%m/%Y} bởi "
-        f"“{who}”{through.vi}, lý do: “{why}”. Bản ghi “{key}” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị Sở "
-        "mở khóa, rồi gửi lại bản ghi trong một lô mới.",
+        f"“{who}”{through.vi}, lý do: “{why}”.",
         f"{what.en} of {year}{part.en} were locked on {since:%d/%m/%Y} at {since:%H:%M} (Viet Nam) "
-        f"by “{who}”{through.en}, because: “{why}”. The record “{key}” is not stored, it is kept aside. Ask the "
-        "department to lift the lock, then send the record again in a new batch.",
+        f"by “{who}”{through.en}, because: “{why}”.",
     )
 
 

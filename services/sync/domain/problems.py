@@ -15,6 +15,7 @@ from services.sync.domain.fields import INVALID_FIELD, described, reason_of
 from services.sync.domain.words import Text, nearest, shortened
 
 INVALID_JSON: Final = "INVALID_JSON"
+BATCH_REFUSED: Final = "BATCH_REFUSED"
 UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"
 SCHOOL_OUTSIDE_UNIT: Final = "SCHOOL_OUTSIDE_UNIT"
 MOST_OTHERS: Final = 10  # Further fields that a problem names.
@@ -96,6 +97,21 @@ def line_at(number: int) -> Text:
 def element_at(number: int) -> Text:
     """Where a row of a JSON document stands: its place in the list, from 1."""
     return Text(f"bản ghi thứ {number}", f"record {number}")
+
+
+def batch_refused(first: int, place: Text) -> Problem:
+    """Name a row of an atomic batch, where another was refused or held; the first of those stands at a place."""
+    return Problem(
+        BATCH_REFUSED,
+        "",
+        Text(
+            f"Bản ghi này không sai, nhưng lô chỉ được ghi nhận trọn vẹn và {place.vi} bị từ chối hoặc giữ lại. Hãy xử "
+            "lý bản ghi đó rồi gửi lại tất cả trong một lô mới.",
+            f"Nothing is wrong with this row, but the batch is stored whole or not at all, and {place.en} was refused "
+            "or held. Deal with that one, then send all of it again in a new batch.",
+        ),
+        metadata={"first_index": str(first)},
+    )
 
 
 def not_json(column: int) -> Problem:

@@ -47,10 +47,11 @@ async def push_document(
 
     Without a batch id the content's digest is one. Raises TOO_LARGE, TOO_MANY_REFUSED, INVALID_JSON, BATCH_ID_REUSED,
     UNSUPPORTED_CONTENT_TYPE of a compressed one.
+    One that is to be stored whole or not at all is one slice, or TOO_LARGE.
     A document that is stopped half way, as TOO_LARGE or TOO_MANY_REFUSED, is no batch, but what records stored of it
     is counted, and its refused rows are kept.
     """
-    told = f"{origin.profile}/{kind}/{origin.backfill:d}/".encode()
+    told = f"{origin.profile}/{kind}/{origin.backfill:d}/{'atomic/' if origin.atomic else ''}".encode()
     content = _Content(parts, limit=limits.ndjson if kind == "ndjson" else limits.json, told=told)
     if batch_id:
         key = BatchKey(origin.unit_id, origin.source, batch_id)
@@ -143,6 +144,8 @@ class _Reading:
     async def add(self, raw: RawRow) -> None:
         """Take a row; a full slice goes to records while the next one fills."""
         if self.raws and (len(self.raws) >= MOST_ROWS or self.size + len(raw.content) > MOST_BYTES):
+            if self.origin.atomic:
+                raise refusals.too_large_to_be_atomic()
             await self.flush()
         self.raws.append(raw)
         self.size += len(raw.content)

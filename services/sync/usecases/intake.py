@@ -22,11 +22,12 @@ from services.sync.convert.checks import Check, FindSchool
 from services.sync.convert.rows import SLICE, Checked, content_of
 from services.sync.convert.rules import Rules
 from services.sync.domain import problems
-from services.sync.domain.batches import Origin, cuts, request_id
+from services.sync.domain.batches import MOST_ROWS, Origin, cuts, request_id
 from services.sync.domain.problems import Called
 from services.sync.domain.profiles import Profile
 from services.sync.domain.retelling import Told
 from services.sync.domain.words import Text
+from services.sync.usecases import refusals
 from services.sync.usecases.settling import Ledger
 
 
@@ -98,16 +99,25 @@ def find_school(tree: ScopeTree, origin: Origin, day: date) -> FindSchool:
 
 
 async def apply(intake: Intake, origin: Origin, parts: Sequence[Checked], *, batch: bytes) -> None:
-    """Hand the good rows to records, in calls of at most 5,000, and let each part take its answers."""
+    """Hand the good rows to records, in calls of at most 5,000, and let each part take its answers.
+
+    Of a batch that is stored whole or not at all, of which a row is refused here, records only looks at the others.
+    """
     rows = parts[0].rows if len(parts) == 1 else [row for part in parts for row in part.rows]
     refused = [noted.index for part in parts for noted in part.noted]
+    stopped = origin.atomic and bool(refused)
+    runs = list(cuts([row.ByteSize() for row in rows]))
+    if origin.atomic and (len(runs) > 1 or sum(len(part.states) for part in parts) > MOST_ROWS):
+        raise refusals.too_large_to_be_atomic()
     states: list[int] = []
     told: list[Told] = []
-    for number, (start, end) in enumerate(cuts([row.ByteSize() for row in rows])):
+    for number, (start, end) in enumerate(runs):
         request = records_pb2.ApplyRowsRequest(
             request_id=request_id(origin, batch=batch, number=number, refused=refused),
             source=origin.source,
             backfill=origin.backfill,
+            validate_only=origin.validate_only or stopped,
+            atomic=origin.atomic,
         )
         for first in range(start, end, SLICE):
             request.rows.extend(rows[first : min(first + SLICE, end)])
@@ -120,5 +130,5 @@ async def apply(intake: Intake, origin: Origin, parts: Sequence[Checked], *, bat
     for part in parts:
         end = start + len(part.rows)
         own = [one.shifted(-start) for one in told if start <= one.place < end]
-        part.answer(states[start:end], own)
+        part.answer(states[start:end], own, stopped=stopped)
         start = end

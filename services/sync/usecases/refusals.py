@@ -1,8 +1,12 @@
 """Why a whole call is refused: one function a reason, in both languages. What is wrong with a row is no such thing."""
 
 from chassis.errors import Fault, FieldViolation, Kind
+from services.sync.domain.batches import MOST_BYTES, MOST_ROWS
+from services.sync.domain.corrections import ETAG_MISMATCH, PathRefusedError, Wrong
 from services.sync.domain.documents import BrokenDocumentError
+from services.sync.domain.locked import correction_locked
 from services.sync.domain.problems import Problem
+from services.sync.domain.words import shortened
 
 TOO_LARGE = "TOO_LARGE"
 TOO_MANY_REFUSED = "TOO_MANY_REFUSED"
@@ -90,6 +94,61 @@ def too_large(limit: int) -> Fault:
         en=f"The document is larger than the {size} that are allowed. Split it into batches, or send it as NDJSON.",
         metadata={"limit": str(limit)},
     )
+
+
+def too_large_to_be_atomic() -> Fault:
+    """A batch that is stored whole or not at all, and is more than one transaction takes."""
+    size = f"{MOST_BYTES / 1_000_000:g} MB"
+    return Fault(
+        Kind.INVALID,
+        TOO_LARGE,
+        vi=f"Lô ghi nhận trọn vẹn (`atomic`) có tối đa {MOST_ROWS} bản ghi và {size}. Hãy chia lô, hoặc bỏ `atomic`.",
+        en=f"An atomic batch holds at most {MOST_ROWS} rows and {size}. Split it, or send it without `atomic`.",
+        metadata={"limit": str(MOST_ROWS)},
+    )
+
+
+def empty_mask() -> Fault:
+    """A correction that names nothing."""
+    return invalid(
+        "update_mask",
+        vi='Chưa nêu trường cần sửa. Hãy ghi vào update_mask, ví dụ full_name hoặc further["TEN_ME"].',
+        en='Nothing is named to correct. Write it into update_mask, such as full_name or further["TEN_ME"].',
+    )
+
+
+def path_refused(refused: PathRefusedError) -> Fault:
+    """A correction of something that cannot be corrected so."""
+    path = shortened(refused.path)
+    if refused.wrong is Wrong.NO_FIELD:
+        return invalid(
+            "update_mask",
+            vi=f"Loại bản ghi này không có trường “{path}”. Hãy ghi tên trường của bản ghi, không kèm tên loại.",
+            en=f"Records of this type have no field “{path}”. Write a field of the record, without its type.",
+        )
+    if refused.wrong is Wrong.MASKED:
+        return invalid(
+            path,
+            vi=f"Giá trị của {path} là giá trị đã che. Hãy ghi giá trị đầy đủ, hoặc bỏ trường này khỏi update_mask.",
+            en=f"The value of {path} is a masked one. Write it in full, or take the field out of update_mask.",
+        )
+    return invalid(
+        path,
+        vi=f"Thiếu {path}, hoặc thông điệp chứa loại bản ghi khác. Hãy ghi các giá trị mới vào {path}.",
+        en=f"{path} is missing, or another type of record stands there. Write the new values into {path}.",
+    )
+
+
+def not_corrected(problem: Problem) -> Fault:
+    """A correction whose record breaks a rule, is locked, or has changed in between."""
+    kind, text = Kind.INVALID, problem.text
+    if problem.reason == "LOCKED":
+        kind, text = Kind.PRECONDITION, correction_locked(problem.metadata)
+    elif problem.reason == ETAG_MISMATCH:
+        kind = Kind.CONFLICT
+    field = f"row.{problem.field}" if problem.field else ""
+    violations = [FieldViolation(field, problem.reason, text.vi, text.en)] if field else []
+    return Fault(kind, problem.reason, vi=text.vi, en=text.en, metadata=problem.metadata, violations=violations)
 
 
 def too_many_refused(example: Problem, *, most: int) -> Fault:

@@ -81,9 +81,12 @@ class Ledger:
     async def settle(self, origin: Origin, parcels: Sequence[Parcel]) -> dict[BatchKey, sync_pb2.Outcome]:
         """Make what became of batches durable, in one transaction, and return the answers.
 
-        Where another call with the same batch was faster, its answer is given and nothing is written.
+        Where another call with the same batch was faster, its answer is given and nothing is written. Nothing is,
+        either, of batches that are only looked at.
         """
         outcomes = {parcel.key: parcel.outcome() for parcel in parcels}
+        if origin.validate_only:
+            return outcomes
         entered = await self._settling.ask(_Settlement(origin, parcels, outcomes, telemetry.traceparent()))
         late = {parcel.key: parcel.digest for parcel in parcels}
         for parcel in entered:
@@ -170,7 +173,7 @@ def _kept(origin: Origin, parcels: Iterable[Parcel], *, now: datetime) -> Iterat
     """The rows that go to the quarantine."""
     for parcel in parcels:
         for noted in chain.from_iterable(one.noted for one in parcel.slices):
-            if noted.state in (RowState.REJECTED, RowState.HELD):
+            if noted.refused:
                 place = _place(origin, parcel.shown_as or parcel.key.batch_id, noted)
                 yield (*place, *_columns(noted), origin.profile, noted.content, now)
 

@@ -51,7 +51,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OUT_OF_TURN: _ErrorReason.ValueType  # 10
     """A stream sent something out of turn, for example rows before it was opened."""
     ERROR_REASON_TOO_LARGE: _ErrorReason.ValueType  # 11
-    """A document, or a line of one, is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
+    """A document, a line of one, or a batch that is to be stored whole or not at all is larger than allowed.
+    ErrorInfo: {"metadata": {"limit": "…"}}.
+    """
     ERROR_REASON_INVALID_DATE: _ErrorReason.ValueType  # 12
     """Whatever is wrong with a date: not of the form of a date, not in the calendar, a date of birth or a register's day
     that cannot be, or that day missing. RowProblem: the field; of a date of birth out of bounds {"earliest_year":
@@ -97,7 +99,9 @@ ERROR_REASON_UNKNOWN_PROFILE: ErrorReason.ValueType  # 9
 ERROR_REASON_OUT_OF_TURN: ErrorReason.ValueType  # 10
 """A stream sent something out of turn, for example rows before it was opened."""
 ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 11
-"""A document, or a line of one, is larger than allowed. ErrorInfo: {"metadata": {"limit": "…"}}."""
+"""A document, a line of one, or a batch that is to be stored whole or not at all is larger than allowed.
+ErrorInfo: {"metadata": {"limit": "…"}}.
+"""
 ERROR_REASON_INVALID_DATE: ErrorReason.ValueType  # 12
 """Whatever is wrong with a date: not of the form of a date, not in the calendar, a date of birth or a register's day
 that cannot be, or that day missing. RowProblem: the field; of a date of birth out of bounds {"earliest_year":

@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 from iocedu.chassis.v1 import stream_pb2 as iocedu_dot_chassis_dot_v1_dot_stream__pb2
+from iocedu.records.v1 import records_pb2 as iocedu_dot_records_dot_v1_dot_records__pb2
 from iocedu.records.v1 import resources_pb2 as iocedu_dot_records_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19iocedu/sync/v1/sync.proto\x12\x0eiocedu.sync.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\x1a!iocedu/records/v1/resources.proto\"j\n\x05\x42\x61tch\x12\x1b\n\x08\x62\x61tch_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x32\n\x06source\x18\x02 \x01(\tB\"\xbaH\x1fr\x1a\x18@2\x16^[a-z0-9][a-z0-9_.-]*$\xc8\x01\x01\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\"\x86\x01\n\x0fPushRowsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12,\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x15.iocedu.sync.v1.BatchB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x04rows\x18\x03 \x03(\x0b\x32\x16.iocedu.records.v1.RowB\x06\xbaH\x03\xd8\x01\x03\"<\n\x10PushRowsResponse\x12(\n\x07outcome\x18\x01 \x01(\x0b\x32\x17.iocedu.sync.v1.Outcome\"\xd9\x01\n\x07Outcome\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x02 \x01(\x05\x12\x13\n\x0bstale_count\x18\x03 \x01(\x05\x12\x16\n\x0erejected_count\x18\x04 \x01(\x05\x12\x12\n\nheld_count\x18\x05 \x01(\x05\x12+\n\x06states\x18\x06 \x03(\x0e\x32\x1b.iocedu.records.v1.RowState\x12/\n\x08problems\x18\x07 \x03(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"v\n\x11StreamRowsRequest\x12*\n\x04open\x18\x01 \x01(\x0b\x32\x1a.iocedu.sync.v1.StreamOpenH\x00\x12,\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1b.iocedu.sync.v1.StreamBatchH\x00\x42\x07\n\x05\x65vent\"h\n\nStreamOpen\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12/\n\x06source\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18@2\x16^[a-z0-9][a-z0-9_.-]*$\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\"X\n\x0bStreamBatch\x12\x1b\n\x08\x62\x61tch_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12,\n\x04rows\x18\x02 \x03(\x0b\x32\x16.iocedu.records.v1.RowB\x06\xbaH\x03\xd8\x01\x03\"\xd3\x01\n\x12StreamRowsResponse\x12)\n\x04item\x18\x01 \x01(\x0b\x32\x19.iocedu.sync.v1.StreamAckH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"G\n\tStreamAck\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12(\n\x07outcome\x18\x02 \x01(\x0b\x32\x17.iocedu.sync.v1.Outcome\"\x9b\x01\n\x13PushDocumentRequest\x12\x15\n\x04unit\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12,\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x15.iocedu.sync.v1.BatchB\x06\xbaH\x03\xd8\x01\x03\x12\x18\n\x07profile\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12%\n\x07\x63ontent\x18\x04 \x01(\x0b\x32\x14.google.api.HttpBody\"R\n\x14PushDocumentResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12(\n\x07outcome\x18\x02 \x01(\x0b\x32\x17.iocedu.sync.v1.Outcome\"`\n\x0fGetBatchRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x08\x62\x61tch_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x17\n\x06source\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x93\x01\n\x10GetBatchResponse\x12$\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x15.iocedu.sync.v1.Batch\x12(\n\x07outcome\x18\x02 \x01(\x0b\x32\x17.iocedu.sync.v1.Outcome\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x1aListQuarantinedRowsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x17\n\x06reason\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"d\n\x1bListQuarantinedRowsResponse\x12,\n\x04rows\x18\x01 \x03(\x0b\x32\x1e.iocedu.sync.v1.QuarantinedRow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xfd\x01\n\x0eQuarantinedRow\x12\x1a\n\x12quarantined_row_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.iocedu.records.v1.RowState\x12.\n\x07problem\x18\x06 \x01(\x0b\x32\x1d.iocedu.records.v1.RowProblem\x12\x0f\n\x07\x63ontent\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x01\n\x16ListConnectionsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12>\n\x06states\x18\x02 \x03(\x0e\x32\x1f.iocedu.sync.v1.ConnectionStateB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"c\n\x17ListConnectionsResponse\x12/\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x1a.iocedu.sync.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd8\x02\n\nConnection\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_name\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.iocedu.sync.v1.ConnectionState\x12\x14\n\x0cmust_connect\x18\x04 \x01(\x08\x12\x35\n\x11\x66irst_accept_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_accept_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x08 \x01(\x03\x12\x16\n\x0erejected_count\x18\t \x01(\x03\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x12\x43onnectionsChanged\x12/\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x1a.iocedu.sync.v1.Connection\x12\x10\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08*\xa3\x01\n\x0f\x43onnectionState\x12 \n\x1c\x43ONNECTION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONNECTION_STATE_NEVER\x10\x01\x12\x1a\n\x16\x43ONNECTION_STATE_FRESH\x10\x02\x12\x19\n\x15\x43ONNECTION_STATE_LATE\x10\x03\x12\x1b\n\x17\x43ONNECTION_STATE_SILENT\x10\x04\x32\xde\x08\n\x0bSyncService\x12z\n\x08PushRows\x12\x1f.iocedu.sync.v1.PushRowsRequest\x1a .iocedu.sync.v1.PushRowsResponse\"+\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x12\x89\x01\n\nStreamRows\x12!.iocedu.sync.v1.StreamRowsRequest\x1a\".iocedu.sync.v1.StreamRowsResponse\"0\xca\xf3\x18,\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\topen.unit(\x01\x30\x01\x12\xae\x01\n\x0cPushDocument\x12#.iocedu.sync.v1.PushDocumentRequest\x1a$.iocedu.sync.v1.PushDocumentResponse\"Q\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02 \"\x15/v1/units/{unit}/push:\x07\x63ontent(\x01\x12\xc7\x01\n\x08GetBatch\x12\x1f.iocedu.sync.v1.GetBatchRequest\x1a .iocedu.sync.v1.GetBatchResponse\"x\xca\xf3\x18I\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\n\x08\x64irector\n\radministrator\x12\x04unit\x82\xd3\xe4\x93\x02%\x12#/v1/units/{unit}/batches/{batch_id}\x12\xe2\x01\n\x13ListQuarantinedRows\x12*.iocedu.sync.v1.ListQuarantinedRowsRequest\x1a+.iocedu.sync.v1.ListQuarantinedRowsResponse\"r\xca\xf3\x18K\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\n\x08\x64irector\n\radministrator\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/units/{unit}/quarantine\x12\xe6\x01\n\x0fListConnections\x12&.iocedu.sync.v1.ListConnectionsRequest\x1a\'.iocedu.sync.v1.ListConnectionsResponse\"\x81\x01\xca\xf3\x18Y\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\n\x08\x64irector\n\radministrator\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/units/{unit}/connectionsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19iocedu/sync/v1/sync.proto\x12\x0eiocedu.sync.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\x1a\x1fiocedu/records/v1/records.proto\x1a!iocedu/records/v1/resources.proto\"j\n\x05\x42\x61tch\x12\x1b\n\x08\x62\x61tch_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x32\n\x06source\x18\x02 \x01(\tB\"\xbaH\x1fr\x1a\x18@2\x16^[a-z0-9][a-z0-9_.-]*$\xc8\x01\x01\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\"\xad\x01\n\x0fPushRowsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12,\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x15.iocedu.sync.v1.BatchB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x04rows\x18\x03 \x03(\x0b\x32\x16.iocedu.records.v1.RowB\x06\xbaH\x03\xd8\x01\x03\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x0e\n\x06\x61tomic\x18\x05 \x01(\x08\"<\n\x10PushRowsResponse\x12(\n\x07outcome\x18\x01 \x01(\x0b\x32\x17.iocedu.sync.v1.Outcome\"\xd9\x01\n\x07Outcome\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x02 \x01(\x05\x12\x13\n\x0bstale_count\x18\x03 \x01(\x05\x12\x16\n\x0erejected_count\x18\x04 \x01(\x05\x12\x12\n\nheld_count\x18\x05 \x01(\x05\x12+\n\x06states\x18\x06 \x03(\x0e\x32\x1b.iocedu.records.v1.RowState\x12/\n\x08problems\x18\x07 \x03(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"v\n\x11StreamRowsRequest\x12*\n\x04open\x18\x01 \x01(\x0b\x32\x1a.iocedu.sync.v1.StreamOpenH\x00\x12,\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1b.iocedu.sync.v1.StreamBatchH\x00\x42\x07\n\x05\x65vent\"h\n\nStreamOpen\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12/\n\x06source\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18@2\x16^[a-z0-9][a-z0-9_.-]*$\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\"X\n\x0bStreamBatch\x12\x1b\n\x08\x62\x61tch_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12,\n\x04rows\x18\x02 \x03(\x0b\x32\x16.iocedu.records.v1.RowB\x06\xbaH\x03\xd8\x01\x03\"\xd3\x01\n\x12StreamRowsResponse\x12)\n\x04item\x18\x01 \x01(\x0b\x32\x19.iocedu.sync.v1.StreamAckH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"G\n\tStreamAck\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12(\n\x07outcome\x18\x02 \x01(\x0b\x32\x17.iocedu.sync.v1.Outcome\"\xc2\x01\n\x13PushDocumentRequest\x12\x15\n\x04unit\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12,\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x15.iocedu.sync.v1.BatchB\x06\xbaH\x03\xd8\x01\x03\x12\x18\n\x07profile\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12%\n\x07\x63ontent\x18\x04 \x01(\x0b\x32\x14.google.api.HttpBody\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x0e\n\x06\x61tomic\x18\x06 \x01(\x08\"R\n\x14PushDocumentResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12(\n\x07outcome\x18\x02 \x01(\x0b\x32\x17.iocedu.sync.v1.Outcome\"\xe8\x02\n\x13UpdateRecordRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12P\n\ncollection\x18\x02 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x03row\x18\x04 \x01(\x0b\x32\x16.iocedu.records.v1.RowB\x06\xbaH\x03\xd8\x01\x03\x12\x37\n\x0bupdate_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xd8\x01\x03\x12\x18\n\x04\x65tag\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1b\n\nrequest_id\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x12\x18\n\x06reason\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"m\n\x14UpdateRecordResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.iocedu.records.v1.RowState\x12)\n\x06record\x18\x02 \x01(\x0b\x32\x19.iocedu.records.v1.Record\"`\n\x0fGetBatchRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x08\x62\x61tch_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x17\n\x06source\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x93\x01\n\x10GetBatchResponse\x12$\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x15.iocedu.sync.v1.Batch\x12(\n\x07outcome\x18\x02 \x01(\x0b\x32\x17.iocedu.sync.v1.Outcome\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x1aListQuarantinedRowsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x17\n\x06reason\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"d\n\x1bListQuarantinedRowsResponse\x12,\n\x04rows\x18\x01 \x03(\x0b\x32\x1e.iocedu.sync.v1.QuarantinedRow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xfd\x01\n\x0eQuarantinedRow\x12\x1a\n\x12quarantined_row_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.iocedu.records.v1.RowState\x12.\n\x07problem\x18\x06 \x01(\x0b\x32\x1d.iocedu.records.v1.RowProblem\x12\x0f\n\x07\x63ontent\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x01\n\x16ListConnectionsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12>\n\x06states\x18\x02 \x03(\x0e\x32\x1f.iocedu.sync.v1.ConnectionStateB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"c\n\x17ListConnectionsResponse\x12/\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x1a.iocedu.sync.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd8\x02\n\nConnection\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_name\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.iocedu.sync.v1.ConnectionState\x12\x14\n\x0cmust_connect\x18\x04 \x01(\x08\x12\x35\n\x11\x66irst_accept_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_accept_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x08 \x01(\x03\x12\x16\n\x0erejected_count\x18\t \x01(\x03\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x12\x43onnectionsChanged\x12/\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x1a.iocedu.sync.v1.Connection\x12\x10\n\x08\x62\x61\x63kfill\x18\x02 \x01(\x08*\xa3\x01\n\x0f\x43onnectionState\x12 \n\x1c\x43ONNECTION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONNECTION_STATE_NEVER\x10\x01\x12\x1a\n\x16\x43ONNECTION_STATE_FRESH\x10\x02\x12\x19\n\x15\x43ONNECTION_STATE_LATE\x10\x03\x12\x1b\n\x17\x43ONNECTION_STATE_SILENT\x10\x04\x32\xb2\n\n\x0bSyncService\x12z\n\x08PushRows\x12\x1f.iocedu.sync.v1.PushRowsRequest\x1a .iocedu.sync.v1.PushRowsResponse\"+\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x12\x89\x01\n\nStreamRows\x12!.iocedu.sync.v1.StreamRowsRequest\x1a\".iocedu.sync.v1.StreamRowsResponse\"0\xca\xf3\x18,\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\topen.unit(\x01\x30\x01\x12\xae\x01\n\x0cPushDocument\x12#.iocedu.sync.v1.PushDocumentRequest\x1a$.iocedu.sync.v1.PushDocumentResponse\"Q\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02 \"\x15/v1/units/{unit}/push:\x07\x63ontent(\x01\x12\xd1\x01\n\x0cUpdateRecord\x12#.iocedu.sync.v1.UpdateRecordRequest\x1a$.iocedu.sync.v1.UpdateRecordResponse\"v\xca\xf3\x18\x38\n\x05\x63lerk\n\x0chead_teacher\n\x08\x64irector\n\radministrator\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x34\x32//v1/schools/{school}/records/{collection}/{key}:\x01*\x12\xc7\x01\n\x08GetBatch\x12\x1f.iocedu.sync.v1.GetBatchRequest\x1a .iocedu.sync.v1.GetBatchResponse\"x\xca\xf3\x18I\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\n\x08\x64irector\n\radministrator\x12\x04unit\x82\xd3\xe4\x93\x02%\x12#/v1/units/{unit}/batches/{batch_id}\x12\xe2\x01\n\x13ListQuarantinedRows\x12*.iocedu.sync.v1.ListQuarantinedRowsRequest\x1a+.iocedu.sync.v1.ListQuarantinedRowsResponse\"r\xca\xf3\x18K\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\n\x08\x64irector\n\radministrator\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/units/{unit}/quarantine\x12\xe6\x01\n\x0fListConnections\x12&.iocedu.sync.v1.ListConnectionsRequest\x1a\'.iocedu.sync.v1.ListConnectionsResponse\"\x81\x01\xca\xf3\x18Y\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\n\x08\x64irector\n\radministrator\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/units/{unit}/connectionsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,6 +64,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUSHDOCUMENTREQUEST'].fields_by_name['batch']._serialized_options = b'\272H\003\330\001\003'
   _globals['_PUSHDOCUMENTREQUEST'].fields_by_name['profile']._loaded_options = None
   _globals['_PUSHDOCUMENTREQUEST'].fields_by_name['profile']._serialized_options = b'\272H\004r\002\030('
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['school']._loaded_options = None
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['school']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['collection']._loaded_options = None
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['collection']._serialized_options = b'\272H9r7R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007results'
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['key']._loaded_options = None
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['key']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['row']._loaded_options = None
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['row']._serialized_options = b'\272H\003\330\001\003'
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['update_mask']._serialized_options = b'\272H\003\330\001\003'
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UPDATERECORDREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\364\003'
   _globals['_GETBATCHREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_GETBATCHREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_GETBATCHREQUEST'].fields_by_name['batch_id']._loaded_options = None
@@ -90,54 +108,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYNCSERVICE'].methods_by_name['StreamRows']._serialized_options = b'\312\363\030,\n\nintegrator\n\005clerk\n\014head_teacher\022\topen.unit'
   _globals['_SYNCSERVICE'].methods_by_name['PushDocument']._loaded_options = None
   _globals['_SYNCSERVICE'].methods_by_name['PushDocument']._serialized_options = b'\312\363\030\'\n\nintegrator\n\005clerk\n\014head_teacher\022\004unit\202\323\344\223\002 \"\025/v1/units/{unit}/push:\007content'
+  _globals['_SYNCSERVICE'].methods_by_name['UpdateRecord']._loaded_options = None
+  _globals['_SYNCSERVICE'].methods_by_name['UpdateRecord']._serialized_options = b'\312\363\0308\n\005clerk\n\014head_teacher\n\010director\n\radministrator\022\006school\030\001\202\323\344\223\00242//v1/schools/{school}/records/{collection}/{key}:\001*'
   _globals['_SYNCSERVICE'].methods_by_name['GetBatch']._loaded_options = None
   _globals['_SYNCSERVICE'].methods_by_name['GetBatch']._serialized_options = b'\312\363\030I\n\nintegrator\n\005clerk\n\014head_teacher\n\007officer\n\010director\n\radministrator\022\004unit\202\323\344\223\002%\022#/v1/units/{unit}/batches/{batch_id}'
   _globals['_SYNCSERVICE'].methods_by_name['ListQuarantinedRows']._loaded_options = None
   _globals['_SYNCSERVICE'].methods_by_name['ListQuarantinedRows']._serialized_options = b'\312\363\030K\n\nintegrator\n\005clerk\n\014head_teacher\n\007officer\n\010director\n\radministrator\022\004unit\030\001\202\323\344\223\002\035\022\033/v1/units/{unit}/quarantine'
   _globals['_SYNCSERVICE'].methods_by_name['ListConnections']._loaded_options = None
   _globals['_SYNCSERVICE'].methods_by_name['ListConnections']._serialized_options = b'\312\363\030Y\n\nintegrator\n\005clerk\n\014head_teacher\n\007officer\n\010director\n\radministrator\n\016provincial_ioc\022\004unit\202\323\344\223\002\036\022\034/v1/units/{unit}/connections'
-  _globals['_CONNECTIONSTATE']._serialized_start=3092
-  _globals['_CONNECTIONSTATE']._serialized_end=3255
-  _globals['_BATCH']._serialized_start=263
-  _globals['_BATCH']._serialized_end=369
-  _globals['_PUSHROWSREQUEST']._serialized_start=372
-  _globals['_PUSHROWSREQUEST']._serialized_end=506
-  _globals['_PUSHROWSRESPONSE']._serialized_start=508
-  _globals['_PUSHROWSRESPONSE']._serialized_end=568
-  _globals['_OUTCOME']._serialized_start=571
-  _globals['_OUTCOME']._serialized_end=788
-  _globals['_STREAMROWSREQUEST']._serialized_start=790
-  _globals['_STREAMROWSREQUEST']._serialized_end=908
-  _globals['_STREAMOPEN']._serialized_start=910
-  _globals['_STREAMOPEN']._serialized_end=1014
-  _globals['_STREAMBATCH']._serialized_start=1016
-  _globals['_STREAMBATCH']._serialized_end=1104
-  _globals['_STREAMROWSRESPONSE']._serialized_start=1107
-  _globals['_STREAMROWSRESPONSE']._serialized_end=1318
-  _globals['_STREAMACK']._serialized_start=1320
-  _globals['_STREAMACK']._serialized_end=1391
-  _globals['_PUSHDOCUMENTREQUEST']._serialized_start=1394
-  _globals['_PUSHDOCUMENTREQUEST']._serialized_end=1549
-  _globals['_PUSHDOCUMENTRESPONSE']._serialized_start=1551
-  _globals['_PUSHDOCUMENTRESPONSE']._serialized_end=1633
-  _globals['_GETBATCHREQUEST']._serialized_start=1635
-  _globals['_GETBATCHREQUEST']._serialized_end=1731
-  _globals['_GETBATCHRESPONSE']._serialized_start=1734
-  _globals['_GETBATCHRESPONSE']._serialized_end=1881
-  _globals['_LISTQUARANTINEDROWSREQUEST']._serialized_start=1884
-  _globals['_LISTQUARANTINEDROWSREQUEST']._serialized_end=2020
-  _globals['_LISTQUARANTINEDROWSRESPONSE']._serialized_start=2022
-  _globals['_LISTQUARANTINEDROWSRESPONSE']._serialized_end=2122
-  _globals['_QUARANTINEDROW']._serialized_start=2125
-  _globals['_QUARANTINEDROW']._serialized_end=2378
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=2381
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=2552
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=2554
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=2653
-  _globals['_CONNECTION']._serialized_start=2656
-  _globals['_CONNECTION']._serialized_end=3000
-  _globals['_CONNECTIONSCHANGED']._serialized_start=3002
-  _globals['_CONNECTIONSCHANGED']._serialized_end=3089
-  _globals['_SYNCSERVICE']._serialized_start=3258
-  _globals['_SYNCSERVICE']._serialized_end=4376
+  _globals['_CONNECTIONSTATE']._serialized_start=3711
+  _globals['_CONNECTIONSTATE']._serialized_end=3874
+  _globals['_BATCH']._serialized_start=330
+  _globals['_BATCH']._serialized_end=436
+  _globals['_PUSHROWSREQUEST']._serialized_start=439
+  _globals['_PUSHROWSREQUEST']._serialized_end=612
+  _globals['_PUSHROWSRESPONSE']._serialized_start=614
+  _globals['_PUSHROWSRESPONSE']._serialized_end=674
+  _globals['_OUTCOME']._serialized_start=677
+  _globals['_OUTCOME']._serialized_end=894
+  _globals['_STREAMROWSREQUEST']._serialized_start=896
+  _globals['_STREAMROWSREQUEST']._serialized_end=1014
+  _globals['_STREAMOPEN']._serialized_start=1016
+  _globals['_STREAMOPEN']._serialized_end=1120
+  _globals['_STREAMBATCH']._serialized_start=1122
+  _globals['_STREAMBATCH']._serialized_end=1210
+  _globals['_STREAMROWSRESPONSE']._serialized_start=1213
+  _globals['_STREAMROWSRESPONSE']._serialized_end=1424
+  _globals['_STREAMACK']._serialized_start=1426
+  _globals['_STREAMACK']._serialized_end=1497
+  _globals['_PUSHDOCUMENTREQUEST']._serialized_start=1500
+  _globals['_PUSHDOCUMENTREQUEST']._serialized_end=1694
+  _globals['_PUSHDOCUMENTRESPONSE']._serialized_start=1696
+  _globals['_PUSHDOCUMENTRESPONSE']._serialized_end=1778
+  _globals['_UPDATERECORDREQUEST']._serialized_start=1781
+  _globals['_UPDATERECORDREQUEST']._serialized_end=2141
+  _globals['_UPDATERECORDRESPONSE']._serialized_start=2143
+  _globals['_UPDATERECORDRESPONSE']._serialized_end=2252
+  _globals['_GETBATCHREQUEST']._serialized_start=2254
+  _globals['_GETBATCHREQUEST']._serialized_end=2350
+  _globals['_GETBATCHRESPONSE']._serialized_start=2353
+  _globals['_GETBATCHRESPONSE']._serialized_end=2500
+  _globals['_LISTQUARANTINEDROWSREQUEST']._serialized_start=2503
+  _globals['_LISTQUARANTINEDROWSREQUEST']._serialized_end=2639
+  _globals['_LISTQUARANTINEDROWSRESPONSE']._serialized_start=2641
+  _globals['_LISTQUARANTINEDROWSRESPONSE']._serialized_end=2741
+  _globals['_QUARANTINEDROW']._serialized_start=2744
+  _globals['_QUARANTINEDROW']._serialized_end=2997
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=3000
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=3171
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=3173
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=3272
+  _globals['_CONNECTION']._serialized_start=3275
+  _globals['_CONNECTION']._serialized_end=3619
+  _globals['_CONNECTIONSCHANGED']._serialized_start=3621
+  _globals['_CONNECTIONSCHANGED']._serialized_end=3708
+  _globals['_SYNCSERVICE']._serialized_start=3877
+  _globals['_SYNCSERVICE']._serialized_end=5207
 # @@protoc_insertion_point(module_scope)

@@ -6,11 +6,13 @@ The border: receives what schools' systems send, answers row by row, and knows w
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from iocedu.chassis.v1 import stream_pb2 as _stream_pb2
+from iocedu.records.v1 import records_pb2 as _records_pb2
 from iocedu.records.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
@@ -94,8 +96,16 @@ class PushRowsRequest(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ATOMIC_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The unit the batch is for, by alias or id: a school, or a unit above all schools in it."""
+    validate_only: _builtins.bool
+    """Whether the rows are only looked at: the answer is the one that the batch would get, and nothing is stored or kept."""
+    atomic: _builtins.bool
+    """Whether all rows are stored or none; at most 5,000 rows and 8 MB. When a row is refused or held, those that would
+    have been stored are refused with the reason `BATCH_REFUSED`.
+    """
     @_builtins.property
     def batch(self) -> Global___Batch:
         """What the batch is."""
@@ -110,10 +120,12 @@ class PushRowsRequest(_message.Message):
         unit: _builtins.str = ...,
         batch: Global___Batch | None = ...,
         rows: _abc.Iterable[_resources_pb2.Row] | None = ...,
+        validate_only: _builtins.bool = ...,
+        atomic: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "rows", b"rows", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atomic", b"atomic", "batch", b"batch", "rows", b"rows", "unit", b"unit", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,8 +184,8 @@ class Outcome(_message.Message):
 
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.RowProblem]:
-        """What is wrong with rows that were refused, held or stale, in the order of rows; the first 5,000, all of them are in
-        the quarantine. In the language of who asks, also where the batch was answered in another one before.
+        """What is wrong with rows that were refused, held or stale, in the order of rows; the first 5,000. Those refused or held
+        for a reason of their own, not `BATCH_REFUSED`, are all in the quarantine. In the language of who asks, also where the batch was answered in another one before.
         """
 
     def __init__(
@@ -367,10 +379,18 @@ class PushDocumentRequest(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ATOMIC_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The unit the document is for, by alias or id."""
     profile: _builtins.str
     """Names of the fields: `iocedu` (this interface's, the default) or `moet` (QĐ 4998/QĐ-BGDĐT)."""
+    validate_only: _builtins.bool
+    """Whether it is only looked at, as in PushRowsRequest. It is looked at by 5,000 rows: of a record that stands in it more
+    than once, each row is compared with what is stored, not with a row further up.
+    """
+    atomic: _builtins.bool
+    """Whether all of it is stored or nothing, as in PushRowsRequest."""
     @_builtins.property
     def batch(self) -> Global___Batch:
         """What the document is."""
@@ -386,10 +406,12 @@ class PushDocumentRequest(_message.Message):
         batch: Global___Batch | None = ...,
         profile: _builtins.str = ...,
         content: _httpbody_pb2.HttpBody | None = ...,
+        validate_only: _builtins.bool = ...,
+        atomic: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "content", b"content"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "content", b"content", "profile", b"profile", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atomic", b"atomic", "batch", b"batch", "content", b"content", "profile", b"profile", "unit", b"unit", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -422,6 +444,96 @@ class PushDocumentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PushDocumentResponse: _TypeAlias = PushDocumentResponse  # noqa: Y015
+
+@_typing.final
+class UpdateRecordRequest(_message.Message):
+    """Corrects a record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    school: _builtins.str
+    """The school, by alias or unit id."""
+    collection: _builtins.str
+    """Collection: profiles, staff, classes, pupils, attendance or results."""
+    key: _builtins.str
+    """Key of the record."""
+    etag: _builtins.str
+    """Etag of the record as it was read."""
+    request_id: _builtins.str
+    """Makes the call idempotent within the school: a repeat of a correction that was stored answers the same.
+    Empty: every call is one of its own.
+    """
+    validate_only: _builtins.bool
+    """Whether it is only looked at: the answer says what would become of it, nothing is stored."""
+    reason: _builtins.str
+    """Why; kept with the record's history. It is read by others: name nobody in it."""
+    @_builtins.property
+    def row(self) -> _resources_pb2.Row:
+        """The record with the new values; of a row only its record is read, and of that only what the mask names."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to correct: fields of the record such as `full_name` or `subject_marks`, lists as a whole; `further` as a whole or
+        one name of it, `further["TEN_ME"]`. A field that the mask names and the record lacks is emptied.
+        """
+
+    def __init__(
+        self,
+        *,
+        school: _builtins.str = ...,
+        collection: _builtins.str = ...,
+        key: _builtins.str = ...,
+        row: _resources_pb2.Row | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "etag", b"etag", "key", b"key", "reason", b"reason", "request_id", b"request_id", "row", b"row", "school", b"school", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRecordRequest: _TypeAlias = UpdateRecordRequest  # noqa: Y015
+
+@_typing.final
+class UpdateRecordResponse(_message.Message):
+    """Says what became of a correction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    state: _resources_pb2.RowState.ValueType
+    """ACCEPTED where it was, or would be, stored; UNCHANGED where the record holds these values already."""
+    @_builtins.property
+    def record(self) -> _records_pb2.Record:
+        """The record as it stands now, masked."""
+
+    def __init__(
+        self,
+        *,
+        state: _resources_pb2.RowState.ValueType = ...,
+        record: _records_pb2.Record | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRecordResponse: _TypeAlias = UpdateRecordResponse  # noqa: Y015
 
 @_typing.final
 class GetBatchRequest(_message.Message):

@@ -50,6 +50,11 @@ class SyncServiceStub:
                 request_serializer=iocedu_dot_sync_dot_v1_dot_sync__pb2.PushDocumentRequest.SerializeToString,
                 response_deserializer=iocedu_dot_sync_dot_v1_dot_sync__pb2.PushDocumentResponse.FromString,
                 _registered_method=True)
+        self.UpdateRecord = channel.unary_unary(
+                '/iocedu.sync.v1.SyncService/UpdateRecord',
+                request_serializer=iocedu_dot_sync_dot_v1_dot_sync__pb2.UpdateRecordRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_sync__pb2.UpdateRecordResponse.FromString,
+                _registered_method=True)
         self.GetBatch = channel.unary_unary(
                 '/iocedu.sync.v1.SyncService/GetBatch',
                 request_serializer=iocedu_dot_sync_dot_v1_dot_sync__pb2.GetBatchRequest.SerializeToString,
@@ -87,6 +92,15 @@ class SyncServiceServicer:
 
     def PushDocument(self, request_iterator, context):
         """Takes a document: `application/json` with {"rows": [...]}, or `application/x-ndjson` with a row a line.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRecord(self, request, context):
+        """Corrects one record by hand, checked by the same rules as rows that are pushed. The record stays its source's: what the
+        source sent already does not undo the correction, a higher version with other content replaces it. What is wrong is
+        an error here, no row state: reasons as of rows, `ETAG_MISMATCH` (ABORTED) where the record is another by now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +144,11 @@ def add_SyncServiceServicer_to_server(servicer, server):
                     servicer.PushDocument,
                     request_deserializer=iocedu_dot_sync_dot_v1_dot_sync__pb2.PushDocumentRequest.FromString,
                     response_serializer=iocedu_dot_sync_dot_v1_dot_sync__pb2.PushDocumentResponse.SerializeToString,
+            ),
+            'UpdateRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRecord,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_sync__pb2.UpdateRecordRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_sync__pb2.UpdateRecordResponse.SerializeToString,
             ),
             'GetBatch': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBatch,
@@ -229,6 +248,33 @@ class SyncService:
             '/iocedu.sync.v1.SyncService/PushDocument',
             iocedu_dot_sync_dot_v1_dot_sync__pb2.PushDocumentRequest.SerializeToString,
             iocedu_dot_sync_dot_v1_dot_sync__pb2.PushDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.sync.v1.SyncService/UpdateRecord',
+            iocedu_dot_sync_dot_v1_dot_sync__pb2.UpdateRecordRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_sync__pb2.UpdateRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,11 @@ class SyncServiceStub:
     """Takes rows as a stream and acknowledges each message once its rows are durable; at most 8 messages are under way."""
     PushDocument: _grpc.StreamUnaryMultiCallable[_sync_pb2.PushDocumentRequest, _sync_pb2.PushDocumentResponse]
     """Takes a document: `application/json` with {"rows": [...]}, or `application/x-ndjson` with a row a line."""
+    UpdateRecord: _grpc.UnaryUnaryMultiCallable[_sync_pb2.UpdateRecordRequest, _sync_pb2.UpdateRecordResponse]
+    """Corrects one record by hand, checked by the same rules as rows that are pushed. The record stays its source's: what the
+    source sent already does not undo the correction, a higher version with other content replaces it. What is wrong is
+    an error here, no row state: reasons as of rows, `ETAG_MISMATCH` (ABORTED) where the record is another by now.
+    """
     GetBatch: _grpc.UnaryUnaryMultiCallable[_sync_pb2.GetBatchRequest, _sync_pb2.GetBatchResponse]
     """Gets what became of a batch."""
     ListQuarantinedRows: _grpc.UnaryUnaryMultiCallable[_sync_pb2.ListQuarantinedRowsRequest, _sync_pb2.ListQuarantinedRowsResponse]
@@ -57,6 +62,11 @@ class SyncServiceAsyncStub(SyncServiceStub):
     """Takes rows as a stream and acknowledges each message once its rows are durable; at most 8 messages are under way."""
     PushDocument: _aio.StreamUnaryMultiCallable[_sync_pb2.PushDocumentRequest, _sync_pb2.PushDocumentResponse]  # type: ignore[assignment]
     """Takes a document: `application/json` with {"rows": [...]}, or `application/x-ndjson` with a row a line."""
+    UpdateRecord: _aio.UnaryUnaryMultiCallable[_sync_pb2.UpdateRecordRequest, _sync_pb2.UpdateRecordResponse]  # type: ignore[assignment]
+    """Corrects one record by hand, checked by the same rules as rows that are pushed. The record stays its source's: what the
+    source sent already does not undo the correction, a higher version with other content replaces it. What is wrong is
+    an error here, no row state: reasons as of rows, `ETAG_MISMATCH` (ABORTED) where the record is another by now.
+    """
     GetBatch: _aio.UnaryUnaryMultiCallable[_sync_pb2.GetBatchRequest, _sync_pb2.GetBatchResponse]  # type: ignore[assignment]
     """Gets what became of a batch."""
     ListQuarantinedRows: _aio.UnaryUnaryMultiCallable[_sync_pb2.ListQuarantinedRowsRequest, _sync_pb2.ListQuarantinedRowsResponse]  # type: ignore[assignment]
@@ -90,6 +100,17 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sync_pb2.PushDocumentResponse, _abc.Awaitable[_sync_pb2.PushDocumentResponse]]:
         """Takes a document: `application/json` with {"rows": [...]}, or `application/x-ndjson` with a row a line."""
+
+    @_abc_1.abstractmethod
+    def UpdateRecord(
+        self,
+        request: _sync_pb2.UpdateRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sync_pb2.UpdateRecordResponse, _abc.Awaitable[_sync_pb2.UpdateRecordResponse]]:
+        """Corrects one record by hand, checked by the same rules as rows that are pushed. The record stays its source's: what the
+        source sent already does not undo the correction, a higher version with other content replaces it. What is wrong is
+        an error here, no row state: reasons as of rows, `ETAG_MISMATCH` (ABORTED) where the record is another by now.
+        """
 
     @_abc_1.abstractmethod
     def GetBatch(
