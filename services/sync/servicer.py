@@ -119,7 +119,6 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         told.CopyFrom(request)
         for name in ("school", "request_id", "validate_only"):
             told.ClearField(name)
-        asked = (str(school_id).encode(), request.request_id.encode())
         return Correction(
             school=request.school,
             collection=request.collection,
@@ -127,7 +126,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             paths=request.update_mask.paths,
             etag=request.etag,
             reason=request.reason,
-            request_id=digest_of(*asked).hex() if request.request_id else uuid4().hex,
+            request_id=f"{school_id}/{request.request_id or uuid4().hex}",
             digest=digest_of(told.SerializeToString(deterministic=True)),
             validate_only=request.validate_only,
         )

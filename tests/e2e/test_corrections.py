@@ -7,16 +7,18 @@ import httpx
 import pytest
 
 from tests.e2e.world import HEAD, SCHOOL, VENDOR, World, pupil, school_class
+from tests.support.waiting import poll_until
 
 pytestmark = pytest.mark.e2e
 
-RECORD = f"/v1/schools/{SCHOOL}/records/pupils/COR-1"
+PUPILS = f"/v1/schools/{SCHOOL}/records/pupils"
+RECORD = f"{PUPILS}/COR-1"
 
 
-async def patch(world: World, body: dict[str, Any]) -> httpx.Response:
+async def patch(world: World, body: dict[str, Any], *, path: str = RECORD) -> httpx.Response:
     """A correction by the head teacher."""
     headers = world.bearer(HEAD) | {"accept-language": "en"}
-    return await world.http.patch(RECORD, json=body, headers=headers)
+    return await world.http.patch(path, json=body, headers=headers)
 
 
 async def test_a_head_teacher_corrects_a_record(world: World) -> None:
@@ -28,7 +30,7 @@ async def test_a_head_teacher_corrects_a_record(world: World) -> None:
         "row": {"pupil": {"birth_date": "2020-09-30", "further": {"TEN_ME": "Trần Thị Lân"}}},
         "update_mask": 'birth_date,further["TEN_ME"]',
         "etag": record["etag"],
-        "request_id": "cor-1",
+        "request_id": "sửa-1",
         "reason": "Theo giấy khai sinh",
     }
 
@@ -50,7 +52,27 @@ async def test_a_head_teacher_corrects_a_record(world: World) -> None:
     assert held["row"]["pupil"]["further"] == {"TEN_ME": "Trần Thị Lân", "TEN_CHA": "Lê Nam"}
     (newest, _) = (await world.get(f"{RECORD}/changes", HEAD))["changes"]
     assert (newest["edited_by"], newest["edit_reason"]) == (HEAD, "Theo giấy khai sinh")
+    assert newest["request_id"].endswith("/sửa-1")
     assert (await world.push([sent])).unchanged_count == 1
+
+
+async def test_a_correction_counts(world: World) -> None:
+    """Figures follow it, though the source's version is the same: a pupil who has left counts no more."""
+    await world.push([school_class(SCHOOL, "COR"), pupil(SCHOOL, "COR-2", "COR")])
+    await world.settle()
+    before = await world.figure("pupils", SCHOOL)
+    assert before is not None
+    record = (await world.get(f"{PUPILS}/COR-2", HEAD))["record"]
+    body = {"row": {"pupil": {"status": "09"}}, "update_mask": "status", "etag": record["etag"]}
+
+    left = await patch(world, body, path=f"{PUPILS}/COR-2")
+
+    assert left.status_code == httpx.codes.OK, left.text
+
+    async def counted() -> bool:
+        return await world.figure("pupils", SCHOOL) == before - 1
+
+    await poll_until(counted)
 
 
 async def test_a_document_is_only_looked_at(world: World) -> None:

@@ -469,8 +469,8 @@ class UpdateRecordRequest(_message.Message):
     etag: _builtins.str
     """Etag of the record as it was read."""
     request_id: _builtins.str
-    """Makes the call idempotent within the school: a repeat of a correction that was stored answers the same.
-    Empty: every call is one of its own.
+    """Makes the call idempotent within the school: a repeat of a correction that was stored answers the same. The history
+    names it. Empty: every call is one of its own.
     """
     validate_only: _builtins.bool
     """Whether it is only looked at: the answer says what would become of it, nothing is stored."""
