@@ -72,6 +72,16 @@ def previous_key_in_use(previous_key: str) -> Problem:
     )
 
 
+def key_taken(previous_key: str, key: str) -> Problem:
+    """Name a new key under which another record is there, beside the one under the previous key."""
+    return Problem(
+        "KEY_TAKEN",
+        "previous_key",
+        f"Dưới khóa mới «{key}» đã có một bản ghi khác, bên cạnh bản ghi dưới khóa cũ «{previous_key}». Nếu là cùng "
+        "một người, hãy báo xóa bản ghi thừa; nếu không, hãy chọn khóa khác.",
+    )
+
+
 def invalid_date(field: str, value: str) -> Problem:
     """Name a date that the calendar does not have."""
     return Problem(

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.convert.events import Accepted
-from services.records.convert.incoming import Batch, Entry, Values, column_values
+from services.records.convert.incoming import DELETED_HASH, Batch, Entry, Values, column_values
 from services.records.domain import problems
 from services.records.domain.edits import Edit, etag_of
 from services.records.domain.locks import Lock, OpenLocks
@@ -73,7 +73,9 @@ async def decide(
                 batch.problems.update({index: problems.locked(lock) for index, lock in held.items()})
             made += [(rows, entry, row) for entry, row in zip(taken, values, strict=True)]
         renames = writes.renames
-        late = _share_fate(spec, entries, batch=batch, outcomes=outcomes, renames=renames) if batch.renamed else ()
+        late: set[int] = set()
+        if batch.renamed:
+            late = _share_fate(spec, entries, stored, batch=batch, outcomes=outcomes, renames=renames)
         for rows, entry, row in made:
             if entry[4] not in batch.problems and entry[4] not in late:
                 rows.append(row)
@@ -135,6 +137,7 @@ async def _corrections(
 def _share_fate(
     spec: ObjectSpec,
     entries: Sequence[Entry],
+    stored: dict[bulk.Identity, Stored],
     *,
     batch: Batch,
     outcomes: dict[int, Outcome],
@@ -142,14 +145,20 @@ def _share_fate(
 ) -> set[int]:
     """A row with a previous key and the tombstone of that key are stored both or not at all; notes which were renamed.
 
-    Returns the rows that would be stored, but come later than what is under the previous key.
+    Two records that are both there are never made one: the one under the new key may be somebody else's. Returns the
+    rows that would be stored, but come later than what is under the previous key.
     """
     late: set[int] = set()
     schools = {entry[4]: entry[0] for entry in entries}
+    refused = batch.problems
     for tombstone, index in batch.renamed.items():
         if index not in schools:
             continue
-        refused = batch.problems
+        row = batch.rows[index]
+        both = [stored.get((schools[index], key)) for key in (row.previous_key, row.key)]
+        there = all(held is not None and held.content_hash != DELETED_HASH for held in both)
+        if there and outcomes[index] is Outcome.CHANGED and not row.deleted:
+            refused.setdefault(index, problems.key_taken(row.previous_key, row.key))
         if tombstone in refused and index not in refused:
             refused[index] = replace(refused[tombstone], field="previous_key")
             outcomes[index] = outcomes[tombstone]
@@ -160,7 +169,6 @@ def _share_fate(
                 outcomes[index] = Outcome.STALE
                 late.add(index)
         else:
-            row = batch.rows[index]
             renames.append(Rename(schools[index], spec.number, row.previous_key, row.key))
     return late
 

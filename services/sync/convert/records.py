@@ -10,7 +10,7 @@ from services.sync.domain.births import Doubt, Years, born_in_future, implausibl
 from services.sync.domain.calendar import day_outside_year, far_day, far_school_year
 from services.sync.domain.codes import unknown_code
 from services.sync.domain.problems import Called, Problem
-from services.sync.domain.registers import contradictions
+from services.sync.domain.registers import contradictions, twice
 from services.sync.domain.values import is_day
 from services.sync.domain.words import Text
 
@@ -40,6 +40,9 @@ def wrong_with(
         group = rules.unlisted("staff_member.ethnic_group", record.ethnic_group, year)
     elif name == "attendance_register":
         return _register(record, rules, partial(names, index), far=far)
+    elif name == "result" and len({one.subject for one in record.subject_marks}) < len(record.subject_marks):
+        subjects = [one.subject for one in record.subject_marks]
+        return [*([_far(name, rules, partial(names, index))] if far else ()), twice(subjects, partial(names, index))]
     if not (far or doubt or status or group):
         return ()
     called = partial(names, index)

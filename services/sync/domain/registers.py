@@ -1,10 +1,11 @@
-"""Registers that contradict themselves: a pupil away twice, more pupils away than were expected."""
+"""Registers and results that contradict themselves: a pupil away twice, more away than expected, a subject twice."""
 
 from collections.abc import Callable, Sequence
 
 from services.sync.domain.problems import Called, Problem
 from services.sync.domain.words import Text
 
+_MARKS = "result.subject_marks"
 _LIST = "attendance_register.exceptions"
 _EXPECTED = "attendance_register.scheduled_count"
 
@@ -19,6 +20,21 @@ def contradictions(pupils: Sequence[str], *, scheduled: int, called: Callable[[s
     if len(pupils) > scheduled:
         found.append(_too_many(called(_EXPECTED), listed=called(_LIST), count=len(pupils), scheduled=scheduled))
     return found
+
+
+def twice(subjects: Sequence[str], called: Callable[[str], Called]) -> Problem:
+    """Name the first subject that stands twice in a pupil's results, of which one would be lost."""
+    place = next(place for place, code in enumerate(subjects) if code in subjects[:place])
+    name = called(f"{_MARKS}[{place}].subject")
+    first = f"{called(_MARKS).field}[{subjects.index(subjects[place])}]"
+    return Problem(
+        name.reason,
+        name.field,
+        Text(
+            f"{name.label.vi}: môn này đã có ở {first}. Hãy ghi mỗi môn một lần trong một kết quả.",
+            f"{name.label.en}: this subject is in {first} already. Write each subject once a result.",
+        ),
+    )
 
 
 def _twice(name: Called, *, first: str) -> Problem:

@@ -73,6 +73,8 @@ def _locked(told: Told, *, key: str) -> Text:
 
 def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Text:
     label, facts = name.label, told.metadata
+    if told.field == "previous_key" and told.reason in ("DUPLICATE_KEY", "KEY_TAKEN"):
+        return _renamed(told.reason, name, key=key)
     if not all(key in facts for key in _FACTS.get(told.reason, ())):
         return told.text
     match told.reason:
@@ -108,3 +110,20 @@ def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Te
                 f"The record takes {size} bytes, more than the {limit} allowed. Leave out some of its long content.",
             )
     return told.text
+
+
+def _renamed(reason: str, name: Called, *, key: str) -> Text:
+    label = name.label
+    if reason == "KEY_TAKEN":
+        return Text(
+            f"Dưới khóa mới “{key}” đã có một bản ghi khác, bên cạnh bản ghi ghi trong {label.vi}. Nếu là cùng một "
+            "người, hãy báo xóa bản ghi thừa; nếu không, hãy chọn khóa khác.",
+            f"Another record is there under the new key “{key}”, beside the one that {label.en} names. If they are one "
+            "person's, send the deletion of the surplus one; else choose another key.",
+        )
+    return Text(
+        f"{label.vi} trùng với khóa của chính dòng này hoặc của một dòng khác trong cùng lô. Khi khóa đổi, hãy chỉ gửi "
+        "một dòng dưới khóa mới; khóa đổi nhiều lần thì gửi trong các lô nối tiếp nhau.",
+        f"{label.en} is this row's own key, or another row of the batch has it. When a key changes, send one row under "
+        "the new key; where it changes more than once, in batches that follow each other.",
+    )

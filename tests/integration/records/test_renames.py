@@ -83,6 +83,18 @@ async def test_a_locked_record_is_not_renamed(records: Running):
     assert await records.rows(KEYS) == [("TAM-1", False)]
 
 
+async def test_a_key_under_which_another_record_is_there_is_not_taken(records: Running):
+    """It may be another child's; once the surplus record is gone, the rename goes through."""
+    await records.apply(pupil("TAM-1"), pupil("HS1", full_name="Lý Khác Hẳn"))
+    answer = await records.apply(renamed("HS1", "TAM-1"))
+    assert list(answer.states) == [REJECTED]
+    assert [(one.reason, one.field) for one in answer.problems] == [("KEY_TAKEN", "previous_key")]
+    assert await records.rows(KEYS) == [("HS1", False), ("TAM-1", False)]
+    await records.apply(gone("HS1", 2))
+    assert list((await records.apply(renamed("HS1", "TAM-1", 3))).states) == [ACCEPTED]
+    assert await records.rows(KEYS) == [("HS1", False), ("TAM-1", True)]
+
+
 @pytest.mark.parametrize(
     ("rows", "states"),
     [

@@ -162,6 +162,32 @@ async def test_the_same_batch_answers_the_same_and_does_nothing(here: World) -> 
     assert found.batch.source == "vnedu"
 
 
+async def test_a_key_that_cannot_be_taken_is_told_in_the_senders_names(here: World) -> None:
+    """Another record is there under the new key; or one batch names a key twice."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", pupil("TAM-1"), pupil("HS1", full_name="Lê An"), pupil("TAM-2")))
+    taken, chain = pupil("HS1", 2), pupil("HS3", 3)
+    taken.previous_key, chain.previous_key = "TAM-1", "TAM-2"
+    outcome = (await stub.PushRows(push("2", taken, pupil("TAM-2", 2), chain))).outcome
+    assert list(outcome.states) == [REJECTED, UNCHANGED, REJECTED]
+    told = [(one.index, one.reason, one.field) for one in outcome.problems]
+    assert told == [(0, "KEY_TAKEN", "previous_key"), (2, "DUPLICATE_KEY", "previous_key")]
+    assert "bên cạnh bản ghi ghi trong previous_key (khóa cũ của bản ghi)" in outcome.problems[0].message
+    assert outcome.problems[1].message.startswith(
+        "previous_key (khóa cũ của bản ghi) trùng với khóa của chính dòng này"
+    )
+
+
+async def test_a_subject_that_stands_twice_in_a_result_is_refused(here: World) -> None:
+    """One of its marks would be lost."""
+    marks = [results_pb2.SubjectMark(subject=subject, mark=8) for subject in ("TOAN", "NGU_VAN", "TOAN")]
+    row = resources_pb2.Row(school=SCHOOL_A, key="r", version=1)
+    row.result.CopyFrom(results_pb2.Result(school_year=2026, pupil_key="HS1", stage="CK1", subject_marks=marks))
+    (problem,) = (await (await here.sync()).PushRows(push("1", row))).outcome.problems
+    assert (problem.reason, problem.field) == ("INVALID_FIELD", "result.subject_marks[2].subject")
+    assert "result.subject_marks[0]" in problem.message
+
+
 async def test_the_same_batch_twice_at_once_is_taken_once(here: World) -> None:
     """Whichever is settled first gives the answer to all; nothing is kept double."""
     stub = await here.sync()

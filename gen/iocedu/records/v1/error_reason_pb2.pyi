@@ -96,6 +96,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """There is no such merge in force below the unit. ErrorInfo: {"metadata": {"merge_id": "7"}}."""
     ERROR_REASON_SAME_PERSON: _ErrorReason.ValueType  # 31
     """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
+    ERROR_REASON_KEY_TAKEN: _ErrorReason.ValueType  # 34
+    """Another record is there under the new key, beside the one under the previous key. RowProblem: field `previous_key`."""
     ERROR_REASON_EXPORTS_BUSY: _ErrorReason.ValueType  # 32
     """As many copies as may be are under way: try again in a minute."""
     ERROR_REASON_EXPORT_TOO_SLOW: _ErrorReason.ValueType  # 33
@@ -229,6 +231,8 @@ ERROR_REASON_UNKNOWN_MERGE: ErrorReason.ValueType  # 30
 """There is no such merge in force below the unit. ErrorInfo: {"metadata": {"merge_id": "7"}}."""
 ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 31
 """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
+ERROR_REASON_KEY_TAKEN: ErrorReason.ValueType  # 34
+"""Another record is there under the new key, beside the one under the previous key. RowProblem: field `previous_key`."""
 ERROR_REASON_EXPORTS_BUSY: ErrorReason.ValueType  # 32
 """As many copies as may be are under way: try again in a minute."""
 ERROR_REASON_EXPORT_TOO_SLOW: ErrorReason.ValueType  # 33
