@@ -26,6 +26,9 @@ class Settings(ServiceSettings):
 
 
 class AuditSettings(DatabaseSettings):
-    """Settings of who checks the access log: no more than what is looked at."""
+    """Settings of who checks the access log: no more than what is looked at, and how often it is anchored."""
 
     nats_url: str = Field(default="", description="NATS that holds the anchors; empty: only those given are compared.")
+    access_anchor_seconds: float = Field(
+        default=60.0, gt=0, description="How often the service anchors the chain's end, where it is told another time."
+    )

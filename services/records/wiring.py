@@ -163,7 +163,13 @@ async def verify_access_log(settings: AuditSettings, resources: AsyncExitStack, 
     anchors = None
     if settings.nats_url:
         anchors = Anchors(await resources.enter_async_context(Bus.connect(settings.nats_url, "verify")))
-    return await jobs.verify_access_log(database, anchors, given=arguments.anchor, since=arguments.since)
+    return await jobs.verify_access_log(
+        database,
+        anchors,
+        given=arguments.anchor,
+        since=arguments.since,
+        anchor_seconds=settings.access_anchor_seconds,
+    )
 
 
 def _verify_options(parser: ArgumentParser) -> None:

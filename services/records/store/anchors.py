@@ -18,7 +18,7 @@ _QUIET_SECONDS: Final = 2.0
 
 
 class Anchors:
-    """The stream of anchors, made unless it exists."""
+    """The stream of anchors. Only telling an anchor makes it: who looks must see that it is gone."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -31,8 +31,7 @@ class Anchors:
         await self._bus.jetstream.publish(SUBJECT, body, headers={api.Header.MSG_ID.value: message_id})
 
     async def last(self) -> Anchor | None:
-        """The anchor told last."""
-        await self._ensure()
+        """The anchor told last; None where there is none, or no stream."""
         try:
             found = await self._bus.jetstream.get_last_msg(STREAM, SUBJECT)
         except NotFoundError:
@@ -40,9 +39,11 @@ class Anchors:
         return _anchor(found.data or b"", found.time or datetime.now(UTC))
 
     async def every(self) -> list[Anchor]:
-        """All anchors, the oldest first."""
-        await self._ensure()
-        wanted = (await self._bus.jetstream.stream_info(STREAM)).state.messages
+        """All anchors, the oldest first; none where there is no stream."""
+        try:
+            wanted = (await self._bus.jetstream.stream_info(STREAM)).state.messages
+        except NotFoundError:
+            return []
         found: list[Anchor] = []
         subscription = await self._bus.jetstream.pull_subscribe(SUBJECT, stream=STREAM)
         try:

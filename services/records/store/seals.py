@@ -62,6 +62,23 @@ async def strayed(connection: AsyncConnection) -> int | None:
     return found
 
 
+async def seconds_sealed(connection: AsyncConnection) -> float:
+    """How long ago the first entry of the chain was written; 0 where there is none."""
+    found = await fetch(connection, _SECONDS)
+    return float(found[0][0]) if found else 0.0
+
+
+async def anchored_place(connection: AsyncConnection) -> int:
+    """The place that was anchored last, 0 where none was."""
+    found = await fetch(connection, "SELECT sequence FROM access_anchored")
+    return int(found[0][0]) if found else 0
+
+
+async def keep_anchored_place(connection: AsyncConnection, sequence: int) -> None:
+    """Keep which place was anchored, once it is."""
+    await fetch(connection, _ANCHORED, sequence)
+
+
 async def count_unsealed(connection: AsyncConnection) -> int:
     """How many entries wait for their seal."""
     return int((await fetch(connection, "SELECT count(*) FROM access_unsealed"))[0][0])
@@ -79,6 +96,12 @@ _AFTER: Final = (
     f"SELECT seal.sequence, seal.entry_id, seal.hash, {_READING}"  # noqa: S608 (names of our own)
     " FROM (SELECT * FROM access_seal WHERE sequence > $1 ORDER BY sequence LIMIT $2) AS seal"
     " LEFT JOIN access_log AS log ON log.entry_id = seal.entry_id ORDER BY seal.sequence"
+)
+_SECONDS: Final = (
+    "SELECT extract(epoch FROM now() - read_time) FROM access_log JOIN access_seal USING (entry_id) WHERE sequence = 1"
+)
+_ANCHORED: Final = (
+    "INSERT INTO access_anchored (sequence) VALUES ($1) ON CONFLICT (one) DO UPDATE SET sequence = excluded.sequence"
 )
 _STRAYED: Final = (
     "SELECT min(entry_id) FROM (SELECT log.entry_id FROM access_log AS log"

@@ -273,6 +273,13 @@ access_seal = sa.Table(
     sa.Column("hash", sa.LargeBinary, nullable=False),
 )
 
+access_anchored = sa.Table(
+    "access_anchored",
+    metadata,
+    sa.Column("one", sa.Boolean, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+)
+
 access_unsealed = sa.Table(
     "access_unsealed", metadata, sa.Column("entry_id", sa.BigInteger, primary_key=True, autoincrement=False)
 )

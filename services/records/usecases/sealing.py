@@ -39,9 +39,14 @@ async def seal_entries(database: Database, *, most: int = SEALED_AT_ONCE) -> int
 async def anchor_head(database: Database, anchors: Anchors) -> Head:
     """Tell the chain's end outside the database, in the stream of anchors and in the log, if it has moved.
 
-    A chain that no longer holds what was told last is told of loudly, and anchored all the same: what is told stays.
+    A chain that no longer holds what was told last is told of loudly, as are anchors that are gone, and anchored all
+    the same: what is told stays.
     """
+    async with database.connection() as connection:
+        told = await seals.anchored_place(connection)  # before the broker is asked: others anchor meanwhile
     last = await anchors.last()
+    if told > (0 if last is None else last.head.sequence):
+        log.error("anchors of the access log are gone", action="access_log.anchors_gone", sequence=told)
     async with database.connection() as connection:
         head = await seals.head(connection)
         if last is None or last.head == START:
@@ -57,6 +62,8 @@ async def anchor_head(database: Database, anchors: Anchors) -> Head:
         )
     if head != START and (last is None or head != last.head):
         await anchors.append(head)
+        async with database.connection() as connection:
+            await seals.keep_anchored_place(connection, head.sequence)
         log.info("access log anchored", action="access_log.anchored", sequence=head.sequence, hash=head.hash.hex())
     return head
 
@@ -69,6 +76,7 @@ class Checked:
     head: Head
     met: int  # anchors that agree
     waiting: int  # entries that are not sealed yet
+    seconds: float  # since the first entry was written
 
 
 async def check_whole_log(database: Database, anchors: list[Anchor]) -> Checked:
@@ -91,4 +99,5 @@ async def check_log(connection: AsyncConnection, anchors: list[Anchor]) -> Check
     wrong = wrong or check.end()
     if wrong is None and (stray := await seals.strayed(connection)) is not None:
         wrong = Wrong(check.head.sequence + 1, stray, "the entry is not sealed and does not wait for it, or is gone")
-    return Checked(wrong, check.head, check.met, await seals.count_unsealed(connection))
+    waiting, seconds = await seals.count_unsealed(connection), await seals.seconds_sealed(connection)
+    return Checked(wrong, check.head, check.met, waiting, seconds)

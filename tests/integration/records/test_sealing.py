@@ -5,6 +5,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.testing import capture_logs
 
 from chassis.bus import Bus
 from chassis.database import Database
@@ -23,7 +25,7 @@ from services.records.domain.reading import Reading
 from services.records.domain.sealing import Anchor, Entry, Head, linked
 from services.records.store import seals
 from services.records.store.access_log import append_readings
-from services.records.store.anchors import Anchors
+from services.records.store.anchors import STREAM, Anchors
 from services.records.store.driver import begin
 from services.records.usecases import sealing
 from services.records.usecases.sealing import anchor_head, check_log, check_whole_log, seal_entries
@@ -341,6 +343,30 @@ async def test_the_head_is_anchored_when_it_moved(database_factory: DatabaseFact
     assert (await checked(database, await anchors.every())).wrong is not None
 
 
+async def test_anchors_that_are_gone_are_told_of_once_and_begin_anew(database_factory: DatabaseFactory, bus: Bus):
+    """With the stream, or the newest of them; a first anchor is none that was lost."""
+    database, anchors = await database_factory("records"), Anchors(bus)
+
+    async def told() -> list[str]:
+        with capture_logs() as logs:
+            await anchor_head(database, anchors)
+        return [one["action"].removeprefix("access_log.") for one in logs]
+
+    for number in (0, 1):
+        await write(database, number)
+        await seal_entries(database)
+        assert await told() == ["anchored"]
+    earlier = (await anchors.every())[0].head
+
+    await bus.jetstream.delete_stream(STREAM)
+    assert await told() == ["anchors_gone", "anchored"]
+    assert await told() == []
+    await bus.jetstream.delete_stream(STREAM)
+    await anchors.append(earlier)
+    assert await told() == ["anchors_gone", "anchored"]
+    assert [one.head.sequence for one in await anchors.every()] == [1, 2]
+
+
 async def test_an_anchor_cannot_be_taken_back(database_factory: DatabaseFactory, bus: Bus):
     """The broker refuses to delete what was told."""
     database, anchors = await database_factory("records"), Anchors(bus)
@@ -356,6 +382,49 @@ async def test_an_anchor_cannot_be_taken_back(database_factory: DatabaseFactory,
     assert len(await anchors.every()) == 1
 
 
+async def verify(database: Database, *typed: str, **environment: str) -> tuple[int, str]:
+    """Run the command; its status, and all it says."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "services.records", "verify-access-log", *typed],
+        env={"IOCEDU_DATABASE_URL": database.url, "PATH": "", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_a_log_whose_anchors_are_gone_is_wrong(database_factory: DatabaseFactory, bus: Bus, nats_url: str):
+    """Once it is old enough for one; the command does not make the stream, nor does an anchor given stand for it."""
+    database = await database_factory("records")
+
+    async def grown(age: timedelta) -> Head:
+        async with database.connection() as connection:
+            await append_readings(connection, [replace(reading(0), read_time=datetime.now(UTC) - age)])
+        await seal_entries(database)
+        async with database.connection() as connection:
+            return await seals.head(connection)
+
+    status, text = await verify(database, IOCEDU_NATS_URL=nats_url)
+    assert (status, "0 of 0 anchors agree" in text) == (0, True), text
+    head = await grown(timedelta(minutes=5))
+    status, text = await verify(database, IOCEDU_NATS_URL=nats_url, IOCEDU_ACCESS_ANCHOR_SECONDS="600")
+    assert status == 0, text
+    for _ in range(2):
+        given = ("--anchor", f"1:{head.hash.hex()}")
+        status, text = await verify(database, *given, IOCEDU_NATS_URL=nats_url)
+        assert (status, "WRONG: the broker holds no anchor" in text, "1 of 1" in text) == (1, True, True), text
+    with pytest.raises(NotFoundError):
+        await bus.jetstream.stream_info(STREAM)
+
+    await anchor_head(database, Anchors(bus))
+    status, text = await verify(database, IOCEDU_NATS_URL=nats_url)
+    assert (status, "1 of 1 anchors agree, the broker's oldest of" in text) == (0, True), text
+    status, text = await verify(database, "--since", "2999-01-01T00:00:00Z", IOCEDU_NATS_URL=nats_url)
+    assert (status, "0 of 0 anchors agree" in text) == (0, True), text
+
+
 async def test_the_command_says_what_is_wrong_and_by_its_exit_status(
     database_factory: DatabaseFactory, bus: Bus, nats_url: str
 ):
@@ -365,27 +434,17 @@ async def test_the_command_says_what_is_wrong_and_by_its_exit_status(
     await seal_entries(database)
     head = await anchor_head(database, Anchors(bus))
 
-    def verify(*typed: str, **environment: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "services.records", "verify-access-log", *typed],
-            env={"IOCEDU_DATABASE_URL": database.url, "PATH": "", **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    status, text = await asyncio.to_thread(verify, IOCEDU_NATS_URL=nats_url)
+    status, text = await verify(database, IOCEDU_NATS_URL=nats_url)
     assert (status, "1 of 1 anchors agree" in text) == (0, True), text
-    status, text = await asyncio.to_thread(verify, "--anchor", f"3:{head.hash.hex()}")
+    status, text = await verify(database, "--anchor", f"3:{head.hash.hex()}")
     assert (status, "1 of 1 anchors agree" in text) == (0, True), text
-    status, text = await asyncio.to_thread(verify, "--anchor", f"4:{head.hash.hex()}")
+    status, text = await verify(database, "--anchor", f"4:{head.hash.hex()}")
     assert (status, "ends before" in text) == (1, True), text
-    status, text = await asyncio.to_thread(verify, "--anchor", "x")
+    status, text = await verify(database, "--anchor", "x")
     assert (status, "an anchor is" in text) == (2, True), text
 
     async with database.transaction() as connection:
         await connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         await connection.exec_driver_sql("UPDATE access_log SET subject = 'x' WHERE key = 'HS1'")
-    status, text = await asyncio.to_thread(verify)
+    status, text = await verify(database)
     assert (status, "WRONG at place 2, entry 2" in text) == (1, True), text
