@@ -1,6 +1,7 @@
 """What changed in a record and what it was, to those who may know, each look written down."""
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -75,6 +76,33 @@ async def test_changes_are_told_newest_first_with_their_batch_and_fields(lived: 
         ("personal_id", "•••••••••123", "•••••••••999"),
     ]
     assert {one.field: one.old_value for one in shown.changes[1].fields}["full_name"] == "Nguyễn Văn Hòa"
+
+
+async def test_what_an_old_replica_changes_names_no_request(lived: Running):
+    """It leaves the id of what it replaced; beside it the new code keeps its own. Once it is gone nothing stands by."""
+    held = "SELECT count(*) FROM pg_trigger WHERE tgname = 'forget_request_id'"
+    assert await lived.rows(held) == [(0,)]
+    upgrade = import_module("services.records.migrations.versions.0016_pre_request_ids_of_old_replicas")
+    async with lived.database.transaction() as connection:
+        for statement in upgrade.STATEMENTS:
+            await connection.exec_driver_sql(statement)
+    assert await lived.rows(held) == [(6,)]
+    ids = "SELECT request_id FROM pupil"
+
+    async def old_replica(change: str) -> None:
+        async with lived.database.transaction() as connection:
+            await connection.exec_driver_sql(f"UPDATE pupil SET {change}")
+
+    await old_replica("version = 5")  # of the same content
+    assert await lived.rows(ids) == [("back",)]
+    await old_replica("version = 6, change_version = 6, content_hash = content_hash + 1, class_key = '6C'")
+    assert await lived.rows(ids) == [(None,)]
+    for version, request_id in ((7, "new"), (8, "newer")):
+        await lived.apply(pupil("1", version, class_key=f"6{version}"), request_id=request_id)
+    await lived.apply(gone("1", 9), request_id="ended")
+
+    page = await (await lived.history()).ListRecordChanges(_changes(page_size=4))
+    assert [(one.version, one.request_id) for one in page.changes] == [(9, "ended"), (8, "newer"), (7, "new"), (6, "")]
 
 
 async def test_a_record_is_given_as_it_was(lived: Running):
