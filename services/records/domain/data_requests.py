@@ -1,4 +1,8 @@
-"""Requests of people about their data: what may be done with one where it stands, and until when it must be done."""
+"""Requests of people about their data: what may be done with one where it stands, and until when it must be done.
+
+A step that was taken is told by its own words: who says the same of it again, in the same words, repeats a call whose
+answer was lost, and changes nothing.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -86,7 +90,10 @@ class ExtendedBefore(Exception):  # noqa: N818 (the same)
 
 
 def decided(request: DataRequest, *, granted: bool, reason: str, by: str, now: datetime) -> DataRequest:
-    """The request once it is granted or refused; raises NotNow unless it waits for that."""
+    """The request once it is granted or refused; raises NotNow unless it waits for that, or was decided just so."""
+    was_granted = request.state is not State.REFUSED
+    if (was_granted, request.decided_by, request.decide_reason) == (granted, by, reason):
+        return request
     if request.state is not State.RECEIVED:
         raise NotNow
     state = State.GRANTED if granted else State.REFUSED
@@ -94,7 +101,9 @@ def decided(request: DataRequest, *, granted: bool, reason: str, by: str, now: d
 
 
 def extended(request: DataRequest, *, reason: str, by: str) -> DataRequest:
-    """The request with its due date moved; raises NotNow unless it is open, ExtendedBefore the second time."""
+    """The request with its due date moved; raises NotNow unless it is open, ExtendedBefore for another reason."""
+    if (request.extended_by, request.extend_reason) == (by, reason):
+        return request
     if request.state not in OPEN:
         raise NotNow
     if request.extended_by:
@@ -104,7 +113,9 @@ def extended(request: DataRequest, *, reason: str, by: str) -> DataRequest:
 
 
 def completed(request: DataRequest, *, note: str, by: str, now: datetime) -> DataRequest:
-    """The request once it is done; raises NotNow unless it was granted."""
+    """The request once it is done; raises NotNow unless it was granted, or was done just so."""
+    if (request.completed_by, request.completion_note) == (by, note):
+        return request
     if request.state is not State.GRANTED:
         raise NotNow
     return replace(request, state=State.DONE, complete_time=now, completed_by=by, completion_note=note)

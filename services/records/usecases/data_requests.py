@@ -60,7 +60,8 @@ async def change_data_request(
             raise _not_now(held) from None
         except ExtendedBefore:
             raise _extended_before(held) from None
-        await data_requests.keep_data_request(connection, changed)
+        if changed != held:
+            await data_requests.keep_data_request(connection, changed)
     return changed
 
 

@@ -93,12 +93,40 @@ async def test_each_step_is_taken_where_it_may_be_and_once(records: Running):
         assert await _refused(call) == (Kind.NOT_FOUND, "UNKNOWN_DATA_REQUEST")
 
 
+async def test_a_step_repeated_answers_the_same(records: Running, clock: FixedClock):
+    """By the same caller in the same words, also at once and after the next step; from anybody else it is no repeat."""
+    await records.grant("head@a", "head_teacher", SCHOOL_A)
+    await records.grant("director@p", "director", PROVINCE)
+    head, director = await records.data_requests("head@a"), await records.data_requests("director@p")
+    number = (await head.FileDataRequest(_filing())).data_request.data_request_id
+
+    steps: tuple[tuple[str, Any, str], ...] = (
+        ("ExtendDataRequest", _extend(number), "ALREADY_EXTENDED"),
+        ("DecideDataRequest", _decide(number), "DATA_REQUEST_STATE"),
+        ("CompleteDataRequest", _complete(number), "DATA_REQUEST_STATE"),
+    )
+    for method, request, said in steps:
+        first, again = await asyncio.gather(*(getattr(head, method)(request) for _ in range(2)))
+        clock.advance(DAY / 24)
+        assert first == again == await getattr(head, method)(request)
+        assert await _refused(getattr(director, method)(request)) == (Kind.PRECONDITION, said)
+    assert await _refused(head.DecideDataRequest(_decide(number, granted=False))) == (
+        Kind.PRECONDITION,
+        "DATA_REQUEST_STATE",
+    )
+    for method, request, _ in steps:
+        assert (await getattr(head, method)(request)).data_request == again.data_request
+
+
 async def test_a_due_date_is_moved_once(records: Running):
-    """By the days the term allows, also when two ask at once."""
+    """By the days the term allows, also when some ask at once, each for a reason of their own."""
     stub = await records.data_requests()
     number = (await stub.FileDataRequest(_filing(kind=pb.DATA_REQUEST_KIND_ERASURE))).data_request.data_request_id
 
-    answers = await asyncio.gather(*(stub.ExtendDataRequest(_extend(number)) for _ in range(4)), return_exceptions=True)
+    asked = [_extend(number) for _ in range(4)]
+    for place, one in enumerate(asked):
+        one.reason += f" {place}"
+    answers = await asyncio.gather(*map(stub.ExtendDataRequest, asked), return_exceptions=True)
 
     refused = [one for one in answers if isinstance(one, Fault)]
     (moved,) = [one.data_request for one in answers if not isinstance(one, BaseException)]

@@ -76,21 +76,24 @@ class DataRequestsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DecideDataRequest(self, request, context):
-        """Grants or refuses a request that was received.
+        """Grants or refuses a request that was received. Repeated by the same caller with the same reason, it answers with the
+        request as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExtendDataRequest(self, request, context):
-        """Moves the due date of an open request, once.
+        """Moves the due date of an open request, once. Repeated by the same caller with the same reason, it answers with the
+        request as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteDataRequest(self, request, context):
-        """Says that what was granted is done.
+        """Says that what was granted is done. Repeated by the same caller with the same note, it answers with the request as it
+        is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

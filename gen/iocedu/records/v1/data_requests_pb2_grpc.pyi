@@ -38,11 +38,17 @@ class DataRequestsServiceStub:
     FileDataRequest: _grpc.UnaryUnaryMultiCallable[_data_requests_pb2.FileDataRequestRequest, _data_requests_pb2.FileDataRequestResponse]
     """Files a request that was received."""
     DecideDataRequest: _grpc.UnaryUnaryMultiCallable[_data_requests_pb2.DecideDataRequestRequest, _data_requests_pb2.DecideDataRequestResponse]
-    """Grants or refuses a request that was received."""
+    """Grants or refuses a request that was received. Repeated by the same caller with the same reason, it answers with the
+    request as it is.
+    """
     ExtendDataRequest: _grpc.UnaryUnaryMultiCallable[_data_requests_pb2.ExtendDataRequestRequest, _data_requests_pb2.ExtendDataRequestResponse]
-    """Moves the due date of an open request, once."""
+    """Moves the due date of an open request, once. Repeated by the same caller with the same reason, it answers with the
+    request as it is.
+    """
     CompleteDataRequest: _grpc.UnaryUnaryMultiCallable[_data_requests_pb2.CompleteDataRequestRequest, _data_requests_pb2.CompleteDataRequestResponse]
-    """Says that what was granted is done."""
+    """Says that what was granted is done. Repeated by the same caller with the same note, it answers with the request as it
+    is.
+    """
     ListDataRequests: _grpc.UnaryUnaryMultiCallable[_data_requests_pb2.ListDataRequestsRequest, _data_requests_pb2.ListDataRequestsResponse]
     """Lists requests of schools below a unit, those due first at the top."""
 
@@ -56,11 +62,17 @@ class DataRequestsServiceAsyncStub(DataRequestsServiceStub):
     FileDataRequest: _aio.UnaryUnaryMultiCallable[_data_requests_pb2.FileDataRequestRequest, _data_requests_pb2.FileDataRequestResponse]  # type: ignore[assignment]
     """Files a request that was received."""
     DecideDataRequest: _aio.UnaryUnaryMultiCallable[_data_requests_pb2.DecideDataRequestRequest, _data_requests_pb2.DecideDataRequestResponse]  # type: ignore[assignment]
-    """Grants or refuses a request that was received."""
+    """Grants or refuses a request that was received. Repeated by the same caller with the same reason, it answers with the
+    request as it is.
+    """
     ExtendDataRequest: _aio.UnaryUnaryMultiCallable[_data_requests_pb2.ExtendDataRequestRequest, _data_requests_pb2.ExtendDataRequestResponse]  # type: ignore[assignment]
-    """Moves the due date of an open request, once."""
+    """Moves the due date of an open request, once. Repeated by the same caller with the same reason, it answers with the
+    request as it is.
+    """
     CompleteDataRequest: _aio.UnaryUnaryMultiCallable[_data_requests_pb2.CompleteDataRequestRequest, _data_requests_pb2.CompleteDataRequestResponse]  # type: ignore[assignment]
-    """Says that what was granted is done."""
+    """Says that what was granted is done. Repeated by the same caller with the same note, it answers with the request as it
+    is.
+    """
     ListDataRequests: _aio.UnaryUnaryMultiCallable[_data_requests_pb2.ListDataRequestsRequest, _data_requests_pb2.ListDataRequestsResponse]  # type: ignore[assignment]
     """Lists requests of schools below a unit, those due first at the top."""
 
@@ -83,7 +95,9 @@ class DataRequestsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _data_requests_pb2.DecideDataRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_data_requests_pb2.DecideDataRequestResponse, _abc.Awaitable[_data_requests_pb2.DecideDataRequestResponse]]:
-        """Grants or refuses a request that was received."""
+        """Grants or refuses a request that was received. Repeated by the same caller with the same reason, it answers with the
+        request as it is.
+        """
 
     @_abc_1.abstractmethod
     def ExtendDataRequest(
@@ -91,7 +105,9 @@ class DataRequestsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _data_requests_pb2.ExtendDataRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_data_requests_pb2.ExtendDataRequestResponse, _abc.Awaitable[_data_requests_pb2.ExtendDataRequestResponse]]:
-        """Moves the due date of an open request, once."""
+        """Moves the due date of an open request, once. Repeated by the same caller with the same reason, it answers with the
+        request as it is.
+        """
 
     @_abc_1.abstractmethod
     def CompleteDataRequest(
@@ -99,7 +115,9 @@ class DataRequestsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _data_requests_pb2.CompleteDataRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_data_requests_pb2.CompleteDataRequestResponse, _abc.Awaitable[_data_requests_pb2.CompleteDataRequestResponse]]:
-        """Says that what was granted is done."""
+        """Says that what was granted is done. Repeated by the same caller with the same note, it answers with the request as it
+        is.
+        """
 
     @_abc_1.abstractmethod
     def ListDataRequests(
