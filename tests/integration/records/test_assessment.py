@@ -167,6 +167,22 @@ async def test_a_list_shows_whom_a_school_differs_with(records: Running, monkeyp
     assert log == [("ListAssessments", 11)]
 
 
+@pytest.mark.parametrize(("size", "pages"), [(2, [2, 2]), (4, [4]), (3, [3, 1]), (5, [4])])
+async def test_the_last_page_has_no_token_also_where_it_is_full(records: Running, size: int, pages: list[int]):
+    """Who follows tokens is not sent to a page without a pupil."""
+    for number in range(4):
+        await records.apply(pupil(f"{number}"), *whole_year(f"{number}", learning_result="K", absent_days=3))
+    stub = await records.assessment()
+
+    for only_differing in (False, True):
+        token, found = "", list[int]()
+        while token or not found:
+            page = await stub.ListAssessments(_list(page_size=size, page_token=token, only_differing=only_differing))
+            found.append(len(page.assessments))
+            token = page.next_page_token
+        assert found == pages
+
+
 async def test_a_primary_school_is_assessed_by_its_own_circular(records: Running):
     """TT 27/2020: all T, qualities T, tests 9 and more."""
     marks = [results_pb2.SubjectMark(subject=name, level="T", final_mark=9) for name in ("TOAN", "TV")]

@@ -162,6 +162,9 @@ async def test_those_that_are_late_are_listed_first_and_apart(records: Running, 
     assert await due() == ["2026-11-12", "2026-11-12", "2026-11-17", "2026-11-22"]
     clock.set("2026-11-12T16:59:00+00:00")
     assert await due(overdue_only=True) == []
+    assert not any(
+        one.overdue for one in (await stub.ListDataRequests(pb.ListDataRequestsRequest(unit=PROVINCE))).data_requests
+    )
     clock.set("2026-11-12T17:00:00+00:00")  # the next day in Viet Nam
     assert await due(overdue_only=True) == ["2026-11-12", "2026-11-12"]
     assert await due(SCHOOL_B, overdue_only=True) == ["2026-11-12"]

@@ -60,6 +60,16 @@ async def test_a_rename_older_than_what_the_old_key_holds_is_late(records: Runni
     assert await records.rows(KEYS) == [("TAM-1", False)]
 
 
+async def test_a_late_rename_changes_nothing_of_what_is_under_the_new_key(records: Running):
+    """The new key is stored already, with less: the row would change it, but is late and changes neither."""
+    await records.apply(pupil("TAM-1", 5), pupil("HS1", full_name="Lê An"))
+    answer = await records.apply(renamed("HS1", "TAM-1", 2))
+    assert list(answer.states) == [STALE]
+    assert await records.rows(KEYS) == [("HS1", False), ("TAM-1", False)]
+    assert await records.rows("SELECT full_name, version FROM pupil WHERE key = 'HS1'") == [("Lê An", 1)]
+    assert await records.rows("SELECT count(*) FROM record_rename") == [(0,)]
+
+
 async def test_a_refused_half_stops_the_other_and_no_neighbour(records: Running):
     """A bad record keeps its old key; an old key that belongs to another source keeps its record."""
     await records.apply(pupil("TAM-1"))

@@ -188,6 +188,24 @@ def test_after_the_retest_a_pupil_moves_up():
     assert (found(after, Figure.PROMOTED).computed, found(after, Figure.PROMOTED).state) == ("true", State.AGREES)
 
 
+@pytest.mark.parametrize(
+    ("second", "again", "computed", "missing"),
+    [
+        ("", "CĐ", "", [(Lack.CONDUCT, "CK2", "")]),
+        ("", "Đ", "true", []),
+        ("CĐ", "CĐ", "false", []),
+        ("CĐ", "", "", [(Lack.RETRAINING, "CN", "")]),
+    ],
+)
+def test_retraining_counts_for_what_it_says_and_takes_nothing_away(
+    second: str, again: str, computed: str, missing: list[tuple[Lack, str, str]]
+):
+    """Conduct that is not known may be Tốt, whatever came of the summer; Chưa đạt twice is Chưa đạt."""
+    own = StageResult(conduct_after_retraining=again)
+    finding = found(year({"CK1": term(), "CK2": term(conduct=second), "CN": own}), Figure.PROMOTED)
+    assert (finding.computed, lacks(finding)) == (computed, missing)
+
+
 def test_conduct_may_be_made_good_in_the_summer():
     """Chưa đạt needs retraining; until its outcome is in, moving up is open (Article 13)."""
     terms = {"CK1": term(), "CK2": term(conduct="CĐ")}
@@ -207,6 +225,8 @@ def test_conduct_may_be_made_good_in_the_summer():
         (Absence(Source.REGISTERS, 45, 45), "true", []),
         (Absence(Source.REGISTERS, 46, 60), "false", []),
         (Absence(Source.REGISTERS, 40, 50), "", [Lack.UNREPORTED_DAYS]),
+        (Absence(Source.REGISTERS, 45, 46), "", [Lack.UNREPORTED_DAYS]),
+        (Absence(Source.REGISTERS, 44, 45), "true", []),
         (Absence(Source.SCHOOL, 12, 12), "true", []),
         (Absence(Source.NONE), "", [Lack.ABSENCE]),
     ],
@@ -216,6 +236,13 @@ def test_absence_decides_over_moving_up(absence: Absence, computed: str, missing
     finding = found(year({"CK1": term(), "CK2": term()}, absence=absence), Figure.PROMOTED)
     assert (finding.computed, [one.lack for one in finding.missing]) == (computed, missing)
     assert finding.basis is Basis.SUMMARIES
+
+
+def test_45_sessions_and_one_day_nobody_reported_leave_moving_up_open():
+    """The day may be the 46th; it is named, and how many there are."""
+    finding = found(year({"CK1": term(), "CK2": term()}, absence=Absence(Source.REGISTERS, 45, 46)), Figure.PROMOTED)
+    assert finding.state is State.UNDECIDED
+    assert [(one.lack, one.count) for one in finding.missing] == [(Lack.UNREPORTED_DAYS, 1)]
 
 
 def test_a_code_nobody_knows_is_not_compared():
