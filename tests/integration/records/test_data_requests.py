@@ -222,3 +222,17 @@ async def test_a_clerk_sees_no_requests_and_an_auditor_decides_none(records: Run
     ):
         assert await _refused(call) == (Kind.DENIED, "NO_GRANT")
     assert len((await auditor.ListDataRequests(pb.ListDataRequestsRequest(unit=SCHOOL_A))).data_requests) == 1
+
+
+async def test_what_is_left_out_or_blank_decides_nothing(records: Running):
+    """A decision stands: whoever forgets to say which is told, and a wish of blanks is none."""
+    stub = await records.data_requests()
+    filed = (await stub.FileDataRequest(_filing())).data_request
+    silent = pb.DecideDataRequestRequest(school=SCHOOL_A, data_request_id=filed.data_request_id, reason="đồng ý")
+    for call in (stub.DecideDataRequest(silent), stub.FileDataRequest(_filing("r2", wish="  "))):
+        with pytest.raises(Fault) as refused:
+            await call
+        assert refused.value.kind is Kind.INVALID
+    assert [one.field for one in refused.value.violations] == ["wish"]
+    done = await stub.DecideDataRequest(_decide(filed.data_request_id, granted=False))
+    assert done.data_request.state == pb.DATA_REQUEST_STATE_REFUSED

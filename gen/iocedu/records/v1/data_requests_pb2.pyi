@@ -275,7 +275,7 @@ class DecideDataRequestRequest(_message.Message):
     data_request_id: _builtins.int
     """Number of the request at this school."""
     granted: _builtins.bool
-    """Whether it is granted."""
+    """Whether it is granted; must be said, since a decision stands."""
     reason: _builtins.str
     """Why."""
     def __init__(
@@ -283,14 +283,16 @@ class DecideDataRequestRequest(_message.Message):
         *,
         school: _builtins.str = ...,
         data_request_id: _builtins.int = ...,
-        granted: _builtins.bool = ...,
+        granted: _builtins.bool | None = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_granted", b"_granted", "granted", b"granted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_request_id", b"data_request_id", "granted", b"granted", "reason", b"reason", "school", b"school"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_granted", b"_granted", "data_request_id", b"data_request_id", "granted", b"granted", "reason", b"reason", "school", b"school"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__granted: _TypeAlias = _typing.Literal["granted"]  # noqa: Y015
+    _WhichOneofArgType__granted: _TypeAlias = _typing.Literal["_granted", b"_granted"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__granted) -> _WhichOneofReturnType__granted | None: ...
 
 Global___DecideDataRequestRequest: _TypeAlias = DecideDataRequestRequest  # noqa: Y015
 
