@@ -81,10 +81,15 @@ def _fill(message: Message) -> None:
         elif field.enum_type is not None:
             allowed = (value.number for value in field.enum_type.values if value.number not in rules.enum.not_in)
             setattr(message, field.name, next(allowed))
-        elif rules.HasField("int64"):
-            setattr(message, field.name, 1)
-        elif rules.HasField("int32"):
-            setattr(message, field.name, rules.int32.gte)
+        elif (value := _number(rules, flag=field.type == field.TYPE_BOOL)) is not None:
+            setattr(message, field.name, value)
+
+
+def _number(rules: validate_pb2.FieldRules, *, flag: bool) -> int | None:
+    """A number or truth value that a rule asks for; None: none does."""
+    if rules.HasField("int32"):
+        return int(rules.int32.gte)
+    return 1 if rules.HasField("int64") or (flag and rules.required) else None
 
 
 def _string(rules: validate_pb2.StringRules) -> str:

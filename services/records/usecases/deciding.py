@@ -157,7 +157,7 @@ def _share_fate(
         row = batch.rows[index]
         both = [stored.get((schools[index], key)) for key in (row.previous_key, row.key)]
         there = all(held is not None and held.content_hash != DELETED_HASH for held in both)
-        if there and outcomes[index] is Outcome.CHANGED and not row.deleted:
+        if there and outcomes[index] is outcomes[tombstone] is Outcome.CHANGED and not row.deleted:
             refused.setdefault(index, problems.key_taken(row.previous_key, row.key))
         if tombstone in refused and index not in refused:
             refused[index] = replace(refused[tombstone], field="previous_key")

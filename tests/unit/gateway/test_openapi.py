@@ -56,7 +56,8 @@ def test_path_and_query_parameters_carry_their_rules() -> None:
 def test_fields_of_a_nested_message_are_dotted_query_parameters() -> None:
     """Beside a document, what it is travels in the query."""
     found = _parameters("/v1/units/{unit}/push", "post")
-    assert {"unit", "profile", "batch.batch_id", "batch.source", "batch.backfill"} == set(found)
+    batch = {"batch.batch_id", "batch.source", "batch.backfill"}
+    assert {"unit", "profile", "validate_only", "atomic", *batch} == set(found)
     assert [name for name, each in found.items() if each["required"]] == ["unit", "batch.source"]
     assert found["unit"]["example"].startswith("moet:")
     content = _operation("/v1/units/{unit}/push", "post")["requestBody"]["content"]
