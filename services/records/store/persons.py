@@ -119,12 +119,9 @@ async def keep_apart(connection: AsyncConnection, one: int, other: int, *, reaso
     await fetch(connection, "DELETE FROM person_pair WHERE person_a = $1 AND person_b = $2", first, second)
 
 
-async def wrongly_counted(
-    connection: AsyncConnection, persons: Collection[int] | None = None
-) -> Mapping[tuple[int, str], bool]:
-    """Pupils of these persons (None: of all) that count and should not, or should and do not: whether they should."""
-    given = persons is not None
-    found = await fetch(connection, _MISCOUNTED_OF if given else _MISCOUNTED, *([list(persons)] if given else []))  # type: ignore[arg-type]
+async def wrongly_counted(connection: AsyncConnection, persons: Collection[int]) -> Mapping[tuple[int, str], bool]:
+    """Pupils of these persons that count and should not, or should and do not: whether they should."""
+    found = await fetch(connection, _MISCOUNTED, list(persons))
     return {(row[0], row[1]): row[2] for row in found}
 
 
@@ -325,14 +322,14 @@ _KEEP_APART: Final = (
 
 # Of the enrolments of one person in one school year one counts: one that counts in a locked place before all, so that
 # what is closed does not change, then a main one before a secondary one, then the first. What is locked stays as it is.
-_RANKED: Final = """
+_MISCOUNTED: Final = f"""
 WITH placed AS (
     SELECT held.*, noted.school_id IS NOT NULL AS noted, EXISTS (
         SELECT FROM lock WHERE lock.school_id = held.school_id AND lock.collection = 'pupils'
             AND lock.school_year = held.school_year AND lock.lift_time IS NULL
     ) AS locked
     FROM person_record AS held LEFT JOIN counted_elsewhere AS noted USING (school_id, key)
-    WHERE held.type = {pupils}{chosen}
+    WHERE held.type = {PUPIL.number} AND held.root_id = ANY($1::bigint[])
 ), ranked AS (
     SELECT school_id, key, locked, noted, in_stock AND NOT deleted AND row_number() OVER (
         PARTITION BY root_id, school_year
@@ -341,9 +338,7 @@ WITH placed AS (
     FROM placed
 )
 SELECT school_id, key, NOT elsewhere FROM ranked WHERE elsewhere <> noted AND NOT locked
-"""
-_MISCOUNTED: Final = _RANKED.format(pupils=PUPIL.number, chosen="")
-_MISCOUNTED_OF: Final = _RANKED.format(pupils=PUPIL.number, chosen=" AND held.root_id = ANY($1)")
+"""  # noqa: S608
 _COUNT_ELSEWHERE: Final = (
     "INSERT INTO counted_elsewhere (school_id, key) SELECT * FROM unnest($1::bigint[], $2::text[])"
     " ON CONFLICT DO NOTHING"
