@@ -1,6 +1,5 @@
 """Look-up on the real platform: by REST as a program asks, and on its page as staff do."""
 
-import shutil
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ async def test_a_person_is_found_by_rest_without_tones_and_masked(world: World) 
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(shutil.which(CHROMIUM or "") is None, reason="no Chromium on the path")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
 async def test_the_page_finds_people_and_units_while_one_types(world: World) -> None:
     """The best match first, why it was found, and nothing that masking hides."""
     await _people(world)
