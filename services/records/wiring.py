@@ -16,6 +16,7 @@ from iocedu.records.v1 import (
     persons_pb2_grpc,
     records_pb2_grpc,
     search_pb2_grpc,
+    sources_pb2_grpc,
     unit_operations_pb2_grpc,
     units_pb2_grpc,
 )
@@ -45,6 +46,7 @@ from services.records.servicer import (
     PersonsServicer,
     RecordsServicer,
     SearchServicer,
+    SourcesServicer,
     UnitOperationsServicer,
     UnitsServicer,
 )
@@ -118,6 +120,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 ExportServicer(Exports(database), scopes, clock, lookups=lookups),
             ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
+            (sources_pb2_grpc.add_SourcesServiceServicer_to_server, SourcesServicer(database, scopes, clock)),
             (
                 assessment_pb2_grpc.add_AssessmentServiceServicer_to_server,
                 AssessmentServicer(database, scopes, clock, lookups=lookups, rules=rules),
@@ -137,6 +140,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.GrantsService",
             "iocedu.records.v1.AccessService",
             "iocedu.records.v1.LocksService",
+            "iocedu.records.v1.SourcesService",
             "iocedu.records.v1.AssessmentService",
             "iocedu.records.v1.AttendanceService",
             "iocedu.records.v1.HistoryService",

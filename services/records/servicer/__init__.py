@@ -12,6 +12,7 @@ from services.records.servicer.locks import LocksServicer
 from services.records.servicer.persons import PersonsServicer
 from services.records.servicer.records import RecordsServicer
 from services.records.servicer.search import SearchServicer
+from services.records.servicer.sources import SourcesServicer
 from services.records.servicer.unit_operations import UnitOperationsServicer
 from services.records.servicer.units import UnitsServicer
 
@@ -28,6 +29,7 @@ __all__ = [
     "PersonsServicer",
     "RecordsServicer",
     "SearchServicer",
+    "SourcesServicer",
     "UnitOperationsServicer",
     "UnitsServicer",
 ]
