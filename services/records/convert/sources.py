@@ -6,6 +6,7 @@ from iocedu.records.v1 import sources_pb2
 
 from chassis.errors import FieldViolation
 from chassis.validation import invalid
+from services.records.convert.collections import no_such_collection
 from services.records.domain.objects import BY_COLLECTION
 from services.records.domain.sources import MOST_AHEAD, HandOver, HandOverDraft
 
@@ -13,7 +14,7 @@ from services.records.domain.sources import MOST_AHEAD, HandOver, HandOverDraft
 def draft_of(request: sources_pb2.HandOverRequest, *, now: datetime) -> HandOverDraft:
     """What is to be handed over; raises INVALID_FIELD for a collection there is not and an instant that cannot be."""
     unknown = sorted(set(request.collections) - set(BY_COLLECTION))
-    violations = [_no_such_collection(name) for name in unknown]
+    violations = [no_such_collection(name, field="collections") for name in unknown]
     from_time = request.from_time.ToDatetime(UTC) if request.HasField("from_time") else None
     if from_time is not None and not now <= from_time <= now + MOST_AHEAD:
         violations.append(_no_such_instant())
@@ -37,16 +38,6 @@ def hand_over_of(hand_over: HandOver, *, school: str) -> sources_pb2.HandOver:
     message.from_time.FromDatetime(hand_over.from_time)
     message.create_time.FromDatetime(hand_over.create_time)
     return message
-
-
-def _no_such_collection(name: str) -> FieldViolation:
-    there = ", ".join(BY_COLLECTION)
-    return FieldViolation(
-        "collections",
-        "INVALID_FIELD",
-        f"Không có loại dữ liệu «{name}». Hãy ghi một trong: {there}; để trống là tất cả.",
-        f"There is no collection “{name}”. Write some of {there}; empty means all.",
-    )
 
 
 def _no_such_instant() -> FieldViolation:

@@ -5,10 +5,12 @@ remains. A repeat is told from a change by the hash of its content.
 """
 
 from enum import IntEnum, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.records.domain.locks import Place
 from services.records.domain.sources import Owner
+
+DELETED_HASH: Final = 0  # the content hash of a record that is deleted
 
 
 class Stored(NamedTuple):

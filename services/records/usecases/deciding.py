@@ -12,13 +12,13 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.convert.events import Accepted
-from services.records.convert.incoming import DELETED_HASH, Batch, Entry, Values, column_values
+from services.records.convert.incoming import Batch, Entry, Values, column_values
 from services.records.domain import problems
 from services.records.domain.edits import Edit, etag_of
 from services.records.domain.locks import Lock, OpenLocks
 from services.records.domain.objects import CONTENT_HASH, SOURCE, VERSION, ObjectSpec
 from services.records.domain.sources import Owners
-from services.records.domain.versions import Outcome, Stored, classify
+from services.records.domain.versions import DELETED_HASH, Outcome, Stored, classify
 from services.records.store import bulk, lookup
 from services.records.store.keys import Rename
 

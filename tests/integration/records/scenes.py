@@ -14,6 +14,7 @@ from iocedu.records.v1 import (
     attendance_pb2_grpc,
     data_requests_pb2_grpc,
     history_pb2_grpc,
+    holdings_pb2_grpc,
     locks_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
@@ -120,6 +121,10 @@ class Running:
             identity = ServiceIdentity(service, self.keys.service_key(service), issuer=ISSUER, audience=AUDIENCE)
             shown = {"service_token": identity.token()}
         return locks_pb2_grpc.LocksServiceStub(await self._channel(self.keys.mint(subject), **shown))
+
+    async def holdings(self, subject: str = ADMINISTRATOR) -> Any:
+        """HoldingsService as a subject calls it."""
+        return holdings_pb2_grpc.HoldingsServiceStub(await self._channel(self.keys.mint(subject)))
 
     async def sources(self, subject: str = ADMINISTRATOR) -> Any:
         """SourcesService as a subject calls it."""
