@@ -16,7 +16,12 @@ def held(**fields: int) -> list[holdings_pb2.Holding]:
 
 def comparing(*holdings: holdings_pb2.Holding, **fields: Any) -> holdings_pb2.CompareHoldingsRequest:
     """A request to compare the pupils of a school's year."""
-    given = {"school": SCHOOL_A, "collection": "pupils", "school_year": 2026, "source": "vnedu"} | fields
+    given: dict[str, Any] = {
+        "school": SCHOOL_A,
+        "collection": "pupils",
+        "school_year": 2026,
+        "source": "vnedu",
+    } | fields
     return holdings_pb2.CompareHoldingsRequest(holdings=holdings, **given)
 
 
