@@ -203,8 +203,14 @@ def _reader(spec: ObjectSpec) -> Callable[[Any], Values]:
     return named
 
 
-_PLAIN: Final = frozenset({Kind.TEXT, Kind.INTEGER, Kind.FLAG})
-_EMPTY_VALUES: Final[dict[Kind, object]] = {Kind.TEXT: "", Kind.INTEGER: 0, Kind.FLAG: False, Kind.TEXTS: []}
+_PLAIN: Final = frozenset({Kind.TEXT, Kind.INTEGER, Kind.FLAG, Kind.DECIMAL})
+_EMPTY_VALUES: Final[dict[Kind, object]] = {
+    Kind.TEXT: "",
+    Kind.INTEGER: 0,
+    Kind.FLAG: False,
+    Kind.DECIMAL: 0.0,
+    Kind.TEXTS: [],
+}
 
 
 @cache

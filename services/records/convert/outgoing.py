@@ -83,7 +83,7 @@ def _writer(spec: ObjectSpec, mask: bool) -> Callable[[Any, Stored], None]:  # n
     special: list[tuple[int, Callable[[Any, Any], None]]] = []
     for place, column in enumerate(spec.columns, len(HEAD)):
         hidden = _mask(descriptor, column.name) if mask else Mask.SHOWN
-        if hidden is Mask.SHOWN and column.kind in (Kind.TEXT, Kind.INTEGER, Kind.FLAG):
+        if hidden is Mask.SHOWN and column.kind in (Kind.TEXT, Kind.INTEGER, Kind.FLAG, Kind.DECIMAL):
             plain.append((place, column.name))
         else:
             special.append((place, _setter(column, hidden, descriptor, mask=mask)))
@@ -126,11 +126,15 @@ def _setter(column: Column, hidden: Mask, descriptor: Descriptor, *, mask: bool)
         for fields in value:
             items.add(**{key: masked(held, masks[key]) if key in masks else held for key, held in fields.items()})
 
+    def leave_out(_record: Any, _value: float) -> None:
+        """A number that must not be shown has no sign for that there is one."""
+
     setters: dict[Kind, Callable[[Any, Any], None]] = {
         Kind.DATE: put_date,
         Kind.CHOICE: put_choice,
         Kind.TEXTS: put_texts,
         Kind.ITEMS: put_items,
+        Kind.DECIMAL: leave_out,
     }
     return setters.get(column.kind, put_text)
 

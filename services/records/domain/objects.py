@@ -1,7 +1,7 @@
-"""The six types of record as data: which columns each has and how each is kept.
+"""The types of record as data: which columns each has and how each is kept.
 
 Everything that differs between a pupil and a register stands in this table; storing, reading, masking and searching
-are written once over it. A seventh type is one more entry and one migration.
+are written once over it. One more type is one more entry and one migration.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ class Kind(Enum):
     SAID = "text or not said"
     INTEGER = "integer"
     FLAG = "boolean"
+    DECIMAL = "double precision"
     CHOICE = "boolean or not known"
     DATE = "date or not known"
     TEXTS = "list of texts"
@@ -42,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectSpec:
-    """One type of record. There are six; they are looked up by identity, for each row."""
+    """One type of record. There are few; they are looked up by identity, for each row."""
 
     number: int  # value of the interface's ObjectType
     collection: str  # name of the collection in the interface
@@ -151,6 +152,93 @@ SPECS: Final = (
             Column("subject_marks", Kind.ITEMS),
             Column("qualities", Kind.ITEMS),
         ),
+    ),
+    ObjectSpec(
+        number=7,
+        collection="facilities",
+        field="facility",
+        columns=(
+            Column("school_year", _INTEGER),
+            *_texts("kind", "name", "site_key", "condition", "ownership"),
+            Column("quantity", _INTEGER),
+            Column("area", Kind.DECIMAL),
+            Column("total_area", Kind.DECIMAL),
+        ),
+    ),
+    ObjectSpec(
+        number=8,
+        collection="assignments",
+        field="staff_assignment",
+        columns=(
+            Column("school_year", _INTEGER),
+            *_texts("staff_key", "duty", "class_key", "subject", "term"),
+            Column("weekly_periods", Kind.DECIMAL),
+            Column("post_share", Kind.DECIMAL),
+            Column("first_day", _DATE),
+            Column("last_day", _DATE),
+        ),
+    ),
+    ObjectSpec(
+        number=9,
+        collection="conduct-entries",
+        field="conduct_entry",
+        columns=(
+            Column("school_year", _INTEGER),
+            *_texts("kind", "pupil_key", "staff_key", "form", "issuing_level", "decision_number", "content"),
+            Column("day", _DATE),
+        ),
+    ),
+    ObjectSpec(
+        number=10,
+        collection="health-checks",
+        field="health_check",
+        columns=(
+            Column("school_year", _INTEGER),
+            *_texts("pupil_key", "nutrition", "eyesight", "findings"),
+            Column("height", Kind.DECIMAL),
+            Column("weight", Kind.DECIMAL),
+            Column("day", _DATE),
+        ),
+    ),
+    ObjectSpec(
+        number=11,
+        collection="retests",
+        field="retest",
+        columns=(
+            Column("school_year", _INTEGER),
+            *_texts("pupil_key", "learning_result", "conduct_result"),
+            Column("promoted", _CHOICE),
+            Column("subject_marks", Kind.ITEMS),
+        ),
+    ),
+    ObjectSpec(
+        number=12,
+        collection="graduations",
+        field="graduation",
+        columns=(
+            Column("school_year", _INTEGER),
+            *_texts("pupil_key", "classification"),
+            Column("independent", _FLAG),
+            Column("exempt", _FLAG),
+            Column("special", _FLAG),
+            Column("graduated", _CHOICE),
+        ),
+    ),
+    ObjectSpec(
+        number=13,
+        collection="exam-candidates",
+        field="exam_candidate",
+        columns=(
+            Column("school_year", _INTEGER),
+            *_texts("full_name", "sex", "ethnic_group"),
+            Column("birth_date", _DATE),
+        ),
+    ),
+    ObjectSpec(
+        number=14,
+        collection="quality-reports",
+        field="quality_report",
+        columns=(Column("school_year", _INTEGER), Column("stage")),
     ),
 )
 

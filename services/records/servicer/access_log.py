@@ -20,7 +20,7 @@ from services.records.usecases.lookups import Lookups
 
 # Who may see every look; a head teacher may see those at pupils.
 WATCHING: Final = ("administrator", "auditor")
-OF_PUPILS: Final = frozenset({"pupils", "attendance", "results"})
+OF_PUPILS: Final = frozenset({"pupils", "attendance", "results", "health-checks", "retests", "graduations"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 

@@ -1,6 +1,6 @@
 """The tables of records, as queries see them; the migrations make them and hold the constraints.
 
-The six tables of records are drawn from the column specs. Keys and sort keys compare byte by byte, whatever the
+The tables of records are drawn from the column specs. Keys and sort keys compare byte by byte, whatever the
 database's own order is.
 """
 
@@ -27,6 +27,7 @@ _TYPES: Final[Mapping[Kind, TypeEngine[Any]]] = MappingProxyType(
         Kind.SAID: sa.Text(),
         Kind.INTEGER: sa.Integer(),
         Kind.FLAG: sa.Boolean(),
+        Kind.DECIMAL: sa.Double(),
         Kind.CHOICE: sa.Boolean(),
         Kind.DATE: sa.Date(),
         Kind.TEXTS: ARRAY(sa.Text()),

@@ -1,6 +1,6 @@
 """Answers and events: what became of a batch, quarantined rows, connections."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from services.sync.domain.words import Text
 MOST_PROBLEMS: Final = 5_000  # A message carries 16 MB; all of them are in the quarantine.
 
 
-def outcome(states: bytearray, noted: Sequence[Noted]) -> sync_pb2.Outcome:
+def outcome(states: bytearray, noted: Sequence[Noted], unverified: Mapping[str, int]) -> sync_pb2.Outcome:
     """What became of a batch. Problems come in the order of rows, the first 5,000 of them."""
     return sync_pb2.Outcome(
         accepted_count=states.count(RowState.ACCEPTED),
@@ -27,6 +27,7 @@ def outcome(states: bytearray, noted: Sequence[Noted]) -> sync_pb2.Outcome:
         held_count=states.count(RowState.HELD),
         states=list(states),  # type: ignore[arg-type]  # the numbers are the enum's
         problems=map(_row_problem, sorted(noted, key=lambda one: one.index)[:MOST_PROBLEMS]),
+        unverified_counts=unverified,
     )
 
 

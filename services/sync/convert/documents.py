@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ class RawRow:
     content: bytes
     row: Row | Unread
     number: int  # Its line, or its place in the list, from 1.
+    unverified: Sequence[str] = ()  # Fields whose codes no loaded catalogue has.
 
     def raw(self) -> Raw:
         """The object it was read from, once more: for what is wrong with it."""
@@ -36,25 +37,30 @@ async def ndjson_rows(parts: AsyncIterator[bytes], profile: Profile) -> AsyncIte
     lines, read = Lines(), 0
     async for part in parts:
         for line in lines.feed(part):
-            yield RawRow(line.content or b"", read_line(line, profile), line.number)
+            yield read_line(line, profile)
             read += 1
             if read % READ_AHEAD == 0:
                 await asyncio.sleep(0)
     for line in lines.end():
-        yield RawRow(line.content or b"", read_line(line, profile), line.number)
+        yield read_line(line, profile)
 
 
-def read_line(line: Line, profile: Profile) -> Row | Unread:
+def read_line(line: Line, profile: Profile) -> RawRow:
     """Read one line of NDJSON; whatever is wrong with it stays with it."""
     if line.content is None:
-        return Unread(problems.line_too_long(documents.MOST_LINE_BYTES))
+        return RawRow(b"", Unread(problems.line_too_long(documents.MOST_LINE_BYTES)), line.number)
     try:
         raw = from_json(line.content, allow_inf_nan=False)
     except ValueError as error:
-        return Unread(problems.not_json(_column(str(error))))
+        return RawRow(line.content, Unread(problems.not_json(_column(str(error)))), line.number)
+    return _made(raw, line.content, line.number, profile)
+
+
+def _made(raw: Any, content: bytes, number: int, profile: Profile) -> RawRow:
     if not isinstance(raw, dict):
-        return Unread(problems.not_an_object())
-    return make(raw, profile)
+        return RawRow(content, Unread(problems.not_an_object()), number)
+    row = make(raw, profile)
+    return RawRow(content, row, number, () if isinstance(row, Unread) else profile.unverified(raw))
 
 
 async def json_rows(parts: AsyncIterator[bytes], profile: Profile) -> AsyncIterator[RawRow]:
@@ -70,9 +76,7 @@ async def json_rows(parts: AsyncIterator[bytes], profile: Profile) -> AsyncItera
 
 
 def _of_json(raw: Any, number: int, profile: Profile) -> RawRow:
-    content = json.dumps(raw, ensure_ascii=False).encode(errors="replace")
-    row = make(raw, profile) if isinstance(raw, dict) else Unread(problems.not_an_object())
-    return RawRow(content, row, number)
+    return _made(raw, json.dumps(raw, ensure_ascii=False).encode(errors="replace"), number, profile)
 
 
 def _column(error: str) -> int:

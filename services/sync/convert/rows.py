@@ -68,6 +68,7 @@ class Checked:
     states: bytearray = field(default_factory=bytearray)
     noted: list[Noted] = field(default_factory=list)
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)  # Once answered: rows by school and state.
+    unverified: Counter[str] = field(default_factory=Counter)  # Fields with codes of catalogues that are not loaded.
 
     def add(self, rows: Iterable[Row | Unread]) -> None:
         """Check rows and add them."""

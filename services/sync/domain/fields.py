@@ -10,7 +10,9 @@ from services.sync.domain.words import Text, bare, same
 
 INVALID_FIELD: Final = "INVALID_FIELD"
 INVALID_DATE: Final = "INVALID_DATE"
-DATES: Final = frozenset({"birth_date", "day"})  # Whatever is wrong with one of these is INVALID_DATE.
+DATES: Final = frozenset(
+    {"birth_date", "day", "first_day", "last_day"}
+)  # Whatever is wrong with one of these is INVALID_DATE.
 
 
 class Described(NamedTuple):
@@ -40,11 +42,15 @@ _CODE: Final = (
     "mã không quá 20 ký tự, không ghi tên thay cho mã",
     "a code of at most 20 characters, not a name",
 )
+_AREA: Final = ("diện tích tính bằng m², không âm", "an area in square metres, not below 0")
+_LONG: Final = ("tối đa 2000 ký tự", "at most 2000 characters")
+_UP_TO_100: Final = ("tối đa 100 ký tự", "at most 100 characters")
+_CODE_OF_50: Final = ("mã không quá 50 ký tự", "a code of at most 50 characters")
 _MARK: Final = ("số từ 0 đến 10, ví dụ 8.5", "a number from 0 to 10, e.g. 8.5")
 _KEY: Final = ("khóa từ 1 đến 64 ký tự", "a key of 1 to 64 characters")
 _FURTHER: Final = (
-    "tối đa 400 trường dữ liệu, tên đến 80 và giá trị đến 4000 ký tự",
-    "at most 400 fields, names up to 80 and values up to 4000 characters",
+    "tối đa 400 trường dữ liệu, tên đến 80 và giá trị đến 65536 ký tự",
+    "at most 400 fields, names up to 80 and values up to 65536 characters",
 )
 
 # Last name of a path, or its last two where the last alone says too little.
@@ -88,7 +94,6 @@ FIELDS: Final = MappingProxyType(
         "levels": _of("các cấp học", "levels", *_LEVEL),
         "ownership": _of("loại hình", "ownership", *_CODE),
         "school_type": _of("loại trường", "type of school", *_CODE),
-        "area": _of("khu vực", "area", *_CODE),
         "national_standard": _of("đạt chuẩn quốc gia", "national standard", "true hoặc false", "true or false"),
         "two_session": _of("học 2 buổi/ngày", "two sessions a day", "true hoặc false", "true or false"),
         "multi_grade": _of("lớp ghép", "multi-grade", "true hoặc false", "true or false"),
@@ -170,14 +175,53 @@ FIELDS: Final = MappingProxyType(
         "midterm_mark": _of("điểm giữa kì", "midterm mark", *_MARK),
         "final_mark": _of("điểm cuối kì", "final mark", *_MARK),
         "retest_mark": _of("điểm thi lại", "mark of the re-test", *_MARK),
+        "facility.kind": _of("loại cơ sở vật chất", "kind of facility", *_CODE),
+        "facility.name": _of("tên, địa điểm", "name", "tối đa 500 ký tự", "at most 500 characters"),
+        "condition": _of("tình trạng", "condition", *_CODE_OF_50),
+        "facility.ownership": _of("hình thức sở hữu", "ownership", *_CODE_OF_50),
+        "quantity": _of("số lượng", "quantity", "số nguyên không âm", "a whole number, not below 0"),
+        "area": _of("khu vực", "area", *_CODE),
+        "facility.area": _of("diện tích", "area", *_AREA),
+        "total_area": _of("tổng diện tích, diện tích xây dựng", "area of all, built area", *_AREA),
+        "staff_key": _of("khóa của cán bộ", "key of the member of staff", *_KEY),
+        "duty": _of("nhiệm vụ", "duty", *_CODE),
+        "staff_assignment.subject": _of("mã môn học", "subject code", *_CODE_OF_50),
+        "term": _of("học kỳ", "term", "1, 2 hoặc bỏ trống (cả năm)", "1, 2 or nothing (the whole year)"),
+        "weekly_periods": _of("số tiết mỗi tuần", "periods a week", "số từ 0 đến 60", "a number from 0 to 60"),
+        "post_share": _of("tỷ lệ biên chế", "share of a post", "số từ 0 đến 2", "a number from 0 to 2"),
+        "first_day": _of("từ ngày", "first day", *_DAY),
+        "last_day": _of("đến ngày", "last day", *_DAY),
+        "conduct_entry": _of(
+            "khen thưởng, kỷ luật",
+            "entry of conduct",
+            "mã của đúng một học sinh hoặc một cán bộ",
+            "the key of one pupil or of one member of staff, not of both",
+        ),
+        "conduct_entry.kind": _of(
+            "loại",
+            "kind of entry",
+            "khen thưởng (reward), kỷ luật (discipline) hoặc bạo lực (violence)",
+            "reward, discipline or violence",
+        ),
+        "form": _of("mã hình thức", "code of the form", *_CODE_OF_50),
+        "issuing_level": _of("cấp quyết định", "level that decided", *_UP_TO_100),
+        "decision_number": _of("số quyết định", "number of the decision", *_UP_TO_100),
+        "content": _of("nội dung", "content", *_LONG),
+        "nutrition": _of("tình trạng dinh dưỡng", "state of nutrition", *_CODE_OF_50),
+        "eyesight": _of("thị lực", "eyesight", "tối đa 200 ký tự", "at most 200 characters"),
+        "findings": _of("kết luận", "findings", *_LONG),
+        "height": _of("chiều cao", "height", "chiều cao tính bằng cm, 0 đến 250", "centimetres, 0 to 250"),
+        "weight": _of("cân nặng", "weight", "cân nặng tính bằng kg, 0 đến 300", "kilograms, 0 to 300"),
+        "classification": _of("loại tốt nghiệp", "class of the graduation", *_CODE_OF_50),
+        "quality_report.stage": _of("giai đoạn báo cáo", "stage of the report", "DN, GN hoặc CN", "DN, GN or CN"),
         "retest_level": _of("mức thi lại", "level of the re-test", "mức Đ hoặc CĐ", "Đ or CĐ"),
     }
 )
 _ONE_FURTHER: Final = _of(
     "trường dữ liệu khác",
     "further field",
-    "tên trường dữ liệu không quá 80 và giá trị không quá 4000 ký tự",
-    "a name of at most 80 and a value of at most 4000 characters",
+    "tên trường dữ liệu không quá 80 và giá trị không quá 65536 ký tự",
+    "a name of at most 80 and a value of at most 65536 characters",
 )
 _ANY: Final = Text("giá trị theo mô tả của trường dữ liệu này", "a value as this field is described")
 

@@ -82,7 +82,7 @@ def _item(table: ObjectTable, name: str, path: str, raw: Raw, *, place: int, inn
 
 
 def _key(table: ObjectTable) -> Called:
-    names = [next(iter(names_of(table, target))) for target in table.key]
+    names = [next(iter(names_of(table, target))) for target in table.key if target not in table.constant]
     return Called(names[0], same(" + ".join(names)), _KEY)
 
 

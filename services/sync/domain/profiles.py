@@ -28,5 +28,8 @@ class Profile(Protocol):
     def read(self, raw: Raw) -> Fields:
         """Make the fields of a row; raises `RowRefusedError`."""
 
+    def unverified(self, raw: Raw) -> list[str]:
+        """The fields of a row whose codes no catalogue that is loaded has."""
+
     def called(self, path: str, raw: Raw) -> Called:
         """What the sender of this row calls the field at our path, for example `pupil.birth_date`, `school`, `key`."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from services.sync.domain.profiles import Fields, Raw
+from services.sync.domain.specification import Checks, Unfit
 from services.sync.domain.values import Reader, Unreadable, text
 from services.sync.domain.words import Text
 
@@ -41,6 +42,8 @@ class ObjectTable:
     derived: tuple[tuple[str, str, Mapping[str, str]], ...]
     labels: Mapping[str, str]  # What people call a field; of one in a list by `LIST.FIELD`.
     forms: Mapping[str, Text]  # What may be written in a field, where the table reads it in a form of its own.
+    constant: Mapping[str, Any]  # What is said by the type of record alone.
+    checks: Checks | None  # What the ministry's specification says of it.
 
 
 class CannotReadError(Exception):
@@ -65,7 +68,7 @@ class NoKeyError(Exception):
 
 def read(spec: ObjectTable, raw: Raw) -> Fields:  # noqa: C901, PLR0912 (the hot path: a call a field would double it)
     """Make the fields of a row, plain texts first; raises `CannotReadError`, `NoKeyError`."""
-    record: Fields = {}
+    record: Fields = dict(spec.constant)
     row: Fields = {}
     further: dict[str, str] = {}
     later: list[tuple[str, Slot, Any]] = []
@@ -95,6 +98,8 @@ def read(spec: ObjectTable, raw: Raw) -> Fields:  # noqa: C901, PLR0912 (the hot
     for name, slot, value in later:
         _read_later(name, slot, value, row if slot.target == "school" else record, further)
     _complete(spec, record)
+    if spec.checks is not None:
+        _check(spec.checks, record, raw)
     parts = [record.get(target) for target in spec.key]
     record.pop("id", None)
     if not all(parts):
@@ -108,6 +113,15 @@ def read(spec: ObjectTable, raw: Raw) -> Fields:  # noqa: C901, PLR0912 (the hot
         record["further"] = further
     row[spec.record] = record
     return row
+
+
+def _check(checks: Checks, record: Fields, raw: Raw) -> None:
+    """Hold the row against the specification, by the one level it is of; whether it is gone does not matter."""
+    level = record.get("level") or record.get("levels") or ""
+    try:
+        checks.check(raw, level if level.__class__ is str else level[0] if len(level) == 1 else "")
+    except Unfit as unfit:
+        raise CannotReadError(unfit.name, unfit.wanted, inside=unfit.inside, known=unfit.known) from None
 
 
 def _complete(spec: ObjectTable, record: Fields) -> None:

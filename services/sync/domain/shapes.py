@@ -61,6 +61,10 @@ class OwnProfile:
             refused.school = school if isinstance(school, str) else ""
             raise
 
+    def unverified(self, raw: Raw) -> list[str]:  # noqa: ARG002 (whatever the row: what is no name of ours is refused)
+        """None: the specification's codes are told in its own names only."""
+        return []
+
     def called(self, path: str, raw: Raw) -> Called:  # noqa: ARG002 (whatever the row: the names are ours)
         """The path itself, with what people call it."""
         return problems.own(path)

@@ -11,6 +11,7 @@ from services.sync.domain import naming, problems, reading
 from services.sync.domain.problems import Called, Problem, RowRefusedError
 from services.sync.domain.profiles import Fields, Raw, Shown
 from services.sync.domain.reading import CannotReadError, NoKeyError, ObjectTable, Slot
+from services.sync.domain.specification import Specification
 from services.sync.domain.values import DAY_FORM, FLAG_FORM, READERS, YEAR_FORM, Reader, Unreadable, text
 from services.sync.domain.words import Text, nearest, same, shortened
 
@@ -21,7 +22,9 @@ _OF_YEAR = Text("mã từ 1 đến 59 ký tự", "a code of 1 to 59 characters")
 class TableProfile:
     """A profile read from a table such as `profiles/moet.json`."""
 
-    def __init__(self, table: Mapping[str, Any], *, classed: frozenset[str]) -> None:
+    def __init__(
+        self, table: Mapping[str, Any], *, classed: frozenset[str], specification: Specification | None = None
+    ) -> None:
         """Compile the table; `classed` are the paths of personal fields, for example `pupil.birth_date`."""
         self.name: str = table["profile"]
         self._object: str = table["object"]
@@ -30,7 +33,8 @@ class TableProfile:
             how = reading.LATER if entry.get("fallback") else reading.ROW
             self._envelope[name] = Slot(how, entry["to"], _reader(entry))
         self._objects = {
-            kind: _compile(entry, envelope=self._envelope, row=table["row"]) for kind, entry in table["objects"].items()
+            kind: _compile(kind, entry, envelope=self._envelope, row=table["row"], specification=specification)
+            for kind, entry in table["objects"].items()
         }
         self.shown: Shown = dict.fromkeys(self._envelope, True) | {
             name: inside
@@ -52,6 +56,14 @@ class TableProfile:
         except (CannotReadError, NoKeyError) as error:
             raise _refused(spec, error, key=_key_hint(spec, raw), school=self._school_hint(raw)) from None
 
+    def unverified(self, raw: Raw) -> list[str]:
+        """The fields of a row with codes of catalogues that are not loaded, each with its type of record."""
+        kind = raw.get(self._object)
+        spec = self._objects.get(kind) if isinstance(kind, str) else None
+        if spec is None or spec.checks is None:
+            return []
+        return [f"{kind}.{name}" for name in spec.checks.unverified(raw)]
+
     def called(self, path: str, raw: Raw) -> Called:
         """What the sender of this row calls the field at our path."""
         spec = self._objects.get(raw.get(self._object, ""))
@@ -68,7 +80,14 @@ class TableProfile:
         return ""
 
 
-def _compile(entry: Mapping[str, Any], *, envelope: Mapping[str, Slot], row: Mapping[str, Any]) -> ObjectTable:
+def _compile(
+    kind: str,
+    entry: Mapping[str, Any],
+    *,
+    envelope: Mapping[str, Slot],
+    row: Mapping[str, Any],
+    specification: Specification | None,
+) -> ObjectTable:
     every = {**row, **entry["fields"]}
     slots = dict(envelope)
     slots |= {name: _slot(item) for name, item in entry["fields"].items()}
@@ -79,7 +98,7 @@ def _compile(entry: Mapping[str, Any], *, envelope: Mapping[str, Slot], row: Map
         record=entry["record"],
         key=tuple(entry["key"]),
         slots=slots,
-        of_year=tuple(item["to"] for item in every.values() if item.get("of_year")),
+        of_year=tuple(dict.fromkeys(item["to"] for item in every.values() if item.get("of_year"))),
         items_of_year=tuple(
             (item["to"], one["to"])
             for item in every.values()
@@ -89,7 +108,18 @@ def _compile(entry: Mapping[str, Any], *, envelope: Mapping[str, Slot], row: Map
         derived=tuple((to, one["from"], one["values"]) for to, one in entry.get("derived", {}).items()),
         labels={name: item["label"] for name, item in named.items()} | entry["further"],
         forms={name: form for name, item in named.items() if (form := _form(item))},
+        constant=entry.get("constant", {}),
+        checks=specification.checks(kind, core=entry["fields"], read=_read_here(slots)) if specification else None,
     )
+
+
+def _read_here(slots: Mapping[str, Slot]) -> list[str]:
+    """The fields whose values are judged where they are read: all that are not texts or names as they come."""
+    return [
+        name
+        for name, slot in slots.items()
+        if slot.how == reading.ITEMS or (slot.how == reading.VALUE and slot.reader is not READERS["name"])
+    ]
 
 
 def _refused(spec: ObjectTable, error: CannotReadError | NoKeyError, *, key: str, school: str) -> RowRefusedError:
@@ -109,6 +139,10 @@ def _problem(spec: ObjectTable, error: CannotReadError | NoKeyError) -> Problem:
     if error.wanted is None:
         return problems.unknown_field(error.name, error.known, inside=inside)
     outer = spec.slots[error.inside.partition("[")[0]] if inside else None
+    if (outer or spec.slots[error.name]).how == reading.FURTHER:
+        name = error.inside.partition("[")[0] or error.name
+        called = naming.name_slot(spec, error.name, f'{spec.record}.further["{name}"]', inside=error.inside)
+        return problems.unreadable(called, wanted=error.wanted)
     path = f"{outer.target}.{outer.items[error.name].target}" if outer else spec.slots[error.name].target
     called = naming.name_slot(spec, error.name, path if outer else f"{spec.record}.{path}", inside=error.inside)
     return problems.unreadable(called, wanted=error.wanted)

@@ -196,6 +196,7 @@ class _Reading:
 
     async def _send(self, checked: Checked, raws: Sequence[RawRow]) -> None:
         await checked.add_all([raw.row for raw in raws])
+        checked.unverified.update(name for raw in raws for name in raw.unverified)
         content = digest_of(*(raw.content for raw in raws))
         self.told.append(content)
         told = digest_of(self.nonce.encode(), str(checked.first).encode(), content)

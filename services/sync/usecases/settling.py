@@ -46,7 +46,8 @@ class Parcel:
     def outcome(self) -> sync_pb2.Outcome:
         """What became of its rows."""
         states = bytearray(chain.from_iterable(one.states for one in self.slices))
-        return answers.outcome(states, [noted for one in self.slices for noted in one.noted])
+        unverified = sum((one.unverified for one in self.slices), Counter[str]())
+        return answers.outcome(states, [noted for one in self.slices for noted in one.noted], unverified)
 
 
 @dataclass(frozen=True, slots=True)

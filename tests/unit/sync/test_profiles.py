@@ -12,7 +12,7 @@ from iocedu.records.v1.resources_pb2 import Pupil, Row
 from iocedu.records.v1.results_pb2 import QualityLevel, Result, SubjectMark
 
 from services.sync.convert.documents import read_line
-from services.sync.convert.profiles import load_profiles
+from services.sync.convert.profiles import load_profiles, load_specification
 from services.sync.convert.rows import Unread, make
 from services.sync.domain.documents import Line
 from services.sync.domain.profiles import Profile
@@ -25,13 +25,46 @@ TABLE: dict[str, Any] = json.loads((files("services.sync") / "profiles" / "moet.
 WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20).filter(
     lambda text: text == text.strip() != ""
 )
-BASE = {
+SPECIFICATION = load_specification(TABLE)
+assert SPECIFICATION is not None
+# The shortest text that some section takes, and the fields that take any text of 20 letters.
+MOST = {
+    one.name: one.length
+    for one in sorted(SPECIFICATION.fields, key=lambda one: -one.length)
+    if one.length and not one.inside
+}
+FREE_TEXTS = {
+    one.kind: {
+        other.name
+        for other in SPECIFICATION.fields
+        if other.kind == one.kind and other.type == "String" and MOST.get(other.name, 20) >= 20
+    }
+    - {other.name for other in SPECIFICATION.fields if other.kind == one.kind and other.type not in ("String", "")}
+    for one in SPECIFICATION.fields
+}
+BASE: dict[str, dict[str, Any]] = {
     "HOC_SINH": {"DOI_TUONG": "HOC_SINH", "HOC_SINH_ID": "HS1"},
     "GIAO_VIEN": {"DOI_TUONG": "GIAO_VIEN", "GIAO_VIEN_ID": "GV1"},
     "LOP": {"DOI_TUONG": "LOP", "MA": "6A"},
     "TRUONG": {"DOI_TUONG": "TRUONG"},
     "KET_QUA": {"DOI_TUONG": "KET_QUA", "HOC_SINH_ID": "HS1", "GIAI_DOAN": "CN"},
     "DIEM_DANH": {"DOI_TUONG": "DIEM_DANH", "MA_LOP": "6A", "NGAY": "02/11/2026", "BUOI": "1"},
+    "DIEM_THI_LAI": {"DOI_TUONG": "DIEM_THI_LAI", "HOC_SINH_ID": "HS1"},
+    "XET_TOT_NGHIEP": {"DOI_TUONG": "XET_TOT_NGHIEP", "HOC_SINH_ID": "HS1"},
+    "THI_SINH_TU_DO": {"DOI_TUONG": "THI_SINH_TU_DO", "HOC_SINH_ID": "TS1", "HO_TEN": "Nguyễn An"},
+    "DAT_DAI": {"DOI_TUONG": "DAT_DAI", "CO_SO_VAT_CHAT_ID": "D1"},
+    "PHONG_HOC": {"DOI_TUONG": "PHONG_HOC", "CO_SO_VAT_CHAT_ID": "P1"},
+    "EQMS_DAU_NAM": {"DOI_TUONG": "EQMS_DAU_NAM"},
+    "EQMS_GIUA_NAM": {"DOI_TUONG": "EQMS_GIUA_NAM"},
+    "EQMS_CUOI_NAM": {"DOI_TUONG": "EQMS_CUOI_NAM"},
+    "PHAN_CONG": {"DOI_TUONG": "PHAN_CONG", "PHAN_CONG_ID": "PC1", "GIAO_VIEN_ID": "GV1", "NHIEM_VU": "CHU_NHIEM"},
+    "KHEN_THUONG_KY_LUAT": {
+        "DOI_TUONG": "KHEN_THUONG_KY_LUAT",
+        "QUYET_DINH_ID": "QD1",
+        "HOC_SINH_ID": "HS1",
+        "LOAI": "KHEN_THUONG",
+    },
+    "KHAM_SUC_KHOE": {"DOI_TUONG": "KHAM_SUC_KHOE", "HOC_SINH_ID": "HS1", "NGAY": "02/11/2026"},
 }
 KEYS = {
     "HOC_SINH": "HS1.2026",
@@ -40,6 +73,17 @@ KEYS = {
     "TRUONG": "2026",
     "KET_QUA": "HS1.2026.CN",
     "DIEM_DANH": "6A.2026.2026-11-02.1",
+    "DIEM_THI_LAI": "HS1.2026",
+    "XET_TOT_NGHIEP": "HS1.2026",
+    "THI_SINH_TU_DO": "TS1.2026",
+    "DAT_DAI": "D1.2026",
+    "PHONG_HOC": "P1.2026",
+    "EQMS_DAU_NAM": "DN.2026",
+    "EQMS_GIUA_NAM": "GN.2026",
+    "EQMS_CUOI_NAM": "CN.2026",
+    "PHAN_CONG": "PC1.2026",
+    "KHEN_THUONG_KY_LUAT": "QD1.2026",
+    "KHAM_SUC_KHOE": "HS1.2026.2026-11-02",
 }
 ENVELOPE = {"TRUONG_ID": "49506001", "NAM_HOC": "2026-2027", "PHIEN_BAN": "3"}
 
@@ -66,9 +110,12 @@ def test_nothing_of_a_row_is_lost(data: st.DataObject) -> None:
     """Every text of a row, in whatever field the table names, is in our row: in its core field or as it came."""
     kind = data.draw(st.sampled_from(sorted(BASE)))
     entry = TABLE["objects"][kind]
-    plain = {name: one for name, one in entry["fields"].items() if "as" not in one and "items" not in one}
+    special = {"as", "items", "fallback"}
+    plain = {name: one for name, one in entry["fields"].items() if special.isdisjoint(one)}
     free = [name for name, one in plain.items() if "values" not in one and name not in BASE[kind]]
-    names = data.draw(st.lists(st.sampled_from([*free, *entry["further"]]), unique=True) if free else st.just([]))
+    kept = [name for name in entry["further"] if name in FREE_TEXTS.get(kind, ())]
+    free = [name for name in free if name not in MOST or MOST[name] >= 20]
+    names = data.draw(st.lists(st.sampled_from([*free, *kept]), unique=True) if free or kept else st.just([]))
     written = {name: data.draw(WORDS) for name in names}
     row = make(BASE[kind] | ENVELOPE | written, MOET)
     assert isinstance(row, Row)
@@ -84,7 +131,7 @@ def test_nothing_of_a_row_is_lost(data: st.DataObject) -> None:
 
 def test_lists_beyond_the_core_are_kept_as_json() -> None:
     """What the specification nests comes out again."""
-    rewards = [{"NOI_DUNG": "Học sinh giỏi", "NAM": 2026}]
+    rewards = [{"NOI_DUNG": "Học sinh giỏi", "GHI_CHU": "cấp tỉnh"}]
     row = make(BASE["HOC_SINH"] | ENVELOPE | {"LIST_KHEN_THUONG": rewards, "CAN_NANG": 32.0}, MOET)
     assert isinstance(row, Row)
     assert json.loads(row.pupil.further["LIST_KHEN_THUONG"]) == rewards
@@ -281,7 +328,7 @@ ROWS = st.builds(
 def test_our_own_names_lose_nothing(row: Row, snake: bool) -> None:  # noqa: FBT001
     """Proto JSON, in either spelling, through text and back, is the same row."""
     text = json.dumps(MessageToDict(row, preserving_proto_field_name=snake), ensure_ascii=False)
-    assert read_line(Line(1, text.encode()), OWN) == row
+    assert read_line(Line(1, text.encode()), OWN).row == row
 
 
 @given(
@@ -306,6 +353,6 @@ def test_any_value_in_any_field_is_read_or_explained(data: st.DataObject) -> Non
 @given(st.binary() | st.text().map(str.encode))
 def test_any_line_is_read_or_explained(content: bytes) -> None:
     """Bytes of any kind."""
-    made = read_line(Line(7, content), MOET)
+    made = read_line(Line(7, content), MOET).row
     assert isinstance(made, Unread)
     assert made.problem.text.vi

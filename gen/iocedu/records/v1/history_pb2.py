@@ -29,7 +29,7 @@ from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access
 from iocedu.records.v1 import records_pb2 as iocedu_dot_records_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/history.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/records/v1/records.proto\"\xf4\x01\n\x18ListRecordChangesRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12P\n\ncollection\x18\x02 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x8c\x01\n\x19ListRecordChangesResponse\x12\x30\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1f.iocedu.records.v1.RecordChange\x12\x0e\n\x06masked\x18\x02 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x14\n\x0cprevious_key\x18\x04 \x01(\t\"\xf9\x01\n\x0cRecordChange\x12/\n\x0b\x63hange_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.iocedu.records.v1.ChangeKind\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12.\n\x06\x66ields\x18\x06 \x03(\x0b\x32\x1e.iocedu.records.v1.FieldChange\x12\x11\n\tedited_by\x18\x07 \x01(\t\x12\x13\n\x0b\x65\x64it_reason\x18\x08 \x01(\t\"B\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x11\n\told_value\x18\x02 \x01(\t\x12\x11\n\tnew_value\x18\x03 \x01(\t\"\xe8\x01\n\x14GetRecordAsOfRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12P\n\ncollection\x18\x02 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x30\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x07purpose\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"\x86\x01\n\x15GetRecordAsOfResponse\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Record\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xab\x01\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HANGE_KIND_CREATED\x10\x01\x12\x17\n\x13\x43HANGE_KIND_CHANGED\x10\x02\x12\x17\n\x13\x43HANGE_KIND_DELETED\x10\x03\x12\x18\n\x14\x43HANGE_KIND_RESTORED\x10\x04\x12\x1b\n\x17\x43HANGE_KIND_FIRST_KNOWN\x10\x05\x32\xf5\x03\n\x0eHistoryService\x12\xf7\x01\n\x11ListRecordChanges\x12+.iocedu.records.v1.ListRecordChangesRequest\x1a,.iocedu.records.v1.ListRecordChangesResponse\"\x86\x01\xca\xf3\x18\x43\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x39\x12\x37/v1/schools/{school}/records/{collection}/{key}/changes\x12\xe8\x01\n\rGetRecordAsOf\x12\'.iocedu.records.v1.GetRecordAsOfRequest\x1a(.iocedu.records.v1.GetRecordAsOfResponse\"\x83\x01\xca\xf3\x18\x43\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/schools/{school}/records/{collection}/{key}:asOfb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/history.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/records/v1/records.proto\"\xe9\x02\n\x18ListRecordChangesRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\xc4\x01\n\ncollection\x18\x02 \x01(\tB\xaf\x01\xbaH\xab\x01r\xa8\x01R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07resultsR\nfacilitiesR\x0b\x61ssignmentsR\x0f\x63onduct-entriesR\rhealth-checksR\x07retestsR\x0bgraduationsR\x0f\x65xam-candidatesR\x0fquality-reports\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x8c\x01\n\x19ListRecordChangesResponse\x12\x30\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1f.iocedu.records.v1.RecordChange\x12\x0e\n\x06masked\x18\x02 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x14\n\x0cprevious_key\x18\x04 \x01(\t\"\xf9\x01\n\x0cRecordChange\x12/\n\x0b\x63hange_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.iocedu.records.v1.ChangeKind\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12.\n\x06\x66ields\x18\x06 \x03(\x0b\x32\x1e.iocedu.records.v1.FieldChange\x12\x11\n\tedited_by\x18\x07 \x01(\t\x12\x13\n\x0b\x65\x64it_reason\x18\x08 \x01(\t\"B\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x11\n\told_value\x18\x02 \x01(\t\x12\x11\n\tnew_value\x18\x03 \x01(\t\"\xdd\x02\n\x14GetRecordAsOfRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\xc4\x01\n\ncollection\x18\x02 \x01(\tB\xaf\x01\xbaH\xab\x01r\xa8\x01R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07resultsR\nfacilitiesR\x0b\x61ssignmentsR\x0f\x63onduct-entriesR\rhealth-checksR\x07retestsR\x0bgraduationsR\x0f\x65xam-candidatesR\x0fquality-reports\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x30\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x07purpose\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"\x86\x01\n\x15GetRecordAsOfResponse\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Record\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xab\x01\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HANGE_KIND_CREATED\x10\x01\x12\x17\n\x13\x43HANGE_KIND_CHANGED\x10\x02\x12\x17\n\x13\x43HANGE_KIND_DELETED\x10\x03\x12\x18\n\x14\x43HANGE_KIND_RESTORED\x10\x04\x12\x1b\n\x17\x43HANGE_KIND_FIRST_KNOWN\x10\x05\x32\xf5\x03\n\x0eHistoryService\x12\xf7\x01\n\x11ListRecordChanges\x12+.iocedu.records.v1.ListRecordChangesRequest\x1a,.iocedu.records.v1.ListRecordChangesResponse\"\x86\x01\xca\xf3\x18\x43\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x39\x12\x37/v1/schools/{school}/records/{collection}/{key}/changes\x12\xe8\x01\n\rGetRecordAsOf\x12\'.iocedu.records.v1.GetRecordAsOfRequest\x1a(.iocedu.records.v1.GetRecordAsOfResponse\"\x83\x01\xca\xf3\x18\x43\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/schools/{school}/records/{collection}/{key}:asOfb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRECORDCHANGESREQUEST'].fields_by_name['school']._loaded_options = None
   _globals['_LISTRECORDCHANGESREQUEST'].fields_by_name['school']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTRECORDCHANGESREQUEST'].fields_by_name['collection']._loaded_options = None
-  _globals['_LISTRECORDCHANGESREQUEST'].fields_by_name['collection']._serialized_options = b'\272H9r7R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007results'
+  _globals['_LISTRECORDCHANGESREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\253\001r\250\001R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007resultsR\nfacilitiesR\013assignmentsR\017conduct-entriesR\rhealth-checksR\007retestsR\013graduationsR\017exam-candidatesR\017quality-reports'
   _globals['_LISTRECORDCHANGESREQUEST'].fields_by_name['key']._loaded_options = None
   _globals['_LISTRECORDCHANGESREQUEST'].fields_by_name['key']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTRECORDCHANGESREQUEST'].fields_by_name['purpose']._loaded_options = None
@@ -51,7 +51,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRECORDASOFREQUEST'].fields_by_name['school']._loaded_options = None
   _globals['_GETRECORDASOFREQUEST'].fields_by_name['school']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_GETRECORDASOFREQUEST'].fields_by_name['collection']._loaded_options = None
-  _globals['_GETRECORDASOFREQUEST'].fields_by_name['collection']._serialized_options = b'\272H9r7R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007results'
+  _globals['_GETRECORDASOFREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\253\001r\250\001R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007resultsR\nfacilitiesR\013assignmentsR\017conduct-entriesR\rhealth-checksR\007retestsR\013graduationsR\017exam-candidatesR\017quality-reports'
   _globals['_GETRECORDASOFREQUEST'].fields_by_name['key']._loaded_options = None
   _globals['_GETRECORDASOFREQUEST'].fields_by_name['key']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_GETRECORDASOFREQUEST'].fields_by_name['time']._loaded_options = None
@@ -62,20 +62,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HISTORYSERVICE'].methods_by_name['ListRecordChanges']._serialized_options = b'\312\363\030C\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\022\006school\030\001\202\323\344\223\0029\0227/v1/schools/{school}/records/{collection}/{key}/changes'
   _globals['_HISTORYSERVICE'].methods_by_name['GetRecordAsOf']._loaded_options = None
   _globals['_HISTORYSERVICE'].methods_by_name['GetRecordAsOf']._serialized_options = b'\312\363\030C\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\022\006school\030\001\202\323\344\223\0026\0224/v1/schools/{school}/records/{collection}/{key}:asOf'
-  _globals['_CHANGEKIND']._serialized_start=1294
-  _globals['_CHANGEKIND']._serialized_end=1465
+  _globals['_CHANGEKIND']._serialized_start=1528
+  _globals['_CHANGEKIND']._serialized_end=1699
   _globals['_LISTRECORDCHANGESREQUEST']._serialized_start=212
-  _globals['_LISTRECORDCHANGESREQUEST']._serialized_end=456
-  _globals['_LISTRECORDCHANGESRESPONSE']._serialized_start=459
-  _globals['_LISTRECORDCHANGESRESPONSE']._serialized_end=599
-  _globals['_RECORDCHANGE']._serialized_start=602
-  _globals['_RECORDCHANGE']._serialized_end=851
-  _globals['_FIELDCHANGE']._serialized_start=853
-  _globals['_FIELDCHANGE']._serialized_end=919
-  _globals['_GETRECORDASOFREQUEST']._serialized_start=922
-  _globals['_GETRECORDASOFREQUEST']._serialized_end=1154
-  _globals['_GETRECORDASOFRESPONSE']._serialized_start=1157
-  _globals['_GETRECORDASOFRESPONSE']._serialized_end=1291
-  _globals['_HISTORYSERVICE']._serialized_start=1468
-  _globals['_HISTORYSERVICE']._serialized_end=1969
+  _globals['_LISTRECORDCHANGESREQUEST']._serialized_end=573
+  _globals['_LISTRECORDCHANGESRESPONSE']._serialized_start=576
+  _globals['_LISTRECORDCHANGESRESPONSE']._serialized_end=716
+  _globals['_RECORDCHANGE']._serialized_start=719
+  _globals['_RECORDCHANGE']._serialized_end=968
+  _globals['_FIELDCHANGE']._serialized_start=970
+  _globals['_FIELDCHANGE']._serialized_end=1036
+  _globals['_GETRECORDASOFREQUEST']._serialized_start=1039
+  _globals['_GETRECORDASOFREQUEST']._serialized_end=1388
+  _globals['_GETRECORDASOFRESPONSE']._serialized_start=1391
+  _globals['_GETRECORDASOFRESPONSE']._serialized_end=1525
+  _globals['_HISTORYSERVICE']._serialized_start=1702
+  _globals['_HISTORYSERVICE']._serialized_end=2203
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1diocedu/records/v1/locks.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xaf\x02\n\x0fSetLocksRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12Z\n\x0b\x63ollections\x18\x02 \x03(\tBE\xbaHB\x92\x01?\x08\x01\x18\x01\"9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12 \n\x0bschool_year\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12G\n\x06period\x18\x04 \x01(\tB7\xbaH4r220^(GK1|CK1|GK2|CK2|CN|[0-9]{4}-(0[1-9]|1[0-2]))?$\x12\x1e\n\x06reason\x18\x05 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"W\n\x10SetLocksResponse\x12\x14\n\x0cschool_count\x18\x01 \x01(\x05\x12\x14\n\x0clocked_count\x18\x02 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x03 \x01(\x05\"\xb0\x02\n\x10LiftLocksRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12Z\n\x0b\x63ollections\x18\x02 \x03(\tBE\xbaHB\x92\x01?\x08\x01\x18\x01\"9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12 \n\x0bschool_year\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12G\n\x06period\x18\x04 \x01(\tB7\xbaH4r220^(GK1|CK1|GK2|CK2|CN|[0-9]{4}-(0[1-9]|1[0-2]))?$\x12\x1e\n\x06reason\x18\x05 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"X\n\x11LiftLocksResponse\x12\x14\n\x0cschool_count\x18\x01 \x01(\x05\x12\x14\n\x0clifted_count\x18\x02 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x03 \x01(\x05\"\xb1\x01\n\x10ListLocksRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\x0b\x63ollections\x18\x02 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x06\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x16\n\x0einclude_lifted\x18\x04 \x01(\x08\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"T\n\x11ListLocksResponse\x12&\n\x05locks\x18\x01 \x03(\x0b\x32\x17.iocedu.records.v1.Lock\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc8\x02\n\x04Lock\x12\x0f\n\x07lock_id\x18\x01 \x01(\x03\x12\x11\n\tschool_id\x18\x02 \x01(\x03\x12\x0e\n\x06school\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12\x13\n\x0bschool_year\x18\x05 \x01(\x05\x12\x0e\n\x06period\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12-\n\tlock_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tlocked_by\x18\t \x01(\t\x12\x14\n\x0clock_service\x18\n \x01(\t\x12-\n\tlift_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tlifted_by\x18\x0c \x01(\t\x12\x14\n\x0clift_service\x18\r \x01(\t\x12\x13\n\x0blift_reason\x18\x0e \x01(\t\"6\n\x0cLocksChanged\x12&\n\x05locks\x18\x01 \x03(\x0b\x32\x17.iocedu.records.v1.Lock2\xea\x04\n\x0cLocksService\x12\xa8\x01\n\x08SetLocks\x12\".iocedu.records.v1.SetLocksRequest\x1a#.iocedu.records.v1.SetLocksResponse\"S\xca\xf3\x18*\n\radministrator\n\x08\x64irector\x12\x04unit\"\treporting\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/units/{unit}/locks:set:\x01*\x12\xac\x01\n\tLiftLocks\x12#.iocedu.records.v1.LiftLocksRequest\x1a$.iocedu.records.v1.LiftLocksResponse\"T\xca\xf3\x18*\n\radministrator\n\x08\x64irector\x12\x04unit\"\treporting\x82\xd3\xe4\x93\x02 \"\x1b/v1/units/{unit}/locks:lift:\x01*\x12\xff\x01\n\tListLocks\x12#.iocedu.records.v1.ListLocksRequest\x1a$.iocedu.records.v1.ListLocksResponse\"\xa6\x01\xca\xf3\x18\x83\x01\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\"\x04sync\"\treporting\"\x06\x61lerts\"\x06notify\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/units/{unit}/locksb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1diocedu/records/v1/locks.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xa6\x03\n\x0fSetLocksRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\xd0\x01\n\x0b\x63ollections\x18\x02 \x03(\tB\xba\x01\xbaH\xb6\x01\x92\x01\xb2\x01\x08\x01\x18\x01\"\xab\x01r\xa8\x01R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07resultsR\nfacilitiesR\x0b\x61ssignmentsR\x0f\x63onduct-entriesR\rhealth-checksR\x07retestsR\x0bgraduationsR\x0f\x65xam-candidatesR\x0fquality-reports\x12 \n\x0bschool_year\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12G\n\x06period\x18\x04 \x01(\tB7\xbaH4r220^(GK1|CK1|GK2|CK2|CN|[0-9]{4}-(0[1-9]|1[0-2]))?$\x12\x1e\n\x06reason\x18\x05 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"W\n\x10SetLocksResponse\x12\x14\n\x0cschool_count\x18\x01 \x01(\x05\x12\x14\n\x0clocked_count\x18\x02 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x03 \x01(\x05\"\xa7\x03\n\x10LiftLocksRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\xd0\x01\n\x0b\x63ollections\x18\x02 \x03(\tB\xba\x01\xbaH\xb6\x01\x92\x01\xb2\x01\x08\x01\x18\x01\"\xab\x01r\xa8\x01R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07resultsR\nfacilitiesR\x0b\x61ssignmentsR\x0f\x63onduct-entriesR\rhealth-checksR\x07retestsR\x0bgraduationsR\x0f\x65xam-candidatesR\x0fquality-reports\x12 \n\x0bschool_year\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12G\n\x06period\x18\x04 \x01(\tB7\xbaH4r220^(GK1|CK1|GK2|CK2|CN|[0-9]{4}-(0[1-9]|1[0-2]))?$\x12\x1e\n\x06reason\x18\x05 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"X\n\x11LiftLocksResponse\x12\x14\n\x0cschool_count\x18\x01 \x01(\x05\x12\x14\n\x0clifted_count\x18\x02 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x03 \x01(\x05\"\xb1\x01\n\x10ListLocksRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\x0b\x63ollections\x18\x02 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x06\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x16\n\x0einclude_lifted\x18\x04 \x01(\x08\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"T\n\x11ListLocksResponse\x12&\n\x05locks\x18\x01 \x03(\x0b\x32\x17.iocedu.records.v1.Lock\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc8\x02\n\x04Lock\x12\x0f\n\x07lock_id\x18\x01 \x01(\x03\x12\x11\n\tschool_id\x18\x02 \x01(\x03\x12\x0e\n\x06school\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12\x13\n\x0bschool_year\x18\x05 \x01(\x05\x12\x0e\n\x06period\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12-\n\tlock_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tlocked_by\x18\t \x01(\t\x12\x14\n\x0clock_service\x18\n \x01(\t\x12-\n\tlift_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tlifted_by\x18\x0c \x01(\t\x12\x14\n\x0clift_service\x18\r \x01(\t\x12\x13\n\x0blift_reason\x18\x0e \x01(\t\"6\n\x0cLocksChanged\x12&\n\x05locks\x18\x01 \x03(\x0b\x32\x17.iocedu.records.v1.Lock2\xea\x04\n\x0cLocksService\x12\xa8\x01\n\x08SetLocks\x12\".iocedu.records.v1.SetLocksRequest\x1a#.iocedu.records.v1.SetLocksResponse\"S\xca\xf3\x18*\n\radministrator\n\x08\x64irector\x12\x04unit\"\treporting\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/units/{unit}/locks:set:\x01*\x12\xac\x01\n\tLiftLocks\x12#.iocedu.records.v1.LiftLocksRequest\x1a$.iocedu.records.v1.LiftLocksResponse\"T\xca\xf3\x18*\n\radministrator\n\x08\x64irector\x12\x04unit\"\treporting\x82\xd3\xe4\x93\x02 \"\x1b/v1/units/{unit}/locks:lift:\x01*\x12\xff\x01\n\tListLocks\x12#.iocedu.records.v1.ListLocksRequest\x1a$.iocedu.records.v1.ListLocksResponse\"\xa6\x01\xca\xf3\x18\x83\x01\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\"\x04sync\"\treporting\"\x06\x61lerts\"\x06notify\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/units/{unit}/locksb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETLOCKSREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_SETLOCKSREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SETLOCKSREQUEST'].fields_by_name['collections']._loaded_options = None
-  _globals['_SETLOCKSREQUEST'].fields_by_name['collections']._serialized_options = b'\272HB\222\001?\010\001\030\001\"9r7R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007results'
+  _globals['_SETLOCKSREQUEST'].fields_by_name['collections']._serialized_options = b'\272H\266\001\222\001\262\001\010\001\030\001\"\253\001r\250\001R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007resultsR\nfacilitiesR\013assignmentsR\017conduct-entriesR\rhealth-checksR\007retestsR\013graduationsR\017exam-candidatesR\017quality-reports'
   _globals['_SETLOCKSREQUEST'].fields_by_name['school_year']._loaded_options = None
   _globals['_SETLOCKSREQUEST'].fields_by_name['school_year']._serialized_options = b'\272H\010\032\006\030\264\020(\306\017'
   _globals['_SETLOCKSREQUEST'].fields_by_name['period']._loaded_options = None
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIFTLOCKSREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_LIFTLOCKSREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LIFTLOCKSREQUEST'].fields_by_name['collections']._loaded_options = None
-  _globals['_LIFTLOCKSREQUEST'].fields_by_name['collections']._serialized_options = b'\272HB\222\001?\010\001\030\001\"9r7R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007results'
+  _globals['_LIFTLOCKSREQUEST'].fields_by_name['collections']._serialized_options = b'\272H\266\001\222\001\262\001\010\001\030\001\"\253\001r\250\001R\010profilesR\005staffR\007classesR\006pupilsR\nattendanceR\007resultsR\nfacilitiesR\013assignmentsR\017conduct-entriesR\rhealth-checksR\007retestsR\013graduationsR\017exam-candidatesR\017quality-reports'
   _globals['_LIFTLOCKSREQUEST'].fields_by_name['school_year']._loaded_options = None
   _globals['_LIFTLOCKSREQUEST'].fields_by_name['school_year']._serialized_options = b'\272H\010\032\006\030\264\020(\306\017'
   _globals['_LIFTLOCKSREQUEST'].fields_by_name['period']._loaded_options = None
@@ -74,21 +74,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOCKSSERVICE'].methods_by_name['ListLocks']._loaded_options = None
   _globals['_LOCKSSERVICE'].methods_by_name['ListLocks']._serialized_options = b'\312\363\030\203\001\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\n\005clerk\n\nintegrator\n\016provincial_ioc\022\004unit\"\004sync\"\treporting\"\006alerts\"\006notify\202\323\344\223\002\030\022\026/v1/units/{unit}/locks'
   _globals['_SETLOCKSREQUEST']._serialized_start=177
-  _globals['_SETLOCKSREQUEST']._serialized_end=480
-  _globals['_SETLOCKSRESPONSE']._serialized_start=482
-  _globals['_SETLOCKSRESPONSE']._serialized_end=569
-  _globals['_LIFTLOCKSREQUEST']._serialized_start=572
-  _globals['_LIFTLOCKSREQUEST']._serialized_end=876
-  _globals['_LIFTLOCKSRESPONSE']._serialized_start=878
-  _globals['_LIFTLOCKSRESPONSE']._serialized_end=966
-  _globals['_LISTLOCKSREQUEST']._serialized_start=969
-  _globals['_LISTLOCKSREQUEST']._serialized_end=1146
-  _globals['_LISTLOCKSRESPONSE']._serialized_start=1148
-  _globals['_LISTLOCKSRESPONSE']._serialized_end=1232
-  _globals['_LOCK']._serialized_start=1235
-  _globals['_LOCK']._serialized_end=1563
-  _globals['_LOCKSCHANGED']._serialized_start=1565
-  _globals['_LOCKSCHANGED']._serialized_end=1619
-  _globals['_LOCKSSERVICE']._serialized_start=1622
-  _globals['_LOCKSSERVICE']._serialized_end=2240
+  _globals['_SETLOCKSREQUEST']._serialized_end=599
+  _globals['_SETLOCKSRESPONSE']._serialized_start=601
+  _globals['_SETLOCKSRESPONSE']._serialized_end=688
+  _globals['_LIFTLOCKSREQUEST']._serialized_start=691
+  _globals['_LIFTLOCKSREQUEST']._serialized_end=1114
+  _globals['_LIFTLOCKSRESPONSE']._serialized_start=1116
+  _globals['_LIFTLOCKSRESPONSE']._serialized_end=1204
+  _globals['_LISTLOCKSREQUEST']._serialized_start=1207
+  _globals['_LISTLOCKSREQUEST']._serialized_end=1384
+  _globals['_LISTLOCKSRESPONSE']._serialized_start=1386
+  _globals['_LISTLOCKSRESPONSE']._serialized_end=1470
+  _globals['_LOCK']._serialized_start=1473
+  _globals['_LOCK']._serialized_end=1801
+  _globals['_LOCKSCHANGED']._serialized_start=1803
+  _globals['_LOCKSCHANGED']._serialized_end=1857
+  _globals['_LOCKSSERVICE']._serialized_start=1860
+  _globals['_LOCKSSERVICE']._serialized_end=2478
 # @@protoc_insertion_point(module_scope)

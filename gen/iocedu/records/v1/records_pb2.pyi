@@ -216,7 +216,7 @@ class GetRecordRequest(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
-    """Collection: profiles, staff, classes, pupils, attendance or results."""
+    """Collection, for example profiles, staff, classes, pupils, attendance or results."""
     school: _builtins.str
     """The school, by alias or unit id."""
     key: _builtins.str

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 from iocedu.records.v1 import results_pb2 as iocedu_dot_records_dot_v1_dot_results__pb2
+from iocedu.records.v1 import school_life_pb2 as iocedu_dot_records_dot_v1_dot_school__life__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!iocedu/records/v1/resources.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/records/v1/results.proto\"\xcf\x03\n\x03Row\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x03key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x0f\n\x07\x64\x65leted\x18\x04 \x01(\x08\x12\x1d\n\x0cprevious_key\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x33\n\x0eschool_profile\x18\n \x01(\x0b\x32\x19.iocedu.records.v1.SchoolH\x00\x12\x36\n\x0cstaff_member\x18\x0b \x01(\x0b\x32\x1e.iocedu.records.v1.StaffMemberH\x00\x12\x36\n\x0cschool_class\x18\x0c \x01(\x0b\x32\x1e.iocedu.records.v1.SchoolClassH\x00\x12)\n\x05pupil\x18\r \x01(\x0b\x32\x18.iocedu.records.v1.PupilH\x00\x12\x44\n\x13\x61ttendance_register\x18\x0e \x01(\x0b\x32%.iocedu.records.v1.AttendanceRegisterH\x00\x12+\n\x06result\x18\x0f \x01(\x0b\x32\x19.iocedu.records.v1.ResultH\x00\x42\x08\n\x06record\"\xf4\x01\n\nRowProblem\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x16\n\x0estored_version\x18\x06 \x01(\x03\x12\x12\n\nmessage_en\x18\x07 \x01(\t\x12=\n\x08metadata\x18\x08 \x03(\x0b\x32+.iocedu.records.v1.RowProblem.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xee\x02\n\x06School\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12&\n\x06levels\x18\x03 \x03(\tB\x16\xbaH\x13\x92\x01\x10\x10\x05\"\x0cr\n2\x08^0[1-5]$\x12\x1a\n\townership\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1c\n\x0bschool_type\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x15\n\x04\x61rea\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x19\n\x11national_standard\x18\x07 \x01(\x08\x12\x13\n\x0btwo_session\x18\x08 \x01(\x08\x12O\n\x07\x66urther\x18\x0f \x03(\x0b\x32&.iocedu.records.v1.School.FurtherEntryB\x16\xbaH\x13\x9a\x01\x10\x10\x90\x03\"\x04r\x02\x18P*\x05r\x03\x18\xa0\x1f\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xab\x04\n\x0bStaffMember\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12 \n\tfull_name\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18\x64\xd0\xf3\x18\x01\x12>\n\nbirth_date\x18\x03 \x01(\tB*\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\xd0\xf3\x18\x01\x12\x1c\n\x03sex\x18\x04 \x01(\tB\x0f\xbaH\x0cr\n2\x08^[012]?$\x12!\n\x0c\x65thnic_group\x18\x05 \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x02\x12\x1c\n\x0bstaff_group\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x19\n\x08\x63ontract\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1e\n\rqualification\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x18\n\x07subject\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x19\n\x06status\x18\n \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14\x12 \n\x0bpersonal_id\x18\x0b \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x01\x12!\n\x05level\x18\x0c \x01(\tB\x12\xbaH\x0fr\r2\x0b^(0[1-5])?$\x12T\n\x07\x66urther\x18\x0f \x03(\x0b\x32+.iocedu.records.v1.StaffMember.FurtherEntryB\x16\xbaH\x13\x9a\x01\x10\x10\x90\x03\"\x04r\x02\x18P*\x05r\x03\x18\xa0\x1f\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x91\x03\n\x0bSchoolClass\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\'\n\x05grade\x18\x03 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^(0[1-9]|1[0-8])$\x12\x1e\n\x05level\x18\x04 \x01(\tB\x0f\xbaH\x0cr\n2\x08^0[1-5]$\x12\x1d\n\x0chomeroom_key\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x13\n\x0btwo_session\x18\x06 \x01(\x08\x12\x13\n\x0bmulti_grade\x18\x07 \x01(\x08\x12\x14\n\x0c\x64\x61y_boarding\x18\x08 \x01(\x08\x12\x19\n\x08site_key\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\x12T\n\x07\x66urther\x18\x0f \x03(\x0b\x32+.iocedu.records.v1.SchoolClass.FurtherEntryB\x16\xbaH\x13\x9a\x01\x10\x10\x90\x03\"\x04r\x02\x18P*\x05r\x03\x18\xa0\x1f\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9d\x05\n\x05Pupil\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12 \n\tfull_name\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18\x64\xd0\xf3\x18\x01\x12>\n\nbirth_date\x18\x03 \x01(\tB*\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\xd0\xf3\x18\x01\x12\x1c\n\x03sex\x18\x04 \x01(\tB\x0f\xbaH\x0cr\n2\x08^[012]?$\x12!\n\x0c\x65thnic_group\x18\x05 \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x02\x12\x1a\n\tclass_key\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\'\n\x05grade\x18\x07 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^(0[1-9]|1[0-8])$\x12\x1e\n\x05level\x18\x08 \x01(\tB\x0f\xbaH\x0cr\n2\x08^0[1-5]$\x12\x19\n\x06status\x18\t \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14\x12\x1f\n\x0eleaving_reason\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\"\n\rministry_code\x18\x0b \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x01\x12 \n\x0bpersonal_id\x18\x0c \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x01\x12\x1f\n\ndisability\x18\r \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x02\x12!\n\x0cpolicy_group\x18\x0e \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x02\x12N\n\x07\x66urther\x18\x0f \x03(\x0b\x32%.iocedu.records.v1.Pupil.FurtherEntryB\x16\xbaH\x13\x9a\x01\x10\x10\x90\x03\"\x04r\x02\x18P*\x05r\x03\x18\xa0\x1f\x12\x16\n\tsecondary\x18\x10 \x01(\x08H\x00\x88\x01\x01\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_secondary\"\x9b\x03\n\x12\x41ttendanceRegister\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x1c\n\tclass_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x30\n\x03\x64\x61y\x18\x03 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x1a\n\x07session\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x02(\x01\x12#\n\x0fscheduled_count\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x45\n\nexceptions\x18\x06 \x03(\x0b\x32&.iocedu.records.v1.AttendanceExceptionB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12[\n\x07\x66urther\x18\x0f \x03(\x0b\x32\x32.iocedu.records.v1.AttendanceRegister.FurtherEntryB\x16\xbaH\x13\x9a\x01\x10\x10\x90\x03\"\x04r\x02\x18P*\x05r\x03\x18\xa0\x1f\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"o\n\x13\x41ttendanceException\x12\x1c\n\tpupil_key\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x04kind\x18\x02 \x01(\tB\x0e\xbaH\x0br\t2\x07^[PKM]$\x12\x1c\n\x06reason\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\x18\xc8\x01\xd0\xf3\x18\x02*\xd1\x01\n\nObjectType\x12\x1b\n\x17OBJECT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12OBJECT_TYPE_SCHOOL\x10\x01\x12\x1c\n\x18OBJECT_TYPE_STAFF_MEMBER\x10\x02\x12\x1c\n\x18OBJECT_TYPE_SCHOOL_CLASS\x10\x03\x12\x15\n\x11OBJECT_TYPE_PUPIL\x10\x04\x12#\n\x1fOBJECT_TYPE_ATTENDANCE_REGISTER\x10\x05\x12\x16\n\x12OBJECT_TYPE_RESULT\x10\x06*\x97\x01\n\x08RowState\x12\x19\n\x15ROW_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12ROW_STATE_ACCEPTED\x10\x01\x12\x17\n\x13ROW_STATE_UNCHANGED\x10\x02\x12\x13\n\x0fROW_STATE_STALE\x10\x03\x12\x16\n\x12ROW_STATE_REJECTED\x10\x04\x12\x12\n\x0eROW_STATE_HELD\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!iocedu/records/v1/resources.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/records/v1/results.proto\x1a#iocedu/records/v1/school_life.proto\"\x8c\x07\n\x03Row\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x03key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x0f\n\x07\x64\x65leted\x18\x04 \x01(\x08\x12\x1d\n\x0cprevious_key\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x33\n\x0eschool_profile\x18\n \x01(\x0b\x32\x19.iocedu.records.v1.SchoolH\x00\x12\x36\n\x0cstaff_member\x18\x0b \x01(\x0b\x32\x1e.iocedu.records.v1.StaffMemberH\x00\x12\x36\n\x0cschool_class\x18\x0c \x01(\x0b\x32\x1e.iocedu.records.v1.SchoolClassH\x00\x12)\n\x05pupil\x18\r \x01(\x0b\x32\x18.iocedu.records.v1.PupilH\x00\x12\x44\n\x13\x61ttendance_register\x18\x0e \x01(\x0b\x32%.iocedu.records.v1.AttendanceRegisterH\x00\x12+\n\x06result\x18\x0f \x01(\x0b\x32\x19.iocedu.records.v1.ResultH\x00\x12/\n\x08\x66\x61\x63ility\x18\x10 \x01(\x0b\x32\x1b.iocedu.records.v1.FacilityH\x00\x12>\n\x10staff_assignment\x18\x11 \x01(\x0b\x32\".iocedu.records.v1.StaffAssignmentH\x00\x12\x38\n\rconduct_entry\x18\x12 \x01(\x0b\x32\x1f.iocedu.records.v1.ConductEntryH\x00\x12\x36\n\x0chealth_check\x18\x13 \x01(\x0b\x32\x1e.iocedu.records.v1.HealthCheckH\x00\x12+\n\x06retest\x18\x14 \x01(\x0b\x32\x19.iocedu.records.v1.RetestH\x00\x12\x33\n\ngraduation\x18\x15 \x01(\x0b\x32\x1d.iocedu.records.v1.GraduationH\x00\x12:\n\x0e\x65xam_candidate\x18\x16 \x01(\x0b\x32 .iocedu.records.v1.ExamCandidateH\x00\x12:\n\x0equality_report\x18\x17 \x01(\x0b\x32 .iocedu.records.v1.QualityReportH\x00\x42\x08\n\x06record\"\xf4\x01\n\nRowProblem\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x16\n\x0estored_version\x18\x06 \x01(\x03\x12\x12\n\nmessage_en\x18\x07 \x01(\t\x12=\n\x08metadata\x18\x08 \x03(\x0b\x32+.iocedu.records.v1.RowProblem.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xef\x02\n\x06School\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12&\n\x06levels\x18\x03 \x03(\tB\x16\xbaH\x13\x92\x01\x10\x10\x05\"\x0cr\n2\x08^0[1-5]$\x12\x1a\n\townership\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1c\n\x0bschool_type\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x15\n\x04\x61rea\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x19\n\x11national_standard\x18\x07 \x01(\x08\x12\x13\n\x0btwo_session\x18\x08 \x01(\x08\x12P\n\x07\x66urther\x18\x0f \x03(\x0b\x32&.iocedu.records.v1.School.FurtherEntryB\x17\xbaH\x14\x9a\x01\x11\x10\x90\x03\"\x04r\x02\x18P*\x06r\x04\x18\x80\x80\x04\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xac\x04\n\x0bStaffMember\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12 \n\tfull_name\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18\x64\xd0\xf3\x18\x01\x12>\n\nbirth_date\x18\x03 \x01(\tB*\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\xd0\xf3\x18\x01\x12\x1c\n\x03sex\x18\x04 \x01(\tB\x0f\xbaH\x0cr\n2\x08^[012]?$\x12!\n\x0c\x65thnic_group\x18\x05 \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x02\x12\x1c\n\x0bstaff_group\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x19\n\x08\x63ontract\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1e\n\rqualification\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x18\n\x07subject\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x19\n\x06status\x18\n \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14\x12 \n\x0bpersonal_id\x18\x0b \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x01\x12!\n\x05level\x18\x0c \x01(\tB\x12\xbaH\x0fr\r2\x0b^(0[1-5])?$\x12U\n\x07\x66urther\x18\x0f \x03(\x0b\x32+.iocedu.records.v1.StaffMember.FurtherEntryB\x17\xbaH\x14\x9a\x01\x11\x10\x90\x03\"\x04r\x02\x18P*\x06r\x04\x18\x80\x80\x04\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x92\x03\n\x0bSchoolClass\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\'\n\x05grade\x18\x03 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^(0[1-9]|1[0-8])$\x12\x1e\n\x05level\x18\x04 \x01(\tB\x0f\xbaH\x0cr\n2\x08^0[1-5]$\x12\x1d\n\x0chomeroom_key\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x13\n\x0btwo_session\x18\x06 \x01(\x08\x12\x13\n\x0bmulti_grade\x18\x07 \x01(\x08\x12\x14\n\x0c\x64\x61y_boarding\x18\x08 \x01(\x08\x12\x19\n\x08site_key\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\x12U\n\x07\x66urther\x18\x0f \x03(\x0b\x32+.iocedu.records.v1.SchoolClass.FurtherEntryB\x17\xbaH\x14\x9a\x01\x11\x10\x90\x03\"\x04r\x02\x18P*\x06r\x04\x18\x80\x80\x04\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9e\x05\n\x05Pupil\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12 \n\tfull_name\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18\x64\xd0\xf3\x18\x01\x12>\n\nbirth_date\x18\x03 \x01(\tB*\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\xd0\xf3\x18\x01\x12\x1c\n\x03sex\x18\x04 \x01(\tB\x0f\xbaH\x0cr\n2\x08^[012]?$\x12!\n\x0c\x65thnic_group\x18\x05 \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x02\x12\x1a\n\tclass_key\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\'\n\x05grade\x18\x07 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^(0[1-9]|1[0-8])$\x12\x1e\n\x05level\x18\x08 \x01(\tB\x0f\xbaH\x0cr\n2\x08^0[1-5]$\x12\x19\n\x06status\x18\t \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14\x12\x1f\n\x0eleaving_reason\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\"\n\rministry_code\x18\x0b \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x01\x12 \n\x0bpersonal_id\x18\x0c \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x01\x12\x1f\n\ndisability\x18\r \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x02\x12!\n\x0cpolicy_group\x18\x0e \x01(\tB\x0b\xbaH\x04r\x02\x18\x14\xd0\xf3\x18\x02\x12O\n\x07\x66urther\x18\x0f \x03(\x0b\x32%.iocedu.records.v1.Pupil.FurtherEntryB\x17\xbaH\x14\x9a\x01\x11\x10\x90\x03\"\x04r\x02\x18P*\x06r\x04\x18\x80\x80\x04\x12\x16\n\tsecondary\x18\x10 \x01(\x08H\x00\x88\x01\x01\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_secondary\"\x9c\x03\n\x12\x41ttendanceRegister\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x1c\n\tclass_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x30\n\x03\x64\x61y\x18\x03 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x1a\n\x07session\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x02(\x01\x12#\n\x0fscheduled_count\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x45\n\nexceptions\x18\x06 \x03(\x0b\x32&.iocedu.records.v1.AttendanceExceptionB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\\\n\x07\x66urther\x18\x0f \x03(\x0b\x32\x32.iocedu.records.v1.AttendanceRegister.FurtherEntryB\x17\xbaH\x14\x9a\x01\x11\x10\x90\x03\"\x04r\x02\x18P*\x06r\x04\x18\x80\x80\x04\x1a.\n\x0c\x46urtherEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"o\n\x13\x41ttendanceException\x12\x1c\n\tpupil_key\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x04kind\x18\x02 \x01(\tB\x0e\xbaH\x0br\t2\x07^[PKM]$\x12\x1c\n\x06reason\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\x18\xc8\x01\xd0\xf3\x18\x02*\xbe\x03\n\nObjectType\x12\x1b\n\x17OBJECT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12OBJECT_TYPE_SCHOOL\x10\x01\x12\x1c\n\x18OBJECT_TYPE_STAFF_MEMBER\x10\x02\x12\x1c\n\x18OBJECT_TYPE_SCHOOL_CLASS\x10\x03\x12\x15\n\x11OBJECT_TYPE_PUPIL\x10\x04\x12#\n\x1fOBJECT_TYPE_ATTENDANCE_REGISTER\x10\x05\x12\x16\n\x12OBJECT_TYPE_RESULT\x10\x06\x12\x18\n\x14OBJECT_TYPE_FACILITY\x10\x07\x12 \n\x1cOBJECT_TYPE_STAFF_ASSIGNMENT\x10\x08\x12\x1d\n\x19OBJECT_TYPE_CONDUCT_ENTRY\x10\t\x12\x1c\n\x18OBJECT_TYPE_HEALTH_CHECK\x10\n\x12\x16\n\x12OBJECT_TYPE_RETEST\x10\x0b\x12\x1a\n\x16OBJECT_TYPE_GRADUATION\x10\x0c\x12\x1e\n\x1aOBJECT_TYPE_EXAM_CANDIDATE\x10\r\x12\x1e\n\x1aOBJECT_TYPE_QUALITY_REPORT\x10\x0e*\x97\x01\n\x08RowState\x12\x19\n\x15ROW_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12ROW_STATE_ACCEPTED\x10\x01\x12\x17\n\x13ROW_STATE_UNCHANGED\x10\x02\x12\x13\n\x0fROW_STATE_STALE\x10\x03\x12\x16\n\x12ROW_STATE_REJECTED\x10\x04\x12\x12\n\x0eROW_STATE_HELD\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,7 +60,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHOOL'].fields_by_name['area']._loaded_options = None
   _globals['_SCHOOL'].fields_by_name['area']._serialized_options = b'\272H\004r\002\030\024'
   _globals['_SCHOOL'].fields_by_name['further']._loaded_options = None
-  _globals['_SCHOOL'].fields_by_name['further']._serialized_options = b'\272H\023\232\001\020\020\220\003\"\004r\002\030P*\005r\003\030\240\037'
+  _globals['_SCHOOL'].fields_by_name['further']._serialized_options = b'\272H\024\232\001\021\020\220\003\"\004r\002\030P*\006r\004\030\200\200\004'
   _globals['_STAFFMEMBER_FURTHERENTRY']._loaded_options = None
   _globals['_STAFFMEMBER_FURTHERENTRY']._serialized_options = b'8\001'
   _globals['_STAFFMEMBER'].fields_by_name['school_year']._loaded_options = None
@@ -87,7 +88,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STAFFMEMBER'].fields_by_name['level']._loaded_options = None
   _globals['_STAFFMEMBER'].fields_by_name['level']._serialized_options = b'\272H\017r\r2\013^(0[1-5])?$'
   _globals['_STAFFMEMBER'].fields_by_name['further']._loaded_options = None
-  _globals['_STAFFMEMBER'].fields_by_name['further']._serialized_options = b'\272H\023\232\001\020\020\220\003\"\004r\002\030P*\005r\003\030\240\037'
+  _globals['_STAFFMEMBER'].fields_by_name['further']._serialized_options = b'\272H\024\232\001\021\020\220\003\"\004r\002\030P*\006r\004\030\200\200\004'
   _globals['_SCHOOLCLASS_FURTHERENTRY']._loaded_options = None
   _globals['_SCHOOLCLASS_FURTHERENTRY']._serialized_options = b'8\001'
   _globals['_SCHOOLCLASS'].fields_by_name['school_year']._loaded_options = None
@@ -103,7 +104,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHOOLCLASS'].fields_by_name['site_key']._loaded_options = None
   _globals['_SCHOOLCLASS'].fields_by_name['site_key']._serialized_options = b'\272H\004r\002\030@'
   _globals['_SCHOOLCLASS'].fields_by_name['further']._loaded_options = None
-  _globals['_SCHOOLCLASS'].fields_by_name['further']._serialized_options = b'\272H\023\232\001\020\020\220\003\"\004r\002\030P*\005r\003\030\240\037'
+  _globals['_SCHOOLCLASS'].fields_by_name['further']._serialized_options = b'\272H\024\232\001\021\020\220\003\"\004r\002\030P*\006r\004\030\200\200\004'
   _globals['_PUPIL_FURTHERENTRY']._loaded_options = None
   _globals['_PUPIL_FURTHERENTRY']._serialized_options = b'8\001'
   _globals['_PUPIL'].fields_by_name['school_year']._loaded_options = None
@@ -135,7 +136,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUPIL'].fields_by_name['policy_group']._loaded_options = None
   _globals['_PUPIL'].fields_by_name['policy_group']._serialized_options = b'\272H\004r\002\030\024\320\363\030\002'
   _globals['_PUPIL'].fields_by_name['further']._loaded_options = None
-  _globals['_PUPIL'].fields_by_name['further']._serialized_options = b'\272H\023\232\001\020\020\220\003\"\004r\002\030P*\005r\003\030\240\037'
+  _globals['_PUPIL'].fields_by_name['further']._serialized_options = b'\272H\024\232\001\021\020\220\003\"\004r\002\030P*\006r\004\030\200\200\004'
   _globals['_ATTENDANCEREGISTER_FURTHERENTRY']._loaded_options = None
   _globals['_ATTENDANCEREGISTER_FURTHERENTRY']._serialized_options = b'8\001'
   _globals['_ATTENDANCEREGISTER'].fields_by_name['school_year']._loaded_options = None
@@ -151,43 +152,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTENDANCEREGISTER'].fields_by_name['exceptions']._loaded_options = None
   _globals['_ATTENDANCEREGISTER'].fields_by_name['exceptions']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_ATTENDANCEREGISTER'].fields_by_name['further']._loaded_options = None
-  _globals['_ATTENDANCEREGISTER'].fields_by_name['further']._serialized_options = b'\272H\023\232\001\020\020\220\003\"\004r\002\030P*\005r\003\030\240\037'
+  _globals['_ATTENDANCEREGISTER'].fields_by_name['further']._serialized_options = b'\272H\024\232\001\021\020\220\003\"\004r\002\030P*\006r\004\030\200\200\004'
   _globals['_ATTENDANCEEXCEPTION'].fields_by_name['pupil_key']._loaded_options = None
   _globals['_ATTENDANCEEXCEPTION'].fields_by_name['pupil_key']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_ATTENDANCEEXCEPTION'].fields_by_name['kind']._loaded_options = None
   _globals['_ATTENDANCEEXCEPTION'].fields_by_name['kind']._serialized_options = b'\272H\013r\t2\007^[PKM]$'
   _globals['_ATTENDANCEEXCEPTION'].fields_by_name['reason']._loaded_options = None
   _globals['_ATTENDANCEEXCEPTION'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\310\001\320\363\030\002'
-  _globals['_OBJECTTYPE']._serialized_start=3394
-  _globals['_OBJECTTYPE']._serialized_end=3603
-  _globals['_ROWSTATE']._serialized_start=3606
-  _globals['_ROWSTATE']._serialized_end=3757
-  _globals['_ROW']._serialized_start=151
-  _globals['_ROW']._serialized_end=614
-  _globals['_ROWPROBLEM']._serialized_start=617
-  _globals['_ROWPROBLEM']._serialized_end=861
-  _globals['_ROWPROBLEM_METADATAENTRY']._serialized_start=814
-  _globals['_ROWPROBLEM_METADATAENTRY']._serialized_end=861
-  _globals['_SCHOOL']._serialized_start=864
-  _globals['_SCHOOL']._serialized_end=1230
-  _globals['_SCHOOL_FURTHERENTRY']._serialized_start=1184
-  _globals['_SCHOOL_FURTHERENTRY']._serialized_end=1230
-  _globals['_STAFFMEMBER']._serialized_start=1233
-  _globals['_STAFFMEMBER']._serialized_end=1788
-  _globals['_STAFFMEMBER_FURTHERENTRY']._serialized_start=1184
-  _globals['_STAFFMEMBER_FURTHERENTRY']._serialized_end=1230
-  _globals['_SCHOOLCLASS']._serialized_start=1791
-  _globals['_SCHOOLCLASS']._serialized_end=2192
-  _globals['_SCHOOLCLASS_FURTHERENTRY']._serialized_start=1184
-  _globals['_SCHOOLCLASS_FURTHERENTRY']._serialized_end=1230
-  _globals['_PUPIL']._serialized_start=2195
-  _globals['_PUPIL']._serialized_end=2864
-  _globals['_PUPIL_FURTHERENTRY']._serialized_start=1184
-  _globals['_PUPIL_FURTHERENTRY']._serialized_end=1230
-  _globals['_ATTENDANCEREGISTER']._serialized_start=2867
-  _globals['_ATTENDANCEREGISTER']._serialized_end=3278
-  _globals['_ATTENDANCEREGISTER_FURTHERENTRY']._serialized_start=1184
-  _globals['_ATTENDANCEREGISTER_FURTHERENTRY']._serialized_end=1230
-  _globals['_ATTENDANCEEXCEPTION']._serialized_start=3280
-  _globals['_ATTENDANCEEXCEPTION']._serialized_end=3391
+  _globals['_OBJECTTYPE']._serialized_start=3881
+  _globals['_OBJECTTYPE']._serialized_end=4327
+  _globals['_ROWSTATE']._serialized_start=4330
+  _globals['_ROWSTATE']._serialized_end=4481
+  _globals['_ROW']._serialized_start=188
+  _globals['_ROW']._serialized_end=1096
+  _globals['_ROWPROBLEM']._serialized_start=1099
+  _globals['_ROWPROBLEM']._serialized_end=1343
+  _globals['_ROWPROBLEM_METADATAENTRY']._serialized_start=1296
+  _globals['_ROWPROBLEM_METADATAENTRY']._serialized_end=1343
+  _globals['_SCHOOL']._serialized_start=1346
+  _globals['_SCHOOL']._serialized_end=1713
+  _globals['_SCHOOL_FURTHERENTRY']._serialized_start=1667
+  _globals['_SCHOOL_FURTHERENTRY']._serialized_end=1713
+  _globals['_STAFFMEMBER']._serialized_start=1716
+  _globals['_STAFFMEMBER']._serialized_end=2272
+  _globals['_STAFFMEMBER_FURTHERENTRY']._serialized_start=1667
+  _globals['_STAFFMEMBER_FURTHERENTRY']._serialized_end=1713
+  _globals['_SCHOOLCLASS']._serialized_start=2275
+  _globals['_SCHOOLCLASS']._serialized_end=2677
+  _globals['_SCHOOLCLASS_FURTHERENTRY']._serialized_start=1667
+  _globals['_SCHOOLCLASS_FURTHERENTRY']._serialized_end=1713
+  _globals['_PUPIL']._serialized_start=2680
+  _globals['_PUPIL']._serialized_end=3350
+  _globals['_PUPIL_FURTHERENTRY']._serialized_start=1667
+  _globals['_PUPIL_FURTHERENTRY']._serialized_end=1713
+  _globals['_ATTENDANCEREGISTER']._serialized_start=3353
+  _globals['_ATTENDANCEREGISTER']._serialized_end=3765
+  _globals['_ATTENDANCEREGISTER_FURTHERENTRY']._serialized_start=1667
+  _globals['_ATTENDANCEREGISTER_FURTHERENTRY']._serialized_end=1713
+  _globals['_ATTENDANCEEXCEPTION']._serialized_start=3767
+  _globals['_ATTENDANCEEXCEPTION']._serialized_end=3878
 # @@protoc_insertion_point(module_scope)

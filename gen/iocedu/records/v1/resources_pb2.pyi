@@ -11,6 +11,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from iocedu.records.v1 import results_pb2 as _results_pb2
+from iocedu.records.v1 import school_life_pb2 as _school_life_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -42,6 +43,22 @@ class _ObjectTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectType
     """The attendance register of one class and session."""
     OBJECT_TYPE_RESULT: _ObjectType.ValueType  # 6
     """A pupil's results at one stage."""
+    OBJECT_TYPE_FACILITY: _ObjectType.ValueType  # 7
+    """Land or rooms of a school."""
+    OBJECT_TYPE_STAFF_ASSIGNMENT: _ObjectType.ValueType  # 8
+    """What a member of staff does."""
+    OBJECT_TYPE_CONDUCT_ENTRY: _ObjectType.ValueType  # 9
+    """A reward, a disciplinary measure or a case of violence."""
+    OBJECT_TYPE_HEALTH_CHECK: _ObjectType.ValueType  # 10
+    """A pupil's health check."""
+    OBJECT_TYPE_RETEST: _ObjectType.ValueType  # 11
+    """A pupil's re-tests."""
+    OBJECT_TYPE_GRADUATION: _ObjectType.ValueType  # 12
+    """Whether a pupil graduates."""
+    OBJECT_TYPE_EXAM_CANDIDATE: _ObjectType.ValueType  # 13
+    """Somebody who sits the graduation examination without being a pupil."""
+    OBJECT_TYPE_QUALITY_REPORT: _ObjectType.ValueType  # 14
+    """A report on quality."""
 
 class ObjectType(_ObjectType, metaclass=_ObjectTypeEnumTypeWrapper):
     """Type of a record."""
@@ -60,6 +77,22 @@ OBJECT_TYPE_ATTENDANCE_REGISTER: ObjectType.ValueType  # 5
 """The attendance register of one class and session."""
 OBJECT_TYPE_RESULT: ObjectType.ValueType  # 6
 """A pupil's results at one stage."""
+OBJECT_TYPE_FACILITY: ObjectType.ValueType  # 7
+"""Land or rooms of a school."""
+OBJECT_TYPE_STAFF_ASSIGNMENT: ObjectType.ValueType  # 8
+"""What a member of staff does."""
+OBJECT_TYPE_CONDUCT_ENTRY: ObjectType.ValueType  # 9
+"""A reward, a disciplinary measure or a case of violence."""
+OBJECT_TYPE_HEALTH_CHECK: ObjectType.ValueType  # 10
+"""A pupil's health check."""
+OBJECT_TYPE_RETEST: ObjectType.ValueType  # 11
+"""A pupil's re-tests."""
+OBJECT_TYPE_GRADUATION: ObjectType.ValueType  # 12
+"""Whether a pupil graduates."""
+OBJECT_TYPE_EXAM_CANDIDATE: ObjectType.ValueType  # 13
+"""Somebody who sits the graduation examination without being a pupil."""
+OBJECT_TYPE_QUALITY_REPORT: ObjectType.ValueType  # 14
+"""A report on quality."""
 Global___ObjectType: _TypeAlias = ObjectType  # noqa: Y015
 
 class _RowState:
@@ -115,6 +148,14 @@ class Row(_message.Message):
     PUPIL_FIELD_NUMBER: _builtins.int
     ATTENDANCE_REGISTER_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    FACILITY_FIELD_NUMBER: _builtins.int
+    STAFF_ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    CONDUCT_ENTRY_FIELD_NUMBER: _builtins.int
+    HEALTH_CHECK_FIELD_NUMBER: _builtins.int
+    RETEST_FIELD_NUMBER: _builtins.int
+    GRADUATION_FIELD_NUMBER: _builtins.int
+    EXAM_CANDIDATE_FIELD_NUMBER: _builtins.int
+    QUALITY_REPORT_FIELD_NUMBER: _builtins.int
     school: _builtins.str
     """The school: an alias `<code system>:<code>` such as `moet:49502001`, or a unit id."""
     key: _builtins.str
@@ -155,6 +196,38 @@ class Row(_message.Message):
     def result(self) -> _results_pb2.Result:
         """A pupil's results at one stage."""
 
+    @_builtins.property
+    def facility(self) -> _school_life_pb2.Facility:
+        """Land or rooms."""
+
+    @_builtins.property
+    def staff_assignment(self) -> _school_life_pb2.StaffAssignment:
+        """What a member of staff does."""
+
+    @_builtins.property
+    def conduct_entry(self) -> _school_life_pb2.ConductEntry:
+        """A reward, a disciplinary measure or a case of violence."""
+
+    @_builtins.property
+    def health_check(self) -> _school_life_pb2.HealthCheck:
+        """A pupil's health check."""
+
+    @_builtins.property
+    def retest(self) -> _school_life_pb2.Retest:
+        """A pupil's re-tests."""
+
+    @_builtins.property
+    def graduation(self) -> _school_life_pb2.Graduation:
+        """Whether a pupil graduates."""
+
+    @_builtins.property
+    def exam_candidate(self) -> _school_life_pb2.ExamCandidate:
+        """Somebody who sits the graduation examination without being a pupil."""
+
+    @_builtins.property
+    def quality_report(self) -> _school_life_pb2.QualityReport:
+        """A report on quality."""
+
     def __init__(
         self,
         *,
@@ -169,12 +242,20 @@ class Row(_message.Message):
         pupil: Global___Pupil | None = ...,
         attendance_register: Global___AttendanceRegister | None = ...,
         result: _results_pb2.Result | None = ...,
+        facility: _school_life_pb2.Facility | None = ...,
+        staff_assignment: _school_life_pb2.StaffAssignment | None = ...,
+        conduct_entry: _school_life_pb2.ConductEntry | None = ...,
+        health_check: _school_life_pb2.HealthCheck | None = ...,
+        retest: _school_life_pb2.Retest | None = ...,
+        graduation: _school_life_pb2.Graduation | None = ...,
+        exam_candidate: _school_life_pb2.ExamCandidate | None = ...,
+        quality_report: _school_life_pb2.QualityReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attendance_register", b"attendance_register", "pupil", b"pupil", "record", b"record", "result", b"result", "school_class", b"school_class", "school_profile", b"school_profile", "staff_member", b"staff_member"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attendance_register", b"attendance_register", "conduct_entry", b"conduct_entry", "exam_candidate", b"exam_candidate", "facility", b"facility", "graduation", b"graduation", "health_check", b"health_check", "pupil", b"pupil", "quality_report", b"quality_report", "record", b"record", "result", b"result", "retest", b"retest", "school_class", b"school_class", "school_profile", b"school_profile", "staff_assignment", b"staff_assignment", "staff_member", b"staff_member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance_register", b"attendance_register", "deleted", b"deleted", "key", b"key", "previous_key", b"previous_key", "pupil", b"pupil", "record", b"record", "result", b"result", "school", b"school", "school_class", b"school_class", "school_profile", b"school_profile", "staff_member", b"staff_member", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance_register", b"attendance_register", "conduct_entry", b"conduct_entry", "deleted", b"deleted", "exam_candidate", b"exam_candidate", "facility", b"facility", "graduation", b"graduation", "health_check", b"health_check", "key", b"key", "previous_key", b"previous_key", "pupil", b"pupil", "quality_report", b"quality_report", "record", b"record", "result", b"result", "retest", b"retest", "school", b"school", "school_class", b"school_class", "school_profile", b"school_profile", "staff_assignment", b"staff_assignment", "staff_member", b"staff_member", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["school_profile", "staff_member", "school_class", "pupil", "attendance_register", "result"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["school_profile", "staff_member", "school_class", "pupil", "attendance_register", "result", "facility", "staff_assignment", "conduct_entry", "health_check", "retest", "graduation", "exam_candidate", "quality_report"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 

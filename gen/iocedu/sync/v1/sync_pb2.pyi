@@ -161,6 +161,26 @@ class Outcome(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class UnverifiedCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ACCEPTED_COUNT_FIELD_NUMBER: _builtins.int
     UNCHANGED_COUNT_FIELD_NUMBER: _builtins.int
     STALE_COUNT_FIELD_NUMBER: _builtins.int
@@ -168,6 +188,7 @@ class Outcome(_message.Message):
     HELD_COUNT_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    UNVERIFIED_COUNTS_FIELD_NUMBER: _builtins.int
     accepted_count: _builtins.int
     """Rows stored."""
     unchanged_count: _builtins.int
@@ -188,6 +209,12 @@ class Outcome(_message.Message):
         for a reason of their own, not `BATCH_REFUSED`, are all in the quarantine. In the language of who asks, also where the batch was answered in another one before.
         """
 
+    @_builtins.property
+    def unverified_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Of a document under a profile of the ministry's names: how many rows hold a code, by object and field as in
+        `HOC_SINH.MA_TON_GIAO`, that no loaded catalogue has. Such codes are kept as they came.
+        """
+
     def __init__(
         self,
         *,
@@ -198,10 +225,11 @@ class Outcome(_message.Message):
         held_count: _builtins.int = ...,
         states: _abc.Iterable[_resources_pb2.RowState.ValueType] | None = ...,
         problems: _abc.Iterable[_resources_pb2.RowProblem] | None = ...,
+        unverified_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "held_count", b"held_count", "problems", b"problems", "rejected_count", b"rejected_count", "stale_count", b"stale_count", "states", b"states", "unchanged_count", b"unchanged_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "held_count", b"held_count", "problems", b"problems", "rejected_count", b"rejected_count", "stale_count", b"stale_count", "states", b"states", "unchanged_count", b"unchanged_count", "unverified_counts", b"unverified_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -463,7 +491,7 @@ class UpdateRecordRequest(_message.Message):
     school: _builtins.str
     """The school, by alias or unit id."""
     collection: _builtins.str
-    """Collection: profiles, staff, classes, pupils, attendance or results."""
+    """Collection, for example profiles, staff, classes, pupils, attendance or results."""
     key: _builtins.str
     """Key of the record."""
     etag: _builtins.str
