@@ -21,7 +21,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from demo import places, province, school
+from demo import life, places, province, school
 from demo.province import SCALES, School
 from deploy.local.demo import DIRECTOR
 from deploy.local.issuer import Issuer
@@ -124,6 +124,7 @@ def _year(item: School, pupils: list[school.Pupil], year: int, stages: Sequence[
         *school.staff_rows(item, year, version=1),
         *school.class_rows(item, year, version=1),
         *school.pupil_rows(item, pupils, year, version=1),
+        *life.life_rows(item, pupils, year, version=1),
     ]
     for stage in stages:
         rows.extend(school.result_rows(item, pupils, year, stage, version=1))

@@ -102,7 +102,7 @@ def _status(rng: random.Random, year: int) -> str:
 def profile_row(school: School, year: int, version: int) -> Row:
     """Return the school's own record."""
     return {
-        **_envelope("TRUONG", school, year, version),
+        **envelope("TRUONG", school, year, version),
         "TEN": school.name,
         "MA_NHOM_CAP_HOC": school.level,
         "XA_PHUONG_ID": school.commune.today,
@@ -127,7 +127,7 @@ def staff_rows(school: School, year: int, version: int) -> Iterator[Row]:
         who = person(rng, district="506" if rng.random() < 0.6 else school.district, birth_year=rng.randint(1966, 2001))
         subject = rng.choice(SUBJECTS.get(school.level, ("MN",)))
         yield {
-            **_envelope("GIAO_VIEN", school, year, version),
+            **envelope("GIAO_VIEN", school, year, version),
             "GIAO_VIEN_ID": f"GV{school.code}{number:03d}",
             "HO_TEN": who.name,
             "NGAY_SINH": _vietnamese(who.birth_date),
@@ -149,7 +149,7 @@ def class_rows(school: School, year: int, version: int) -> Iterator[Row]:
     for grade in _grades(school):
         for key in class_keys(school, grade):
             yield {
-                **_envelope("LOP", school, year, version),
+                **envelope("LOP", school, year, version),
                 "MA": key,
                 "TEN": key,
                 "MA_KHOI": grade,
@@ -179,7 +179,7 @@ def _pupil_row(school: School, pupil: Pupil, year: int, version: int) -> Row:
     rng = random.Random(f"{SEED}:{pupil.key}:more")
     poor = rng.random() < (0.35 if school.mountain else 0.04)
     return {
-        **_envelope("HOC_SINH", school, year, version),
+        **envelope("HOC_SINH", school, year, version),
         "HOC_SINH_ID": pupil.key,
         "MA": f"4{who.personal_id[6:]}{who.personal_id[3:6]}",
         "MA_LOP": pupil.class_key,
@@ -211,7 +211,7 @@ def register_rows(school: School, pupils: list[Pupil], year: int, days: list[dat
             rng = random.Random(f"{SEED}:{school.code}:{class_key}:{day.isoformat()}")
             absent = [key for key in keys if rng.random() < share]
             yield {
-                **_envelope("DIEM_DANH", school, year, version),
+                **envelope("DIEM_DANH", school, year, version),
                 "MA_LOP": class_key,
                 "NGAY": day.isoformat(),
                 "BUOI": "1",
@@ -232,7 +232,7 @@ def result_rows(school: School, pupils: list[Pupil], year: int, stage: str, vers
         if school.defective and index % 37 == 5 and result["DIEM_MONS"][0]["DIEM"] <= 9:
             result["DIEM_MONS"][0]["DIEM"] += 1  # a slip, which computing it again finds
         yield {
-            **_envelope("KET_QUA", school, year, version),
+            **envelope("KET_QUA", school, year, version),
             "HOC_SINH_ID": pupil.key,
             "MA_LOP": pupil.class_key,
             "MA_KHOI": pupil.grade,
@@ -326,7 +326,8 @@ def school_days(today: date, year: int, count: int) -> list[date]:
     return sorted(day for day in days if day >= first and day.weekday() < 5)[-count:]
 
 
-def _envelope(kind: str, school: School, year: int, version: int) -> Row:
+def envelope(kind: str, school: School, year: int, version: int) -> Row:
+    """Return what every row begins with."""
     return {
         "DOI_TUONG": kind,
         "TRUONG_ID": school.code,

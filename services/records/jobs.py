@@ -17,13 +17,16 @@ from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.logs import said
+from chassis.scopes import Scopes
 from chassis.workers import Worker
 from services.records.domain.sealing import Anchor
+from services.records.domain.transfers import Transfer
 from services.records.store import history, requests, scopes
 from services.records.store.anchors import STREAM, Anchors
 from services.records.usecases.persons import link_changes
 from services.records.usecases.publish import is_published, publish_scopes
 from services.records.usecases.sealing import SEALED_AT_ONCE, anchor_head, check_whole_log, seal_entries
+from services.records.usecases.transfers import tell_late
 
 POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes wake the publisher
 CHECK_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
@@ -33,6 +36,7 @@ REST: Final = 3  # times what a window took, while more is waiting
 LONGEST_REST: Final = 2.0
 PRUNED_AT_ONCE: Final = 1000
 SEAL_SECONDS: Final = 1.0
+LATE_SECONDS: Final = 5.0
 ANCHOR_GRACE_SECONDS: Final = 15.0  # what an anchor that is due may still take
 
 log = structlog.get_logger(__name__)
@@ -105,6 +109,28 @@ def linker(database: Database, clock: Clock) -> Worker:
                 await asyncio.wait_for(stop.wait(), rest)
 
     return Worker("person-linker", run)
+
+
+def transfer_clock(database: Database, scopes: Scopes, clock: Clock) -> Worker:
+    """Tells of transfers whose clock is over: the late school, and the units above both that may decide now."""
+
+    def above_both(transfer: Transfer) -> list[int]:
+        """The nearest unit above both schools."""
+        tree, today = scopes.tree, clock.today()
+        others = tree.ancestors(transfer.receiving_id, today)
+        return [one for one in tree.ancestors(transfer.releasing_id, today) if one in others][:1]
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                while await tell_late(database, clock.today(), above_both=above_both) and not stop.is_set():
+                    pass
+            except Exception as error:  # noqa: BLE001 (the next look tells what this one did not)
+                log.warning("late transfers not told", action="transfers.tell_failed", error=said(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LATE_SECONDS)
+
+    return Worker("transfer-clock", run)
 
 
 def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Worker:

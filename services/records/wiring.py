@@ -9,15 +9,18 @@ from iocedu.records.v1 import (
     access_pb2_grpc,
     assessment_pb2_grpc,
     attendance_pb2_grpc,
+    calendar_pb2_grpc,
     data_requests_pb2_grpc,
     export_pb2_grpc,
     history_pb2_grpc,
     holdings_pb2_grpc,
     locks_pb2_grpc,
     persons_pb2_grpc,
+    profiles_pb2_grpc,
     records_pb2_grpc,
     search_pb2_grpc,
     sources_pb2_grpc,
+    transfers_pb2_grpc,
     unit_operations_pb2_grpc,
     units_pb2_grpc,
 )
@@ -33,12 +36,13 @@ from chassis.workers import Check
 from services.records import jobs
 from services.records.convert.rules import load_assessment_rules
 from services.records.domain.sealing import Anchor, Head
-from services.records.jobs import ScopePublisher, linker, pruner, sealer
+from services.records.jobs import ScopePublisher, linker, pruner, sealer, transfer_clock
 from services.records.servicer import (
     AccessLogServicer,
     AccessServicer,
     AssessmentServicer,
     AttendanceServicer,
+    CalendarServicer,
     DataRequestsServicer,
     ExportServicer,
     GrantsServicer,
@@ -46,9 +50,11 @@ from services.records.servicer import (
     HoldingsServicer,
     LocksServicer,
     PersonsServicer,
+    ProfilesServicer,
     RecordsServicer,
     SearchServicer,
     SourcesServicer,
+    TransfersServicer,
     UnitOperationsServicer,
     UnitsServicer,
 )
@@ -122,6 +128,18 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 ExportServicer(Exports(database), scopes, clock, lookups=lookups),
             ),
             (holdings_pb2_grpc.add_HoldingsServiceServicer_to_server, HoldingsServicer(database, scopes, clock)),
+            (
+                calendar_pb2_grpc.add_CalendarServiceServicer_to_server,
+                CalendarServicer(database, scopes, clock),
+            ),
+            (
+                transfers_pb2_grpc.add_TransfersServiceServicer_to_server,
+                TransfersServicer(database, scopes, clock, lookups=lookups),
+            ),
+            (
+                profiles_pb2_grpc.add_ProfilesServiceServicer_to_server,
+                ProfilesServicer(database, scopes, clock, lookups=lookups),
+            ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
             (sources_pb2_grpc.add_SourcesServiceServicer_to_server, SourcesServicer(database, scopes, clock)),
             (
@@ -150,11 +168,15 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.HistoryService",
             "iocedu.records.v1.AccessLogService",
             "iocedu.records.v1.DataRequestsService",
+            "iocedu.records.v1.CalendarService",
+            "iocedu.records.v1.TransfersService",
+            "iocedu.records.v1.ProfilesService",
         ],
         workers=[
             publisher.worker,
             linker(database, clock),
             pruner(database, clock, answers_kept=timedelta(days=settings.answers_kept_days)),
+            transfer_clock(database, scopes, clock),
             sealer(database, Anchors(bus), anchor_seconds=settings.access_anchor_seconds),
             tip.worker,
             outbox.relay(database, bus, SERVICE, stamp=stamp_changes),

@@ -7,8 +7,13 @@ import { schoolYear } from "./format.js";
 import { language } from "./texts.js";
 
 const STAGES = ["GK1", "CK1", "GK2", "CK2", "CN"];
+const STATES = ["OPENED", "ACCEPTED", "RELEASED", "PLACED", "REFUSED", "WITHDRAWN"];
 const TEXTS = {
   vi: {
+    transfer: "Chuyển trường số {n}",
+    due: "hạn {n}",
+    late: "quá hạn {n}",
+    transferStates: ["chờ tiếp nhận", "chờ bàn giao", "chờ xếp lớp", "đã xong", "bị từ chối", "đã rút lại"],
     born: "Sinh {n}",
     ministryCode: "Mã định danh Bộ {n}",
     personalId: "Số định danh {n}",
@@ -38,6 +43,10 @@ const TEXTS = {
     ],
   },
   en: {
+    transfer: "Transfer {n}",
+    due: "due {n}",
+    late: "late since {n}",
+    transferStates: ["to be answered", "to be handed over", "to be placed", "complete", "refused", "withdrawn"],
     born: "Born {n}",
     ministryCode: "Ministry's code {n}",
     personalId: "Personal number {n}",
@@ -76,7 +85,7 @@ export async function showCourse(panel, school, key, purpose = "") {
   panel.hidden = false;
   try {
     const path = `/v1/schools/${encodeURIComponent(school)}/pupils/${encodeURIComponent(key)}/course`;
-    const { person = {}, years = [] } = await ask(path, { query: { purpose } });
+    const { person = {}, years = [], transfers = [] } = await ask(path, { query: { purpose } });
     const records = (person.records ?? []).filter((one) => one.collection === "pupils" && one.school_year);
     const newest = records.find((one) => one.record)?.record.row.pupil ?? {};
     replace(
@@ -102,11 +111,18 @@ export async function showCourse(panel, school, key, purpose = "") {
           h("tbody", {}, records.map((one) => line(one, years))),
         ),
       ),
+      transfers.map(moved),
     );
     panel.scrollIntoView({ behavior: "smooth", block: "nearest" });
   } catch (error) {
     replace(panel, h("p", { class: "notice warn", role: "alert" }, error.message));
   }
+}
+
+function moved({ transfer_id: number, releasing_name: from, receiving_name: to, state, due_date: due, late }) {
+  const stands = said("transferStates")[STATES.indexOf(state.replace("TRANSFER_STATE_", ""))] ?? state;
+  const until = due ? ` · ${filled(late ? "late" : "due", { n: due })}` : "";
+  return h("p", { class: late ? "notice warn" : "muted" }, `${filled("transfer", { n: number })}: ${from} → ${to} · ${stands}${until}`);
 }
 
 const facts = ({ birth_date: born, ministry_code: code, personal_id: id }) =>

@@ -4,10 +4,12 @@ import { ask, unitPath } from "./api.js";
 import { showCourse } from "./course.js";
 import { h, replace } from "./elements.js";
 import { openPage } from "./page.js";
+import { showSchool, showStaff } from "./profile.js";
 import { language, t } from "./texts.js";
 
 const WAIT_MS = 250; // after the last key
 const KINDS = ["pupils", "staff", "units"];
+const SCHOOLS = ["school", "childcare_group"];
 const RULES = ["ID", "EXACT", "WORDS", "PREFIX", "PART", "TYPO", "CONDITIONS"];
 const TEXTS = {
   vi: {
@@ -18,6 +20,7 @@ const TEXTS = {
     where: "Tìm trong {name}",
     none: "Không tìm thấy ai. Hãy thử bớt chữ hoặc kiểm tra lại.",
     more: "Xem thêm",
+    profile: "Hồ sơ trường",
     headings: ["Họ và tên", "Năm sinh", "Lớp", "Trường", "Năm học", "Khớp"],
     unitHeadings: ["Tên", "Mã", "Thuộc", "Khớp"],
     rules: ["mã số", "đúng tên", "đủ chữ", "đầu chữ", "một phần", "sai một chữ cái", "điều kiện"],
@@ -30,6 +33,7 @@ const TEXTS = {
     where: "Looking in {name}",
     none: "Nobody was found. Try fewer words, or check them.",
     more: "Show more",
+    profile: "Profile",
     headings: ["Full name", "Born", "Class", "School", "School year", "Match"],
     unitHeadings: ["Name", "Codes", "Below", "Match"],
     rules: ["id", "exact name", "whole words", "beginnings", "a part", "one letter off", "conditions"],
@@ -132,7 +136,7 @@ function personLine({ record, rule, school_name: school }) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, record.row.pupil ? opener(record.row, person.full_name) : person.full_name),
+    h("th", { scope: "row" }, opener(record.row, person.full_name)),
     h("td", {}, person.birth_date ?? ""),
     h("td", {}, person.class_key ?? ""),
     h("td", {}, school ?? record.row.school),
@@ -141,14 +145,18 @@ function personLine({ record, rule, school_name: school }) {
   );
 }
 
-const opener = ({ school, key }, name) =>
-  h("button", { class: "link", type: "button", onclick: () => showCourse(course, school, key) }, name);
+function opener({ school, key, pupil }, name) {
+  const show = () => (pupil ? showCourse(course, school, key) : showStaff(course, school, key, name));
+  return h("button", { class: "link", type: "button", onclick: show }, name);
+}
 
-function unitLine({ unit_id: id, name, aliases = [], above = [], rule }) {
+function unitLine({ unit_id: id, name, kind, aliases = [], above = [], rule }) {
+  const profile = () => showSchool(course, id, name);
+  const button = h("button", { class: "link", type: "button", onclick: profile }, said("profile"));
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, h("a", { href: `/#unit=${id}` }, name)),
+    h("th", { scope: "row" }, h("a", { href: `/#unit=${id}` }, name), SCHOOLS.includes(kind) ? [" ", button] : ""),
     h("td", {}, aliases.join(", ")),
     h("td", {}, above.join(", ")),
     h("td", { class: "rule-name" }, ruleName(rule)),

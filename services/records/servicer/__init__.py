@@ -4,6 +4,7 @@ from services.records.servicer.access import AccessServicer
 from services.records.servicer.access_log import AccessLogServicer
 from services.records.servicer.assessment import AssessmentServicer
 from services.records.servicer.attendance import AttendanceServicer
+from services.records.servicer.calendar import CalendarServicer
 from services.records.servicer.data_requests import DataRequestsServicer
 from services.records.servicer.export import ExportServicer
 from services.records.servicer.grants import GrantsServicer
@@ -11,9 +12,11 @@ from services.records.servicer.history import HistoryServicer
 from services.records.servicer.holdings import HoldingsServicer
 from services.records.servicer.locks import LocksServicer
 from services.records.servicer.persons import PersonsServicer
+from services.records.servicer.profiles import ProfilesServicer
 from services.records.servicer.records import RecordsServicer
 from services.records.servicer.search import SearchServicer
 from services.records.servicer.sources import SourcesServicer
+from services.records.servicer.transfers import TransfersServicer
 from services.records.servicer.unit_operations import UnitOperationsServicer
 from services.records.servicer.units import UnitsServicer
 
@@ -22,6 +25,7 @@ __all__ = [
     "AccessServicer",
     "AssessmentServicer",
     "AttendanceServicer",
+    "CalendarServicer",
     "DataRequestsServicer",
     "ExportServicer",
     "GrantsServicer",
@@ -29,9 +33,11 @@ __all__ = [
     "HoldingsServicer",
     "LocksServicer",
     "PersonsServicer",
+    "ProfilesServicer",
     "RecordsServicer",
     "SearchServicer",
     "SourcesServicer",
+    "TransfersServicer",
     "UnitOperationsServicer",
     "UnitsServicer",
 ]

@@ -1,32 +1,31 @@
 """PersonsService: whose records are, doubts about it, and decisions on them."""
 
-import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from iocedu.records.v1 import attendance_pb2, persons_pb2, persons_pb2_grpc, records_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.access import rule_of
 from chassis.clock import Clock
 from chassis.database import Database
-from chassis.errors import Fault, Kind
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
 from services.records.convert.attendance import pupil_attendance
 from services.records.convert.outgoing import record_of
 from services.records.convert.persons import add_person, add_person_record, reasons_of
+from services.records.convert.transfers import transfer_message
 from services.records.domain.assessment_rules import AssessmentRules
 from services.records.domain.attendance import Absences, ClassDays
-from services.records.domain.masking import UNMASKED_ROLES
-from services.records.domain.objects import BY_COLLECTION, BY_FIELD, BY_NUMBER, DELETED
-from services.records.domain.persons import PUPIL, Held, Identity, Merge
+from services.records.domain.objects import BY_COLLECTION, BY_FIELD
+from services.records.domain.persons import PUPIL, Held, Identity
+from services.records.domain.transfers import Transfer
+from services.records.servicer.people import People
 from services.records.servicer.places import aliases, resolve_unit
-from services.records.servicer.reading import reading_of
 from services.records.store import attendance, persons, pupil_years
 from services.records.store.lookup import records_by_key
+from services.records.store.transfers import transfers_of
 from services.records.usecases.lookups import Lookups
 from services.records.usecases.persons import keep_apart, merge_persons, undo_merge
 
@@ -35,29 +34,16 @@ PAGE: Final = 20
 MOST_PAGE: Final = 100
 
 
-class _Found(NamedTuple):
-    """A person, and what of the records may be seen."""
-
-    person_id: int
-    held: Sequence[Held]
-    merges: Sequence[Merge]
-    records: Mapping[Identity, records_pb2.Record]
-
-
 class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
     """Answers PersonsService."""
 
     def __init__(
         self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups, rules: AssessmentRules
     ) -> None:
-        rule = rule_of("iocedu.records.v1.PersonsService/GetPerson")
-        self._viewers = rule.roles if rule else frozenset()
-        merging = rule_of("iocedu.records.v1.PersonsService/MergePersons")
-        self._deciders = merging.roles if merging else frozenset()
         self._database = database
         self._scopes = scopes
         self._clock = clock
-        self._lookups = lookups
+        self._people = People(scopes, clock, lookups=lookups)
         self._rules = rules
 
     async def GetPerson(self, request: persons_pb2.GetPersonRequest, _context: Any) -> persons_pb2.GetPersonResponse:
@@ -65,10 +51,12 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         school_id = resolve_unit(self._scopes.tree, request.school, self._clock.today())
         identity = school_id, BY_COLLECTION[request.collection].number, request.key
         async with self._database.connection() as connection:
-            found = await self._behind(connection, identity, purpose=request.purpose.strip())
+            found = await self._people.behind(connection, identity, purpose=request.purpose.strip())
         response = persons_pb2.GetPersonResponse()
-        add_person(response.person, found.person_id, found.held, found.merges, names=self._name, records=found.records)
-        await self._note("GetPerson", found.held, found.records, purpose=request.purpose.strip())
+        add_person(
+            response.person, found.person_id, found.held, found.merges, names=self._people.name, records=found.records
+        )
+        await self._people.note("GetPerson", found.held, found.records, purpose=request.purpose.strip())
         return response
 
     async def GetCourse(self, request: persons_pb2.GetCourseRequest, _context: Any) -> persons_pb2.GetCourseResponse:
@@ -77,24 +65,37 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         school_id = resolve_unit(self._scopes.tree, request.school, self._clock.today())
         response = persons_pb2.GetCourseResponse()
         async with self._database.connection() as connection:
-            found = await self._behind(connection, (school_id, PUPIL.number, request.pupil_key), purpose=purpose)
+            found = await self._people.behind(connection, (school_id, PUPIL.number, request.pupil_key), purpose=purpose)
             shown = dict(found.records)
             for one in found.held:
                 enrolment = found.records.get(one.identity)
                 if one.type == PUPIL.number and enrolment is not None:
                     year = response.years.add(
                         school_id=one.school_id,
-                        school_name=self._name(one.school_id),
+                        school_name=self._people.name(one.school_id),
                         school_year=one.school_year,
                         pupil_key=one.key,
                     )
                     keys = [other.key for other in found.held if other.identity[:2] == one.identity[:2]]
+                    now = await pupil_years.keys_now(connection, one.school_id)
+                    keys += [before for before, key in now.items() if key in keys]
                     results = await self._results(connection, one, keys, masked=enrolment.masked)
+                    others = await self._others(connection, one, keys, masked=enrolment.masked)
                     year.results.extend(results.values())
+                    year.others.extend(others.values())
                     year.attendance.CopyFrom(await self._attendance(connection, one))
-                    shown |= results
-        add_person(response.person, found.person_id, found.held, found.merges, names=self._name, records=found.records)
-        await self._note("GetCourse", found.held, shown, purpose=purpose)
+                    shown |= results | others
+            pupils = [(one.school_id, one.key) for one in found.held if one.type == PUPIL.number]
+            moves = await transfers_of(connection, pupils)
+        response.transfers.extend(
+            transfer_message(one, name=self._people.name, today=self._clock.today())
+            for one in moves
+            if self._concerns(one)
+        )
+        add_person(
+            response.person, found.person_id, found.held, found.merges, names=self._people.name, records=found.records
+        )
+        await self._people.note("GetCourse", found.held, shown, purpose=purpose)
         return response
 
     async def ListSuspectedDuplicates(
@@ -109,15 +110,15 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
             )
             page = found[:most]
             held = await persons.persons_held(connection, {person for pair in page for person in pair[:2]})
-            records = await self._records(connection, [one for records in held.values() for one in records])
+            records = await self._people.records(connection, [one for records in held.values() for one in records])
         response = persons_pb2.ListSuspectedDuplicatesResponse()
         for one, other, reasons in page:
             pair = response.pairs.add(reasons=reasons_of(reasons))
             for message, person_id in ((pair.one, one), (pair.other, other)):
-                add_person(message, person_id, held.get(person_id, ()), (), names=self._name, records=records)
+                add_person(message, person_id, held.get(person_id, ()), (), names=self._people.name, records=records)
         if len(found) > most:
             response.next_page_token = page_token(request, page[-1][:2])
-        await self._note("ListSuspectedDuplicates", chain.from_iterable(held.values()), records)
+        await self._people.note("ListSuspectedDuplicates", chain.from_iterable(held.values()), records)
         return response
 
     async def ListEnrolmentConflicts(
@@ -140,15 +141,15 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                 (person_id, year): [one for one in held.get(person_id, ()) if one.in_stock and one.school_year == year]
                 for person_id, year in page
             }
-            records = await self._records(connection, [one for some in enrolments.values() for one in some])
+            records = await self._people.records(connection, [one for some in enrolments.values() for one in some])
         response = persons_pb2.ListEnrolmentConflictsResponse()
         for (person_id, year), some in enrolments.items():
             conflict = response.conflicts.add(person_id=person_id, school_year=year)
             for one in some:
-                add_person_record(conflict.enrolments, one, names=self._name, records=records)
+                add_person_record(conflict.enrolments, one, names=self._people.name, records=records)
         if len(found) > most:
             response.next_page_token = page_token(request, page[-1])
-        await self._note("ListEnrolmentConflicts", chain.from_iterable(enrolments.values()), records)
+        await self._people.note("ListEnrolmentConflicts", chain.from_iterable(enrolments.values()), records)
         return response
 
     async def MergePersons(
@@ -193,28 +194,10 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         )
         return persons_pb2.KeepPersonsApartResponse()
 
-    async def _behind(self, connection: AsyncConnection, identity: Identity, *, purpose: str) -> "_Found":
-        """The person behind a record; raises UNKNOWN_RECORD."""
-        person_id = await persons.person_of(connection, identity)
-        if person_id is None:
-            school_id, number, key = identity
-            collection = BY_NUMBER[number].collection
-            looked = reading_of("GetPerson", at=self._clock.now(), unit_id=school_id, collection=collection, key=key)
-            await self._lookups.note(looked)
-            raise _unlinked(collection, key)
-        # A merge may come between the two looks: then nothing is held by this person any more.
-        held = (await persons.persons_held(connection, [person_id])).get(person_id, [])
-        today, tree = self._clock.today(), self._scopes.tree
-        deciding = tree.may(caller().subject, self._deciders, identity[0], today)
-        merges = (await persons.merges_of(connection, [person_id])).get(person_id, []) if deciding else []
-        return _Found(person_id, held, merges, await self._records(connection, held, purpose=purpose))
-
     async def _results(
         self, connection: AsyncConnection, enrolment: Held, keys: Sequence[str], *, masked: bool
     ) -> dict[Identity, records_pb2.Record]:
-        """The results of a pupil in one school and year, in the order of the stages; also under keys of before."""
-        now = await pupil_years.keys_now(connection, enrolment.school_id)
-        keys = [*keys, *(before for before, key in now.items() if key in keys)]
+        """The results of a pupil in one school and year, in the order of the stages."""
         wanted = await pupil_years.result_keys(connection, enrolment.school_id, enrolment.school_year, keys)
         stored = await records_by_key(connection, RESULT, [(enrolment.school_id, key) for key in wanted])
         alias = aliases(self._scopes.tree, self._clock.today())
@@ -226,6 +209,26 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
             for key in wanted
             if (enrolment.school_id, key) in stored
         }  # fmt: skip
+
+    async def _others(
+        self, connection: AsyncConnection, enrolment: Held, keys: Sequence[str], *, masked: bool
+    ) -> dict[Identity, records_pb2.Record]:
+        """What else the school has of a pupil in a year: re-tests, graduation, conduct, health."""
+        school_id, alias = enrolment.school_id, aliases(self._scopes.tree, self._clock.today())
+        wanted = await pupil_years.other_keys(connection, school_id, enrolment.school_year, keys)
+        records: dict[Identity, records_pb2.Record] = {}
+        for spec in dict.fromkeys(spec for spec, _ in wanted):
+            some = [(school_id, key) for one, key in wanted if one is spec]
+            for (_, key), stored in (await records_by_key(connection, spec, some)).items():
+                record = record_of(spec, stored, position=stored[-1], alias=alias, mask=masked)
+                records[school_id, spec.number, key] = record
+        return records
+
+    def _concerns(self, transfer: Transfer) -> bool:
+        """Whether a school has a part in it that the caller may see."""
+        today, tree, subject = self._clock.today(), self._scopes.tree, caller().subject
+        schools = (transfer.releasing_id, transfer.receiving_id)
+        return any(tree.may(subject, self._people.viewers, school_id, today) for school_id in schools)
 
     async def _attendance(self, connection: AsyncConnection, enrolment: Held) -> attendance_pb2.PupilAttendance:
         """A pupil's year, counted from the registers."""
@@ -242,72 +245,6 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
             self._rules.absence_of(pupil["grade"], year),
         )
 
-    async def _records(
-        self, connection: AsyncConnection, held: Sequence[Held], *, purpose: str = ""
-    ) -> dict[Identity, records_pb2.Record]:
-        """Those of the records that the caller may see; tombstones say nothing."""
-        today, tree = self._clock.today(), self._scopes.tree
-        subject, alias = caller().subject, aliases(tree, today)
-        schools = {one.school_id for one in held}
-        seen = {school_id for school_id in schools if tree.may(subject, self._viewers, school_id, today)}
-        bare = {school_id for school_id in seen if purpose and tree.may(subject, UNMASKED_ROLES, school_id, today)}
-        records: dict[Identity, records_pb2.Record] = {}
-        for number in {one.type for one in held}:
-            spec = BY_NUMBER[number]
-            wanted = [(one.school_id, one.key) for one in held if one.type == number and one.school_id in seen]
-            for (school_id, key), stored in (await records_by_key(connection, spec, wanted)).items():
-                if not stored[DELETED]:
-                    masked = school_id not in bare
-                    record = record_of(spec, stored, position=stored[-1], alias=alias, mask=masked)
-                    records[school_id, number, key] = record
-        return records
-
     def _below(self, unit: str) -> Collection[int]:
         today, tree = self._clock.today(), self._scopes.tree
         return tree.subtree(resolve_unit(tree, unit, today), today)
-
-    def _name(self, unit_id: int) -> str:
-        unit = self._scopes.tree.unit(unit_id)
-        return unit.name if unit else ""
-
-    async def _note(
-        self,
-        method: str,
-        held: Iterable[Held],
-        records: Mapping[Identity, records_pb2.Record],
-        *,
-        purpose: str = "",
-    ) -> None:
-        """Write down each record that was looked at, as one of its own school, before the answer leaves.
-
-        Of a record that is not shown, that the pupil is there: its school reads that somebody came upon it.
-        """
-        looked: dict[Identity, records_pb2.Record | None] = {one.identity: None for one in held}
-        looked.update(records)
-        await asyncio.gather(
-            *(
-                self._lookups.note(
-                    reading_of(
-                        method,
-                        at=self._clock.now(),
-                        unit_id=school_id,
-                        collection=BY_NUMBER[number].collection,
-                        key=key,
-                        count=int(record is not None),
-                        purpose=purpose,
-                        unmasked=record is not None and not record.masked,
-                    )
-                )
-                for (school_id, number, key), record in looked.items()
-            )
-        )
-
-
-def _unlinked(collection: str, key: str) -> Fault:
-    return Fault(
-        Kind.NOT_FOUND,
-        "UNKNOWN_RECORD",
-        vi=f"Không có bản ghi «{key}» trong {collection} của trường này, hoặc bản ghi vừa đến chưa được gắn với người.",
-        en=f"There is no record {key} in {collection} of this school, or it has just come and is linked in a moment.",
-        metadata={"collection": collection, "key": key},
-    )

@@ -321,19 +321,28 @@ _KEEP_APART: Final = (
 )
 
 # Of the enrolments of one person in one school year one counts: one that counts in a locked place before all, so that
-# what is closed does not change, then a main one before a secondary one, then the first. What is locked stays as it is.
+# what is closed does not change, then a main one before a secondary one, then one the person was not handed over from,
+# then the first. What is locked stays as it is. Who was handed over and back again counts where he or she went last.
 _MISCOUNTED: Final = f"""
 WITH placed AS (
     SELECT held.*, noted.school_id IS NOT NULL AS noted, EXISTS (
         SELECT FROM lock WHERE lock.school_id = held.school_id AND lock.collection = 'pupils'
             AND lock.school_year = held.school_year AND lock.lift_time IS NULL
-    ) AS locked
+    ) AS locked, EXISTS (
+        SELECT FROM transfer AS given WHERE given.releasing_id = held.school_id AND given.pupil_key = held.key
+            AND given.state IN ('released', 'placed') AND NOT EXISTS (
+                SELECT FROM transfer AS back JOIN person_record AS fellow
+                    ON fellow.school_id = back.releasing_id AND fellow.key = back.pupil_key AND fellow.type = held.type
+                WHERE back.receiving_id = held.school_id AND back.transfer_id > given.transfer_id
+                    AND back.school_year = held.school_year AND back.state IN ('released', 'placed')
+                    AND fellow.root_id = held.root_id)
+    ) AS left_it
     FROM person_record AS held LEFT JOIN counted_elsewhere AS noted USING (school_id, key)
     WHERE held.type = {PUPIL.number} AND held.root_id = ANY($1::bigint[])
 ), ranked AS (
     SELECT school_id, key, locked, noted, in_stock AND NOT deleted AND row_number() OVER (
         PARTITION BY root_id, school_year
-        ORDER BY deleted OR NOT in_stock, locked AND NOT noted DESC, secondary, link_time, school_id, key
+        ORDER BY deleted OR NOT in_stock, locked AND NOT noted DESC, secondary, left_it, link_time, school_id, key
     ) > 1 AS elsewhere
     FROM placed
 )

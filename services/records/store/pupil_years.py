@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.records.domain.objects import BY_FIELD
+from services.records.domain.objects import BY_FIELD, BY_NUMBER, ObjectSpec
 from services.records.store.driver import Record, fetch
 
 RESULT_COLUMNS: Final = (
@@ -32,6 +32,12 @@ async def pupil_of_year(
     """One pupil; None where the school has no such pupil in that year."""
     rows = await fetch(connection, _ONE, school_id, school_year, key)
     return _named(PUPIL_COLUMNS, rows[0]) if rows else None
+
+
+async def year_of(connection: AsyncConnection, school_id: int, key: str) -> int | None:
+    """The school year of a pupil's record; None where the school has none under this key."""
+    rows = await fetch(connection, _YEAR, school_id, key)
+    return rows[0][0] if rows else None
 
 
 async def pupils_page(
@@ -64,6 +70,14 @@ async def result_keys(
     return [row[0] for row in await fetch(connection, _RESULT_KEYS, school_id, school_year, list(pupil_keys))]
 
 
+async def other_keys(
+    connection: AsyncConnection, school_id: int, school_year: int, pupil_keys: Sequence[str]
+) -> list[tuple[ObjectSpec, str]]:
+    """What else a school has of a pupil under one of these keys in a year: type and key, oldest type first."""
+    rows = await fetch(connection, _OTHERS, school_id, school_year, list(pupil_keys))
+    return sorted(((BY_NUMBER[number], key) for number, key in rows), key=lambda one: (one[0].number, one[1]))
+
+
 async def keys_now(connection: AsyncConnection, school_id: int) -> dict[str, str]:
     """The keys under which pupils of a school were known before, each with the one the pupil has now.
 
@@ -90,6 +104,7 @@ _PUPIL: Final = (
     f"SELECT {', '.join(PUPIL_COLUMNS)} FROM pupil WHERE school_id = $1 AND school_year = $2 AND NOT deleted"  # noqa: S608 (names of our own)
 )
 _ONE: Final = f'{_PUPIL} AND key = $3 COLLATE "C"'
+_YEAR: Final = 'SELECT school_year FROM pupil WHERE school_id = $1 AND key = $2 COLLATE "C" AND NOT deleted'
 _PAGE: Final = f"{_PUPIL} AND ($3 = '' OR class_key = $3) AND key > $4 COLLATE \"C\" ORDER BY key LIMIT $5"
 _RENAMES: Final = (
     "SELECT renamed.previous_key, renamed.key FROM record_rename AS renamed"
@@ -104,4 +119,11 @@ _RESULTS: Final = (
 _RESULT_KEYS: Final = (
     "SELECT key FROM result WHERE school_id = $1 AND school_year = $2 AND pupil_key = ANY($3::text[]) AND NOT deleted"
     " ORDER BY array_position(ARRAY['GK1', 'CK1', 'GK2', 'CK2', 'CN'], stage), key"
+)
+# Types beside results that are of a pupil.
+_OF_PUPILS: Final = [BY_FIELD[field] for field in ("conduct_entry", "health_check", "retest", "graduation")]
+_OTHERS: Final = " UNION ALL ".join(
+    f"SELECT {spec.number} AS type, key FROM {spec.field} WHERE school_id = $1 AND school_year = $2"  # noqa: S608 (names of our own)
+    " AND pupil_key = ANY($3::text[]) AND NOT deleted"
+    for spec in _OF_PUPILS
 )

@@ -336,3 +336,64 @@ data_request = sa.Table(
     sa.Column("create_time", _INSTANT, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
 )
+
+school_calendar = sa.Table(
+    "school_calendar",
+    metadata,
+    sa.Column("revision", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("unit_id", sa.BigInteger, nullable=False),
+    sa.Column("school_year", sa.Integer, nullable=False),
+    sa.Column("opening_day", sa.Date, nullable=False),
+    sa.Column("terms", JSONB, nullable=False),
+    sa.Column("holidays", JSONB, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("confirmed", sa.Boolean, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("request_id", _KEY, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+)
+
+transfer_term = sa.Table(
+    "transfer_term",
+    metadata,
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("between_provinces", sa.Boolean, nullable=False),
+    sa.Column("valid", DATERANGE, nullable=False),
+    sa.Column("working_days", sa.Integer, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+)
+
+transfer = sa.Table(
+    "transfer",
+    metadata,
+    sa.Column("transfer_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("releasing_id", sa.BigInteger, nullable=False),
+    sa.Column("pupil_key", _KEY, nullable=False),
+    sa.Column("school_year", sa.Integer, nullable=False),
+    sa.Column("receiving_id", sa.BigInteger, nullable=False),
+    sa.Column("receiving_key", _KEY, nullable=False),
+    sa.Column("between_provinces", sa.Boolean, nullable=False),
+    sa.Column("opened_by_receiving", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("due_date", sa.Date),
+    sa.Column("term_source", sa.Text, nullable=False),
+    sa.Column("state_time", _INSTANT, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+    sa.Column("told_late", sa.Date),
+    sa.Column("request_id", _KEY, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("opener_id", sa.BigInteger, nullable=False),
+)
+
+transfer_step = sa.Table(
+    "transfer_step",
+    metadata,
+    sa.Column("transfer_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("side", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("step_by", sa.Text, nullable=False),
+    sa.Column("step_time", _INSTANT, nullable=False),
+)

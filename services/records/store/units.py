@@ -24,31 +24,46 @@ async def lock_forest(connection: AsyncConnection) -> None:
     await lock_keys(connection, [0], space=FOREST_LOCK)
 
 
-async def load_units(connection: AsyncConnection) -> list[Unit]:
-    """Every unit with all of its names, codes, edges and successions, by id."""
+async def load_unit(connection: AsyncConnection, unit_id: int) -> Unit:
+    """A unit that is known, with all of its names, codes, edges and successions."""
+    return (await load_units(connection, only=unit_id))[0]
+
+
+async def load_units(connection: AsyncConnection, *, only: int | None = None) -> list[Unit]:
+    """Every unit, or one, with all of its names, codes, edges and successions, by id."""
+
+    def of(query: "sa.Select[Any]", table: sa.Table) -> "sa.Select[Any]":
+        return query if only is None else query.where(table.c.unit_id == only)
+
     units = {
         unit_id: Unit(unit_id, kind, to_span(valid), tuple(labels), [], [], [], [])
         for unit_id, kind, valid, labels in await connection.execute(
-            sa.select(unit.c.unit_id, unit.c.kind, unit.c.valid, unit.c.labels).order_by(unit.c.unit_id)
+            of(sa.select(unit.c.unit_id, unit.c.kind, unit.c.valid, unit.c.labels).order_by(unit.c.unit_id), unit)
         )
     }
     for unit_id, name, valid in await connection.execute(
-        sa.select(unit_name.c.unit_id, unit_name.c.name, unit_name.c.valid).order_by(unit_name.c.valid)
+        of(sa.select(unit_name.c.unit_id, unit_name.c.name, unit_name.c.valid).order_by(unit_name.c.valid), unit_name)
     ):
         units[unit_id].names.append(Name(name, to_span(valid)))
     for unit_id, system, code, valid in await connection.execute(
-        sa.select(unit_code.c.unit_id, unit_code.c.system, unit_code.c.code, unit_code.c.valid).order_by(
-            unit_code.c.system, unit_code.c.valid
+        of(
+            sa.select(unit_code.c.unit_id, unit_code.c.system, unit_code.c.code, unit_code.c.valid).order_by(
+                unit_code.c.system, unit_code.c.valid
+            ),
+            unit_code,
         )
     ):
         units[unit_id].codes.append(Code(system, code, to_span(valid)))
     for unit_id, parent_id, kind, valid in await connection.execute(
-        sa.select(unit_edge.c.unit_id, unit_edge.c.parent_id, unit_edge.c.type, unit_edge.c.valid).order_by(
-            unit_edge.c.type, unit_edge.c.valid
+        of(
+            sa.select(unit_edge.c.unit_id, unit_edge.c.parent_id, unit_edge.c.type, unit_edge.c.valid).order_by(
+                unit_edge.c.type, unit_edge.c.valid
+            ),
+            unit_edge,
         )
     ):
         units[unit_id].edges.append(Edge(parent_id, kind, to_span(valid)))
-    for unit_id, found in (await load_successions(connection)).items():
+    for unit_id, found in (await load_successions(connection, None if only is None else [only])).items():
         units[unit_id].successions.extend(found)
     return list(units.values())
 

@@ -41,7 +41,7 @@ async def link_changes(database: Database, clock: Clock) -> bool:
         statuses = in_stock_statuses()
         changed = [traits_of(what, in_stock=statuses) for what in said]
         touched = await _link(connection, changed, now=clock.now()) if changed else ()
-        await _count_once(connection, touched, today=clock.today())
+        await count_once(connection, touched, today=clock.today())
         await persons.move_on(connection, position)
     return not caught_up
 
@@ -71,7 +71,7 @@ async def _link(connection: AsyncConnection, changed: Sequence[Traits], *, now: 
     return touched
 
 
-async def _count_once(connection: AsyncConnection, touched: Collection[int], *, today: date) -> None:
+async def count_once(connection: AsyncConnection, touched: Collection[int], *, today: date) -> None:
     """Let each of these persons count once in a school year, and tell what changed of that."""
     schools = {school_id for school_id, _ in await persons.wrongly_counted(connection, touched)}
     if not schools:
@@ -107,7 +107,7 @@ async def merge_persons(
         await _refuse_others(connection, (kept, gone), below)
         merge_id = await persons.merge(connection, kept, gone, reason=reason, by=by, now=clock.now())
         await persons.suspect(connection, [kept])
-        await _count_once(connection, [kept], today=clock.today())
+        await count_once(connection, [kept], today=clock.today())
     return merge_id
 
 
@@ -130,7 +130,7 @@ async def undo_merge(
         # The one who was kept may be somebody else's by now.
         await persons.keep_apart(connection, root, pair.gone_id, reason=reason, by=by, now=clock.now())
         await persons.suspect(connection, [root, pair.gone_id])
-        await _count_once(connection, [root, pair.gone_id], today=clock.today())
+        await count_once(connection, [root, pair.gone_id], today=clock.today())
     return pair.kept_id, pair.gone_id
 
 

@@ -12,6 +12,7 @@ from iocedu.records.v1 import (
     access_pb2_grpc,
     assessment_pb2_grpc,
     attendance_pb2_grpc,
+    calendar_pb2_grpc,
     data_requests_pb2_grpc,
     history_pb2_grpc,
     holdings_pb2_grpc,
@@ -20,6 +21,7 @@ from iocedu.records.v1 import (
     records_pb2_grpc,
     resources_pb2,
     sources_pb2_grpc,
+    transfers_pb2_grpc,
     unit_operations_pb2_grpc,
     units_pb2,
     units_pb2_grpc,
@@ -149,6 +151,14 @@ class Running:
     async def access_log(self, subject: str = ADMINISTRATOR) -> Any:
         """AccessLogService as a subject calls it."""
         return access_log_pb2_grpc.AccessLogServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def calendar(self, subject: str = ADMINISTRATOR) -> Any:
+        """CalendarService as a subject calls it."""
+        return calendar_pb2_grpc.CalendarServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def transfers(self, subject: str = ADMINISTRATOR) -> Any:
+        """TransfersService as a subject calls it."""
+        return transfers_pb2_grpc.TransfersServiceStub(await self._channel(self.keys.mint(subject)))
 
     async def data_requests(self, subject: str = ADMINISTRATOR) -> Any:
         """DataRequestsService as a subject calls it."""

@@ -153,6 +153,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """There is no such method. BadRequest: field `method`."""
     ERROR_REASON_UNKNOWN_ROLE: _ErrorReason.ValueType  # 68
     """There is no such role. BadRequest: field `role`."""
+    ERROR_REASON_UNKNOWN_CALENDAR: _ErrorReason.ValueType  # 80
+    """No calendar of that school year holds for the unit. ErrorInfo: {"metadata": {"unit": "gso:48", "school_year": "2030"}}."""
+    ERROR_REASON_UNKNOWN_TRANSFER: _ErrorReason.ValueType  # 81
+    """This school has no part in such a transfer. ErrorInfo: {"metadata": {"transfer_id": "7"}}."""
+    ERROR_REASON_TRANSFER_STATE: _ErrorReason.ValueType  # 82
+    """The transfer stands where this cannot be done, or waits for the other school. ErrorInfo: {"metadata": {"transfer_id":
+    "7", "state": "accepted", "awaited": "releasing"}}.
+    """
+    ERROR_REASON_TRANSFER_UNDER_WAY: _ErrorReason.ValueType  # 83
+    """Another transfer of the pupil is under way. ErrorInfo: {"metadata": {"transfer_id": "7"}}."""
+    ERROR_REASON_CLOCK_RUNNING: _ErrorReason.ValueType  # 84
+    """The school that is waited for still has time; only after it may a unit above decide. ErrorInfo: {"metadata":
+    {"transfer_id": "7", "due_date": "2026-11-09"}}.
+    """
+    ERROR_REASON_NO_TRANSFER_BETWEEN: _ErrorReason.ValueType  # 85
+    """Both schools of a transfer are one, or one is no school. BadRequest: field `other_school`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -288,4 +304,20 @@ ERROR_REASON_UNKNOWN_METHOD: ErrorReason.ValueType  # 67
 """There is no such method. BadRequest: field `method`."""
 ERROR_REASON_UNKNOWN_ROLE: ErrorReason.ValueType  # 68
 """There is no such role. BadRequest: field `role`."""
+ERROR_REASON_UNKNOWN_CALENDAR: ErrorReason.ValueType  # 80
+"""No calendar of that school year holds for the unit. ErrorInfo: {"metadata": {"unit": "gso:48", "school_year": "2030"}}."""
+ERROR_REASON_UNKNOWN_TRANSFER: ErrorReason.ValueType  # 81
+"""This school has no part in such a transfer. ErrorInfo: {"metadata": {"transfer_id": "7"}}."""
+ERROR_REASON_TRANSFER_STATE: ErrorReason.ValueType  # 82
+"""The transfer stands where this cannot be done, or waits for the other school. ErrorInfo: {"metadata": {"transfer_id":
+"7", "state": "accepted", "awaited": "releasing"}}.
+"""
+ERROR_REASON_TRANSFER_UNDER_WAY: ErrorReason.ValueType  # 83
+"""Another transfer of the pupil is under way. ErrorInfo: {"metadata": {"transfer_id": "7"}}."""
+ERROR_REASON_CLOCK_RUNNING: ErrorReason.ValueType  # 84
+"""The school that is waited for still has time; only after it may a unit above decide. ErrorInfo: {"metadata":
+{"transfer_id": "7", "due_date": "2026-11-09"}}.
+"""
+ERROR_REASON_NO_TRANSFER_BETWEEN: ErrorReason.ValueType  # 85
+"""Both schools of a transfer are one, or one is no school. BadRequest: field `other_school`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -28,9 +28,10 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 from iocedu.records.v1 import attendance_pb2 as iocedu_dot_records_dot_v1_dot_attendance__pb2
 from iocedu.records.v1 import records_pb2 as iocedu_dot_records_dot_v1_dot_records__pb2
+from iocedu.records.v1 import transfers_pb2 as iocedu_dot_records_dot_v1_dot_transfers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/persons.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\"iocedu/records/v1/attendance.proto\x1a\x1fiocedu/records/v1/records.proto\"\x8a\x01\n\x10GetPersonRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12(\n\ncollection\x18\x02 \x01(\tB\x14\xbaH\x11r\x0fR\x06pupilsR\x05staff\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\">\n\x11GetPersonResponse\x12)\n\x06person\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Person\"f\n\x10GetCourseRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\tpupil_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"l\n\x11GetCourseResponse\x12)\n\x06person\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Person\x12,\n\x05years\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.CourseYear\"\xc0\x01\n\nCourseYear\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_name\x18\x02 \x01(\t\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x11\n\tpupil_key\x18\x04 \x01(\t\x12*\n\x07results\x18\x05 \x03(\x0b\x32\x19.iocedu.records.v1.Record\x12\x36\n\nattendance\x18\x06 \x01(\x0b\x32\".iocedu.records.v1.PupilAttendance\"}\n\x06Person\x12\x11\n\tperson_id\x18\x01 \x01(\x03\x12\x30\n\x07records\x18\x02 \x03(\x0b\x32\x1f.iocedu.records.v1.PersonRecord\x12.\n\x06merges\x18\x03 \x03(\x0b\x32\x1e.iocedu.records.v1.PersonMerge\"\xf5\x01\n\x0cPersonRecord\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_name\x18\x02 \x01(\t\x12\x12\n\ncollection\x18\x03 \x01(\t\x12\x13\n\x0bschool_year\x18\x04 \x01(\x05\x12)\n\x04rule\x18\x05 \x01(\x0e\x32\x1b.iocedu.records.v1.LinkRule\x12\x10\n\x08in_stock\x18\x06 \x01(\x08\x12\x11\n\tsecondary\x18\x07 \x01(\x08\x12\x19\n\x11\x63ounted_elsewhere\x18\x08 \x01(\x08\x12)\n\x06record\x18\t \x01(\x0b\x32\x19.iocedu.records.v1.Record\"\x94\x01\n\x0bPersonMerge\x12\x10\n\x08merge_id\x18\x01 \x01(\x03\x12\x0f\n\x07kept_id\x18\x02 \x01(\x03\x12\x0f\n\x07gone_id\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\nmerge_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmerged_by\x18\x06 \x01(\t\"s\n\x1eListSuspectedDuplicatesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"p\n\x1fListSuspectedDuplicatesResponse\x12\x34\n\x05pairs\x18\x01 \x03(\x0b\x32%.iocedu.records.v1.SuspectedDuplicate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9b\x01\n\x12SuspectedDuplicate\x12&\n\x03one\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Person\x12(\n\x05other\x18\x02 \x01(\x0b\x32\x19.iocedu.records.v1.Person\x12\x33\n\x07reasons\x18\x03 \x03(\x0e\x32\".iocedu.records.v1.SuspicionReason\"\x90\x01\n\x1dListEnrolmentConflictsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x0bschool_year\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"r\n\x1eListEnrolmentConflictsResponse\x12\x37\n\tconflicts\x18\x01 \x03(\x0b\x32$.iocedu.records.v1.EnrolmentConflict\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"p\n\x11\x45nrolmentConflict\x12\x11\n\tperson_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_year\x18\x02 \x01(\x05\x12\x33\n\nenrolments\x18\x03 \x03(\x0b\x32\x1f.iocedu.records.v1.PersonRecord\"\x82\x01\n\x13MergePersonsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07kept_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x18\n\x07gone_id\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1e\n\x06reason\x18\x04 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\"(\n\x14MergePersonsResponse\x12\x10\n\x08merge_id\x18\x01 \x01(\x03\"f\n\x10UndoMergeRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08merge_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1e\n\x06reason\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\"5\n\x11UndoMergeResponse\x12\x0f\n\x07kept_id\x18\x01 \x01(\x03\x12\x0f\n\x07gone_id\x18\x02 \x01(\x03\"\x86\x01\n\x17KeepPersonsApartRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x17\n\x06one_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x19\n\x08other_id\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1e\n\x06reason\x18\x04 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\"\x1a\n\x18KeepPersonsApartResponse*\xa2\x01\n\x08LinkRule\x12\x19\n\x15LINK_RULE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLINK_RULE_FIRST\x10\x01\x12\x19\n\x15LINK_RULE_PERSONAL_ID\x10\x02\x12\x1b\n\x17LINK_RULE_MINISTRY_CODE\x10\x03\x12\x15\n\x11LINK_RULE_RENAMED\x10\x04\x12\x17\n\x13LINK_RULE_NEXT_YEAR\x10\x05*\xcf\x01\n\x0fSuspicionReason\x12 \n\x1cSUSPICION_REASON_UNSPECIFIED\x10\x00\x12%\n!SUSPICION_REASON_SAME_PERSONAL_ID\x10\x01\x12\'\n#SUSPICION_REASON_SAME_MINISTRY_CODE\x10\x02\x12(\n$SUSPICION_REASON_SAME_NAME_AND_BIRTH\x10\x03\x12 \n\x1cSUSPICION_REASON_SAME_MOTHER\x10\x04\x32\x84\x0c\n\x0ePersonsService\x12\xf1\x01\n\tGetPerson\x12#.iocedu.records.v1.GetPersonRequest\x1a$.iocedu.records.v1.GetPersonResponse\"\x98\x01\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x38\x12\x36/v1/schools/{school}/records/{collection}/{key}/person\x12\xe9\x01\n\tGetCourse\x12#.iocedu.records.v1.GetCourseRequest\x1a$.iocedu.records.v1.GetCourseResponse\"\x90\x01\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x30\x12./v1/schools/{school}/pupils/{pupil_key}/course\x12\xe3\x01\n\x17ListSuspectedDuplicates\x12\x31.iocedu.records.v1.ListSuspectedDuplicatesRequest\x1a\x32.iocedu.records.v1.ListSuspectedDuplicatesResponse\"a\xca\xf3\x18\x33\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02$\x12\"/v1/units/{unit}/persons:suspected\x12\xf5\x01\n\x16ListEnrolmentConflicts\x12\x30.iocedu.records.v1.ListEnrolmentConflictsRequest\x1a\x31.iocedu.records.v1.ListEnrolmentConflictsResponse\"v\xca\xf3\x18H\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02$\x12\"/v1/units/{unit}/persons:conflicts\x12\xb6\x01\n\x0cMergePersons\x12&.iocedu.records.v1.MergePersonsRequest\x1a\'.iocedu.records.v1.MergePersonsResponse\"U\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02#\"\x1e/v1/units/{unit}/persons:merge:\x01*\x12\xb1\x01\n\tUndoMerge\x12#.iocedu.records.v1.UndoMergeRequest\x1a$.iocedu.records.v1.UndoMergeResponse\"Y\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/persons:undoMerge:\x01*\x12\xc6\x01\n\x10KeepPersonsApart\x12*.iocedu.records.v1.KeepPersonsApartRequest\x1a+.iocedu.records.v1.KeepPersonsApartResponse\"Y\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/persons:keepApart:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/persons.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\"iocedu/records/v1/attendance.proto\x1a\x1fiocedu/records/v1/records.proto\x1a!iocedu/records/v1/transfers.proto\"\x8a\x01\n\x10GetPersonRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12(\n\ncollection\x18\x02 \x01(\tB\x14\xbaH\x11r\x0fR\x06pupilsR\x05staff\x12\x16\n\x03key\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\">\n\x11GetPersonResponse\x12)\n\x06person\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Person\"f\n\x10GetCourseRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\tpupil_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"\x9c\x01\n\x11GetCourseResponse\x12)\n\x06person\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Person\x12,\n\x05years\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.CourseYear\x12.\n\ttransfers\x18\x03 \x03(\x0b\x32\x1b.iocedu.records.v1.Transfer\"\xeb\x01\n\nCourseYear\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_name\x18\x02 \x01(\t\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x11\n\tpupil_key\x18\x04 \x01(\t\x12*\n\x07results\x18\x05 \x03(\x0b\x32\x19.iocedu.records.v1.Record\x12\x36\n\nattendance\x18\x06 \x01(\x0b\x32\".iocedu.records.v1.PupilAttendance\x12)\n\x06others\x18\x07 \x03(\x0b\x32\x19.iocedu.records.v1.Record\"}\n\x06Person\x12\x11\n\tperson_id\x18\x01 \x01(\x03\x12\x30\n\x07records\x18\x02 \x03(\x0b\x32\x1f.iocedu.records.v1.PersonRecord\x12.\n\x06merges\x18\x03 \x03(\x0b\x32\x1e.iocedu.records.v1.PersonMerge\"\xf5\x01\n\x0cPersonRecord\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_name\x18\x02 \x01(\t\x12\x12\n\ncollection\x18\x03 \x01(\t\x12\x13\n\x0bschool_year\x18\x04 \x01(\x05\x12)\n\x04rule\x18\x05 \x01(\x0e\x32\x1b.iocedu.records.v1.LinkRule\x12\x10\n\x08in_stock\x18\x06 \x01(\x08\x12\x11\n\tsecondary\x18\x07 \x01(\x08\x12\x19\n\x11\x63ounted_elsewhere\x18\x08 \x01(\x08\x12)\n\x06record\x18\t \x01(\x0b\x32\x19.iocedu.records.v1.Record\"\x94\x01\n\x0bPersonMerge\x12\x10\n\x08merge_id\x18\x01 \x01(\x03\x12\x0f\n\x07kept_id\x18\x02 \x01(\x03\x12\x0f\n\x07gone_id\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\nmerge_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmerged_by\x18\x06 \x01(\t\"s\n\x1eListSuspectedDuplicatesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"p\n\x1fListSuspectedDuplicatesResponse\x12\x34\n\x05pairs\x18\x01 \x03(\x0b\x32%.iocedu.records.v1.SuspectedDuplicate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9b\x01\n\x12SuspectedDuplicate\x12&\n\x03one\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Person\x12(\n\x05other\x18\x02 \x01(\x0b\x32\x19.iocedu.records.v1.Person\x12\x33\n\x07reasons\x18\x03 \x03(\x0e\x32\".iocedu.records.v1.SuspicionReason\"\x90\x01\n\x1dListEnrolmentConflictsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x0bschool_year\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"r\n\x1eListEnrolmentConflictsResponse\x12\x37\n\tconflicts\x18\x01 \x03(\x0b\x32$.iocedu.records.v1.EnrolmentConflict\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"p\n\x11\x45nrolmentConflict\x12\x11\n\tperson_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_year\x18\x02 \x01(\x05\x12\x33\n\nenrolments\x18\x03 \x03(\x0b\x32\x1f.iocedu.records.v1.PersonRecord\"\x82\x01\n\x13MergePersonsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07kept_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x18\n\x07gone_id\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1e\n\x06reason\x18\x04 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\"(\n\x14MergePersonsResponse\x12\x10\n\x08merge_id\x18\x01 \x01(\x03\"f\n\x10UndoMergeRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08merge_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1e\n\x06reason\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\"5\n\x11UndoMergeResponse\x12\x0f\n\x07kept_id\x18\x01 \x01(\x03\x12\x0f\n\x07gone_id\x18\x02 \x01(\x03\"\x86\x01\n\x17KeepPersonsApartRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x17\n\x06one_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x19\n\x08other_id\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1e\n\x06reason\x18\x04 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\"\x1a\n\x18KeepPersonsApartResponse*\xa2\x01\n\x08LinkRule\x12\x19\n\x15LINK_RULE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLINK_RULE_FIRST\x10\x01\x12\x19\n\x15LINK_RULE_PERSONAL_ID\x10\x02\x12\x1b\n\x17LINK_RULE_MINISTRY_CODE\x10\x03\x12\x15\n\x11LINK_RULE_RENAMED\x10\x04\x12\x17\n\x13LINK_RULE_NEXT_YEAR\x10\x05*\xcf\x01\n\x0fSuspicionReason\x12 \n\x1cSUSPICION_REASON_UNSPECIFIED\x10\x00\x12%\n!SUSPICION_REASON_SAME_PERSONAL_ID\x10\x01\x12\'\n#SUSPICION_REASON_SAME_MINISTRY_CODE\x10\x02\x12(\n$SUSPICION_REASON_SAME_NAME_AND_BIRTH\x10\x03\x12 \n\x1cSUSPICION_REASON_SAME_MOTHER\x10\x04\x32\x84\x0c\n\x0ePersonsService\x12\xf1\x01\n\tGetPerson\x12#.iocedu.records.v1.GetPersonRequest\x1a$.iocedu.records.v1.GetPersonResponse\"\x98\x01\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x38\x12\x36/v1/schools/{school}/records/{collection}/{key}/person\x12\xe9\x01\n\tGetCourse\x12#.iocedu.records.v1.GetCourseRequest\x1a$.iocedu.records.v1.GetCourseResponse\"\x90\x01\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\x18\x01\x82\xd3\xe4\x93\x02\x30\x12./v1/schools/{school}/pupils/{pupil_key}/course\x12\xe3\x01\n\x17ListSuspectedDuplicates\x12\x31.iocedu.records.v1.ListSuspectedDuplicatesRequest\x1a\x32.iocedu.records.v1.ListSuspectedDuplicatesResponse\"a\xca\xf3\x18\x33\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02$\x12\"/v1/units/{unit}/persons:suspected\x12\xf5\x01\n\x16ListEnrolmentConflicts\x12\x30.iocedu.records.v1.ListEnrolmentConflictsRequest\x1a\x31.iocedu.records.v1.ListEnrolmentConflictsResponse\"v\xca\xf3\x18H\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02$\x12\"/v1/units/{unit}/persons:conflicts\x12\xb6\x01\n\x0cMergePersons\x12&.iocedu.records.v1.MergePersonsRequest\x1a\'.iocedu.records.v1.MergePersonsResponse\"U\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02#\"\x1e/v1/units/{unit}/persons:merge:\x01*\x12\xb1\x01\n\tUndoMerge\x12#.iocedu.records.v1.UndoMergeRequest\x1a$.iocedu.records.v1.UndoMergeResponse\"Y\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/persons:undoMerge:\x01*\x12\xc6\x01\n\x10KeepPersonsApart\x12*.iocedu.records.v1.KeepPersonsApartRequest\x1a+.iocedu.records.v1.KeepPersonsApartResponse\"Y\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/persons:keepApart:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -101,50 +102,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONSSERVICE'].methods_by_name['UndoMerge']._serialized_options = b'\312\363\030(\n\radministrator\n\010director\n\007officer\022\004unit\202\323\344\223\002\'\"\"/v1/units/{unit}/persons:undoMerge:\001*'
   _globals['_PERSONSSERVICE'].methods_by_name['KeepPersonsApart']._loaded_options = None
   _globals['_PERSONSSERVICE'].methods_by_name['KeepPersonsApart']._serialized_options = b'\312\363\030(\n\radministrator\n\010director\n\007officer\022\004unit\202\323\344\223\002\'\"\"/v1/units/{unit}/persons:keepApart:\001*'
-  _globals['_LINKRULE']._serialized_start=2653
-  _globals['_LINKRULE']._serialized_end=2815
-  _globals['_SUSPICIONREASON']._serialized_start=2818
-  _globals['_SUSPICIONREASON']._serialized_end=3025
-  _globals['_GETPERSONREQUEST']._serialized_start=248
-  _globals['_GETPERSONREQUEST']._serialized_end=386
-  _globals['_GETPERSONRESPONSE']._serialized_start=388
-  _globals['_GETPERSONRESPONSE']._serialized_end=450
-  _globals['_GETCOURSEREQUEST']._serialized_start=452
-  _globals['_GETCOURSEREQUEST']._serialized_end=554
-  _globals['_GETCOURSERESPONSE']._serialized_start=556
-  _globals['_GETCOURSERESPONSE']._serialized_end=664
-  _globals['_COURSEYEAR']._serialized_start=667
-  _globals['_COURSEYEAR']._serialized_end=859
-  _globals['_PERSON']._serialized_start=861
-  _globals['_PERSON']._serialized_end=986
-  _globals['_PERSONRECORD']._serialized_start=989
-  _globals['_PERSONRECORD']._serialized_end=1234
-  _globals['_PERSONMERGE']._serialized_start=1237
-  _globals['_PERSONMERGE']._serialized_end=1385
-  _globals['_LISTSUSPECTEDDUPLICATESREQUEST']._serialized_start=1387
-  _globals['_LISTSUSPECTEDDUPLICATESREQUEST']._serialized_end=1502
-  _globals['_LISTSUSPECTEDDUPLICATESRESPONSE']._serialized_start=1504
-  _globals['_LISTSUSPECTEDDUPLICATESRESPONSE']._serialized_end=1616
-  _globals['_SUSPECTEDDUPLICATE']._serialized_start=1619
-  _globals['_SUSPECTEDDUPLICATE']._serialized_end=1774
-  _globals['_LISTENROLMENTCONFLICTSREQUEST']._serialized_start=1777
-  _globals['_LISTENROLMENTCONFLICTSREQUEST']._serialized_end=1921
-  _globals['_LISTENROLMENTCONFLICTSRESPONSE']._serialized_start=1923
-  _globals['_LISTENROLMENTCONFLICTSRESPONSE']._serialized_end=2037
-  _globals['_ENROLMENTCONFLICT']._serialized_start=2039
-  _globals['_ENROLMENTCONFLICT']._serialized_end=2151
-  _globals['_MERGEPERSONSREQUEST']._serialized_start=2154
-  _globals['_MERGEPERSONSREQUEST']._serialized_end=2284
-  _globals['_MERGEPERSONSRESPONSE']._serialized_start=2286
-  _globals['_MERGEPERSONSRESPONSE']._serialized_end=2326
-  _globals['_UNDOMERGEREQUEST']._serialized_start=2328
-  _globals['_UNDOMERGEREQUEST']._serialized_end=2430
-  _globals['_UNDOMERGERESPONSE']._serialized_start=2432
-  _globals['_UNDOMERGERESPONSE']._serialized_end=2485
-  _globals['_KEEPPERSONSAPARTREQUEST']._serialized_start=2488
-  _globals['_KEEPPERSONSAPARTREQUEST']._serialized_end=2622
-  _globals['_KEEPPERSONSAPARTRESPONSE']._serialized_start=2624
-  _globals['_KEEPPERSONSAPARTRESPONSE']._serialized_end=2650
-  _globals['_PERSONSSERVICE']._serialized_start=3028
-  _globals['_PERSONSSERVICE']._serialized_end=4568
+  _globals['_LINKRULE']._serialized_start=2780
+  _globals['_LINKRULE']._serialized_end=2942
+  _globals['_SUSPICIONREASON']._serialized_start=2945
+  _globals['_SUSPICIONREASON']._serialized_end=3152
+  _globals['_GETPERSONREQUEST']._serialized_start=283
+  _globals['_GETPERSONREQUEST']._serialized_end=421
+  _globals['_GETPERSONRESPONSE']._serialized_start=423
+  _globals['_GETPERSONRESPONSE']._serialized_end=485
+  _globals['_GETCOURSEREQUEST']._serialized_start=487
+  _globals['_GETCOURSEREQUEST']._serialized_end=589
+  _globals['_GETCOURSERESPONSE']._serialized_start=592
+  _globals['_GETCOURSERESPONSE']._serialized_end=748
+  _globals['_COURSEYEAR']._serialized_start=751
+  _globals['_COURSEYEAR']._serialized_end=986
+  _globals['_PERSON']._serialized_start=988
+  _globals['_PERSON']._serialized_end=1113
+  _globals['_PERSONRECORD']._serialized_start=1116
+  _globals['_PERSONRECORD']._serialized_end=1361
+  _globals['_PERSONMERGE']._serialized_start=1364
+  _globals['_PERSONMERGE']._serialized_end=1512
+  _globals['_LISTSUSPECTEDDUPLICATESREQUEST']._serialized_start=1514
+  _globals['_LISTSUSPECTEDDUPLICATESREQUEST']._serialized_end=1629
+  _globals['_LISTSUSPECTEDDUPLICATESRESPONSE']._serialized_start=1631
+  _globals['_LISTSUSPECTEDDUPLICATESRESPONSE']._serialized_end=1743
+  _globals['_SUSPECTEDDUPLICATE']._serialized_start=1746
+  _globals['_SUSPECTEDDUPLICATE']._serialized_end=1901
+  _globals['_LISTENROLMENTCONFLICTSREQUEST']._serialized_start=1904
+  _globals['_LISTENROLMENTCONFLICTSREQUEST']._serialized_end=2048
+  _globals['_LISTENROLMENTCONFLICTSRESPONSE']._serialized_start=2050
+  _globals['_LISTENROLMENTCONFLICTSRESPONSE']._serialized_end=2164
+  _globals['_ENROLMENTCONFLICT']._serialized_start=2166
+  _globals['_ENROLMENTCONFLICT']._serialized_end=2278
+  _globals['_MERGEPERSONSREQUEST']._serialized_start=2281
+  _globals['_MERGEPERSONSREQUEST']._serialized_end=2411
+  _globals['_MERGEPERSONSRESPONSE']._serialized_start=2413
+  _globals['_MERGEPERSONSRESPONSE']._serialized_end=2453
+  _globals['_UNDOMERGEREQUEST']._serialized_start=2455
+  _globals['_UNDOMERGEREQUEST']._serialized_end=2557
+  _globals['_UNDOMERGERESPONSE']._serialized_start=2559
+  _globals['_UNDOMERGERESPONSE']._serialized_end=2612
+  _globals['_KEEPPERSONSAPARTREQUEST']._serialized_start=2615
+  _globals['_KEEPPERSONSAPARTREQUEST']._serialized_end=2749
+  _globals['_KEEPPERSONSAPARTRESPONSE']._serialized_start=2751
+  _globals['_KEEPPERSONSAPARTRESPONSE']._serialized_end=2777
+  _globals['_PERSONSSERVICE']._serialized_start=3155
+  _globals['_PERSONSSERVICE']._serialized_end=4695
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from iocedu.records.v1 import attendance_pb2 as _attendance_pb2
 from iocedu.records.v1 import records_pb2 as _records_pb2
+from iocedu.records.v1 import transfers_pb2 as _transfers_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -186,6 +187,7 @@ class GetCourseResponse(_message.Message):
 
     PERSON_FIELD_NUMBER: _builtins.int
     YEARS_FIELD_NUMBER: _builtins.int
+    TRANSFERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def person(self) -> Global___Person:
         """The person, with all records."""
@@ -194,15 +196,22 @@ class GetCourseResponse(_message.Message):
     def years(self) -> _containers.RepeatedCompositeFieldContainer[Global___CourseYear]:
         """The years in schools that the caller may see, the newest first."""
 
+    @_builtins.property
+    def transfers(self) -> _containers.RepeatedCompositeFieldContainer[_transfers_pb2.Transfer]:
+        """Transfers of the pupil between schools, the newest first; only those in which a school has a part that the caller may
+        see.
+        """
+
     def __init__(
         self,
         *,
         person: Global___Person | None = ...,
         years: _abc.Iterable[Global___CourseYear] | None = ...,
+        transfers: _abc.Iterable[_transfers_pb2.Transfer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "years", b"years"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "transfers", b"transfers", "years", b"years"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,6 +229,7 @@ class CourseYear(_message.Message):
     PUPIL_KEY_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
     ATTENDANCE_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
     school_id: _builtins.int
     """Id of the school's unit."""
     school_name: _builtins.str
@@ -236,6 +246,10 @@ class CourseYear(_message.Message):
     def attendance(self) -> _attendance_pb2.PupilAttendance:
         """The year's attendance, counted from the registers."""
 
+    @_builtins.property
+    def others(self) -> _containers.RepeatedCompositeFieldContainer[_records_pb2.Record]:
+        """What else the school has of the pupil in that year: re-tests, graduation, rewards and discipline, health checks."""
+
     def __init__(
         self,
         *,
@@ -245,10 +259,11 @@ class CourseYear(_message.Message):
         pupil_key: _builtins.str = ...,
         results: _abc.Iterable[_records_pb2.Record] | None = ...,
         attendance: _attendance_pb2.PupilAttendance | None = ...,
+        others: _abc.Iterable[_records_pb2.Record] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attendance", b"attendance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance", b"attendance", "pupil_key", b"pupil_key", "results", b"results", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance", b"attendance", "others", b"others", "pupil_key", b"pupil_key", "results", b"results", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

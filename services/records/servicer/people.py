@@ -1,0 +1,128 @@
+"""The persons behind records as callers may see them: who may see which, masked or not, every look written down."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from iocedu.records.v1 import records_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.access import rule_of
+from chassis.clock import Clock
+from chassis.errors import Fault, Kind
+from chassis.identity import caller
+from chassis.scopes import Scopes
+from services.records.convert.outgoing import record_of
+from services.records.domain.masking import UNMASKED_ROLES
+from services.records.domain.objects import BY_NUMBER, DELETED
+from services.records.domain.persons import Held, Identity, Merge
+from services.records.servicer.places import aliases
+from services.records.servicer.reading import reading_of
+from services.records.store import persons
+from services.records.store.lookup import records_by_key
+from services.records.usecases.lookups import Lookups
+
+
+class Found(NamedTuple):
+    """A person, and what of the records may be seen."""
+
+    person_id: int
+    held: Sequence[Held]
+    merges: Sequence[Merge]
+    records: Mapping[Identity, records_pb2.Record]
+
+
+class People:
+    """Looks at persons for the servicers that show them."""
+
+    def __init__(self, scopes: Scopes, clock: Clock, *, lookups: Lookups) -> None:
+        rule = rule_of("iocedu.records.v1.PersonsService/GetPerson")
+        self.viewers = rule.roles if rule else frozenset()
+        merging = rule_of("iocedu.records.v1.PersonsService/MergePersons")
+        self._deciders = merging.roles if merging else frozenset()
+        self._scopes = scopes
+        self._clock = clock
+        self._lookups = lookups
+
+    async def behind(self, connection: AsyncConnection, identity: Identity, *, purpose: str) -> Found:
+        """The person behind a record; raises UNKNOWN_RECORD."""
+        person_id = await persons.person_of(connection, identity)
+        if person_id is None:
+            school_id, number, key = identity
+            collection = BY_NUMBER[number].collection
+            looked = reading_of("GetPerson", at=self._clock.now(), unit_id=school_id, collection=collection, key=key)
+            await self._lookups.note(looked)
+            raise _unlinked(collection, key)
+        # A merge may come between the two looks: then nothing is held by this person any more.
+        held = (await persons.persons_held(connection, [person_id])).get(person_id, [])
+        today, tree = self._clock.today(), self._scopes.tree
+        deciding = tree.may(caller().subject, self._deciders, identity[0], today)
+        merges = (await persons.merges_of(connection, [person_id])).get(person_id, []) if deciding else []
+        return Found(person_id, held, merges, await self.records(connection, held, purpose=purpose))
+
+    async def records(
+        self, connection: AsyncConnection, held: Sequence[Held], *, purpose: str = ""
+    ) -> dict[Identity, records_pb2.Record]:
+        """Those of the records that the caller may see; tombstones say nothing."""
+        today, tree = self._clock.today(), self._scopes.tree
+        subject, alias = caller().subject, aliases(tree, today)
+        schools = {one.school_id for one in held}
+        seen = {school_id for school_id in schools if tree.may(subject, self.viewers, school_id, today)}
+        bare = {school_id for school_id in seen if purpose and tree.may(subject, UNMASKED_ROLES, school_id, today)}
+        records: dict[Identity, records_pb2.Record] = {}
+        for number in {one.type for one in held}:
+            spec = BY_NUMBER[number]
+            wanted = [(one.school_id, one.key) for one in held if one.type == number and one.school_id in seen]
+            for (school_id, key), stored in (await records_by_key(connection, spec, wanted)).items():
+                if not stored[DELETED]:
+                    masked = school_id not in bare
+                    record = record_of(spec, stored, position=stored[-1], alias=alias, mask=masked)
+                    records[school_id, number, key] = record
+        return records
+
+    def name(self, unit_id: int) -> str:
+        """The name of a unit today."""
+        unit = self._scopes.tree.unit(unit_id)
+        return unit.name if unit else ""
+
+    async def note(
+        self,
+        method: str,
+        held: Iterable[Held],
+        records: Mapping[Identity, records_pb2.Record],
+        *,
+        purpose: str = "",
+    ) -> None:
+        """Write down each record that was looked at, as one of its own school, before the answer leaves.
+
+        Of a record that is not shown, that the pupil is there: its school reads that somebody came upon it.
+        """
+        looked: dict[Identity, records_pb2.Record | None] = {one.identity: None for one in held}
+        looked.update(records)
+        await asyncio.gather(
+            *(
+                self._lookups.note(
+                    reading_of(
+                        method,
+                        at=self._clock.now(),
+                        unit_id=school_id,
+                        collection=BY_NUMBER[number].collection,
+                        key=key,
+                        count=int(record is not None),
+                        purpose=purpose,
+                        unmasked=record is not None and not record.masked,
+                    )
+                )
+                for (school_id, number, key), record in looked.items()
+            )
+        )
+
+
+def _unlinked(collection: str, key: str) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_RECORD",
+        vi=f"Không có bản ghi «{key}» trong {collection} của trường này, hoặc bản ghi vừa đến chưa được gắn với người.",
+        en=f"There is no record {key} in {collection} of this school, or it has just come and is linked in a moment.",
+        metadata={"collection": collection, "key": key},
+    )

@@ -1,0 +1,277 @@
+"""Transfers opened, stepped and decided. One transaction each, with what is told of it and who counts where after it.
+
+Each step sets the clock of the next one: working days of the school that is waited for, by the calendar that holds
+there. A term that is not known stops nothing but the step that needs it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import outbox
+from chassis.clock import Clock, vietnam_day
+from chassis.database import Database
+from chassis.errors import Fault, Kind
+from services.records.convert.transfers import late_notices, step_notice
+from services.records.domain.calendars import after_working_days
+from services.records.domain.persons import PUPIL
+from services.records.domain.transfers import (
+    Action,
+    ClockRunning,
+    NotNow,
+    Side,
+    State,
+    Step,
+    Transfer,
+    decided,
+    opened,
+    stepped,
+)
+from services.records.store import persons, pupil_years, transfers
+from services.records.usecases.apply import request_id_reused
+from services.records.usecases.calendars import working_days
+from services.records.usecases.locks import Asked
+from services.records.usecases.persons import count_once
+
+Above = Callable[[int], Sequence[int]]  # A unit and all above it, the nearest first.
+TOLD_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a school opens."""
+
+    releasing_id: int
+    receiving_id: int
+    pupil_key: str
+    side: Side
+    between_provinces: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stepping:
+    """What a school does with a transfer."""
+
+    transfer_id: int
+    school_id: int
+    action: Action
+    receiving_key: str  # The pupil's record there, where it places the pupil; empty: not told.
+    note: str
+
+
+async def open_transfer(
+    database: Database, clock: Clock, opening: Opening, *, above: Above, by: str, asked: Asked
+) -> Transfer:
+    """Open a transfer; raises UNKNOWN_RECORD, TRANSFER_UNDER_WAY, REQUEST_ID_REUSED, NO_TERM."""
+    now, receiving = clock.now(), opening.side is Side.RECEIVING
+    state = opened(by_receiving=receiving)
+    async with database.transaction() as connection:
+        year = await pupil_years.year_of(connection, opening.releasing_id, opening.pupil_key)
+        if year is None:
+            raise _unknown_pupil(opening.pupil_key)
+        fresh = Transfer(
+            0,
+            opening.releasing_id,
+            opening.pupil_key,
+            year,
+            opening.receiving_id,
+            "",
+            opening.between_provinces,
+            receiving,
+            state,
+            None,
+            "",
+            (Step(state, opening.side, opening.note, by, now),),
+        )
+        kept, digest, new = await transfers.add_transfer(
+            connection,
+            await _with_clock(connection, fresh, above=above, now=now),
+            request_id=asked.request_id,
+            digest=asked.digest,
+            opener_id=opening.receiving_id if receiving else opening.releasing_id,
+            now=now,
+        )
+        if kept is None:
+            raise _under_way(await transfers.under_way(connection, opening.releasing_id, opening.pupil_key))
+        if new:
+            await outbox.append(connection, [step_notice(kept)])
+    if digest != asked.digest:
+        raise request_id_reused(asked.request_id)
+    return kept
+
+
+async def step_transfer(database: Database, clock: Clock, stepping: Stepping, *, above: Above, by: str) -> Transfer:
+    """Take a school's step; raises UNKNOWN_TRANSFER, TRANSFER_STATE, UNKNOWN_RECORD, NO_TERM."""
+    key = stepping.receiving_key
+    async with database.transaction() as connection:
+        await persons.take_turn(connection)
+        held = await transfers.held_transfer(connection, stepping.transfer_id)
+        side = held.side_of(stepping.school_id) if held else None
+        if held is None or side is None:
+            raise unknown_transfer(stepping.transfer_id)
+        try:
+            state = stepped(held, stepping.action, side, note=stepping.note, by=by)
+        except NotNow:
+            raise _not_now(held) from None
+        if state is None:
+            return held
+        if key:
+            await _go_on_as(connection, held, key, by=by, now=clock.now())
+        changed = replace(held, receiving_key=key or held.receiving_key)
+        return await _move(connection, changed, state, side, note=stepping.note, above=above, by=by, clock=clock)
+
+
+async def decide_transfer(
+    database: Database,
+    clock: Clock,
+    transfer_id: int,
+    *,
+    placed: bool,
+    contains: Callable[[Transfer], bool],
+    note: str,
+    above: Above,
+    by: str,
+) -> Transfer:
+    """Decide for a school whose clock is over; raises UNKNOWN_TRANSFER, TRANSFER_STATE, CLOCK_RUNNING."""
+    async with database.transaction() as connection:
+        await persons.take_turn(connection)
+        held = await transfers.held_transfer(connection, transfer_id)
+        if held is None or not contains(held):
+            raise unknown_transfer(transfer_id)
+        try:
+            state = decided(held, placed=placed, note=note, by=by, today=clock.today())
+        except NotNow:
+            raise _not_now(held) from None
+        except ClockRunning:
+            raise _clock_running(held) from None
+        if state is None:
+            return held
+        return await _move(connection, held, state, Side.SUPERIOR, note=note, above=above, by=by, clock=clock)
+
+
+async def tell_late(
+    database: Database, today: date, *, above_both: Callable[[Transfer], list[int]], most: int = TOLD_AT_ONCE
+) -> int:
+    """Tell of transfers whose clock is over, each once for each clock; returns how many."""
+    async with database.transaction() as connection:
+        late = await transfers.take_late(connection, today, most=most)
+        await outbox.append(connection, list(late_notices(late, above=above_both)))
+    return len(late)
+
+
+async def _move(
+    connection: AsyncConnection,
+    held: Transfer,
+    state: State,
+    side: Side,
+    *,
+    note: str,
+    above: Above,
+    by: str,
+    clock: Clock,
+) -> Transfer:
+    """Keep a transfer's new state with its clock, tell of it, and let the pupil count where it is now."""
+    now = clock.now()
+    moved = replace(held, state=state, steps=(*held.steps, Step(state, side, note, by, now)))
+    moved = await _with_clock(connection, moved, above=above, now=now)
+    await transfers.keep_step(connection, moved)
+    await outbox.append(connection, [step_notice(moved)])
+    if state in (State.RELEASED, State.PLACED):
+        identity = moved.releasing_id, PUPIL.number, moved.pupil_key
+        person_id = await persons.person_of(connection, identity)
+        if person_id is not None:
+            await count_once(connection, [person_id], today=clock.today())
+    return moved
+
+
+async def _with_clock(connection: AsyncConnection, transfer: Transfer, *, above: Above, now: datetime) -> Transfer:
+    """The transfer with the clock of the step that it waits for; raises NO_TERM."""
+    awaited = transfer.awaited
+    if awaited is None:
+        return replace(transfer, due_date=None)
+    day = vietnam_day(now)
+    term = await transfers.term_of(connection, transfer.state, between_provinces=transfer.between_provinces, day=day)
+    if term is None:
+        raise _no_term(transfer.state, day.isoformat())
+    days, source = term
+    school_id = transfer.releasing_id if awaited is Side.RELEASING else transfer.receiving_id
+    working = await working_days(connection, above(school_id), day)
+    return replace(transfer, due_date=after_working_days(day, days, working), term_source=source)
+
+
+async def _go_on_as(connection: AsyncConnection, held: Transfer, key: str, *, by: str, now: datetime) -> None:
+    """Let the pupil's record at the receiving school be the same person's; raises UNKNOWN_RECORD."""
+    if await pupil_years.year_of(connection, held.receiving_id, key) is None:
+        raise _unknown_pupil(key)
+    one = await persons.person_of(connection, (held.releasing_id, PUPIL.number, held.pupil_key))
+    other = await persons.person_of(connection, (held.receiving_id, PUPIL.number, key))
+    if one is not None and other is not None and one != other:
+        await persons.merge(connection, one, other, reason=f"TRANSFER/{held.transfer_id}", by=by, now=now)
+
+
+def unknown_transfer(transfer_id: int) -> Fault:
+    """What is said of a transfer that is none, or that the school or unit has no part in."""
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_TRANSFER",
+        vi=f"Không có hồ sơ chuyển trường số {transfer_id} mà đơn vị này tham gia.",
+        en=f"There is no transfer {transfer_id} that this unit has a part in.",
+        metadata={"transfer_id": str(transfer_id)},
+    )
+
+
+def _not_now(held: Transfer) -> Fault:
+    awaited = held.awaited.value if held.awaited else ""
+    waits = ", đang chờ trường " + {"releasing": "chuyển đi", "receiving": "tiếp nhận"}[awaited] if awaited else ""
+    return Fault(
+        Kind.PRECONDITION,
+        "TRANSFER_STATE",
+        vi=f"Không thể làm việc này với chuyển trường số {held.transfer_id} ở trạng thái {held.state.value}{waits}.",
+        en=f"This cannot be done with transfer {held.transfer_id}, which is {held.state.value}"
+        + (f" and waits for the {awaited} school." if awaited else "."),
+        metadata={"transfer_id": str(held.transfer_id), "state": held.state.value, "awaited": awaited},
+    )
+
+
+def _clock_running(held: Transfer) -> Fault:
+    due = held.due_date.isoformat() if held.due_date else ""
+    return Fault(
+        Kind.PRECONDITION,
+        "CLOCK_RUNNING",
+        vi=f"Trường đang được chờ còn hạn đến hết ngày {due}; cấp trên chỉ quyết định thay sau ngày đó.",
+        en=f"The school that is waited for has time until the end of {due}; a unit above may decide only after it.",
+        metadata={"transfer_id": str(held.transfer_id), "due_date": due},
+    )
+
+
+def _under_way(transfer_id: int) -> Fault:
+    return Fault(
+        Kind.PRECONDITION,
+        "TRANSFER_UNDER_WAY",
+        vi=f"Học sinh này đang có hồ sơ chuyển trường số {transfer_id}. Hãy hoàn thành hoặc rút lại hồ sơ đó.",
+        en=f"Transfer {transfer_id} of this pupil is under way. Complete or withdraw that one.",
+        metadata={"transfer_id": str(transfer_id)},
+    )
+
+
+def _unknown_pupil(key: str) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_RECORD",
+        vi=f"Trường không có học sinh «{key}». Hãy gửi hồ sơ học sinh trước.",
+        en=f"The school has no pupil {key}. Send the pupil's record first.",
+        metadata={"collection": "pupils", "key": key},
+    )
+
+
+def _no_term(state: State, day: str) -> Fault:
+    return Fault(
+        Kind.PRECONDITION,
+        "NO_TERM",
+        vi=f"Chưa có thời hạn cho bước {state.value} của chuyển trường vào ngày {day}. Hãy báo người quản trị bổ sung.",
+        en=f"No term is known for the step {state.value} of transfers on {day}. Ask an operator to add it.",
+        metadata={"kind": state.value, "day": day},
+    )

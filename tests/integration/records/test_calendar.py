@@ -1,0 +1,82 @@
+"""Calendars: a national frame is there, a province puts its own in place, a commune its days beside it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from iocedu.records.v1 import calendar_pb2 as pb
+
+from chassis.bus import Bus
+from chassis.errors import Fault, Kind
+from tests.integration.records.scenes import COMMUNE, PROVINCE, SCHOOL_A, Running, reason
+
+
+def _calendar(**fields: Any) -> pb.Calendar:
+    term = pb.Term(number=1, first_day="2026-09-07", last_day="2027-01-15", teaching_weeks=18)
+    values: dict[str, Any] = {
+        "school_year": 2026,
+        "opening_day": "2026-09-05",
+        "terms": [term],
+        "source": "QĐ của UBND thành phố",
+    }
+    return pb.Calendar(**(values | {"confirmed": True} | fields))
+
+
+def _closed(day: str) -> pb.Holiday:
+    return pb.Holiday(first_day=day, last_day=day, kind=pb.HOLIDAY_KIND_SCHOOL, name="Nghỉ lũ")
+
+
+async def test_the_calendar_of_a_unit_comes_from_above_and_says_how_sure_it_is(records: Running):
+    """The frame of the product until the province's own comes; a commune's days are added, its terms its own."""
+    stub = await records.calendar()
+    frame = (await stub.GetCalendar(pb.GetCalendarRequest(unit=SCHOOL_A, school_year=2026))).calendar
+    await stub.ImportCalendar(pb.ImportCalendarRequest(unit=PROVINCE, request_id="c1", calendar=_calendar()))
+    flood = _calendar(holidays=[_closed("2026-11-03")])
+    await stub.ImportCalendar(pb.ImportCalendarRequest(unit=COMMUNE, request_id="c1", calendar=flood))
+    held = (await stub.GetCalendar(pb.GetCalendarRequest(unit=SCHOOL_A, school_year=2026))).calendar
+
+    assert (frame.unit_id, frame.confirmed, frame.created_by) == (0, False, "")
+    assert "31/5/2027" in frame.source
+    assert (held.confirmed, held.terms[0].first_day, held.created_by) == (True, "2026-09-07", "admin@so")
+    assert {"Nghỉ lũ", "Quốc khánh"} <= {one.name for one in held.holidays}
+    day = await stub.GetCalendarDay(pb.GetCalendarDayRequest(unit=SCHOOL_A, day="2026-11-03"))
+    assert (day.school_day, day.working_day, day.term, day.holiday.name) == (False, True, 1, "Nghỉ lũ")
+    pages = await stub.ListCalendars(pb.ListCalendarsRequest(unit=SCHOOL_A, page_size=1))
+    assert [one.school_year for one in pages.calendars] == [2026]
+    rest = await stub.ListCalendars(
+        pb.ListCalendarsRequest(unit=SCHOOL_A, page_size=1, page_token=pages.next_page_token)
+    )
+    assert ([one.school_year for one in rest.calendars], rest.next_page_token) == ([2025], "")
+
+
+async def test_an_import_is_made_once_and_told(records: Running, bus: Bus):
+    """Repeats at once answer the same; the earlier calendar is kept; another one under the id is refused."""
+    stub = await records.calendar()
+    asked = pb.ImportCalendarRequest(unit=PROVINCE, request_id="c1", calendar=_calendar())
+    answers = await asyncio.gather(*(stub.ImportCalendar(asked) for _ in range(4)))
+    await records.settled()
+
+    assert len({one.calendar.revision for one in answers}) == 1
+    subscription = await bus.jetstream.subscribe("iocedu.records.v1.calendars-changed", ordered_consumer=True)
+    told = pb.CalendarsChanged.FromString((await subscription.next_msg(timeout=5)).data)
+    assert told.calendars == [answers[0].calendar]
+    assert (await subscription.consumer_info()).num_pending == 0
+    await subscription.unsubscribe()
+    with pytest.raises(Fault) as error:
+        await stub.ImportCalendar(
+            pb.ImportCalendarRequest(unit=PROVINCE, request_id="c1", calendar=_calendar(source="khác"))
+        )
+    assert reason(error) == "REQUEST_ID_REUSED"
+
+
+async def test_what_cannot_be_a_calendar_is_named_by_its_field(records: Running):
+    """A term beyond its year; a day the calendar does not have; a year nobody has imported."""
+    stub = await records.calendar()
+    late = _calendar(terms=[pb.Term(number=1, first_day="2028-01-01", last_day="2028-02-01")])
+    for calendar, field in ((late, "calendar.terms[0]"), (_calendar(opening_day="2026-02-30"), "calendar.opening_day")):
+        with pytest.raises(Fault) as error:
+            await stub.ImportCalendar(pb.ImportCalendarRequest(unit=PROVINCE, request_id="c2", calendar=calendar))
+        assert [one.field for one in error.value.violations] == [field]
+    with pytest.raises(Fault) as error:
+        await stub.GetCalendar(pb.GetCalendarRequest(unit=SCHOOL_A, school_year=2040))
+    assert (error.value.kind, reason(error)) == (Kind.NOT_FOUND, "UNKNOWN_CALENDAR")
