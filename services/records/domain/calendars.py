@@ -78,6 +78,8 @@ def wrong_with(calendar: Calendar) -> tuple[str, str, str] | None:
             f"Ngày khai giảng không nằm trong năm học {year}.",
             f"The opening day is not in the school year {year}.",
         )
+    if not calendar.terms:
+        return "terms", "Hãy ghi ít nhất một học kỳ.", "Name one term at least."
     last = first - timedelta(days=1)
     for place, term in enumerate(calendar.terms):
         if term.number != place + 1 or not last < term.first_day <= term.last_day < after:

@@ -19,6 +19,14 @@ _COLLECTIONS: Final = MappingProxyType(
         "pupils": Text("Học sinh", "Pupils"),
         "attendance": Text("Điểm danh", "Attendance"),
         "results": Text("Kết quả học tập", "Results"),
+        "facilities": Text("Cơ sở vật chất", "Facilities"),
+        "assignments": Text("Phân công", "Assignments"),
+        "conduct-entries": Text("Khen thưởng, kỷ luật", "Rewards and discipline"),
+        "health-checks": Text("Khám sức khỏe", "Health checks"),
+        "retests": Text("Thi lại", "Re-tests"),
+        "graduations": Text("Xét tốt nghiệp", "Graduations"),
+        "exam-candidates": Text("Thí sinh tự do", "Exam candidates"),
+        "quality-reports": Text("Báo cáo EQMS", "Reports on quality"),
     }
 )
 

@@ -75,6 +75,7 @@ def test_so_many_working_days_lie_between(start: date, count: int) -> None:
     ("wrong", "field"),
     [
         (replace(YEAR, opening_day=date(2027, 9, 5)), "opening_day"),
+        (replace(YEAR, terms=()), "terms"),
         (replace(YEAR, terms=TERMS[::-1]), "terms[0]"),
         (replace(YEAR, terms=(TERMS[0], replace(TERMS[1], first_day=date(2026, 1, 17)))), "terms[1]"),
         (replace(YEAR, holidays=(replace(TET, last_day=date(2026, 2, 1)),)), "holidays[0]"),

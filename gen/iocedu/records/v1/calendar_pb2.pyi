@@ -144,7 +144,7 @@ class Calendar(_message.Message):
     """Who imported it; empty: it came with the product. Ignored in requests."""
     @_builtins.property
     def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
-        """Terms, in order."""
+        """Terms, in order; one at least."""
 
     @_builtins.property
     def holidays(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holiday]:
