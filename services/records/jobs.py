@@ -1,4 +1,4 @@
-"""What records does by itself: publishes units and grants, links persons, forgets old answers, seals the access log.
+"""What records does by itself: publishes units and grants, links persons, erases, forgets old answers, seals the log.
 
 Every replica runs all of it; the database lets one at a time do the work.
 """
@@ -18,9 +18,12 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.logs import said
 from chassis.workers import Worker
+from services.records.convert.rules import load_erasure_rules
 from services.records.domain.sealing import Anchor
 from services.records.store import history, requests, scopes
 from services.records.store.anchors import STREAM, Anchors
+from services.records.usecases import persons
+from services.records.usecases.erasing import carry_out_next
 from services.records.usecases.persons import link_changes
 from services.records.usecases.publish import is_published, publish_scopes
 from services.records.usecases.sealing import SEALED_AT_ONCE, anchor_head, check_whole_log, seal_entries
@@ -31,6 +34,7 @@ PRUNE_SECONDS: Final = 600.0
 LINK_SECONDS: Final = 0.5  # how soon a change of a record is looked at
 REST: Final = 3  # times what a window took, while more is waiting
 LONGEST_REST: Final = 2.0
+ERASE_SECONDS: Final = 1.0  # how soon a request that was granted is carried out
 PRUNED_AT_ONCE: Final = 1000
 SEAL_SECONDS: Final = 1.0
 ANCHOR_GRACE_SECONDS: Final = 15.0  # what an anchor that is due may still take
@@ -105,6 +109,30 @@ def linker(database: Database, clock: Clock) -> Worker:
                 await asyncio.wait_for(stop.wait(), rest)
 
     return Worker("person-linker", run)
+
+
+async def rebuild_persons(database: Database) -> int:
+    """Let the projection of persons be built anew, and say so; the running service does it behind the feed."""
+    gone = await persons.rebuild_persons(database)
+    sys.stdout.write(f"{gone} links to no record are gone; the running service reads all records again\n")
+    return 0
+
+
+def eraser(database: Database, clock: Clock) -> Worker:
+    """Carries out granted erasures and objections, one after the other."""
+
+    async def run(stop: asyncio.Event) -> None:
+        rules = load_erasure_rules()
+        while not stop.is_set():
+            try:
+                more = await carry_out_next(database, clock, rules)
+            except Exception as error:  # noqa: BLE001 (what was not done now is done at a later look)
+                log.warning("request not carried out", action="erasures.failed", error=said(error))
+                more = False
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0 if more else ERASE_SECONDS)
+
+    return Worker("eraser", run)
 
 
 def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Worker:

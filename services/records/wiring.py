@@ -10,6 +10,7 @@ from iocedu.records.v1 import (
     assessment_pb2_grpc,
     attendance_pb2_grpc,
     data_requests_pb2_grpc,
+    erasures_pb2_grpc,
     export_pb2_grpc,
     history_pb2_grpc,
     locks_pb2_grpc,
@@ -27,17 +28,20 @@ from chassis.database import open_database
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App, Command
+from chassis.settings import DatabaseSettings
 from chassis.workers import Check
 from services.records import jobs
+from services.records.consumers import consumers
 from services.records.convert.rules import load_assessment_rules
 from services.records.domain.sealing import Anchor, Head
-from services.records.jobs import ScopePublisher, linker, pruner, sealer
+from services.records.jobs import ScopePublisher, eraser, linker, pruner, sealer
 from services.records.servicer import (
     AccessLogServicer,
     AccessServicer,
     AssessmentServicer,
     AttendanceServicer,
     DataRequestsServicer,
+    ErasuresServicer,
     ExportServicer,
     GrantsServicer,
     HistoryServicer,
@@ -67,6 +71,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     tip = feed_tip(database)
     lookups = Lookups(database)
     rules = load_assessment_rules()
+    listening = consumers(database, bus, clock)
     records = RecordsServicer(database, scopes, clock, lookups=lookups, tip=tip)
     return App(
         servicers=[
@@ -114,6 +119,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 DataRequestsServicer(database, scopes, clock, lookups=lookups),
             ),
             (
+                erasures_pb2_grpc.add_ErasuresServiceServicer_to_server,
+                ErasuresServicer(database, scopes, clock, lookups=lookups),
+            ),
+            (
                 export_pb2_grpc.add_ExportServiceServicer_to_server,
                 ExportServicer(Exports(database), scopes, clock, lookups=lookups),
             ),
@@ -142,10 +151,13 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.HistoryService",
             "iocedu.records.v1.AccessLogService",
             "iocedu.records.v1.DataRequestsService",
+            "iocedu.records.v1.ErasuresService",
         ],
         workers=[
             publisher.worker,
             linker(database, clock),
+            eraser(database, clock),
+            *listening,
             pruner(database, clock, answers_kept=timedelta(days=settings.answers_kept_days)),
             sealer(database, Anchors(bus), anchor_seconds=settings.access_anchor_seconds),
             tip.worker,
@@ -153,7 +165,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
-        operations=OperationsServicer(database, {}),
+        operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 
 
@@ -170,6 +182,11 @@ async def verify_access_log(settings: AuditSettings, resources: AsyncExitStack, 
         since=arguments.since,
         anchor_seconds=settings.access_anchor_seconds,
     )
+
+
+async def rebuild_persons(settings: DatabaseSettings, resources: AsyncExitStack, _arguments: Namespace) -> int:
+    """Let the projection of persons be built anew."""
+    return await jobs.rebuild_persons(await resources.enter_async_context(open_database(settings.database_url)))
 
 
 def _verify_options(parser: ArgumentParser) -> None:
@@ -206,6 +223,12 @@ def _instant(text: str) -> datetime:
 
 
 COMMANDS = (
+    Command(
+        "rebuild-persons",
+        "read all records again and bring persons into line, while serving",
+        rebuild_persons,
+        settings=DatabaseSettings,
+    ),
     Command(
         "verify-access-log",
         "check the chain of the access log and its anchors",

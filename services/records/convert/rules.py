@@ -5,6 +5,7 @@ from functools import cache
 from importlib.resources import files
 
 from services.records.domain.assessment_rules import AssessmentRules, read_assessment_rules
+from services.records.domain.erasing import ErasureRules, read_erasure_rules
 
 
 def load_assessment_rules() -> AssessmentRules:
@@ -18,3 +19,10 @@ def in_stock_statuses() -> frozenset[str]:
     """Statuses under which a pupil is there: `rules/enrolment_statuses.json`."""
     table = json.loads((files("services.records") / "rules" / "enrolment_statuses.json").read_text("utf-8"))
     return frozenset(code for code, one in table["statuses"].items() if one["in_stock"])
+
+
+@cache
+def load_erasure_rules() -> ErasureRules:
+    """What must be kept by law when somebody asks for erasure: `rules/erasure.json`."""
+    table = (files("services.records") / "rules" / "erasure.json").read_text(encoding="utf-8")
+    return read_erasure_rules(json.loads(table))

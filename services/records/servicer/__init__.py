@@ -5,6 +5,7 @@ from services.records.servicer.access_log import AccessLogServicer
 from services.records.servicer.assessment import AssessmentServicer
 from services.records.servicer.attendance import AttendanceServicer
 from services.records.servicer.data_requests import DataRequestsServicer
+from services.records.servicer.erasures import ErasuresServicer
 from services.records.servicer.export import ExportServicer
 from services.records.servicer.grants import GrantsServicer
 from services.records.servicer.history import HistoryServicer
@@ -21,6 +22,7 @@ __all__ = [
     "AssessmentServicer",
     "AttendanceServicer",
     "DataRequestsServicer",
+    "ErasuresServicer",
     "ExportServicer",
     "GrantsServicer",
     "HistoryServicer",

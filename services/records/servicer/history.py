@@ -20,10 +20,11 @@ from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, ObjectSpec
 from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
-from services.records.servicer.reading import reading_of
+from services.records.servicer.reading import may_see_restricted, reading_of, record_restricted
 from services.records.store.edits import edits_of
 from services.records.store.history import oldest_state, pruned_until, state_at, states
 from services.records.store.keys import previous_key
+from services.records.store.withheld import restrictions
 from services.records.usecases.lookups import Lookups
 
 PAGE: Final = 20
@@ -38,6 +39,7 @@ class _Asked:
     school_id: int
     key: str
     unmasked: bool
+    may_see_restricted: bool
     reading: Reading
 
 
@@ -58,6 +60,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         most = page_size(request.page_size, default=PAGE, maximum=MOST_PAGE)
         cursor = page_cursor(request)
         async with self._database.connection() as connection:
+            await self._refuse_restricted(connection, asked)
             found = await states(
                 connection,
                 asked.spec,
@@ -88,6 +91,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         today = self._clock.today()
         asked, at = self._asked(request, "GetRecordAsOf", today), request.time.ToDatetime(UTC)
         async with self._database.connection() as connection:
+            await self._refuse_restricted(connection, asked)
             state = await state_at(connection, asked.spec, school_id=asked.school_id, key=asked.key, at=at)
             oldest = state or await oldest_state(connection, asked.spec, school_id=asked.school_id, key=asked.key)
             previous = "" if state else await _previous_key(connection, asked)
@@ -128,7 +132,16 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
             purpose=purpose,
             unmasked=unmasked,
         )
-        return _Asked(spec, school_id, request.key, unmasked, reading)
+        named = may_see_restricted(tree, school_id, today, purpose=purpose)
+        return _Asked(spec, school_id, request.key, unmasked, named, reading)
+
+    async def _refuse_restricted(self, connection: AsyncConnection, asked: _Asked) -> None:
+        """Write down who asked for a restricted record without being one whom the law names, and say so."""
+        identity = asked.school_id, asked.spec.number, asked.key
+        found = {} if asked.may_see_restricted else await restrictions(connection, [identity])
+        if identity in found:
+            await self._note(asked, count=0)
+            raise record_restricted(asked.spec.collection, asked.key, found[identity])
 
     async def _note(self, asked: _Asked, *, count: int) -> None:
         await self._lookups.note(replace(asked.reading, record_count=count))

@@ -17,16 +17,18 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
 from services.records.convert.attendance import pupil_attendance
 from services.records.convert.outgoing import record_of
-from services.records.convert.persons import add_person, add_person_record, reasons_of
+from services.records.convert.persons import Shown, add_person, add_person_records, reasons_of
 from services.records.domain.assessment_rules import AssessmentRules
 from services.records.domain.attendance import Absences, ClassDays
 from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, BY_FIELD, BY_NUMBER, DELETED
 from services.records.domain.persons import PUPIL, Held, Identity, Merge
 from services.records.servicer.places import aliases, resolve_unit
-from services.records.servicer.reading import reading_of
+from services.records.servicer.reading import reading_of, record_restricted
 from services.records.store import attendance, persons, pupil_years
+from services.records.store.disclosures import disclose, disclosed_to
 from services.records.store.lookup import records_by_key
+from services.records.store.withheld import restrictions
 from services.records.usecases.lookups import Lookups
 from services.records.usecases.persons import keep_apart, merge_persons, undo_merge
 
@@ -41,7 +43,7 @@ class _Found(NamedTuple):
     person_id: int
     held: Sequence[Held]
     merges: Sequence[Merge]
-    records: Mapping[Identity, records_pb2.Record]
+    shown: Shown
 
 
 class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
@@ -67,8 +69,8 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         async with self._database.connection() as connection:
             found = await self._behind(connection, identity, purpose=request.purpose.strip())
         response = persons_pb2.GetPersonResponse()
-        add_person(response.person, found.person_id, found.held, found.merges, names=self._name, records=found.records)
-        await self._note("GetPerson", found.held, found.records, purpose=request.purpose.strip())
+        add_person(response.person, found.person_id, found.held, found.merges, names=self._name, shown=found.shown)
+        await self._note("GetPerson", found.held, found.shown.records, purpose=request.purpose.strip())
         return response
 
     async def GetCourse(self, request: persons_pb2.GetCourseRequest, _context: Any) -> persons_pb2.GetCourseResponse:
@@ -78,9 +80,9 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         response = persons_pb2.GetCourseResponse()
         async with self._database.connection() as connection:
             found = await self._behind(connection, (school_id, PUPIL.number, request.pupil_key), purpose=purpose)
-            shown = dict(found.records)
+            shown = dict(found.shown.records)
             for one in found.held:
-                enrolment = found.records.get(one.identity)
+                enrolment = found.shown.records.get(one.identity)
                 if one.type == PUPIL.number and enrolment is not None:
                     year = response.years.add(
                         school_id=one.school_id,
@@ -93,7 +95,7 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                     year.results.extend(results.values())
                     year.attendance.CopyFrom(await self._attendance(connection, one))
                     shown |= results
-        add_person(response.person, found.person_id, found.held, found.merges, names=self._name, records=found.records)
+        add_person(response.person, found.person_id, found.held, found.merges, names=self._name, shown=found.shown)
         await self._note("GetCourse", found.held, shown, purpose=purpose)
         return response
 
@@ -108,16 +110,18 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                 connection, self._below(request.unit), after=(cursor[0], cursor[1]), most=most + 1
             )
             page = found[:most]
-            held = await persons.persons_held(connection, {person for pair in page for person in pair[:2]})
-            records = await self._records(connection, [one for records in held.values() for one in records])
+            held = await persons.persons_held(
+                connection, {person for pair in page for person in pair[:2]}, withheld=False
+            )
+            shown = await self._shown(connection, [one for records in held.values() for one in records])
         response = persons_pb2.ListSuspectedDuplicatesResponse()
         for one, other, reasons in page:
             pair = response.pairs.add(reasons=reasons_of(reasons))
             for message, person_id in ((pair.one, one), (pair.other, other)):
-                add_person(message, person_id, held.get(person_id, ()), (), names=self._name, records=records)
+                add_person(message, person_id, held.get(person_id, ()), (), names=self._name, shown=shown)
         if len(found) > most:
             response.next_page_token = page_token(request, page[-1][:2])
-        await self._note("ListSuspectedDuplicates", chain.from_iterable(held.values()), records)
+        await self._note("ListSuspectedDuplicates", chain.from_iterable(held.values()), shown.records)
         return response
 
     async def ListEnrolmentConflicts(
@@ -135,20 +139,19 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                 most=most + 1,
             )
             page = found[:most]
-            held = await persons.persons_held(connection, {person_id for person_id, _ in page})
+            held = await persons.persons_held(connection, {person_id for person_id, _ in page}, withheld=False)
             enrolments = {
                 (person_id, year): [one for one in held.get(person_id, ()) if one.in_stock and one.school_year == year]
                 for person_id, year in page
             }
-            records = await self._records(connection, [one for some in enrolments.values() for one in some])
+            shown = await self._shown(connection, [one for some in enrolments.values() for one in some])
         response = persons_pb2.ListEnrolmentConflictsResponse()
         for (person_id, year), some in enrolments.items():
             conflict = response.conflicts.add(person_id=person_id, school_year=year)
-            for one in some:
-                add_person_record(conflict.enrolments, one, names=self._name, records=records)
+            add_person_records(conflict.enrolments, some, names=self._name, shown=shown)
         if len(found) > most:
             response.next_page_token = page_token(request, page[-1])
-        await self._note("ListEnrolmentConflicts", chain.from_iterable(enrolments.values()), records)
+        await self._note("ListEnrolmentConflicts", chain.from_iterable(enrolments.values()), shown.records)
         return response
 
     async def MergePersons(
@@ -193,21 +196,50 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         )
         return persons_pb2.KeepPersonsApartResponse()
 
+    async def DisclosePersonRecord(
+        self, request: persons_pb2.DisclosePersonRecordRequest, _context: Any
+    ) -> persons_pb2.DisclosePersonRecordResponse:
+        """Let another school know of a record."""
+        today, tree = self._clock.today(), self._scopes.tree
+        school_id = resolve_unit(tree, request.school, today)
+        to_school_id = resolve_unit(tree, request.to_school, today)
+        spec = BY_COLLECTION[request.collection]
+        await self._lookups.note(
+            reading_of(
+                "DisclosePersonRecord",
+                at=self._clock.now(),
+                unit_id=school_id,
+                collection=spec.collection,
+                key=request.key,
+                purpose=request.reason.strip(),
+            )
+        )
+        identity = school_id, spec.number, request.key
+        async with self._database.transaction() as connection:
+            if await persons.person_of(connection, identity) is None:
+                raise _unlinked(spec.collection, request.key)
+            reason, by = request.reason.strip(), caller().subject
+            await disclose(connection, identity, to_school_id, reason=reason, by=by, now=self._clock.now())
+        return persons_pb2.DisclosePersonRecordResponse()
+
     async def _behind(self, connection: AsyncConnection, identity: Identity, *, purpose: str) -> "_Found":
-        """The person behind a record; raises UNKNOWN_RECORD."""
+        """The person behind a record; raises UNKNOWN_RECORD or RECORD_RESTRICTED."""
         person_id = await persons.person_of(connection, identity)
+        school_id, number, key = identity
+        collection = BY_NUMBER[number].collection
+        looked = reading_of("GetPerson", at=self._clock.now(), unit_id=school_id, collection=collection, key=key)
         if person_id is None:
-            school_id, number, key = identity
-            collection = BY_NUMBER[number].collection
-            looked = reading_of("GetPerson", at=self._clock.now(), unit_id=school_id, collection=collection, key=key)
             await self._lookups.note(looked)
             raise _unlinked(collection, key)
+        if restriction := (await restrictions(connection, [identity])).get(identity):
+            await self._lookups.note(looked)
+            raise record_restricted(collection, key, restriction)
         # A merge may come between the two looks: then nothing is held by this person any more.
-        held = (await persons.persons_held(connection, [person_id])).get(person_id, [])
+        held = (await persons.persons_held(connection, [person_id], withheld=False)).get(person_id, [])
         today, tree = self._clock.today(), self._scopes.tree
         deciding = tree.may(caller().subject, self._deciders, identity[0], today)
         merges = (await persons.merges_of(connection, [person_id])).get(person_id, []) if deciding else []
-        return _Found(person_id, held, merges, await self._records(connection, held, purpose=purpose))
+        return _Found(person_id, held, merges, await self._shown(connection, held, purpose=purpose))
 
     async def _results(
         self, connection: AsyncConnection, enrolment: Held, keys: Sequence[str], *, masked: bool
@@ -216,7 +248,9 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         now = await pupil_years.keys_now(connection, enrolment.school_id)
         keys = [*keys, *(before for before, key in now.items() if key in keys)]
         wanted = await pupil_years.result_keys(connection, enrolment.school_id, enrolment.school_year, keys)
-        stored = await records_by_key(connection, RESULT, [(enrolment.school_id, key) for key in wanted])
+        stored = await records_by_key(
+            connection, RESULT, [(enrolment.school_id, key) for key in wanted], withheld=False
+        )
         alias = aliases(self._scopes.tree, self._clock.today())
         return {
             (enrolment.school_id, RESULT.number, key): record_of(
@@ -242,10 +276,8 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
             self._rules.absence_of(pupil["grade"], year),
         )
 
-    async def _records(
-        self, connection: AsyncConnection, held: Sequence[Held], *, purpose: str = ""
-    ) -> dict[Identity, records_pb2.Record]:
-        """Those of the records that the caller may see; tombstones say nothing."""
+    async def _shown(self, connection: AsyncConnection, held: Sequence[Held], *, purpose: str = "") -> Shown:
+        """What the caller may see of records; tombstones say nothing, and other schools' must have been confirmed."""
         today, tree = self._clock.today(), self._scopes.tree
         subject, alias = caller().subject, aliases(tree, today)
         schools = {one.school_id for one in held}
@@ -255,12 +287,14 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         for number in {one.type for one in held}:
             spec = BY_NUMBER[number]
             wanted = [(one.school_id, one.key) for one in held if one.type == number and one.school_id in seen]
-            for (school_id, key), stored in (await records_by_key(connection, spec, wanted)).items():
+            for (school_id, key), stored in (await records_by_key(connection, spec, wanted, withheld=False)).items():
                 if not stored[DELETED]:
                     masked = school_id not in bare
                     record = record_of(spec, stored, position=stored[-1], alias=alias, mask=masked)
                     records[school_id, number, key] = record
-        return records
+        known = {one.identity for one in held if one.school_id in seen}
+        others = [one.identity for one in held if one.school_id not in seen]
+        return Shown(records, known | await disclosed_to(connection, others, seen))
 
     def _below(self, unit: str) -> Collection[int]:
         today, tree = self._clock.today(), self._scopes.tree

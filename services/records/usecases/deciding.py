@@ -13,8 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.convert.events import Accepted
 from services.records.convert.incoming import DELETED_HASH, Batch, Entry, Values, column_values
+from services.records.convert.rules import load_erasure_rules
+from services.records.convert.withholding import withhold
 from services.records.domain import problems
 from services.records.domain.edits import Edit, etag_of
+from services.records.domain.erasing import Withheld
 from services.records.domain.locks import Lock, OpenLocks
 from services.records.domain.objects import CONTENT_HASH, SOURCE, VERSION, ObjectSpec
 from services.records.domain.versions import Outcome, Stored, classify
@@ -49,9 +52,13 @@ async def decide(
     parts: Sequence[tuple[Batch, Decided]],
     *,
     closed: OpenLocks,
+    withheld: Withheld,
     now: datetime,
 ) -> None:
     """Decide the rows of one type of some batches."""
+    if withheld:
+        for batch, _ in parts:
+            withhold(spec, batch.entries.get(spec, ()), batch=batch, withheld=withheld, rules=load_erasure_rules())
     identities = [entry[:2] for batch, _ in parts for entry in batch.entries.get(spec, ())]
     minding = closed.concern(spec)
     stored = await bulk.stored_versions(connection, spec, identities, places=minding)
@@ -109,6 +116,8 @@ def _sort_out(
         held = stored.get((school_id, key))
         outcome = classify(held, version=version, content_hash=content_hash, source=batch.source)
         outcomes[index] = outcome
+        if index in batch.problems:
+            continue
         if outcome in chosen:
             chosen[outcome].append(entry)
         elif outcome is Outcome.OTHER_SOURCE and held is not None:
@@ -122,7 +131,7 @@ async def _corrections(
     connection: AsyncConnection, spec: ObjectSpec, entries: Sequence[Entry], *, batch: Batch, edit: Edit
 ) -> list[Entry]:
     """Rows that correct the very record that was seen, each under version and hash of what its source sent."""
-    held = await lookup.records_by_key(connection, spec, [entry[:2] for entry in entries])
+    held = await lookup.records_by_key(connection, spec, [entry[:2] for entry in entries], withheld=True)
     chosen: list[Entry] = []
     for school_id, key, _, _, index in entries:
         record = held.get((school_id, key))

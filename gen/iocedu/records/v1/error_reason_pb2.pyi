@@ -153,6 +153,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """There is no such method. BadRequest: field `method`."""
     ERROR_REASON_UNKNOWN_ROLE: _ErrorReason.ValueType  # 68
     """There is no such role. BadRequest: field `role`."""
+    ERROR_REASON_RECORD_ERASED: _ErrorReason.ValueType  # 80
+    """The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a
+    result. Take it out of what is sent.
+    """
+    ERROR_REASON_RECORD_RESTRICTED: _ErrorReason.ValueType  # 81
+    """The record is restricted at its person's request. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1",
+    "since": "2026-11-02T01:00:00Z", "source": "…"}}. Who the law names states a purpose.
+    """
+    ERROR_REASON_NOT_AN_ERASURE: _ErrorReason.ValueType  # 82
+    """Nothing is to be erased or restricted by such a request. ErrorInfo: {"metadata": {"data_request_id": "7", "kind":
+    "correction"}}.
+    """
+    ERROR_REASON_ERASURE_UNFINISHED: _ErrorReason.ValueType  # 83
+    """The request is carried out by the centre, which has not finished. ErrorInfo: {"metadata": {"data_request_id": "7",
+    "waits_for": "sync"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -288,4 +304,20 @@ ERROR_REASON_UNKNOWN_METHOD: ErrorReason.ValueType  # 67
 """There is no such method. BadRequest: field `method`."""
 ERROR_REASON_UNKNOWN_ROLE: ErrorReason.ValueType  # 68
 """There is no such role. BadRequest: field `role`."""
+ERROR_REASON_RECORD_ERASED: ErrorReason.ValueType  # 80
+"""The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a
+result. Take it out of what is sent.
+"""
+ERROR_REASON_RECORD_RESTRICTED: ErrorReason.ValueType  # 81
+"""The record is restricted at its person's request. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1",
+"since": "2026-11-02T01:00:00Z", "source": "…"}}. Who the law names states a purpose.
+"""
+ERROR_REASON_NOT_AN_ERASURE: ErrorReason.ValueType  # 82
+"""Nothing is to be erased or restricted by such a request. ErrorInfo: {"metadata": {"data_request_id": "7", "kind":
+"correction"}}.
+"""
+ERROR_REASON_ERASURE_UNFINISHED: ErrorReason.ValueType  # 83
+"""The request is carried out by the centre, which has not finished. ErrorInfo: {"metadata": {"data_request_id": "7",
+"waits_for": "sync"}}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
