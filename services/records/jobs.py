@@ -18,7 +18,8 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.logs import said
 from chassis.workers import Worker
-from services.records.convert.rules import load_erasure_rules
+from services.records.convert.rules import load_erasure_rules, load_retention_rules
+from services.records.domain.retention import ATTENDANCE_NAMES, rule_in_force
 from services.records.domain.sealing import Anchor
 from services.records.store import history, requests, scopes
 from services.records.store.anchors import STREAM, Anchors
@@ -26,6 +27,7 @@ from services.records.usecases import persons
 from services.records.usecases.erasing import carry_out_next
 from services.records.usecases.persons import link_changes
 from services.records.usecases.publish import is_published, publish_scopes
+from services.records.usecases.retention import Retained, due, retain_attendance
 from services.records.usecases.sealing import SEALED_AT_ONCE, anchor_head, check_whole_log, seal_entries
 
 POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes wake the publisher
@@ -34,6 +36,7 @@ PRUNE_SECONDS: Final = 600.0
 LINK_SECONDS: Final = 0.5  # how soon a change of a record is looked at
 REST: Final = 3  # times what a window took, while more is waiting
 LONGEST_REST: Final = 2.0
+RETAIN_SECONDS: Final = 86_400.0
 ERASE_SECONDS: Final = 1.0  # how soon a request that was granted is carried out
 PRUNED_AT_ONCE: Final = 1000
 SEAL_SECONDS: Final = 1.0
@@ -133,6 +136,56 @@ def eraser(database: Database, clock: Clock) -> Worker:
                 await asyncio.wait_for(stop.wait(), 0 if more else ERASE_SECONDS)
 
     return Worker("eraser", run)
+
+
+def retainer(database: Database, clock: Clock) -> Worker:
+    """Lets go, once a day, what is kept no longer. Replicas may do so at once: a repeat finds nothing."""
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await retain(database, clock)
+            except Exception as error:  # noqa: BLE001 (the next look goes on where this one stopped)
+                log.warning("not retained by rule", action="retention.failed", error=said(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETAIN_SECONDS)
+
+    return Worker("retainer", run)
+
+
+async def retain(database: Database, clock: Clock) -> Retained | None:
+    """Let go what the rule of today keeps no longer."""
+    rule = rule_in_force(load_retention_rules(), ATTENDANCE_NAMES, clock.today())
+    done = await retain_attendance(database, clock, rule) if rule is not None else None
+    if done is not None:
+        log.info(
+            "names of old registers are gone",
+            action="retention.done",
+            before=done.before.isoformat(),
+            changed=done.changed,
+            locked=done.locked,
+        )
+    return done
+
+
+async def report_retention(database: Database, clock: Clock, *, dry_run: bool) -> int:
+    """Let go what is kept no longer, or only say what would; print it by rule."""
+    today = clock.today()
+    for what in dict.fromkeys(one.what for one in load_retention_rules()):
+        rule = rule_in_force(load_retention_rules(), what, today)
+        if rule is None or rule.kept_days is None:
+            sys.stdout.write(f"{what}: kept for ever{f' ({rule.source})' if rule else ''}\n")
+            continue
+        async with database.connection() as connection:
+            wanted = await due(connection, rule, today=today)
+        sys.stdout.write(f"{what}: kept {rule.kept_days} days ({rule.source})\n")
+        if wanted is None:
+            sys.stdout.write("  nothing is that old and not done yet\n")
+        elif dry_run:
+            sys.stdout.write(f"  {wanted.changed} registers of {wanted.first} to {wanted.before} would lose names\n")
+        elif (done := await retain_attendance(database, clock, rule)) is not None:
+            sys.stdout.write(f"  {done.changed} registers have lost names, {done.locked} are locked\n")
+    return 0
 
 
 def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Worker:

@@ -34,7 +34,7 @@ from services.records import jobs
 from services.records.consumers import consumers
 from services.records.convert.rules import load_assessment_rules
 from services.records.domain.sealing import Anchor, Head
-from services.records.jobs import ScopePublisher, eraser, linker, pruner, sealer
+from services.records.jobs import ScopePublisher, eraser, linker, pruner, retainer, sealer
 from services.records.servicer import (
     AccessLogServicer,
     AccessServicer,
@@ -157,6 +157,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             publisher.worker,
             linker(database, clock),
             eraser(database, clock),
+            retainer(database, clock),
             *listening,
             pruner(database, clock, answers_kept=timedelta(days=settings.answers_kept_days)),
             sealer(database, Anchors(bus), anchor_seconds=settings.access_anchor_seconds),
@@ -222,7 +223,24 @@ def _instant(text: str) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
+async def retain(settings: DatabaseSettings, resources: AsyncExitStack, arguments: Namespace) -> int:
+    """Let go what is kept no longer, or only say what would."""
+    database = await resources.enter_async_context(open_database(settings.database_url))
+    return await jobs.report_retention(database, Clock(), dry_run=arguments.dry_run)
+
+
+def _retain_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+
+
 COMMANDS = (
+    Command(
+        "retain",
+        "let go what is kept no longer, by the rules in force today",
+        retain,
+        options=_retain_options,
+        settings=DatabaseSettings,
+    ),
     Command(
         "rebuild-persons",
         "read all records again and bring persons into line, while serving",

@@ -47,6 +47,12 @@ def drop_fields(row: resources_pb2.Row, spec: ObjectSpec, dropped: Sequence[str]
             record.ClearField(name)
 
 
+def drop_names(row: resources_pb2.Row) -> None:
+    """Leave of a register's exceptions how somebody was away, not who and why."""
+    for one in row.attendance_register.exceptions:
+        one.pupil_key, one.reason = "", ""
+
+
 def drop_exceptions(row: resources_pb2.Row, spec: ObjectSpec, keys: Collection[str]) -> None:
     """Take the exceptions of these pupils out of a register."""
     exceptions = getattr(row, spec.field).exceptions

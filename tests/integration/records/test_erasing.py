@@ -95,7 +95,7 @@ async def done(records: Running, number: int) -> erasures_pb2.GetRemainsResponse
 
     found = await poll_until(carried_out)
     await records.settled()
-    return found
+    return cast("erasures_pb2.GetRemainsResponse", found)
 
 
 async def linked(records: Running) -> None:

@@ -107,7 +107,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     "2026-11-02T01:00:00Z"}}, and "previous_key" where its source changed its key: ask for it under that one.
     """
     ERROR_REASON_RECORD_DELETED: _ErrorReason.ValueType  # 41
-    """The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""
+    """The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted; "next_key"
+    where it went on under another key: ask for it under that one.
+    """
     ERROR_REASON_HISTORY_NOT_KEPT: _ErrorReason.ValueType  # 42
     """What the record was at that instant is not kept. ErrorInfo: as for NOT_YET_STORED, `since` is the oldest that is kept."""
     ERROR_REASON_UNKNOWN_DATA_REQUEST: _ErrorReason.ValueType  # 43
@@ -258,7 +260,9 @@ ERROR_REASON_NOT_YET_STORED: ErrorReason.ValueType  # 40
 "2026-11-02T01:00:00Z"}}, and "previous_key" where its source changed its key: ask for it under that one.
 """
 ERROR_REASON_RECORD_DELETED: ErrorReason.ValueType  # 41
-"""The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""
+"""The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted; "next_key"
+where it went on under another key: ask for it under that one.
+"""
 ERROR_REASON_HISTORY_NOT_KEPT: ErrorReason.ValueType  # 42
 """What the record was at that instant is not kept. ErrorInfo: as for NOT_YET_STORED, `since` is the oldest that is kept."""
 ERROR_REASON_UNKNOWN_DATA_REQUEST: ErrorReason.ValueType  # 43
