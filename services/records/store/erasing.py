@@ -121,8 +121,9 @@ async def note_erased(
     data_request_id: int,
     now: datetime,
 ) -> None:
-    """Note records, each with the document by which it may go, that are not to come back."""
+    """Note records, each with the document by which it may go, that are not to come back and no longer restricted."""
     columns = [list(column) for column in zip(*keys, strict=True)]
+    await fetch(connection, _FORGET_RESTRICTIONS, school_id, spec.number, columns[0])
     await fetch(connection, _NOTE_ERASED, school_id, spec.number, *columns, data_request_id, now)
 
 
@@ -232,6 +233,9 @@ _FORGET_DISCLOSURES: Final = (
 )
 _FORGET_COUNTS: Final = "DELETE FROM counted_elsewhere WHERE school_id = $1 AND key = ANY($2::text[])"
 _FORGET_PAIRS: Final = "DELETE FROM person_pair WHERE person_a = ANY($1::bigint[]) OR person_b = ANY($1::bigint[])"
+_FORGET_RESTRICTIONS: Final = (
+    "DELETE FROM restricted_record WHERE school_id = $1 AND type = $2 AND key = ANY($3::text[])"
+)
 _NOTE_ERASED: Final = (
     "INSERT INTO erased_record (school_id, type, key, data_request_id, erase_time, source)"
     " SELECT $1, $2, key, $5, $6, source FROM unnest($3::text[], $4::text[]) AS given(key, source)"

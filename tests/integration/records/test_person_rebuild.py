@@ -11,8 +11,8 @@ from chassis.settings import DatabaseSettings
 from services.records import wiring
 from services.records.convert.rules import in_stock_statuses
 from services.records.usecases import persons as usecase
+from tests.integration.records.asking import linked
 from tests.integration.records.scenes import COMMUNE, SCHOOL_B, Running, pupil
-from tests.integration.records.test_erasing import linked
 from tests.support.waiting import poll_until
 
 PID = "049214000123"

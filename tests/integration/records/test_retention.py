@@ -10,8 +10,8 @@ from services.records import jobs
 from services.records.convert.rules import load_retention_rules
 from services.records.domain.retention import ATTENDANCE_NAMES, RetentionRule, rule_in_force
 from services.records.usecases import retention
+from tests.integration.records.asking import everything, register
 from tests.integration.records.scenes import SCHOOL_A, Running
-from tests.integration.records.test_erasing import everything, register
 
 OLD = ("2021-10-04", "2021-10-05", "2021-10-06")
 
