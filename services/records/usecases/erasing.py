@@ -82,13 +82,15 @@ async def plan_deed(
         if (deed := deed_of(rules, request.kind, spec, key, one, day=day)) is not None
     }
     plan.deeds += own.values()
+    # What was under a key of before may be forgotten, and still be named by a result: the law may keep it.
+    kept_most = min(own.values(), key=lambda deed: deed.erased, default=None)
     for other, (of, column) in rules.naming.items():
-        if of is not spec:
+        if of is not spec or kept_most is None:
             continue
         naming = await erasing.naming(connection, other, column, school_id=school_id, keys=plan.keys)
         years = await erasing.said_of(connection, other, school_id=school_id, keys=list(naming))
         plan.deeds += [
-            _as(own[named], other, key, years.get(key, Said(0, ""))) for key, named in naming.items() if named in own
+            _as(own.get(named, kept_most), other, key, years.get(key, Said(0, ""))) for key, named in naming.items()
         ]
     if request.kind is Kind.ERASURE:
         for other, of in rules.registers.items():

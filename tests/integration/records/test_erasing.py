@@ -199,17 +199,22 @@ async def test_a_request_reaches_all_years_of_the_person_at_that_school_alone(re
         pupil("M1.2026", **person),
         pupil("X1", school=SCHOOL_B, **person),
         pupil("T1.2024", school_year=2024, **person),
+        result("old", "T1.2024"),
     )
     renamed = pupil("K1.2024", 2, school_year=2024, **person)
     renamed.previous_key = "T1.2024"
     await records.apply(renamed)
     await linked(records)
 
+    async with records.database.transaction() as connection:
+        await connection.exec_driver_sql("DELETE FROM record_history WHERE key = 'T1.2024'")
+
     number = await ask(records, ERASURE, "M1.2026")
     before = stands(await remains(records, number))
     answer = await done(records, number)
 
-    mine = {("pupils", key) for key in ("M1.2025", "M1.2026", "K1.2024", "T1.2024")}
+    mine = {("pupils", key) for key in ("M1.2025", "M1.2026", "K1.2024")}
+    assert stands(answer)["results", "old"] == (ERASED, ERASED)
     assert {key for key in stands(answer) if key[0] == "pupils"} == mine
     assert {stands(answer)[key] for key in mine} == {(ERASED, ERASED)}
     assert {one[1] for key, one in before.items() if key[0] == "pupils"} == {ERASED}
