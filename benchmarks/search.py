@@ -26,7 +26,7 @@ async def measure(province: Province) -> list[Figure]:
     url = province.fleet.databases["records"]
     connection = await asyncpg.connect(url)
     try:
-        await _fill(connection)
+        await fill(connection)
         people = await connection.fetch(
             "SELECT full_name, search_name, sort_name, birth_date, personal_id, school_id FROM pupil"
             " TABLESAMPLE SYSTEM (1) WHERE NOT deleted ORDER BY random() LIMIT $1",
@@ -65,7 +65,7 @@ async def _empty(province: Province, *, rounds: int) -> list[float]:
     return seconds
 
 
-async def _fill(connection: asyncpg.Connection) -> None:
+async def fill(connection: asyncpg.Connection) -> None:
     """Copy pupils of an earlier year to the registered schools until the table holds a province's number."""
     schools = [row[0] for row in await connection.fetch("SELECT unit_id FROM unit WHERE kind = 'school' ORDER BY 1")]
     missing = PUPILS - int(await connection.fetchval("SELECT count(*) FROM pupil WHERE NOT deleted"))
@@ -108,6 +108,7 @@ def _pupils(schools: Sequence[int], count: int) -> Iterator[tuple[Any, ...]]:
             "personal_id": who.personal_id,
             "birth_date": date.fromisoformat(who.birth_date),
             "further": None,
+            "secondary": None,
         }
         values["search_name"], values["sort_name"] = stored_names(who.name, person=True)
         yield tuple(values[name] for name in COLUMNS)

@@ -6,7 +6,7 @@ data: only stable reasons and texts written for people are.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.bus import Event
 from chassis.database import Database, chassis_tables
@@ -110,6 +111,22 @@ async def forget(database: Database, dead_letter_id: int) -> None:
         await connection.execute(sa.delete(_TABLE).where(_TABLE.c.dead_letter_id == dead_letter_id))
 
 
+async def rewrite(
+    connection: AsyncConnection, event_type: str, mentions: Sequence[bytes], change: Callable[[bytes], bytes]
+) -> int:
+    """Change what entries of a type hold that mention one of these; says how many are changed.
+
+    So that what must be erased is not kept here either; replayed, the entry holds what is left.
+    """
+    found = (await connection.execute(_MENTIONING, {"type": event_type, "mentions": list(mentions)})).all()
+    changed = [(row.dead_letter_id, after) for row in found if (after := change(row.payload)) != row.payload]
+    for dead_letter_id, payload in changed:
+        await connection.execute(
+            sa.update(_TABLE).where(_TABLE.c.dead_letter_id == dead_letter_id).values(payload=payload)
+        )
+    return len(changed)
+
+
 def pruner(database: Database, *, kept: timedelta) -> Worker:
     """Forgets, every hour, entries nobody replayed in time: they hold personal data. Every replica may run it."""
 
@@ -136,6 +153,11 @@ async def prune(database: Database, *, kept: timedelta) -> int:
             return total
 
 
+_MENTIONING = sa.text(
+    "SELECT dead_letter_id, payload FROM dead_letter WHERE event_type = :type AND EXISTS"
+    " (SELECT FROM unnest(CAST(:mentions AS bytea[])) AS mention WHERE position(mention IN payload) > 0)"
+    " ORDER BY dead_letter_id FOR UPDATE"
+)
 # Ids follow time: looking at the oldest alone needs no index on time.
 _PRUNE = sa.text(
     """

@@ -1,4 +1,4 @@
-"""What records does by itself: publishes units and grants, links persons, forgets old answers, seals the access log.
+"""What records does by itself: publishes units and grants, links persons, erases, forgets old answers, seals the log.
 
 Every replica runs all of it; the database lets one at a time do the work.
 """
@@ -19,12 +19,17 @@ from chassis.database import Database
 from chassis.logs import said
 from chassis.scopes import Scopes
 from chassis.workers import Worker
+from services.records.convert.rules import load_erasure_rules, load_retention_rules
+from services.records.domain.retention import ATTENDANCE_NAMES, rule_in_force
 from services.records.domain.sealing import Anchor
 from services.records.domain.transfers import Transfer
 from services.records.store import history, requests, scopes
 from services.records.store.anchors import STREAM, Anchors
+from services.records.usecases import persons
+from services.records.usecases.erasing import carry_out_next
 from services.records.usecases.persons import link_changes
 from services.records.usecases.publish import is_published, publish_scopes
+from services.records.usecases.retention import Retained, due, retain_attendance
 from services.records.usecases.sealing import SEALED_AT_ONCE, anchor_head, check_whole_log, seal_entries
 from services.records.usecases.transfers import tell_late
 
@@ -34,6 +39,8 @@ PRUNE_SECONDS: Final = 600.0
 LINK_SECONDS: Final = 0.5  # how soon a change of a record is looked at
 REST: Final = 3  # times what a window took, while more is waiting
 LONGEST_REST: Final = 2.0
+RETAIN_SECONDS: Final = 86_400.0
+ERASE_SECONDS: Final = 1.0  # how soon a request that was granted is carried out
 PRUNED_AT_ONCE: Final = 1000
 SEAL_SECONDS: Final = 1.0
 LATE_SECONDS: Final = 5.0
@@ -131,6 +138,80 @@ def transfer_clock(database: Database, scopes: Scopes, clock: Clock) -> Worker:
                 await asyncio.wait_for(stop.wait(), LATE_SECONDS)
 
     return Worker("transfer-clock", run)
+
+
+async def rebuild_persons(database: Database) -> int:
+    """Let the projection of persons be built anew, and say so; the running service does it behind the feed."""
+    gone = await persons.rebuild_persons(database)
+    sys.stdout.write(f"{gone} links to no record are gone; the running service reads all records again\n")
+    return 0
+
+
+def eraser(database: Database, clock: Clock) -> Worker:
+    """Carries out granted erasures and objections, one after the other."""
+
+    async def run(stop: asyncio.Event) -> None:
+        rules = load_erasure_rules()
+        while not stop.is_set():
+            try:
+                more = await carry_out_next(database, clock, rules)
+            except Exception as error:  # noqa: BLE001 (what was not done now is done at a later look)
+                log.warning("request not carried out", action="erasures.failed", error=said(error))
+                more = False
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0 if more else ERASE_SECONDS)
+
+    return Worker("eraser", run)
+
+
+def retainer(database: Database, clock: Clock) -> Worker:
+    """Lets go, once a day, what is kept no longer. Replicas may do so at once: a repeat finds nothing."""
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await retain(database, clock)
+            except Exception as error:  # noqa: BLE001 (the next look goes on where this one stopped)
+                log.warning("not retained by rule", action="retention.failed", error=said(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETAIN_SECONDS)
+
+    return Worker("retainer", run)
+
+
+async def retain(database: Database, clock: Clock) -> Retained | None:
+    """Let go what the rule of today keeps no longer."""
+    rule = rule_in_force(load_retention_rules(), ATTENDANCE_NAMES, clock.today())
+    done = await retain_attendance(database, clock, rule) if rule is not None else None
+    if done is not None:
+        log.info(
+            "names of old registers are gone",
+            action="retention.done",
+            before=done.before.isoformat(),
+            changed=done.changed,
+            locked=done.locked,
+        )
+    return done
+
+
+async def report_retention(database: Database, clock: Clock, *, dry_run: bool) -> int:
+    """Let go what is kept no longer, or only say what would; print it by rule."""
+    today = clock.today()
+    for what in dict.fromkeys(one.what for one in load_retention_rules()):
+        rule = rule_in_force(load_retention_rules(), what, today)
+        if rule is None or rule.kept_days is None:
+            sys.stdout.write(f"{what}: kept for ever{f' ({rule.source})' if rule else ''}\n")
+            continue
+        async with database.connection() as connection:
+            wanted = await due(connection, rule, today=today)
+        sys.stdout.write(f"{what}: kept {rule.kept_days} days ({rule.source})\n")
+        if wanted is None:
+            sys.stdout.write("  nothing is that old and not done yet\n")
+        elif dry_run:
+            sys.stdout.write(f"  {wanted.changed} registers of {wanted.first} to {wanted.before} would lose names\n")
+        elif (done := await retain_attendance(database, clock, rule)) is not None:
+            sys.stdout.write(f"  {done.changed} registers have lost names, {done.locked} are locked\n")
+    return 0
 
 
 def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Worker:

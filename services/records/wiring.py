@@ -11,6 +11,7 @@ from iocedu.records.v1 import (
     attendance_pb2_grpc,
     calendar_pb2_grpc,
     data_requests_pb2_grpc,
+    erasures_pb2_grpc,
     export_pb2_grpc,
     history_pb2_grpc,
     holdings_pb2_grpc,
@@ -32,11 +33,13 @@ from chassis.database import open_database
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App, Command
+from chassis.settings import DatabaseSettings
 from chassis.workers import Check
 from services.records import jobs
+from services.records.consumers import consumers
 from services.records.convert.rules import load_assessment_rules
 from services.records.domain.sealing import Anchor, Head
-from services.records.jobs import ScopePublisher, linker, pruner, sealer, transfer_clock
+from services.records.jobs import ScopePublisher, eraser, linker, pruner, retainer, sealer, transfer_clock
 from services.records.servicer import (
     AccessLogServicer,
     AccessServicer,
@@ -44,6 +47,7 @@ from services.records.servicer import (
     AttendanceServicer,
     CalendarServicer,
     DataRequestsServicer,
+    ErasuresServicer,
     ExportServicer,
     GrantsServicer,
     HistoryServicer,
@@ -77,6 +81,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     tip = feed_tip(database)
     lookups = Lookups(database)
     rules = load_assessment_rules()
+    listening = consumers(database, bus, clock)
     records = RecordsServicer(database, scopes, clock, lookups=lookups, tip=tip)
     return App(
         servicers=[
@@ -122,6 +127,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             (
                 data_requests_pb2_grpc.add_DataRequestsServiceServicer_to_server,
                 DataRequestsServicer(database, scopes, clock, lookups=lookups),
+            ),
+            (
+                erasures_pb2_grpc.add_ErasuresServiceServicer_to_server,
+                ErasuresServicer(database, scopes, clock, lookups=lookups),
             ),
             (
                 export_pb2_grpc.add_ExportServiceServicer_to_server,
@@ -171,10 +180,14 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.CalendarService",
             "iocedu.records.v1.TransfersService",
             "iocedu.records.v1.ProfilesService",
+            "iocedu.records.v1.ErasuresService",
         ],
         workers=[
             publisher.worker,
             linker(database, clock),
+            eraser(database, clock),
+            retainer(database, clock),
+            *listening,
             pruner(database, clock, answers_kept=timedelta(days=settings.answers_kept_days)),
             transfer_clock(database, scopes, clock),
             sealer(database, Anchors(bus), anchor_seconds=settings.access_anchor_seconds),
@@ -183,7 +196,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
-        operations=OperationsServicer(database, {}),
+        operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 
 
@@ -200,6 +213,11 @@ async def verify_access_log(settings: AuditSettings, resources: AsyncExitStack, 
         since=arguments.since,
         anchor_seconds=settings.access_anchor_seconds,
     )
+
+
+async def rebuild_persons(settings: DatabaseSettings, resources: AsyncExitStack, _arguments: Namespace) -> int:
+    """Let the projection of persons be built anew."""
+    return await jobs.rebuild_persons(await resources.enter_async_context(open_database(settings.database_url)))
 
 
 def _verify_options(parser: ArgumentParser) -> None:
@@ -235,7 +253,30 @@ def _instant(text: str) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
+async def retain(settings: DatabaseSettings, resources: AsyncExitStack, arguments: Namespace) -> int:
+    """Let go what is kept no longer, or only say what would."""
+    database = await resources.enter_async_context(open_database(settings.database_url))
+    return await jobs.report_retention(database, Clock(), dry_run=arguments.dry_run)
+
+
+def _retain_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+
+
 COMMANDS = (
+    Command(
+        "retain",
+        "let go what is kept no longer, by the rules in force today",
+        retain,
+        options=_retain_options,
+        settings=DatabaseSettings,
+    ),
+    Command(
+        "rebuild-persons",
+        "read all records again and bring persons into line, while serving",
+        rebuild_persons,
+        settings=DatabaseSettings,
+    ),
     Command(
         "verify-access-log",
         "check the chain of the access log and its anchors",

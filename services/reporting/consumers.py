@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from iocedu.records.v1 import records_pb2
+from iocedu.records.v1 import erasures_pb2, records_pb2
 from iocedu.sync.v1 import sync_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,7 +11,7 @@ from chassis.database import Database
 from chassis.inbox import Consumer, consumer
 from services.reporting import convert
 from services.reporting.domain.figures import FactRow
-from services.reporting.usecases import projecting
+from services.reporting.usecases import erasing, projecting
 
 SERVICE = "reporting"
 EVENTS_AT_ONCE = 32
@@ -29,6 +29,7 @@ def consumers(database: Database, bus: Bus) -> list[Consumer]:
             handle=follow_records,
             batch=EVENTS_AT_ONCE,
         ),
+        consumer(database, bus, service=SERVICE, source="records", event="erasures-requested", handle=follow_erasures),
         consumer(
             database,
             bus,
@@ -59,3 +60,9 @@ async def follow_connections(connection: AsyncConnection, events: Sequence[Event
         for row in convert.connection_rows(sync_pb2.ConnectionsChanged.FromString(event.data).connections)
     ]
     await projecting.follow_connections(connection, rows, data_time=max(event.time for event in events))
+
+
+async def follow_erasures(connection: AsyncConnection, events: Sequence[Event]) -> None:
+    """Handle `erasures-requested`."""
+    for event in events:
+        await erasing.erase(connection, erasures_pb2.ErasuresRequested.FromString(event.data))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from iocedu.records.v1 import records_pb2, resources_pb2
+from iocedu.records.v1 import erasures_pb2, records_pb2, resources_pb2
 from iocedu.reporting.v1 import reporting_pb2
 from iocedu.sync.v1 import sync_pb2
 
@@ -87,6 +87,43 @@ def _rows(changes: Iterable[records_pb2.Change], first: int | None) -> Iterator[
                 school, measure, key, position, member.school_year, member.level, "", member.sex or UNKNOWN_SEX,
                 member.ethnic_group, "", "", member.status,
             )  # fmt: skip
+
+
+def erased_keys(request: erasures_pb2.ErasuresRequested) -> dict[int, set[str]]:
+    """Keys of what an erasure names, by type."""
+    return {one.type: set(one.keys) for one in request.erased}
+
+
+def counted_keys(request: erasures_pb2.ErasuresRequested) -> list[tuple[str, str]]:
+    """Measure and key of what an erasure names and figures count."""
+    return [(MEASURES[one.type], key) for one in request.erased if one.type in MEASURES for key in one.keys]
+
+
+def without_erased(payload: bytes, request: erasures_pb2.ErasuresRequested) -> bytes:
+    """An event `records-changed` without what was erased: a change becomes a tombstone, an exception goes."""
+    event, erased = records_pb2.RecordsChanged.FromString(payload), erased_keys(request)
+    pupils = erased.get(PUPIL, set())
+    for change in event.changes:
+        if change.school_id != request.school_id:
+            continue
+        row = change.row
+        if row.key in erased.get(change.type, ()):
+            name = row.WhichOneof("record")
+            row.CopyFrom(resources_pb2.Row(school=row.school, key=row.key, version=row.version, deleted=True))
+            if name is not None:
+                getattr(row, name).SetInParent()
+        elif row.HasField("attendance_register"):
+            exceptions = row.attendance_register.exceptions
+            for place in reversed([at for at, one in enumerate(exceptions) if one.pupil_key in pupils]):
+                del exceptions[place]
+    return event.SerializeToString()
+
+
+def erasures_confirmed(request: erasures_pb2.ErasuresRequested, *, service: str, count: int) -> bytes:
+    """The answer of a service that has erased."""
+    return erasures_pb2.ErasuresConfirmed(
+        school_id=request.school_id, data_request_id=request.data_request_id, service=service, erased_count=count
+    ).SerializeToString()
 
 
 def connection_rows(connections: Iterable[sync_pb2.Connection]) -> Iterator[ConnectionRow]:

@@ -15,6 +15,7 @@ from chassis.scopes import Scopes
 from chassis.server import App, Check
 from services.sync import jobs
 from services.sync.clients import Records
+from services.sync.consumers import consumers
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rules import load_rules
 from services.sync.servicer import SyncServicer
@@ -40,6 +41,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         database, Ledger(database, scopes, clock), Records(channel), scopes, clock, load_profiles(), load_rules()
     )
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
+    listening = consumers(database, bus)
     return App(
         servicers=[(add_SyncServiceServicer_to_server, SyncServicer(intake, limits=limits))],
         service_names=["iocedu.sync.v1.SyncService"],
@@ -51,9 +53,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 batches_kept=timedelta(days=settings.batches_kept_days),
                 quarantined_kept=timedelta(days=settings.quarantined_kept_days),
             ),
+            *listening,
             outbox.relay(database, bus, SERVICE),
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
-        operations=OperationsServicer(database, {}),
+        operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )

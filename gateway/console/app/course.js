@@ -25,6 +25,7 @@ const TEXTS = {
     elsewhere: "tính ở nơi khác",
     secondary: "học song song",
     hidden: "Ngoài phạm vi được xem",
+    unconfirmed: "Có hồ sơ ở trường khác; trường đó hoặc cấp trên chưa xác nhận nên chưa được biết là trường nào",
     absent: "{p} phép, {k} không phép",
     counted: "{n}/45 buổi",
     statuses: [
@@ -58,6 +59,7 @@ const TEXTS = {
     elsewhere: "counts elsewhere",
     secondary: "beside another school",
     hidden: "Not yours to see",
+    unconfirmed: "Another school has records; which one is told once it, or a unit above it, has confirmed",
     absent: "{p} with permission, {k} without",
     counted: "{n} of 45 sessions",
     statuses: [
@@ -140,6 +142,7 @@ function asking(panel, school, key) {
 }
 
 function line(one, years) {
+  if (one.hidden) return h("tr", {}, h("th", { scope: "row" }), h("td", { class: "muted", colSpan: 5 }, said("unconfirmed")));
   const year = h("th", { scope: "row" }, schoolYear(one.school_year));
   if (!one.record) return h("tr", {}, year, h("td", {}, one.school_name), h("td", { class: "muted", colSpan: 4 }, said("hidden")));
   const { key, pupil } = one.record.row;

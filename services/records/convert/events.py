@@ -9,6 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from iocedu.records.v1 import records_pb2, resources_pb2
 
 from services.records.convert.incoming import Batch
+from services.records.domain.erasing import Identity
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.persons import PUPIL
 
@@ -28,7 +29,11 @@ class Packed:
 
 
 async def pack_changes(
-    batch: Batch, accepted: Sequence[Accepted], *, elsewhere: Collection[tuple[int, str]] = ()
+    batch: Batch,
+    accepted: Sequence[Accepted],
+    *,
+    elsewhere: Collection[tuple[int, str]] = (),
+    restricted: Collection[Identity] = (),
 ) -> list[Packed]:
     """Pack the stored rows into events of at most 1,000 changes and 256 kB, in the order they were sent.
 
@@ -36,16 +41,19 @@ async def pack_changes(
     """
     packed: list[Packed] = []
     begun = records_pb2.RecordsChanged(backfill=batch.backfill).SerializeToString()
-    heads: dict[tuple[int, ObjectSpec, bool], bytes] = {}
+    heads: dict[tuple[int, ObjectSpec, bool, bool], bytes] = {}
     rows = batch.rows
     parts, count, size = [begun], 0, 0
     for index, school_id, spec in accepted:
         row = rows[index]
         body = (_tombstone(row, spec) if row.deleted else row).SerializeToString()
         uncounted = bool(elsewhere) and spec is PUPIL and (school_id, row.key) in elsewhere
-        head = heads.get((school_id, spec, uncounted))
+        hidden = bool(restricted) and (school_id, spec.number, row.key) in restricted
+        head = heads.get((school_id, spec, uncounted, hidden))
         if head is None:
-            head = heads[school_id, spec, uncounted] = _head(batch, school_id, spec, counted_elsewhere=uncounted)
+            head = heads[school_id, spec, uncounted, hidden] = _head(
+                batch, school_id, spec, counted_elsewhere=uncounted, restricted=hidden
+            )
         if count and (count >= MOST_CHANGES or size + len(body) > MOST_BYTES):
             packed.append(Packed(b"".join(parts), count))
             parts, count, size = [begun], 0, 0
@@ -61,9 +69,11 @@ async def pack_changes(
     return packed
 
 
-def _head(batch: Batch, school_id: int, spec: ObjectSpec, *, counted_elsewhere: bool) -> bytes:
+def _head(batch: Batch, school_id: int, spec: ObjectSpec, *, counted_elsewhere: bool, restricted: bool) -> bytes:
     """What all changes of one school and type begin with."""
-    change = records_pb2.Change(school_id=school_id, source=batch.source, counted_elsewhere=counted_elsewhere)
+    change = records_pb2.Change(
+        school_id=school_id, source=batch.source, counted_elsewhere=counted_elsewhere, restricted=restricted
+    )
     change.type = spec.number  # type: ignore[assignment]  # a number of the enum
     return change.SerializeToString()
 

@@ -31,9 +31,8 @@ from services.records.domain.objects import (
 
 Stored = Sequence[Any]  # a row of the store, columns as in `spec.row`
 Alias = Callable[[int], str]  # names a school
-Place = tuple[
-    int, ObjectSpec, Stored, str, bool
-]  # position, type, record, its previous key, whether it counts elsewhere
+# position, type, record, its previous key, whether it counts elsewhere, whether it is restricted
+Place = tuple[int, ObjectSpec, Stored, str, bool, bool]
 
 
 def fill_row(row: resources_pb2.Row, spec: ObjectSpec, stored: Stored, *, alias: Alias, mask: bool) -> None:
@@ -64,14 +63,22 @@ def present_record(spec: ObjectSpec, stored: Stored, *, alias: Alias, mask: bool
 
 
 def add_change(changes: Any, *, place: Place, alias: Alias, mask: bool) -> None:
-    """Append a record's newest change, given by its place, to a response."""
-    position, spec, stored, previous_key, counted_elsewhere = place
+    """Append a record's newest change, given by its place, to a response.
+
+    One that is restricted comes as gone to who reads masked: only services count on.
+    """
+    position, spec, stored, previous_key, counted_elsewhere, restricted = place
     change = changes.add()
     change.position, change.school_id, change.type = position, stored[SCHOOL_ID], spec.number
     change.source = stored[SOURCE]
+    if restricted and mask:
+        change.row.school, change.row.key = alias(stored[SCHOOL_ID]), stored[KEY]
+        change.row.version, change.row.deleted = stored[VERSION], True
+        getattr(change.row, spec.field).SetInParent()
+        return
     fill_row(change.row, spec, stored, alias=alias, mask=mask)
     change.row.previous_key = previous_key
-    change.counted_elsewhere = counted_elsewhere
+    change.counted_elsewhere, change.restricted = counted_elsewhere, restricted
 
 
 @cache

@@ -1,9 +1,9 @@
 """Persons as callers see them; statuses as rules name them; records told again."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from iocedu.records.v1 import persons_pb2, records_pb2, resources_pb2
 
@@ -12,6 +12,13 @@ from services.records.convert.incoming import Batch
 from services.records.convert.outgoing import fill_row
 from services.records.domain.objects import BY_NUMBER, SCHOOL_ID, SOURCE, ObjectSpec
 from services.records.domain.persons import Held, Identity, LinkRule, Merge
+
+
+class Shown(NamedTuple):
+    """What a caller may see of some records: the records themselves, and of which it may know where they are."""
+
+    records: Mapping[Identity, records_pb2.Record]
+    known: Collection[Identity]
 
 
 def rows_again(
@@ -45,12 +52,11 @@ def add_person(
     merges: Sequence[Merge],
     *,
     names: Callable[[int], str],
-    records: Mapping[Identity, records_pb2.Record],
+    shown: Shown,
 ) -> None:
-    """Write a person into a message; of records that are not given only where they are is told."""
+    """Write a person into a message; of records that are not given no more than where they are is told."""
     persons.person_id = person_id
-    for one in held:
-        add_person_record(persons.records, one, names=names, records=records)
+    add_person_records(persons.records, held, names=names, shown=shown)
     for merge in merges:
         message = persons.merges.add(
             merge_id=merge.merge_id,
@@ -62,12 +68,19 @@ def add_person(
         message.merge_time.FromDatetime(merge.merge_time)
 
 
-def add_person_record(
-    target: Any, held: Held, *, names: Callable[[int], str], records: Mapping[Identity, records_pb2.Record]
+def add_person_records(target: Any, held: Sequence[Held], *, names: Callable[[int], str], shown: Shown) -> None:
+    """Append records of a person to a message; those of which nothing may be told are one that says so."""
+    for one in held:
+        if one.identity in shown.known:
+            _add_person_record(target, one, names=names, record=shown.records.get(one.identity))
+    if any(one.identity not in shown.known for one in held):
+        target.add(hidden=True)
+
+
+def _add_person_record(
+    target: Any, held: Held, *, names: Callable[[int], str], record: records_pb2.Record | None
 ) -> None:
-    """Append a record of a person to a message."""
     message = target.add(school_id=held.school_id, school_name=names(held.school_id), school_year=held.school_year)
-    record = records.get(held.identity)
     if record is None:
         return
     message.collection = BY_NUMBER[held.type].collection

@@ -1,10 +1,13 @@
 """The rules that ship with the service as data: `rules/*.json`."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
 from services.records.domain.assessment_rules import AssessmentRules, read_assessment_rules
+from services.records.domain.erasing import ErasureRules, read_erasure_rules
+from services.records.domain.retention import RetentionRule, read_retention_rules
 
 
 def load_assessment_rules() -> AssessmentRules:
@@ -18,3 +21,17 @@ def in_stock_statuses() -> frozenset[str]:
     """Statuses under which a pupil is there: `rules/enrolment_statuses.json`."""
     table = json.loads((files("services.records") / "rules" / "enrolment_statuses.json").read_text("utf-8"))
     return frozenset(code for code, one in table["statuses"].items() if one["in_stock"])
+
+
+@cache
+def load_erasure_rules() -> ErasureRules:
+    """What must be kept by law when somebody asks for erasure: `rules/erasure.json`."""
+    table = (files("services.records") / "rules" / "erasure.json").read_text(encoding="utf-8")
+    return read_erasure_rules(json.loads(table))
+
+
+@cache
+def load_retention_rules() -> Sequence[RetentionRule]:
+    """How long what is kept: `rules/retention.json`."""
+    table = (files("services.records") / "rules" / "retention.json").read_text(encoding="utf-8")
+    return read_retention_rules(json.loads(table))

@@ -17,6 +17,10 @@ class Kind(StrEnum):
     ERASURE = "erasure"
 
 
+CENTRE = "records"  # who says that a deed is done: the service, whose name no person has
+DEEDS = frozenset({Kind.OBJECTION, Kind.ERASURE})  # what is carried out by the centre itself once it is granted
+
+
 class State(StrEnum):
     """Where a request stands."""
 
@@ -85,6 +89,10 @@ class NotNow(Exception):  # noqa: N818 (says what is the matter)
     """What was asked cannot be done with a request that stands where it stands."""
 
 
+class CarriedOutByCentre(Exception):  # noqa: N818 (the same)
+    """The centre itself carries the request out, and says when it is done."""
+
+
 class ExtendedBefore(Exception):  # noqa: N818 (the same)
     """The due date was moved before; it may be moved once."""
 
@@ -113,9 +121,14 @@ def extended(request: DataRequest, *, reason: str, by: str) -> DataRequest:
 
 
 def completed(request: DataRequest, *, note: str, by: str, now: datetime) -> DataRequest:
-    """The request once it is done; raises NotNow unless it was granted, or was done just so."""
+    """The request once it is done; raises NotNow unless it was granted, or was done just so.
+
+    Raises CarriedOutByCentre where only the centre itself says so.
+    """
     if (request.completed_by, request.completion_note) == (by, note):
         return request
     if request.state is not State.GRANTED:
         raise NotNow
+    if request.kind in DEEDS and by != CENTRE:
+        raise CarriedOutByCentre
     return replace(request, state=State.DONE, complete_time=now, completed_by=by, completion_note=note)

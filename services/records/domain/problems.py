@@ -163,6 +163,16 @@ def etag_mismatch(etag: str, *, version: int, source: str) -> Problem:
     )
 
 
+def record_erased(field: str) -> Problem:
+    """Name a record that was erased, or one that is about such a record."""
+    return Problem(
+        "RECORD_ERASED",
+        field,
+        "Dữ liệu này đã được xóa theo yêu cầu của chủ thể dữ liệu và không được lưu lại. "
+        "Hãy bỏ dòng này khỏi dữ liệu gửi.",
+    )
+
+
 def batch_refused(first: int) -> Problem:
     """Name a row that stays out because another one of its batch, at index `first`, was refused or held."""
     return Problem(

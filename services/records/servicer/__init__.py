@@ -6,6 +6,7 @@ from services.records.servicer.assessment import AssessmentServicer
 from services.records.servicer.attendance import AttendanceServicer
 from services.records.servicer.calendar import CalendarServicer
 from services.records.servicer.data_requests import DataRequestsServicer
+from services.records.servicer.erasures import ErasuresServicer
 from services.records.servicer.export import ExportServicer
 from services.records.servicer.grants import GrantsServicer
 from services.records.servicer.history import HistoryServicer
@@ -27,6 +28,7 @@ __all__ = [
     "AttendanceServicer",
     "CalendarServicer",
     "DataRequestsServicer",
+    "ErasuresServicer",
     "ExportServicer",
     "GrantsServicer",
     "HistoryServicer",

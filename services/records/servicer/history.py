@@ -20,10 +20,11 @@ from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, ObjectSpec
 from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
-from services.records.servicer.reading import reading_of
+from services.records.servicer.reading import may_see_restricted, reading_of, record_restricted
 from services.records.store.edits import edits_of
 from services.records.store.history import oldest_state, pruned_until, state_at, states
-from services.records.store.keys import previous_key
+from services.records.store.keys import next_key, previous_key
+from services.records.store.withheld import restrictions
 from services.records.usecases.lookups import Lookups
 
 PAGE: Final = 20
@@ -38,6 +39,7 @@ class _Asked:
     school_id: int
     key: str
     unmasked: bool
+    may_see_restricted: bool
     reading: Reading
 
 
@@ -58,6 +60,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         most = page_size(request.page_size, default=PAGE, maximum=MOST_PAGE)
         cursor = page_cursor(request)
         async with self._database.connection() as connection:
+            await self._refuse_restricted(connection, asked)
             found = await states(
                 connection,
                 asked.spec,
@@ -67,13 +70,15 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
                 most=most + 1,
             )
             pruned = await pruned_until(connection, asked.spec)
-            previous = await _previous_key(connection, asked)
+            previous, following = await _previous_key(connection, asked), await _next_key(connection, asked)
             requests = [state.request_id for state in found if is_edit(state.request_id)]
             edits = await edits_of(connection, asked.school_id, requests)
         await self._note(asked, count=min(len(found), most))
         if not found:
             raise _never_stored(asked)
-        response = history_pb2.ListRecordChangesResponse(masked=not asked.unmasked, previous_key=previous)
+        response = history_pb2.ListRecordChangesResponse(
+            masked=not asked.unmasked, previous_key=previous, next_key=following
+        )
         add_changes(
             response.changes, asked.spec, found, most=most, mask=not asked.unmasked, pruned_until=pruned, edits=edits
         )
@@ -88,9 +93,11 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         today = self._clock.today()
         asked, at = self._asked(request, "GetRecordAsOf", today), request.time.ToDatetime(UTC)
         async with self._database.connection() as connection:
+            await self._refuse_restricted(connection, asked)
             state = await state_at(connection, asked.spec, school_id=asked.school_id, key=asked.key, at=at)
             oldest = state or await oldest_state(connection, asked.spec, school_id=asked.school_id, key=asked.key)
             previous = "" if state else await _previous_key(connection, asked)
+            following = await _next_key(connection, asked) if state is not None and state.deleted else ""
             pruned = None if state else await pruned_until(connection, asked.spec)
         await self._note(asked, count=int(state is not None and not state.deleted))
         if oldest is None:
@@ -100,7 +107,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
                 raise _not_kept(asked, oldest)
             raise _later(asked, oldest, previous)
         if state.deleted:
-            raise _deleted(asked, state)
+            raise _deleted(asked, state, following)
         return record_as_of(
             asked.spec,
             state,
@@ -128,7 +135,16 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
             purpose=purpose,
             unmasked=unmasked,
         )
-        return _Asked(spec, school_id, request.key, unmasked, reading)
+        named = may_see_restricted(tree, school_id, today, purpose=purpose)
+        return _Asked(spec, school_id, request.key, unmasked, named, reading)
+
+    async def _refuse_restricted(self, connection: AsyncConnection, asked: _Asked) -> None:
+        """Write down who asked for a restricted record without being one whom the law names, and say so."""
+        identity = asked.school_id, asked.spec.number, asked.key
+        found = {} if asked.may_see_restricted else await restrictions(connection, [identity])
+        if identity in found:
+            await self._note(asked, count=0)
+            raise record_restricted(asked.spec.collection, asked.key, found[identity])
 
     async def _note(self, asked: _Asked, *, count: int) -> None:
         await self._lookups.note(replace(asked.reading, record_count=count))
@@ -136,6 +152,10 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
 
 async def _previous_key(connection: AsyncConnection, asked: _Asked) -> str:
     return await previous_key(connection, asked.spec.number, school_id=asked.school_id, key=asked.key)
+
+
+async def _next_key(connection: AsyncConnection, asked: _Asked) -> str:
+    return await next_key(connection, asked.spec.number, school_id=asked.school_id, key=asked.key)
 
 
 def _never_stored(asked: _Asked) -> Fault:
@@ -162,14 +182,17 @@ def _later(asked: _Asked, oldest: State, previous: str) -> Fault:
     )
 
 
-def _deleted(asked: _Asked, state: State) -> Fault:
+def _deleted(asked: _Asked, state: State, following: str) -> Fault:
     since = _instant(state.from_time)
+    also_vi = f" Bản ghi đi tiếp dưới khóa «{following}»: hãy hỏi theo khóa đó." if following else ""
+    also_en = f" It goes on under the key {following}: ask for that one." if following else ""
     return Fault(
         Kind.NOT_FOUND,
         "RECORD_DELETED",
-        vi=f"Vào lúc đó bản ghi «{asked.key}» đã bị xóa (từ {since}).",
-        en=f"The record {asked.key} was deleted at that instant (since {since}).",
-        metadata={"collection": asked.spec.collection, "key": asked.key, "since": since},
+        vi=f"Vào lúc đó bản ghi «{asked.key}» đã bị xóa (từ {since}).{also_vi}",
+        en=f"The record {asked.key} was deleted at that instant (since {since}).{also_en}",
+        metadata={"collection": asked.spec.collection, "key": asked.key, "since": since}
+        | ({"next_key": following} if following else {}),
     )
 
 

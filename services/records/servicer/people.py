@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from iocedu.records.v1 import records_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,13 +13,17 @@ from chassis.errors import Fault, Kind
 from chassis.identity import caller
 from chassis.scopes import Scopes
 from services.records.convert.outgoing import record_of
+from services.records.convert.persons import Shown, add_person
 from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_NUMBER, DELETED
 from services.records.domain.persons import Held, Identity, Merge
+from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases
-from services.records.servicer.reading import reading_of
+from services.records.servicer.reading import reading_of, record_restricted
 from services.records.store import persons
+from services.records.store.disclosures import disclosed_to
 from services.records.store.lookup import records_by_key
+from services.records.store.withheld import restrictions
 from services.records.usecases.lookups import Lookups
 
 
@@ -29,7 +33,7 @@ class Found(NamedTuple):
     person_id: int
     held: Sequence[Held]
     merges: Sequence[Merge]
-    records: Mapping[Identity, records_pb2.Record]
+    shown: Shown
 
 
 class People:
@@ -45,25 +49,26 @@ class People:
         self._lookups = lookups
 
     async def behind(self, connection: AsyncConnection, identity: Identity, *, purpose: str) -> Found:
-        """The person behind a record; raises UNKNOWN_RECORD."""
+        """The person behind a record; raises UNKNOWN_RECORD or RECORD_RESTRICTED."""
         person_id = await persons.person_of(connection, identity)
+        school_id, number, key = identity
+        collection = BY_NUMBER[number].collection
+        looked = reading_of("GetPerson", at=self._clock.now(), unit_id=school_id, collection=collection, key=key)
         if person_id is None:
-            school_id, number, key = identity
-            collection = BY_NUMBER[number].collection
-            looked = reading_of("GetPerson", at=self._clock.now(), unit_id=school_id, collection=collection, key=key)
             await self._lookups.note(looked)
-            raise _unlinked(collection, key)
+            raise unlinked(collection, key)
+        if restriction := (await restrictions(connection, [identity])).get(identity):
+            await self._lookups.note(looked)
+            raise record_restricted(collection, key, restriction)
         # A merge may come between the two looks: then nothing is held by this person any more.
-        held = (await persons.persons_held(connection, [person_id])).get(person_id, [])
+        held = (await persons.persons_held(connection, [person_id], withheld=False)).get(person_id, [])
         today, tree = self._clock.today(), self._scopes.tree
         deciding = tree.may(caller().subject, self._deciders, identity[0], today)
         merges = (await persons.merges_of(connection, [person_id])).get(person_id, []) if deciding else []
-        return Found(person_id, held, merges, await self.records(connection, held, purpose=purpose))
+        return Found(person_id, held, merges, await self.shown(connection, held, purpose=purpose))
 
-    async def records(
-        self, connection: AsyncConnection, held: Sequence[Held], *, purpose: str = ""
-    ) -> dict[Identity, records_pb2.Record]:
-        """Those of the records that the caller may see; tombstones say nothing."""
+    async def shown(self, connection: AsyncConnection, held: Sequence[Held], *, purpose: str = "") -> Shown:
+        """What the caller may see of records; tombstones say nothing, and other schools' must have been confirmed."""
         today, tree = self._clock.today(), self._scopes.tree
         subject, alias = caller().subject, aliases(tree, today)
         schools = {one.school_id for one in held}
@@ -73,12 +78,22 @@ class People:
         for number in {one.type for one in held}:
             spec = BY_NUMBER[number]
             wanted = [(one.school_id, one.key) for one in held if one.type == number and one.school_id in seen]
-            for (school_id, key), stored in (await records_by_key(connection, spec, wanted)).items():
+            for (school_id, key), stored in (await records_by_key(connection, spec, wanted, withheld=False)).items():
                 if not stored[DELETED]:
                     masked = school_id not in bare
                     record = record_of(spec, stored, position=stored[-1], alias=alias, mask=masked)
                     records[school_id, number, key] = record
-        return records
+        known = {one.identity for one in held if one.school_id in seen}
+        others = [one.identity for one in held if one.school_id not in seen]
+        return Shown(records, known | await disclosed_to(connection, others, seen))
+
+    def add(self, message: Any, found: Found) -> None:
+        """Write a person and what may be seen of it into a message."""
+        add_person(message, found.person_id, found.held, found.merges, names=self.name, shown=found.shown)
+
+    async def look(self, reading: Reading) -> None:
+        """Write down a look at one record."""
+        await self._lookups.note(reading)
 
     def name(self, unit_id: int) -> str:
         """The name of a unit today."""
@@ -118,7 +133,8 @@ class People:
         )
 
 
-def _unlinked(collection: str, key: str) -> Fault:
+def unlinked(collection: str, key: str) -> Fault:
+    """What is said of a record behind which no person is known."""
     return Fault(
         Kind.NOT_FOUND,
         "UNKNOWN_RECORD",

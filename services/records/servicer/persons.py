@@ -14,16 +14,18 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
 from services.records.convert.attendance import pupil_attendance
 from services.records.convert.outgoing import record_of
-from services.records.convert.persons import add_person, add_person_record, reasons_of
+from services.records.convert.persons import add_person, add_person_records, reasons_of
 from services.records.convert.transfers import transfer_message
 from services.records.domain.assessment_rules import AssessmentRules
 from services.records.domain.attendance import Absences, ClassDays
 from services.records.domain.objects import BY_COLLECTION, BY_FIELD
 from services.records.domain.persons import PUPIL, Held, Identity
 from services.records.domain.transfers import Transfer
-from services.records.servicer.people import People
+from services.records.servicer.people import People, unlinked
 from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.reading import reading_of
 from services.records.store import attendance, persons, pupil_years
+from services.records.store.disclosures import disclose
 from services.records.store.lookup import records_by_key
 from services.records.store.transfers import transfers_of
 from services.records.usecases.lookups import Lookups
@@ -53,10 +55,8 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         async with self._database.connection() as connection:
             found = await self._people.behind(connection, identity, purpose=request.purpose.strip())
         response = persons_pb2.GetPersonResponse()
-        add_person(
-            response.person, found.person_id, found.held, found.merges, names=self._people.name, records=found.records
-        )
-        await self._people.note("GetPerson", found.held, found.records, purpose=request.purpose.strip())
+        self._people.add(response.person, found)
+        await self._people.note("GetPerson", found.held, found.shown.records, purpose=request.purpose.strip())
         return response
 
     async def GetCourse(self, request: persons_pb2.GetCourseRequest, _context: Any) -> persons_pb2.GetCourseResponse:
@@ -66,9 +66,9 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         response = persons_pb2.GetCourseResponse()
         async with self._database.connection() as connection:
             found = await self._people.behind(connection, (school_id, PUPIL.number, request.pupil_key), purpose=purpose)
-            shown = dict(found.records)
+            shown = dict(found.shown.records)
             for one in found.held:
-                enrolment = found.records.get(one.identity)
+                enrolment = found.shown.records.get(one.identity)
                 if one.type == PUPIL.number and enrolment is not None:
                     year = response.years.add(
                         school_id=one.school_id,
@@ -92,9 +92,7 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
             for one in moves
             if self._concerns(one)
         )
-        add_person(
-            response.person, found.person_id, found.held, found.merges, names=self._people.name, records=found.records
-        )
+        self._people.add(response.person, found)
         await self._people.note("GetCourse", found.held, shown, purpose=purpose)
         return response
 
@@ -109,16 +107,18 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                 connection, self._below(request.unit), after=(cursor[0], cursor[1]), most=most + 1
             )
             page = found[:most]
-            held = await persons.persons_held(connection, {person for pair in page for person in pair[:2]})
-            records = await self._people.records(connection, [one for records in held.values() for one in records])
+            held = await persons.persons_held(
+                connection, {person for pair in page for person in pair[:2]}, withheld=False
+            )
+            shown = await self._people.shown(connection, [one for records in held.values() for one in records])
         response = persons_pb2.ListSuspectedDuplicatesResponse()
         for one, other, reasons in page:
             pair = response.pairs.add(reasons=reasons_of(reasons))
             for message, person_id in ((pair.one, one), (pair.other, other)):
-                add_person(message, person_id, held.get(person_id, ()), (), names=self._people.name, records=records)
+                add_person(message, person_id, held.get(person_id, ()), (), names=self._people.name, shown=shown)
         if len(found) > most:
             response.next_page_token = page_token(request, page[-1][:2])
-        await self._people.note("ListSuspectedDuplicates", chain.from_iterable(held.values()), records)
+        await self._people.note("ListSuspectedDuplicates", chain.from_iterable(held.values()), shown.records)
         return response
 
     async def ListEnrolmentConflicts(
@@ -136,20 +136,19 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                 most=most + 1,
             )
             page = found[:most]
-            held = await persons.persons_held(connection, {person_id for person_id, _ in page})
+            held = await persons.persons_held(connection, {person_id for person_id, _ in page}, withheld=False)
             enrolments = {
                 (person_id, year): [one for one in held.get(person_id, ()) if one.in_stock and one.school_year == year]
                 for person_id, year in page
             }
-            records = await self._people.records(connection, [one for some in enrolments.values() for one in some])
+            shown = await self._people.shown(connection, [one for some in enrolments.values() for one in some])
         response = persons_pb2.ListEnrolmentConflictsResponse()
         for (person_id, year), some in enrolments.items():
             conflict = response.conflicts.add(person_id=person_id, school_year=year)
-            for one in some:
-                add_person_record(conflict.enrolments, one, names=self._people.name, records=records)
+            add_person_records(conflict.enrolments, some, names=self._people.name, shown=shown)
         if len(found) > most:
             response.next_page_token = page_token(request, page[-1])
-        await self._people.note("ListEnrolmentConflicts", chain.from_iterable(enrolments.values()), records)
+        await self._people.note("ListEnrolmentConflicts", chain.from_iterable(enrolments.values()), shown.records)
         return response
 
     async def MergePersons(
@@ -194,12 +193,40 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         )
         return persons_pb2.KeepPersonsApartResponse()
 
+    async def DisclosePersonRecord(
+        self, request: persons_pb2.DisclosePersonRecordRequest, _context: Any
+    ) -> persons_pb2.DisclosePersonRecordResponse:
+        """Let another school know of a record."""
+        today, tree = self._clock.today(), self._scopes.tree
+        school_id = resolve_unit(tree, request.school, today)
+        to_school_id = resolve_unit(tree, request.to_school, today)
+        spec = BY_COLLECTION[request.collection]
+        await self._people.look(
+            reading_of(
+                "DisclosePersonRecord",
+                at=self._clock.now(),
+                unit_id=school_id,
+                collection=spec.collection,
+                key=request.key,
+                purpose=request.reason.strip(),
+            )
+        )
+        identity = school_id, spec.number, request.key
+        async with self._database.transaction() as connection:
+            if await persons.person_of(connection, identity) is None:
+                raise unlinked(spec.collection, request.key)
+            reason, by = request.reason.strip(), caller().subject
+            await disclose(connection, identity, to_school_id, reason=reason, by=by, now=self._clock.now())
+        return persons_pb2.DisclosePersonRecordResponse()
+
     async def _results(
         self, connection: AsyncConnection, enrolment: Held, keys: Sequence[str], *, masked: bool
     ) -> dict[Identity, records_pb2.Record]:
         """The results of a pupil in one school and year, in the order of the stages."""
         wanted = await pupil_years.result_keys(connection, enrolment.school_id, enrolment.school_year, keys)
-        stored = await records_by_key(connection, RESULT, [(enrolment.school_id, key) for key in wanted])
+        stored = await records_by_key(
+            connection, RESULT, [(enrolment.school_id, key) for key in wanted], withheld=False
+        )
         alias = aliases(self._scopes.tree, self._clock.today())
         return {
             (enrolment.school_id, RESULT.number, key): record_of(
@@ -219,7 +246,7 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         records: dict[Identity, records_pb2.Record] = {}
         for spec in dict.fromkeys(spec for spec, _ in wanted):
             some = [(school_id, key) for one, key in wanted if one is spec]
-            for (_, key), stored in (await records_by_key(connection, spec, some)).items():
+            for (_, key), stored in (await records_by_key(connection, spec, some, withheld=False)).items():
                 record = record_of(spec, stored, position=stored[-1], alias=alias, mask=masked)
                 records[school_id, spec.number, key] = record
         return records

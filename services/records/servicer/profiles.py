@@ -9,7 +9,6 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.scopes import Scopes
 from services.records.convert.outgoing import record_of
-from services.records.convert.persons import add_person
 from services.records.convert.profiles import add_unit, kind_counts, years_of
 from services.records.convert.rules import in_stock_statuses
 from services.records.convert.units import succession_of
@@ -67,15 +66,14 @@ class ProfilesServicer(profiles_pb2_grpc.ProfilesServiceServicer):
         async with self._database.connection() as connection:
             identity = school_id, STAFF_MEMBER.number, request.staff_key
             found = await self._people.behind(connection, identity, purpose=purpose)
-            shown = dict(found.records)
+            shown = dict(found.shown.records)
             for one in found.held:
-                record = found.records.get(one.identity)
+                record = found.shown.records.get(one.identity)
                 if one.type == STAFF_MEMBER.number and record is not None:
                     others = await self._others(connection, one, masked=record.masked)
                     response.years.append(await self._year(connection, one, others))
                     shown |= others
-        name = self._people.name
-        add_person(response.person, found.person_id, found.held, found.merges, names=name, records=found.records)
+        self._people.add(response.person, found)
         await self._people.note("GetStaffProfile", found.held, shown, purpose=purpose)
         return response
 
@@ -108,7 +106,7 @@ class ProfilesServicer(profiles_pb2_grpc.ProfilesServiceServicer):
         records: dict[Identity, records_pb2.Record] = {}
         for spec in dict.fromkeys(spec for spec, _ in wanted):
             some = [(school_id, key) for one, key in wanted if one is spec]
-            for (_, key), stored in (await records_by_key(connection, spec, some)).items():
+            for (_, key), stored in (await records_by_key(connection, spec, some, withheld=False)).items():
                 records[school_id, spec.number, key] = record_of(
                     spec, stored, position=stored[-1], alias=alias, mask=masked
                 )

@@ -25,14 +25,15 @@ from services.records.convert.outgoing import add_change, present_record
 from services.records.domain import problems
 from services.records.domain.edits import edit_id, etag_of
 from services.records.domain.masking import UNMASKED_ROLES
-from services.records.domain.objects import BY_COLLECTION, DELETED, SCHOOL_KINDS, SOURCE, VERSION
+from services.records.domain.objects import BY_COLLECTION, DELETED, SCHOOL_KINDS, SOURCE, VERSION, ObjectSpec
 from services.records.domain.problems import Problem
 from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
-from services.records.servicer.reading import reading_of
+from services.records.servicer.reading import may_see_restricted, reading_of, record_restricted
 from services.records.store import lookup
 from services.records.store.feed import Wanted
 from services.records.store.requests import answered
+from services.records.store.withheld import restrictions
 from services.records.usecases.apply import applying, request_id_reused
 from services.records.usecases.changes import Page, list_changes
 from services.records.usecases.lookups import Lookups
@@ -79,8 +80,10 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         reading = self._reading(
             "GetRecord", school_id, spec.collection, key=request.key, purpose=purpose, unmasked=unmasked
         )
-        stored = await self._lookups.look_up(spec, reading)
+        named = may_see_restricted(tree, school_id, today, purpose=purpose)
+        stored = await self._lookups.look_up(spec, reading, withheld=named)
         if stored is None:
+            await self._refuse_restricted(spec, school_id, request.key)
             raise _unknown_record(spec.collection, request.key)
         record = present_record(spec, stored, alias=aliases(tree, today), mask=not unmasked)
         return records_pb2.GetRecordResponse(record=record)
@@ -91,18 +94,26 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         identity, request_id = (resolve_unit(tree, request.school, today), request.key), edit_id(request.request_id)
         async with self._database.connection() as connection:
             # In this order: a record that this very request has corrected by now comes with its answer.
-            stored = (await lookup.records_by_key(connection, spec, [identity])).get(identity)
+            stored = (await lookup.records_by_key(connection, spec, [identity], withheld=False)).get(identity)
             earlier = (await answered(connection, [request_id])).get(request_id)
         if earlier is not None:
             if earlier[0] != request.digest:
                 raise request_id_reused(request.request_id)
             return records_pb2.BeginEditResponse(answer=records_pb2.ApplyRowsResponse.FromString(earlier[1]))
         if stored is None or stored[DELETED]:
+            await self._refuse_restricted(spec, *identity)
             raise _unknown_record(spec.collection, request.key)
         if etag_of(stored) != request.etag:
             raise _etag_mismatch(request.etag, version=stored[VERSION], source=stored[SOURCE])
         record = present_record(spec, stored, alias=aliases(tree, today), mask=False)
         return records_pb2.BeginEditResponse(record=record)
+
+    async def _refuse_restricted(self, spec: ObjectSpec, school_id: int, key: str) -> None:
+        identity = school_id, spec.number, key
+        async with self._database.connection() as connection:
+            found = await restrictions(connection, [identity])
+        if identity in found:
+            raise record_restricted(spec.collection, key, found[identity])
 
     async def ListRecords(
         self, request: records_pb2.ListRecordsRequest, _context: Any

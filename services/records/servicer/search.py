@@ -75,7 +75,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         )
         page = found.hits[:most]
         async with self._database.connection() as connection:
-            records = await records_by_key(connection, spec, [hit.identity for hit in page])
+            records = await records_by_key(connection, spec, [hit.identity for hit in page], withheld=False)
         response = search_pb2.SearchPeopleResponse(too_many=found.too_many)
         if found.too_many:
             request_frame = current_request()

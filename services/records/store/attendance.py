@@ -9,8 +9,10 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.attendance import Absences, ClassCount, ClassDays
+from services.records.domain.persons import PUPIL
 from services.records.store.driver import fetch
 from services.records.store.pupil_years import keys_now
+from services.records.store.withheld import unrestricted
 
 
 async def class_counts(connection: AsyncConnection, school_id: int, school_year: int) -> list[ClassCount]:
@@ -98,7 +100,8 @@ _MOST: Final = (
     f"WITH {_HELD}, {_ABSENT} GROUP BY 1, day) AS daily GROUP BY pupil_key)"  # noqa: S608 (as above)
     " SELECT pupil.key, pupil.full_name, pupil.class_key, pupil.grade, permitted, unpermitted, late, days, counted"
     ' FROM absent JOIN pupil ON pupil.school_id = $1 AND pupil.key = absent.pupil_key COLLATE "C"'
-    " WHERE pupil.school_year = $2 AND NOT pupil.deleted AND ($5 = '' OR pupil.class_key = $5)"
+    " WHERE pupil.school_year = $2 AND NOT pupil.deleted"
+    f" AND {unrestricted(PUPIL, 'pupil')} AND ($5 = '' OR pupil.class_key = $5)"
     " AND pupil.grade = ANY($6::text[]) AND counted >= $7"
     ' AND ($8::bigint IS NULL OR (-counted, pupil.key) > (-$8::bigint, $9::text COLLATE "C"))'
     " ORDER BY counted DESC, pupil.key LIMIT $10"

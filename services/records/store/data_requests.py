@@ -54,6 +54,23 @@ async def add_data_request(
     return _read(row[:-1]), row[-1]
 
 
+async def is_filed(connection: AsyncConnection, school_id: int, request_id: str) -> bool:
+    """Whether the school has a request with this request id."""
+    query = sa.select(sa.literal(1)).where(
+        data_request.c.school_id == school_id, data_request.c.request_id == request_id
+    )
+    return (await connection.execute(query)).first() is not None
+
+
+async def data_request_of(connection: AsyncConnection, *, school_id: int, data_request_id: int) -> DataRequest | None:
+    """A request as it is now."""
+    query = sa.select(*_COLUMNS).where(
+        data_request.c.school_id == school_id, data_request.c.data_request_id == data_request_id
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _read(row)
+
+
 async def held_data_request(connection: AsyncConnection, *, school_id: int, data_request_id: int) -> DataRequest | None:
     """A request that nobody else changes until the transaction ends."""
     query = (

@@ -50,6 +50,12 @@ async def previous_key(connection: AsyncConnection, number: int, *, school_id: i
     return str(found[0][0]) if found else ""
 
 
+async def next_key(connection: AsyncConnection, number: int, *, school_id: int, key: str) -> str:
+    """The key under which a record went on, empty where it did not."""
+    found = await fetch(connection, _NEXT_OF, number, school_id, key)
+    return str(found[0][0]) if found else ""
+
+
 _KEEP: Final = (
     "INSERT INTO record_rename (school_id, type, previous_key, key, rename_time)"
     " SELECT *, $5 FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[])"
@@ -73,6 +79,7 @@ WITH RECURSIVE former AS (
 )
 SELECT school_id, type, key, at FROM former WHERE steps > 0 ORDER BY steps, at
 """
+_NEXT_OF: Final = "SELECT key FROM record_rename WHERE type = $1 AND school_id = $2 AND previous_key = $3"
 _PREVIOUS_OF: Final = (
     "SELECT previous_key FROM record_rename WHERE type = $1 AND school_id = $2 AND key = $3"
     " ORDER BY rename_time DESC, previous_key LIMIT 1"

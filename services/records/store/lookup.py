@@ -13,6 +13,7 @@ from services.records.domain.objects import ObjectSpec
 from services.records.store.driver import fetch
 from services.records.store.tables import RECORDS, feed
 from services.records.store.terms import LOOKUPS
+from services.records.store.withheld import unrestricted
 from services.records.store.words import MOST_SPELLINGS, containing
 
 Identity = tuple[int, str]
@@ -20,11 +21,11 @@ Stored = Sequence[Any]  # columns as in `spec.row`, then the position in the fee
 
 
 async def records_by_key(
-    connection: AsyncConnection, spec: ObjectSpec, identities: Sequence[Identity]
+    connection: AsyncConnection, spec: ObjectSpec, identities: Sequence[Identity], *, withheld: bool
 ) -> dict[Identity, Stored]:
-    """Records of one type by school and key; what never was is missing."""
+    """Records of one type by school and key; what never was is missing, and what is restricted unless `withheld`."""
     schools, keys = [school_id for school_id, _ in identities], [key for _, key in identities]
-    return {(row[0], row[1]): row for row in await fetch(connection, _by_key(spec), schools, keys)}
+    return {(row[0], row[1]): row for row in await fetch(connection, _by_key(spec, withheld=withheld), schools, keys)}
 
 
 async def records_page(
@@ -37,12 +38,16 @@ async def records_page(
     after: Identity | None,
     most: int,
 ) -> list[Stored]:
-    """Records of these schools in order of school and key; a year or a part of a name narrows them."""
+    """Records of these schools in order of school and key; a year or a part of a name narrows them.
+
+    What is restricted is left out.
+    """
     table = RECORDS[spec.field]
     query = (
         sa.select(*(table.c[name] for name in spec.row), _position(table))
         .select_from(table.outerjoin(feed, _in_feed(spec, table)))
         .where(table.c.school_id == sa.any_(sa.cast(list(schools), sa.ARRAY(sa.BigInteger))), ~table.c.deleted)
+        .where(sa.text(unrestricted(spec, spec.field)))
         .order_by(table.c.school_id, table.c.key)
         .limit(most)
     )
@@ -64,7 +69,7 @@ async def records_page(
 async def records_of_school(
     connection: AsyncConnection, spec: ObjectSpec, school_id: int, *, after: str, most: int
 ) -> list[Stored]:
-    """Records of one type and school in key order, tombstones left out."""
+    """Records of one type and school in key order, tombstones and what is restricted left out."""
     return [tuple(row) for row in await fetch(connection, _of_school(spec), school_id, after, most)]
 
 
@@ -78,7 +83,8 @@ def _in_feed(spec: ObjectSpec, table: sa.Table) -> sa.ColumnElement[bool]:
 
 
 @cache
-def _by_key(spec: ObjectSpec) -> str:
+def _by_key(spec: ObjectSpec, *, withheld: bool) -> str:
+    shown = "" if withheld else f" WHERE {unrestricted(spec, 'held')}"
     return (
         f"SELECT {', '.join(f'held.{name}' for name in spec.row)},"  # noqa: S608 (names come from the column specs)
         " CASE WHEN feed.version = held.change_version THEN feed.position ELSE 0 END"
@@ -86,7 +92,7 @@ def _by_key(spec: ObjectSpec) -> str:
         f" JOIN {spec.field} AS held"
         ' ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
         " LEFT JOIN feed ON feed.school_id = held.school_id AND feed.key = held.key"
-        f" AND feed.type = {spec.number}"
+        f" AND feed.type = {spec.number}{shown}"
     )
 
 
@@ -97,5 +103,6 @@ def _of_school(spec: ObjectSpec) -> str:
         " CASE WHEN feed.version = held.change_version THEN feed.position ELSE 0 END"
         f" FROM {spec.field} AS held"
         f" LEFT JOIN feed ON feed.school_id = held.school_id AND feed.key = held.key AND feed.type = {spec.number}"
-        ' WHERE held.school_id = $1 AND held.key > $2 COLLATE "C" AND NOT held.deleted ORDER BY held.key LIMIT $3'
+        f' WHERE held.school_id = $1 AND held.key > $2 COLLATE "C" AND NOT held.deleted'
+        f" AND {unrestricted(spec, 'held')} ORDER BY held.key LIMIT $3"
     )

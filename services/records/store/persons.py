@@ -153,10 +153,15 @@ async def root_of(connection: AsyncConnection, person_id: int) -> int | None:
     return int(found[0][0]) if found else None
 
 
-async def persons_held(connection: AsyncConnection, persons: Collection[int]) -> dict[int, list[Held]]:
-    """The records of persons, by person, the newest school year first; one that is unknown is missing."""
+async def persons_held(
+    connection: AsyncConnection, persons: Collection[int], *, withheld: bool
+) -> dict[int, list[Held]]:
+    """The records of persons, by person, the newest school year first; one that is unknown is missing.
+
+    What is restricted is left out unless `withheld`.
+    """
     held: dict[int, list[Held]] = {}
-    for row in await fetch(connection, _HELD_BY, list(persons)):
+    for row in await fetch(connection, _HELD_BY, list(persons), withheld):
         held.setdefault(row[0], []).append(Held(*row))
     return held
 
@@ -361,7 +366,9 @@ _HELD_BY: Final = """
 SELECT held.root_id, held.school_id, held.type, held.key, held.deleted, held.school_year, held.in_stock,
     held.secondary, held.rule, held.in_stock AND noted.school_id IS NOT NULL
 FROM person_record AS held LEFT JOIN counted_elsewhere AS noted USING (school_id, key)
-WHERE held.root_id = ANY($1::bigint[])
+WHERE held.root_id = ANY($1::bigint[]) AND ($2 OR NOT EXISTS (
+    SELECT FROM restricted_record AS restricted
+    WHERE (restricted.school_id, restricted.type, restricted.key) = (held.school_id, held.type, held.key)))
 ORDER BY held.root_id, held.school_year DESC, 10, held.link_time, held.school_id, held.type, held.key
 """
 _MERGES_OF: Final = """

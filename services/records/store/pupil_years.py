@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.objects import BY_FIELD, BY_NUMBER, ObjectSpec
 from services.records.store.driver import Record, fetch
+from services.records.store.withheld import unrestricted
 
 RESULT_COLUMNS: Final = (
     "pupil_key",
@@ -102,6 +103,7 @@ def _named(names: Sequence[str], row: Record) -> dict[str, Any]:
 
 _PUPIL: Final = (
     f"SELECT {', '.join(PUPIL_COLUMNS)} FROM pupil WHERE school_id = $1 AND school_year = $2 AND NOT deleted"  # noqa: S608 (names of our own)
+    f" AND {unrestricted(BY_FIELD['pupil'], 'pupil')}"
 )
 _ONE: Final = f'{_PUPIL} AND key = $3 COLLATE "C"'
 _YEAR: Final = 'SELECT school_year FROM pupil WHERE school_id = $1 AND key = $2 COLLATE "C" AND NOT deleted'
@@ -114,10 +116,11 @@ _RENAMES: Final = (
 _RESULTS: Final = (
     f"SELECT {', '.join(RESULT_COLUMNS)} FROM result"  # noqa: S608 (names of our own)
     " WHERE school_id = $1 AND school_year = $2 AND pupil_key = ANY($3::text[]) AND NOT deleted"
-    " AND stage IN ('CK1', 'CK2', 'CN') ORDER BY update_time, key"
+    f" AND {unrestricted(BY_FIELD['result'], 'result')} AND stage IN ('CK1', 'CK2', 'CN') ORDER BY update_time, key"
 )
 _RESULT_KEYS: Final = (
-    "SELECT key FROM result WHERE school_id = $1 AND school_year = $2 AND pupil_key = ANY($3::text[]) AND NOT deleted"
+    "SELECT key FROM result WHERE school_id = $1 AND school_year = $2 AND pupil_key = ANY($3::text[]) AND NOT deleted"  # noqa: S608
+    f" AND {unrestricted(BY_FIELD['result'], 'result')}"
     " ORDER BY array_position(ARRAY['GK1', 'CK1', 'GK2', 'CK2', 'CN'], stage), key"
 )
 # Types beside results that are of a pupil.

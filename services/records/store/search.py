@@ -12,9 +12,10 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.asked import Asked
-from services.records.domain.objects import ObjectSpec
+from services.records.domain.objects import BY_FIELD, ObjectSpec
 from services.records.store.driver import fetch
 from services.records.store.terms import LOOKUPS, Lookup
+from services.records.store.withheld import unrestricted
 
 MOST_CANDIDATES: Final = 3_000
 SECONDS: Final = 5  # after which the database gives up on a statement
@@ -140,7 +141,8 @@ def _statement(table: str, shape: tuple[tuple[bool, int, str, bool], ...]) -> st
     return (
         f"WITH {', '.join(parts)}, seen AS (SELECT greatest({counts}) AS most),"  # noqa: S608
         f" judged AS (SELECT ({_DEGREE}) * 2 + ({_SPELLED_OTHERWISE})::integer AS rank,"
-        f" sort_name, school_id, key FROM ({union}) AS candidate WHERE {_conditions(lookup)}),"
+        f" sort_name, school_id, key FROM ({union}) AS candidate WHERE {_conditions(lookup)}"
+        f" AND {unrestricted(BY_FIELD[table], 'candidate')}),"
         " page AS (SELECT * FROM judged WHERE rank / 2 = ANY($7::integer[])"
         " AND (rank, sort_name, school_id, key)"
         ' > ($9::integer, $10::text COLLATE "C", $11::bigint, $12::text COLLATE "C")'

@@ -229,6 +229,18 @@ unit_operation_unit = sa.Table(
     sa.Column("operation_id", sa.BigInteger, primary_key=True, autoincrement=False),
 )
 
+person_disclosure = sa.Table(
+    "person_disclosure",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("type", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("key", _KEY, primary_key=True),
+    sa.Column("to_school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("disclose_time", _INSTANT, nullable=False),
+    sa.Column("disclosed_by", sa.Text, nullable=False),
+)
+
 role_grant = sa.Table(
     "role_grant",
     metadata,
@@ -396,4 +408,56 @@ transfer_step = sa.Table(
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("step_by", sa.Text, nullable=False),
     sa.Column("step_time", _INSTANT, nullable=False),
+)
+
+erasure = sa.Table(
+    "erasure",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("data_request_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("deed_time", _INSTANT, nullable=False),
+    sa.Column("history_count", sa.BigInteger, nullable=False),
+)
+
+erasure_confirmation = sa.Table(
+    "erasure_confirmation",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("data_request_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("confirm_time", _INSTANT),
+    sa.Column("erased_count", sa.BigInteger, nullable=False),
+)
+
+erased_record = sa.Table(
+    "erased_record",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("type", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("key", _KEY, primary_key=True),
+    sa.Column("data_request_id", sa.BigInteger, nullable=False),
+    sa.Column("erase_time", _INSTANT, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+)
+
+restricted_record = sa.Table(
+    "restricted_record",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("type", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("key", _KEY, primary_key=True),
+    sa.Column("data_request_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("restrict_time", _INSTANT, nullable=False),
+    sa.Column("dropped", ARRAY(sa.Text), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+)
+
+restriction_lift = sa.Table(
+    "restriction_lift",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("data_request_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("lift_time", _INSTANT, nullable=False),
+    sa.Column("lifted_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
 )

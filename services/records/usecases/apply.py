@@ -22,12 +22,15 @@ from chassis.grouping import Grouped
 from services.records.convert.events import RECORDS_CHANGED, pack_changes
 from services.records.convert.incoming import Batch
 from services.records.convert.outcomes import answer_of
+from services.records.convert.rules import load_erasure_rules
+from services.records.convert.withholding import followers
 from services.records.domain.edits import Kept
-from services.records.domain.locks import OpenLocks
+from services.records.domain.erasing import Identity, Withheld
 from services.records.domain.persons import PUPIL
-from services.records.domain.sources import Owners
-from services.records.store import bulk, edits, keys, locks, persons, requests, sources
+from services.records.store import bulk, edits, keys, persons, requests
 from services.records.store.driver import begin
+from services.records.store.withheld import follow_restrictions
+from services.records.usecases.bounds import Bounds, bounds_of
 from services.records.usecases.deciding import Decided, decide, give_up
 from services.records.usecases.vocabulary import Vocabulary
 
@@ -54,14 +57,13 @@ async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, n
     await bulk.lock_schools(connection, schools)
     await begin(connection)  # Where no school is known nothing has begun the transaction yet.
     collections = {spec.collection for batch in batches for spec in batch.entries}
-    closed = OpenLocks(await locks.open_locks(connection, schools, collections) if schools else ())
-    owners = await sources.owners(connection, schools, now=now)
+    bounds = await bounds_of(connection, schools, collections, now=now)
     pupils = any(PUPIL in batch.entries for batch in batches)
     elsewhere = await persons.counted_elsewhere(connection, schools) if pupils else frozenset()
     answers: list[bytes] = []
     # What is found wrong is noted with a batch; a batch that is tried again begins without it.
     for group in _apart([replace(batch, problems=dict(batch.problems)) for batch in batches]):
-        answered = await _apply_group(connection, group, closed=closed, owners=owners, elsewhere=elsewhere, now=now)
+        answered = await _apply_group(connection, group, bounds=bounds, elsewhere=elsewhere, now=now)
         answers += [answered[batch.request_id] for batch in group]
     return answers
 
@@ -84,8 +86,7 @@ async def _apply_group(
     connection: AsyncConnection,
     group: Sequence[Batch],
     *,
-    closed: OpenLocks,
-    owners: Owners,
+    bounds: Bounds,
     elsewhere: Collection[tuple[int, str]],
     now: datetime,
 ) -> dict[str, bytes]:
@@ -98,14 +99,17 @@ async def _apply_group(
     new = [batch for batch in group if batch.request_id not in earlier]
     decided = [Decided() for _ in new]
     for spec in dict.fromkeys(spec for batch in new for spec in batch.entries):
-        await decide(connection, spec, list(zip(new, decided, strict=True)), closed=closed, owners=owners, now=now)
+        await decide(connection, spec, list(zip(new, decided, strict=True)), bounds=bounds, now=now)
     for batch, one in zip(new, decided, strict=True):
         if batch.atomic:
             give_up(batch, one)
     kept = {batch.request_id: answer_of(batch, one.outcomes) for batch, one in zip(new, decided, strict=True)}
     meant = [(batch, one) for batch, one in zip(new, decided, strict=True) if not batch.validate_only]
     await _write(connection, [one for _, one in meant], now=now)
-    await _tell(connection, meant, elsewhere=elsewhere)
+    restricted = (
+        await _restrict(connection, meant, withheld=bounds.withheld) if bounds.withheld.restricted else frozenset()
+    )
+    await _tell(connection, meant, elsewhere=elsewhere, restricted=restricted)
     # A correction that was refused may be sent again under its id: what was in its way may be gone.
     rows = [
         (batch.request_id, batch.digest, kept[batch.request_id])
@@ -127,12 +131,14 @@ async def _tell(
     meant: Sequence[tuple[Batch, Decided]],
     *,
     elsewhere: Collection[tuple[int, str]],
+    restricted: Collection[Identity],
 ) -> None:
     """Let the events leave that tell what was stored, and keep who corrected what and why."""
     leaving = []
     corrected = []
     for batch, one in meant:
-        packed = await pack_changes(batch, sorted(one.accepted, key=lambda row: row[0]), elsewhere=elsewhere)
+        accepted = sorted(one.accepted, key=lambda row: row[0])
+        packed = await pack_changes(batch, accepted, elsewhere=elsewhere, restricted=restricted)
         leaving += [outbox.Outgoing(RECORDS_CHANGED, each.payload, each.count, parent=batch.trace) for each in packed]
         if batch.edit is not None:
             by, reason = batch.edit.by, batch.edit.reason
@@ -140,6 +146,17 @@ async def _tell(
     await outbox.append(connection, leaving)
     if corrected:
         await edits.keep_edits(connection, corrected)
+
+
+async def _restrict(
+    connection: AsyncConnection, meant: Sequence[tuple[Batch, Decided]], *, withheld: Withheld
+) -> Collection[Identity]:
+    """Restrict what was stored of, or in the place of, what is restricted; returns all that is."""
+    rules = load_erasure_rules()
+    found = [pair for batch, one in meant for pair in followers(batch, one.accepted, withheld=withheld, rules=rules)]
+    if found:
+        await follow_restrictions(connection, found)
+    return {*withheld.restricted, *(follower for follower, _ in found)}
 
 
 async def _write(connection: AsyncConnection, decided: Sequence[Decided], *, now: datetime) -> None:

@@ -20,6 +20,7 @@ from services.records.convert.events import RECORDS_CHANGED, changed_keys
 from services.records.domain.objects import BY_NUMBER, ObjectSpec
 from services.records.domain.persons import PUPIL
 from services.records.store import feed, keys, persons
+from services.records.store.withheld import withheld_of
 
 POSITION_HEADER: Final = "iocedu-position"
 POLL_SECONDS: Final = 0.1
@@ -34,6 +35,7 @@ class Change(NamedTuple):
     stored: Sequence[Any]  # columns as in `spec.row`
     previous_key: str
     counted_elsewhere: bool
+    restricted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,11 @@ async def list_changes(connection: AsyncConnection, wanted: feed.Wanted, *, afte
         previous = await keys.previous_keys(connection, spec.number, [(row[1], row[2]) for row in found])
         schools = {row[1] for row in found}
         elsewhere = await persons.counted_elsewhere(connection, schools) if spec is PUPIL else frozenset()
+        hidden = (await withheld_of(connection, schools)).restricted
         for row in found:
             identity = row[1], row[2]
-            changes.append(Change(row[0], spec, row[1:], previous.get(identity, ""), identity in elsewhere))
+            restricted = bool(hidden) and (row[1], spec.number, row[2]) in hidden
+            changes.append(Change(row[0], spec, row[1:], previous.get(identity, ""), identity in elsewhere, restricted))
     if len(extent.types) > 1:
         changes.sort(key=itemgetter(0))
     position = extent.last if extent.count == most else max(end, after)

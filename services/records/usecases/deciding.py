@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.convert.events import Accepted
 from services.records.convert.incoming import Batch, Entry, Values, column_values
+from services.records.convert.rules import load_erasure_rules
+from services.records.convert.withholding import withhold
 from services.records.domain import problems
 from services.records.domain.edits import Edit, etag_of
 from services.records.domain.locks import Lock, OpenLocks
@@ -21,6 +23,7 @@ from services.records.domain.sources import Owners
 from services.records.domain.versions import DELETED_HASH, Outcome, Stored, classify
 from services.records.store import bulk, lookup
 from services.records.store.keys import Rename
+from services.records.usecases.bounds import Bounds
 
 STORING: Final = frozenset({Outcome.NEW, Outcome.CHANGED, Outcome.RAISED})
 
@@ -49,19 +52,25 @@ async def decide(
     spec: ObjectSpec,
     parts: Sequence[tuple[Batch, Decided]],
     *,
-    closed: OpenLocks,
-    owners: Owners,
+    bounds: Bounds,
     now: datetime,
 ) -> None:
     """Decide the rows of one type of some batches."""
+    if bounds.withheld:
+        for batch, _ in parts:
+            withhold(
+                spec, batch.entries.get(spec, ()), batch=batch, withheld=bounds.withheld, rules=load_erasure_rules()
+            )
     identities = [entry[:2] for batch, _ in parts for entry in batch.entries.get(spec, ())]
-    minding = closed.concern(spec)
+    minding = bounds.closed.concern(spec)
     stored = await bulk.stored_versions(connection, spec, identities, places=minding)
     for batch, decided in parts:
         entries, outcomes = batch.entries.get(spec, ()), decided.outcomes
         writes = decided.writes[spec] = Writes()
         if batch.edit is None:
-            fresh, changed, noted = _sort_out(spec, entries, stored, batch=batch, outcomes=outcomes, owners=owners)
+            fresh, changed, noted = _sort_out(
+                spec, entries, stored, batch=batch, outcomes=outcomes, owners=bounds.owners
+            )
         else:
             changed = await _corrections(connection, spec, entries, batch=batch, edit=batch.edit)
             fresh, noted = [], []
@@ -70,7 +79,7 @@ async def decide(
         for rows, chosen in ((writes.inserted, fresh), (writes.replaced, changed)):
             values = await column_values(spec, chosen, batch=batch, now=now)
             taken = [entry for entry in chosen if entry[4] not in batch.problems]
-            if minding and (held := _held(spec, taken, values, stored, closed=closed)):
+            if minding and (held := _held(spec, taken, values, stored, closed=bounds.closed)):
                 outcomes.update(dict.fromkeys(held, Outcome.HELD))
                 batch.problems.update({index: problems.locked(lock) for index, lock in held.items()})
             made += [(rows, entry, row) for entry, row in zip(taken, values, strict=True)]
@@ -114,6 +123,8 @@ def _sort_out(
         owner = owners.of(school_id, spec.collection)
         outcome = classify(held, version=version, content_hash=content_hash, source=batch.source, owner=owner)
         outcomes[index] = outcome
+        if index in batch.problems:
+            continue
         if outcome in chosen:
             chosen[outcome].append(entry)
         elif outcome is Outcome.OTHER_SOURCE and owner is not None:
@@ -129,7 +140,7 @@ async def _corrections(
     connection: AsyncConnection, spec: ObjectSpec, entries: Sequence[Entry], *, batch: Batch, edit: Edit
 ) -> list[Entry]:
     """Rows that correct the very record that was seen, each under version and hash of what its source sent."""
-    held = await lookup.records_by_key(connection, spec, [entry[:2] for entry in entries])
+    held = await lookup.records_by_key(connection, spec, [entry[:2] for entry in entries], withheld=True)
     chosen: list[Entry] = []
     for school_id, key, _, _, index in entries:
         record = held.get((school_id, key))

@@ -17,9 +17,12 @@ from chassis.clock import Clock
 from chassis.database import Database
 from services.records.convert.locks import lock_events
 from services.records.domain.locks import Actor, Lock, LockDraft
+from services.records.domain.persons import PUPIL
 from services.records.store import bulk, locks, requests
+from services.records.store.rechecks import note_rechecks
 from services.records.usecases.apply import request_id_reused
 
+COUNTED: Final = PUPIL.collection  # whose locks keep persons from being counted otherwise
 MOST_SCHOOLS: Final = 200  # schools of one transaction
 
 
@@ -94,6 +97,9 @@ async def _change_all(
             found = await change(connection, portion, draft, by=by, now=clock.now())
             found.sort(key=lambda lock: (lock.school_id, lock.lock_id))
             await outbox.append(connection, list(lock_events(found)))
+            # What was closed stayed as it was counted; now it may be put right.
+            opened = [(one.school_id, one.school_year) for one in found if one.lift_time and one.collection == COUNTED]
+            await note_rechecks(connection, opened)
         changed += len(found)
     return Counted(len(ordered), len(ordered) * len(draft.collections), changed)
 

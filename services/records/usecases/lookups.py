@@ -23,6 +23,7 @@ class Look:
 
     reading: Reading
     spec: ObjectSpec | None = None
+    withheld: bool = False  # whether the record is wanted though it is restricted
 
 
 class Lookups:
@@ -32,21 +33,25 @@ class Lookups:
         self._database = database
         self._grouped: Grouped[Look, Stored | None] = Grouped(self._look_up)
 
-    async def look_up(self, spec: ObjectSpec, reading: Reading) -> Stored | None:
-        """The record that the reading names, None when there is none; written down either way."""
-        return await self._grouped.ask(Look(reading, spec))
+    async def look_up(self, spec: ObjectSpec, reading: Reading, *, withheld: bool = False) -> Stored | None:
+        """The record that the reading names, None when there is none; written down either way.
+
+        One that is restricted is none unless `withheld`.
+        """
+        return await self._grouped.ask(Look(reading, spec, withheld))
 
     async def note(self, reading: Reading) -> None:
         """Write a reading down and return once that is committed."""
         await self._grouped.ask(Look(reading))
 
     async def _look_up(self, looks: Sequence[Look]) -> list[Stored | None]:
-        found: dict[tuple[ObjectSpec, int, str], Stored] = {}
+        found: dict[tuple[ObjectSpec, bool, int, str], Stored] = {}
         async with self._database.connection() as connection:
-            for spec in {look.spec for look in looks if look.spec is not None}:
-                wanted = {(look.reading.unit_id, look.reading.key) for look in looks if look.spec is spec}
-                records = await records_by_key(connection, spec, sorted(wanted))
-                found.update({(spec, *identity): record for identity, record in records.items()})
+            for spec, withheld in {(look.spec, look.withheld) for look in looks if look.spec is not None}:
+                alike = [look for look in looks if look.spec is spec and look.withheld is withheld]
+                wanted = {(look.reading.unit_id, look.reading.key) for look in alike}
+                records = await records_by_key(connection, spec, sorted(wanted), withheld=withheld)
+                found.update({(spec, withheld, *identity): record for identity, record in records.items()})
             answers = [_answer(look, found) for look in looks]
             await append_readings(
                 connection,
@@ -58,9 +63,9 @@ class Lookups:
         return answers
 
 
-def _answer(look: Look, found: dict[tuple[ObjectSpec, int, str], Stored]) -> Stored | None:
+def _answer(look: Look, found: dict[tuple[ObjectSpec, bool, int, str], Stored]) -> Stored | None:
     if look.spec is None:
         return None
-    record = found.get((look.spec, look.reading.unit_id, look.reading.key))
+    record = found.get((look.spec, look.withheld, look.reading.unit_id, look.reading.key))
     # A tombstone is for the feed, not for people.
     return None if record is None or record[DELETED] else record

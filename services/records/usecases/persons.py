@@ -11,6 +11,7 @@ from datetime import date, datetime
 from itertools import chain
 from typing import Final
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox
@@ -22,8 +23,11 @@ from services.records.convert.events import RECORDS_CHANGED, pack_changes
 from services.records.convert.persons import rows_again
 from services.records.convert.rules import in_stock_statuses
 from services.records.domain.persons import PUPIL, Known, Link, Traits, link, traits_of
-from services.records.store import bulk, keys, persons
+from services.records.store import bulk, keys, persons, rechecks
 from services.records.store.lookup import records_by_key
+from services.records.store.withheld import withheld_of
+
+log = structlog.get_logger(__name__)
 
 WINDOW: Final = 300  # records linked in one transaction; more would keep the loop from others for too long
 BY_RULE: Final = ""  # who merges what is certain
@@ -35,15 +39,52 @@ async def link_changes(database: Database, clock: Clock) -> bool:
         after = await persons.take_turn(connection, wait=False)
         if after is None:
             return False
+        after = await _from_start_of_new_statuses(connection, after)
         said, position, caught_up = await persons.changed_after(connection, after, most=WINDOW)
         if position == after:
-            return False
+            return await _recheck(connection, clock)
         statuses = in_stock_statuses()
         changed = [traits_of(what, in_stock=statuses) for what in said]
         touched = await _link(connection, changed, now=clock.now()) if changed else ()
         await count_once(connection, touched, today=clock.today())
         await persons.move_on(connection, position)
     return not caught_up
+
+
+async def _recheck(connection: AsyncConnection, clock: Clock) -> bool:
+    """Look again at the persons of a school and year that were noted for it; says whether there were any."""
+    found = await rechecks.take_recheck(connection)
+    if found is None:
+        return False
+    ordered = sorted(found)
+    for start in range(0, len(ordered), WINDOW):
+        touched = await _merge_certain(connection, set(ordered[start : start + WINDOW]), now=clock.now())
+        await count_once(connection, touched, today=clock.today())
+    return True
+
+
+async def _from_start_of_new_statuses(connection: AsyncConnection, after: int) -> int:
+    """The position to go on after: the feed's beginning, once the table says otherwise which pupils are there."""
+    statuses = ",".join(sorted(in_stock_statuses()))
+    noted = await rechecks.statuses_noted(connection)
+    if noted == statuses:
+        return after
+    await rechecks.note_statuses(connection, statuses)
+    if noted is None:
+        return after
+    log.info("statuses changed", action="persons.statuses_changed", statuses=statuses)
+    await persons.move_on(connection, 0)
+    return 0
+
+
+async def rebuild_persons(database: Database) -> int:
+    """Build the projection of persons anew, behind the feed; returns how many links led to no record.
+
+    Decisions keep their meaning: records stay with the persons these were made of.
+    """
+    async with database.transaction() as connection:
+        await persons.take_turn(connection)
+        return await rechecks.begin_anew(connection)
 
 
 async def _link(connection: AsyncConnection, changed: Sequence[Traits], *, now: datetime) -> Collection[int]:
@@ -58,7 +99,12 @@ async def _link(connection: AsyncConnection, changed: Sequence[Traits], *, now: 
     ids = dict(zip(fresh, await persons.new_persons(connection, len(fresh)), strict=True))
     links = [Link(one.traits, ids.get(one.person_id, one.person_id), one.rule) for one in links]
     await persons.keep_links(connection, list({one.traits.identity: one for one in links}.values()), now=now)
-    touched = asked = {one.person_id for one in links}
+    return await _merge_certain(connection, {one.person_id for one in links}, now=now)
+
+
+async def _merge_certain(connection: AsyncConnection, asked: Collection[int], *, now: datetime) -> Collection[int]:
+    """Merge whatever of these persons is certain, and note what is doubtful; the persons this was about."""
+    touched = asked = set(asked)
     while certain := await persons.suspect(connection, asked):
         merged: dict[int, int] = {}
         for kept, gone in certain:
@@ -81,11 +127,12 @@ async def count_once(connection: AsyncConnection, touched: Collection[int], *, t
     wrong = await persons.wrongly_counted(connection, touched)
     wrong = {identity: here for identity, here in wrong.items() if identity[0] in schools}
     await persons.count(connection, wrong)
-    stored = await records_by_key(connection, PUPIL, sorted(wrong))
+    stored = await records_by_key(connection, PUPIL, sorted(wrong), withheld=True)
+    restricted = (await withheld_of(connection, schools)).restricted
     elsewhere = {identity for identity, here in wrong.items() if not here}
     leaving = []
     for batch, accepted in rows_again(PUPIL, list(stored.values()), today=today):
-        packed = await pack_changes(batch, accepted, elsewhere=elsewhere)
+        packed = await pack_changes(batch, accepted, elsewhere=elsewhere, restricted=restricted)
         leaving += [Outgoing(RECORDS_CHANGED, one.payload, one.count) for one in packed]
     await outbox.append(connection, leaving)
 
@@ -154,7 +201,7 @@ async def _refuse_others(connection: AsyncConnection, person_ids: Iterable[int],
 
 async def _all_below(connection: AsyncConnection, person_id: int, below: Collection[int]) -> bool:
     """Whether there is such a person, with all records in these schools."""
-    held = (await persons.persons_held(connection, [person_id])).get(person_id, [])
+    held = (await persons.persons_held(connection, [person_id], withheld=True)).get(person_id, [])
     return bool(held) and {one.school_id for one in held} <= set(below)
 
 

@@ -70,6 +70,13 @@ async def merge(
     )
 
 
+async def facts_of(connection: AsyncConnection, school_id: int, keys: Sequence[tuple[str, str]]) -> int:
+    """How many of these facts of a school, by measure and key, still say something."""
+    measures, names = zip(*keys, strict=True) if keys else ((), ())
+    given = {"school": school_id, "measures": list(measures), "keys": list(names)}
+    return int(await connection.scalar(_FACTS_OF, given) or 0)
+
+
 async def connect_schools(
     connection: AsyncConnection,
     connections: Sequence[tuple[int, datetime | None, datetime | None]],
@@ -214,6 +221,11 @@ RETURNING new.school_id, new.school_year, new.pupil_count, new.class_count, new.
     (old.pupil_count, old.class_count, old.staff_count)
     IS DISTINCT FROM (new.pupil_count, new.class_count, new.staff_count) AS moved
 """)
+
+_FACTS_OF = sa.text(
+    "SELECT count(*) FROM fact JOIN unnest(CAST(:measures AS text[]), CAST(:keys AS text[])) AS given(measure, key)"
+    " USING (measure, key) WHERE school_id = :school AND school_year <> 0"
+)
 
 _ADVANCE = sa.text(
     "UPDATE head SET position = position + :steps, data_time = greatest(data_time, CAST(:data_time AS timestamptz))"

@@ -15,6 +15,7 @@ from services.sync.domain.fields import INVALID_FIELD, described, reason_of
 from services.sync.domain.words import Text, nearest, shortened
 
 INVALID_JSON: Final = "INVALID_JSON"
+RECORD_ERASED: Final = "RECORD_ERASED"  # As records says it.
 BATCH_REFUSED: Final = "BATCH_REFUSED"
 UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"
 SCHOOL_OUTSIDE_UNIT: Final = "SCHOOL_OUTSIDE_UNIT"

@@ -113,6 +113,13 @@ def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Te
                 f"Bản ghi có khóa “{key}” đã có ở {twin.vi} của cùng lô. Hãy chỉ gửi mỗi bản ghi một lần trong một lô.",
                 f"The record with the key “{key}” is in {twin.en} of this batch already. Send it once a batch.",
             )
+        case "RECORD_ERASED":
+            return Text(
+                f"{label.vi}: dữ liệu này đã được xóa theo yêu cầu của chủ thể dữ liệu và không được lưu lại. Hãy bỏ "
+                "dòng này khỏi dữ liệu gửi.",
+                f"{label.en}: this was erased at the person's request and is not stored again. Take the row out of "
+                "what you send.",
+            )
         case "ROW_TOO_LARGE":
             size, limit = facts["size"], facts["limit"]
             return Text(

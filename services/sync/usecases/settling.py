@@ -28,6 +28,7 @@ from services.sync.domain.batches import BatchKey, Origin, RowState
 from services.sync.domain.connections import KINDS, MUST_CONNECT
 from services.sync.store import Sent, StoredBatch
 from services.sync.usecases import refusals
+from services.sync.usecases.erasing import without_erased
 
 MOST_SETTLED: Final = 5_000  # What calls that share a transaction weigh: each one, and its rows with problems.
 MOST_WAITING: Final = 50_000
@@ -113,7 +114,7 @@ class Ledger:
             fresh = list(zip(settlements, entered, strict=True))
             kept = [row for one, parcels in fresh for row in _kept(one.origin, parcels, now=now)]
             if kept:
-                await store.add_quarantined(writes, kept)
+                await store.add_quarantined(writes, await without_erased(writes, kept))
             await self._note_sent(writes, fresh, now=now)
         return entered
 

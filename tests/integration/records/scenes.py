@@ -14,12 +14,16 @@ from iocedu.records.v1 import (
     attendance_pb2_grpc,
     calendar_pb2_grpc,
     data_requests_pb2_grpc,
+    erasures_pb2_grpc,
+    export_pb2_grpc,
     history_pb2_grpc,
     holdings_pb2_grpc,
     locks_pb2_grpc,
+    persons_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
     resources_pb2,
+    search_pb2_grpc,
     sources_pb2_grpc,
     transfers_pb2_grpc,
     unit_operations_pb2_grpc,
@@ -163,6 +167,22 @@ class Running:
     async def data_requests(self, subject: str = ADMINISTRATOR) -> Any:
         """DataRequestsService as a subject calls it."""
         return data_requests_pb2_grpc.DataRequestsServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def erasures(self, subject: str = ADMINISTRATOR) -> Any:
+        """ErasuresService as a subject calls it."""
+        return erasures_pb2_grpc.ErasuresServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def persons(self, subject: str = ADMINISTRATOR) -> Any:
+        """PersonsService as a subject calls it."""
+        return persons_pb2_grpc.PersonsServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def search(self, subject: str = ADMINISTRATOR) -> Any:
+        """SearchService as a subject calls it."""
+        return search_pb2_grpc.SearchServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def export(self, subject: str = ADMINISTRATOR) -> Any:
+        """ExportService as a subject calls it."""
+        return export_pb2_grpc.ExportServiceStub(await self._channel(self.keys.mint(subject)))
 
     async def as_service(self, service: str = "sync") -> Any:
         """RecordsService as a service calls it."""

@@ -10,9 +10,15 @@ from iocedu.records.v1 import data_requests_pb2 as pb
 
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
-from tests.integration.records.scenes import PROVINCE, SCHOOL_A, SCHOOL_B, Running, reason
+from tests.integration.records.scenes import PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason
 
 DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+async def _somebody(records: Running) -> None:
+    """The pupil whom requests are about, at both schools."""
+    await records.apply(pupil("HS1"), pupil("HS1", school=SCHOOL_B))
 
 
 def _filing(request_id: str = "r1", **fields: Any) -> pb.FileDataRequestRequest:

@@ -152,6 +152,11 @@ async def test_a_record_under_a_new_key_says_where_its_past_is(records: Running,
     assert (page.previous_key, [one.request_id for one in page.changes]) == ("TAM-1", ["renamed"])
     assert (reason(error), error.value.metadata["previous_key"]) == ("NOT_YET_STORED", "TAM-1")
     before = await stub.ListRecordChanges(_changes("TAM-1"))
+    assert (page.next_key, before.next_key) == ("", "1")
+    clock.advance(HOUR)
+    with pytest.raises(Fault) as error:
+        await stub.GetRecordAsOf(_as_of(clock.now(), "TAM-1"))
+    assert (reason(error), error.value.metadata["next_key"]) == ("RECORD_DELETED", "1")
     assert next((one.request_id, one.kind) for one in before.changes) == ("renamed", history_pb2.CHANGE_KIND_DELETED)
     assert (await stub.GetRecordAsOf(_as_of(MORNING, "TAM-1"))).record.row.key == "TAM-1"
 

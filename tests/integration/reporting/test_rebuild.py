@@ -19,6 +19,7 @@ from services.reporting import consumers, jobs
 from services.reporting.clients import ChangeFeed
 from services.reporting.store import projection
 from services.reporting.usecases import rebuilding
+from tests.integration.records.asking import CHILD, ERASURE, ask, done, linked
 from tests.integration.records.scenes import PLACES, SCHOOL_A, Running, gone, pupil, start_records
 from tests.integration.reporting import scenes
 from tests.support.databases import DatabaseFactory
@@ -73,6 +74,18 @@ async def test_an_empty_database_is_rebuilt_from_the_feed(database, records, fee
     done = await rebuilding.rebuild(database, feed)
     assert (done.change_count, done.repaired_schools) == (31, 0)
     assert await _counts(database) == (28, 1)
+    assert await scenes.verified(database)
+
+
+async def test_what_was_erased_or_restricted_is_rebuilt_as_it_was_counted(database, records, feed):
+    """An erased pupil counts nowhere, a restricted one goes on counting: from events and from the feed alike."""
+    await records.apply(_a_class("6A"), pupil("HS1"), pupil("M1", **CHILD))
+    await linked(records)
+    for key in ("HS1", "M1"):
+        await done(records, await ask(records, ERASURE, key))
+    rebuilt = await rebuilding.rebuild(database, feed)
+    assert rebuilt.change_count == 3
+    assert await _counts(database) == (1, 1)
     assert await scenes.verified(database)
 
 

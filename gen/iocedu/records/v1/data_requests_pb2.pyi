@@ -207,7 +207,9 @@ class FileDataRequestRequest(_message.Message):
     collection: _builtins.str
     """Collection of the record it is about: pupils, staff, attendance or results."""
     key: _builtins.str
-    """Key of that record."""
+    """Key of that record, which must be there. An objection or erasure names a pupil, a member of staff or a result, and is
+    about all that this school has of the person named.
+    """
     filed_by: _builtins.str
     """Who filed it."""
     wish: _builtins.str

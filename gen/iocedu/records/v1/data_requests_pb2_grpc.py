@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class DataRequestsServiceStub:
-    """Keeps requests and their clocks. What a request asks for is done by whoever it is granted to: a school corrects its data
-    and sends it again. Each call is written to the access log.
+    """Keeps requests and their clocks. A granted correction is done by the school, which corrects its data and sends it again;
+    a granted objection or erasure is carried out by the centre (ErasuresService). Each call is written to the access log.
     """
 
     def __init__(self, channel):
@@ -64,8 +64,8 @@ class DataRequestsServiceStub:
 
 
 class DataRequestsServiceServicer:
-    """Keeps requests and their clocks. What a request asks for is done by whoever it is granted to: a school corrects its data
-    and sends it again. Each call is written to the access log.
+    """Keeps requests and their clocks. A granted correction is done by the school, which corrects its data and sends it again;
+    a granted objection or erasure is carried out by the centre (ErasuresService). Each call is written to the access log.
     """
 
     def FileDataRequest(self, request, context):
@@ -92,8 +92,8 @@ class DataRequestsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteDataRequest(self, request, context):
-        """Says that what was granted is done. Repeated by the same caller with the same note, it answers with the request as it
-        is.
+        """Says that a granted correction is done; objections and erasures are said to be done by the centre itself. Repeated by
+        the same caller with the same note, it answers with the request as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,8 +143,8 @@ def add_DataRequestsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DataRequestsService:
-    """Keeps requests and their clocks. What a request asks for is done by whoever it is granted to: a school corrects its data
-    and sends it again. Each call is written to the access log.
+    """Keeps requests and their clocks. A granted correction is done by the school, which corrects its data and sends it again;
+    a granted objection or erasure is carried out by the centre (ErasuresService). Each call is written to the access log.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DataRequestsServiceStub:
-    """Keeps requests and their clocks. What a request asks for is done by whoever it is granted to: a school corrects its data
-    and sends it again. Each call is written to the access log.
+    """Keeps requests and their clocks. A granted correction is done by the school, which corrects its data and sends it again;
+    a granted objection or erasure is carried out by the centre (ErasuresService). Each call is written to the access log.
     """
 
     @_typing.overload
@@ -46,16 +46,16 @@ class DataRequestsServiceStub:
     request as it is.
     """
     CompleteDataRequest: _grpc.UnaryUnaryMultiCallable[_data_requests_pb2.CompleteDataRequestRequest, _data_requests_pb2.CompleteDataRequestResponse]
-    """Says that what was granted is done. Repeated by the same caller with the same note, it answers with the request as it
-    is.
+    """Says that a granted correction is done; objections and erasures are said to be done by the centre itself. Repeated by
+    the same caller with the same note, it answers with the request as it is.
     """
     ListDataRequests: _grpc.UnaryUnaryMultiCallable[_data_requests_pb2.ListDataRequestsRequest, _data_requests_pb2.ListDataRequestsResponse]
     """Lists requests of schools below a unit, those due first at the top."""
 
 @_typing.type_check_only
 class DataRequestsServiceAsyncStub(DataRequestsServiceStub):
-    """Keeps requests and their clocks. What a request asks for is done by whoever it is granted to: a school corrects its data
-    and sends it again. Each call is written to the access log.
+    """Keeps requests and their clocks. A granted correction is done by the school, which corrects its data and sends it again;
+    a granted objection or erasure is carried out by the centre (ErasuresService). Each call is written to the access log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -70,15 +70,15 @@ class DataRequestsServiceAsyncStub(DataRequestsServiceStub):
     request as it is.
     """
     CompleteDataRequest: _aio.UnaryUnaryMultiCallable[_data_requests_pb2.CompleteDataRequestRequest, _data_requests_pb2.CompleteDataRequestResponse]  # type: ignore[assignment]
-    """Says that what was granted is done. Repeated by the same caller with the same note, it answers with the request as it
-    is.
+    """Says that a granted correction is done; objections and erasures are said to be done by the centre itself. Repeated by
+    the same caller with the same note, it answers with the request as it is.
     """
     ListDataRequests: _aio.UnaryUnaryMultiCallable[_data_requests_pb2.ListDataRequestsRequest, _data_requests_pb2.ListDataRequestsResponse]  # type: ignore[assignment]
     """Lists requests of schools below a unit, those due first at the top."""
 
 class DataRequestsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeps requests and their clocks. What a request asks for is done by whoever it is granted to: a school corrects its data
-    and sends it again. Each call is written to the access log.
+    """Keeps requests and their clocks. A granted correction is done by the school, which corrects its data and sends it again;
+    a granted objection or erasure is carried out by the centre (ErasuresService). Each call is written to the access log.
     """
 
     @_abc_1.abstractmethod
@@ -115,8 +115,8 @@ class DataRequestsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _data_requests_pb2.CompleteDataRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_data_requests_pb2.CompleteDataRequestResponse, _abc.Awaitable[_data_requests_pb2.CompleteDataRequestResponse]]:
-        """Says that what was granted is done. Repeated by the same caller with the same note, it answers with the request as it
-        is.
+        """Says that a granted correction is done; objections and erasures are said to be done by the centre itself. Repeated by
+        the same caller with the same note, it answers with the request as it is.
         """
 
     @_abc_1.abstractmethod

@@ -107,7 +107,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     "2026-11-02T01:00:00Z"}}, and "previous_key" where its source changed its key: ask for it under that one.
     """
     ERROR_REASON_RECORD_DELETED: _ErrorReason.ValueType  # 41
-    """The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""
+    """The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted; "next_key"
+    where it went on under another key: ask for it under that one.
+    """
     ERROR_REASON_HISTORY_NOT_KEPT: _ErrorReason.ValueType  # 42
     """What the record was at that instant is not kept. ErrorInfo: as for NOT_YET_STORED, `since` is the oldest that is kept."""
     ERROR_REASON_UNKNOWN_DATA_REQUEST: _ErrorReason.ValueType  # 43
@@ -169,6 +171,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_NO_TRANSFER_BETWEEN: _ErrorReason.ValueType  # 85
     """Both schools of a transfer are one, or one is no school. BadRequest: field `other_school`."""
+    ERROR_REASON_RECORD_ERASED: _ErrorReason.ValueType  # 90
+    """The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a
+    result. Take it out of what is sent.
+    """
+    ERROR_REASON_RECORD_RESTRICTED: _ErrorReason.ValueType  # 91
+    """The record is restricted at its person's request. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1",
+    "since": "2026-11-02T01:00:00Z", "source": "…"}}. Who the law names states a purpose.
+    """
+    ERROR_REASON_NOT_AN_ERASURE: _ErrorReason.ValueType  # 92
+    """Nothing is to be erased or restricted by such a request. ErrorInfo: {"metadata": {"data_request_id": "7", "kind":
+    "correction"}}.
+    """
+    ERROR_REASON_ERASURE_UNFINISHED: _ErrorReason.ValueType  # 93
+    """The request is carried out by the centre, which has not finished. ErrorInfo: {"metadata": {"data_request_id": "7",
+    "waits_for": "sync"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `records.iocedu`) and in RowProblem, without the prefix."""
@@ -258,7 +276,9 @@ ERROR_REASON_NOT_YET_STORED: ErrorReason.ValueType  # 40
 "2026-11-02T01:00:00Z"}}, and "previous_key" where its source changed its key: ask for it under that one.
 """
 ERROR_REASON_RECORD_DELETED: ErrorReason.ValueType  # 41
-"""The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted."""
+"""The record was deleted at that instant. ErrorInfo: as for NOT_YET_STORED, `since` is when it was deleted; "next_key"
+where it went on under another key: ask for it under that one.
+"""
 ERROR_REASON_HISTORY_NOT_KEPT: ErrorReason.ValueType  # 42
 """What the record was at that instant is not kept. ErrorInfo: as for NOT_YET_STORED, `since` is the oldest that is kept."""
 ERROR_REASON_UNKNOWN_DATA_REQUEST: ErrorReason.ValueType  # 43
@@ -320,4 +340,20 @@ ERROR_REASON_CLOCK_RUNNING: ErrorReason.ValueType  # 84
 """
 ERROR_REASON_NO_TRANSFER_BETWEEN: ErrorReason.ValueType  # 85
 """Both schools of a transfer are one, or one is no school. BadRequest: field `other_school`."""
+ERROR_REASON_RECORD_ERASED: ErrorReason.ValueType  # 90
+"""The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a
+result. Take it out of what is sent.
+"""
+ERROR_REASON_RECORD_RESTRICTED: ErrorReason.ValueType  # 91
+"""The record is restricted at its person's request. ErrorInfo: {"metadata": {"collection": "pupils", "key": "HS1",
+"since": "2026-11-02T01:00:00Z", "source": "…"}}. Who the law names states a purpose.
+"""
+ERROR_REASON_NOT_AN_ERASURE: ErrorReason.ValueType  # 92
+"""Nothing is to be erased or restricted by such a request. ErrorInfo: {"metadata": {"data_request_id": "7", "kind":
+"correction"}}.
+"""
+ERROR_REASON_ERASURE_UNFINISHED: ErrorReason.ValueType  # 93
+"""The request is carried out by the centre, which has not finished. ErrorInfo: {"metadata": {"data_request_id": "7",
+"waits_for": "sync"}}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

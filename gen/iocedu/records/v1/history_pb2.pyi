@@ -109,12 +109,15 @@ class ListRecordChangesResponse(_message.Message):
     MASKED_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PREVIOUS_KEY_FIELD_NUMBER: _builtins.int
+    NEXT_KEY_FIELD_NUMBER: _builtins.int
     masked: _builtins.bool
     """Whether personal fields are masked."""
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
     previous_key: _builtins.str
     """Key the record had before its source changed it: what it was before stands there. Empty: none."""
+    next_key: _builtins.str
+    """Key under which the record that had this key goes on since its source changed it. Empty: none."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordChange]:
         """The changes, newest first."""
@@ -126,10 +129,11 @@ class ListRecordChangesResponse(_message.Message):
         masked: _builtins.bool = ...,
         next_page_token: _builtins.str = ...,
         previous_key: _builtins.str = ...,
+        next_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "masked", b"masked", "next_page_token", b"next_page_token", "previous_key", b"previous_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "masked", b"masked", "next_key", b"next_key", "next_page_token", b"next_page_token", "previous_key", b"previous_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -318,6 +318,7 @@ class PersonRecord(_message.Message):
     SECONDARY_FIELD_NUMBER: _builtins.int
     COUNTED_ELSEWHERE_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    HIDDEN_FIELD_NUMBER: _builtins.int
     school_id: _builtins.int
     """Id of the school's unit."""
     school_name: _builtins.str
@@ -334,6 +335,10 @@ class PersonRecord(_message.Message):
     """Whether the pupil is enrolled there beside a main enrolment."""
     counted_elsewhere: _builtins.bool
     """Whether the person counts at another enrolment of the same school year."""
+    hidden: _builtins.bool
+    """Whether this stands for one or more records of schools that the caller may not see and that have not confirmed: nothing
+    else is set.
+    """
     @_builtins.property
     def record(self) -> _records_pb2.Record:
         """The record, masked as by GetRecord; missing for records that are gone and for schools the caller may not see: of
@@ -352,14 +357,70 @@ class PersonRecord(_message.Message):
         secondary: _builtins.bool = ...,
         counted_elsewhere: _builtins.bool = ...,
         record: _records_pb2.Record | None = ...,
+        hidden: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "counted_elsewhere", b"counted_elsewhere", "in_stock", b"in_stock", "record", b"record", "rule", b"rule", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "secondary", b"secondary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "counted_elsewhere", b"counted_elsewhere", "hidden", b"hidden", "in_stock", b"in_stock", "record", b"record", "rule", b"rule", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "secondary", b"secondary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PersonRecord: _TypeAlias = PersonRecord  # noqa: Y015
+
+@_typing.final
+class DisclosePersonRecordRequest(_message.Message):
+    """Confirms another school's record of the same person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    TO_SCHOOL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    school: _builtins.str
+    """The school whose record it is, by alias or unit id."""
+    collection: _builtins.str
+    """Collection: pupils or staff."""
+    key: _builtins.str
+    """Key of the record."""
+    to_school: _builtins.str
+    """The school that may know, by alias or unit id."""
+    reason: _builtins.str
+    """Why, for example a transfer."""
+    def __init__(
+        self,
+        *,
+        school: _builtins.str = ...,
+        collection: _builtins.str = ...,
+        key: _builtins.str = ...,
+        to_school: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "key", b"key", "reason", b"reason", "school", b"school", "to_school", b"to_school"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisclosePersonRecordRequest: _TypeAlias = DisclosePersonRecordRequest  # noqa: Y015
+
+@_typing.final
+class DisclosePersonRecordResponse(_message.Message):
+    """Says that it was noted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisclosePersonRecordResponse: _TypeAlias = DisclosePersonRecordResponse  # noqa: Y015
 
 @_typing.final
 class PersonMerge(_message.Message):

@@ -65,6 +65,11 @@ class PersonsServiceStub:
                 request_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.UndoMergeRequest.SerializeToString,
                 response_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.UndoMergeResponse.FromString,
                 _registered_method=True)
+        self.DisclosePersonRecord = channel.unary_unary(
+                '/iocedu.records.v1.PersonsService/DisclosePersonRecord',
+                request_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.DisclosePersonRecordRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.DisclosePersonRecordResponse.FromString,
+                _registered_method=True)
         self.KeepPersonsApart = channel.unary_unary(
                 '/iocedu.records.v1.PersonsService/KeepPersonsApart',
                 request_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.KeepPersonsApartRequest.SerializeToString,
@@ -78,7 +83,9 @@ class PersonsServiceServicer:
 
     def GetPerson(self, request, context):
         """Gets the person behind a record of a pupil or of staff, with all records of that person, the newest school year
-        first. Of schools the caller may not see it says which they are, and nothing of what they hold.
+        first. Of schools the caller may not see it says that there is one, and no more until that school or a unit above it
+        has confirmed the caller's (DisclosePersonRecord): else whoever sends a pupil with a known number would learn where
+        the child is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +124,15 @@ class PersonsServiceServicer:
 
     def UndoMerge(self, request, context):
         """Parts again what a merge put together, also one by rule, and keeps the two persons apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisclosePersonRecord(self, request, context):
+        """Lets a school that has a record of the same person know that this one is, or was, here, and in which year: so a
+        school, or a unit above it, confirms the other one. Repeated, it changes nothing; whether the other school has such a
+        record is not told.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,6 +177,11 @@ def add_PersonsServiceServicer_to_server(servicer, server):
                     servicer.UndoMerge,
                     request_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.UndoMergeRequest.FromString,
                     response_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.UndoMergeResponse.SerializeToString,
+            ),
+            'DisclosePersonRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisclosePersonRecord,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.DisclosePersonRecordRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.DisclosePersonRecordResponse.SerializeToString,
             ),
             'KeepPersonsApart': grpc.unary_unary_rpc_method_handler(
                     servicer.KeepPersonsApart,
@@ -331,6 +352,33 @@ class PersonsService:
             '/iocedu.records.v1.PersonsService/UndoMerge',
             iocedu_dot_records_dot_v1_dot_persons__pb2.UndoMergeRequest.SerializeToString,
             iocedu_dot_records_dot_v1_dot_persons__pb2.UndoMergeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisclosePersonRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.records.v1.PersonsService/DisclosePersonRecord',
+            iocedu_dot_records_dot_v1_dot_persons__pb2.DisclosePersonRecordRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_persons__pb2.DisclosePersonRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,7 +35,9 @@ class PersonsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PersonsServiceAsyncStub: ...
     GetPerson: _grpc.UnaryUnaryMultiCallable[_persons_pb2.GetPersonRequest, _persons_pb2.GetPersonResponse]
     """Gets the person behind a record of a pupil or of staff, with all records of that person, the newest school year
-    first. Of schools the caller may not see it says which they are, and nothing of what they hold.
+    first. Of schools the caller may not see it says that there is one, and no more until that school or a unit above it
+    has confirmed the caller's (DisclosePersonRecord): else whoever sends a pupil with a known number would learn where
+    the child is.
     """
     GetCourse: _grpc.UnaryUnaryMultiCallable[_persons_pb2.GetCourseRequest, _persons_pb2.GetCourseResponse]
     """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
@@ -53,6 +55,11 @@ class PersonsServiceStub:
     """Decides that two persons are one. The records of both stay as they are; all of them are the kept person's."""
     UndoMerge: _grpc.UnaryUnaryMultiCallable[_persons_pb2.UndoMergeRequest, _persons_pb2.UndoMergeResponse]
     """Parts again what a merge put together, also one by rule, and keeps the two persons apart."""
+    DisclosePersonRecord: _grpc.UnaryUnaryMultiCallable[_persons_pb2.DisclosePersonRecordRequest, _persons_pb2.DisclosePersonRecordResponse]
+    """Lets a school that has a record of the same person know that this one is, or was, here, and in which year: so a
+    school, or a unit above it, confirms the other one. Repeated, it changes nothing; whether the other school has such a
+    record is not told.
+    """
     KeepPersonsApart: _grpc.UnaryUnaryMultiCallable[_persons_pb2.KeepPersonsApartRequest, _persons_pb2.KeepPersonsApartResponse]
     """Decides that two persons are two, whatever speaks for one."""
 
@@ -63,7 +70,9 @@ class PersonsServiceAsyncStub(PersonsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPerson: _aio.UnaryUnaryMultiCallable[_persons_pb2.GetPersonRequest, _persons_pb2.GetPersonResponse]  # type: ignore[assignment]
     """Gets the person behind a record of a pupil or of staff, with all records of that person, the newest school year
-    first. Of schools the caller may not see it says which they are, and nothing of what they hold.
+    first. Of schools the caller may not see it says that there is one, and no more until that school or a unit above it
+    has confirmed the caller's (DisclosePersonRecord): else whoever sends a pupil with a known number would learn where
+    the child is.
     """
     GetCourse: _aio.UnaryUnaryMultiCallable[_persons_pb2.GetCourseRequest, _persons_pb2.GetCourseResponse]  # type: ignore[assignment]
     """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
@@ -81,6 +90,11 @@ class PersonsServiceAsyncStub(PersonsServiceStub):
     """Decides that two persons are one. The records of both stay as they are; all of them are the kept person's."""
     UndoMerge: _aio.UnaryUnaryMultiCallable[_persons_pb2.UndoMergeRequest, _persons_pb2.UndoMergeResponse]  # type: ignore[assignment]
     """Parts again what a merge put together, also one by rule, and keeps the two persons apart."""
+    DisclosePersonRecord: _aio.UnaryUnaryMultiCallable[_persons_pb2.DisclosePersonRecordRequest, _persons_pb2.DisclosePersonRecordResponse]  # type: ignore[assignment]
+    """Lets a school that has a record of the same person know that this one is, or was, here, and in which year: so a
+    school, or a unit above it, confirms the other one. Repeated, it changes nothing; whether the other school has such a
+    record is not told.
+    """
     KeepPersonsApart: _aio.UnaryUnaryMultiCallable[_persons_pb2.KeepPersonsApartRequest, _persons_pb2.KeepPersonsApartResponse]  # type: ignore[assignment]
     """Decides that two persons are two, whatever speaks for one."""
 
@@ -94,7 +108,9 @@ class PersonsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_persons_pb2.GetPersonResponse, _abc.Awaitable[_persons_pb2.GetPersonResponse]]:
         """Gets the person behind a record of a pupil or of staff, with all records of that person, the newest school year
-        first. Of schools the caller may not see it says which they are, and nothing of what they hold.
+        first. Of schools the caller may not see it says that there is one, and no more until that school or a unit above it
+        has confirmed the caller's (DisclosePersonRecord): else whoever sends a pupil with a known number would learn where
+        the child is.
         """
 
     @_abc_1.abstractmethod
@@ -142,6 +158,17 @@ class PersonsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_persons_pb2.UndoMergeResponse, _abc.Awaitable[_persons_pb2.UndoMergeResponse]]:
         """Parts again what a merge put together, also one by rule, and keeps the two persons apart."""
+
+    @_abc_1.abstractmethod
+    def DisclosePersonRecord(
+        self,
+        request: _persons_pb2.DisclosePersonRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_persons_pb2.DisclosePersonRecordResponse, _abc.Awaitable[_persons_pb2.DisclosePersonRecordResponse]]:
+        """Lets a school that has a record of the same person know that this one is, or was, here, and in which year: so a
+        school, or a unit above it, confirms the other one. Repeated, it changes nothing; whether the other school has such a
+        record is not told.
+        """
 
     @_abc_1.abstractmethod
     def KeepPersonsApart(

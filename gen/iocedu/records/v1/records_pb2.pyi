@@ -545,6 +545,7 @@ class Change(_message.Message):
     ROW_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     COUNTED_ELSEWHERE_FIELD_NUMBER: _builtins.int
+    RESTRICTED_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Position in the feed."""
     school_id: _builtins.int
@@ -555,6 +556,10 @@ class Change(_message.Message):
     """Code of the source."""
     counted_elsewhere: _builtins.bool
     """Whether the pupil is a person who counts at another enrolment of the same school year, and not here."""
+    restricted: _builtins.bool
+    """Whether the record is restricted: kept by law and counted, but neither shown, searched nor passed on. Only services
+    read such a record; to everybody else it comes as one that is gone.
+    """
     @_builtins.property
     def row(self) -> _resources_pb2.Row:
         """The record after the change; for a deleted one only key, version and type."""
@@ -568,10 +573,11 @@ class Change(_message.Message):
         row: _resources_pb2.Row | None = ...,
         source: _builtins.str = ...,
         counted_elsewhere: _builtins.bool = ...,
+        restricted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted_elsewhere", b"counted_elsewhere", "position", b"position", "row", b"row", "school_id", b"school_id", "source", b"source", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted_elsewhere", b"counted_elsewhere", "position", b"position", "restricted", b"restricted", "row", b"row", "school_id", b"school_id", "source", b"source", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

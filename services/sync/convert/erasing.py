@@ -1,0 +1,33 @@
+"""Which keys an erasure names, and outcomes without them."""
+
+from collections.abc import Collection
+from itertools import chain
+
+from iocedu.records.v1 import erasures_pb2
+from iocedu.sync.v1 import sync_pb2
+
+
+def keys_of(request: erasures_pb2.ErasuresRequested) -> tuple[set[str], set[str]]:
+    """Keys of what was erased, and of that and what is restricted."""
+    erased = set(chain.from_iterable(one.keys for one in request.erased))
+    return erased, erased | set(chain.from_iterable(one.keys for one in request.restricted))
+
+
+def without_keys(outcome: bytes, keys: Collection[str]) -> tuple[bytes, int]:
+    """An outcome whose problems name none of these keys any more, and how many did."""
+    message = sync_pb2.Outcome.FromString(outcome)
+    naming = [one for one in message.problems if one.key in keys]
+    for problem in naming:
+        for field in ("key", "message", "message_en", "metadata"):
+            problem.ClearField(field)
+    return message.SerializeToString(), len(naming)
+
+
+def confirmed(request: erasures_pb2.ErasuresRequested, service: str, count: int) -> bytes:
+    """The answer of a service that has erased."""
+    return erasures_pb2.ErasuresConfirmed(
+        school_id=request.school_id,
+        data_request_id=request.data_request_id,
+        service=service,
+        erased_count=count,
+    ).SerializeToString()

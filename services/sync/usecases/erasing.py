@@ -1,0 +1,49 @@
+"""What records has erased or restricted at a person's request goes from the quarantine and the stored answers, too.
+
+Refused rows are kept by nobody's law. Rows that come later under an erased key are refused again, and their contents
+are not kept. A repeat finds nothing more, and confirms again.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from iocedu.records.v1 import erasures_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import outbox
+from chassis.outbox import Outgoing
+from services.sync import store
+from services.sync.convert.erasing import confirmed, keys_of, without_keys
+from services.sync.domain.erasing import mentions_of
+from services.sync.domain.problems import RECORD_ERASED
+
+ERASURES_CONFIRMED: Final = "erasures-confirmed"
+_PLACE, _KEY, _REASON, _CONTENT = map(store.QUARANTINE_COLUMNS.index, ("place_id", "key", "reason", "content"))
+
+
+async def erase(writes: AsyncConnection, request: erasures_pb2.ErasuresRequested) -> None:
+    """Erase what is kept of a request's records, and confirm."""
+    erased, keys = keys_of(request)
+    count = 0
+    if keys:
+        school_id = request.school_id
+        await store.note_erased(writes, school_id, erased)
+        batches = await store.erase_quarantined(writes, school_id, keys, mentions_of(keys))
+        count += len(batches)
+        for key, outcome in await store.batches_mentioning(writes, school_id, set(batches), keys):
+            left, named = without_keys(outcome, keys)
+            if named:
+                await store.keep_outcome(writes, key, left)
+                count += named
+    await outbox.append(writes, [Outgoing(ERASURES_CONFIRMED, confirmed(request, "sync", count))])
+
+
+async def without_erased(reads: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows for the quarantine, without the contents of those that were erased."""
+    erased = await store.erased_keys(reads, {row[_PLACE] for row in rows})
+    return [
+        (*row[:_CONTENT], "", *row[_CONTENT + 1 :])
+        if row[_REASON] == RECORD_ERASED or (row[_PLACE], row[_KEY]) in erased
+        else row
+        for row in rows
+    ]

@@ -1,0 +1,329 @@
+"""Granted erasures and objections are carried out: erased where no law keeps it, else restricted, and never half."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from iocedu.records.v1 import (
+    data_requests_pb2,
+    erasures_pb2,
+    export_pb2,
+    history_pb2,
+    persons_pb2,
+    records_pb2,
+    resources_pb2,
+    search_pb2,
+)
+
+from chassis.bus import Bus, Publication, cloud_headers, subject_of
+from chassis.errors import Fault, Kind
+from chassis.testing import FixedClock
+from services.records.convert.rules import load_erasure_rules
+from services.records.store import erasing, erasures, persons
+from services.records.usecases.erasing import carry_out_next
+from tests.integration.records.asking import (
+    CHILD,
+    ERASED,
+    ERASURE,
+    OBJECTION,
+    RESTRICTED,
+    ask,
+    done,
+    everything,
+    linked,
+    register,
+    remains,
+    result,
+    stands,
+)
+from tests.integration.records.scenes import PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason
+from tests.support.waiting import poll_until
+
+
+async def test_what_no_law_keeps_is_erased_everywhere(records: Running) -> None:
+    """Record, history, results, exceptions and the person behind: nothing is left but the key, and it stays so."""
+    await records.apply(pupil("M1", **CHILD), pupil("HS2"), result("M1.CK1", "M1"), register("M1", "HS2"))
+    await records.apply(pupil("M1", 2, **CHILD | {"full_name": "Bùi Thị Út Nhỏ"}), register("M1", version=2))
+    await linked(records)
+
+    number = await ask(records, ERASURE, "M1")
+    answer = await done(records, number)
+
+    assert stands(answer)["pupils", "M1"] == stands(answer)["results", "M1.CK1"] == (ERASED, ERASED)
+    assert stands(answer)["attendance_exceptions", ""] == (ERASED, ERASED)
+    held = await everything(records)
+    for said in ("Bùi", "bui thi ut", "2021-05-04", '"pupil_key": "M1"'):
+        assert said not in held
+    assert await records.rows("SELECT count(*) FROM person_record WHERE key = 'M1'") == [(0,)]
+    tombstones = [one for one in await records.changes() if one.row.key in ("M1", "M1.CK1")]
+    assert [one.row.deleted for one in tombstones] == [True, True]
+
+
+async def test_what_was_erased_does_not_come_back(records: Running) -> None:
+    """Neither under its key nor a new one, nor by what names it; registers are taken without the pupil."""
+    await records.apply(pupil("M1", **CHILD), register("M1"))
+    await linked(records)
+    await done(records, await ask(records, ERASURE, "M1"))
+
+    again = pupil("M2", 9, **CHILD)
+    again.previous_key = "M1"
+    answer = await records.apply(
+        pupil("M1", 9, **CHILD), result("M1.GK2", "M1"), register("M1", "HS3", version=9), pupil("HS3")
+    )
+    moved = await records.apply(again)
+
+    assert [one.reason for one in (*answer.problems, *moved.problems)] == ["RECORD_ERASED"] * 3
+    assert [one.field for one in answer.problems] == ["key", "result.pupil_key"]
+    assert list(answer.states) == [4, 4, 1, 1]
+    held = await everything(records)
+    assert "Bùi" not in held
+    assert '"pupil_key": "M1"' not in held
+    await records.settled()
+    (told,) = [one.row for one in await records.changes() if one.row.HasField("attendance_register")]
+    assert [one.pupil_key for one in told.attendance_register.exceptions] == ["HS3"]
+
+
+async def test_what_the_law_keeps_is_restricted_and_counted(records: Running) -> None:
+    """Nobody sees it but whom the law names; the services go on counting; partners are told that it is gone."""
+    await records.grant("head@a", "head_teacher", SCHOOL_A)
+    await records.grant("auditor@p", "auditor", PROVINCE)
+    await records.grant("partner@p", "provincial_ioc", PROVINCE)
+    await records.apply(
+        pupil("HS1", disability="01", policy_group="02", further={"DIA_CHI": "12 Lê Lợi"}),
+        pupil("HS2", full_name="Nguyễn Văn Hòa", birth_date="2013-01-01"),
+        result("HS1.CK1", "HS1"),
+        register("HS1"),
+    )
+    await linked(records)
+    before = len(await records.changes())
+
+    answer = await done(records, await ask(records, ERASURE, "HS1"))
+
+    assert stands(answer)["pupils", "HS1"] == stands(answer)["results", "HS1.CK1"] == (RESTRICTED, RESTRICTED)
+    (kept,) = [one for one in answer.remains if one.place == "pupils"]
+    assert list(kept.dropped_fields) == ["disability", "policy_group", "further", "attendance"]
+    assert "88/2026" in kept.source
+    held = await everything(records)
+    assert "Lê Lợi" not in held
+    assert '"pupil_key": "HS1"' not in held
+    head, auditor = await records.records("head@a"), await records.records("auditor@p")
+    wanted = records_pb2.GetRecordRequest(collection="pupils", school=SCHOOL_A, key="HS1", purpose="xem")
+    with pytest.raises(Fault) as refused:
+        await head.GetRecord(wanted)
+    assert (refused.value.kind, reason(refused)) == (Kind.DENIED, "RECORD_RESTRICTED")
+    seen = (await auditor.GetRecord(wanted)).record.row.pupil
+    assert (seen.full_name, seen.disability, dict(seen.further)) == ("Nguyễn Văn Hòa", "", {})
+    listed = await auditor.ListRecords(records_pb2.ListRecordsRequest(collection="pupils", unit=SCHOOL_A))
+    assert [one.row.key for one in listed.records] == ["HS2"]
+    search = await records.search("head@a")
+    hits = await search.SearchPeople(
+        search_pb2.SearchPeopleRequest(collection="pupils", unit=SCHOOL_A, query="nguyen van hoa")
+    )
+    assert [one.record.row.key for one in hits.hits] == ["HS2"]
+    with pytest.raises(Fault) as refused:
+        await (await records.history("head@a")).ListRecordChanges(
+            history_pb2.ListRecordChangesRequest(collection="pupils", school=SCHOOL_A, key="HS1")
+        )
+    assert reason(refused) == "RECORD_RESTRICTED"
+    with pytest.raises(Fault) as refused:
+        await (await records.persons("head@a")).GetPerson(
+            persons_pb2.GetPersonRequest(collection="pupils", school=SCHOOL_A, key="HS1")
+        )
+    assert reason(refused) == "RECORD_RESTRICTED"
+    exported = [
+        one.item.row.key
+        async for one in (await records.export("partner@p")).ExportRecords(
+            export_pb2.ExportRecordsRequest(unit=SCHOOL_A, types=[resources_pb2.OBJECT_TYPE_PUPIL])
+        )
+        if one.HasField("item")
+    ]
+    assert exported == ["HS2"]
+    changes = await records.changes()
+    assert len(changes) == before
+    (counted,) = [one for one in changes if one.row.key == "HS1"]
+    assert (counted.restricted, counted.row.deleted, counted.row.pupil.status) == (True, False, "01")
+    partner = await (await records.records("partner@p")).ListChanges(
+        records_pb2.ListChangesRequest(unit=SCHOOL_A, types=[resources_pb2.OBJECT_TYPE_PUPIL])
+    )
+    assert {one.row.key: one.row.deleted for one in partner.changes} == {"HS1": True, "HS2": False}
+
+
+async def test_what_comes_later_of_the_restricted_is_restricted_too(records: Running) -> None:
+    """A new version keeps what was dropped away; a result, and the record under a new key, follow."""
+    await records.apply(pupil("HS1", disability="01"))
+    await linked(records)
+    await done(records, await ask(records, ERASURE, "HS1"))
+
+    await records.apply(pupil("HS1", 2, disability="01", class_key="6B"), result("HS1.CK1", "HS1"))
+    renamed = pupil("HS9", 3, class_key="6C")
+    renamed.previous_key = "HS1"
+    await records.apply(renamed)
+    await records.settled()
+
+    told = {one.row.key: one for one in await records.changes()}
+    assert [told[key].restricted for key in ("HS9", "HS1.CK1")] == [True, True]
+    assert await records.rows("SELECT class_key, disability FROM pupil WHERE key = 'HS9'") == [("6C", "")]
+    assert "01" not in [row[0] for row in await records.rows("SELECT image->>'disability' FROM record_history")]
+
+
+async def test_an_objection_restricts_all_and_can_be_lifted(records: Running) -> None:
+    """Nothing is erased; lifted, all is seen again and partners are told."""
+    await records.grant("head@a", "head_teacher", SCHOOL_A)
+    await records.apply(pupil("M1", **CHILD), register("M1"))
+    await linked(records)
+    number = await ask(records, OBJECTION, "M1")
+    answer = await done(records, number)
+    assert stands(answer)["pupils", "M1"] == (RESTRICTED, RESTRICTED)
+    assert "Bùi Thị Út" in await everything(records)
+
+    stub = await records.erasures()
+    wanted = erasures_pb2.LiftRestrictionRequest(school=SCHOOL_A, data_request_id=number, reason="Rút yêu cầu")
+    assert (await stub.LiftRestriction(wanted)).lifted_count == 1
+    assert (await stub.LiftRestriction(wanted)).lifted_count == 0
+
+    await records.settled()
+    (told,) = [one for one in await records.changes() if one.row.key == "M1"]
+    assert not told.restricted
+    listed = await (await records.records("head@a")).ListRecords(
+        records_pb2.ListRecordsRequest(collection="pupils", unit=SCHOOL_A)
+    )
+    assert [one.row.key for one in listed.records] == ["M1"]
+
+
+async def test_a_request_reaches_all_years_of_the_person_at_that_school_alone(records: Running) -> None:
+    """Former keys and other years too, by what each is; another school's record is another request's."""
+    person = {**CHILD, "personal_id": "048321001234"}
+    await records.apply(
+        pupil("M1.2025", school_year=2025, **person),
+        pupil("M1.2026", **person),
+        pupil("X1", school=SCHOOL_B, **person),
+        pupil("T1.2024", school_year=2024, **person),
+        result("old", "T1.2024"),
+    )
+    renamed = pupil("K1.2024", 2, school_year=2024, **person)
+    renamed.previous_key = "T1.2024"
+    await records.apply(renamed)
+    await linked(records)
+
+    async with records.database.transaction() as connection:
+        await connection.exec_driver_sql("DELETE FROM record_history WHERE key = 'T1.2024'")
+
+    number = await ask(records, ERASURE, "M1.2026")
+    before = stands(await remains(records, number))
+    answer = await done(records, number)
+
+    mine = {("pupils", key) for key in ("M1.2025", "M1.2026", "K1.2024")}
+    assert stands(answer)["results", "old"] == (ERASED, ERASED)
+    assert {key for key in stands(answer) if key[0] == "pupils"} == mine
+    assert {stands(answer)[key] for key in mine} == {(ERASED, ERASED)}
+    assert {one[1] for key, one in before.items() if key[0] == "pupils"} == {ERASED}
+    assert await records.rows("SELECT school_id <> 0, key FROM person_record") == [(True, "X1")]
+    assert await records.rows("SELECT count(*) FROM counted_elsewhere") == [(0,)]
+    assert await records.rows("SELECT full_name FROM pupil WHERE NOT deleted") == [("Bùi Thị Út",)]
+
+
+async def test_a_key_that_was_given_to_somebody_else_stays(records: Running) -> None:
+    """Who was renamed left the key; the child who bears it now is another."""
+    await records.apply(pupil("A", **CHILD))
+    moved = pupil("B", 2, **CHILD)
+    moved.previous_key = "A"
+    await records.apply(moved)
+    await records.apply(pupil("A", 3, full_name="Trần Văn Khác", birth_date="2014-02-02"))
+    await linked(records)
+
+    await done(records, await ask(records, ERASURE, "B"))
+
+    assert await records.rows("SELECT key, full_name FROM pupil WHERE NOT deleted") == [("A", "Trần Văn Khác")]
+
+
+async def test_a_deed_that_breaks_off_has_done_nothing_and_is_done_anew(
+    records: Running, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is one transaction: at whatever step it fails, all is as before; many at once do it once."""
+    await records.apply(pupil("M1", **CHILD), result("M1.CK1", "M1"), register("M1"))
+    await linked(records)
+    before = await everything(records)
+    steps: Sequence[tuple[Any, str]] = (
+        (erasing, "note_erased"),
+        (persons, "suspect"),
+        (erasing, "drop_exceptions_from_states"),
+        (erasures, "note_deed"),
+    )
+    with monkeypatch.context() as broken:
+
+        async def fail(*_: Any, **__: Any) -> None:
+            raise ConnectionResetError("cut")
+
+        for place, step in steps:
+            broken.setattr(place, step, fail)
+        number = await ask(records, ERASURE, "M1")
+        for number_of_step in range(len(steps)):
+            with pytest.raises(ConnectionResetError):
+                await carry_out_next(records.database, clock, load_erasure_rules())
+            assert await everything(records) == before
+            broken.undo()
+            for place, step in steps[number_of_step + 1 :]:
+                broken.setattr(place, step, fail)
+
+    await asyncio.gather(*(carry_out_next(records.database, clock, load_erasure_rules()) for _ in range(3)))
+
+    assert stands(await done(records, number))["pupils", "M1"] == (ERASED, ERASED)
+    assert await records.rows("SELECT count(*) FROM erasure") == [(1,)]
+    assert "Bùi" not in await everything(records)
+
+
+async def test_it_is_done_when_every_service_says_so(records: Running, bus: Bus, clock: FixedClock) -> None:
+    """Nobody says so by hand before; until then it is told who is waited for."""
+    await records.apply(pupil("M1", **CHILD))
+    await linked(records)
+    number = await ask(records, ERASURE, "M1")
+    await done(records, number)
+    requests = await records.data_requests()
+    by_hand = data_requests_pb2.CompleteDataRequestRequest(school=SCHOOL_A, data_request_id=number, note="Xong")
+    with pytest.raises(Fault) as refused:
+        await requests.CompleteDataRequest(by_hand)
+    assert reason(refused) == "ERASURE_UNFINISHED"
+    assert refused.value.metadata["waits_for"] == "reporting, sync"
+    ((school_id,),) = await records.rows("SELECT school_id FROM erasure")
+
+    for service in ("sync", "reporting"):
+        assert not (await remains(records, number)).complete
+        event = erasures_pb2.ErasuresConfirmed(
+            school_id=school_id,  # type: ignore[arg-type]  # the column is a number
+            data_request_id=number,
+            service=service,
+            erased_count=2,
+        )
+        headers = cloud_headers(event_id=service, service=service, event="erasures-confirmed", time=clock.now())
+        subject = subject_of(service, "erasures-confirmed")
+        await bus.publish([Publication(subject, event.SerializeToString(), headers, service)])
+
+        async def confirmed(service: str = service) -> bool:
+            answer = await remains(records, number)
+            return any(one.service == service and one.HasField("confirm_time") for one in answer.confirmations)
+
+        await poll_until(confirmed)
+
+    answer = await remains(records, number)
+    assert answer.complete
+    assert [one.erased_count for one in answer.confirmations] == [2, 2]
+    (kept,) = (await requests.ListDataRequests(data_requests_pb2.ListDataRequestsRequest(unit=SCHOOL_A))).data_requests
+    assert (kept.state, kept.completed_by) == (data_requests_pb2.DATA_REQUEST_STATE_DONE, "records")
+
+
+async def test_requests_are_about_somebody_who_is_there(records: Running) -> None:
+    """A request names a record that is; an erasure one that is somebody's own; a correction erases nothing."""
+    await records.apply(pupil("HS1"), register("HS1"))
+
+    for kind, collection, key, said in (
+        (ERASURE, "pupils", "HS7", "UNKNOWN_RECORD"),
+        (ERASURE, "attendance", "6A.2026-10-05.1", "INVALID_FIELD"),
+    ):
+        with pytest.raises(Fault) as refused:
+            await ask(records, kind, key, collection=collection)
+        assert reason(refused) == said
+    number = await ask(records, data_requests_pb2.DATA_REQUEST_KIND_CORRECTION, "HS1")
+    with pytest.raises(Fault) as refused:
+        await remains(records, number)
+    assert reason(refused) == "NOT_AN_ERASURE"

@@ -1,0 +1,100 @@
+"""What is kept no longer is let go by rule: counted first, in portions, and not where it is locked."""
+
+from datetime import date
+
+import pytest
+from iocedu.records.v1 import locks_pb2
+
+from chassis.testing import FixedClock
+from services.records import jobs
+from services.records.convert.rules import load_retention_rules
+from services.records.domain.retention import ATTENDANCE_NAMES, RetentionRule, rule_in_force
+from services.records.usecases import retention
+from tests.integration.records.asking import everything, register
+from tests.integration.records.scenes import SCHOOL_A, Running
+
+OLD = ("2021-10-04", "2021-10-05", "2021-10-06")
+
+
+async def names(records: Running) -> list[tuple[object, ...]]:
+    """Day, how many were away, and who, of each register."""
+    return await records.rows(
+        "SELECT day::text, jsonb_array_length(exceptions), exceptions->0->>'pupil_key'"
+        " FROM attendance_register ORDER BY day"
+    )
+
+
+async def test_old_registers_lose_names_and_keep_counts(
+    records: Running, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run counts and changes nothing; what goes is told; a second run finds nothing."""
+    monkeypatch.setattr(retention, "AT_ONCE", 1)
+    await records.apply(*(register("HS1", "HS2", day=day) for day in (*OLD, "2026-10-05")))
+    await records.apply(register("HS1", day=OLD[0], version=2))
+    before = await everything(records)
+
+    await jobs.report_retention(records.database, clock, dry_run=True)
+    assert await everything(records) == before
+    assert "3 registers of 2021-10-04 to" in capsys.readouterr().out
+
+    done = await jobs.retain(records.database, clock)
+
+    assert done is not None
+    assert (done.changed, done.locked) == (3, 0)
+    assert await names(records) == [
+        (OLD[0], 1, None),
+        *((day, 2, None) for day in OLD[1:]),
+        ("2026-10-05", 2, "HS1"),
+    ]
+    assert await records.rows("SELECT count(*) FROM record_history") == [(0,)]
+    await records.settled()
+    told = [one.row.attendance_register for one in await records.changes()]
+    assert min((one.day, one.exceptions[0].kind, one.exceptions[0].pupil_key) for one in told) == (
+        OLD[0],
+        "P",
+        "",
+    )
+    assert await jobs.retain(records.database, clock) is None
+    again = await records.apply(register("HS1", "HS2", day=OLD[1]))
+    assert list(again.states) == [2]
+    assert await names(records) != []
+
+
+async def test_what_is_locked_stays_until_it_is_not(records: Running, clock: FixedClock) -> None:
+    """And is looked at again by every run."""
+    await records.apply(*(register("HS1", day=day) for day in OLD))
+    stub = await records.locks()
+    closing = locks_pb2.SetLocksRequest(
+        unit=SCHOOL_A, collections=["attendance"], school_year=2026, period="2026-10", reason="chốt"
+    )
+    async with records.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE attendance_register SET school_year = 2021")
+    closing.school_year, closing.period = 2021, "2021-10"
+    await stub.SetLocks(closing)
+
+    held = await jobs.retain(records.database, clock)
+    assert held is not None
+    assert (held.changed, held.locked) == (0, 3)
+    opening = locks_pb2.LiftLocksRequest(
+        unit=SCHOOL_A, collections=["attendance"], school_year=2021, period="2021-10", reason="mở"
+    )
+    await stub.LiftLocks(opening)
+
+    done = await jobs.retain(records.database, clock)
+    assert done is not None
+    assert (done.changed, done.locked) == (3, 0)
+
+
+def test_the_rule_of_the_day_counts_and_names_its_source() -> None:
+    """A newer rule takes the place of an older one from its day on."""
+    rules = [
+        *load_retention_rules(),
+        RetentionRule(ATTENDANCE_NAMES, "", 365, date(2027, 1, 1), "Thông tư mới"),
+    ]
+
+    old, new = (rule_in_force(rules, ATTENDANCE_NAMES, date(year, 2, 1)) for year in (2026, 2027))
+
+    assert old is not None
+    assert new is not None
+    assert (old.kept_days, new.kept_days, new.source) == (1826, 365, "Thông tư mới")
+    assert old.before(date(2026, 11, 2)) == date(2021, 11, 2)
