@@ -143,7 +143,7 @@ async def test_the_gap_of_an_outage_closes_by_itself(passing: World) -> None:
 
 async def test_kills_at_any_moment_lose_nothing_and_double_nothing(passing: World) -> None:
     """Both copies of sync and the ministry are killed again and again while schools push and answers are lost."""
-    chance, parts = random.Random(20261102), ("sync", "sync-2", "ministry")  # noqa: S311
+    chance, parts = random.Random(20261102), ("sync", "sync-2", "ministry")
     stop = asyncio.Event()
     address = passing.fleet.simulators["ministry"]
 
