@@ -52,6 +52,7 @@ LEASE: Final = timedelta(seconds=12)  # How long a school stays claimed by a wor
 RENEW_SECONDS: Final = 4.0
 TURN_SECONDS: Final = 10.0  # Then another school has its turn.
 PROBE_SECONDS: Final = 20.0
+PROBE_WAIT: Final = timedelta(seconds=1)
 STILL_WORKING: Final = timedelta(seconds=2)
 SCHOOL_RETRY: Final = timedelta(minutes=10)
 SLICE: Final = 100
@@ -82,15 +83,19 @@ async def take_turn(pushing: Pushing) -> bool:
         every = await store.destinations(reads)
     now = pushing.local()
     callable_now = {one.code: one for one in every if one.is_open(now) and pushing.outlets.of(one) is not None}
-    codes = [one.code for one in callable_now.values() if one.open_until is None or await _probes(pushing, one)]
-    if not codes:
+    if not callable_now:
         return False
     async with pushing.database.transaction() as writes:
         now = pushing.clock.now()
-        claimed = await pushes.claim(writes, codes, now=now, until=now + LEASE)
+        claimed = await pushes.claim(writes, list(callable_now), now=now, until=now + LEASE)
     if claimed is None:
         return False
     destination = callable_now[claimed.destination]
+    if destination.open_until is not None and not await _probes(pushing, destination):
+        # Another worker tries whether it answers again.
+        async with pushing.database.transaction() as writes:
+            await pushes.end_turn(writes, claimed, done=False, next_attempt_time=pushing.clock.now() + PROBE_WAIT)
+        return False
     async with _renewed(pushing, claimed):
         await _serve(pushing, destination, claimed)
     return True
@@ -182,7 +187,6 @@ async def _send_one(pushing: Pushing, destination: Destination, claimed: Claimed
 async def _composed(pushing: Pushing, destination: Destination, claimed: Claimed) -> Package | None:
     """Compose what waits into a package and write it down; None: nothing waits. Without a body: nothing can be sent."""
     form = form_of(destination.kind)
-    unit_code, level = _place(pushing, destination, claimed.school_id)
     now, package_id = pushing.clock.now(), uuid4()
     async with pushing.database.connection() as reads:
         found = await outgoing.waiting(
@@ -190,6 +194,7 @@ async def _composed(pushing: Pushing, destination: Destination, claimed: Claimed
         )
     if not found:
         return None
+    unit_code, level = _place(pushing, destination, claimed.school_id)
     items, composed = await _items(form, found)
     first = found[0]
     record_type = first.record_type + (form.delete_offset if first.deleted else 0)

@@ -117,7 +117,7 @@ class DestinationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPushedRecords(self, request, context):
-        """Lists single records of a school with their push states, the longest in it first.
+        """Lists single records of a school with their push states, in order of type and key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

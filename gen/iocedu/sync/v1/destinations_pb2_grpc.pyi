@@ -44,7 +44,7 @@ class DestinationsServiceStub:
     SummarizePushes: _grpc.UnaryUnaryMultiCallable[_destinations_pb2.SummarizePushesRequest, _destinations_pb2.SummarizePushesResponse]
     """Sums up the push states of all schools below a unit."""
     ListPushedRecords: _grpc.UnaryUnaryMultiCallable[_destinations_pb2.ListPushedRecordsRequest, _destinations_pb2.ListPushedRecordsResponse]
-    """Lists single records of a school with their push states, the longest in it first."""
+    """Lists single records of a school with their push states, in order of type and key."""
     ListPushOutcomes: _grpc.UnaryUnaryMultiCallable[_destinations_pb2.ListPushOutcomesRequest, _destinations_pb2.ListPushOutcomesResponse]
     """Lists what became of a school's records each time they were pushed, newest first."""
     RepeatPushes: _grpc.UnaryUnaryMultiCallable[_destinations_pb2.RepeatPushesRequest, _destinations_pb2.RepeatPushesResponse]
@@ -66,7 +66,7 @@ class DestinationsServiceAsyncStub(DestinationsServiceStub):
     SummarizePushes: _aio.UnaryUnaryMultiCallable[_destinations_pb2.SummarizePushesRequest, _destinations_pb2.SummarizePushesResponse]  # type: ignore[assignment]
     """Sums up the push states of all schools below a unit."""
     ListPushedRecords: _aio.UnaryUnaryMultiCallable[_destinations_pb2.ListPushedRecordsRequest, _destinations_pb2.ListPushedRecordsResponse]  # type: ignore[assignment]
-    """Lists single records of a school with their push states, the longest in it first."""
+    """Lists single records of a school with their push states, in order of type and key."""
     ListPushOutcomes: _aio.UnaryUnaryMultiCallable[_destinations_pb2.ListPushOutcomesRequest, _destinations_pb2.ListPushOutcomesResponse]  # type: ignore[assignment]
     """Lists what became of a school's records each time they were pushed, newest first."""
     RepeatPushes: _aio.UnaryUnaryMultiCallable[_destinations_pb2.RepeatPushesRequest, _destinations_pb2.RepeatPushesResponse]  # type: ignore[assignment]
@@ -121,7 +121,7 @@ class DestinationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _destinations_pb2.ListPushedRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_destinations_pb2.ListPushedRecordsResponse, _abc.Awaitable[_destinations_pb2.ListPushedRecordsResponse]]:
-        """Lists single records of a school with their push states, the longest in it first."""
+        """Lists single records of a school with their push states, in order of type and key."""
 
     @_abc_1.abstractmethod
     def ListPushOutcomes(
