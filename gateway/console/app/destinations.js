@@ -40,7 +40,7 @@ function frame(content) {
     { "aria-label": said("destination"), onchange: (event) => choose(event.target.value) },
     state.destinations.map(({ code, display_name: name }) => h("option", { value: code }, name || code)),
   );
-  const only = h("input", { type: "checkbox", id: "unsettled", onchange: (event) => filter(event.target.checked) });
+  const only = h("input", { type: "checkbox", id: "unsettled", checked: state.unsettled, onchange: (event) => filter(event.target.checked) });
   replace(
     content,
     h("div", { class: "title" }, h("h1", {}, t("page_destinations")), h("span", { class: "asof" }, state.unit.name)),
