@@ -1,6 +1,7 @@
 """Measures what the README quotes, on a fleet of its own: `python -m benchmarks [push] [calls] [live] …`, or all of it.
 
-`calls` and `live` need what `push` loaded, so it runs with them. Prints a table and writes `benchmarks/results/*.json`.
+`calls` and `live` need what `push` loaded, so it runs with them; `outbound` has a fleet to itself. Prints a table and
+writes `benchmarks/results/*.json`.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import alarms, calls, live, push, scale, search
+from benchmarks import alarms, calls, live, outbound, push, scale, search
 from benchmarks.province import running
 from benchmarks.report import Figure, publish
 
@@ -22,11 +23,14 @@ MEASURED = {
     "scale": scale.measure,
 }
 NEED_PUSH = {"push", "calls", "live"}
+OUTBOUND = "outbound"
 
 
 async def run(names: list[str], schools: int) -> list[Figure]:
     """Measure and return the figures."""
-    figures: list[Figure] = []
+    figures: list[Figure] = await outbound.measure(schools) if OUTBOUND in names else []
+    if not {*names} - {OUTBOUND}:
+        return figures
     # A large database is still writing when its folder goes: that must not cost the figures.
     with tempfile.TemporaryDirectory(prefix="iocedu-bench-", ignore_cleanup_errors=True) as folder:
         async with running(Path(folder) / "data", schools=schools) as province:
@@ -40,11 +44,15 @@ def main() -> int:
     """Run and publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "names", nargs="*", choices=[[], *MEASURED], default=[], metavar="push|calls|live|alarms|search|scale"
+        "names",
+        nargs="*",
+        choices=[[], *MEASURED, OUTBOUND],
+        default=[],
+        metavar="push|calls|live|alarms|search|scale|outbound",
     )
     parser.add_argument("--schools", type=int, default=1300, help="schools of 300 pupils each; half in large batches")
     options = parser.parse_args()
-    figures = asyncio.run(run(options.names or list(MEASURED), options.schools))
+    figures = asyncio.run(run(options.names or [*MEASURED, OUTBOUND], options.schools))
     print(f"written to {publish(figures)}")
     return 0
 

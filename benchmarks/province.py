@@ -16,6 +16,7 @@ from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from demo.people import person
 from deploy.local.fleet import Fleet
+from deploy.local.settings import FleetSettings
 
 YEAR = 2026
 SCHOOL_SIZE, CLASS_SIZE = 300, 30
@@ -99,9 +100,13 @@ def batches(of: Sequence[resources_pb2.Row], size: int) -> list[Sequence[resourc
 
 
 @asynccontextmanager
-async def running(folder: Path, *, schools: int) -> AsyncIterator[Province]:
-    """Start a fleet in an empty folder, register schools, and stop it afterwards."""
-    fleet = Fleet(folder)
+async def running(folder: Path, *, schools: int, pushing: bool = False) -> AsyncIterator[Province]:
+    """Start a fleet in an empty folder, register schools, and stop it afterwards.
+
+    `pushing`: whether records are passed on to the ministry's simulator, which is measured apart from the rest.
+    """
+    alone = FleetSettings(own={"sync": {"MINISTRY_URL": ""}})
+    fleet = Fleet(folder, settings=None if pushing else alone)
     await fleet.start()
     try:
         codes = [f"moet:49{506 + index % 12:03d}{index:04d}" for index in range(schools)]

@@ -15,6 +15,28 @@ DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "descriptors.binpb"
 
 
 @dataclass(frozen=True)
+class Simulator:
+    """A stand-in for a system outside, with the account it is given and the settings that lead a service to it."""
+
+    name: str
+    user: str
+    password: str  # No secret: it opens nothing but made-up data on this machine.
+
+    @property
+    def command(self) -> str:
+        """The module that `python -m` runs."""
+        return f"simulators.{self.name}"
+
+    def settings(self, address: str) -> dict[str, str]:
+        """Settings of a service, without prefix, that lead it here."""
+        key = self.name.upper()
+        return {f"{key}_URL": f"http://{address}", f"{key}_USER": self.user, f"{key}_PASSWORD": self.password}
+
+
+MINISTRY = Simulator("ministry", user="so48", password="mo-phong")  # noqa: S106  see above
+
+
+@dataclass(frozen=True)
 class Service:
     """One service of the platform."""
 
@@ -22,6 +44,7 @@ class Service:
     calls: Sequence[str] = ()  # Services whose address it is given as IOCEDU_<NAME>_ADDRESS.
     settings: Mapping[str, str] = field(default_factory=dict)  # Keys only it knows, without prefix.
     module: str = ""  # What `python -m` runs; empty: services.<name>.
+    simulators: Sequence[Simulator] = ()  # Stand-ins it is led to, unless settings name the real ones.
 
     @property
     def command(self) -> str:
@@ -37,7 +60,7 @@ class Service:
 
 SERVICES: tuple[Service, ...] = (
     Service("records", settings={"REFLECTION_DESCRIPTORS": str(DESCRIPTORS)}),  # For the one public port.
-    Service("sync", calls=("records",)),
+    Service("sync", calls=("records",), simulators=(MINISTRY,)),
     Service("reporting", calls=("records",)),
     Service("alerts"),
     Service("notify"),
@@ -52,6 +75,7 @@ class Wires:
     nats_url: str
     addresses: Mapping[str, str]
     issuer: Issuer
+    simulators: Mapping[str, str] = field(default_factory=dict)  # Addresses of those that run.
 
 
 def environment(
@@ -78,9 +102,28 @@ def environment(
         **{f"{called.upper()}_ADDRESS": wires.addresses[called] for called in service.calls},
         **({"ADMINISTRATORS": settings.administrators} if service.name == "records" else {}),
         **({"OTLP_ENDPOINT": settings.otlp_endpoint} if settings.otlp_endpoint else {}),
+        **_led_to(service, wires),
         **service.settings,
         **settings.shared,
         **settings.own.get(service.name, {}),
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return {**inherited, "PYTHONUNBUFFERED": "1", **{PREFIX + name: value for name, value in given.items()}}
+
+
+def simulators_of(services: Sequence[Service], settings: FleetSettings) -> tuple[Simulator, ...]:
+    """The stand-ins a fleet needs: those of its services for which settings do not name the real system."""
+    return tuple(
+        one
+        for service in services
+        for one in service.simulators
+        if f"{one.name.upper()}_URL" not in settings.own.get(service.name, {})
+    )
+
+
+def _led_to(service: Service, wires: Wires) -> dict[str, str]:
+    led: dict[str, str] = {}
+    for one in service.simulators:
+        if address := wires.simulators.get(one.name):
+            led |= one.settings(address)
+    return led

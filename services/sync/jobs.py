@@ -1,10 +1,12 @@
-"""Timers in: connections follow the tree of units whenever it has changed and as days pass; what is old is forgotten.
+"""Timers in: connections follow the tree of units whenever it has changed and as days pass; records are passed on to
+destinations; what is old is forgotten.
 
-Every replica runs both.
+Every replica runs all of it.
 """
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -15,10 +17,18 @@ from chassis.database import Database
 from chassis.dead_letters import reason_of
 from chassis.errors import Fault
 from chassis.workers import Worker
-from services.sync import store
+from services.sync.clients.records import Records
+from services.sync.domain.destinations import Destination
+from services.sync.store import batches, destinations, pushes, quarantine
+from services.sync.usecases import noting
 from services.sync.usecases.connections import follow_tree
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.pushing import Pushing, take_turn
+from services.sync.usecases.telling import tell
 
+IDLE_SECONDS: Final = 0.5  # A push worker without work looks again, sooner when something was noted here.
+TELL_SECONDS: Final = 1.0
+AFTER_FAILURE_SECONDS: Final = 1.0
 PRUNE_SECONDS: Final = 600.0
 PRUNED_AT_ONCE: Final = 1000
 
@@ -71,12 +81,97 @@ async def prune(
 ) -> tuple[int, int]:
     """Forget old batches and quarantined rows, a thousand a transaction; returns how many of each."""
     counts = []
-    for forget, kept in ((store.prune_batches, batches_kept), (store.prune_quarantined, quarantined_kept)):
+    for forget, kept in ((batches.prune, batches_kept), (quarantine.prune, quarantined_kept)):
         total, gone = 0, PRUNED_AT_ONCE
         while gone == PRUNED_AT_ONCE:
             async with database.transaction() as writes:
                 gone = await forget(writes, before=clock.now() - kept, most=PRUNED_AT_ONCE)
             total += gone
         counts.append(total)
-    batches, rows = counts
-    return batches, rows
+    forgotten, rows = counts
+    return forgotten, rows
+
+
+def follower(pushing: Pushing, records: Records, own: Sequence[Destination], *, every_seconds: float) -> Worker:
+    """The worker that notes for each destination what changes; `own` are those that settings name."""
+
+    async def follow_all() -> None:
+        async with pushing.database.transaction() as writes:
+            for one in own:
+                await destinations.keep_endpoint(writes, one)
+        async with pushing.database.connection() as reads:
+            every = await destinations.destinations(reads)
+        for one in every:
+            if noted := await noting.follow(pushing.database, records, pushing.clock, one):
+                log.info("changes noted", action="destinations.noted", destination=one.code, count=noted)
+                pushing.stirred.set()
+
+    return _repeated("destinations", follow_all, every_seconds=every_seconds)
+
+
+def pushers(pushing: Pushing, *, count: int) -> list[Worker]:
+    """The workers that push, a school at a time each."""
+
+    async def push_all() -> None:
+        pushing.stirred.clear()
+        while await take_turn(pushing):
+            pass
+
+    return [
+        _repeated(f"pusher-{number}", push_all, every_seconds=IDLE_SECONDS, sooner=pushing.stirred)
+        for number in range(count)
+    ]
+
+
+def teller(pushing: Pushing) -> Worker:
+    """The worker that counts schools anew where something changed, and tells of it."""
+
+    async def tell_all() -> None:
+        while await tell(pushing.database, pushing.scopes, pushing.clock):
+            pass
+
+    return _repeated("pushes-told", tell_all, every_seconds=TELL_SECONDS)
+
+
+def outcome_pruner(pushing: Pushing, *, kept: timedelta) -> Worker:
+    """Forgets the history of what was pushed long ago."""
+
+    async def forget_all() -> None:
+        gone = PRUNED_AT_ONCE
+        while gone == PRUNED_AT_ONCE:
+            async with pushing.database.transaction() as writes:
+                before = pushing.clock.now() - kept
+                gone = await pushes.prune_outcomes(writes, before=before, most=PRUNED_AT_ONCE)
+
+    return _repeated("outcome-pruner", forget_all, every_seconds=PRUNE_SECONDS)
+
+
+def _repeated(
+    name: str, work: Callable[[], Awaitable[None]], *, every_seconds: float, sooner: asyncio.Event | None = None
+) -> Worker:
+    """Work that is done again and again, whatever it meets; what is away is waited for."""
+
+    async def run(stop: asyncio.Event) -> None:
+        stopping = asyncio.ensure_future(stop.wait())
+        while not stopping.done():
+            working = asyncio.ensure_future(work())
+            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+                return
+            if error := working.exception():
+                await _put_up_with(name, error)
+            woken = asyncio.ensure_future((sooner or asyncio.Event()).wait())
+            await asyncio.wait([woken, stopping], timeout=every_seconds, return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
+
+    return Worker(name, run)
+
+
+async def _put_up_with(name: str, error: BaseException) -> None:
+    if isinstance(error, Fault):
+        log.warning("work waits", action="destinations.wait", worker=name, reason=error.reason)
+    else:
+        log.error("work failed", action="destinations.failed", worker=name, exc_info=error)
+    await asyncio.sleep(AFTER_FAILURE_SECONDS)

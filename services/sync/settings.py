@@ -1,6 +1,6 @@
 """What sync is told from outside."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from chassis.settings import ServiceSettings
 
@@ -25,4 +25,20 @@ class Settings(ServiceSettings):
     )
     connections_seconds: float = Field(
         default=60.0, gt=0, description="How often the schools to wait for are compared with the tree of units."
+    )
+    ministry_url: str = Field(
+        default="", description="Address of the ministry's sector database; empty: no pushing to it."
+    )
+    ministry_name: str = Field(default="Cơ sở dữ liệu ngành", description="Name under which it is shown to people.")
+    ministry_user: str = Field(default="", description="User of the department at the sector database.")
+    ministry_password: SecretStr = Field(default=SecretStr(""), description="Password of that user.")
+    ministry_department: str = Field(default="48", description="Code of the department at the sector database.")
+    ministry_calls_per_second: float = Field(default=50.0, gt=0, description="Most packages a second, when first met.")
+    push_workers: int = Field(default=4, ge=0, description="Schools pushed at a time by each replica; 0: none.")
+    feed_seconds: float = Field(
+        default=1.0, gt=0, description="How often the change feed is looked at for destinations."
+    )
+    outcomes_kept_days: int = Field(default=400, ge=1, description="How long the history of what was pushed is kept.")
+    webhook_private_addresses: bool = Field(
+        default=False, description="Whether subscribers may have addresses inside the network, and speak plain HTTP."
     )

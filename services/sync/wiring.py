@@ -3,25 +3,32 @@
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+import httpx
+from iocedu.sync.v1.destinations_pb2_grpc import add_DestinationsServiceServicer_to_server
+from iocedu.sync.v1.reconciliation_pb2_grpc import add_ReconciliationServiceServicer_to_server
 from iocedu.sync.v1.sync_pb2_grpc import add_SyncServiceServicer_to_server
 
 from chassis import clients, outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
-from chassis.database import open_database
+from chassis.database import Database, open_database
 from chassis.identity import ServiceIdentity
 from chassis.operations import OperationsServicer
+from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
 from chassis.server import App, Check
 from services.sync import jobs
-from services.sync.clients import Records
+from services.sync.clients.records import Records
 from services.sync.consumers import consumers
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rules import load_rules
-from services.sync.servicer import SyncServicer
+from services.sync.domain.destinations import Destination, Kind, new_destination
+from services.sync.servicer import DestinationsServicer, ReconciliationServicer, SyncServicer
 from services.sync.settings import Settings
 from services.sync.usecases.documents import Limits
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.outlets import MINISTRY, Outlets, ministry_of
+from services.sync.usecases.pushing import Pushing
 from services.sync.usecases.settling import Ledger
 
 SERVICE = "sync"
@@ -37,14 +44,25 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     channel = await clients.channel(settings.records_address, service_identity=identity)
     await resources.enter_async_context(channel)
     scopes = Scopes(bus)
-    intake = Intake(
-        database, Ledger(database, scopes, clock), Records(channel), scopes, clock, load_profiles(), load_rules()
-    )
+    records = Records(channel)
+    intake = Intake(database, Ledger(database, scopes, clock), records, scopes, clock, load_profiles(), load_rules())
+    pushing = await _pushing(settings, resources, database, scopes, clock)
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
     listening = consumers(database, bus)
     return App(
-        servicers=[(add_SyncServiceServicer_to_server, SyncServicer(intake, limits=limits))],
-        service_names=["iocedu.sync.v1.SyncService"],
+        servicers=[
+            (add_SyncServiceServicer_to_server, SyncServicer(intake, limits=limits)),
+            (add_DestinationsServiceServicer_to_server, DestinationsServicer(pushing)),
+            (
+                add_ReconciliationServiceServicer_to_server,
+                ReconciliationServicer(pushing, department=settings.ministry_department),
+            ),
+        ],
+        service_names=[
+            "iocedu.sync.v1.SyncService",
+            "iocedu.sync.v1.DestinationsService",
+            "iocedu.sync.v1.ReconciliationService",
+        ],
         workers=[
             jobs.connections(intake, every_seconds=settings.connections_seconds),
             jobs.pruner(
@@ -54,9 +72,46 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 quarantined_kept=timedelta(days=settings.quarantined_kept_days),
             ),
             *listening,
+            jobs.follower(pushing, records, _own(settings, clock), every_seconds=settings.feed_seconds),
+            *jobs.pushers(pushing, count=settings.push_workers),
+            jobs.teller(pushing),
+            jobs.outcome_pruner(pushing, kept=timedelta(days=settings.outcomes_kept_days)),
             outbox.relay(database, bus, SERVICE),
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
+
+
+async def _pushing(
+    settings: Settings, resources: AsyncExitStack, database: Database, scopes: Scopes, clock: Clock
+) -> Pushing:
+    """What pushing works with: the ways out are opened here. Calls go where they are sent, through no proxy."""
+    limits = httpx.Limits(max_connections=4 * max(settings.push_workers, 1))
+    http = await resources.enter_async_context(httpx.AsyncClient(limits=limits, trust_env=False))
+    ministry = None
+    if settings.ministry_url:
+        base = httpx.AsyncClient(base_url=settings.ministry_url, limits=limits, trust_env=False)
+        password = settings.ministry_password.get_secret_value()
+        opened = await resources.enter_async_context(base)
+        ministry = ministry_of(opened, user=settings.ministry_user, password=password)
+    outlets = Outlets(clock, http, ministry, private_addresses=settings.webhook_private_addresses)
+    return Pushing(database, outlets, scopes, clock)
+
+
+def _own(settings: Settings, clock: Clock) -> list[Destination]:
+    """The destinations that settings name."""
+    if not settings.ministry_url:
+        return []
+    return [
+        new_destination(
+            MINISTRY,
+            kind=Kind.MINISTRY,
+            display_name=settings.ministry_name,
+            endpoint=settings.ministry_url,
+            unit_id=EVERY_UNIT,
+            calls_per_second=settings.ministry_calls_per_second,
+            at=clock.now(),
+        )
+    ]

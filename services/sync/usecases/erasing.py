@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox
 from chassis.outbox import Outgoing
-from services.sync import store
 from services.sync.convert.erasing import confirmed, keys_of, without_keys
 from services.sync.domain.erasing import mentions_of
 from services.sync.domain.problems import RECORD_ERASED
+from services.sync.store import erasing
+from services.sync.store.quarantine import QUARANTINE_COLUMNS
 
 ERASURES_CONFIRMED: Final = "erasures-confirmed"
-_PLACE, _KEY, _REASON, _CONTENT = map(store.QUARANTINE_COLUMNS.index, ("place_id", "key", "reason", "content"))
+_PLACE, _KEY, _REASON, _CONTENT = map(QUARANTINE_COLUMNS.index, ("place_id", "key", "reason", "content"))
 
 
 async def erase(writes: AsyncConnection, request: erasures_pb2.ErasuresRequested) -> None:
@@ -27,20 +28,20 @@ async def erase(writes: AsyncConnection, request: erasures_pb2.ErasuresRequested
     count = 0
     if keys:
         school_id = request.school_id
-        await store.note_erased(writes, school_id, erased)
-        batches = await store.erase_quarantined(writes, school_id, keys, mentions_of(keys))
+        await erasing.note_erased(writes, school_id, erased)
+        batches = await erasing.erase_quarantined(writes, school_id, keys, mentions_of(keys))
         count += len(batches)
-        for key, outcome in await store.batches_mentioning(writes, school_id, set(batches), keys):
+        for key, outcome in await erasing.batches_mentioning(writes, school_id, set(batches), keys):
             left, named = without_keys(outcome, keys)
             if named:
-                await store.keep_outcome(writes, key, left)
+                await erasing.keep_outcome(writes, key, left)
                 count += named
     await outbox.append(writes, [Outgoing(ERASURES_CONFIRMED, confirmed(request, "sync", count))])
 
 
 async def without_erased(reads: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Rows for the quarantine, without the contents of those that were erased."""
-    erased = await store.erased_keys(reads, {row[_PLACE] for row in rows})
+    erased = await erasing.erased_keys(reads, {row[_PLACE] for row in rows})
     return [
         (*row[:_CONTENT], "", *row[_CONTENT + 1 :])
         if row[_REASON] == RECORD_ERASED or (row[_PLACE], row[_KEY]) in erased

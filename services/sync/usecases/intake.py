@@ -16,7 +16,7 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.scope_tree import ScopeTree
 from chassis.scopes import Scopes
-from services.sync.clients import Records
+from services.sync.clients.records import Records
 from services.sync.convert import answers
 from services.sync.convert.checks import Check, FindSchool
 from services.sync.convert.rows import SLICE, Checked, content_of

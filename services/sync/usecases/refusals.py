@@ -189,3 +189,42 @@ def batch_id_reused(batch_id: str) -> Fault:
         en=f"The batch id “{batch_id}” was used for a batch with other content. Give this one a new id.",
         metadata={"batch_id": batch_id},
     )
+
+
+def unknown_destination(code: str) -> Fault:
+    """Nobody is passed records under this code."""
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_DESTINATION",
+        vi=f"Không có nơi nhận “{code}”. Xem danh sách nơi nhận tại /v1/destinations.",
+        en=f"There is no destination “{code}”. GET /v1/destinations lists them.",
+        metadata={"destination": code},
+    )
+
+
+def destination_exists(code: str) -> Fault:
+    """The code is taken."""
+    return Fault(
+        Kind.CONFLICT,
+        "DESTINATION_EXISTS",
+        vi=f"Mã nơi nhận “{code}” đã được dùng. Hãy chọn mã khác.",
+        en=f"The code “{code}” is taken. Choose another one.",
+        metadata={"destination": code},
+    )
+
+
+def address_refused(vi: str, en: str) -> Fault:
+    """A subscriber's address may not be called."""
+    violation = FieldViolation("destination.endpoint", "ADDRESS_REFUSED", vi, en)
+    return Fault(Kind.INVALID, "ADDRESS_REFUSED", vi=vi, en=en, violations=[violation])
+
+
+def unknown_reconciliation(reconciliation_id: int) -> Fault:
+    """There is no such comparison."""
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_RECONCILIATION",
+        vi=f"Không có lần đối soát số {reconciliation_id} trong phạm vi này.",
+        en=f"There is no comparison {reconciliation_id} within this unit.",
+        metadata={"reconciliation_id": str(reconciliation_id)},
+    )

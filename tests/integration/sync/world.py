@@ -34,7 +34,7 @@ from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
 from services.records import wiring as records_wiring
 from services.records.settings import Settings as RecordsSettings
 from services.sync import wiring as sync_wiring
-from services.sync.clients import Records
+from services.sync.clients.records import Records
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rules import load_rules
 from services.sync.domain.batches import Origin

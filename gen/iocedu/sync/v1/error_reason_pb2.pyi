@@ -64,6 +64,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the wrong school year. It is not acknowledged: correct it and send it again.
     ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
     """
+    ERROR_REASON_UNKNOWN_DESTINATION: _ErrorReason.ValueType  # 40
+    """No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
+    ERROR_REASON_DESTINATION_EXISTS: _ErrorReason.ValueType  # 41
+    """The code of a destination is taken. ErrorInfo: {"metadata": {"destination": "…"}}."""
+    ERROR_REASON_ADDRESS_REFUSED: _ErrorReason.ValueType  # 42
+    """A subscriber's address is not of the public internet, or cannot be resolved."""
+    ERROR_REASON_NOT_COMPARABLE: _ErrorReason.ValueType  # 43
+    """The destination cannot be asked what it holds. ErrorInfo: {"metadata": {"destination": "…"}}."""
+    ERROR_REASON_UNKNOWN_RECONCILIATION: _ErrorReason.ValueType  # 44
+    """There is no such comparison. ErrorInfo: {"metadata": {"reconciliation_id": "7"}}."""
+    ERROR_REASON_DESTINATION_UNREACHABLE: _ErrorReason.ValueType  # 45
+    """The destination does not answer, or refuses the account. ErrorInfo: {"metadata": {"destination": "moet", "cause":
+    "NO_CONNECTION"}}.
+    """
+    ERROR_REASON_UNWRITABLE_CHARACTER: _ErrorReason.ValueType  # 46
+    """PushedRecord: a value holds a control character that cannot be sent."""
+    ERROR_REASON_PARENT_NOT_ACCEPTED: _ErrorReason.ValueType  # 47
+    """PushedRecord: the record it stands on is not accepted there yet."""
+    ERROR_REASON_NOT_STUDYING: _ErrorReason.ValueType  # 48
+    """PushedRecord: results are passed on only of pupils who are studying."""
+    ERROR_REASON_PASSWORD_MISSING: _ErrorReason.ValueType  # 49
+    """SchoolPushes: the push password is missing (thiếu mật khẩu kết chuyển)."""
+    ERROR_REASON_ACCOUNT_REFUSED: _ErrorReason.ValueType  # 50
+    """SchoolPushes: the push account is refused (tài khoản kết chuyển không chính xác)."""
+    ERROR_REASON_NO_SCHOOL_CODE: _ErrorReason.ValueType  # 51
+    """SchoolPushes: the unit has no code of the ministry."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `sync.iocedu`) and in RowProblem, without the prefix. Rows may also have the reasons of
@@ -112,4 +138,30 @@ ERROR_REASON_TOO_MANY_REFUSED: ErrorReason.ValueType  # 13
 the wrong school year. It is not acknowledged: correct it and send it again.
 ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
 """
+ERROR_REASON_UNKNOWN_DESTINATION: ErrorReason.ValueType  # 40
+"""No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
+ERROR_REASON_DESTINATION_EXISTS: ErrorReason.ValueType  # 41
+"""The code of a destination is taken. ErrorInfo: {"metadata": {"destination": "…"}}."""
+ERROR_REASON_ADDRESS_REFUSED: ErrorReason.ValueType  # 42
+"""A subscriber's address is not of the public internet, or cannot be resolved."""
+ERROR_REASON_NOT_COMPARABLE: ErrorReason.ValueType  # 43
+"""The destination cannot be asked what it holds. ErrorInfo: {"metadata": {"destination": "…"}}."""
+ERROR_REASON_UNKNOWN_RECONCILIATION: ErrorReason.ValueType  # 44
+"""There is no such comparison. ErrorInfo: {"metadata": {"reconciliation_id": "7"}}."""
+ERROR_REASON_DESTINATION_UNREACHABLE: ErrorReason.ValueType  # 45
+"""The destination does not answer, or refuses the account. ErrorInfo: {"metadata": {"destination": "moet", "cause":
+"NO_CONNECTION"}}.
+"""
+ERROR_REASON_UNWRITABLE_CHARACTER: ErrorReason.ValueType  # 46
+"""PushedRecord: a value holds a control character that cannot be sent."""
+ERROR_REASON_PARENT_NOT_ACCEPTED: ErrorReason.ValueType  # 47
+"""PushedRecord: the record it stands on is not accepted there yet."""
+ERROR_REASON_NOT_STUDYING: ErrorReason.ValueType  # 48
+"""PushedRecord: results are passed on only of pupils who are studying."""
+ERROR_REASON_PASSWORD_MISSING: ErrorReason.ValueType  # 49
+"""SchoolPushes: the push password is missing (thiếu mật khẩu kết chuyển)."""
+ERROR_REASON_ACCOUNT_REFUSED: ErrorReason.ValueType  # 50
+"""SchoolPushes: the push account is refused (tài khoản kết chuyển không chính xác)."""
+ERROR_REASON_NO_SCHOOL_CODE: ErrorReason.ValueType  # 51
+"""SchoolPushes: the unit has no code of the ministry."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

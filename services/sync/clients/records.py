@@ -1,5 +1,6 @@
-"""Calls to records, the only service sync asks."""
+"""Calls to records, the only service of the platform that sync asks."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import grpc
@@ -7,6 +8,7 @@ from iocedu.records.v1 import records_pb2, records_pb2_grpc
 
 APPLY_SECONDS: Final = 60.0
 ONE_SECONDS: Final = 10.0
+FEED_PAGE: Final = 2000
 
 
 class Records:
@@ -26,3 +28,9 @@ class Records:
     async def get(self, request: records_pb2.GetRecordRequest) -> records_pb2.GetRecordResponse:
         """A record as the caller may see it; raises what records answers as `Fault`."""
         return await self._stub.GetRecord(request, timeout=ONE_SECONDS)
+
+    async def changes(self, *, unit: str, types: Sequence[int], after: int) -> records_pb2.ListChangesResponse:
+        """A page of the change feed, with the records in full; raises what records answers as `Fault`."""
+        request = records_pb2.ListChangesRequest(unit=unit, after=after, page_size=FEED_PAGE)
+        request.types.extend(types)  # type: ignore[arg-type]  # numbers of the enum
+        return await self._stub.ListChanges(request, timeout=APPLY_SECONDS)

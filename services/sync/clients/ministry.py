@@ -1,0 +1,223 @@
+"""Calls to the ministry's sector database in its observed form: a token a unit and level, send, then poll.
+
+A package carries its own request id: sending it again after a crash or a lost answer does nothing there and gives the
+same answer. Refuses to guess: what is neither an answer nor a refusal is `UnreachableError`.
+"""
+
+import asyncio
+import gzip
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from services.sync.domain.composing import Content
+from services.sync.domain.deliveries import (
+    HeldThere,
+    Parcel,
+    SchoolRefusedError,
+    StillWorkingError,
+    UnreachableError,
+    Verdict,
+)
+
+CALL_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 20.0  # How long the outcome of a package is waited for in one turn.
+FIRST_POLL: Final = 0.02
+LONGEST_POLL: Final = 1.0
+SCHOOL: Final = "4"  # CapDonVi
+DEPARTMENT: Final = "2"
+EVERY_LEVEL: Final = "00"
+DONE, CANCELLED = 3, 4
+TAKEN, OLD = 1, 2
+CONTENTS_AT_ONCE: Final = 1000
+# Refusals of a record that may pass by themselves: what it stands on may arrive, the system may recover.
+MAY_PASS: Final = frozenset({"THU_TU", "LOI_HE_THONG", "TRANG_THAI"})
+
+
+@dataclass(frozen=True)
+class Account:
+    """With what the department signs in."""
+
+    user: str
+    password: str
+
+
+class Ministry:
+    """The way to the ministry. Made with an HTTP client whose base address is the ministry's."""
+
+    def __init__(self, http: httpx.AsyncClient, account: Account) -> None:
+        self._http = http
+        self._account = account
+        self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
+
+    async def push(self, parcel: Parcel) -> Sequence[Verdict]:
+        """Send a package and wait for its outcome."""
+        unit, level = parcel.unit_code, parcel.level
+        said: Mapping[str, Any] | None = None
+        if parcel.sent_before:
+            said = await self._state(parcel)
+        if said is None:
+            answer = await self._asked(
+                "POST", "/api/TiepNhanCompress", unit, level, content=gzip.compress(parcel.body, 1)
+            )
+            if answer.is_client_error:
+                return _refused(answer, parcel)
+            said = answer.json()
+        return await self._outcome(said, parcel)
+
+    async def _outcome(self, said: Mapping[str, Any], parcel: Parcel) -> Sequence[Verdict]:
+        end, pause = time.monotonic() + POLL_SECONDS, FIRST_POLL
+        while said["TrangThai"] != DONE or "KetQua" not in said:
+            if said["TrangThai"] == CANCELLED:
+                return [
+                    Verdict(one, taken=False, reason="PACKAGE_CANCELLED", message="Yêu cầu bị hủy.", may_pass=True)
+                    for one in parcel.record_ids
+                ]
+            if time.monotonic() >= end:
+                raise StillWorkingError
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_POLL)
+            said = await self._state(parcel) or said
+        return [_verdict(one) for one in said["KetQua"]]
+
+    async def _state(self, parcel: Parcel) -> Mapping[str, Any] | None:
+        """How far a package is; None: it never arrived."""
+        answer = await self._asked(
+            "GET",
+            "/api/TrangThaiYeuCau",
+            parcel.unit_code,
+            parcel.level,
+            params={"ma_yeu_cau": str(parcel.package_id)},
+        )
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        return _read(answer)
+
+    async def groups(self, department: str) -> AsyncIterator[tuple[str, str, int, int]]:
+        """School, object, count and digest of each group it holds."""
+        after = ""
+        while True:
+            answer = await self._asked("GET", "/api/DoiSoat/TomTat", department, EVERY_LEVEL, params={"sau": after})
+            said = _read(answer)
+            for one in said["Nhom"]:
+                yield one["MaTruong"], one["DoiTuong"], int(one["SoBanGhi"]), int(one["MaBam"])
+            after = said["Sau"]
+            if not after:
+                return
+
+    async def records(self, department: str, school: str, kind: str) -> list[HeldThere]:
+        """What it holds of a school and object."""
+        params = {"ma_truong": school, "doi_tuong": kind}
+        answer = await self._asked("GET", "/api/DoiSoat/BanGhi", department, EVERY_LEVEL, params=params)
+        return [HeldThere(one["IdBanGhi"], int(one["PhienBan"]), int(one["MaBam"])) for one in _read(answer)["BanGhi"]]
+
+    async def contents(self, department: str, record_ids: Sequence[str]) -> dict[str, Content]:
+        """What it holds of some records."""
+        found: dict[str, Content] = {}
+        for start in range(0, len(record_ids), CONTENTS_AT_ONCE):
+            wanted = {"IdBanGhi": record_ids[start : start + CONTENTS_AT_ONCE]}
+            answer = await self._asked("POST", "/api/DoiSoat/NoiDung", department, EVERY_LEVEL, json=wanted)
+            found.update({one["IdBanGhi"]: one["NoiDung"] for one in _read(answer)["BanGhi"]})
+        return found
+
+    async def _asked(self, verb: str, path: str, unit: str, level: str, **how: Any) -> httpx.Response:
+        """A call with a token of the unit and level, got anew once when it is refused."""
+        answer = await self._call(verb, path, headers={"Token": await self._token(unit, level)}, **how)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._tokens.pop((unit, level), None)
+            answer = await self._call(verb, path, headers={"Token": await self._token(unit, level)}, **how)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise _account_refused()
+        return answer
+
+    async def _token(self, unit: str, level: str) -> str:
+        token, until = self._tokens.get((unit, level), ("", 0.0))
+        if until > time.monotonic():
+            return token
+        if not self._account.password:
+            raise SchoolRefusedError(
+                "PASSWORD_MISSING",
+                vi="Thiếu mật khẩu kết chuyển. Hãy khai báo mật khẩu của đơn vị cho dịch vụ đồng bộ.",
+                en="The push password is missing: set it for the sync service.",
+            )
+        asked = {
+            "CapDonVi": DEPARTMENT if level == EVERY_LEVEL else SCHOOL,
+            "MaDonVi": unit,
+            "CapHoc": level,
+            "TenDangNhap": self._account.user,
+            "MatKhau": self._account.password,
+        }
+        answer = await self._call("POST", "/api/GetAuthToken", json=asked)
+        if answer.is_client_error:
+            raise _account_refused()
+        said = _read(answer)
+        # A minute before it ends, so that a call that leaves now still arrives with a good token.
+        self._tokens[unit, level] = said["Token"], time.monotonic() + said["HetHanSauGiay"] - 60
+        return str(said["Token"])
+
+    async def _call(self, verb: str, path: str, **how: Any) -> httpx.Response:
+        try:
+            answer = await self._http.request(verb, path, timeout=CALL_SECONDS, **how)
+        except httpx.TimeoutException as error:
+            raise UnreachableError(
+                "TIMED_OUT",
+                vi="Cơ sở dữ liệu ngành không trả lời kịp. Hệ thống tự gửi lại.",
+                en="The sector database does not answer in time. It is tried again.",
+            ) from error
+        except httpx.TransportError as error:
+            raise UnreachableError(
+                "NO_CONNECTION",
+                vi="Không kết nối được tới cơ sở dữ liệu ngành. Hệ thống tự gửi lại.",
+                en="The sector database cannot be reached. It is tried again.",
+            ) from error
+        if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise UnreachableError(
+                f"HTTP_{answer.status_code}",
+                vi=f"Cơ sở dữ liệu ngành báo lỗi {answer.status_code}. Hệ thống tự gửi lại.",
+                en=f"The sector database answers {answer.status_code}. It is tried again.",
+            )
+        return answer
+
+
+def _read(answer: httpx.Response) -> dict[str, Any]:
+    if answer.is_error:
+        said = answer.json()
+        raise SchoolRefusedError(
+            str(said.get("MaLoi", "REFUSED")), vi=str(said.get("ThongBao", "")), en=str(said.get("ThongBao", ""))
+        )
+    read: dict[str, Any] = answer.json()
+    return read
+
+
+def _refused(answer: httpx.Response, parcel: Parcel) -> Sequence[Verdict]:
+    """A package that is refused as a whole: each of its records is."""
+    said = answer.json()
+    reason, message = str(said.get("MaLoi", "REFUSED")), str(said.get("ThongBao", ""))
+    return [Verdict(one, taken=False, reason=reason, message=message) for one in parcel.record_ids]
+
+
+def _verdict(said: Mapping[str, Any]) -> Verdict:
+    if said["KetQua"] in (TAKEN, OLD):
+        # What it already holds under this version, or a higher one, is told by the version.
+        return Verdict(said["IdBanGhi"], taken=True, version=int(said["PhienBan"]))
+    if said["MaLoi"] == "KHONG_CO":
+        return Verdict(said["IdBanGhi"], taken=True)  # Gone there already.
+    return Verdict(
+        said["IdBanGhi"],
+        taken=False,
+        reason=said["MaLoi"],
+        field=said.get("Truong", ""),
+        message=said.get("ThongBao", ""),
+        may_pass=said["MaLoi"] in MAY_PASS,
+    )
+
+
+def _account_refused() -> SchoolRefusedError:
+    return SchoolRefusedError(
+        "ACCOUNT_REFUSED",
+        vi="Tài khoản kết chuyển không chính xác. Hãy kiểm tra tài khoản và mật khẩu kết chuyển của đơn vị.",
+        en="The push account is refused: check user and password of the unit.",
+    )

@@ -1,0 +1,7 @@
+"""gRPC in: request, use case, response; one class for each service of the interface."""
+
+from services.sync.servicer.destinations import DestinationsServicer
+from services.sync.servicer.reconciliation import ReconciliationServicer
+from services.sync.servicer.sync import SyncServicer
+
+__all__ = ["DestinationsServicer", "ReconciliationServicer", "SyncServicer"]

@@ -1,0 +1,77 @@
+"""What was erased at a person's request: its keys, and what of it stands in quarantined rows and stored answers."""
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.sync.domain.batches import BatchKey
+from services.sync.store.arrays import any_of
+from services.sync.store.tables import batch, erased_key
+
+
+async def erased_keys(reads: AsyncConnection, places: Collection[int]) -> set[tuple[int, str]]:
+    """Places and keys of what was erased, of these places."""
+    found = await reads.execute(sa.select(erased_key).where(erased_key.c.place_id == any_of(places)))
+    return {(row.place_id, row.key) for row in found}
+
+
+async def note_erased(writes: AsyncConnection, place_id: int, keys: Collection[str]) -> None:
+    """Note keys of which nothing is to be kept any more."""
+    if keys:
+        rows = [{"place_id": place_id, "key": key} for key in sorted(keys)]
+        await writes.execute(insert(erased_key).on_conflict_do_nothing(), rows)
+
+
+async def erase_quarantined(
+    writes: AsyncConnection, place_id: int, keys: Collection[str], mentions: Collection[str]
+) -> list[BatchKey]:
+    """Erase rows of a place under these keys, or that mention one of these texts; the batch of each."""
+    given = {"place": place_id, "keys": list(keys), "mentions": list(mentions)}
+    return [BatchKey(*row) for row in await writes.execute(_ERASE_QUARANTINED, given)]
+
+
+async def batches_mentioning(
+    writes: AsyncConnection, unit_id: int, also: Collection[BatchKey], keys: Collection[str]
+) -> list[tuple[BatchKey, bytes]]:
+    """A unit's batches, and the given ones, whose outcome mentions one of these keys; held until the transaction ends.
+
+    An outcome holds keys as they are, so that looking for their bytes misses none.
+    """
+    given = {
+        "unit": unit_id,
+        "keys": [key.encode() for key in keys],
+        "units": [one.unit_id for one in also],
+        "sources": [one.source for one in also],
+        "ids": [one.batch_id for one in also],
+    }
+    found = await writes.execute(_BATCHES_MENTIONING, given)
+    return [(BatchKey(row.unit_id, row.source, row.batch_id), row.outcome) for row in found]
+
+
+async def keep_outcome(writes: AsyncConnection, key: BatchKey, outcome: bytes) -> None:
+    """Keep an outcome of which something was taken out."""
+    await writes.execute(
+        batch.update()
+        .where(batch.c.unit_id == key.unit_id, batch.c.source == key.source, batch.c.batch_id == key.batch_id)
+        .values(outcome=outcome)
+    )
+
+
+_ERASE_QUARANTINED = sa.text(
+    """
+    DELETE FROM quarantined_row WHERE place_id = :place AND (key = ANY(CAST(:keys AS text[])) OR EXISTS (
+        SELECT FROM unnest(CAST(:mentions AS text[])) AS mention WHERE strpos(content, mention) > 0))
+    RETURNING unit_id, source, batch_id
+    """
+)
+_BATCHES_MENTIONING = sa.text(
+    """
+    SELECT unit_id, source, batch_id, outcome FROM batch
+    WHERE (unit_id = :unit OR (unit_id, source, batch_id) IN (
+        SELECT * FROM unnest(CAST(:units AS bigint[]), CAST(:sources AS text[]), CAST(:ids AS text[]))))
+        AND EXISTS (SELECT FROM unnest(CAST(:keys AS bytea[])) AS wanted WHERE position(wanted IN outcome) > 0)
+    ORDER BY unit_id, source, batch_id FOR UPDATE
+    """
+)

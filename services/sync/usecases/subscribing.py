@@ -1,0 +1,54 @@
+"""Makes subscribers and changes how destinations are served."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.sync.clients.webhooks import checked_address
+from services.sync.domain.deliveries import UnreachableError
+from services.sync.domain.destinations import Destination, Kind, new_destination
+from services.sync.store import destinations as store
+from services.sync.usecases import refusals
+from services.sync.usecases.pushing import Pushing
+
+
+async def subscribe(
+    pushing: Pushing, writes: AsyncConnection, *, code: str, display_name: str, endpoint: str, unit_id: int
+) -> Destination:
+    """Make a subscriber with a secret of its own; it is told of everything there is, then of changes."""
+    private = pushing.outlets.private_addresses
+    parts = urlsplit(endpoint)
+    if not parts.hostname or parts.username or parts.scheme not in ({"http", "https"} if private else {"https"}):
+        raise refusals.invalid(
+            "destination.endpoint",
+            vi="Cần một địa chỉ https:// đầy đủ, không kèm tên và mật khẩu, ví dụ https://ioc.example.vn/nhan.",
+            en="A full https:// address is needed, without user and password, e.g. https://ioc.example.vn/in.",
+        )
+    try:
+        await checked_address(endpoint, private_addresses=private)
+    except UnreachableError as error:
+        raise refusals.address_refused(error.vi, error.en) from error
+    made = new_destination(
+        code,
+        kind=Kind.WEBHOOK,
+        display_name=display_name or code,
+        endpoint=endpoint,
+        unit_id=unit_id,
+        secret=secrets.token_urlsafe(32),
+        at=pushing.clock.now(),
+    )
+    if not await store.add(writes, made):
+        raise refusals.destination_exists(code)
+    return made
+
+
+async def change(writes: AsyncConnection, code: str, values: Mapping[str, Any]) -> Destination:
+    """Change how a destination is served."""
+    await store.change(writes, code, values)
+    changed = await store.destination(writes, code)
+    if changed is None:
+        raise refusals.unknown_destination(code)
+    return changed

@@ -1,0 +1,497 @@
+"""Records reach the ministry in its order, once in effect, and whatever it refuses is told of the very record."""
+
+import hmac
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from iocedu.records.v1 import resources_pb2, results_pb2
+from iocedu.sync.v1 import destinations_pb2, destinations_pb2_grpc, pushes_pb2, reconciliation_pb2
+from iocedu.sync.v1 import reconciliation_pb2_grpc as reconciliation_grpc
+
+from chassis.bus import Bus
+from chassis.errors import Fault
+from chassis.testing import FixedClock, client
+from deploy.local.issuer import Issuer
+from simulators.ministry.store import digest_of
+from tests.integration.sync.outside import PASSWORD, USER, Outside, Subscriber, simulating, subscribing
+from tests.integration.sync.world import (
+    ADMINISTRATOR,
+    CLERK,
+    PROVINCE,
+    SCHOOL_A,
+    SCHOOL_B,
+    World,
+    pupil,
+    push,
+    serve_sync,
+    world,
+)
+from tests.support.databases import DatabaseFactory
+from tests.support.waiting import poll_until
+
+YEAR = 2026
+ACCEPTED, FAILED, WITHHELD = (
+    pushes_pb2.PUSH_STATE_ACCEPTED,
+    pushes_pb2.PUSH_STATE_FAILED,
+    pushes_pb2.PUSH_STATE_WITHHELD,
+)
+QUICK = {"feed_seconds": 0.05, "ministry_calls_per_second": 1000.0, "webhook_private_addresses": True}
+
+
+def school_row(school: str = SCHOOL_A, version: int = 1, name: str = "THCS Nguyễn Du") -> resources_pb2.Row:
+    """A school's own record."""
+    record = resources_pb2.School(school_year=YEAR, name=name, levels=["03"])
+    return resources_pb2.Row(school=school, key=str(YEAR), version=version, school_profile=record)
+
+
+def teacher(key: str = "GV1.2026", school: str = SCHOOL_A) -> resources_pb2.Row:
+    """A teacher."""
+    record = resources_pb2.StaffMember(school_year=YEAR, full_name="Trần Thị Bình", status="01")
+    return resources_pb2.Row(school=school, key=key, version=1, staff_member=record)
+
+
+def class_row(key: str = "6A.2026", school: str = SCHOOL_A, homeroom: str = "GV1.2026") -> resources_pb2.Row:
+    """A class."""
+    record = resources_pb2.SchoolClass(school_year=YEAR, name="6A", grade="06", level="03", homeroom_key=homeroom)
+    return resources_pb2.Row(school=school, key=key, version=1, school_class=record)
+
+
+def result(pupil_key: str, stage: str = "GK1", version: int = 1, **fields: Any) -> resources_pb2.Row:
+    """A pupil's results."""
+    record = results_pb2.Result(school_year=YEAR, pupil_key=pupil_key, stage=stage, regulation="TT22", **fields)
+    return resources_pb2.Row(school=SCHOOL_A, key=f"{pupil_key}.{stage}", version=version, result=record)
+
+
+def whole_school() -> list[resources_pb2.Row]:
+    """Results first, the school's own record last: the wrong way round."""
+    return [result("HS1.2026"), pupil("HS1.2026"), class_row(), teacher(), school_row()]
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Outside]:
+    """The ministry's simulator."""
+    with simulating(tmp_path / "outside") as running:
+        yield running
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    """Somebody who wants to be told."""
+    with subscribing() as running:
+        yield running
+
+
+@pytest.fixture
+async def here(
+    database_factory: DatabaseFactory, bus: Bus, nats_url: str, keys: Issuer, clock: FixedClock, outside: Outside
+) -> AsyncIterator[World]:
+    """The province of the other tests, with sync led to the simulator."""
+    assert bus.client.is_connected
+    databases = (await database_factory("records"), await database_factory("sync"))
+    led = {"ministry_url": outside.address, "ministry_user": USER, "ministry_password": PASSWORD}
+    async with world(databases, nats_url, keys, clock, **led, **QUICK) as running:
+        yield running
+
+
+async def stub(here: World, subject: str = ADMINISTRATOR) -> "destinations_pb2_grpc.DestinationsServiceAsyncStub":
+    """DestinationsService as a subject calls it."""
+    channel = await here.stack.enter_async_context(client(here.sync_address, here.keys.mint(subject), language="vi"))
+    made: destinations_pb2_grpc.DestinationsServiceAsyncStub = destinations_pb2_grpc.DestinationsServiceStub(channel)
+    return made
+
+
+async def comparer(here: World) -> "reconciliation_grpc.ReconciliationServiceAsyncStub":
+    """ReconciliationService as the administrator calls it."""
+    channel = await here.stack.enter_async_context(client(here.sync_address, here.keys.mint(ADMINISTRATOR)))
+    made: reconciliation_grpc.ReconciliationServiceAsyncStub = reconciliation_grpc.ReconciliationServiceStub(channel)
+    return made
+
+
+async def pushed(here: World, batch: str, *rows: resources_pb2.Row, unit: str = PROVINCE) -> None:
+    """Push rows, all of which must be taken."""
+    outcome = (await (await here.sync()).PushRows(push(batch, *rows, unit=unit))).outcome
+    assert outcome.accepted_count == len(rows), outcome
+
+
+async def record(here: World, key: str, *, destination: str = "moet", school: str = SCHOOL_A) -> Any:
+    """A record on its way; None: not noted yet."""
+    request = destinations_pb2.ListPushedRecordsRequest(school=school, destination=destination, key=key)
+    found = (await (await stub(here)).ListPushedRecords(request)).records
+    return found[0] if found else None
+
+
+async def in_state(here: World, key: str, state: int, *, reason: str = "") -> Any:
+    """The record once it is in a state."""
+
+    async def there() -> Any:
+        found = await record(here, key)
+        return found if found and found.state == state and found.reason == reason else None
+
+    return await poll_until(there)
+
+
+async def test_records_arrive_in_the_ministrys_order_whatever_order_they_came_in(here: World, outside: Outside) -> None:
+    """School, staff, class, pupil, results; each once, in the ministry's names."""
+    await pushed(here, "1", *whole_school())
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+
+    assert outside.order() == ["TRUONG", "GIAO_VIEN", "LOP", "HOC_SINH", "KET_QUA"]
+    assert len(outside.journal()) == 5
+    sent = outside.held("HOC_SINH")["HS1"]
+    assert (sent["HO_TEN"], sent["NGAY_SINH"], sent["MA_LOP"]) == ("Nguyễn Văn Hòa", "09/03/2014", "6A")
+
+
+async def test_what_a_record_stands_on_is_waited_for_and_said(here: World, outside: Outside) -> None:
+    """A class without its teacher, its pupil and their results wait; nothing of it is refused there."""
+    await pushed(here, "1", *whole_school()[:3], school_row())
+    waiting = await in_state(here, "6A.2026", WITHHELD, reason="PARENT_NOT_ACCEPTED")
+    assert "chưa được nơi nhận chấp nhận" in waiting.message
+    assert outside.held("LOP") == {}
+
+    await pushed(here, "2", teacher())
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+
+    assert outside.order() == ["TRUONG", "GIAO_VIEN", "LOP", "HOC_SINH", "KET_QUA"]
+
+
+async def test_results_of_who_is_not_studying_are_withheld_until_they_are_back(here: World, outside: Outside) -> None:
+    """The ministry takes results only of pupils who study; the others' are not failures."""
+    gone = pupil("HS1.2026", status="05")
+    await pushed(here, "1", result("HS1.2026"), gone, class_row(), teacher(), school_row())
+    await in_state(here, "HS1.2026.GK1", WITHHELD, reason="NOT_STUDYING")
+    assert outside.held("KET_QUA") == {}
+
+    await pushed(here, "2", pupil("HS1.2026", 2, status="03"))
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+
+
+async def test_a_refused_record_stops_no_neighbour_and_goes_again_once_it_is_corrected(
+    here: World, outside: Outside
+) -> None:
+    """It fails with the ministry's reason and field, down to the single pupil, and its history is kept."""
+    bad = pupil("HS2.2026", class_key="", further={"MA_HOC_BAN_TRU": "x"})
+    bad.pupil.sex = "2"
+    outside.ministry.faults.change({"refuse_ids": ["HS2"], "refuse_reason": "CONTENT"})
+    await pushed(here, "1", *whole_school(), bad)
+    failed = await in_state(here, "HS2.2026", FAILED, reason="CONTENT")
+    assert failed.accepted_version == 0
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+
+    outside.ministry.faults.change({"refuse_ids": []})
+    again = await (await stub(here)).RepeatPushes(
+        destinations_pb2.RepeatPushesRequest(unit=SCHOOL_A, destination="moet", reason="CONTENT")
+    )
+    assert again.repeated_count == 1
+    accepted = await in_state(here, "HS2.2026", ACCEPTED)
+    assert accepted.accepted_version > failed.sent_version
+    history = await (await stub(here)).ListPushOutcomes(
+        destinations_pb2.ListPushOutcomesRequest(school=SCHOOL_A, destination="moet", key="HS2.2026")
+    )
+    assert [(one.state, one.reason) for one in history.outcomes] == [(ACCEPTED, ""), (FAILED, "CONTENT")]
+
+
+async def test_a_change_goes_as_an_update_and_a_deletion_as_a_cancellation(here: World, outside: Outside) -> None:
+    """Under the same id, with rising versions; what was never sent is not cancelled."""
+    await pushed(here, "1", *whole_school())
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+    before = outside.held("HOC_SINH")["HS1"]
+
+    await pushed(here, "2", pupil("HS1.2026", 2, full_name="Nguyễn Văn Hoà Bình"))
+
+    async def renamed() -> bool:
+        return bool(outside.held("HOC_SINH")["HS1"]["HO_TEN"] == "Nguyễn Văn Hoà Bình")
+
+    await poll_until(renamed)
+    after = outside.held("HOC_SINH")["HS1"]
+    assert after["id"] == before["id"]
+    assert after["version"] > before["version"]
+
+    gone = resources_pb2.Row(school=SCHOOL_A, key="HS1.2026.GK1", version=2, deleted=True)
+    gone.result.SetInParent()
+    await pushed(here, "3", gone)
+    await poll_until(lambda: outside.held("KET_QUA") == {})
+    assert outside.held("HOC_SINH").keys() == {"HS1"}
+
+
+async def test_a_pupil_whose_key_changes_stays_the_same_there(here: World, outside: Outside) -> None:
+    """A first-grader's temporary code becomes the real one: one record, one id, no cancellation."""
+    await pushed(here, "1", pupil("TAM-1.2026"), class_row(), teacher(), school_row())
+    await in_state(here, "TAM-1.2026", ACCEPTED)
+    before = outside.held("HOC_SINH")["TAM-1"]
+
+    row = pupil("HS9.2026", 2)
+    row.previous_key = "TAM-1.2026"
+    await pushed(here, "2", row)
+    await in_state(here, "HS9.2026", ACCEPTED)
+
+    held = outside.held("HOC_SINH")
+    assert held.keys() == {"HS9"}
+    assert held["HS9"]["id"] == before["id"]
+    assert await record(here, "TAM-1.2026") is None
+
+
+async def test_an_answer_that_is_lost_doubles_nothing(here: World, outside: Outside) -> None:
+    """The package was taken, the line broke: asked again under the same id, it answers what it did."""
+    outside.ministry.faults.change({"lose_answer_share": 1.0})
+    await pushed(here, "1", *whole_school())
+
+    async def tried() -> bool:
+        rows = outside.ministry.store.rows("SELECT count(*) FROM package")
+        return int(rows[0][0]) > 0
+
+    await poll_until(tried)
+    outside.ministry.faults.change({"lose_answer_share": 0.0})
+
+    async def settled() -> bool:
+        here.clock.advance(timedelta(seconds=5))
+        found = await record(here, "HS1.2026.GK1")
+        return found is not None and found.state == ACCEPTED
+
+    await poll_until(settled, timeout=20)
+    assert len(outside.journal()) == len(set(outside.journal())) == 5
+
+
+async def test_an_outage_opens_the_circuit_and_drains_by_itself(here: World, outside: Outside) -> None:
+    """No record fails for it; the destination says why; what came meanwhile follows in order."""
+    outside.ministry.faults.change({"down": True})
+    await pushed(here, "1", *whole_school())
+    service = await stub(here)
+
+    async def opened() -> Any:
+        here.clock.advance(timedelta(seconds=1))
+        (found,) = (await service.ListDestinations(destinations_pb2.ListDestinationsRequest())).destinations
+        return found if found.problem else None
+
+    told = await poll_until(opened)
+    assert "503" in told.problem
+    assert (await record(here, "HS1.2026.GK1")).state not in (FAILED, ACCEPTED)
+
+    outside.ministry.faults.change({"down": False})
+
+    async def drained() -> bool:
+        here.clock.advance(timedelta(seconds=10))
+        found = await record(here, "HS1.2026.GK1")
+        return found is not None and found.state == ACCEPTED
+
+    await poll_until(drained, timeout=20)
+    (healthy,) = (await service.ListDestinations(destinations_pb2.ListDestinationsRequest())).destinations
+    assert (healthy.circuit, healthy.problem) == (destinations_pb2.CIRCUIT_STATE_CLOSED, "")
+    assert outside.order() == ["TRUONG", "GIAO_VIEN", "LOP", "HOC_SINH", "KET_QUA"]
+
+
+async def test_a_paused_destination_is_noted_for_and_not_sent_to(here: World, outside: Outside) -> None:
+    """Likewise outside its windows; resumed, everything follows."""
+    service = await stub(here)
+    request = destinations_pb2.UpdateDestinationRequest(code="moet", update_mask=FieldMask(paths=["windows"]))
+    window = request.destination.windows.add(until="01:00")  # it is 08:00 in Viet Nam
+    setattr(window, "from", "00:00")
+    assert (await service.UpdateDestination(request)).destination.windows == [window]
+    await pushed(here, "1", *whole_school())
+    waiting = await in_state(here, "2026", pushes_pb2.PUSH_STATE_AWAITING_COMPOSITION)
+    assert waiting.sent_version == 0
+    assert outside.journal() == []
+
+    request = destinations_pb2.UpdateDestinationRequest(code="moet", update_mask=FieldMask(paths=["windows"]))
+    request.destination.SetInParent()
+    await service.UpdateDestination(request)
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+
+
+async def test_only_what_may_be_changed_of_a_destination_is(here: World) -> None:
+    """The endpoint of the ministry comes from settings."""
+    service = await stub(here)
+    request = destinations_pb2.UpdateDestinationRequest(code="moet", update_mask=FieldMask(paths=["endpoint"]))
+    request.destination.endpoint = "http://evil.example"
+    with pytest.raises(Fault) as refused:
+        await service.UpdateDestination(request)
+    assert refused.value.violations[0].field == "update_mask"
+    with pytest.raises(Fault) as unknown:
+        await service.SummarizePushes(destinations_pb2.SummarizePushesRequest(unit=PROVINCE, destination="nowhere"))
+    assert unknown.value.reason == "UNKNOWN_DESTINATION"
+
+
+async def test_two_replicas_share_schools_and_send_each_record_once(
+    here: World, outside: Outside, nats_url: str, keys: Issuer, clock: FixedClock
+) -> None:
+    """Neither waits for the other, and the journal there has every record and version once."""
+    led = {"ministry_url": outside.address, "ministry_user": USER, "ministry_password": PASSWORD}
+    async with serve_sync(
+        here.sync_database, nats_url, keys, records_address=here.records_address, clock=clock, **led, **QUICK
+    ):
+        for school in (SCHOOL_A, SCHOOL_B):
+            people = [pupil(f"HS{number}.2026", school=school) for number in range(700)]
+            rows = [*people, class_row(school=school), teacher(school=school), school_row(school)]
+            await pushed(here, school, *rows)
+
+        async def arrived() -> bool:
+            counted = outside.ministry.counts()
+            return counted["records"] == 2 * 703
+
+        await poll_until(arrived, timeout=40)
+    assert len(outside.journal()) == len(set(outside.journal())) == 2 * 703
+
+
+async def test_schools_are_counted_and_told_of(here: World, bus: Bus) -> None:
+    """By question and by event: how many wait, failed, arrived, and when the last one did."""
+    await pushed(here, "1", *whole_school(), result("HS5.2026"))
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+    service = await stub(here, CLERK)
+
+    async def counted() -> Any:
+        here.clock.advance(timedelta(seconds=4))
+        request = destinations_pb2.ListSchoolPushesRequest(unit=SCHOOL_A, destination="moet")
+        (found,) = (await service.ListSchoolPushes(request)).schools
+        return found if found.counts.withheld_count == 1 and not found.counts.waiting_count else None
+
+    found = await poll_until(counted)
+    assert (found.counts.accepted_count, found.counts.failed_count) == (5, 0)
+    assert found.school_name == "Trường THCS Nguyễn Du"
+    assert found.HasField("last_success_time")
+    request = destinations_pb2.SummarizePushesRequest(unit=SCHOOL_A, destination="moet")
+    summed = await service.SummarizePushes(request)
+    assert (summed.school_count, summed.settled_school_count, summed.counts.accepted_count) == (1, 1, 5)
+
+    events: list[pushes_pb2.PushesChanged] = []
+    async with bus.pull(source="sync", event="pushes-changed", durable="test-pushes", batch=50) as pull:
+
+        async def told() -> bool:
+            messages = await pull.take()
+            events.extend(pushes_pb2.PushesChanged.FromString(message.data) for message in messages)
+            return any(
+                one.counts.accepted_count == 5 and not one.counts.waiting_count
+                for event in events
+                for one in event.schools
+            )
+
+        await poll_until(told)
+    assert {event.destination for event in events} == {"moet"}
+
+
+async def test_comparing_finds_exactly_what_was_changed_there_and_repairs_it(here: World, outside: Outside) -> None:
+    """Missing there, missing here, differing with the field; repaired, the next comparison finds what is left."""
+    await pushed(here, "1", *whole_school(), pupil("HS2.2026"), pupil("HS3.2026", full_name="Lê Thị Ánh"))
+    for key in ("HS1.2026.GK1", "HS2.2026", "HS3.2026"):
+        await in_state(here, key, ACCEPTED)
+    service = await comparer(here)
+    asked = reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet")
+    asked.match.ignore_tones = asked.match.ignore_case = True
+    before = (await service.Reconcile(asked)).reconciliation
+    assert (before.differing_group_count, before.missing_there_count) == (0, 0)
+
+    held = outside.held("HOC_SINH")
+    with outside.ministry.store.writing() as writes:
+        for key, change in (("HS2", {"HO_TEN": "Ai Đó"}), ("HS3", None)):
+            row = dict(writes.one("SELECT * FROM record WHERE id = ?", held[key]["id"]) or {})
+            _tamper(writes, row, change)
+        other = dict(writes.one("SELECT * FROM record WHERE id = ?", held["HS1"]["id"]) or {})
+        content: dict[str, object] = {"HOC_SINH_ID": "X9", "HO_TEN": "LE THI ANH", "NGAY_SINH": "09/03/2014"}
+        _put(writes, other | {"id": "x9", "key": "X9", "version": 1}, content)
+
+    found = (await service.Reconcile(asked)).reconciliation
+    assert (found.missing_there_count, found.missing_here_count, found.differing_count) == (1, 1, 1)
+    assert found.differing_group_count == 1
+    listed = await service.ListDifferences(
+        reconciliation_pb2.ListDifferencesRequest(unit=SCHOOL_A, reconciliation_id=found.reconciliation_id)
+    )
+    told = {one.kind: one for one in listed.differences}
+    assert told[reconciliation_pb2.DIFFERENCE_KIND_MISSING_THERE].key == "HS3.2026"
+    assert told[reconciliation_pb2.DIFFERENCE_KIND_MISSING_THERE].matched_key == "x9"
+    assert told[reconciliation_pb2.DIFFERENCE_KIND_MISSING_HERE].destination_key == "x9"
+    assert told[reconciliation_pb2.DIFFERENCE_KIND_MISSING_HERE].matched_key == "HS3.2026"
+    assert list(told[reconciliation_pb2.DIFFERENCE_KIND_DIFFERING].fields) == ["HO_TEN"]
+
+    repaired = await service.RepairDifferences(
+        reconciliation_pb2.RepairDifferencesRequest(unit=PROVINCE, reconciliation_id=found.reconciliation_id)
+    )
+    assert repaired.repeated_count == 2
+
+    async def whole() -> bool:
+        there = outside.held("HOC_SINH")
+        return "HS3" in there and there["HS2"]["HO_TEN"] == "Nguyễn Văn Hòa"
+
+    await poll_until(whole)
+    after = (await service.Reconcile(asked)).reconciliation
+    assert (after.missing_there_count, after.missing_here_count, after.differing_count) == (0, 1, 0)
+    gaps = await service.ListReconciliations(
+        reconciliation_pb2.ListReconciliationsRequest(unit=PROVINCE, destination="moet")
+    )
+    assert [one.missing_there_count + one.differing_count for one in gaps.reconciliations] == [0, 2, 0]
+
+
+def _put(writes: Any, row: dict[str, Any], content: dict[str, object], *, cancelled: int = 0) -> None:
+    told = row | {"content": json.dumps(content), "digest": digest_of(content), "cancelled": cancelled}
+    writes.put(told, request_id="tampered")
+
+
+def _tamper(writes: Any, row: dict[str, Any], change: dict[str, str] | None) -> None:
+    content = json.loads(row["content"])
+    _put(writes, row, content | (change or {}), cancelled=0 if change else 1)
+
+
+async def test_a_comparison_needs_a_destination_that_answers(here: World, outside: Outside) -> None:
+    """Told as what it is, with the cause, and to be tried again."""
+    outside.ministry.faults.change({"down": True})
+    with pytest.raises(Fault) as refused:
+        await (await comparer(here)).Reconcile(reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet"))
+    assert refused.value.reason == "DESTINATION_UNREACHABLE"
+    assert refused.value.metadata["cause"] == "HTTP_503"
+
+
+async def test_subscribers_are_told_signed_once_in_effect_and_without_content(
+    here: World, subscriber: Subscriber
+) -> None:
+    """The same delivery id at every attempt, a signature over timestamp and body, keys and positions only."""
+    service = await stub(here)
+    subscriber.status = 500
+    request = destinations_pb2.CreateDestinationRequest(unit=PROVINCE, code="ioc")
+    request.destination.endpoint = subscriber.address
+    made = await service.CreateDestination(request)
+    with pytest.raises(Fault) as taken:
+        await service.CreateDestination(request)
+    assert taken.value.reason == "DESTINATION_EXISTS"
+    await pushed(here, "1", *whole_school())
+    await poll_until(lambda: subscriber.received)
+    subscriber.status = 204
+
+    async def told() -> bool:
+        here.clock.advance(timedelta(seconds=5))
+        found = await record(here, "HS1.2026.GK1", destination="ioc")
+        return found is not None and found.state == ACCEPTED
+
+    await poll_until(told, timeout=20)
+    assert len({headers["IOCEdu-Delivery"] for headers, _ in subscriber.received}) < len(subscriber.received)
+    for headers, body in subscriber.received:
+        said = headers["IOCEdu-Timestamp"].encode() + b"." + body
+        assert hmac.new(made.secret.encode(), said, "sha256").hexdigest() == headers["IOCEdu-Signature"]
+        assert json.loads(body)["delivery_id"] == headers["IOCEdu-Delivery"]
+        assert "Nguyễn" not in body.decode()
+    assert sorted(one["key"] for one in subscriber.changes()) == sorted(row.key for row in whole_school())
+    listed = await service.ListDestinations(destinations_pb2.ListDestinationsRequest())
+    assert made.secret not in str(listed)
+
+
+async def test_a_wrong_account_is_a_problem_of_the_schools_and_no_failure(
+    database_factory: DatabaseFactory, bus: Bus, nats_url: str, keys: Issuer, clock: FixedClock, outside: Outside
+) -> None:
+    """Nothing fails, nothing is lost; the reason says what to put right."""
+    assert bus.client.is_connected
+    databases = (await database_factory("records"), await database_factory("sync"))
+    led = {"ministry_url": outside.address, "ministry_user": USER, "ministry_password": "wrong"}
+    async with world(databases, nats_url, keys, clock, **led, **QUICK) as here:
+        await pushed(here, "1", *whole_school())
+
+        async def said() -> Any:
+            here.clock.advance(timedelta(seconds=4))
+            request = destinations_pb2.ListSchoolPushesRequest(unit=SCHOOL_A, destination="moet")
+            found = (await (await stub(here)).ListSchoolPushes(request)).schools
+            return found[0] if found and found[0].problem_reason else None
+
+        found = await poll_until(said)
+        assert found.problem_reason == "ACCOUNT_REFUSED"
+        assert "Tài khoản kết chuyển không chính xác" in found.problem
+    assert outside.journal() == []
