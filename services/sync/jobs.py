@@ -15,7 +15,7 @@ from chassis.database import Database
 from chassis.dead_letters import reason_of
 from chassis.errors import Fault
 from chassis.workers import Worker
-from services.sync import store
+from services.sync.store import batches, quarantine
 from services.sync.usecases.connections import follow_tree
 from services.sync.usecases.intake import Intake
 
@@ -71,12 +71,12 @@ async def prune(
 ) -> tuple[int, int]:
     """Forget old batches and quarantined rows, a thousand a transaction; returns how many of each."""
     counts = []
-    for forget, kept in ((store.prune_batches, batches_kept), (store.prune_quarantined, quarantined_kept)):
+    for forget, kept in ((batches.prune, batches_kept), (quarantine.prune, quarantined_kept)):
         total, gone = 0, PRUNED_AT_ONCE
         while gone == PRUNED_AT_ONCE:
             async with database.transaction() as writes:
                 gone = await forget(writes, before=clock.now() - kept, most=PRUNED_AT_ONCE)
             total += gone
         counts.append(total)
-    batches, rows = counts
-    return batches, rows
+    forgotten, rows = counts
+    return forgotten, rows

@@ -14,7 +14,7 @@ from tests.support.databases import DatabaseFactory
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {
     "records": "services.records.store.tables",
-    "sync": "services.sync.store",
+    "sync": "services.sync.store.tables",
     "alerts": "services.alerts.store",
     "notify": "services.notify.store",
 }

@@ -1,9 +1,9 @@
 """Which schools the centre waits for: the connections follow the tree of units, and who listens is told."""
 
 from chassis import outbox
-from services.sync import store
 from services.sync.convert import answers
 from services.sync.domain.connections import KINDS, MUST_CONNECT
+from services.sync.store import connections
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.settling import events, unit_name
 
@@ -20,7 +20,7 @@ async def follow_tree(intake: Intake) -> int:
     count = 0
     while True:
         async with intake.database.transaction() as writes:
-            held = await store.expected(writes)
+            held = await connections.expected(writes)
             if held is None:
                 return count
             gone = {school_id: False for school_id, must in held.items() if must and school_id not in wanted}
@@ -28,7 +28,7 @@ async def follow_tree(intake: Intake) -> int:
             part = dict(sorted(due.items())[:MOST_SCHOOLS])
             if not part:
                 return count
-            changed = await store.expect(writes, part, now=now)
+            changed = await connections.expect(writes, part, now=now)
             told = [answers.connection(one, name=unit_name(tree, one.school_id), now=now) for one in changed]
             await outbox.append(writes, list(events(told, backfill=False)))
             count += len(changed)

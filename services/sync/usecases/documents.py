@@ -14,7 +14,6 @@ from uuid import uuid4
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.errors import Fault
-from services.sync import store
 from services.sync.convert.checks import Check
 from services.sync.convert.documents import RawRow, json_rows, ndjson_rows
 from services.sync.convert.rows import Checked
@@ -22,6 +21,7 @@ from services.sync.domain import problems
 from services.sync.domain.batches import MOST_BYTES, MOST_ROWS, BatchKey, Origin, RowState, digest_of
 from services.sync.domain.documents import LONGEST_SIGN, BrokenDocumentError, packed_as
 from services.sync.domain.words import Text
+from services.sync.store import batches
 from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking
 from services.sync.usecases.settling import Parcel
@@ -230,4 +230,4 @@ def _forget(how: Check) -> Check:
 
 async def _is_known(intake: Intake, key: BatchKey) -> bool:
     async with intake.database.connection() as reads:
-        return key in await store.batches(reads, [key])
+        return key in await batches.known(reads, [key])

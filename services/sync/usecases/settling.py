@@ -21,12 +21,13 @@ from chassis.grouping import Grouped
 from chassis.outbox import Outgoing
 from chassis.scope_tree import EVERY_UNIT, ScopeTree
 from chassis.scopes import Scopes
-from services.sync import store
 from services.sync.convert import answers
 from services.sync.convert.rows import Checked, Noted
 from services.sync.domain.batches import BatchKey, Origin, RowState
 from services.sync.domain.connections import KINDS, MUST_CONNECT
-from services.sync.store import Sent, StoredBatch
+from services.sync.store import batches, connections, quarantine
+from services.sync.store.batches import StoredBatch
+from services.sync.store.connections import Sent
 from services.sync.usecases import refusals
 
 MOST_SETTLED: Final = 5_000  # What calls that share a transaction weigh: each one, and its rows with problems.
@@ -96,14 +97,14 @@ class Ledger:
 
     async def _find(self, questions: Sequence[Sequence[BatchKey]]) -> list[dict[BatchKey, StoredBatch]]:
         async with self._database.connection() as reads:
-            found = await store.batches(reads, list(dict.fromkeys(chain.from_iterable(questions))))
+            found = await batches.known(reads, list(dict.fromkeys(chain.from_iterable(questions))))
         return [{key: found[key] for key in keys if key in found} for keys in questions]
 
     async def _enter(self, settlements: Sequence[_Settlement]) -> list[Sequence[Parcel]]:
         """Enter batches; returns for each settlement those that were not there already."""
         now = self._clock.now()
         async with self._database.transaction() as writes:
-            added = await store.add_batches(writes, _batches(settlements, now=now))
+            added = await batches.add(writes, _batches(settlements, now=now))
             entered: list[Sequence[Parcel]] = []
             for one in settlements:
                 # Of two that bring the same batch the first one enters it.
@@ -112,7 +113,7 @@ class Ledger:
             fresh = list(zip(settlements, entered, strict=True))
             kept = [row for one, parcels in fresh for row in _kept(one.origin, parcels, now=now)]
             if kept:
-                await store.add_quarantined(writes, kept)
+                await quarantine.add(writes, kept)
             await self._note_sent(writes, fresh, now=now)
         return entered
 
@@ -124,7 +125,7 @@ class Ledger:
         sent = [list(_sent(one.origin, parcels, tree)) for one, parcels in fresh]
         if not any(sent):
             return
-        changed = {one.school_id: one for one in await store.note_sent(writes, _summed(chain(*sent)), now=now)}
+        changed = {one.school_id: one for one in await connections.note_sent(writes, _summed(chain(*sent)), now=now)}
         inside = tree.subtree(EVERY_UNIT, self._clock.today())
         leaving: list[Outgoing] = []
         for (one, _), schools in zip(fresh, sent, strict=True):

@@ -10,7 +10,8 @@ from iocedu.sync.v1 import sync_pb2
 from chassis.bus import Bus
 from chassis.errors import Fault
 from chassis.testing import client
-from services.sync import servicer, store
+from services.sync.servicer import sync as servicer
+from services.sync.store import quarantine
 from services.sync.usecases.connections import follow_tree
 from tests.integration.sync.world import (
     ADMINISTRATOR,
@@ -241,7 +242,7 @@ async def test_a_page_of_the_quarantine_fits_in_a_message(here: World) -> None:
         for index in range(150)
     ]
     async with intake.database.transaction() as writes:
-        await store.add_quarantined(writes, kept)
+        await quarantine.add(writes, kept)
     stub = await here.sync()
     indexes: list[int] = []
     pages, token = 0, ""
@@ -256,7 +257,7 @@ async def test_a_page_of_the_quarantine_fits_in_a_message(here: World) -> None:
     assert indexes == list(reversed(range(150)))
     assert pages > 1
     async with intake.database.connection() as reads:
-        found, more = await store.quarantined(reads, None, reason="", before=None, most=1000, most_bytes=1_000_000)
+        found, more = await quarantine.listed(reads, None, reason="", before=None, most=1000, most_bytes=1_000_000)
     assert more
     assert sum(len(row["content"].encode()) for row in found[:-1]) < 1_000_000, "no more is read than is shown"
 

@@ -14,7 +14,6 @@ from chassis.access import unknown_unit
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from chassis.streams import envelope
-from services.sync import store
 from services.sync.convert import answers
 from services.sync.convert.profiles import DEFAULT
 from services.sync.domain import documents
@@ -22,6 +21,7 @@ from services.sync.domain.batches import Origin, digest_of
 from services.sync.domain.connections import KINDS, State, window
 from services.sync.domain.corrections import Correction
 from services.sync.domain.masking import masked
+from services.sync.store import batches, connections, quarantine
 from services.sync.usecases import refusals, streams
 from services.sync.usecases.batches import push_rows
 from services.sync.usecases.corrections import correct_record
@@ -135,7 +135,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         """Get what became of a batch."""
         unit_id = self._unit_id(request.unit)
         async with self._intake.database.connection() as reads:
-            found = await store.batches_by_id(reads, unit_id, request.batch_id, request.source)
+            found = await batches.by_id(reads, unit_id, request.batch_id, request.source)
         if not found:
             raise refusals.unknown_batch(request.batch_id)
         if len(found) > 1:
@@ -154,7 +154,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         unit_id, size, cursor = self._unit_id(request.unit), page_size(request.page_size, 50), page_cursor(request)
         places = self._intake.scopes.tree.subtree(unit_id, self._intake.clock.today()) if unit_id else None
         async with self._intake.database.connection() as reads:
-            rows, more = await store.quarantined(
+            rows, more = await quarantine.listed(
                 reads,
                 places,
                 reason=request.reason,
@@ -182,7 +182,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         tree, now = self._intake.scopes.tree, self._intake.clock.now()
         below = (tree.unit(one) for one in tree.subtree(unit_id, self._intake.clock.today()))
         async with self._intake.database.connection() as reads:
-            found = await store.connections(
+            found = await connections.listed(
                 reads,
                 [unit.unit_id for unit in below if unit is not None and unit.kind in KINDS],
                 windows=[window(State(state), now) for state in request.states if state],

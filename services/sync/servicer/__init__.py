@@ -1,0 +1,5 @@
+"""gRPC in: request, use case, response; one class for each service of the interface."""
+
+from services.sync.servicer.sync import SyncServicer
+
+__all__ = ["SyncServicer"]
