@@ -1,8 +1,9 @@
 """Sync: the border. Receives what schools' systems send and answers row by row.
 
-Owns batches with their outcomes, the quarantine, the connections of schools, the profiles that say how a sender's names
-become ours, and the rules that say which dates of birth can be. Publishes `connections-changed`. Calls records to store
-rows, and what a person corrects by hand. Listens to nothing but the scopes. Refuses rows that break their rules, name
-unknown fields or lie outside the batch's unit, each with a reason and what to do, in the sender's names and the
-caller's language, and never the neighbours of such a row.
+Owns batches with their outcomes, files on their way in, the quarantine, the connections of schools, the profiles that
+say how a sender's names become ours, and the rules that say which dates of birth can be. Publishes
+`connections-changed`. Calls records to store rows, to compare files with what is held, and for what a person corrects
+by hand. Listens to the scopes and to `locks-changed`, which lets held rows through. Refuses rows that break their
+rules, name unknown fields or lie outside the batch's unit, each with a reason and what to do, in the sender's names and
+the caller's language, and never the neighbours of such a row.
 """

@@ -1,12 +1,14 @@
 """Calls to records, the only service sync asks."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import grpc
-from iocedu.records.v1 import records_pb2, records_pb2_grpc
+from iocedu.records.v1 import holdings_pb2, holdings_pb2_grpc, records_pb2, records_pb2_grpc
 
 APPLY_SECONDS: Final = 60.0
 ONE_SECONDS: Final = 10.0
+MOST_CHANGES: Final = 2_000
 
 
 class Records:
@@ -14,6 +16,7 @@ class Records:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub: records_pb2_grpc.RecordsServiceAsyncStub = records_pb2_grpc.RecordsServiceStub(channel)
+        self._holdings: holdings_pb2_grpc.HoldingsServiceAsyncStub = holdings_pb2_grpc.HoldingsServiceStub(channel)
 
     async def apply(self, request: records_pb2.ApplyRowsRequest) -> records_pb2.ApplyRowsResponse:
         """Store rows in one transaction; raises what records answers as `Fault`."""
@@ -26,3 +29,13 @@ class Records:
     async def get(self, request: records_pb2.GetRecordRequest) -> records_pb2.GetRecordResponse:
         """A record as the caller may see it; raises what records answers as `Fault`."""
         return await self._stub.GetRecord(request, timeout=ONE_SECONDS)
+
+    async def changes(self, *, unit: str, types: Sequence[int], after: int) -> records_pb2.ListChangesResponse:
+        """A page of the newest changes after a position, in full; raises what records answers as `Fault`."""
+        request = records_pb2.ListChangesRequest(unit=unit, after=after, page_size=MOST_CHANGES)
+        request.types.extend(types)  # type: ignore[arg-type]  # the numbers are the enum's
+        return await self._stub.ListChanges(request, timeout=APPLY_SECONDS)
+
+    async def holdings(self, request: holdings_pb2.ReadRecordsRequest) -> holdings_pb2.ReadRecordsResponse:
+        """Records by school and key, in full, as of now; raises what records answers as `Fault`."""
+        return await self._holdings.ReadRecords(request, timeout=APPLY_SECONDS)

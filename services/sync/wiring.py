@@ -3,6 +3,8 @@
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+from iocedu.sync.v1.imports_pb2_grpc import add_ImportsServiceServicer_to_server
+from iocedu.sync.v1.quarantine_pb2_grpc import add_QuarantineServiceServicer_to_server
 from iocedu.sync.v1.sync_pb2_grpc import add_SyncServiceServicer_to_server
 
 from chassis import clients, outbox
@@ -15,11 +17,15 @@ from chassis.scopes import Scopes
 from chassis.server import App, Check
 from services.sync import jobs
 from services.sync.clients import Records
+from services.sync.consumers import consumers
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rules import load_rules
-from services.sync.servicer import SyncServicer
+from services.sync.convert.sheets.specification import load_sheets
+from services.sync.domain.tables import TableProfile
+from services.sync.servicer import ImportsServicer, QuarantineServicer, SyncServicer
 from services.sync.settings import Settings
 from services.sync.usecases.documents import Limits
+from services.sync.usecases.imports.office import Office
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.settling import Ledger
 
@@ -39,21 +45,35 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     intake = Intake(
         database, Ledger(database, scopes, clock), Records(channel), scopes, clock, load_profiles(), load_rules()
     )
+    profile = intake.profiles["moet"]
+    assert isinstance(profile, TableProfile), "the ministry's names are a table"
+    office = Office(intake, profile, load_sheets(), settings.file_limit_mb * MEGABYTE)
+    listening = consumers(database, bus, clock)
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
     return App(
-        servicers=[(add_SyncServiceServicer_to_server, SyncServicer(intake, limits=limits))],
-        service_names=["iocedu.sync.v1.SyncService"],
+        servicers=[
+            (add_SyncServiceServicer_to_server, SyncServicer(intake, limits=limits)),
+            (add_ImportsServiceServicer_to_server, ImportsServicer(office)),
+            (add_QuarantineServiceServicer_to_server, QuarantineServicer(intake)),
+        ],
+        service_names=[f"iocedu.sync.v1.{name}" for name in ("SyncService", "ImportsService", "QuarantineService")],
         workers=[
             jobs.connections(intake, every_seconds=settings.connections_seconds),
             jobs.pruner(
                 database,
                 clock,
-                batches_kept=timedelta(days=settings.batches_kept_days),
-                quarantined_kept=timedelta(days=settings.quarantined_kept_days),
+                kept=jobs.Kept(
+                    batches=timedelta(days=settings.batches_kept_days),
+                    quarantined=timedelta(days=settings.quarantined_kept_days),
+                    files=timedelta(days=settings.files_kept_days),
+                ),
             ),
+            *jobs.importers(office),
+            jobs.replayer(intake),
+            *listening,
             outbox.relay(database, bus, SERVICE),
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
-        operations=OperationsServicer(database, {}),
+        operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )

@@ -8,6 +8,7 @@ from services.records.servicer.data_requests import DataRequestsServicer
 from services.records.servicer.export import ExportServicer
 from services.records.servicer.grants import GrantsServicer
 from services.records.servicer.history import HistoryServicer
+from services.records.servicer.holdings import HoldingsServicer
 from services.records.servicer.locks import LocksServicer
 from services.records.servicer.persons import PersonsServicer
 from services.records.servicer.records import RecordsServicer
@@ -24,6 +25,7 @@ __all__ = [
     "ExportServicer",
     "GrantsServicer",
     "HistoryServicer",
+    "HoldingsServicer",
     "LocksServicer",
     "PersonsServicer",
     "RecordsServicer",

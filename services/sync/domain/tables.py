@@ -52,6 +52,10 @@ class TableProfile:
         except (CannotReadError, NoKeyError) as error:
             raise _refused(spec, error, key=_key_hint(spec, raw), school=self._school_hint(raw)) from None
 
+    def table(self, kind: str) -> ObjectTable:
+        """How one type of record is read."""
+        return self._objects[kind]
+
     def called(self, path: str, raw: Raw) -> Called:
         """What the sender of this row calls the field at our path."""
         spec = self._objects.get(raw.get(self._object, ""))

@@ -1,5 +1,7 @@
 """gRPC in: request, use case, response; one class for each service of the interface."""
 
+from services.sync.servicer.imports import ImportsServicer
+from services.sync.servicer.quarantine import QuarantineServicer
 from services.sync.servicer.sync import SyncServicer
 
-__all__ = ["SyncServicer"]
+__all__ = ["ImportsServicer", "QuarantineServicer", "SyncServicer"]

@@ -64,6 +64,30 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the wrong school year. It is not acknowledged: correct it and send it again.
     ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
     """
+    ERROR_REASON_UNREADABLE_FILE: _ErrorReason.ValueType  # 40
+    """A file that is no XLSX, XLS or CSV, is broken, or is locked by a password. ErrorInfo: {"metadata": {"file_name": "…"}}."""
+    ERROR_REASON_UNSAFE_FILE: _ErrorReason.ValueType  # 41
+    """A file that is not opened for safety: it holds macros, unpacks to far more than it is, or says what it may not.
+    ErrorInfo: {"metadata": {"cause": "macros"}}.
+    """
+    ERROR_REASON_NO_TABLE: _ErrorReason.ValueType  # 42
+    """No sheet of a file has headings of a table that is known. ErrorInfo: {"metadata": {"nearest": "Họ và tên, …"}}."""
+    ERROR_REASON_MISSING_COLUMN: _ErrorReason.ValueType  # 43
+    """A sheet lacks a column that its records cannot do without. ErrorInfo: {"metadata": {"sheet": "6A", "missing": "…"}}."""
+    ERROR_REASON_FORMULA_CELL: _ErrorReason.ValueType  # 44
+    """A cell holds a formula or an error instead of a value. RowProblem: the field, {"sheet": "6A", "row": "12", "column":
+    "E"}; every problem with a row of a file says its place so.
+    """
+    ERROR_REASON_UNKNOWN_IMPORT: _ErrorReason.ValueType  # 45
+    """There is no such import. ErrorInfo: {"metadata": {"import_id": "17"}}."""
+    ERROR_REASON_WRONG_STATE: _ErrorReason.ValueType  # 46
+    """An import is not in a state in which that can be done. ErrorInfo: {"metadata": {"state": "SUCCEEDED"}}."""
+    ERROR_REASON_UNKNOWN_QUARANTINED_ROW: _ErrorReason.ValueType  # 47
+    """There is no such row in the quarantine, below this unit. ErrorInfo: {"metadata": {"quarantined_row_id": "…"}}."""
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 48
+    """The request id was used for another file. ErrorInfo: {"metadata": {"request_id": "…"}}."""
+    ERROR_REASON_DUPLICATE_COLUMN: _ErrorReason.ValueType  # 49
+    """Several columns of a sheet say the same field. ErrorInfo: {"metadata": {"sheet": "6A", "columns": "C, F"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `sync.iocedu`) and in RowProblem, without the prefix. Rows may also have the reasons of
@@ -112,4 +136,28 @@ ERROR_REASON_TOO_MANY_REFUSED: ErrorReason.ValueType  # 13
 the wrong school year. It is not acknowledged: correct it and send it again.
 ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
 """
+ERROR_REASON_UNREADABLE_FILE: ErrorReason.ValueType  # 40
+"""A file that is no XLSX, XLS or CSV, is broken, or is locked by a password. ErrorInfo: {"metadata": {"file_name": "…"}}."""
+ERROR_REASON_UNSAFE_FILE: ErrorReason.ValueType  # 41
+"""A file that is not opened for safety: it holds macros, unpacks to far more than it is, or says what it may not.
+ErrorInfo: {"metadata": {"cause": "macros"}}.
+"""
+ERROR_REASON_NO_TABLE: ErrorReason.ValueType  # 42
+"""No sheet of a file has headings of a table that is known. ErrorInfo: {"metadata": {"nearest": "Họ và tên, …"}}."""
+ERROR_REASON_MISSING_COLUMN: ErrorReason.ValueType  # 43
+"""A sheet lacks a column that its records cannot do without. ErrorInfo: {"metadata": {"sheet": "6A", "missing": "…"}}."""
+ERROR_REASON_FORMULA_CELL: ErrorReason.ValueType  # 44
+"""A cell holds a formula or an error instead of a value. RowProblem: the field, {"sheet": "6A", "row": "12", "column":
+"E"}; every problem with a row of a file says its place so.
+"""
+ERROR_REASON_UNKNOWN_IMPORT: ErrorReason.ValueType  # 45
+"""There is no such import. ErrorInfo: {"metadata": {"import_id": "17"}}."""
+ERROR_REASON_WRONG_STATE: ErrorReason.ValueType  # 46
+"""An import is not in a state in which that can be done. ErrorInfo: {"metadata": {"state": "SUCCEEDED"}}."""
+ERROR_REASON_UNKNOWN_QUARANTINED_ROW: ErrorReason.ValueType  # 47
+"""There is no such row in the quarantine, below this unit. ErrorInfo: {"metadata": {"quarantined_row_id": "…"}}."""
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 48
+"""The request id was used for another file. ErrorInfo: {"metadata": {"request_id": "…"}}."""
+ERROR_REASON_DUPLICATE_COLUMN: ErrorReason.ValueType  # 49
+"""Several columns of a sheet say the same field. ErrorInfo: {"metadata": {"sheet": "6A", "columns": "C, F"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,35 @@
+"""Events in: locks that were lifted let the rows be taken once more that they held."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from iocedu.records.v1 import locks_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.bus import Bus, Event
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.inbox import Consumer, consumer
+from services.sync.usecases.replaying import ask_replay
+
+SERVICE = "sync"
+
+
+def consumers(database: Database, bus: Bus, clock: Clock) -> list[Consumer]:
+    """The workers by which sync follows records."""
+    return [
+        consumer(
+            database,
+            bus,
+            service=SERVICE,
+            source="records",
+            event="locks-changed",
+            handle=partial(follow_locks, clock=clock),
+        )
+    ]
+
+
+async def follow_locks(connection: AsyncConnection, events: Sequence[Event], *, clock: Clock) -> None:
+    """Handle `locks-changed`."""
+    locks = [lock for event in events for lock in locks_pb2.LocksChanged.FromString(event.data).locks]
+    await ask_replay(connection, {lock.school_id for lock in locks if lock.HasField("lift_time")}, now=clock.now())
