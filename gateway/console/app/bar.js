@@ -51,6 +51,7 @@ export function barInside(bar, { account, light, unit, onUnit, onHome, onLanguag
       "div",
       { class: "tools" },
       h("a", { href: "/lookup.html", class: "quiet" }, t("lookup")),
+      h("a", { href: "/imports.html", class: "quiet" }, t("files")),
       h("a", { href: "/docs", class: "quiet docs" }, t("docs")),
       languages(onLanguage),
       shades(),
