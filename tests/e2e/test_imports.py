@@ -86,6 +86,12 @@ async def test_a_file_goes_in_by_rest_and_comes_back_with_its_errors(world: Worl
 async def test_killed_again_and_again_an_import_loses_and_doubles_nothing(world: World) -> None:
     """Sync dies while rows are carried; the import goes on by itself, and its counts are those of the file."""
     import_id = await upload(world, workbook("FK", 12_000, wrong=5_000))
+
+    async def doubted() -> bool:
+        return bool((await _progress(world, import_id))["state"] == "IMPORT_STATE_AWAITING_CONFIRMATION")
+
+    await poll_until(doubted, 60.0)  # The school has pupils by now, and none of these codes.
+    await world.post(f"/v1/units/{SCHOOL}/imports/{import_id}:confirm", HEAD, {})
     for _ in range(2):
         done = (await _progress(world, import_id))["done_count"]
 

@@ -1,7 +1,7 @@
 """The quarantine: rows refused or held, added by COPY, listed newest first, taken once more, forgotten."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,21 +26,23 @@ async def listed(
     reads: AsyncConnection,
     places: Collection[int] | None,
     *,
-    reason: str,
+    like: Mapping[str, str],
     before: int | None,
     most: int,
     most_bytes: int,
 ) -> tuple[list[dict[str, Any]], bool]:
     """Quarantined rows at these places (None: everywhere), newest first, older than the id `before`.
 
-    At most `most`, the last of them the one with which their contents reach `most_bytes`; and whether there are more.
+    `like` says what columns must hold, empty: anything. At most `most`,
+    the last of them the one with which their contents reach `most_bytes`; and whether there are more.
     """
     newest = quarantined_row.c.quarantined_row_id.desc()
     asked = sa.select(quarantined_row).order_by(newest).limit(most + 1)
     if places is not None:
         asked = asked.where(quarantined_row.c.place_id == any_of(places))
-    if reason:
-        asked = asked.where(quarantined_row.c.reason == reason)
+    for name, value in like.items():
+        if value:
+            asked = asked.where(quarantined_row.c[name] == value)
     if before is not None:
         asked = asked.where(quarantined_row.c.quarantined_row_id < before)
     page = asked.subquery()

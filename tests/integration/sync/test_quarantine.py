@@ -41,6 +41,22 @@ async def kept(here: World) -> list[sync_pb2.QuarantinedRow]:
     return list((await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A))).rows)
 
 
+async def test_the_quarantine_is_searched_by_what_is_wrong_and_where_it_came_from(here: World) -> None:
+    """By reason, field, batch, source and key, alone and together."""
+    vendor = await here.sync()
+    await vendor.PushRows(push("1", pupil("HS1", sex="9"), pupil("HS2", status="77")))
+    await vendor.PushRows(push("2", pupil("HS3", sex="9"), source="smas"))
+
+    async def found(**like: Any) -> list[str]:
+        rows = await vendor.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A, **like))
+        return sorted(row.problem.key for row in rows.rows)
+
+    assert await found(field="pupil.sex") == ["HS1", "HS3"]
+    assert await found(field="pupil.sex", batch_id="1") == ["HS1"]
+    assert await found(source="smas") == ["HS3"]
+    assert await found(key="HS2", reason="INVALID_FIELD") == ["HS2"]
+
+
 async def test_a_row_is_corrected_in_the_names_it_was_sent_in(here: World) -> None:
     """It is stored under its own source and version, and leaves the quarantine."""
     rows = ndjson([moet_pupil("HS1", NGAY_SINH="31/02/2014"), moet_pupil("HS2", MA_KHOI="99")])

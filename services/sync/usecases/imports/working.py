@@ -80,6 +80,7 @@ class _Work:
             yield
         except asyncio.CancelledError:
             if not lost:
+                await asyncio.shield(self._release())
                 raise
             holder.uncancel()
             log.warning("import lost", action="imports.lost", import_id=self._one.import_id)
@@ -87,6 +88,12 @@ class _Work:
             keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
+
+    async def _release(self) -> None:
+        """Let another process go on at once: this one stops."""
+        with contextlib.suppress(Fault):
+            async with self._office.intake.database.transaction() as writes:
+                await imports.release(writes, self._one.import_id, run=self._run)
 
     async def done(self) -> None:
         """Look at the import and carry it, as far as it goes."""
