@@ -7,7 +7,8 @@ from enum import IntEnum
 from typing import Any, Final
 
 DEFAULT_SOURCE: Final = "file"
-SLICE_ROWS: Final = 1_000  # Rows of a batch; each is one of its own.
+SLICE_ROWS: Final = 1_000  # Rows of a batch; each is one of its own,
+SLICE_BYTES: Final = 4_000_000  # of about so many bytes at most.
 MOST_ATTEMPTS: Final = 20  # Times an import is begun anew after a process was lost; more are no accident.
 KINDS: Final = {  # The type of record of each collection in the ministry's names.
     "profiles": "TRUONG",
@@ -99,11 +100,7 @@ class Import:
     update_time: datetime
     end_time: datetime | None
 
-    def batch_id(self, number: int) -> str:
-        """The batch of a slice; in the order of slices."""
-        return f"{self.batch_prefix}{number:06d}"
-
     @property
     def batch_prefix(self) -> str:
-        """What the ids of its batches begin with."""
+        """What the ids of its batches begin with, in the order of its slices."""
         return f"import-{self.import_id}-"

@@ -160,11 +160,12 @@ async def end_replay(writes: AsyncConnection, place_id: int, *, asked: int) -> N
         await advance_replay(writes, place_id, after=0)
 
 
+# After some seconds: a row that was held just before the lift may only now be on its way into the quarantine.
 _ASK = sa.text(
     """
-    INSERT INTO replay AS held (place_id, create_time)
-    SELECT place_id, :now FROM unnest(CAST(:places AS bigint[])) AS lifted(place_id)
-    WHERE EXISTS (SELECT FROM quarantined_row AS row WHERE row.place_id = lifted.place_id AND row.reason = 'LOCKED')
+    INSERT INTO replay AS held (place_id, create_time, claimed_until)
+    SELECT place_id, :now, clock_timestamp() + interval '3 seconds'
+    FROM unnest(CAST(:places AS bigint[])) AS lifted(place_id)
     ORDER BY place_id
     ON CONFLICT (place_id) DO UPDATE SET asked = held.asked + 1
     """

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from iocedu.records.v1 import holdings_pb2
 from iocedu.records.v1.resources_pb2 import Row
@@ -18,7 +19,7 @@ from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, fil
 from services.sync.convert.rows import Checked
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, digest_of
-from services.sync.domain.imports import KINDS, SLICE_ROWS, Import
+from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Import
 from services.sync.domain.words import Text
 from services.sync.usecases.imports.examining import READ_AHEAD, reading_of
 from services.sync.usecases.imports.office import Office
@@ -28,7 +29,8 @@ from services.sync.usecases.intake import apply, checking
 from services.sync.usecases.settling import Parcel
 
 Note = Callable[[int, sync_pb2.Outcome], Awaitable[None]]  # Slices carried by now, and the last one's outcome.
-_KIND_COLLECTIONS = {kind: collection for collection, kind in KINDS.items()}
+HELD_AT_ONCE: Final = 250  # Records read in one call: a message carries 16 MB.
+_KIND_COLLECTIONS: Final = {kind: collection for collection, kind in KINDS.items()}
 
 
 @dataclass
@@ -41,12 +43,16 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
     """Carry all rows that are not yet, telling of each slice; raises FileRefusedError and what records answers."""
     number, reading = 0, reading_of(office, one)
     async for part in _slices(office, one, path):
+        if part.raws:
+            # What a lost run deleted is not listed again: these are known by what they delete, not by their number.
+            name = f"gone-{digest_of(*(raw.content for raw in part.raws)).hex()}"
+            await note(number, await push_slice(office, one, part.raws, part.rows, name=name))
+            continue
         number += 1
         if number <= one.slices_done:
             continue
-        raws = part.raws or await _made(office, reading, [row for row in part.rows if row is not None])
-        outcome = await push_slice(office, one, raws, part.rows, number=number)
-        await note(number, outcome)
+        raws = await _made(office, reading, [row for row in part.rows if row is not None])
+        await note(number, await push_slice(office, one, raws, part.rows, name=f"{number:06d}"))
 
 
 async def _made(office: Office, reading: Reading, rows: Sequence[FileRow]) -> list[RawRow]:
@@ -57,10 +63,12 @@ async def _made(office: Office, reading: Reading, rows: Sequence[FileRow]) -> li
             wanted.setdefault(row.sheet.collection, []).append((at, plain))
     held: dict[int, Stored] = {}
     for collection, found in wanted.items():
-        names = [holdings_pb2.RecordName(school=row.school, key=row.key) for _, row in found]
-        request = holdings_pb2.ReadRecordsRequest(collection=collection, names=names)
-        for one in (await office.intake.records.holdings(request)).holdings:
-            held[found[one.place][0]] = Stored(one.record.row, one.record.source)
+        for start in range(0, len(found), HELD_AT_ONCE):
+            part = found[start : start + HELD_AT_ONCE]
+            names = [holdings_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
+            request = holdings_pb2.ReadRecordsRequest(collection=collection, names=names)
+            for one in (await office.intake.records.holdings(request)).holdings:
+                held[part[one.place][0]] = Stored(one.record.row, one.record.source)
     raws: list[RawRow] = []
     for at, row in enumerate(rows):
         raws.append(reading.raw_row(row, held.get(at)))
@@ -70,11 +78,11 @@ async def _made(office: Office, reading: Reading, rows: Sequence[FileRow]) -> li
 
 
 async def push_slice(
-    office: Office, one: Import, raws: Sequence[RawRow], rows: Sequence[FileRow | None], *, number: int
+    office: Office, one: Import, raws: Sequence[RawRow], rows: Sequence[FileRow | None], *, name: str
 ) -> sync_pb2.Outcome:
     """Carry a slice, or tell again what became of it."""
     intake, origin = office.intake, origin_of(one)
-    key, digest = BatchKey(origin.unit_id, origin.source, one.batch_id(number)), digest_of(one.digest, b"%d" % number)
+    key, digest = BatchKey(origin.unit_id, origin.source, one.batch_prefix + name), digest_of(one.digest, name.encode())
     known = (await intake.ledger.recall({key: digest})).get(key)
     if known is not None:
         return known
@@ -86,7 +94,7 @@ async def push_slice(
         place=lambda index: _place(rows[index]),
         document=True,
         careful=any(b"\\u0000" in raw.content for raw in raws),
-        located=lambda index, name: _located(rows[index], name),
+        located=lambda index, field: _located(rows[index], field),
     )
     checked = Checked(how)
     await checked.add_all([raw.row for raw in raws])
@@ -105,7 +113,7 @@ async def _slices(office: Office, one: Import, path: Path) -> AsyncIterator[_Sli
     """The rows of a file; after them, of a complete one, the deletions of what it lacks."""
     reading = reading_of(office, one)
     sheets: list[SheetAt | None] = []
-    part, seen, read = _Slice(), dict[str, set[str]](), 0
+    part, seen, read, size = _Slice(), dict[str, set[str]](), 0, 0
     async for kind, rest in lines(path, office.sheets.specification(office.kinds(one.order.collection))):
         if kind == b"S":
             about = json.loads(rest)
@@ -115,10 +123,10 @@ async def _slices(office: Office, one: Import, path: Path) -> AsyncIterator[_Sli
             if one.order.complete:
                 seen.setdefault(row.sheet.kind, set()).add(reading.plain(row).key)
             part.rows.append(row)
-            read += 1
-            if len(part.rows) == SLICE_ROWS:
+            read, size = read + 1, size + len(rest)
+            if len(part.rows) == SLICE_ROWS or size > SLICE_BYTES:
                 yield part
-                part = _Slice()
+                part, size = _Slice(), 0
             if read % READ_AHEAD == 0:
                 await asyncio.sleep(0)
     if part.rows:
