@@ -7,8 +7,8 @@ from services.records.servicer.attendance import AttendanceServicer
 from services.records.servicer.data_requests import DataRequestsServicer
 from services.records.servicer.export import ExportServicer
 from services.records.servicer.grants import GrantsServicer
+from services.records.servicer.held_records import HeldRecordsServicer
 from services.records.servicer.history import HistoryServicer
-from services.records.servicer.holdings import HoldingsServicer
 from services.records.servicer.locks import LocksServicer
 from services.records.servicer.persons import PersonsServicer
 from services.records.servicer.records import RecordsServicer
@@ -24,8 +24,8 @@ __all__ = [
     "DataRequestsServicer",
     "ExportServicer",
     "GrantsServicer",
+    "HeldRecordsServicer",
     "HistoryServicer",
-    "HoldingsServicer",
     "LocksServicer",
     "PersonsServicer",
     "RecordsServicer",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from iocedu.records.v1 import holdings_pb2
+from iocedu.records.v1 import held_records_pb2
 from iocedu.records.v1.resources_pb2 import Row
 from iocedu.sync.v1 import sync_pb2
 
@@ -65,9 +65,9 @@ async def _made(office: Office, reading: Reading, rows: Sequence[FileRow]) -> li
     for collection, found in wanted.items():
         for start in range(0, len(found), HELD_AT_ONCE):
             part = found[start : start + HELD_AT_ONCE]
-            names = [holdings_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
-            request = holdings_pb2.ReadRecordsRequest(collection=collection, names=names)
-            for one in (await office.intake.records.holdings(request)).holdings:
+            names = [held_records_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
+            request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names)
+            for one in (await office.intake.records.held(request)).held:
                 held[part[one.place][0]] = Stored(one.record.row, one.record.source)
     raws: list[RawRow] = []
     for at, row in enumerate(rows):

@@ -1,8 +1,8 @@
-"""HoldingsService: records in full for services that are about to change them."""
+"""HeldRecordsService: records in full for services that are about to change them."""
 
 from typing import Any
 
-from iocedu.records.v1 import holdings_pb2, holdings_pb2_grpc
+from iocedu.records.v1 import held_records_pb2, held_records_pb2_grpc
 
 from chassis.clock import Clock
 from chassis.database import Database
@@ -13,8 +13,8 @@ from services.records.servicer.places import aliases
 from services.records.store import lookup
 
 
-class HoldingsServicer(holdings_pb2_grpc.HoldingsServiceServicer):
-    """Answers HoldingsService. Nobody looks at what it gives, so that no reading is written down."""
+class HeldRecordsServicer(held_records_pb2_grpc.HeldRecordsServiceServicer):
+    """Answers HeldRecordsService. Nobody looks at what it gives, so that no reading is written down."""
 
     def __init__(self, database: Database, scopes: Scopes, clock: Clock) -> None:
         self._database = database
@@ -22,8 +22,8 @@ class HoldingsServicer(holdings_pb2_grpc.HoldingsServiceServicer):
         self._clock = clock
 
     async def ReadRecords(
-        self, request: holdings_pb2.ReadRecordsRequest, _context: Any
-    ) -> holdings_pb2.ReadRecordsResponse:
+        self, request: held_records_pb2.ReadRecordsRequest, _context: Any
+    ) -> held_records_pb2.ReadRecordsResponse:
         """Give records by school and key; a school that is not known has none."""
         today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
         schools = {name.school: tree.resolve(name.school, today) for name in request.names}
@@ -32,10 +32,10 @@ class HoldingsServicer(holdings_pb2_grpc.HoldingsServiceServicer):
             found = await lookup.records_by_key(
                 connection, spec, [(school_id, key) for school_id, key in wanted if school_id]
             )
-        alias, response = aliases(tree, today), holdings_pb2.ReadRecordsResponse()
+        alias, response = aliases(tree, today), held_records_pb2.ReadRecordsResponse()
         for place, (school_id, key) in enumerate(wanted):
             stored = found.get((school_id, key)) if school_id else None
             if stored is not None and not stored[DELETED]:
                 record = present_record(spec, stored, alias=alias, mask=False)
-                response.holdings.add(place=place, record=record)
+                response.held.add(place=place, record=record)
         return response

@@ -5,7 +5,7 @@ What is held of records that another service is about to change: in full, by key
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from iocedu.records.v1 import holdings_pb2 as _holdings_pb2
+from iocedu.records.v1 import held_records_pb2 as _held_records_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -26,33 +26,33 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
-class HoldingsServiceStub:
+class HeldRecordsServiceStub:
     """Gives records to services, which look at them for nobody."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> HoldingsServiceAsyncStub: ...
-    ReadRecords: _grpc.UnaryUnaryMultiCallable[_holdings_pb2.ReadRecordsRequest, _holdings_pb2.ReadRecordsResponse]
+    def __new__(cls, channel: _aio.Channel) -> HeldRecordsServiceAsyncStub: ...
+    ReadRecords: _grpc.UnaryUnaryMultiCallable[_held_records_pb2.ReadRecordsRequest, _held_records_pb2.ReadRecordsResponse]
     """Reads records by school and key; those that never were, or are gone, are left out."""
 
 @_typing.type_check_only
-class HoldingsServiceAsyncStub(HoldingsServiceStub):
+class HeldRecordsServiceAsyncStub(HeldRecordsServiceStub):
     """Gives records to services, which look at them for nobody."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ReadRecords: _aio.UnaryUnaryMultiCallable[_holdings_pb2.ReadRecordsRequest, _holdings_pb2.ReadRecordsResponse]  # type: ignore[assignment]
+    ReadRecords: _aio.UnaryUnaryMultiCallable[_held_records_pb2.ReadRecordsRequest, _held_records_pb2.ReadRecordsResponse]  # type: ignore[assignment]
     """Reads records by school and key; those that never were, or are gone, are left out."""
 
-class HoldingsServiceServicer(metaclass=_abc_1.ABCMeta):
+class HeldRecordsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Gives records to services, which look at them for nobody."""
 
     @_abc_1.abstractmethod
     def ReadRecords(
         self,
-        request: _holdings_pb2.ReadRecordsRequest,
+        request: _held_records_pb2.ReadRecordsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_holdings_pb2.ReadRecordsResponse, _abc.Awaitable[_holdings_pb2.ReadRecordsResponse]]:
+    ) -> _typing.Union[_held_records_pb2.ReadRecordsResponse, _abc.Awaitable[_held_records_pb2.ReadRecordsResponse]]:
         """Reads records by school and key; those that never were, or are gone, are left out."""
 
-def add_HoldingsServiceServicer_to_server(servicer: HoldingsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_HeldRecordsServiceServicer_to_server(servicer: HeldRecordsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -79,26 +79,26 @@ class ReadRecordsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    HOLDINGS_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def holdings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holding]:
+    def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldRecord]:
         """The records that are there."""
 
     def __init__(
         self,
         *,
-        holdings: _abc.Iterable[Global___Holding] | None = ...,
+        held: _abc.Iterable[Global___HeldRecord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holdings", b"holdings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadRecordsResponse: _TypeAlias = ReadRecordsResponse  # noqa: Y015
 
 @_typing.final
-class Holding(_message.Message):
+class HeldRecord(_message.Message):
     """A record that is there."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -123,4 +123,4 @@ class Holding(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Holding: _TypeAlias = Holding  # noqa: Y015
+Global___HeldRecord: _TypeAlias = HeldRecord  # noqa: Y015

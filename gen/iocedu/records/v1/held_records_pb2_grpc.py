@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from iocedu.records.v1 import holdings_pb2 as iocedu_dot_records_dot_v1_dot_holdings__pb2
+from iocedu.records.v1 import held_records_pb2 as iocedu_dot_records_dot_v1_dot_held__records__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in iocedu/records/v1/holdings_pb2_grpc.py depends on'
+        + ' but the generated code in iocedu/records/v1/held_records_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class HoldingsServiceStub:
+class HeldRecordsServiceStub:
     """Gives records to services, which look at them for nobody.
     """
 
@@ -36,13 +36,13 @@ class HoldingsServiceStub:
             channel: A grpc.Channel.
         """
         self.ReadRecords = channel.unary_unary(
-                '/iocedu.records.v1.HoldingsService/ReadRecords',
-                request_serializer=iocedu_dot_records_dot_v1_dot_holdings__pb2.ReadRecordsRequest.SerializeToString,
-                response_deserializer=iocedu_dot_records_dot_v1_dot_holdings__pb2.ReadRecordsResponse.FromString,
+                '/iocedu.records.v1.HeldRecordsService/ReadRecords',
+                request_serializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsResponse.FromString,
                 _registered_method=True)
 
 
-class HoldingsServiceServicer:
+class HeldRecordsServiceServicer:
     """Gives records to services, which look at them for nobody.
     """
 
@@ -54,22 +54,22 @@ class HoldingsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_HoldingsServiceServicer_to_server(servicer, server):
+def add_HeldRecordsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ReadRecords': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadRecords,
-                    request_deserializer=iocedu_dot_records_dot_v1_dot_holdings__pb2.ReadRecordsRequest.FromString,
-                    response_serializer=iocedu_dot_records_dot_v1_dot_holdings__pb2.ReadRecordsResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'iocedu.records.v1.HoldingsService', rpc_method_handlers)
+            'iocedu.records.v1.HeldRecordsService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('iocedu.records.v1.HoldingsService', rpc_method_handlers)
+    server.add_registered_method_handlers('iocedu.records.v1.HeldRecordsService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class HoldingsService:
+class HeldRecordsService:
     """Gives records to services, which look at them for nobody.
     """
 
@@ -87,9 +87,9 @@ class HoldingsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/iocedu.records.v1.HoldingsService/ReadRecords',
-            iocedu_dot_records_dot_v1_dot_holdings__pb2.ReadRecordsRequest.SerializeToString,
-            iocedu_dot_records_dot_v1_dot_holdings__pb2.ReadRecordsResponse.FromString,
+            '/iocedu.records.v1.HeldRecordsService/ReadRecords',
+            iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,
