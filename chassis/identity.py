@@ -93,11 +93,12 @@ class _Key:
 class Verifier:
     """Verifies tokens against a JWKS in a file (read again when it changes) or at a URL (read again now and then)."""
 
-    def __init__(self, *, jwks: str, issuer: str, audience: str) -> None:
+    def __init__(self, *, jwks: str, issuer: str, audience: str, longest_life: int = 86_400) -> None:
         self._source = jwks
         self._by_url = jwks.startswith(("http://", "https://"))
         self._issuer = issuer
         self._audience = audience
+        self._longest_life = longest_life  # Seconds from `iat` to `exp`.
         self._keys: dict[str, _Key] = {}
         self._cache: dict[str, Verified] = {}
         self._stamp: tuple[int, int] = (0, 0)
@@ -132,12 +133,14 @@ class Verifier:
                 algorithms=ALGORITHMS,
                 audience=self._audience,
                 issuer=self._issuer,
-                options={"require": ["exp", "sub", "iss", "aud"]},
+                options={"require": ["exp", "iat", "sub", "iss", "aud"]},
             )
         except jwt.ExpiredSignatureError as error:
             raise _expired() from error
         except jwt.InvalidTokenError as error:
             raise invalid_token(type(error).__name__) from error
+        if claims["exp"] - claims["iat"] > self._longest_life:
+            raise invalid_token("lives_too_long")
         subject = str(claims["sub"])
         named = subject.removeprefix(SERVICE_PREFIX) if subject.startswith(SERVICE_PREFIX) else None
         if (named is not None and named != kid) or (named is None and key.service):

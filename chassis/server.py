@@ -186,7 +186,12 @@ async def _running(
 ) -> AsyncIterator[_Running]:
     telemetry.ensure_trace_ids()
     stopping, drained = asyncio.Event(), asyncio.Event()
-    verifier = Verifier(jwks=settings.jwks, issuer=settings.issuer, audience=settings.audience)
+    verifier = Verifier(
+        jwks=settings.jwks,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        longest_life=settings.longest_token_seconds,
+    )
     chain = Chain(service=service, verifier=verifier, scopes=app.scopes, stopping=stopping, clock=clock)
     server = grpc.aio.server(interceptors=[chain], options=OPTIONS)
     names = [*app.service_names, *([OPERATIONS_NAME] if app.operations else [])]

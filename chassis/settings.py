@@ -55,6 +55,9 @@ class ServiceSettings(DatabaseSettings):
     jwks: str = Field(description="File path or URL of the public keys that tokens are verified with.")
     issuer: str = Field(description="The `iss` a token must carry.")
     audience: str = Field(default="iocedu", description="The `aud` a token must carry.")
+    longest_token_seconds: int = Field(
+        default=86_400, ge=60, description="Tokens that live longer than this, from `iat` to `exp`, are refused."
+    )
     service_key_file: Path = Field(
         description="PEM of this service's ES256 private key; its public half is in the JWKS."
     )

@@ -13,14 +13,14 @@ from deploy.local.folder import DataFolder
 from deploy.local.issuer import Issuer
 from deploy.local.settings import FleetSettings
 
-LONGEST = timedelta(days=31)
+LONGEST = timedelta(hours=24)  # What services take, too.
 KNOWN_LIMIT = 10.0
 
 
 def token(settings: FleetSettings, *, role: str, unit: str, subject: str | None, lifetime: timedelta) -> str:
     """A token of `subject` after it was given `role` on `unit`. NotStarted says why there is none."""
     if not timedelta() < lifetime <= LONGEST:
-        raise NotStarted(f"a token lives from a minute to {LONGEST.days} days: choose another --hours")
+        raise NotStarted("a token lives at most 24 hours: choose another --hours")
     folder = DataFolder(settings.data)
     state = folder.state()
     if not folder.locked or state.get("phase") != "running":

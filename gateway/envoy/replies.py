@@ -169,6 +169,8 @@ def _mapper(reply: Reply, language: str, *, over_grpc: bool) -> dict[str, Any]:
             "json_format": body | {"message": sentence},
             "content_type": "application/json",
         }
+        if reply.retry_seconds:
+            mapper["headers_to_add"] = [_set("retry-after", str(reply.retry_seconds))]
     return mapper
 
 

@@ -4,10 +4,30 @@ import { h, icon, replace } from "./elements.js";
 import { toggleShade } from "./shade.js";
 import { language, t } from "./texts.js";
 
-const mark = () => [
+// The pages of the console in the order of the bar; each is called `page_<name>` in the texts.
+const PAGES = { operations: "/", lookup: "/lookup.html", imports: "/imports.html" };
+
+const mark = (title = t("title")) => [
   h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
-  h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, t("title"))),
+  h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, title)),
 ];
+
+// The unit goes along, so that every page speaks of the same one.
+const pages = (unit) =>
+  h(
+    "nav",
+    { class: "pages", "aria-label": t("pages") },
+    Object.entries(PAGES).map(([name, path]) =>
+      h(
+        "a",
+        {
+          href: unit ? `${path}#unit=${encodeURIComponent(unit.id)}` : path,
+          "aria-current": path === location.pathname ? "page" : undefined,
+        },
+        t(`page_${name}`),
+      ),
+    ),
+  );
 
 const languages = (onLanguage) =>
   h(
@@ -28,7 +48,8 @@ export function barOutside(bar, { onLanguage }) {
   replace(bar, h("span", { class: "brand" }, mark()), h("div", { class: "tools" }, languages(onLanguage), shades()));
 }
 
-export function barInside(bar, { account, light, unit, onUnit, onHome, onLanguage, onLeave }) {
+// `light` says whether what is shown is live; `onHome` goes to the caller's own unit without loading the page anew.
+export function barInside(bar, { account, light, unit, title, onUnit, onHome, onLanguage, onLeave }) {
   const homes = account.homes.some((home) => home.id === unit?.id) || !unit ? account.homes : [...account.homes, unit];
   const choice =
     homes.length > 1
@@ -38,25 +59,21 @@ export function barInside(bar, { account, light, unit, onUnit, onHome, onLanguag
           homes.map((home) => h("option", { value: home.id, selected: home.id === unit?.id }, home.name)),
         )
       : "";
-  const home = (event) => {
-    event.preventDefault();
-    onHome();
-  };
+  const home = onHome && ((event) => (event.preventDefault(), onHome()));
   replace(
     bar,
-    h("a", { class: "brand", href: "/", onclick: home }, mark()),
+    h("a", { class: "brand", href: "/", onclick: home }, mark(title)),
     choice,
-    light.element,
+    light?.element ?? "",
     h(
       "div",
       { class: "tools" },
-      h("a", { href: "/lookup.html", class: "quiet" }, t("lookup")),
-      h("a", { href: "/imports.html", class: "quiet" }, t("files")),
       h("a", { href: "/docs", class: "quiet docs" }, t("docs")),
       languages(onLanguage),
       shades(),
       h("span", { class: "who", title: account.roles.join(", ") }, account.subject),
       h("button", { class: "quiet", "aria-label": t("signOut"), title: t("signOut"), onclick: onLeave }, icon("out")),
     ),
+    pages(unit),
   );
 }

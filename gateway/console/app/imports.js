@@ -4,56 +4,31 @@ import { address, ask, headers, refusal, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { showImport } from "./importshown.js";
 import { said } from "./importwords.js";
-import { chosen, own } from "./place.js";
-import { takeFromAddress, token } from "./session.js";
-import { shade } from "./shade.js";
-import { language } from "./texts.js";
+import { openPage } from "./page.js";
+import { language, t } from "./texts.js";
 
 const FIRST_MONTH = 6; // From July on it is the next school year that is prepared.
 const SCHOOLS = ["school", "childcare_group"];
-const content = document.getElementById("content");
 const shown = h("section", { class: "panel import", "aria-live": "polite", hidden: true });
 const past = h("section", { class: "panel" });
 const state = { school: "", year: thisYear(), collection: "pupils" };
 
-async function start() {
-  shade();
-  takeFromAddress();
-  document.documentElement.lang = language();
-  document.title = `IOC Edu: ${said("title")}`;
-  replace(
-    document.getElementById("bar"),
-    h(
-      "a",
-      { class: "brand", href: "/" },
-      h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
-      h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, said("title"))),
-    ),
-    h("div", { class: "tools" }, h("a", { href: "/" }, said("back"))),
-  );
-  if (!token()) return say(said("signIn"));
-  try {
-    const { units } = await own();
-    const schools = units.filter((unit) => SCHOOLS.includes(unit.kind));
-    const asked = chosen();
-    if (asked && !schools.some((one) => one.id === asked)) schools.unshift({ id: asked, name: asked });
-    if (!schools.length) return say(said("noUnit"));
-    state.school = asked || schools[0].id;
-    form(schools);
-    return list();
-  } catch (error) {
-    return say(error.message);
-  }
+async function show({ content, unit, account }) {
+  const schools = [unit, ...account.units.filter((one) => one.id !== unit.id)].filter(isSchool);
+  if (!schools.length) return void replace(content, h("p", { class: "waiting", role: "status" }, said("noUnit")));
+  state.school = schools[0].id;
+  form(content, schools);
+  await list();
 }
 
-const say = (text) => replace(content, h("p", { class: "waiting", role: "status" }, text));
+const isSchool = (unit) => SCHOOLS.includes(unit.kind);
 
 function thisYear() {
   const now = new Date();
   return now.getMonth() >= FIRST_MONTH ? now.getFullYear() : now.getFullYear() - 1;
 }
 
-function form(schools) {
+function form(content, schools) {
   const years = [thisYear() + 1, thisYear(), thisYear() - 1, thisYear() - 2];
   const file = h("input", { type: "file", accept: ".xlsx,.xls,.csv", "aria-label": said("file") });
   const complete = h("input", { type: "checkbox" });
@@ -82,7 +57,7 @@ function form(schools) {
       if (!response.ok) throw await refusal(response);
       const answer = await response.json();
       file.value = "";
-      await show(answer.import.import_id);
+      await open(answer.import.import_id);
     } catch (error) {
       tell(error.message);
     } finally {
@@ -105,7 +80,7 @@ function form(schools) {
   };
   replace(
     content,
-    h("div", { class: "title" }, h("h1", {}, said("title"))),
+    h("div", { class: "title" }, h("h1", {}, t("page_imports"))),
     h(
       "div",
       { class: "steps" },
@@ -169,7 +144,7 @@ async function list() {
       h(
         "tr",
         {},
-        h("th", { scope: "row" }, h("button", { class: "link", type: "button", onclick: () => show(one.import_id) }, one.file_name || `#${one.import_id}`)),
+        h("th", { scope: "row" }, h("button", { class: "link", type: "button", onclick: () => open(one.import_id) }, one.file_name || `#${one.import_id}`)),
         h("td", {}, new Date(one.create_time).toLocaleString(language() === "vi" ? "vi-VN" : "en-GB")),
         h("td", {}, said("states")[one.state.replace("IMPORT_STATE_", "")]),
         h("td", {}, String(one.accepted_count + one.unchanged_count)),
@@ -189,9 +164,9 @@ async function list() {
   }
 }
 
-async function show(id) {
+async function open(id) {
   shown.hidden = false;
   await showImport(shown, { unit: state.school, id, download, ended: list });
 }
 
-start();
+openPage({ title: () => t("page_imports"), show });

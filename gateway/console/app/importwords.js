@@ -4,10 +4,7 @@ import { language } from "./texts.js";
 
 const TEXTS = {
   vi: {
-    title: "Nạp tệp của trường",
-    back: "Về trang chính",
-    signIn: "Hãy đăng nhập ở trang chính trước.",
-    noUnit: "Tài khoản này chưa được giao đơn vị nào.",
+    noUnit: "Trang này dành cho một trường: hãy chọn trường ở thanh trên.",
     school: "Trường",
     year: "Năm học",
     collection: "Loại dữ liệu",
@@ -69,10 +66,7 @@ const TEXTS = {
     fixable: "Sửa tại đây hoặc sửa trong tệp rồi gửi lại.",
   },
   en: {
-    title: "Files of the school",
-    back: "Back to the main page",
-    signIn: "Sign in on the main page first.",
-    noUnit: "This account has no unit yet.",
+    noUnit: "This page is for one school: choose it in the bar above.",
     school: "School",
     year: "School year",
     collection: "Kind of data",

@@ -3,20 +3,14 @@
 import { ask, unitPath } from "./api.js";
 import { showCourse } from "./course.js";
 import { h, replace } from "./elements.js";
-import { chosen, own, unitOf } from "./place.js";
-import { takeFromAddress, token } from "./session.js";
-import { shade } from "./shade.js";
-import { language } from "./texts.js";
+import { openPage } from "./page.js";
+import { language, t } from "./texts.js";
 
 const WAIT_MS = 250; // after the last key
 const KINDS = ["pupils", "staff", "units"];
 const RULES = ["ID", "EXACT", "WORDS", "PREFIX", "PART", "TYPO", "CONDITIONS"];
 const TEXTS = {
   vi: {
-    title: "Tra cứu",
-    back: "Về trang chính",
-    signIn: "Hãy đăng nhập ở trang chính trước.",
-    noUnit: "Tài khoản này chưa được giao đơn vị nào.",
     pupils: "Học sinh",
     staff: "Cán bộ",
     units: "Đơn vị",
@@ -29,10 +23,6 @@ const TEXTS = {
     rules: ["mã số", "đúng tên", "đủ chữ", "đầu chữ", "một phần", "sai một chữ cái", "điều kiện"],
   },
   en: {
-    title: "Look-up",
-    back: "Back to the main page",
-    signIn: "Sign in on the main page first.",
-    noUnit: "This account has no unit yet.",
     pupils: "Pupils",
     staff: "Staff",
     units: "Units",
@@ -47,40 +37,12 @@ const TEXTS = {
 };
 const said = (key) => TEXTS[language()][key];
 
-const content = document.getElementById("content");
 const state = { kind: "pupils", query: "", unit: null, asking: null, timer: 0 };
 const results = h("section", { class: "panel", "aria-live": "polite", hidden: true });
 const course = h("section", { class: "panel course", "aria-live": "polite", hidden: true });
 
-async function start() {
-  shade();
-  takeFromAddress();
-  document.documentElement.lang = language();
-  document.title = `IOC Edu: ${said("title")}`;
-  replace(
-    document.getElementById("bar"),
-    h(
-      "a",
-      { class: "brand", href: "/" },
-      h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
-      h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, said("title"))),
-    ),
-    h("div", { class: "tools" }, h("a", { href: "/" }, said("back"))),
-  );
-  if (!token()) return say(said("signIn"));
-  try {
-    const reference = chosen() || (await own()).units[0]?.id;
-    if (!reference) return say(said("noUnit"));
-    state.unit = await unitOf(reference);
-  } catch (error) {
-    return say(error.message);
-  }
-  return form();
-}
-
-const say = (text) => replace(content, h("p", { class: "waiting", role: "status" }, text));
-
-function form() {
+function show({ content, unit }) {
+  Object.assign(state, { unit, query: "" });
   const field = h("input", {
     type: "search",
     "aria-label": said("hint"),
@@ -103,7 +65,7 @@ function form() {
   );
   replace(
     content,
-    h("div", { class: "title" }, h("h1", {}, said("title")), h("span", { class: "asof" }, where())),
+    h("div", { class: "title" }, h("h1", {}, t("page_lookup")), h("span", { class: "asof" }, where())),
     h("form", { class: "asking", role: "search", onsubmit: (event) => event.preventDefault() }, field, kinds),
     results,
     course,
@@ -195,4 +157,4 @@ function unitLine({ unit_id: id, name, aliases = [], above = [], rule }) {
 
 const ruleName = (rule) => said("rules")[RULES.indexOf(rule.replace("MATCH_RULE_", ""))] ?? "";
 
-start();
+openPage({ title: () => t("page_lookup"), show });

@@ -25,10 +25,10 @@ from services.records.domain.edits import Edit, edit_id
 from services.records.domain.names import stored_names
 from services.records.domain.objects import BY_FIELD, Column, Kind, ObjectSpec
 from services.records.domain.problems import Problem
+from services.records.domain.versions import DELETED_HASH
 
 SLICE: Final = 500  # rows between two looks at the loop
 MOST_ROW_BYTES: Final = 200_000  # so that a change fits an event
-DELETED_HASH: Final = 0
 _number: Final = Struct(">q").unpack
 
 Identity = tuple[int, str]  # school and key

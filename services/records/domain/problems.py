@@ -7,10 +7,11 @@ personal data; keys and codes are what the sender needs to find the row.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 
 from services.records.domain.edits import seen
 from services.records.domain.locks import Lock
+from services.records.domain.sources import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,23 @@ def other_source(source: str, stored_version: int) -> Problem:
     return Problem(
         "OTHER_SOURCE",
         "key",
-        f"Bản ghi thuộc nguồn «{source}». Hãy dùng khóa khác, hoặc đề nghị Sở bàn giao nguồn dữ liệu của trường.",
+        f"Bản ghi thuộc nguồn «{source}». Hãy dùng khóa khác, hoặc đề nghị hiệu trưởng hay Sở bàn giao nguồn dữ liệu "
+        "của trường.",
         stored_version,
         metadata={"source": source},
+    )
+
+
+def handed_over(collection: str, owner: Owner, stored_version: int) -> Problem:
+    """Name a collection that was handed over to another source."""
+    since = instant(owner.since)
+    return Problem(
+        "OTHER_SOURCE",
+        "key",
+        f"`{collection}` của trường đã được bàn giao cho nguồn «{owner.source}» từ {since}. Hãy ngừng gửi từ phần mềm "
+        "này, hoặc đề nghị hiệu trưởng hay Sở bàn giao lại.",
+        stored_version,
+        metadata={"source": owner.source, "collection": collection, "since": since},
     )
 
 
@@ -159,9 +174,14 @@ def batch_refused(first: int) -> Problem:
     )
 
 
+def instant(time: datetime) -> str:
+    """An instant as programs read it."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def locked(lock: Lock) -> Problem:
     """Name the lock that a row would break."""
-    since = lock.lock_time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = instant(lock.lock_time)
     part = f", phần «{lock.period}»" if lock.period else ""
     metadata = {
         "collection": lock.collection,

@@ -1,13 +1,16 @@
 """What becomes of a row when it meets what is stored: decided by source, version and content alone.
 
-A version only rises within one source, so rows may come in any order and any number of times and the same record
+A version only rises within one source, so its rows may come in any order and any number of times and the same record
 remains. A repeat is told from a change by the hash of its content.
 """
 
 from enum import IntEnum, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.records.domain.locks import Place
+from services.records.domain.sources import Owner
+
+DELETED_HASH: Final = 0  # the content hash of a record that is deleted
 
 
 class Stored(NamedTuple):
@@ -28,16 +31,24 @@ class Outcome(IntEnum):
     UNCHANGED = auto()  # a repeat
     STALE = auto()  # a newer version is there
     VERSION_REUSED = auto()  # the same version with other content
-    OTHER_SOURCE = auto()  # another source owns the record
+    OTHER_SOURCE = auto()  # another source owns the record or its collection
     HELD = auto()  # would be stored, but what it changes is locked
 
 
-def classify(stored: Stored | None, *, version: int, content_hash: int, source: str) -> Outcome:
-    """Decide what becomes of a row with this version, content and source."""
+def classify(
+    stored: Stored | None, *, version: int, content_hash: int, source: str, owner: Owner | None = None
+) -> Outcome:
+    """Decide what becomes of a row with this version, content and source, where a collection was handed to `owner`.
+
+    What another source sent before the hand-over is taken over whatever its version: those of two sources say nothing
+    of each other.
+    """
+    if owner is not None and owner.source != source:
+        return Outcome.OTHER_SOURCE
     if stored is None:
         return Outcome.NEW
     if stored.source != source:
-        return Outcome.OTHER_SOURCE
+        return Outcome.OTHER_SOURCE if owner is None else Outcome.CHANGED
     if version < stored.version:
         return Outcome.STALE
     if version == stored.version:

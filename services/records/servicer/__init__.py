@@ -9,10 +9,12 @@ from services.records.servicer.export import ExportServicer
 from services.records.servicer.grants import GrantsServicer
 from services.records.servicer.held_records import HeldRecordsServicer
 from services.records.servicer.history import HistoryServicer
+from services.records.servicer.holdings import HoldingsServicer
 from services.records.servicer.locks import LocksServicer
 from services.records.servicer.persons import PersonsServicer
 from services.records.servicer.records import RecordsServicer
 from services.records.servicer.search import SearchServicer
+from services.records.servicer.sources import SourcesServicer
 from services.records.servicer.unit_operations import UnitOperationsServicer
 from services.records.servicer.units import UnitsServicer
 
@@ -26,10 +28,12 @@ __all__ = [
     "GrantsServicer",
     "HeldRecordsServicer",
     "HistoryServicer",
+    "HoldingsServicer",
     "LocksServicer",
     "PersonsServicer",
     "RecordsServicer",
     "SearchServicer",
+    "SourcesServicer",
     "UnitOperationsServicer",
     "UnitsServicer",
 ]

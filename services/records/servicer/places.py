@@ -5,6 +5,7 @@ from datetime import date
 
 from chassis.access import unknown_unit
 from chassis.scope_tree import ScopeTree
+from services.records.domain.objects import SCHOOL_KINDS
 
 
 def resolve_unit(tree: ScopeTree, ref: str, day: date) -> int:
@@ -13,6 +14,17 @@ def resolve_unit(tree: ScopeTree, ref: str, day: date) -> int:
     if unit_id is None:
         raise unknown_unit(ref)
     return unit_id
+
+
+def subtree_of(tree: ScopeTree, ref: str, day: date) -> frozenset[int]:
+    """A unit and all below it; raises UNKNOWN_UNIT."""
+    return tree.subtree(resolve_unit(tree, ref, day), day)
+
+
+def schools_below(tree: ScopeTree, ref: str, day: date) -> list[int]:
+    """Those of them that send records; raises UNKNOWN_UNIT."""
+    found = (tree.unit(unit_id) for unit_id in subtree_of(tree, ref, day))
+    return [unit.unit_id for unit in found if unit is not None and unit.kind in SCHOOL_KINDS]
 
 
 def aliases(tree: ScopeTree, day: date) -> Callable[[int], str]:

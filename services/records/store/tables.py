@@ -149,6 +149,19 @@ lock = sa.Table(
     sa.Column("lift_reason", sa.Text, nullable=False),
 )
 
+hand_over = sa.Table(
+    "hand_over",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hand_over_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("from_time", _INSTANT, nullable=False),
+    sa.Column("handed_over_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+)
+
 unit = sa.Table(
     "unit",
     metadata,

@@ -2,9 +2,9 @@
 
 Requests that come together share a transaction, and each keeps its own answer, its own events and its own trace. The
 order matters: the schools are locked before anything is read or written, so that two batches that share schools never
-wait for each other in a circle, and what is looked at stays true until it is written: what is locked, too. A row that
-would change what is locked is held, and its neighbours go on. A higher version of the same content is noted all the
-same: the content stays, and a later row must still be known as late.
+wait for each other in a circle, and what is looked at stays true until it is written: what is locked and who owns what,
+too. A row that would change what is locked is held, and its neighbours go on. A higher version of the same content is
+noted all the same: the content stays, and a later row must still be known as late.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -25,7 +25,8 @@ from services.records.convert.outcomes import answer_of
 from services.records.domain.edits import Kept
 from services.records.domain.locks import OpenLocks
 from services.records.domain.persons import PUPIL
-from services.records.store import bulk, edits, keys, locks, persons, requests
+from services.records.domain.sources import Owners
+from services.records.store import bulk, edits, keys, locks, persons, requests, sources
 from services.records.store.driver import begin
 from services.records.usecases.deciding import Decided, decide, give_up
 from services.records.usecases.vocabulary import Vocabulary
@@ -54,12 +55,13 @@ async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, n
     await begin(connection)  # Where no school is known nothing has begun the transaction yet.
     collections = {spec.collection for batch in batches for spec in batch.entries}
     closed = OpenLocks(await locks.open_locks(connection, schools, collections) if schools else ())
+    owners = await sources.owners(connection, schools, now=now)
     pupils = any(PUPIL in batch.entries for batch in batches)
     elsewhere = await persons.counted_elsewhere(connection, schools) if pupils else frozenset()
     answers: list[bytes] = []
     # What is found wrong is noted with a batch; a batch that is tried again begins without it.
     for group in _apart([replace(batch, problems=dict(batch.problems)) for batch in batches]):
-        answered = await _apply_group(connection, group, closed=closed, elsewhere=elsewhere, now=now)
+        answered = await _apply_group(connection, group, closed=closed, owners=owners, elsewhere=elsewhere, now=now)
         answers += [answered[batch.request_id] for batch in group]
     return answers
 
@@ -83,6 +85,7 @@ async def _apply_group(
     group: Sequence[Batch],
     *,
     closed: OpenLocks,
+    owners: Owners,
     elsewhere: Collection[tuple[int, str]],
     now: datetime,
 ) -> dict[str, bytes]:
@@ -95,7 +98,7 @@ async def _apply_group(
     new = [batch for batch in group if batch.request_id not in earlier]
     decided = [Decided() for _ in new]
     for spec in dict.fromkeys(spec for batch in new for spec in batch.entries):
-        await decide(connection, spec, list(zip(new, decided, strict=True)), closed=closed, now=now)
+        await decide(connection, spec, list(zip(new, decided, strict=True)), closed=closed, owners=owners, now=now)
     for batch, one in zip(new, decided, strict=True):
         if batch.atomic:
             give_up(batch, one)

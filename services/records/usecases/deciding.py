@@ -12,12 +12,13 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.convert.events import Accepted
-from services.records.convert.incoming import DELETED_HASH, Batch, Entry, Values, column_values
+from services.records.convert.incoming import Batch, Entry, Values, column_values
 from services.records.domain import problems
 from services.records.domain.edits import Edit, etag_of
 from services.records.domain.locks import Lock, OpenLocks
 from services.records.domain.objects import CONTENT_HASH, SOURCE, VERSION, ObjectSpec
-from services.records.domain.versions import Outcome, Stored, classify
+from services.records.domain.sources import Owners
+from services.records.domain.versions import DELETED_HASH, Outcome, Stored, classify
 from services.records.store import bulk, lookup
 from services.records.store.keys import Rename
 
@@ -49,6 +50,7 @@ async def decide(
     parts: Sequence[tuple[Batch, Decided]],
     *,
     closed: OpenLocks,
+    owners: Owners,
     now: datetime,
 ) -> None:
     """Decide the rows of one type of some batches."""
@@ -59,7 +61,7 @@ async def decide(
         entries, outcomes = batch.entries.get(spec, ()), decided.outcomes
         writes = decided.writes[spec] = Writes()
         if batch.edit is None:
-            fresh, changed, noted = _sort_out(entries, stored, batch=batch, outcomes=outcomes)
+            fresh, changed, noted = _sort_out(spec, entries, stored, batch=batch, outcomes=outcomes, owners=owners)
         else:
             changed = await _corrections(connection, spec, entries, batch=batch, edit=batch.edit)
             fresh, noted = [], []
@@ -96,21 +98,26 @@ def give_up(batch: Batch, decided: Decided) -> None:
 
 
 def _sort_out(
+    spec: ObjectSpec,
     entries: Sequence[Entry],
     stored: dict[bulk.Identity, Stored],
     *,
     batch: Batch,
     outcomes: dict[int, Outcome],
+    owners: Owners,
 ) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Decide each row: those to insert, those to store over what is there, those whose version alone is noted."""
     chosen: dict[Outcome, list[Entry]] = {outcome: [] for outcome in STORING}
     for entry in entries:
         school_id, key, version, content_hash, index = entry
         held = stored.get((school_id, key))
-        outcome = classify(held, version=version, content_hash=content_hash, source=batch.source)
+        owner = owners.of(school_id, spec.collection)
+        outcome = classify(held, version=version, content_hash=content_hash, source=batch.source, owner=owner)
         outcomes[index] = outcome
         if outcome in chosen:
             chosen[outcome].append(entry)
+        elif outcome is Outcome.OTHER_SOURCE and owner is not None:
+            batch.problems[index] = problems.handed_over(spec.collection, owner, held.version if held else 0)
         elif outcome is Outcome.OTHER_SOURCE and held is not None:
             batch.problems[index] = problems.other_source(held.source, held.version)
         elif outcome is Outcome.VERSION_REUSED:

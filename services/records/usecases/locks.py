@@ -60,8 +60,12 @@ async def set_locks(
     database: Database, clock: Clock, draft: LockDraft, *, schools: Collection[int], by: Actor, asked: Asked
 ) -> Counted:
     """Close a part of the year in schools; raises REQUEST_ID_REUSED when the id came with another request."""
-    return await _remembered(
-        database, clock, by, asked, lambda: _change_all(locks.add_locks, database, clock, draft, schools=schools, by=by)
+    return await remembered(
+        database,
+        clock,
+        f"locks/{by.subject}",
+        asked,
+        lambda: _change_all(locks.add_locks, database, clock, draft, schools=schools, by=by),
     )
 
 
@@ -69,8 +73,12 @@ async def lift_locks(
     database: Database, clock: Clock, draft: LockDraft, *, schools: Collection[int], by: Actor, asked: Asked
 ) -> Counted:
     """Open a part of the year in schools again; raises REQUEST_ID_REUSED when the id came with another request."""
-    return await _remembered(
-        database, clock, by, asked, lambda: _change_all(locks.end_locks, database, clock, draft, schools=schools, by=by)
+    return await remembered(
+        database,
+        clock,
+        f"locks/{by.subject}",
+        asked,
+        lambda: _change_all(locks.end_locks, database, clock, draft, schools=schools, by=by),
     )
 
 
@@ -90,13 +98,13 @@ async def _change_all(
     return Counted(len(ordered), len(ordered) * len(draft.collections), changed)
 
 
-async def _remembered(
-    database: Database, clock: Clock, by: Actor, asked: Asked, work: Callable[[], Awaitable[Counted]]
+async def remembered(
+    database: Database, clock: Clock, within: str, asked: Asked, work: Callable[[], Awaitable[Counted]]
 ) -> Counted:
-    """Do the work unless the same was asked before, and keep what is answered."""
+    """Do the work unless the same was asked before `within` the same kind and caller, and keep what is answered."""
     if not asked.request_id:
         return await work()
-    key = f"locks/{by.subject}/{asked.request_id}"
+    key = f"{within}/{asked.request_id}"
     async with database.connection() as connection:
         earlier = (await requests.answered(connection, [key])).get(key)
     if earlier is None:

@@ -1,4 +1,4 @@
-"""A row that a lock holds, told to its sender: what is locked, by whom, since when, why, and what to do."""
+"""A row that a lock or a hand-over keeps out, told to its sender: whose word it is, since when, why, and what to do."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -43,9 +43,27 @@ def correction_locked(facts: Mapping[str, str]) -> Text:
     )
 
 
+def handed_over(facts: Mapping[str, str]) -> Text:
+    """The sentences for a row of a source that a collection was taken from; raises ValueError as `locked` does."""
+    what, source = collection(facts["collection"]), shortened(facts["source"])
+    since = datetime.fromisoformat(facts["since"]).astimezone(_VIETNAM)
+    return Text(
+        f"{what.vi} của trường đã được bàn giao cho nguồn “{source}” từ {since:%H:%M} ngày {since:%d/%m/%Y}. Hãy ngừng "
+        "gửi từ phần mềm này, hoặc đề nghị hiệu trưởng hay Sở bàn giao lại.",
+        f"{what.en} of this school were handed over to the source “{source}” on {since:%d/%m/%Y} at {since:%H:%M} "
+        "(Viet Nam). Stop sending them from this software, or ask the head teacher or the department to hand "
+        "them back.",
+    )
+
+
+def collection(name: str) -> Text:
+    """What people call a collection."""
+    return _COLLECTIONS.get(name) or same(name)
+
+
 def _what(facts: Mapping[str, str]) -> Text:
     """What is locked, by whom, since when and why."""
-    what = _COLLECTIONS.get(facts["collection"]) or same(facts["collection"])
+    what = collection(facts["collection"])
     first = int(facts["school_year"])
     year, part = f"{first}-{first + 1}", _part(facts["period"])
     since = datetime.fromisoformat(facts["lock_time"]).astimezone(_VIETNAM)

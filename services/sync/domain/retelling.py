@@ -47,6 +47,8 @@ def retell(told: Told, *, school: str, key: str, called: Callable[[str], Called]
     """The problem for the sender; `twin` says where the same record stood first, if that is the matter."""
     if told.reason == "LOCKED":
         return Problem(told.reason, "", _locked(told, key=key), told.stored_version, told.metadata)
+    if told.reason == "OTHER_SOURCE" and "since" in told.metadata:
+        return Problem(told.reason, "", _handed_over(told), told.stored_version, told.metadata)
     name = called(told.field) if told.field else None
     if name is None:
         return Problem(told.reason, "", told.text, told.stored_version, told.metadata)
@@ -71,6 +73,14 @@ def _locked(told: Told, *, key: str) -> Text:
         return told.text
 
 
+def _handed_over(told: Told) -> Text:
+    """The whole collection is another source's: no field of the row is wrong either."""
+    try:
+        return locked.handed_over(told.metadata)
+    except (KeyError, ValueError):
+        return told.text
+
+
 def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Text:
     label, facts = name.label, told.metadata
     if told.field == "previous_key" and told.reason in ("DUPLICATE_KEY", "KEY_TAKEN"):
@@ -87,10 +97,10 @@ def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Te
         case "OTHER_SOURCE":
             source = facts["source"]
             return Text(
-                f"Bản ghi “{key}” thuộc nguồn “{source}”. Hãy đổi {label.vi}, hoặc đề nghị Sở bàn giao nguồn dữ liệu "
-                "của trường.",
-                f"The record “{key}” belongs to the source “{source}”. Change {label.en}, or ask the department to "
-                "hand the school's data over to your source.",
+                f"Bản ghi “{key}” thuộc nguồn “{source}”. Hãy đổi {label.vi}, hoặc đề nghị hiệu trưởng hay Sở bàn giao "
+                "nguồn dữ liệu của trường.",
+                f"The record “{key}” belongs to the source “{source}”. Change {label.en}, or ask the head "
+                "teacher or the department to hand the school's data over to your source.",
             )
         case "VERSION_REUSED":
             version = told.stored_version

@@ -47,7 +47,8 @@ def _bearer(token):
 
 
 def _forged(own_keys):
-    body = {"iss": ISSUER, "aud": AUDIENCE, "sub": "an", "exp": int(time.time()) + 60}
+    now = int(time.time())
+    body = {"iss": ISSUER, "aud": AUDIENCE, "sub": "an", "iat": now, "exp": now + 60}
     return jwt.encode(body, ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", headers={"kid": ISSUER_KID})
 
 
@@ -181,6 +182,7 @@ async def test_too_many_requests_are_exhaustion_per_caller(own_keys, parrot, tmp
         assert refused
         assert (refused[0].json()["code"], _reason(refused[0])) == (8, "RATE_LIMITED")
         assert _detail(refused[0], "RetryInfo")["retry_delay"] == "1s"
+        assert refused[0].headers["retry-after"] == "1"
         assert (await caller.get(WHERE, headers=_bearer(quiet))).status_code == 200
         for _ in range(30):
             await caller.get(WHERE, headers=_bearer(loud))
@@ -208,6 +210,7 @@ async def test_a_service_that_is_away_is_unavailable_and_health_says_so(own_keys
         answer = await caller.get(WHERE, headers=_bearer(own_keys.token("an")))
         assert (answer.status_code, answer.json()["code"], _reason(answer)) == (503, 14, "UNAVAILABLE")
         assert _detail(answer, "RetryInfo")["retry_delay"] == "2s"
+        assert answer.headers["retry-after"] == "2"
         fault = await _refused_over_grpc(lonely.address, own_keys.token("an"))
         assert (fault.kind, fault.reason) == (Kind.UNAVAILABLE, "UNAVAILABLE")
         assert (await caller.get("/healthz")).status_code == 503

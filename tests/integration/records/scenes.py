@@ -14,10 +14,12 @@ from iocedu.records.v1 import (
     attendance_pb2_grpc,
     data_requests_pb2_grpc,
     history_pb2_grpc,
+    holdings_pb2_grpc,
     locks_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
     resources_pb2,
+    sources_pb2_grpc,
     unit_operations_pb2_grpc,
     units_pb2,
     units_pb2_grpc,
@@ -119,6 +121,14 @@ class Running:
             identity = ServiceIdentity(service, self.keys.service_key(service), issuer=ISSUER, audience=AUDIENCE)
             shown = {"service_token": identity.token()}
         return locks_pb2_grpc.LocksServiceStub(await self._channel(self.keys.mint(subject), **shown))
+
+    async def holdings(self, subject: str = ADMINISTRATOR) -> Any:
+        """HoldingsService as a subject calls it."""
+        return holdings_pb2_grpc.HoldingsServiceStub(await self._channel(self.keys.mint(subject)))
+
+    async def sources(self, subject: str = ADMINISTRATOR) -> Any:
+        """SourcesService as a subject calls it."""
+        return sources_pb2_grpc.SourcesServiceStub(await self._channel(self.keys.mint(subject)))
 
     async def assessment(self, subject: str = ADMINISTRATOR, **shown: Any) -> Any:
         """AssessmentService as a subject calls it."""

@@ -38,7 +38,8 @@ async def _refusal(verifier, token):
 
 
 def _signed(key, kid, algorithm="ES256", **claims):
-    body = {"iss": ISSUER, "aud": AUDIENCE, "sub": "an", "exp": 4_000_000_000} | claims
+    now = int(time.time())
+    body = {"iss": ISSUER, "aud": AUDIENCE, "sub": "an", "iat": now, "exp": now + 60} | claims
     return jwt.encode(body, key, algorithm=algorithm, headers={"kid": kid})
 
 
@@ -69,13 +70,15 @@ async def test_a_good_token_says_who(own_keys, verifier):
         ({"iss": "https://elsewhere.test"}, "INVALID_TOKEN"),
         ({"aud": "other"}, "INVALID_TOKEN"),
         ({"exp": None}, "INVALID_TOKEN"),
+        ({"iat": None}, "INVALID_TOKEN"),
+        ({"seconds": 86_500}, "INVALID_TOKEN"),
         ({"sub": None}, "INVALID_TOKEN"),
         ({"nbf": 4_000_000_000}, "INVALID_TOKEN"),
         ({"sub": "service:toy"}, "INVALID_TOKEN"),
     ],
 )
 async def test_a_token_that_proves_nothing_here_is_refused(own_keys, verifier, claims, reason):
-    """Expired, foreign, without an end, not valid yet, or a service's name under the issuer's key."""
+    """Expired, foreign, without an end or a beginning, too long-lived, not valid yet, or of a service by the issuer."""
     subject = {"subject": "an"} if "sub" not in claims else {"subject": str(claims["sub"])}
     rest = {name: value for name, value in claims.items() if name != "sub" or value is None}
     assert await _refusal(verifier, own_keys.token(**subject, **rest)) == reason

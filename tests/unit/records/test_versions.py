@@ -1,8 +1,11 @@
 """Rows may come in any order and any number of times: the same record remains."""
 
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.records.domain.sources import Owner
 from services.records.domain.versions import Outcome, Stored, classify
 
 
@@ -40,3 +43,15 @@ def test_each_meeting_has_its_own_outcome():
     assert classify(held, version=5, content_hash=222, source="a") is Outcome.VERSION_REUSED
     assert classify(held, version=4, content_hash=111, source="a") is Outcome.STALE
     assert classify(held, version=9, content_hash=111, source="b") is Outcome.OTHER_SOURCE
+
+
+def test_a_hand_over_decides_whose_rows_count():
+    """The owner takes over what others sent, whatever the versions; nobody else sends, not even what is new."""
+    held, owner = Stored(5, 111, "a"), Owner("b", datetime(2026, 11, 1, tzinfo=UTC))
+    for version, content in ((1, 222), (5, 111), (9, 111)):
+        assert classify(held, version=version, content_hash=content, source="b", owner=owner) is Outcome.CHANGED
+    for stored in (None, held, held._replace(source="b")):
+        assert classify(stored, version=9, content_hash=333, source="a", owner=owner) is Outcome.OTHER_SOURCE
+    own = held._replace(source="b")
+    assert classify(own, version=4, content_hash=111, source="b", owner=owner) is Outcome.STALE
+    assert classify(None, version=1, content_hash=1, source="b", owner=owner) is Outcome.NEW

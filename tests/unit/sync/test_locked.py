@@ -25,6 +25,22 @@ def said(facts: dict[str, str]) -> Text:
     return problem.text
 
 
+def test_a_collection_that_was_handed_over_names_its_owner_and_since_when():
+    """No field of the row is wrong; what to do is said in both languages, and what cannot be read is left as told."""
+    facts = {"source": "smas", "collection": "pupils", "since": "2026-11-20T17:30:00Z"}
+    told = Told(0, "OTHER_SOURCE", "key", OWN_WORDS, 3, facts)
+    problem = retell(told, school="moet:1", key="HS1", called=own, twin=NO_WORDS)
+
+    assert (problem.reason, problem.field, problem.stored_version) == ("OTHER_SOURCE", "", 3)
+    assert problem.text.vi == (
+        "Học sinh của trường đã được bàn giao cho nguồn “smas” từ 00:30 ngày 21/11/2026. Hãy ngừng gửi từ phần mềm "
+        "này, hoặc đề nghị hiệu trưởng hay Sở bàn giao lại."
+    )
+    assert "“smas” on 21/11/2026 at 00:30" in problem.text.en
+    unread = Told(0, "OTHER_SOURCE", "key", OWN_WORDS, 3, facts | {"since": "yesterday"})
+    assert retell(unread, school="moet:1", key="HS1", called=own, twin=NO_WORDS).text == OWN_WORDS
+
+
 def test_both_languages_say_all_of_it():
     """In the time that clocks in Viet Nam show; nothing breaks the line."""
     text = said(FACTS)
