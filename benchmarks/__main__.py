@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import alarms, calls, live, outbound, push, scale, search
+from benchmarks import alarms, calls, files, live, outbound, push, scale, search
 from benchmarks.province import running
 from benchmarks.report import Figure, publish
 
@@ -21,6 +21,7 @@ MEASURED = {
     "alarms": alarms.measure,
     "search": search.measure,
     "scale": scale.measure,
+    "files": files.measure,
 }
 NEED_PUSH = {"push", "calls", "live"}
 OUTBOUND = "outbound"
@@ -48,7 +49,7 @@ def main() -> int:
         nargs="*",
         choices=[[], *MEASURED, OUTBOUND],
         default=[],
-        metavar="push|calls|live|alarms|search|scale|outbound",
+        metavar="push|calls|live|alarms|search|scale|files|outbound",
     )
     parser.add_argument("--schools", type=int, default=1300, help="schools of 300 pupils each; half in large batches")
     options = parser.parse_args()

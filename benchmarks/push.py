@@ -29,7 +29,7 @@ async def measure(province: Province) -> list[Figure]:
     touched = await _timed(province, batches(changed, LARGE), "changed", parallel=3)
     many = await _timed(province, batches(small, SMALL), "small", parallel=8)
     await province.settled(len(large) + len(small))  # Else what is measured next would pay for it.
-    floor = await _floor(province.fleet.databases["records"], LARGE)
+    floor = await copy_floor(province.fleet.databases["records"], LARGE)
     count = len(large)
     first = count / loading
     return [
@@ -51,7 +51,7 @@ async def _timed(province: Province, of: list[Sequence[resources_pb2.Row]], name
     return time.perf_counter() - began
 
 
-async def _floor(url: str, size: int) -> float:
+async def copy_floor(url: str, size: int) -> float:
     """Rows a second by COPY and merge into a table of the same columns and indexes; the best of 1 to 4 connections."""
     pool = [await asyncpg.connect(url) for _ in range(4)]
     try:

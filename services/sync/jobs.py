@@ -1,5 +1,5 @@
-"""Timers in: connections follow the tree of units whenever it has changed and as days pass; records are passed on to
-destinations; what is old is forgotten.
+"""Timers in: connections follow the tree of units whenever it has changed and as days pass; imports are worked on, rows
+that a lifted lock held are taken once more, records are passed on to destinations, and what is old is forgotten.
 
 Every replica runs all of it.
 """
@@ -7,7 +7,9 @@ Every replica runs all of it.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -19,11 +21,14 @@ from chassis.errors import Fault
 from chassis.workers import Worker
 from services.sync.clients.records import Records
 from services.sync.domain.destinations import Destination
-from services.sync.store import batches, destinations, pushes, quarantine
+from services.sync.store import batches, destinations, imports, pushes, quarantine
 from services.sync.usecases import noting
 from services.sync.usecases.connections import follow_tree
+from services.sync.usecases.imports.office import Office
+from services.sync.usecases.imports.working import work_on_next
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.pushing import Pushing, take_turn
+from services.sync.usecases.replaying import replay_next_unlocked
 from services.sync.usecases.telling import tell
 
 IDLE_SECONDS: Final = 0.5  # A push worker without work looks again, sooner when something was noted here.
@@ -31,6 +36,7 @@ TELL_SECONDS: Final = 1.0
 AFTER_FAILURE_SECONDS: Final = 1.0
 PRUNE_SECONDS: Final = 600.0
 PRUNED_AT_ONCE: Final = 1000
+LOOK_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -61,13 +67,58 @@ async def _follow(intake: Intake) -> None:
         log.info("connections follow the tree", action="connections.followed", count=count)
 
 
-def pruner(database: Database, clock: Clock, *, batches_kept: timedelta, quarantined_kept: timedelta) -> Worker:
-    """Forgets batches sources no longer repeat, and quarantined rows nobody asks for any more."""
+def importers(office: Office) -> list[Worker]:
+    """The workers that work on imports: two, so that a long one does not hold up the others."""
+    return [
+        Worker(f"importer-{number}", partial(_repeat, office.rung, partial(work_on_next, office), "imports"))
+        for number in (1, 2)
+    ]
+
+
+def replayer(intake: Intake) -> Worker:
+    """The worker that takes rows once more which a lifted lock held."""
+    return Worker("replayer", partial(_repeat, asyncio.Event(), partial(replay_next_unlocked, intake), "replay"))
+
+
+async def _repeat(rung: asyncio.Event, work: Callable[[], Awaitable[bool]], name: str, stop: asyncio.Event) -> None:
+    """Work as long as there is work; then look again when rung, or after a while. Stopped, leaves work to another."""
+    stopping = asyncio.ensure_future(stop.wait())
+    while not stopping.done():
+        working = asyncio.ensure_future(work())
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+        more = False
+        try:
+            more = await working
+        except asyncio.CancelledError:
+            if not stopping.done():
+                raise
+        except Exception as error:  # noqa: BLE001 (whatever is away, the next look goes on)
+            log.warning("work failed", action=f"{name}.failed", reason=reason_of(error))
+        if not more and not stopping.done():
+            rung.clear()
+            heard = asyncio.ensure_future(rung.wait())
+            await asyncio.wait([heard, stopping], timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            heard.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long things are kept."""
+
+    batches: timedelta
+    quarantined: timedelta
+    files: timedelta
+
+
+def pruner(database: Database, clock: Clock, *, kept: Kept) -> Worker:
+    """Forgets batches sources no longer repeat, quarantined rows nobody asks for any more, and files with imports."""
 
     async def run(stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                await prune(database, clock, batches_kept=batches_kept, quarantined_kept=quarantined_kept)
+                await prune(database, clock, kept=kept)
             except Exception as error:  # noqa: BLE001 (the next look prunes what this one did not)
                 log.warning("batches not pruned", action="sync.prune_failed", reason=reason_of(error))
             with contextlib.suppress(TimeoutError):
@@ -76,20 +127,23 @@ def pruner(database: Database, clock: Clock, *, batches_kept: timedelta, quarant
     return Worker("pruner", run)
 
 
-async def prune(
-    database: Database, clock: Clock, *, batches_kept: timedelta, quarantined_kept: timedelta
-) -> tuple[int, int]:
-    """Forget old batches and quarantined rows, a thousand a transaction; returns how many of each."""
+async def prune(database: Database, clock: Clock, *, kept: Kept) -> tuple[int, int, int]:
+    """Forget what is old, a thousand a transaction; returns how many batches, quarantined rows and files."""
     counts = []
-    for forget, kept in ((batches.prune, batches_kept), (quarantine.prune, quarantined_kept)):
+    for forget, age in (
+        (batches.prune, kept.batches),
+        (quarantine.prune, kept.quarantined),
+        (imports.prune_files, kept.files),
+        (imports.prune, kept.batches),
+    ):
         total, gone = 0, PRUNED_AT_ONCE
         while gone == PRUNED_AT_ONCE:
             async with database.transaction() as writes:
-                gone = await forget(writes, before=clock.now() - kept, most=PRUNED_AT_ONCE)
+                gone = await forget(writes, before=clock.now() - age, most=PRUNED_AT_ONCE)
             total += gone
         counts.append(total)
-    forgotten, rows = counts
-    return forgotten, rows
+    forgotten, rows, uploads, _ = counts
+    return forgotten, rows, uploads
 
 
 def follower(pushing: Pushing, records: Records, own: Sequence[Destination], *, every_seconds: float) -> Worker:

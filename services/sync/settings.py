@@ -23,6 +23,12 @@ class Settings(ServiceSettings):
     quarantined_kept_days: int = Field(
         default=400, ge=1, description="How long refused and held rows, which are personal data, are kept."
     )
+    file_limit_mb: int = Field(default=256, gt=0, description="Largest file that is taken as an import, in MB.")
+    files_kept_days: int = Field(
+        default=30,
+        ge=1,
+        description="How long the files of imports, which are personal data, are kept after their end.",
+    )
     connections_seconds: float = Field(
         default=60.0, gt=0, description="How often the schools to wait for are compared with the tree of units."
     )

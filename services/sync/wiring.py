@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import httpx
 from iocedu.sync.v1.destinations_pb2_grpc import add_DestinationsServiceServicer_to_server
+from iocedu.sync.v1.imports_pb2_grpc import add_ImportsServiceServicer_to_server
+from iocedu.sync.v1.quarantine_pb2_grpc import add_QuarantineServiceServicer_to_server
 from iocedu.sync.v1.reconciliation_pb2_grpc import add_ReconciliationServiceServicer_to_server
 from iocedu.sync.v1.sync_pb2_grpc import add_SyncServiceServicer_to_server
 
@@ -22,10 +24,19 @@ from services.sync.clients.records import Records
 from services.sync.consumers import consumers
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rules import load_rules
+from services.sync.convert.sheets.specification import load_sheets
 from services.sync.domain.destinations import Destination, Kind, new_destination
-from services.sync.servicer import DestinationsServicer, ReconciliationServicer, SyncServicer
+from services.sync.domain.tables import TableProfile
+from services.sync.servicer import (
+    DestinationsServicer,
+    ImportsServicer,
+    QuarantineServicer,
+    ReconciliationServicer,
+    SyncServicer,
+)
 from services.sync.settings import Settings
 from services.sync.usecases.documents import Limits
+from services.sync.usecases.imports.office import Office
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.outlets import MINISTRY, Outlets, ministry_of
 from services.sync.usecases.pushing import Pushing
@@ -47,8 +58,11 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     records = Records(channel)
     intake = Intake(database, Ledger(database, scopes, clock), records, scopes, clock, load_profiles(), load_rules())
     pushing = await _pushing(settings, resources, database, scopes, clock)
+    profile = intake.profiles["moet"]
+    assert isinstance(profile, TableProfile), "the ministry's names are a table"
+    office = Office(intake, profile, load_sheets(), settings.file_limit_mb * MEGABYTE)
+    listening = consumers(database, bus, clock)
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
-    listening = consumers(database, bus)
     return App(
         servicers=[
             (add_SyncServiceServicer_to_server, SyncServicer(intake, limits=limits)),
@@ -57,9 +71,13 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 add_ReconciliationServiceServicer_to_server,
                 ReconciliationServicer(pushing, department=settings.ministry_department),
             ),
+            (add_ImportsServiceServicer_to_server, ImportsServicer(office)),
+            (add_QuarantineServiceServicer_to_server, QuarantineServicer(intake)),
         ],
         service_names=[
             "iocedu.sync.v1.SyncService",
+            "iocedu.sync.v1.ImportsService",
+            "iocedu.sync.v1.QuarantineService",
             "iocedu.sync.v1.DestinationsService",
             "iocedu.sync.v1.ReconciliationService",
         ],
@@ -68,9 +86,14 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             jobs.pruner(
                 database,
                 clock,
-                batches_kept=timedelta(days=settings.batches_kept_days),
-                quarantined_kept=timedelta(days=settings.quarantined_kept_days),
+                kept=jobs.Kept(
+                    batches=timedelta(days=settings.batches_kept_days),
+                    quarantined=timedelta(days=settings.quarantined_kept_days),
+                    files=timedelta(days=settings.files_kept_days),
+                ),
             ),
+            *jobs.importers(office),
+            jobs.replayer(intake),
             *listening,
             jobs.follower(pushing, records, _own(settings, clock), every_seconds=settings.feed_seconds),
             *jobs.pushers(pushing, count=settings.push_workers),

@@ -9,6 +9,7 @@ from services.records.servicer.data_requests import DataRequestsServicer
 from services.records.servicer.erasures import ErasuresServicer
 from services.records.servicer.export import ExportServicer
 from services.records.servicer.grants import GrantsServicer
+from services.records.servicer.held_records import HeldRecordsServicer
 from services.records.servicer.history import HistoryServicer
 from services.records.servicer.holdings import HoldingsServicer
 from services.records.servicer.locks import LocksServicer
@@ -31,6 +32,7 @@ __all__ = [
     "ErasuresServicer",
     "ExportServicer",
     "GrantsServicer",
+    "HeldRecordsServicer",
     "HistoryServicer",
     "HoldingsServicer",
     "LocksServicer",

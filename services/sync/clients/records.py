@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import grpc
-from iocedu.records.v1 import records_pb2, records_pb2_grpc
+from iocedu.records.v1 import held_records_pb2, held_records_pb2_grpc, records_pb2, records_pb2_grpc
 
 APPLY_SECONDS: Final = 60.0
 ONE_SECONDS: Final = 10.0
@@ -16,6 +16,9 @@ class Records:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub: records_pb2_grpc.RecordsServiceAsyncStub = records_pb2_grpc.RecordsServiceStub(channel)
+        self._held: held_records_pb2_grpc.HeldRecordsServiceAsyncStub = held_records_pb2_grpc.HeldRecordsServiceStub(
+            channel
+        )
 
     async def apply(self, request: records_pb2.ApplyRowsRequest) -> records_pb2.ApplyRowsResponse:
         """Store rows in one transaction; raises what records answers as `Fault`."""
@@ -34,3 +37,7 @@ class Records:
         request = records_pb2.ListChangesRequest(unit=unit, after=after, page_size=FEED_PAGE)
         request.types.extend(types)  # type: ignore[arg-type]  # numbers of the enum
         return await self._stub.ListChanges(request, timeout=APPLY_SECONDS)
+
+    async def held(self, request: held_records_pb2.ReadRecordsRequest) -> held_records_pb2.ReadRecordsResponse:
+        """Records by school and key, in full, as of now; raises what records answers as `Fault`."""
+        return await self._held.ReadRecords(request, timeout=APPLY_SECONDS)

@@ -107,6 +107,13 @@ _PROBLEM_COLUMNS: Final = (
 _QUARANTINE_COLUMNS: Final = ("quarantined_row_id", "unit_id", "source", "batch_id", "state")
 
 
+def row_problem(one: Noted, language: str) -> resources_pb2.RowProblem:
+    """What is wrong with a row, for who reads a language."""
+    problem = _row_problem(one)
+    _choose(problem, language)
+    return problem
+
+
 def _row_problem(one: Noted) -> resources_pb2.RowProblem:
     problem = one.problem
     return resources_pb2.RowProblem(

@@ -32,6 +32,8 @@ class Check:
     rules: DayRules
     document: bool = False  # Whether problems begin with where the row stands.
     careful: bool = False  # Whether a text may hold NUL, which no store keeps.
+    # For programs: where the row at an index stands in its file, and the field that is wrong.
+    located: Callable[[int, str], Mapping[str, str]] | None = None
 
 
 def problem_of(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> Problem | None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from iocedu.records.v1.resources_pb2 import Row
 from pydantic_core import from_json
 
-from services.sync.convert.rows import Unread, make
+from services.sync.convert.rows import Same, Unread, make
 from services.sync.domain import documents, problems
 from services.sync.domain.documents import Line, Lines
 from services.sync.domain.profiles import Profile, Raw
@@ -22,7 +22,7 @@ class RawRow:
     """A row as it came, and what it was read into."""
 
     content: bytes
-    row: Row | Unread
+    row: Row | Unread | Same
     number: int  # Its line, or its place in the list, from 1.
     unverified: Sequence[str] = ()  # Fields whose codes no loaded catalogue has.
 

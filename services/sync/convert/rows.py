@@ -40,6 +40,13 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
+class Same:
+    """A row of which it is known that it says what is stored; it goes nowhere."""
+
+    school: str
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """A row with a problem: refused or held, and so kept, or stale."""
 
@@ -70,7 +77,7 @@ class Checked:
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)  # Once answered: rows by school and state.
     unverified: Counter[str] = field(default_factory=Counter)  # Fields with codes of catalogues that are not loaded.
 
-    def add(self, rows: Iterable[Row | Unread]) -> None:
+    def add(self, rows: Iterable[Row | Unread | Same]) -> None:
         """Check rows and add them."""
         violations_of, how = protovalidate.collect_violations, self.how
         find = how.school
@@ -79,6 +86,11 @@ class Checked:
             self.states.append(RowState.REJECTED)
             if isinstance(row, Unread):
                 self._add_unread(index, row)
+                continue
+            if isinstance(row, Same):
+                self.states[-1] = RowState.UNCHANGED
+                if isinstance(school := find(row.school), int):
+                    self.counts[school, RowState.UNCHANGED] += 1
                 continue
             school = find(row.school)
             problem = problem_of(row, violations_of(row), how, index, school=school)
@@ -99,7 +111,7 @@ class Checked:
         problem = row.problem.beside(also)
         self.refuse(index, problem, key=row.key, school_id=school if isinstance(school, int) else 0)
 
-    async def add_all(self, rows: Sequence[Row | Unread]) -> None:
+    async def add_all(self, rows: Sequence[Row | Unread | Same]) -> None:
         """Check many rows, letting the loop turn in between."""
         for start in range(0, len(rows), SLICE):
             self.add(rows[start : start + SLICE])
@@ -150,6 +162,8 @@ class Checked:
     def _note(self, index: int, state: RowState, problem: Problem, *, key: str, school_id: int) -> None:
         if self.how.document:
             problem = problem.at(self.how.place(index))
+        if self.how.located is not None:
+            problem = replace(problem, metadata={**problem.metadata, **self.how.located(index, problem.field)})
         noted = Noted(index, state, cleaned(key), school_id, problem)
         self.noted.append(replace(noted, content=self._content(index)) if noted.refused else noted)
 

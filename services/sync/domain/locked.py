@@ -35,10 +35,10 @@ def locked(facts: Mapping[str, str], *, key: str) -> Text:
     """The sentences for a held row with this key; raises ValueError where a fact is not of its form."""
     what = _what(facts)
     return Text(
-        f"{what.vi} Bản ghi “{key}” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị Sở mở khóa, rồi gửi lại bản ghi "
-        "trong một lô mới.",
-        f"{what.en} The record “{key}” is not stored, it is kept aside. Ask the department to lift the lock, then send "
-        "the record again in a new batch.",
+        f"{what.vi} Bản ghi “{key}” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị Sở mở khóa: khi đó bản ghi tự "
+        "được ghi nhận.",
+        f"{what.en} The record “{key}” is not stored, it is kept aside. Ask the department to lift the lock: then it "
+        "is stored by itself.",
     )
 
 

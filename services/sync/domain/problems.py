@@ -279,3 +279,50 @@ def forbidden_character(called: Called) -> Problem:
             f"{called.label.en} contains the character NUL (\\u0000). Remove it at the source and send the row again.",
         ),
     )
+
+
+def flawed_cell(called: Called, flaw: str) -> Problem:
+    """Name a cell of a workbook that holds a formula, or what a formula failed with, instead of a value."""
+    label = called.label
+    said = (
+        Text("chứa công thức, không phải giá trị", "holds a formula, not a value")
+        if flaw == "formula"
+        else Text("chứa giá trị lỗi của Excel, như #N/A", "holds an error of Excel, such as #N/A")
+    )
+    return Problem(
+        "FORMULA_CELL",
+        called.field,
+        Text(
+            f"{label.vi} {said.vi}. Hãy chép cột này rồi dán lại bằng “Dán giá trị” (Paste Values).",
+            f"{label.en} {said.en}. Copy the column and paste it back as values.",
+        ),
+    )
+
+
+def cell_at(sheet: str, number: int) -> Text:
+    """Where a row of a workbook stands."""
+    name = shortened(sheet)
+    return Text(f"trang “{name}”, dòng {number}", f"sheet “{name}”, row {number}")
+
+
+def missing_row() -> Text:
+    """Where a record stands that a complete file lacks."""
+    return Text("bản ghi không có trong tệp", "a record that the file lacks")
+
+
+def other_year(called: Called, *, year: int) -> Problem:
+    """Name a row of another school year than the file is loaded into."""
+    told = f"{year}-{year + 1}"
+    return Problem(
+        called.reason,
+        called.field,
+        Text(
+            f"{called.label.vi} khác năm học đang nạp ({told}). Hãy nạp dòng này vào đúng năm học của nó.",
+            f"{called.label.en} is not the one the file is loaded into ({told}). Load the row into its own year.",
+        ),
+    )
+
+
+def record_with(key: str) -> Text:
+    """A row that is taken once more, and has no place any longer."""
+    return Text(f"bản ghi “{key}”", f"record “{key}”") if key else Text("bản ghi này", "this record")

@@ -56,6 +56,10 @@ class TableProfile:
         except (CannotReadError, NoKeyError) as error:
             raise _refused(spec, error, key=_key_hint(spec, raw), school=self._school_hint(raw)) from None
 
+    def table(self, kind: str) -> ObjectTable:
+        """How one type of record is read."""
+        return self._objects[kind]
+
     def unverified(self, raw: Raw) -> list[str]:
         """The fields of a row with codes of catalogues that are not loaded, each with its type of record."""
         kind = raw.get(self._object)

@@ -1,7 +1,15 @@
 """gRPC in: request, use case, response; one class for each service of the interface."""
 
 from services.sync.servicer.destinations import DestinationsServicer
+from services.sync.servicer.imports import ImportsServicer
+from services.sync.servicer.quarantine import QuarantineServicer
 from services.sync.servicer.reconciliation import ReconciliationServicer
 from services.sync.servicer.sync import SyncServicer
 
-__all__ = ["DestinationsServicer", "ReconciliationServicer", "SyncServicer"]
+__all__ = [
+    "DestinationsServicer",
+    "ImportsServicer",
+    "QuarantineServicer",
+    "ReconciliationServicer",
+    "SyncServicer",
+]

@@ -31,6 +31,7 @@ from services.sync.usecases.settling import unit_name
 
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 MOST_BATCH_ID: Final = 100
+SEARCHED: Final = ("reason", "batch_id", "source", "field", "key")  # What quarantined rows can be asked for by.
 MOST_PAGE_BYTES: Final = 8_000_000  # A message carries 16 MB; one row is far smaller than the rest.
 
 
@@ -157,7 +158,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             rows, more = await quarantine.listed(
                 reads,
                 places,
-                reason=request.reason,
+                like={name: getattr(request, name) for name in SEARCHED},
                 before=cursor[0] if cursor else None,
                 most=size,
                 most_bytes=MOST_PAGE_BYTES,

@@ -41,6 +41,16 @@ async def by_id(reads: AsyncConnection, unit_id: int, batch_id: str, source: str
     return list(map(_stored, await reads.execute(asked)))
 
 
+async def begun_with(
+    reads: AsyncConnection, unit_id: int, source: str, prefix: str, *, after: str, most: int
+) -> list[StoredBatch]:
+    """The unit's batches of a source whose ids begin with a prefix, in order of id, after one."""
+    asked = sa.select(batch).where(batch.c.unit_id == unit_id, batch.c.source == source)
+    asked = asked.where(batch.c.batch_id >= max(after, prefix), batch.c.batch_id < prefix + "\uffff")
+    asked = asked.where(batch.c.batch_id > after).order_by(batch.c.batch_id).limit(most)
+    return list(map(_stored, await reads.execute(asked)))
+
+
 async def add(writes: AsyncConnection, stored: Iterable[StoredBatch]) -> set[BatchKey]:
     """Add batches; returns the keys of those that were not there already."""
     rows = sorted(stored, key=lambda one: (one.key.unit_id, one.key.batch_id, one.key.source))

@@ -32,6 +32,12 @@ async def erase_quarantined(
     return [BatchKey(*row) for row in await writes.execute(_ERASE_QUARANTINED, given)]
 
 
+async def erase_files(writes: AsyncConnection, unit_id: int) -> int:
+    """Erase the files that a unit has uploaded, but for those that are still worked on; returns how many they were."""
+    found = await writes.execute(_ERASE_FILES, {"unit": unit_id})
+    return len({row.import_id for row in found})
+
+
 async def batches_mentioning(
     writes: AsyncConnection, unit_id: int, also: Collection[BatchKey], keys: Collection[str]
 ) -> list[tuple[BatchKey, bytes]]:
@@ -64,6 +70,13 @@ _ERASE_QUARANTINED = sa.text(
     DELETE FROM quarantined_row WHERE place_id = :place AND (key = ANY(CAST(:keys AS text[])) OR EXISTS (
         SELECT FROM unnest(CAST(:mentions AS text[])) AS mention WHERE strpos(content, mention) > 0))
     RETURNING unit_id, source, batch_id
+    """
+)
+_ERASE_FILES = sa.text(
+    """
+    DELETE FROM import_part USING import WHERE import_part.import_id = import.import_id
+        AND import.unit_id = :unit AND import.end_time IS NOT NULL
+    RETURNING import_part.import_id
     """
 )
 _BATCHES_MENTIONING = sa.text(

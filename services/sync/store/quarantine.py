@@ -1,6 +1,7 @@
-"""The quarantine: rows refused or held, added by COPY, listed newest first, forgotten."""
+"""The quarantine: rows refused or held, added by COPY, listed newest first, taken once more, forgotten."""
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows
 from services.sync.store.arrays import any_of
-from services.sync.store.tables import quarantined_row
+from services.sync.store.tables import quarantined_row, replay
 
 QUARANTINE_COLUMNS: Final = tuple(
     column.name for column in quarantined_row.columns if column.name != "quarantined_row_id"
@@ -25,21 +26,23 @@ async def listed(
     reads: AsyncConnection,
     places: Collection[int] | None,
     *,
-    reason: str,
+    like: Mapping[str, str],
     before: int | None,
     most: int,
     most_bytes: int,
 ) -> tuple[list[dict[str, Any]], bool]:
     """Quarantined rows at these places (None: everywhere), newest first, older than the id `before`.
 
-    At most `most`, the last of them the one with which their contents reach `most_bytes`; and whether there are more.
+    `like` says what columns must hold, empty: anything. At most `most`,
+    the last of them the one with which their contents reach `most_bytes`; and whether there are more.
     """
     newest = quarantined_row.c.quarantined_row_id.desc()
     asked = sa.select(quarantined_row).order_by(newest).limit(most + 1)
     if places is not None:
         asked = asked.where(quarantined_row.c.place_id == any_of(places))
-    if reason:
-        asked = asked.where(quarantined_row.c.reason == reason)
+    for name, value in like.items():
+        if value:
+            asked = asked.where(quarantined_row.c[name] == value)
     if before is not None:
         asked = asked.where(quarantined_row.c.quarantined_row_id < before)
     page = asked.subquery()
@@ -70,5 +73,110 @@ _PRUNE = sa.text(
         ) AS oldest
         WHERE create_time < :before
     )
+    """
+)
+
+
+async def by_place(
+    reads: AsyncConnection, unit_id: int, source: str, batch_ids: Collection[str], *, places: Collection[int]
+) -> dict[tuple[str, int], int]:
+    """Ids of the rows that stand in the quarantine, by batch and place in it."""
+    row = quarantined_row.c
+    asked = sa.select(row.batch_id, row.row_index, row.quarantined_row_id).where(
+        row.place_id == any_of(places), row.unit_id == unit_id, row.source == source, row.batch_id.in_(batch_ids)
+    )
+    return {(found.batch_id, found.row_index): found.quarantined_row_id for found in await reads.execute(asked)}
+
+
+async def wanted(
+    reads: AsyncConnection,
+    places: Collection[int] | None,
+    *,
+    ids: Collection[int] = (),
+    reason: str = "",
+    field: str = "",
+    batch_id: str = "",
+    after: int = 0,
+    most: int,
+) -> list[dict[str, Any]]:
+    """Quarantined rows at these places (None: everywhere) to take once more, the oldest first."""
+    row = quarantined_row.c
+    asked = sa.select(quarantined_row).where(row.quarantined_row_id > after)
+    asked = asked.order_by(row.quarantined_row_id).limit(most)
+    if places is not None:
+        asked = asked.where(row.place_id == any_of(places))
+    if ids:
+        asked = asked.where(row.quarantined_row_id == any_of(ids))
+    for column, value in ((row.reason, reason), (row.field, field), (row.batch_id, batch_id)):
+        if value:
+            asked = asked.where(column == value)
+    return [dict(found) for found in (await reads.execute(asked)).mappings()]
+
+
+async def settled(writes: AsyncConnection, ids: Collection[int]) -> None:
+    """Take rows out of the quarantine."""
+    await writes.execute(quarantined_row.delete().where(quarantined_row.c.quarantined_row_id == any_of(ids)))
+
+
+async def told_anew(writes: AsyncConnection, rows: Iterable[dict[str, Any]]) -> None:
+    """Say what is wrong with rows now."""
+    await writes.execute(_TELL, {"rows": json.dumps(list(rows), ensure_ascii=False)})
+
+
+_TELL = sa.text(
+    """
+    UPDATE quarantined_row AS held SET state = told.state, key = told.key, reason = told.reason, field = told.field,
+        message = told.message, message_en = told.message_en, metadata = told.metadata,
+        stored_version = told.stored_version, content = told.content
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told(
+        place_id bigint, quarantined_row_id bigint, state smallint, key text, reason text, field text, message text,
+        message_en text, metadata jsonb, stored_version bigint, content text)
+    WHERE held.place_id = told.place_id AND held.quarantined_row_id = told.quarantined_row_id
+    """
+)
+
+
+async def ask_replay(writes: AsyncConnection, places: Collection[int], *, now: datetime) -> None:
+    """Note that rows that a lock held at these places are to be taken once more."""
+    await writes.execute(_ASK, {"places": sorted(set(places)), "now": now})
+
+
+async def claim_replay(writes: AsyncConnection, *, seconds: float) -> tuple[int, int, int] | None:
+    """Take the oldest place that nobody works on, for some seconds: place, row to go on after, lifts asked for."""
+    row = (await writes.execute(_CLAIM, {"seconds": seconds})).one_or_none()
+    return (row.place_id, row.after_row_id, row.asked) if row else None
+
+
+async def advance_replay(writes: AsyncConnection, place_id: int, *, after: int) -> None:
+    """Note how far a place is, and let go of it."""
+    values = {"after_row_id": after, "claimed_until": None}
+    await writes.execute(replay.update().where(replay.c.place_id == place_id).values(values))
+
+
+async def end_replay(writes: AsyncConnection, place_id: int, *, asked: int) -> None:
+    """A place is done, unless a lock was lifted there meanwhile: then it begins anew."""
+    same = sa.and_(replay.c.place_id == place_id, replay.c.asked == asked)
+    if not (await writes.execute(replay.delete().where(same))).rowcount:
+        await advance_replay(writes, place_id, after=0)
+
+
+# After some seconds: a row that was held just before the lift may only now be on its way into the quarantine.
+_ASK = sa.text(
+    """
+    INSERT INTO replay AS held (place_id, create_time, claimed_until)
+    SELECT place_id, :now, clock_timestamp() + interval '3 seconds'
+    FROM unnest(CAST(:places AS bigint[])) AS lifted(place_id)
+    ORDER BY place_id
+    ON CONFLICT (place_id) DO UPDATE SET asked = held.asked + 1
+    """
+)
+_CLAIM = sa.text(
+    """
+    UPDATE replay SET claimed_until = clock_timestamp() + make_interval(secs => :seconds)
+    WHERE place_id = (
+        SELECT place_id FROM replay WHERE claimed_until IS NULL OR claimed_until < clock_timestamp()
+        ORDER BY create_time LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING place_id, after_row_id, asked
     """
 )

@@ -60,3 +60,47 @@ erased_key = sa.Table(
     sa.Column("place_id", sa.BigInteger, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
 )
+
+import_ = sa.Table(
+    "import",
+    metadata,
+    sa.Column("import_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("unit_id", sa.BigInteger, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("subject", "source", "file_name")),
+    sa.Column("school_year", sa.Integer, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("collection", "stage")),
+    *(sa.Column(name, sa.Boolean, nullable=False) for name in ("complete", "backfill")),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False),
+    *(sa.Column(name, sa.Integer, nullable=False) for name in ("attempts", "row_count", "slices_done")),
+    *(
+        sa.Column(f"{name}_count", sa.Integer, nullable=False)
+        for name in ("accepted", "unchanged", "stale", "rejected", "held")
+    ),
+    *(sa.Column(name, JSONB, nullable=False) for name in ("sheets", "suspicions", "error")),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("claim", sa.Uuid),
+    sa.Column("claimed_until", INSTANT),
+    sa.Column("create_time", INSTANT, nullable=False),
+    sa.Column("update_time", INSTANT, nullable=False),
+    sa.Column("end_time", INSTANT),
+)
+import_part = sa.Table(
+    "import_part",
+    metadata,
+    sa.Column("import_id", sa.BigInteger, sa.ForeignKey("import.import_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+replay = sa.Table(
+    "replay",
+    metadata,
+    sa.Column("place_id", sa.BigInteger, primary_key=True),
+    sa.Column("after_row_id", sa.BigInteger, nullable=False),
+    sa.Column("asked", sa.Integer, nullable=False),
+    sa.Column("claimed_until", INSTANT),
+    sa.Column("create_time", INSTANT, nullable=False),
+)

@@ -1,6 +1,6 @@
 """What records has erased or restricted at a person's request goes from the quarantine and the stored answers, too.
 
-Refused rows are kept by nobody's law. Rows that come later under an erased key are refused again, and their contents
+Refused rows are kept by nobody's law. A file holds everybody of a school, and goes as a whole: the school has it. Rows that come later under an erased key are refused again, and their contents
 are not kept. A repeat finds nothing more, and confirms again.
 """
 
@@ -30,7 +30,7 @@ async def erase(writes: AsyncConnection, request: erasures_pb2.ErasuresRequested
         school_id = request.school_id
         await erasing.note_erased(writes, school_id, erased)
         batches = await erasing.erase_quarantined(writes, school_id, keys, mentions_of(keys))
-        count += len(batches)
+        count += len(batches) + await erasing.erase_files(writes, school_id)
         for key, outcome in await erasing.batches_mentioning(writes, school_id, set(batches), keys):
             left, named = without_keys(outcome, keys)
             if named:

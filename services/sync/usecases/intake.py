@@ -65,6 +65,7 @@ def checking(
     place: Callable[[int], Text],
     document: bool = False,
     careful: bool = False,
+    located: Callable[[int, str], Mapping[str, str]] | None = None,
 ) -> Check:
     """How rows of a batch are checked; `content`, `called` and `place` are of the row at an index in the batch."""
     today = intake.clock.today()
@@ -77,6 +78,7 @@ def checking(
         rules=intake.rules.on(today),
         document=document,
         careful=careful,
+        located=located,
     )
 
 

@@ -4,6 +4,7 @@ from chassis.errors import Fault, FieldViolation, Kind
 from services.sync.domain.batches import MOST_BYTES, MOST_ROWS
 from services.sync.domain.corrections import ETAG_MISMATCH, PathRefusedError, Wrong
 from services.sync.domain.documents import BrokenDocumentError
+from services.sync.domain.imports import ImportState
 from services.sync.domain.locked import correction_locked
 from services.sync.domain.problems import Problem
 from services.sync.domain.words import shortened
@@ -227,4 +228,109 @@ def unknown_reconciliation(reconciliation_id: int) -> Fault:
         vi=f"Không có lần đối soát số {reconciliation_id} trong phạm vi này.",
         en=f"There is no comparison {reconciliation_id} within this unit.",
         metadata={"reconciliation_id": str(reconciliation_id)},
+    )
+
+
+def file_too_large(limit: int) -> Fault:
+    """A file of too many bytes."""
+    size = f"{limit / 1_000_000:g} MB"
+    return Fault(
+        Kind.INVALID,
+        TOO_LARGE,
+        vi=f"Tệp lớn hơn mức cho phép {size}. Hãy chia thành nhiều tệp, ví dụ theo khối hoặc theo lớp.",
+        en=f"The file is larger than the {size} that are allowed. Split it, for example by grade or class.",
+        metadata={"limit": str(limit)},
+    )
+
+
+def request_id_reused(request_id: str) -> Fault:
+    """A file under the request id of another one."""
+    return Fault(
+        Kind.EXISTS,
+        "REQUEST_ID_REUSED",
+        vi=f"request_id “{request_id}” đã dùng cho một tệp khác. Hãy đặt mã mới cho tệp này.",
+        en=f"The request id “{request_id}” was used for another file. Give this one a new id.",
+        metadata={"request_id": request_id},
+    )
+
+
+def unknown_import(import_id: int) -> Fault:
+    """No import has this id."""
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_IMPORT",
+        vi=f"Đơn vị này không có lượt nạp tệp số {import_id}. Hãy kiểm tra số và đơn vị.",
+        en=f"This unit has no import {import_id}. Check the id and the unit.",
+        metadata={"import_id": str(import_id)},
+    )
+
+
+def wrong_state(state: ImportState) -> Fault:
+    """An import of which that cannot be asked any more, or not yet."""
+    return Fault(
+        Kind.PRECONDITION,
+        "WRONG_STATE",
+        vi=f"Lượt nạp tệp đang ở trạng thái {_STATES[state]}, không làm được việc này. Hãy tải lại trang để xem.",
+        en=f"The import is {state.name.lower().replace('_', ' ')}; that cannot be done now. Get it again to see.",
+        metadata={"state": state.name},
+    )
+
+
+_STATES = {
+    ImportState.QUEUED: "chờ xử lý",
+    ImportState.AWAITING_CONFIRMATION: "chờ xác nhận",
+    ImportState.RUNNING: "đang nạp",
+    ImportState.SUCCEEDED: "đã xong",
+    ImportState.FAILED: "không nạp được",
+    ImportState.CANCELLED: "đã hủy",
+}
+
+
+def file_gone(import_id: int) -> Fault:
+    """The file of an import is kept no longer."""
+    return Fault(
+        Kind.PRECONDITION,
+        "WRONG_STATE",
+        vi=f"Tệp của lượt nạp số {import_id} không còn được lưu. Danh sách lỗi từng dòng vẫn xem được.",
+        en=f"The file of import {import_id} is kept no longer. Its problems can still be listed.",
+        metadata={"state": "FILE_GONE"},
+    )
+
+
+def not_one_school() -> Fault:
+    """A template, or a complete file, of what is no single school."""
+    return invalid(
+        "unit",
+        vi="Việc này chỉ làm được cho một trường và một loại dữ liệu. Hãy ghi mã trường và `collection`.",
+        en="This is for one school and one collection. Name the school and the collection.",
+    )
+
+
+def unknown_quarantined_row(row_id: int) -> Fault:
+    """No row of the quarantine has this id, below this unit."""
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_QUARANTINED_ROW",
+        vi=f"Không có dòng số {row_id} trong khu chờ xử lý của đơn vị này: có thể dòng đã được xử lý xong.",
+        en=f"There is no row {row_id} in this unit's quarantine: it may have been settled.",
+        metadata={"quarantined_row_id": str(row_id)},
+    )
+
+
+def no_such_place(path: str) -> Fault:
+    """A correction of a field that a row cannot have."""
+    shown = shortened(path)
+    return invalid(
+        "values",
+        vi=f"Dòng này không có trường dữ liệu “{shown}”. Hãy dùng đúng tên trường mà lỗi đã nêu.",
+        en=f"The row has no field “{shown}”. Use the name that its problem says.",
+    )
+
+
+def not_correctable() -> Fault:
+    """A row that is no object, and so has no fields to correct."""
+    return invalid(
+        "values",
+        vi="Dòng này không đọc được nên không sửa tại đây được. Hãy sửa ở nguồn rồi gửi lại.",
+        en="The row cannot be read and so cannot be corrected here. Correct it at its source and send it again.",
     )

@@ -5,7 +5,7 @@ What is looked up or entered at the same time shares a query or a transaction; e
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -96,6 +96,18 @@ class Ledger:
             _count(outcomes[parcel.key])
             del late[parcel.key]
         return outcomes | (await self.recall(late) if late else {})
+
+    async def settle_replay(
+        self, origin: Origin, parcel: Parcel, *, gone: Collection[int], stays: Sequence[dict[str, object]]
+    ) -> None:
+        """Make what became of rows durable that were taken once more from the quarantine."""
+        settlement = _Settlement(origin, [parcel], {}, telemetry.traceparent())
+        async with self._database.transaction() as writes:
+            if gone:
+                await quarantine.settled(writes, gone)
+            if stays:
+                await quarantine.told_anew(writes, stays)
+            await self._note_sent(writes, [(settlement, [parcel])], now=self._clock.now())
 
     async def _find(self, questions: Sequence[Sequence[BatchKey]]) -> list[dict[BatchKey, StoredBatch]]:
         async with self._database.connection() as reads:
@@ -212,6 +224,13 @@ def _summed(sent: Iterable[Sent]) -> Iterable[Sent]:
 
 def _place(origin: Origin, batch_id: str, noted: Noted) -> tuple[object, ...]:
     return noted.school_id or origin.unit_id, origin.unit_id, origin.source, batch_id
+
+
+def columns_of(noted: Noted) -> dict[str, object]:
+    """What a quarantined row says of its problem, by column."""
+    names = ("row_index", "state", "key", "reason", "field", "message", "message_en", "metadata", "stored_version")
+    told = dict(zip(names, _columns(noted), strict=True))
+    return told | {"metadata": dict(noted.problem.metadata)}
 
 
 def _columns(noted: Noted) -> tuple[object, ...]:

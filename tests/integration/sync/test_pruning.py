@@ -1,5 +1,6 @@
 """What sync keeps of rows that came is forgotten in time, and not before."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from services.sync import jobs
 from tests.integration.sync.world import ACCEPTED, REJECTED, SCHOOL_A, UNCHANGED, World, pupil, push, serve_sync
 from tests.support.waiting import poll_until
 
-KEPT = {"batches_kept": timedelta(days=400), "quarantined_kept": timedelta(days=400)}
+KEPT = jobs.Kept(batches=timedelta(days=400), quarantined=timedelta(days=400), files=timedelta(days=30))
 
 
 async def test_old_batches_and_quarantined_rows_are_forgotten(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,10 +23,10 @@ async def test_old_batches_and_quarantined_rows_are_forgotten(here: World, monke
         await stub.PushRows(push(f"old{number}", pupil(f"HS{number}"), pupil(f"HX{number}", sex="9")))
     here.clock.advance(timedelta(days=10))
     await stub.PushRows(push("new", pupil("HS9"), pupil("HX9", sex="9")))
-    assert await jobs.prune(here.sync_database, here.clock, **KEPT) == (0, 0)
+    assert await jobs.prune(here.sync_database, here.clock, kept=KEPT) == (0, 0, 0)
     here.clock.advance(timedelta(days=395))
-    assert await jobs.prune(here.sync_database, here.clock, **KEPT) == (5, 5)
-    assert await jobs.prune(here.sync_database, here.clock, **KEPT) == (0, 0)
+    assert await jobs.prune(here.sync_database, here.clock, kept=KEPT) == (5, 5, 0)
+    assert await jobs.prune(here.sync_database, here.clock, kept=KEPT) == (0, 0, 0)
     shown = await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A))
     assert [row.batch_id for row in shown.rows] == ["new"]
     again = await stub.PushRows(push("new", pupil("HS9"), pupil("HX9", sex="9")))
@@ -37,8 +38,8 @@ async def test_each_has_its_own_time(here: World) -> None:
     """Rows with personal data may have to go before the answers do."""
     await (await here.sync()).PushRows(push("1", pupil("HS1"), pupil("HS2", sex="9")))
     here.clock.advance(timedelta(days=31))
-    kept = KEPT | {"quarantined_kept": timedelta(days=30)}
-    assert await jobs.prune(here.sync_database, here.clock, **kept) == (0, 1)
+    kept = replace(KEPT, quarantined=timedelta(days=30))
+    assert await jobs.prune(here.sync_database, here.clock, kept=kept) == (0, 1, 0)
 
 
 async def test_the_service_forgets_by_itself(here: World, nats_url: str, keys: Issuer, clock: FixedClock) -> None:

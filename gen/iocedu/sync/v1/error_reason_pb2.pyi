@@ -64,31 +64,55 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the wrong school year. It is not acknowledged: correct it and send it again.
     ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
     """
-    ERROR_REASON_UNKNOWN_DESTINATION: _ErrorReason.ValueType  # 40
+    ERROR_REASON_UNREADABLE_FILE: _ErrorReason.ValueType  # 40
+    """A file that is no XLSX, XLS or CSV, is broken, or is locked by a password. ErrorInfo: {"metadata": {"file_name": "…"}}."""
+    ERROR_REASON_UNSAFE_FILE: _ErrorReason.ValueType  # 41
+    """A file that is not opened for safety: it holds macros, unpacks to far more than it is, or says what it may not.
+    ErrorInfo: {"metadata": {"cause": "macros"}}.
+    """
+    ERROR_REASON_NO_TABLE: _ErrorReason.ValueType  # 42
+    """No sheet of a file has headings of a table that is known. ErrorInfo: {"metadata": {"nearest": "Họ và tên, …"}}."""
+    ERROR_REASON_MISSING_COLUMN: _ErrorReason.ValueType  # 43
+    """A sheet lacks a column that its records cannot do without. ErrorInfo: {"metadata": {"sheet": "6A", "missing": "…"}}."""
+    ERROR_REASON_FORMULA_CELL: _ErrorReason.ValueType  # 44
+    """A cell holds a formula or an error instead of a value. RowProblem: the field, {"sheet": "6A", "row": "12", "column":
+    "E"}; every problem with a row of a file says its place so.
+    """
+    ERROR_REASON_UNKNOWN_IMPORT: _ErrorReason.ValueType  # 45
+    """There is no such import. ErrorInfo: {"metadata": {"import_id": "17"}}."""
+    ERROR_REASON_WRONG_STATE: _ErrorReason.ValueType  # 46
+    """An import is not in a state in which that can be done. ErrorInfo: {"metadata": {"state": "SUCCEEDED"}}."""
+    ERROR_REASON_UNKNOWN_QUARANTINED_ROW: _ErrorReason.ValueType  # 47
+    """There is no such row in the quarantine, below this unit. ErrorInfo: {"metadata": {"quarantined_row_id": "…"}}."""
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 48
+    """The request id was used for another file. ErrorInfo: {"metadata": {"request_id": "…"}}."""
+    ERROR_REASON_DUPLICATE_COLUMN: _ErrorReason.ValueType  # 49
+    """Several columns of a sheet say the same field. ErrorInfo: {"metadata": {"sheet": "6A", "columns": "C, F"}}."""
+    ERROR_REASON_UNKNOWN_DESTINATION: _ErrorReason.ValueType  # 60
     """No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
-    ERROR_REASON_DESTINATION_EXISTS: _ErrorReason.ValueType  # 41
+    ERROR_REASON_DESTINATION_EXISTS: _ErrorReason.ValueType  # 61
     """The code of a destination is taken. ErrorInfo: {"metadata": {"destination": "…"}}."""
-    ERROR_REASON_ADDRESS_REFUSED: _ErrorReason.ValueType  # 42
+    ERROR_REASON_ADDRESS_REFUSED: _ErrorReason.ValueType  # 62
     """A subscriber's address is not of the public internet, or cannot be resolved."""
-    ERROR_REASON_NOT_COMPARABLE: _ErrorReason.ValueType  # 43
+    ERROR_REASON_NOT_COMPARABLE: _ErrorReason.ValueType  # 63
     """The destination cannot be asked what it holds. ErrorInfo: {"metadata": {"destination": "…"}}."""
-    ERROR_REASON_UNKNOWN_RECONCILIATION: _ErrorReason.ValueType  # 44
+    ERROR_REASON_UNKNOWN_RECONCILIATION: _ErrorReason.ValueType  # 64
     """There is no such comparison. ErrorInfo: {"metadata": {"reconciliation_id": "7"}}."""
-    ERROR_REASON_DESTINATION_UNREACHABLE: _ErrorReason.ValueType  # 45
+    ERROR_REASON_DESTINATION_UNREACHABLE: _ErrorReason.ValueType  # 65
     """The destination does not answer, or refuses the account. ErrorInfo: {"metadata": {"destination": "moet", "cause":
     "NO_CONNECTION"}}.
     """
-    ERROR_REASON_UNWRITABLE_CHARACTER: _ErrorReason.ValueType  # 46
+    ERROR_REASON_UNWRITABLE_CHARACTER: _ErrorReason.ValueType  # 66
     """PushedRecord: a value holds a control character that cannot be sent."""
-    ERROR_REASON_PARENT_NOT_ACCEPTED: _ErrorReason.ValueType  # 47
+    ERROR_REASON_PARENT_NOT_ACCEPTED: _ErrorReason.ValueType  # 67
     """PushedRecord: the record it stands on is not accepted there yet."""
-    ERROR_REASON_NOT_STUDYING: _ErrorReason.ValueType  # 48
+    ERROR_REASON_NOT_STUDYING: _ErrorReason.ValueType  # 68
     """PushedRecord: results are passed on only of pupils who are studying."""
-    ERROR_REASON_PASSWORD_MISSING: _ErrorReason.ValueType  # 49
+    ERROR_REASON_PASSWORD_MISSING: _ErrorReason.ValueType  # 69
     """SchoolPushes: the push password is missing (thiếu mật khẩu kết chuyển)."""
-    ERROR_REASON_ACCOUNT_REFUSED: _ErrorReason.ValueType  # 50
+    ERROR_REASON_ACCOUNT_REFUSED: _ErrorReason.ValueType  # 70
     """SchoolPushes: the push account is refused (tài khoản kết chuyển không chính xác)."""
-    ERROR_REASON_NO_SCHOOL_CODE: _ErrorReason.ValueType  # 51
+    ERROR_REASON_NO_SCHOOL_CODE: _ErrorReason.ValueType  # 71
     """SchoolPushes: the unit has no code of the ministry."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -138,30 +162,54 @@ ERROR_REASON_TOO_MANY_REFUSED: ErrorReason.ValueType  # 13
 the wrong school year. It is not acknowledged: correct it and send it again.
 ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
 """
-ERROR_REASON_UNKNOWN_DESTINATION: ErrorReason.ValueType  # 40
+ERROR_REASON_UNREADABLE_FILE: ErrorReason.ValueType  # 40
+"""A file that is no XLSX, XLS or CSV, is broken, or is locked by a password. ErrorInfo: {"metadata": {"file_name": "…"}}."""
+ERROR_REASON_UNSAFE_FILE: ErrorReason.ValueType  # 41
+"""A file that is not opened for safety: it holds macros, unpacks to far more than it is, or says what it may not.
+ErrorInfo: {"metadata": {"cause": "macros"}}.
+"""
+ERROR_REASON_NO_TABLE: ErrorReason.ValueType  # 42
+"""No sheet of a file has headings of a table that is known. ErrorInfo: {"metadata": {"nearest": "Họ và tên, …"}}."""
+ERROR_REASON_MISSING_COLUMN: ErrorReason.ValueType  # 43
+"""A sheet lacks a column that its records cannot do without. ErrorInfo: {"metadata": {"sheet": "6A", "missing": "…"}}."""
+ERROR_REASON_FORMULA_CELL: ErrorReason.ValueType  # 44
+"""A cell holds a formula or an error instead of a value. RowProblem: the field, {"sheet": "6A", "row": "12", "column":
+"E"}; every problem with a row of a file says its place so.
+"""
+ERROR_REASON_UNKNOWN_IMPORT: ErrorReason.ValueType  # 45
+"""There is no such import. ErrorInfo: {"metadata": {"import_id": "17"}}."""
+ERROR_REASON_WRONG_STATE: ErrorReason.ValueType  # 46
+"""An import is not in a state in which that can be done. ErrorInfo: {"metadata": {"state": "SUCCEEDED"}}."""
+ERROR_REASON_UNKNOWN_QUARANTINED_ROW: ErrorReason.ValueType  # 47
+"""There is no such row in the quarantine, below this unit. ErrorInfo: {"metadata": {"quarantined_row_id": "…"}}."""
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 48
+"""The request id was used for another file. ErrorInfo: {"metadata": {"request_id": "…"}}."""
+ERROR_REASON_DUPLICATE_COLUMN: ErrorReason.ValueType  # 49
+"""Several columns of a sheet say the same field. ErrorInfo: {"metadata": {"sheet": "6A", "columns": "C, F"}}."""
+ERROR_REASON_UNKNOWN_DESTINATION: ErrorReason.ValueType  # 60
 """No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
-ERROR_REASON_DESTINATION_EXISTS: ErrorReason.ValueType  # 41
+ERROR_REASON_DESTINATION_EXISTS: ErrorReason.ValueType  # 61
 """The code of a destination is taken. ErrorInfo: {"metadata": {"destination": "…"}}."""
-ERROR_REASON_ADDRESS_REFUSED: ErrorReason.ValueType  # 42
+ERROR_REASON_ADDRESS_REFUSED: ErrorReason.ValueType  # 62
 """A subscriber's address is not of the public internet, or cannot be resolved."""
-ERROR_REASON_NOT_COMPARABLE: ErrorReason.ValueType  # 43
+ERROR_REASON_NOT_COMPARABLE: ErrorReason.ValueType  # 63
 """The destination cannot be asked what it holds. ErrorInfo: {"metadata": {"destination": "…"}}."""
-ERROR_REASON_UNKNOWN_RECONCILIATION: ErrorReason.ValueType  # 44
+ERROR_REASON_UNKNOWN_RECONCILIATION: ErrorReason.ValueType  # 64
 """There is no such comparison. ErrorInfo: {"metadata": {"reconciliation_id": "7"}}."""
-ERROR_REASON_DESTINATION_UNREACHABLE: ErrorReason.ValueType  # 45
+ERROR_REASON_DESTINATION_UNREACHABLE: ErrorReason.ValueType  # 65
 """The destination does not answer, or refuses the account. ErrorInfo: {"metadata": {"destination": "moet", "cause":
 "NO_CONNECTION"}}.
 """
-ERROR_REASON_UNWRITABLE_CHARACTER: ErrorReason.ValueType  # 46
+ERROR_REASON_UNWRITABLE_CHARACTER: ErrorReason.ValueType  # 66
 """PushedRecord: a value holds a control character that cannot be sent."""
-ERROR_REASON_PARENT_NOT_ACCEPTED: ErrorReason.ValueType  # 47
+ERROR_REASON_PARENT_NOT_ACCEPTED: ErrorReason.ValueType  # 67
 """PushedRecord: the record it stands on is not accepted there yet."""
-ERROR_REASON_NOT_STUDYING: ErrorReason.ValueType  # 48
+ERROR_REASON_NOT_STUDYING: ErrorReason.ValueType  # 68
 """PushedRecord: results are passed on only of pupils who are studying."""
-ERROR_REASON_PASSWORD_MISSING: ErrorReason.ValueType  # 49
+ERROR_REASON_PASSWORD_MISSING: ErrorReason.ValueType  # 69
 """SchoolPushes: the push password is missing (thiếu mật khẩu kết chuyển)."""
-ERROR_REASON_ACCOUNT_REFUSED: ErrorReason.ValueType  # 50
+ERROR_REASON_ACCOUNT_REFUSED: ErrorReason.ValueType  # 70
 """SchoolPushes: the push account is refused (tài khoản kết chuyển không chính xác)."""
-ERROR_REASON_NO_SCHOOL_CODE: ErrorReason.ValueType  # 51
+ERROR_REASON_NO_SCHOOL_CODE: ErrorReason.ValueType  # 71
 """SchoolPushes: the unit has no code of the ministry."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

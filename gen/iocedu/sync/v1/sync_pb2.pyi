@@ -639,6 +639,10 @@ class ListQuarantinedRowsRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Unit whose subtree is wanted, by alias or id."""
     reason: _builtins.str
@@ -647,6 +651,14 @@ class ListQuarantinedRowsRequest(_message.Message):
     """Most rows to return; larger values are cut to 1,000, 0 means 50."""
     page_token: _builtins.str
     """Token of the next page, as returned before."""
+    batch_id: _builtins.str
+    """Batch wanted; empty: all."""
+    source: _builtins.str
+    """Source wanted; empty: all."""
+    field: _builtins.str
+    """Field wanted that is wrong, in the names rows were sent in; empty: all."""
+    key: _builtins.str
+    """Key of the record wanted; empty: all."""
     def __init__(
         self,
         *,
@@ -654,10 +666,14 @@ class ListQuarantinedRowsRequest(_message.Message):
         reason: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        batch_id: _builtins.str = ...,
+        source: _builtins.str = ...,
+        field: _builtins.str = ...,
+        key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "field", b"field", "key", b"key", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "source", b"source", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

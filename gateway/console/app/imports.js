@@ -1,0 +1,172 @@
+// Files of schools without software: template, upload, progress, errors corrected in place, doubts confirmed.
+
+import { address, ask, headers, refusal, unitPath } from "./api.js";
+import { h, replace } from "./elements.js";
+import { showImport } from "./importshown.js";
+import { said } from "./importwords.js";
+import { openPage } from "./page.js";
+import { language, t } from "./texts.js";
+
+const FIRST_MONTH = 6; // From July on it is the next school year that is prepared.
+const SCHOOLS = ["school", "childcare_group"];
+const shown = h("section", { class: "panel import", "aria-live": "polite", hidden: true });
+const past = h("section", { class: "panel" });
+const state = { school: "", year: thisYear(), collection: "pupils" };
+
+async function show({ content, unit, account }) {
+  const schools = [unit, ...account.units.filter((one) => one.id !== unit.id)].filter(isSchool);
+  if (!schools.length) return void replace(content, h("p", { class: "waiting", role: "status" }, said("noUnit")));
+  state.school = schools[0].id;
+  form(content, schools);
+  await list();
+}
+
+const isSchool = (unit) => SCHOOLS.includes(unit.kind);
+
+function thisYear() {
+  const now = new Date();
+  return now.getMonth() >= FIRST_MONTH ? now.getFullYear() : now.getFullYear() - 1;
+}
+
+function form(content, schools) {
+  const years = [thisYear() + 1, thisYear(), thisYear() - 1, thisYear() - 2];
+  const file = h("input", { type: "file", accept: ".xlsx,.xls,.csv", "aria-label": said("file") });
+  const complete = h("input", { type: "checkbox" });
+  const kind = select(said("collection"), [["", said("anyCollection")], ...kinds()], () => {}, "");
+  const told = h("p", { class: "notice warn", role: "alert", hidden: true });
+  const send = h("button", { class: "primary", type: "button", onclick: upload }, said("upload"));
+
+  async function upload() {
+    if (!file.files.length) return tell(said("noFile"));
+    send.disabled = true;
+    send.textContent = said("uploading");
+    told.hidden = true;
+    try {
+      const [sent] = file.files;
+      const query = {
+        school_year: state.year,
+        collection: kind.querySelector("select").value,
+        file_name: sent.name,
+        complete: complete.checked || undefined,
+      };
+      const response = await fetch(address(unitPath(state.school, "/imports"), query), {
+        method: "POST",
+        headers: { ...headers(), "content-type": "application/octet-stream" },
+        body: sent,
+      });
+      if (!response.ok) throw await refusal(response);
+      const answer = await response.json();
+      file.value = "";
+      await open(answer.import.import_id);
+    } catch (error) {
+      tell(error.message);
+    } finally {
+      send.disabled = false;
+      send.textContent = said("upload");
+    }
+  }
+
+  const tell = (text) => {
+    told.textContent = text;
+    told.hidden = false;
+  };
+  const template = async (filled) => {
+    const path = unitPath(state.school, `/templates/${state.collection}`);
+    try {
+      await download(path, { school_year: state.year, filled }, `${state.collection}-${state.year}.xlsx`);
+    } catch (error) {
+      tell(error.message);
+    }
+  };
+  replace(
+    content,
+    h("div", { class: "title" }, h("h1", {}, t("page_imports"))),
+    h(
+      "div",
+      { class: "steps" },
+      h(
+        "section",
+        { class: "panel step" },
+        h("h2", {}, said("step1")),
+        select(said("school"), schools.map((one) => [one.id, one.name]), moved("school"), state.school),
+        select(said("year"), years.map((year) => [year, `${year}–${year + 1}`]), moved("year"), state.year),
+        select(said("collection"), kinds(), (value) => (state.collection = value), state.collection),
+        h("p", { class: "muted" }, said("step1Hint")),
+        h(
+          "div",
+          { class: "row-of-buttons" },
+          h("button", { type: "button", onclick: () => template(true) }, said("filled")),
+          h("button", { type: "button", onclick: () => template(false) }, said("blank")),
+        ),
+      ),
+      h(
+        "section",
+        { class: "panel step" },
+        h("h2", {}, said("step2")),
+        h("p", { class: "muted" }, said("step2Hint")),
+        file,
+        kind,
+        h("label", { class: "tick" }, complete, h("span", {}, said("complete"))),
+        told,
+        send,
+      ),
+    ),
+    shown,
+    past,
+  );
+}
+
+const kinds = () => Object.entries(said("collections"));
+
+const moved = (name) => (value) => {
+  state[name] = name === "year" ? Number(value) : value;
+  shown.hidden = true;
+  list();
+};
+
+function select(label, options, onchoose, value) {
+  const made = options.map(([key, text]) => h("option", { value: key, selected: String(key) === String(value) }, text));
+  return h("label", {}, label, h("select", { onchange: (event) => onchoose(event.target.value) }, made));
+}
+
+export async function download(path, query, name) {
+  const response = await fetch(address(path, query), { headers: headers() });
+  if (!response.ok) throw await refusal(response);
+  const link = h("a", { href: URL.createObjectURL(await response.blob()), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+async function list() {
+  try {
+    const { imports = [] } = await ask(unitPath(state.school, "/imports"), { query: { page_size: 20 } });
+    const lines = imports.map((one) =>
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, h("button", { class: "link", type: "button", onclick: () => open(one.import_id) }, one.file_name || `#${one.import_id}`)),
+        h("td", {}, new Date(one.create_time).toLocaleString(language() === "vi" ? "vi-VN" : "en-GB")),
+        h("td", {}, said("states")[one.state.replace("IMPORT_STATE_", "")]),
+        h("td", {}, String(one.accepted_count + one.unchanged_count)),
+        h("td", {}, String(one.rejected_count + one.held_count)),
+      ),
+    );
+    const head = h("tr", {}, said("headings").map((text) => h("th", { scope: "col" }, text)));
+    replace(
+      past,
+      h("h2", {}, said("past")),
+      lines.length
+        ? h("div", { class: "scroll" }, h("table", { class: "past" }, h("thead", {}, head), h("tbody", {}, lines)))
+        : h("p", { class: "muted" }, said("none")),
+    );
+  } catch (error) {
+    replace(past, h("p", { class: "notice warn", role: "alert" }, error.message));
+  }
+}
+
+async function open(id) {
+  shown.hidden = false;
+  await showImport(shown, { unit: state.school, id, download, ended: list });
+}
+
+openPage({ title: () => t("page_imports"), show });

@@ -1,0 +1,184 @@
+// One import: how far it is, what it waits for, which rows were not stored, and each of these corrected in place.
+
+import { ask, unitPath } from "./api.js";
+import { h, replace } from "./elements.js";
+import { filledIn, said } from "./importwords.js";
+
+const LOOK_MS = 700;
+const PAGE = 50;
+const ENDED = ["SUCCEEDED", "FAILED", "CANCELLED"];
+const bare = (state) => state.replace("IMPORT_STATE_", "");
+let following = 0; // Only the import that was opened last is followed.
+
+export async function showImport(place, { unit, id, download, ended }) {
+  const mine = ++following;
+  const path = unitPath(unit, `/imports/${id}`);
+  const head = h("div", { class: "import" });
+  const rows = h("div", { class: "problems" });
+  const told = h("p", { class: "notice warn", role: "alert", hidden: true });
+  const act = async (verb) => {
+    told.hidden = true;
+    try {
+      await ask(`${path}:${verb}`, { method: "POST", body: {} });
+    } catch (error) {
+      tell(error);
+    }
+    look();
+  };
+  const tell = (error) => {
+    told.textContent = error.message;
+    told.hidden = false;
+  };
+  const again = async () => {
+    // Of each batch of the file the rows that its problems name.
+    const ids = [...rows.querySelectorAll("[data-row]")].map((one) => one.dataset.row);
+    try {
+      const body = { quarantined_row_ids: ids };
+      const done = await ask(unitPath(unit, "/quarantine:replay"), { method: "POST", body });
+      const values = { a: done.replayed_count, b: done.accepted_count + done.settled_count, c: done.remaining_count };
+      await problems();
+      rows.prepend(h("p", { class: "notice", role: "status" }, filledIn("retried", values)));
+    } catch (error) {
+      tell(error);
+    }
+  };
+
+  async function problems(page_token = "") {
+    const answer = await ask(`${path}/problems`, { query: { page_size: PAGE, page_token } });
+    if (!page_token) replace(rows, answer.problems?.length ? h("h2", {}, said("problems")) : "");
+    rows.querySelector(".more")?.remove();
+    rows.append(...(answer.problems ?? []).map((one) => problemLine(unit, one)));
+    if (answer.next_page_token) {
+      const more = h("button", { class: "wide more", type: "button" }, said("more"));
+      more.addEventListener("click", () => problems(answer.next_page_token).catch(tell));
+      rows.append(more);
+    }
+  }
+
+  async function look() {
+    if (mine !== following) return;
+    let one;
+    try {
+      ({ import: one } = await ask(path));
+    } catch (error) {
+      return tell(error);
+    }
+    const state = bare(one.state);
+    replace(head, ...summary(one, state), ...doubts(one, state, act), buttons(one, state));
+    if (ENDED.includes(state)) {
+      ended();
+      if (one.rejected_count + one.held_count + one.stale_count) await problems().catch(tell);
+      return;
+    }
+    if (state !== "AWAITING_CONFIRMATION") setTimeout(look, LOOK_MS);
+    else ended();
+  }
+
+  const buttons = (one, state) =>
+    h(
+      "div",
+      { class: "row-of-buttons" },
+      state === "RUNNING" || state === "QUEUED"
+        ? h("button", { type: "button", onclick: () => act("cancel") }, said("cancel"))
+        : "",
+      ENDED.includes(state) && one.rejected_count + one.held_count
+        ? h("button", { type: "button", onclick: () => download(`${path}:report`, {}, `loi-${id}.xlsx`).catch(tell) }, said("report"))
+        : "",
+      ENDED.includes(state) && one.rejected_count + one.held_count
+        ? h("button", { type: "button", onclick: again }, said("retryAll"))
+        : "",
+    );
+
+  replace(place, head, told, rows);
+  place.scrollIntoView({ block: "nearest" });
+  await look();
+}
+
+function summary(one, state) {
+  const share = one.row_count ? (100 * one.done_count) / one.row_count : 0;
+  const bar = h("i", {});
+  bar.style.inlineSize = `${Math.min(share, 100)}%`;
+  const count = (name) =>
+    h("span", { class: ["rejected", "held"].includes(name) && one[`${name}_count`] ? "bad" : "" }, h("b", {}, String(one[`${name}_count`])), ` ${said(name)}`);
+  return [
+    h(
+      "div",
+      { class: "import-head" },
+      h("h2", {}, one.file_name || `#${one.import_id}`),
+      h("span", { class: "state", "data-state": state }, said("states")[state]),
+      h("span", { class: "muted" }, filledIn("ofRows", { a: one.done_count, b: one.row_count })),
+    ),
+    h("div", { class: "progress", role: "progressbar", "aria-valuenow": Math.round(share), "aria-valuemin": 0, "aria-valuemax": 100 }, bar),
+    h("div", { class: "counts" }, ["accepted", "unchanged", "stale", "rejected", "held"].map(count)),
+    one.error_message ? h("p", { class: "notice warn", role: "alert" }, one.error_message) : "",
+    ...(one.sheets ?? []).map(sheetLine),
+  ];
+}
+
+function sheetLine(sheet) {
+  if (!sheet.collection) return h("p", { class: "muted" }, filledIn("noTable", { n: sheet.name }));
+  const text = filledIn("sheet", { n: sheet.name, c: said("collections")[sheet.collection], r: sheet.row_count });
+  const more = [
+    sheet.ignored_headings?.length ? filledIn("ignored", { n: sheet.ignored_headings.join(", ") }) : "",
+    sheet.skipped_rows?.length ? filledIn("skipped", { n: sheet.skipped_rows.join(", ") }) : "",
+  ];
+  return h("p", { class: "muted" }, [text, ...more].filter(Boolean).join(". "));
+}
+
+function doubts(one, state, act) {
+  if (!one.suspicions?.length) return [];
+  const list = h("ol", {}, one.suspicions.map((doubt) => h("li", {}, doubt.message)));
+  if (state !== "AWAITING_CONFIRMATION") return [h("div", { class: "notice" }, list)];
+  return [
+    h(
+      "div",
+      { class: "notice warn", role: "alert" },
+      h("b", {}, said("doubts")),
+      list,
+      h("p", {}, said("doubtsHint")),
+      h(
+        "div",
+        { class: "row-of-buttons" },
+        h("button", { type: "button", class: "primary", onclick: () => act("confirm") }, said("confirm")),
+        h("button", { type: "button", onclick: () => act("cancel") }, said("reject")),
+      ),
+    ),
+  ];
+}
+
+function problemLine(unit, { problem, quarantined_row_id: row }) {
+  const open = row && row !== "0";
+  const line = h("div", { class: "problem" }, h("p", {}, problem.message));
+  if (!open) return line;
+  line.dataset.row = row;
+  if (problem.field) line.append(fixing(unit, line, problem, row));
+  return line;
+}
+
+function fixing(unit, line, problem, row) {
+  const field = h("input", { type: "text", autocomplete: "off" });
+  const submit = async (event) => {
+    event.preventDefault();
+    const values = { [problem.field]: field.value.trim() };
+    try {
+      const path = unitPath(unit, `/quarantine/${row}:correct`);
+      const answer = await ask(path, { method: "POST", body: { values } });
+      if (["ROW_STATE_REJECTED", "ROW_STATE_HELD"].includes(answer.state)) {
+        line.replaceWith(problemLine(unit, { problem: answer.problem, quarantined_row_id: row }));
+        return;
+      }
+      delete line.dataset.row;
+      line.classList.add("settled");
+      replace(line, h("p", { role: "status" }, said("fixed")));
+    } catch (error) {
+      line.querySelector(".notice")?.remove();
+      line.append(h("p", { class: "notice warn", role: "alert" }, error.message));
+    }
+  };
+  return h(
+    "form",
+    { class: "fix", onsubmit: submit },
+    h("label", {}, filledIn("newValue", { n: problem.field }), field),
+    h("button", { type: "submit" }, said("fix")),
+  );
+}

@@ -1,0 +1,293 @@
+"""Imports on the wire, rows of files into records, and records into what is compared."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from iocedu.records.v1.resources_pb2 import ObjectType, Row
+from iocedu.sync.v1 import imports_pb2, sync_pb2
+
+from services.sync.convert.answers import timestamp
+from services.sync.convert.documents import RawRow
+from services.sync.convert.rows import Same, Unread, make
+from services.sync.domain import writing
+from services.sync.domain.imports import KINDS, Counts, Import
+from services.sync.domain.problems import flawed_cell, other_year
+from services.sync.domain.profiles import Fields
+from services.sync.domain.suspicions import Fact, Held
+from services.sync.domain.tables import TableProfile
+
+TYPES: Final[Mapping[str, int]] = {
+    "profiles": ObjectType.OBJECT_TYPE_SCHOOL,
+    "staff": ObjectType.OBJECT_TYPE_STAFF_MEMBER,
+    "classes": ObjectType.OBJECT_TYPE_SCHOOL_CLASS,
+    "pupils": ObjectType.OBJECT_TYPE_PUPIL,
+    "attendance": ObjectType.OBJECT_TYPE_ATTENDANCE_REGISTER,
+    "results": ObjectType.OBJECT_TYPE_RESULT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record that is held."""
+
+    row: Row
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SheetAt:
+    """A sheet that rows are read from."""
+
+    name: str
+    kind: str
+    collection: str
+    columns: tuple[tuple[str, str, str], ...]  # Letter, field, code of a list's element.
+    above: tuple[str, ...]
+
+    @property
+    def codes(self) -> dict[str, tuple[str, frozenset[tuple[str, str]]]]:
+        """Lists that stand as columns, as `writing.overlay` takes them."""
+        columns = frozenset((code, field) for _, field, code in self.columns if code)
+        return {"DIEM_MONS": ("MA_MON_HOC", columns)} if columns else {}
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A row of a file: where it stands, what it says, which cells say nothing that can be trusted."""
+
+    sheet: SheetAt
+    number: int
+    raw: Fields
+    flaws: Mapping[str, str]
+
+    def column(self, field: str) -> str:
+        """The letter of the column behind a field of a problem; empty: there is none."""
+        name, _, rest = field.partition("[")
+        if not rest:
+            return next((letter for letter, one, code in self.sheet.columns if one == name and not code), "")
+        place, _, inner = rest.partition("].")
+        elements = self.raw.get(name)
+        if not place.isdigit() or not isinstance(elements, list) or int(place) >= len(elements):
+            return next((letter for letter, one, _ in self.sheet.columns if one == name), "")
+        code = elements[int(place)].get("MA_MON_HOC", "")
+        of = {one: letter for letter, one, element in self.sheet.columns if element == code}
+        return of.get(inner) or next((letter for letter, one, _ in self.sheet.columns if one == name), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How rows of a file are made: what it leaves unsaid, and what is held."""
+
+    profile: TableProfile
+    school: str  # Of rows that do not say theirs.
+    school_year: int
+    stage: str
+    version: int  # Of rows that do not say theirs: it rises with each file.
+    extra: Mapping[str, frozenset[str]]  # By type of record the columns that are for comparison only.
+
+    def raw_row(self, row: FileRow, stored: Stored | None) -> RawRow:
+        """A record of a row; where one is held what the file does not say stays as it is."""
+        raw = self._completed(row)
+        if row.flaws:
+            letter, flaw = next(iter(row.flaws.items()))
+            field = next((one for at, one, _ in row.sheet.columns if at == letter), "")
+            called = self.profile.called(_path(self.profile, row.sheet.kind, field), raw)
+            problem = flawed_cell(replace(called, field=field), flaw)
+            made: Row | Unread | Same = Unread(problem, key=str(raw.get("HOC_SINH_ID", "")), school=self.school)
+            return RawRow(_content(raw), made, row.number)
+        made = self._made(raw)
+        if isinstance(made, Row) and _year(made) not in (0, self.school_year):
+            called = self.profile.called(_path(self.profile, row.sheet.kind, "NAM_HOC"), raw)
+            made = Unread(other_year(called, year=self.school_year), key=made.key, school=made.school)
+        if stored is not None and isinstance(made, Row) and not made.deleted:
+            spec = self.profile.table(row.sheet.kind)
+            base = writing.write(spec, stored.row.key, fields_of(_record(stored.row)))
+            if base is not None:
+                raw = writing.overlay(spec, base, raw, codes=row.sheet.codes)
+            if not row.raw.get("PHIEN_BAN"):
+                # A record may have come with a higher one, by another way of the same source.
+                raw = raw | {"PHIEN_BAN": max(self.version, stored.row.version + 1)}
+            made = self._made(raw)
+            if isinstance(made, Row) and not made.previous_key and _record(made) == _record(stored.row):
+                made = Same(made.school)
+        return RawRow(_content(raw), made, row.number)
+
+    def plain(self, row: FileRow) -> Row | Unread:
+        """The record that a row says, whatever is held."""
+        return self._made(self._completed(row))
+
+    def gone(self, kind: str, key: str, stored: Stored) -> RawRow | None:
+        """The deletion of a record that a complete file lacks; None: these names cannot say it."""
+        base = writing.write(self.profile.table(kind), key, fields_of(_record(stored.row)))
+        if base is None:
+            return None
+        version = max(self.version, stored.row.version + 1)
+        raw = {"DOI_TUONG": kind, **base, "PHIEN_BAN": version, "DA_XOA": "1"}
+        return RawRow(_content(raw), self._made(raw), 0)
+
+    def _completed(self, row: FileRow) -> Fields:
+        skipped = self.extra.get(row.sheet.kind, frozenset())
+        raw: Fields = {"DOI_TUONG": row.sheet.kind}
+        raw |= {name: value for name, value in row.raw.items() if name not in skipped}
+        if not raw.get("NAM_HOC") and self.school_year:
+            raw["NAM_HOC"] = str(self.school_year)
+        if not raw.get("PHIEN_BAN"):
+            raw["PHIEN_BAN"] = self.version
+        if row.sheet.kind == KINDS["results"] and self.stage and not (raw.get("GIAI_DOAN") or raw.get("HOC_KY")):
+            raw["GIAI_DOAN"] = self.stage
+        return raw
+
+    def _made(self, raw: Fields) -> Row | Unread:
+        made = make(raw, self.profile)
+        if isinstance(made, Unread):
+            return made if made.school else replace(made, school=self.school)
+        made.school = made.school or self.school
+        return made
+
+
+def fact_of(row: Row, at: FileRow, *, name: str) -> Fact:
+    """What of a row of a file is compared."""
+    held = held_of(row, source="")
+    record: Any = _record(row)
+    return Fact(
+        sheet=at.sheet.name,
+        row=at.number,
+        collection=at.sheet.collection,
+        key=row.key,
+        group=getattr(record, "class_key", ""),
+        name=name or held.name,
+        values=held.values,
+        grade=getattr(record, "grade", "") if at.sheet.collection == "pupils" else "",
+        version=int(at.raw["PHIEN_BAN"]) if str(at.raw.get("PHIEN_BAN", "")).isdigit() else 0,
+        year=record.school_year,
+    )
+
+
+def held_of(row: Row, *, source: str) -> Held:
+    """What of a record that is held is compared."""
+    record: Any = _record(row)
+    name = getattr(record, "full_name", "")
+    if row.WhichOneof("record") == "result":
+        values = tuple(
+            f"{one.subject}:{one.mark if one.HasField('mark') else one.level}" for one in record.subject_marks
+        )
+    else:
+        values = tuple(filter(None, (getattr(record, "birth_date", ""),)))
+    return Held(name, values, row.version, source)
+
+
+def fields_of(message: Message) -> Fields:
+    """A record as plain values, by our names; empty ones are left out."""
+    found: Fields = {}
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            found[field.name] = dict(value)
+        elif field.is_repeated:
+            found[field.name] = [fields_of(one) if isinstance(one, Message) else one for one in value]
+        else:
+            found[field.name] = fields_of(value) if isinstance(value, Message) else value
+    return found
+
+
+def sheet_at(about: Mapping[str, Any]) -> SheetAt:
+    """A sheet as the process that reads tells of it."""
+    columns = tuple((letter, field, code) for letter, field, code in about["columns"])
+    return SheetAt(about["name"], about["kind"], about["collection"], columns, tuple(about["above"]))
+
+
+def file_row(sheets: Sequence[SheetAt | None], kind: bytes, rest: bytes) -> FileRow:
+    """A row as the process that reads tells of it."""
+    sheet, number, told = rest.split(b" ", 2)
+    flaws: Mapping[str, str] = {}
+    if kind == b"F":
+        columns, _, told = told.partition(b"\t")
+        flaws = json.loads(columns)
+    found = sheets[int(sheet)]
+    assert found is not None, "rows come after their sheet"
+    return FileRow(found, int(number), json.loads(told), flaws)
+
+
+def counts_of(outcome: sync_pb2.Outcome) -> Counts:
+    """The counts of a batch."""
+    return Counts(
+        outcome.accepted_count,
+        outcome.unchanged_count,
+        outcome.stale_count,
+        outcome.rejected_count,
+        outcome.held_count,
+    )
+
+
+def import_message(one: Import, *, language: str) -> imports_pb2.Import:
+    """An import, for who reads a language."""
+    order, counts = one.order, one.counts
+    return imports_pb2.Import(
+        import_id=one.import_id,
+        unit_id=order.unit_id,
+        source=order.source,
+        file_name=order.file_name,
+        size_bytes=one.size,
+        school_year=order.school_year,
+        collection=order.collection,
+        complete=order.complete,
+        backfill=order.backfill,
+        state=one.state.value,  # type: ignore[arg-type]  # the numbers are the enum's
+        row_count=one.row_count,
+        done_count=counts.done,
+        accepted_count=counts.accepted,
+        unchanged_count=counts.unchanged,
+        stale_count=counts.stale,
+        rejected_count=counts.rejected,
+        held_count=counts.held,
+        sheets=map(_sheet, one.sheets),
+        suspicions=_suspicions(one.suspicions, language),
+        error_reason=one.error.get("reason", ""),
+        error_message=one.error.get(language, ""),
+        subject=order.subject,
+        decided_by=one.decided_by,
+        create_time=timestamp(one.create_time),
+        update_time=timestamp(one.update_time),
+        end_time=timestamp(one.end_time),
+        cancel_requested=one.cancel_requested,
+    )
+
+
+def _sheet(about: Mapping[str, Any]) -> imports_pb2.ImportSheet:
+    return imports_pb2.ImportSheet(
+        name=about["name"],
+        collection=about["collection"],
+        first_header_row=about.get("first", 0),
+        last_header_row=about.get("last", 0),
+        row_count=about.get("rows", 0),
+        ignored_headings=about.get("ignored", ()),
+        skipped_rows=about.get("skipped", ()),
+    )
+
+
+def _suspicions(kept: Iterable[Mapping[str, Any]], language: str) -> Iterable[imports_pb2.Suspicion]:
+    return [imports_pb2.Suspicion(kind=one["kind"], message=one[language], examples=one["examples"]) for one in kept]
+
+
+def _record(row: Row) -> Message:
+    name = row.WhichOneof("record")
+    assert name is not None, "a row of a file holds a record"
+    record: Message = getattr(row, name)
+    return record
+
+
+def _year(row: Row) -> int:
+    record: Any = _record(row)
+    return int(record.school_year)
+
+
+def _path(profile: TableProfile, kind: str, field: str) -> str:
+    spec = profile.table(kind)
+    slot = spec.slots.get(field)
+    return f"{spec.record}.{slot.target}" if slot and slot.target else f'{spec.record}.further["{field}"]'
+
+
+def _content(raw: Fields) -> bytes:
+    return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

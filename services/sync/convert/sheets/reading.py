@@ -1,0 +1,104 @@
+"""A file into objects in a sender's names, written as lines for the process that asked.
+
+A line is `S {sheet}`, `R <sheet> <row> {object}` or `F <sheet> <row> {flawed columns} {object}`, at the end `E
+{sheets}`, or `X {refusal}` where the file is refused.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any, Final
+
+from services.sync.convert.sheets import legacy, plain, refused
+from services.sync.convert.sheets.xlsx import Book
+from services.sync.domain import sheets
+from services.sync.domain.sheets import Row, Table, column_name
+from services.sync.domain.words import Text
+
+_ZIP: Final = b"PK\x03\x04"
+_OLE: Final = b"\xd0\xcf\x11\xe0"
+_OTHERS: Final = ((b"%PDF", "PDF"), (b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"Rar!", "RAR"), (b"7z\xbc", "7z"))
+MOST_SHEETS: Final = 200
+
+
+def read(path: Path, spec: dict[str, Any], out: IO[bytes]) -> None:
+    """Write what stands in a file; raises FileRefusedError where it is refused as a whole."""
+    kinds, left_out = sheets.read_kinds(spec), re.compile(spec["left_out"])
+    told: list[dict[str, Any]] = []
+    nearest: list[str] = []
+    tables = 0
+    for name, rows, from_1904 in islice(open_sheets(path), MOST_SHEETS):
+        preview = list(islice(rows, sheets.PREVIEW))
+        table = None if left_out.fullmatch(sheets.folded(name)) else sheets.find_table(preview, kinds)
+        if table is None:
+            if preview and not nearest:
+                fullest = max(preview, key=lambda row: len(row.cells))
+                nearest = [str(cell.value)[:40] for cell in islice(fullest.cells.values(), 6)]
+            told.append({"name": name, "collection": ""})
+            continue
+        _check(name, table, spec)
+        tables += 1
+        table.from_1904 = from_1904
+        about = _about(name, table) | {"place": len(told)}
+        out.write(b"S %s\n" % _json(about))
+        count = 0
+        for number, record, flaws in sheets.records(table, chain(preview, rows)):
+            count += 1
+            if flaws:
+                columns = {column_name(place): flaw for place, flaw in flaws.items()}
+                out.write(b"F %d %d %s\t%s\n" % (len(told), number, _json(columns), _json(record)))
+            else:
+                out.write(b"R %d %d %s\n" % (len(told), number, _json(record)))
+        told.append(about | {"rows": count, "skipped": table.skipped})
+    if not tables:
+        raise refused.no_table(", ".join(nearest))
+    out.write(b"E %s\n" % _json(told))
+
+
+def open_sheets(path: Path) -> Iterator[tuple[str, Iterator[Row], bool]]:
+    """Name and rows of each sheet, and how its numbers are days; raises FileRefusedError."""
+    with path.open("rb") as content:
+        head = content.read(8)
+    if not head:
+        raise refused.unreadable(Text("tệp rỗng", "it is empty"))
+    for sign, name in _OTHERS:
+        if head.startswith(sign):
+            raise refused.unreadable(Text(f"đây là tệp {name}, không phải bảng tính", f"it is {name}, no workbook"))
+    if head.startswith(_ZIP):
+        book = Book(path)
+        for name, part in book.names:
+            yield name, book.rows(part), book.from_1904
+    elif head.startswith(_OLE):
+        for name, rows in legacy.sheets(path):
+            yield name, rows, False
+    else:
+        yield "CSV", plain.rows(path), False
+
+
+def _check(name: str, table: Table, spec: dict[str, Any]) -> None:
+    labels: dict[str, str] = spec["labels"].get(table.kind.name, {})
+    if table.missing:
+        raise refused.missing_column(name, [labels.get(one, one) for one in table.missing])
+    if table.twice:
+        pair = table.twice[0]
+        field = next(column.field for column in table.columns if column.place == pair[0])
+        raise refused.duplicate_column(name, [column_name(place) for place in pair], labels.get(field, field))
+
+
+def _about(name: str, table: Table) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": table.kind.name,
+        "collection": table.kind.collection,
+        "first": table.first,
+        "last": table.last,
+        "columns": [[column_name(one.place), one.field, one.code] for one in table.columns],
+        "ignored": table.ignored,
+        "above": table.above,
+    }
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

@@ -1,0 +1,104 @@
+"""The school's own sheets with what is wrong beside each bad cell.
+
+A workbook keeps its looks; what else is read becomes one. Of sheets that are long the headings and the rows with
+problems come alone, under their own numbers.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final
+from zipfile import is_zipfile
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.comments import Comment
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import column_index_from_string
+
+from services.sync.convert.sheets.reading import MOST_SHEETS, open_sheets
+
+MOST_KEPT_BYTES: Final = 5_000_000  # A workbook up to this size keeps its looks,
+MOST_KEPT_ROWS: Final = 20_000  # and any sheet up to so many rows is given back whole.
+MOST_COMMENT: Final = 1_000
+_BAD: Final = PatternFill("solid", fgColor="FFC7CE")
+_TOLD: Final = PatternFill("solid", fgColor="FFEB9C")
+_NAME: Final = re.compile(r"[\[\]:*?/\\]")
+_HEADING: Final = "Lỗi và cách sửa"
+
+Problem = Mapping[str, Any]  # sheet, row, column, message
+
+
+def write(path: Path, target: Path, told: Mapping[str, Any]) -> None:
+    """Write the workbook with its problems; `told` has `problems` and, by sheet, the last row of its `headings`."""
+    problems: dict[tuple[str, int], list[Problem]] = {}
+    for one in told["problems"]:
+        problems.setdefault((one["sheet"], one["row"]), []).append(one)
+    headings: Mapping[str, int] = told["headings"]
+    keeps = is_zipfile(path) and path.stat().st_size <= MOST_KEPT_BYTES
+    if keeps:
+        with path.open("rb") as content:
+            book = load_workbook(content)
+    else:
+        book = _copied(path, problems, headings)
+    for name in book.sheetnames:
+        mine = {row: found for (sheet, row), found in problems.items() if sheet == name}
+        if name in headings and mine:
+            _mark(book[name], mine, heading=headings[name])
+    if told.get("summary"):
+        _summary(book, told["summary"])
+    book.save(target)
+
+
+def _mark(sheet: Any, problems: Mapping[int, list[Problem]], *, heading: int) -> None:
+    last = sheet.max_column + 1
+    title = sheet.cell(row=heading, column=last)
+    title.value, title.font, title.fill = _HEADING, Font(bold=True), _TOLD
+    sheet.column_dimensions[title.column_letter].width = 70
+    for row, found in problems.items():
+        beside = sheet.cell(row=row, column=last)
+        beside.value = _safe("\n".join(one["message"] for one in found))
+        beside.fill, beside.alignment = _TOLD, Alignment(wrap_text=True, vertical="top")
+        for one in found:
+            if one["column"]:
+                cell = sheet.cell(row=row, column=column_index_from_string(one["column"]))
+                cell.fill = _BAD
+                if cell.__class__.__name__ == "Cell":
+                    cell.comment = Comment(_safe(one["message"])[:MOST_COMMENT], "IOC Edu", height=120, width=320)
+
+
+def _copied(path: Path, problems: Mapping[tuple[str, int], Any], headings: Mapping[str, int]) -> Workbook:
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    for name, rows, _ in islice(open_sheets(path), MOST_SHEETS):
+        if name not in headings:
+            continue
+        sheet = book.create_sheet(_NAME.sub(" ", name)[:31] or "Trang")
+        every = list(islice(rows, MOST_KEPT_ROWS + 1))
+        whole = len(every) <= MOST_KEPT_ROWS
+        for row in chain(every, rows):
+            if whole or row.number <= headings[name] or (name, row.number) in problems:
+                for place, cell in row.cells.items():
+                    value = cell.value
+                    sheet.cell(row=row.number, column=place + 1).value = (
+                        _safe(value) if isinstance(value, str) else value
+                    )
+    if not book.worksheets:
+        book.create_sheet("Trang")
+    return book
+
+
+def _summary(book: Any, lines: Iterable[tuple[str, str]]) -> None:
+    sheet = book.create_sheet("Tổng hợp", 0)
+    for row, (label, value) in enumerate(lines, 1):
+        sheet.cell(row=row, column=1).value = label
+        sheet.cell(row=row, column=2).value = _safe(str(value))
+    sheet.column_dimensions["A"].width, sheet.column_dimensions["B"].width = 34, 90
+    book.active = 0
+
+
+def _safe(text: str) -> str:
+    """A text that a spreadsheet shows and never calculates."""
+    plain = ILLEGAL_CHARACTERS_RE.sub("·", text)
+    return f"'{plain}" if plain[:1] in ("=", "+", "@") else plain

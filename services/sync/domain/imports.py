@@ -1,0 +1,106 @@
+"""Imports of files: their states, what they are told to do, and what is known of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Final
+
+DEFAULT_SOURCE: Final = "file"
+SLICE_ROWS: Final = 1_000  # Rows of a batch; each is one of its own,
+SLICE_BYTES: Final = 4_000_000  # of about so many bytes at most.
+MOST_ATTEMPTS: Final = 20  # Times an import is begun anew after a process was lost; more are no accident.
+KINDS: Final = {  # The type of record of each collection in the ministry's names.
+    "profiles": "TRUONG",
+    "staff": "GIAO_VIEN",
+    "classes": "LOP",
+    "pupils": "HOC_SINH",
+    "attendance": "DIEM_DANH",
+    "results": "KET_QUA",
+}
+
+
+class ImportState(IntEnum):
+    """State of an import, as the interface numbers it."""
+
+    QUEUED = 1
+    AWAITING_CONFIRMATION = 2
+    RUNNING = 3
+    SUCCEEDED = 4
+    FAILED = 5
+    CANCELLED = 6
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows."""
+        return self in (ImportState.SUCCEEDED, ImportState.FAILED, ImportState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an upload asks for."""
+
+    unit_id: int
+    subject: str
+    source: str
+    file_name: str
+    school_year: int
+    collection: str
+    stage: str
+    complete: bool
+    backfill: bool
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows by what became of them."""
+
+    accepted: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    rejected: int = 0
+    held: int = 0
+
+    @property
+    def done(self) -> int:
+        """All of them."""
+        return self.accepted + self.unchanged + self.stale + self.rejected + self.held
+
+    def plus(self, other: "Counts") -> "Counts":
+        """Both together."""
+        return Counts(
+            self.accepted + other.accepted,
+            self.unchanged + other.unchanged,
+            self.stale + other.stale,
+            self.rejected + other.rejected,
+            self.held + other.held,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A file on its way in, as it is kept."""
+
+    import_id: int
+    order: Order
+    size: int
+    digest: bytes
+    state: ImportState
+    attempts: int
+    row_count: int
+    slices_done: int
+    counts: Counts
+    sheets: list[Mapping[str, Any]]
+    suspicions: list[Mapping[str, Any]]
+    error: Mapping[str, Any]
+    decided_by: str
+    cancel_requested: bool
+    create_time: datetime
+    update_time: datetime
+    end_time: datetime | None
+
+    @property
+    def batch_prefix(self) -> str:
+        """What the ids of its batches begin with, in the order of its slices."""
+        return f"import-{self.import_id}-"

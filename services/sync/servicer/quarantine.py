@@ -1,0 +1,69 @@
+"""QuarantineService: rows corrected, and taken once more."""
+
+from typing import Any
+
+from iocedu.records.v1.resources_pb2 import RowProblem
+from iocedu.sync.v1 import quarantine_pb2, quarantine_pb2_grpc
+
+from chassis.access import unknown_unit
+from chassis.request import current_request
+from services.sync.convert.answers import row_problem
+from services.sync.domain.batches import RowState
+from services.sync.store import quarantine
+from services.sync.usecases import refusals
+from services.sync.usecases.intake import Intake
+from services.sync.usecases.replaying import MOST_REPLAYED, correct, replay
+
+
+class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
+    """Answers `iocedu.sync.v1.QuarantineService`."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def CorrectQuarantinedRow(
+        self, request: quarantine_pb2.CorrectQuarantinedRowRequest, _context: Any
+    ) -> quarantine_pb2.CorrectQuarantinedRowResponse:
+        """Correct a row and take it once more."""
+        places, row_id = self._places(request.unit), request.quarantined_row_id
+        async with self._intake.database.connection() as reads:
+            rows = await quarantine.wanted(reads, places, ids=[row_id], most=1)
+        if not rows:
+            raise refusals.unknown_quarantined_row(row_id)
+        done = await correct(self._intake, rows[0], request.values)
+        frame = current_request()
+        problem = row_problem(done.noted, frame.language if frame else "vi") if done.noted else RowProblem()
+        return quarantine_pb2.CorrectQuarantinedRowResponse(state=done.state.value, problem=problem)  # type: ignore[arg-type]  # the enum's number
+
+    async def ReplayQuarantinedRows(
+        self, request: quarantine_pb2.ReplayQuarantinedRowsRequest, _context: Any
+    ) -> quarantine_pb2.ReplayQuarantinedRowsResponse:
+        """Take rows once more, the oldest first."""
+        async with self._intake.database.connection() as reads:
+            rows = await quarantine.wanted(
+                reads,
+                self._places(request.unit),
+                ids=list(request.quarantined_row_ids),
+                reason=request.reason,
+                field=request.field,
+                batch_id=request.batch_id,
+                after=request.after_row_id,
+                most=MOST_REPLAYED + 1,
+            )
+        done = await replay(self._intake, rows[:MOST_REPLAYED])
+        states = [one.state for one in done]
+        return quarantine_pb2.ReplayQuarantinedRowsResponse(
+            replayed_count=len(done),
+            accepted_count=states.count(RowState.ACCEPTED),
+            settled_count=states.count(RowState.UNCHANGED) + states.count(RowState.STALE),
+            remaining_count=states.count(RowState.REJECTED) + states.count(RowState.HELD),
+            last_row_id=max((one.row_id for one in done), default=0),
+            more=len(rows) > MOST_REPLAYED,
+        )
+
+    def _places(self, unit: str) -> Any:
+        tree, today = self._intake.scopes.tree, self._intake.clock.today()
+        unit_id = tree.resolve(unit, today)
+        if unit_id is None:
+            raise unknown_unit(unit)
+        return tree.subtree(unit_id, today) if unit_id else None

@@ -1,0 +1,45 @@
+"""What work on imports needs; opened by wiring."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chassis.access import rule_of
+from services.sync.convert.sheets.specification import Sheets
+from services.sync.domain.connections import KINDS as SCHOOLS
+from services.sync.domain.imports import KINDS, Import, Order
+from services.sync.domain.tables import TableProfile
+from services.sync.usecases.intake import Intake
+
+CREATE = "iocedu.sync.v1.ImportsService/CreateImport"
+
+
+@dataclass(frozen=True)
+class Office:
+    """Where files are worked on."""
+
+    intake: Intake
+    profile: TableProfile
+    sheets: Sheets
+    most_bytes: int
+    most_writing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  # Workbooks at once.
+    rung: asyncio.Event = field(default_factory=asyncio.Event)  # Set when there is something to do in this process.
+
+    def kinds(self, collection: str) -> Iterable[str]:
+        """The types of record that a file may hold."""
+        return [KINDS[collection]] if collection else self.sheets.kinds
+
+    def permitted(self, order: Order) -> bool:
+        """Whether who uploaded a file still may."""
+        tree, today = self.intake.scopes.tree, self.intake.clock.today()
+        return tree.may(order.subject, _roles(), order.unit_id, today)
+
+    def one_school(self, one: Import) -> str:
+        """The school a file is for, as records knows it; empty: it is for a unit above schools."""
+        unit = self.intake.scopes.tree.unit(one.order.unit_id)
+        return str(one.order.unit_id) if unit is not None and unit.kind in SCHOOLS else ""
+
+
+def _roles() -> frozenset[str]:
+    rule = rule_of(CREATE)
+    return rule.roles if rule else frozenset()

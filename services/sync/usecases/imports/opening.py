@@ -1,0 +1,106 @@
+"""Files are opened by a process of their own, which is fed from a file on disk and read line by line.
+
+A process that is no longer wanted is ended; one that dies is a file that cannot be read.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from chassis.database import Database
+from services.sync.convert.sheets.refused import FileRefusedError, unreadable
+from services.sync.domain.words import Text
+from services.sync.store import imports
+
+LONGEST_LINE: Final = 8_000_000  # A row has at most 2,000 cells of 32,767 letters, and no record needs as much.
+MODULE: Final = "services.sync.convert.sheets"
+_GONE: Final = Text("tệp làm hỏng chương trình đọc", "it breaks the program that reads it")
+
+
+@asynccontextmanager
+async def spooled(database: Database, import_id: int) -> AsyncIterator[Path]:
+    """The file of an import on disk, for as long as it is needed."""
+    with tempfile.NamedTemporaryFile(prefix="iocedu-import-") as spool:
+        async with database.connection() as reads:
+            async for part in imports.parts(reads, import_id):
+                await asyncio.to_thread(spool.write, part)
+        spool.flush()
+        yield Path(spool.name)
+
+
+async def lines(path: Path, told: bytes) -> AsyncGenerator[tuple[bytes, bytes]]:
+    """What a file holds: the kind of each line and the rest of it; raises FileRefusedError."""
+    process = await _start("read", str(path))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    ended = False
+    try:
+        await _tell(process, told)
+        async for line in process.stdout:
+            kind, rest = line[:1], line[2:].rstrip(b"\n")
+            if kind == b"X":
+                raise _refusal(json.loads(rest))
+            ended = kind == b"E"
+            yield kind, rest
+        if not ended:
+            raise unreadable(_GONE)
+    except ValueError as error:  # A line longer than any row.
+        raise unreadable(_GONE) from error
+    finally:
+        await _end(process)
+
+
+async def made(*arguments: str, told: Mapping[str, Any]) -> None:
+    """Let a workbook be written; raises FileRefusedError."""
+    process = await _start(*arguments)
+    assert process.stdout is not None
+    try:
+        await _tell(process, json.dumps(told, ensure_ascii=False).encode())
+        said = await process.stdout.read()
+        if said.startswith(b"X "):
+            raise _refusal(json.loads(said[2:]))
+        if await process.wait():
+            raise unreadable(_GONE)
+    finally:
+        await _end(process)
+
+
+async def _start(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        MODULE,
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=LONGEST_LINE,
+    )
+
+
+async def _tell(process: asyncio.subprocess.Process, told: bytes) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(told)
+        await process.stdin.drain()
+        process.stdin.close()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    # The pipe is emptied first: a process is not over for asyncio while something stands in it.
+    if process.stdout is not None:
+        with contextlib.suppress(ValueError):
+            while await process.stdout.read(1 << 16):
+                pass
+    await process.wait()
+
+
+def _refusal(said: Mapping[str, Any]) -> FileRefusedError:
+    return FileRefusedError(said["reason"], Text(said["vi"], said["en"]), dict(said["metadata"]))

@@ -1,0 +1,148 @@
+"""What came of an import, row by row, and the school's own workbook with it beside each bad cell."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+from iocedu.records.v1.resources_pb2 import RowProblem
+from iocedu.sync.v1 import imports_pb2, sync_pb2
+
+from services.sync.convert.answers import localized
+from services.sync.domain.batches import RowState
+from services.sync.domain.imports import Import
+from services.sync.store import batches, imports, quarantine
+from services.sync.usecases import refusals
+from services.sync.usecases.imports.office import Office
+from services.sync.usecases.imports.opening import made, spooled
+
+SLICES_AT_ONCE: Final = 20
+MOST_REPORTED: Final = 100_000  # Rows with problems that a workbook tells of.
+MOST_REPORT_BYTES: Final = 15_000_000  # A message carries 16 MB.
+
+Place = tuple[str, int]  # A slice's batch, and the row in it.
+
+
+async def problems(
+    office: Office, one: Import, *, after: Place | None, most: int, language: str
+) -> tuple[list[imports_pb2.ImportProblem], Place | None]:
+    """Rows that were not stored, in the order of the file; and where to go on, None at the end."""
+    found: list[tuple[Place, imports_pb2.ImportProblem]] = []
+    async for place, problem in _problems(office, one, after=after, language=language):
+        found.append((place, problem))
+        if len(found) > most:
+            break
+    page = found[:most]
+    await _find_quarantined(office, one, page)
+    return [problem for _, problem in page], page[-1][0] if len(found) > most else None
+
+
+async def _problems(
+    office: Office, one: Import, *, after: Place | None, language: str
+) -> AsyncIterator[tuple[Place, imports_pb2.ImportProblem]]:
+    order, last = one.order, after[0] if after else ""
+    if last:
+        async with office.intake.database.connection() as reads:
+            begun = await batches.by_id(reads, order.unit_id, last, order.source)
+        for stored in begun:
+            for place, problem in _of_slice(stored, language):
+                if after is None or place[1] > after[1]:
+                    yield place, problem
+    while True:
+        async with office.intake.database.connection() as reads:
+            more = await batches.begun_with(
+                reads, order.unit_id, order.source, one.batch_prefix, after=last, most=SLICES_AT_ONCE
+            )
+        if not more:
+            return
+        for stored in more:
+            for found in _of_slice(stored, language):
+                yield found
+        last = more[-1].key.batch_id
+
+
+def _of_slice(stored: batches.StoredBatch, language: str) -> list[tuple[Place, imports_pb2.ImportProblem]]:
+    outcome = localized(sync_pb2.Outcome.FromString(stored.outcome), language)
+    return [
+        ((stored.key.batch_id, problem.index), _problem(problem, outcome.states[problem.index]))
+        for problem in outcome.problems
+    ]
+
+
+def _problem(problem: RowProblem, state: int) -> imports_pb2.ImportProblem:
+    told = problem.metadata
+    row = told.get("row", "0")
+    return imports_pb2.ImportProblem(
+        sheet=told.get("sheet", ""),
+        row=int(row) if row.isdigit() else 0,
+        column=told.get("column", ""),
+        state=state,  # type: ignore[arg-type]  # the number is the enum's
+        problem=problem,
+    )
+
+
+async def _find_quarantined(office: Office, one: Import, page: list[tuple[Place, imports_pb2.ImportProblem]]) -> None:
+    kept = {place for place, problem in page if int(problem.state) in (RowState.REJECTED, RowState.HELD)}
+    if not kept:
+        return
+    order, tree = one.order, office.intake.scopes.tree
+    async with office.intake.database.connection() as reads:
+        ids = await quarantine.by_place(
+            reads,
+            order.unit_id,
+            order.source,
+            {batch_id for batch_id, _ in kept},
+            places=tree.subtree(order.unit_id, office.intake.clock.today()),
+        )
+    for place, problem in page:
+        problem.quarantined_row_id = ids.get(place, 0)
+
+
+async def report(office: Office, one: Import, *, language: str) -> bytes:
+    """The file as a workbook with its problems; raises WRONG_STATE where the file is kept no longer."""
+    told: list[dict[str, Any]] = []
+    async for _, problem in _problems(office, one, after=None, language=language):
+        row = {"sheet": problem.sheet, "row": problem.row, "column": problem.column}
+        told.append(row | {"message": problem.problem.message})
+        if len(told) == MOST_REPORTED:
+            break
+    async with office.intake.database.connection() as reads:
+        async for _ in imports.parts(reads, one.import_id):
+            break
+        else:
+            raise refusals.file_gone(one.import_id)
+    about = {
+        "problems": [row for row in told if row["sheet"]],
+        "headings": {sheet["name"]: sheet["last"] for sheet in one.sheets if sheet["collection"]},
+        "summary": _summary(one, [row["message"] for row in told if not row["sheet"]], language),
+    }
+    async with spooled(office.intake.database, one.import_id) as path:
+        return await written(office, "report", str(path), told=about)
+
+
+def _summary(one: Import, others: list[str], language: str) -> list[tuple[str, str]]:
+    counts = one.counts
+    return [
+        ("Tệp", one.order.file_name),
+        ("Lượt nạp", str(one.import_id)),
+        ("Đã ghi nhận", str(counts.accepted)),
+        ("Không thay đổi", str(counts.unchanged)),
+        ("Cũ hơn bản đang lưu", str(counts.stale)),
+        ("Bị từ chối", str(counts.rejected)),
+        ("Đang giữ lại", str(counts.held)),
+        *((("Lý do dừng", one.error[language]),) if one.error else ()),
+        *(("Nghi ngờ", str(doubt[language])) for doubt in one.suspicions),
+        *(("Bản ghi không có trong tệp", message) for message in others[:1000]),
+    ]
+
+
+async def written(office: Office, *arguments: str, told: dict[str, Any]) -> bytes:
+    """A workbook that another process writes; raises TOO_LARGE where no message carries it."""
+    with tempfile.TemporaryDirectory(prefix="iocedu-workbook-") as folder:
+        target = Path(folder) / "workbook.xlsx"
+        async with office.most_writing:
+            await made(*arguments, str(target), told=told)
+        content = target.read_bytes()
+    if len(content) > MOST_REPORT_BYTES:
+        raise refusals.file_too_large(MOST_REPORT_BYTES)
+    return content

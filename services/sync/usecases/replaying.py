@@ -1,0 +1,208 @@
+"""Rows of the quarantine taken once more, as they are or corrected: what is stored leaves it, what is not stays with
+what is wrong now.
+
+A row that a newer version has overtaken leaves it too. Twice the same is harmless: records knows versions.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Final
+
+from iocedu.records.v1.resources_pb2 import Row
+from pydantic_core import from_json
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from services.sync.convert.documents import RawRow
+from services.sync.convert.rows import Checked, Noted, Unread, make
+from services.sync.domain import problems
+from services.sync.domain.batches import BatchKey, Origin, RowState, digest_of
+from services.sync.domain.connections import KINDS as SCHOOLS
+from services.sync.domain.words import Text
+from services.sync.store import batches, quarantine
+from services.sync.usecases import refusals
+from services.sync.usecases.intake import Intake, apply, checking
+from services.sync.usecases.settling import Parcel, columns_of
+
+MOST_REPLAYED: Final = 5_000
+LOCKED_AT_ONCE: Final = 1_000
+LEASE_SECONDS: Final = 60.0
+_STEP: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_STAYS: Final = frozenset({RowState.REJECTED, RowState.HELD})
+
+Quarantined = Mapping[str, Any]  # By the columns of its table.
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of a row."""
+
+    row_id: int
+    state: RowState
+    noted: Noted | None
+
+
+async def replay(intake: Intake, rows: Sequence[Quarantined]) -> list[Replayed]:
+    """Take rows once more."""
+    history = await _history(intake.database, rows)
+
+    def whose(row: Quarantined) -> tuple[int, str, str, bool]:
+        key = BatchKey(row["unit_id"], row["source"], row["batch_id"])
+        return row["unit_id"], row["source"], row["profile"], history.get(key, False)
+
+    done: list[Replayed] = []
+    for (unit_id, source, profile, backfill), group in groupby(sorted(rows, key=whose), key=whose):
+        origin = Origin(str(unit_id), unit_id, source, backfill, profile)
+        done += await _replay(intake, origin, sorted(group, key=lambda row: int(row["quarantined_row_id"])))
+    return done
+
+
+async def correct(intake: Intake, row: Quarantined, values: Mapping[str, str]) -> Replayed:
+    """Take a row once more with other values; raises INVALID_FIELD where there is no such place in it."""
+    try:
+        raw = from_json(row["content"])
+    except ValueError:
+        raise refusals.not_correctable() from None
+    for path, value in values.items():
+        if not isinstance(raw, dict) or not _put(raw, path, value):
+            raise refusals.no_such_place(path)
+    profile = intake.profiles[row["profile"]]
+    content = _content(raw)
+    made = make(raw, profile)
+    if isinstance(made, Unread) and made.problem.reason == "UNKNOWN_FIELD":
+        field = made.problem.field
+        if field in values:
+            raise refusals.no_such_place(field)
+    (one,) = await replay(intake, [{**row, "content": content}])
+    return one
+
+
+async def ask_replay(writes: AsyncConnection, schools: Collection[int], *, now: datetime) -> None:
+    """Note schools of which a lock was lifted."""
+    if schools:
+        await quarantine.ask_replay(writes, schools, now=now)
+
+
+async def replay_next_unlocked(intake: Intake, *, lease: float = LEASE_SECONDS) -> bool:
+    """Take rows once more that a lock held which was lifted; False when there are none."""
+    async with intake.database.transaction() as writes:
+        claimed = await quarantine.claim_replay(writes, seconds=lease)
+    if claimed is None:
+        return False
+    place_id, after, asked = claimed
+    async with intake.database.connection() as reads:
+        rows = await quarantine.wanted(reads, [place_id], reason="LOCKED", after=after, most=LOCKED_AT_ONCE)
+    if rows:
+        await replay(intake, rows)
+    async with intake.database.transaction() as writes:
+        if len(rows) < LOCKED_AT_ONCE:
+            await quarantine.end_replay(writes, place_id, asked=asked)
+        else:
+            await quarantine.advance_replay(writes, place_id, after=rows[-1]["quarantined_row_id"])
+    return True
+
+
+async def _replay(intake: Intake, origin: Origin, rows: Sequence[Quarantined]) -> list[Replayed]:
+    profile = intake.profiles[origin.profile]
+    raws = [_read(intake, row) for row in rows]
+    how = checking(
+        intake,
+        origin,
+        content=lambda index: rows[index]["content"],
+        called=lambda index, path: profile.called(path, raws[index].raw()),
+        place=lambda index: _place(rows[index]),
+        document=True,
+        careful=True,
+        located=lambda index, _: _located(rows[index]),
+    )
+    checked = Checked(how)
+    await checked.add_all([raw.row for raw in raws])
+    told = digest_of(*(b"%d" % row["quarantined_row_id"] for row in rows), *(raw.content for raw in raws))
+    await apply(intake, origin, [checked], batch=told)
+    noted = {one.index: one for one in checked.noted}
+    done = [
+        Replayed(row["quarantined_row_id"], RowState(state), noted.get(index))
+        for index, (row, state) in enumerate(zip(rows, checked.states, strict=True))
+    ]
+    gone = [one.row_id for one in done if one.state not in _STAYS]
+    stays = [
+        _anew(rows[index], one.noted) for index, one in enumerate(done) if one.state in _STAYS and one.noted is not None
+    ]
+    checked.counts = type(checked.counts)({key: count for key, count in checked.counts.items() if key[1] not in _STAYS})
+    key = BatchKey(origin.unit_id, origin.source, f"replay-{told.hex()}")
+    await intake.ledger.settle_replay(origin, Parcel(key, told, [checked]), gone=gone, stays=stays)
+    return done
+
+
+def _read(intake: Intake, row: Quarantined) -> RawRow:
+    """A row as it was kept, made once more; one that names no school is the one's it was kept for."""
+    content = row["content"].encode(errors="replace")
+    try:
+        raw = from_json(content)
+    except ValueError:
+        return RawRow(content, Unread(problems.not_json(0), key=row["key"]), row["row_index"])
+    if not isinstance(raw, dict):
+        return RawRow(content, Unread(problems.not_an_object(), key=row["key"]), row["row_index"])
+    made = make(raw, intake.profiles[row["profile"]])
+    unit = intake.scopes.tree.unit(row["place_id"])
+    if isinstance(made, Row) and not made.school and unit is not None and unit.kind in SCHOOLS:
+        made.school = str(row["place_id"])
+    return RawRow(content, made, row["row_index"])
+
+
+def _place(row: Quarantined) -> Text:
+    told = row["metadata"]
+    if "sheet" in told and "row" in told:
+        return problems.cell_at(told["sheet"], int(told["row"]))
+    return problems.record_with(row["key"])
+
+
+def _located(row: Quarantined) -> dict[str, str]:
+    """Where it stands in its file; the column is the one that was wrong, and may be another now."""
+    return {name: row["metadata"][name] for name in ("sheet", "row") if name in row["metadata"]}
+
+
+def _anew(row: Quarantined, noted: Noted) -> dict[str, Any]:
+    return {
+        "place_id": row["place_id"],
+        "quarantined_row_id": row["quarantined_row_id"],
+        "content": row["content"],
+        **columns_of(noted),
+    }
+
+
+async def _history(database: Database, rows: Iterable[Quarantined]) -> dict[BatchKey, bool]:
+    keys = list({BatchKey(row["unit_id"], row["source"], row["batch_id"]) for row in rows})
+    if not keys:
+        return {}
+    async with database.connection() as reads:
+        return {key: stored.backfill for key, stored in (await batches.known(reads, keys)).items()}
+
+
+def _put(raw: dict[str, Any], path: str, value: str) -> bool:
+    """Write a value at a path such as `NGAY_SINH`, `pupil.birth_date` or `DIEM_MONS[2].DIEM`; False: there is none."""
+    steps = [int(index) if index else name for name, index in _STEP.findall(path)]
+    if not steps:
+        return False
+    target: Any = raw
+    for step in steps[:-1]:
+        try:
+            target = target[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    last = steps[-1]
+    if isinstance(last, int):
+        if not isinstance(target, list) or last >= len(target):
+            return False
+    elif not isinstance(target, dict):
+        return False
+    target[last] = value
+    return True
+
+
+def _content(raw: Any) -> str:
+    return json.dumps(raw, ensure_ascii=False, separators=(",", ":"))

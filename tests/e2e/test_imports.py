@@ -1,0 +1,162 @@
+"""Files on the real platform: by REST as a program sends them, on the page as a school does, with sync killed."""
+
+import asyncio
+import io
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openpyxl
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
+from tests.e2e.world import HEAD, SCHOOL, YEAR, World
+from tests.support.waiting import poll_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+HEADINGS = ["STT", "Mã học sinh", "Họ và tên", "Ngày sinh", "Giới tính", "Lớp", "Khối", "Trạng thái"]
+ENDED = {"IMPORT_STATE_SUCCEEDED", "IMPORT_STATE_FAILED", "IMPORT_STATE_CANCELLED"}
+
+
+def workbook(prefix: str, count: int, *, wrong: int = 0) -> bytes:
+    """A class of pupils, one of them born on a day that is none."""
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("1T")
+    sheet.append(HEADINGS)
+    for number in range(1, count + 1):
+        born = "31/02/2020" if number == wrong else "08/03/2020"
+        line = [number, f"{prefix}{number}", f"Nguyễn Thị Hòa {number}", born, "Nữ", "1T", "01", "Đang học"]
+        sheet.append(line)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+async def upload(world: World, content: bytes, **query: Any) -> int:
+    """Send a file by REST; its import's id."""
+    asked: dict[str, Any] = {"school_year": YEAR, "file_name": "hs.xlsx"}
+    answer = await world.http.post(
+        f"/v1/units/{SCHOOL}/imports",
+        params=asked | query,
+        content=content,
+        headers=world.bearer(HEAD) | {"content-type": "application/octet-stream"},
+    )
+    assert answer.status_code == httpx.codes.OK, answer.text
+    return int(answer.json()["import"]["import_id"])
+
+
+async def ended(world: World, import_id: int, *, seconds: float = 60.0) -> dict[str, Any]:
+    """The import once it has ended."""
+    found: list[dict[str, Any]] = []
+
+    async def over() -> bool:
+        answer = await world.http.get(f"/v1/units/{SCHOOL}/imports/{import_id}", headers=world.bearer(HEAD))
+        if answer.status_code != httpx.codes.OK:
+            return False
+        found.append(answer.json()["import"])
+        return found[-1]["state"] in ENDED
+
+    await poll_until(over, seconds)
+    return found[-1]
+
+
+async def test_a_file_goes_in_by_rest_and_comes_back_with_its_errors(world: World) -> None:
+    """A template and the workbook with reasons are files too, by their own content type."""
+    one = await ended(world, await upload(world, workbook("FR", 30, wrong=7)))
+    assert (one["state"], one["accepted_count"], one["rejected_count"]) == ("IMPORT_STATE_SUCCEEDED", 29, 1), one
+    path = f"/v1/units/{SCHOOL}/imports/{one['import_id']}"
+    (problem,) = (await world.get(f"{path}/problems", HEAD))["problems"]
+    assert (problem["sheet"], problem["row"], problem["column"]) == ("1T", 8, "D")
+    report = await world.http.get(f"{path}:report", headers=world.bearer(HEAD))
+    assert report.headers["content-type"].endswith("spreadsheetml.sheet"), report.text[:300]
+    sheet = openpyxl.load_workbook(io.BytesIO(report.content))["1T"]
+    assert "NGAY_SINH" in str(sheet.cell(8, 9).value)
+    given = await world.http.get(
+        f"/v1/units/{SCHOOL}/templates/pupils",
+        params={"school_year": YEAR, "filled": True},
+        headers=world.bearer(HEAD),
+    )
+    again = await ended(world, await upload(world, given.content))
+    assert (again["accepted_count"], again["rejected_count"]) == (0, 0), again
+    assert again["unchanged_count"] == again["row_count"] > 0
+
+
+async def test_killed_again_and_again_an_import_loses_and_doubles_nothing(world: World) -> None:
+    """Sync dies while rows are carried; the import goes on by itself, and its counts are those of the file."""
+    import_id = await upload(world, workbook("FK", 12_000, wrong=5_000))
+
+    async def looked_at() -> str:
+        state = str((await _progress(world, import_id))["state"])
+        return "" if state == "IMPORT_STATE_QUEUED" else state
+
+    # Where other tests have put pupils into the school, none has these codes.
+    if await poll_until(looked_at, 60.0) == "IMPORT_STATE_AWAITING_CONFIRMATION":
+        await world.post(f"/v1/units/{SCHOOL}/imports/{import_id}:confirm", HEAD, {})
+    for _ in range(2):
+        done = (await _progress(world, import_id))["done_count"]
+
+        async def further(before: int = done) -> bool:
+            one = await _progress(world, import_id)
+            return one["done_count"] > before or one["state"] in ENDED
+
+        await poll_until(further, 60.0)
+        await world.fleet.kill("sync")
+        await world.fleet.restart("sync")
+    one = await ended(world, import_id, seconds=120.0)
+
+    assert (one["state"], one["row_count"], one["done_count"]) == ("IMPORT_STATE_SUCCEEDED", 12_000, 12_000), one
+    assert one["rejected_count"] == 1
+    assert one["accepted_count"] + one["unchanged_count"] == 11_999
+    problems = (await world.get(f"/v1/units/{SCHOOL}/imports/{import_id}/problems", HEAD))["problems"]
+    assert [problem["row"] for problem in problems] == [5_001]
+
+
+async def _progress(world: World, import_id: int) -> dict[str, Any]:
+    async def asked() -> Any:
+        try:
+            answer = await world.http.get(f"/v1/units/{SCHOOL}/imports/{import_id}", headers=world.bearer(HEAD))
+        except httpx.HTTPError:
+            return None
+        return answer.json()["import"] if answer.status_code == httpx.codes.OK else None
+
+    found: dict[str, Any] = await poll_until(asked, 30.0)
+    return found
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
+async def test_a_school_sends_a_file_and_corrects_a_row_on_a_phone(world: World, tmp_path: Path) -> None:
+    """Template, upload, errors, one row corrected in place, a doubtful file confirmed: all in Vietnamese."""
+    path = tmp_path / "lop 1T.xlsx"
+    await asyncio.to_thread(path.write_bytes, workbook("FB", 8, wrong=3))
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            context = await browser.new_context(locale="vi-VN", viewport={"width": 390, "height": 800})
+            page = await context.new_page()
+            complaints: list[str] = []
+            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
+            await page.goto(f"http://{world.fleet.gateway}/imports.html#token={world.token(HEAD)}")
+            await page.get_by_label("Năm học").select_option(str(YEAR), timeout=WAIT)
+            async with page.expect_download() as downloading:
+                await page.get_by_role("button", name="Tải mẫu trống").click()
+            assert (await downloading.value).suggested_filename == f"pupils-{YEAR}.xlsx"
+            await page.get_by_label("Chọn tệp").set_input_files(path)
+            await page.get_by_role("button", name="Gửi tệp").click()
+            shown = page.locator(".import").first
+            await expect(shown).to_contain_text("đã xong", timeout=WAIT)
+            await expect(shown).to_contain_text("7 ghi nhận")
+            problem = page.locator(".problem")
+            await expect(problem).to_contain_text("Trang “1T”, dòng 4", timeout=WAIT)
+            await problem.get_by_role("textbox").fill("08/03/2020")
+            await problem.get_by_role("button", name="Sửa dòng này").click()
+            await expect(problem).to_contain_text("Đã ghi nhận sau khi sửa", timeout=WAIT)
+            width = await page.evaluate("document.documentElement.scrollWidth")
+            assert width <= 390, "nothing lies beside the screen"
+            assert complaints == []
+        finally:
+            await browser.close()
+    record = await world.get(f"/v1/schools/{SCHOOL}/records/pupils/FB3.{YEAR}", HEAD)
+    assert record["record"]["row"]["pupil"]["full_name"]

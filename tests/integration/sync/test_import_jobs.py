@@ -1,0 +1,169 @@
+"""Imports as jobs: what seems wrong waits for a person, what runs can be stopped, what is lost is gone on with."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from iocedu.sync.v1 import imports_pb2
+
+from chassis.errors import Fault
+from services.sync.usecases.imports import carrying
+from tests.integration.sync.files import (
+    ENDED,
+    desk,
+    held_by,
+    indexed,
+    parts,
+    pupil_line,
+    pupils,
+    rested,
+    send,
+    workbook,
+)
+from tests.integration.sync.world import CLERK, OFFICER, SCHOOL_A, World, pupil, push
+from tests.support.waiting import poll_until
+
+AWAITING = imports_pb2.IMPORT_STATE_AWAITING_CONFIRMATION
+
+
+def named(one: imports_pb2.Import) -> dict[str, Any]:
+    """How an import is asked for."""
+    return {"unit": SCHOOL_A, "import_id": one.import_id}
+
+
+async def loaded(here: World, count: int) -> None:
+    """The pupils of `pupils(count)`, held under the source of files."""
+    rows = [pupil(f"HS{number:03d}.2026", full_name=line[2]) for number, line in enumerate(pupils(count)[1:], 1)]
+    await (await here.sync()).PushRows(push("before", *rows, source="file"))
+    await indexed(here, count)
+
+
+async def test_names_one_row_off_wait_for_a_person_who_rejects_them(here: World) -> None:
+    """Nothing is stored meanwhile, nor afterwards."""
+    await loaded(here, 10)
+    names = [line[2] for line in pupils(10)[1:]]
+    shifted = [pupil_line(number, name=names[number % 10]) for number in range(1, 11)]
+    one = await send(here, workbook(("6A", [pupils(0)[0], *shifted])))
+
+    assert one.state == AWAITING
+    assert [it.kind for it in one.suspicions] == [imports_pb2.SUSPICION_KIND_SHIFTED_ROWS]
+    assert "lệch một dòng" in one.suspicions[0].message
+    stub = await desk(here)
+    gone = held_by(await stub.CancelImport(imports_pb2.CancelImportRequest(**named(one))))
+    assert (gone.state, gone.decided_by) == (imports_pb2.IMPORT_STATE_CANCELLED, CLERK)
+    with pytest.raises(Fault) as refused:
+        await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+    assert refused.value.reason == "WRONG_STATE"
+    assert (await here.record("HS001.2026")).row.pupil.full_name == names[0]
+
+
+async def test_a_complete_file_that_lacks_much_is_carried_out_once_confirmed(here: World) -> None:
+    """Then what it lacks is gone, and what it holds is there."""
+    await loaded(here, 10)
+    one = await send(here, workbook(("6A", pupils(4))), collection="pupils", complete=True)
+    assert [it.kind for it in one.suspicions] == [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE]
+    assert (await here.record("HS010.2026")).row.key == "HS010.2026"
+    stub = await desk(here)
+    await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+    one = await rested(here, one.import_id, among=ENDED)
+
+    assert (one.state, one.accepted_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 10), one
+    with pytest.raises(Fault) as refused:
+        await here.record("HS010.2026")
+    assert refused.value.reason == "UNKNOWN_RECORD"
+    assert (await here.record("HS004.2026")).row.pupil.full_name
+
+
+async def test_who_may_not_see_a_school_sees_none_of_its_imports(here: World) -> None:
+    """Neither by its unit nor by another one."""
+    one = await send(here, workbook(("6A", pupils(2))))
+    stub = await desk(here, OFFICER)
+    with pytest.raises(Fault) as refused:
+        await stub.GetImport(imports_pb2.GetImportRequest(**named(one)))
+    assert refused.value.reason == "NO_GRANT"
+    with pytest.raises(Fault) as refused:
+        await stub.GetImport(imports_pb2.GetImportRequest(unit="gso:20336", import_id=one.import_id))
+    assert refused.value.reason == "UNKNOWN_IMPORT"
+
+
+async def test_an_import_is_followed_until_its_end(here: World) -> None:
+    """Each change once; then the stream says that it is complete."""
+    stub = await desk(here)
+    one = held_by(await stub.CreateImport(parts(workbook(("6A", pupils(3))))))
+    events = [event async for event in stub.WatchImport(imports_pb2.WatchImportRequest(**named(one)))]
+    assert events[-1].WhichOneof("event") == "end"
+    items = [event.item for event in events if event.WhichOneof("event") == "item"]
+    assert items[-1].state == imports_pb2.IMPORT_STATE_SUCCEEDED
+    assert [item.done_count for item in items] == sorted(item.done_count for item in items)
+
+
+async def test_a_right_that_is_taken_back_ends_what_waits(here: World) -> None:
+    """The import outlives the token, not the right: it is asked for again when it goes on."""
+    await loaded(here, 10)
+    one = await send(here, workbook(("6A", pupils(4))), collection="pupils", complete=True)
+    assert one.state == AWAITING
+    await here.revoke(CLERK)
+    async with here.sync_database.transaction() as writes:
+        await writes.exec_driver_sql(f"UPDATE import SET state = 3 WHERE import_id = {one.import_id}")
+
+    async def ended() -> Any:
+        async with here.sync_database.connection() as reads:
+            found = await reads.exec_driver_sql(f"SELECT state, error FROM import WHERE import_id = {one.import_id}")
+            row = found.one()
+            return row if row.state in {4, 5, 6} else None
+
+    row = await poll_until(ended)
+    assert (row.state, row.error["reason"]) == (5, "NO_GRANT")
+    assert (await here.record("HS010.2026")).row.key == "HS010.2026"
+
+
+async def test_an_import_that_runs_is_stopped_between_two_slices(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was stored by then stays and is counted; nothing follows."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    push_slice = carrying.push_slice
+
+    async def held_up(*args: Any, **kwargs: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await push_slice(*args, **kwargs)
+
+    monkeypatch.setattr(carrying, "SLICE_ROWS", 5)
+    monkeypatch.setattr(carrying, "push_slice", held_up)
+    stub = await desk(here)
+    one = held_by(await stub.CreateImport(parts(workbook(("6A", pupils(12))))))
+    await asyncio.wait_for(begun.wait(), 30)
+    asked = held_by(await stub.CancelImport(imports_pb2.CancelImportRequest(**named(one))))
+    assert (asked.state, asked.cancel_requested) == (imports_pb2.IMPORT_STATE_RUNNING, True)
+    go_on.set()
+    one = await rested(here, one.import_id)
+
+    assert (one.state, one.accepted_count) == (imports_pb2.IMPORT_STATE_CANCELLED, 5), one
+    assert await here.count("pupil", of="records") == 5
+
+
+async def test_a_run_that_lost_its_claim_does_no_more(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run goes on with the import; what both carried is there once and counted once."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    push_slice = carrying.push_slice
+
+    async def held_up(*args: Any, **kwargs: Any) -> Any:
+        outcome = await push_slice(*args, **kwargs)
+        if not begun.is_set():
+            begun.set()
+            await go_on.wait()
+        return outcome
+
+    monkeypatch.setattr(carrying, "SLICE_ROWS", 5)
+    monkeypatch.setattr(carrying, "push_slice", held_up)
+    stub = await desk(here)
+    one = held_by(await stub.CreateImport(parts(workbook(("6A", pupils(12, HS007=pupil_line(7, Khối="99")))))))
+    await asyncio.wait_for(begun.wait(), 30)
+    async with here.sync_database.transaction() as writes:
+        await writes.exec_driver_sql("UPDATE import SET claim = NULL, claimed_until = NULL")
+    one = await rested(here, one.import_id)
+    go_on.set()
+
+    assert (one.state, one.accepted_count + one.unchanged_count, one.rejected_count) == (4, 11, 1), one
+    assert await here.count("batch") == 3
+    assert await here.count("quarantined_row") == 1
+    assert await here.count("pupil", of="records") == 11

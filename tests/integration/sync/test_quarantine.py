@@ -1,0 +1,144 @@
+"""Rows of the quarantine: corrected in place, taken once more, by themselves when a lock is lifted."""
+
+from typing import Any
+
+import pytest
+from iocedu.records.v1 import resources_pb2
+from iocedu.sync.v1 import quarantine_pb2, quarantine_pb2_grpc, sync_pb2
+
+from chassis.errors import Fault
+from chassis.testing import client
+from tests.integration.sync.world import (
+    CLERK,
+    OTHER_COMMUNE,
+    SCHOOL_A,
+    VENDOR,
+    World,
+    document,
+    moet_pupil,
+    ndjson,
+    pupil,
+    push,
+)
+from tests.support.waiting import poll_until
+
+ACCEPTED = resources_pb2.ROW_STATE_ACCEPTED
+REJECTED = resources_pb2.ROW_STATE_REJECTED
+
+
+async def ward(here: World, subject: str = CLERK) -> "quarantine_pb2_grpc.QuarantineServiceAsyncStub":
+    """QuarantineService as a subject calls it."""
+    channel = client(here.sync_address, here.keys.mint(subject), language="vi")
+    stub: quarantine_pb2_grpc.QuarantineServiceAsyncStub = quarantine_pb2_grpc.QuarantineServiceStub(
+        await here.stack.enter_async_context(channel)
+    )
+    return stub
+
+
+async def kept(here: World) -> list[sync_pb2.QuarantinedRow]:
+    """What stands in the quarantine of the school."""
+    stub = await here.sync(CLERK)
+    return list((await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A))).rows)
+
+
+async def test_the_quarantine_is_searched_by_what_is_wrong_and_where_it_came_from(here: World) -> None:
+    """By reason, field, batch, source and key, alone and together."""
+    vendor = await here.sync()
+    await vendor.PushRows(push("1", pupil("HS1", sex="9"), pupil("HS2", status="77")))
+    await vendor.PushRows(push("2", pupil("HS3", sex="9"), source="smas"))
+
+    async def found(**like: Any) -> list[str]:
+        rows = await vendor.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A, **like))
+        return sorted(row.problem.key for row in rows.rows)
+
+    assert await found(field="pupil.sex") == ["HS1", "HS3"]
+    assert await found(field="pupil.sex", batch_id="1") == ["HS1"]
+    assert await found(source="smas") == ["HS3"]
+    assert await found(key="HS2", reason="INVALID_FIELD") == ["HS2"]
+
+
+async def test_a_row_is_corrected_in_the_names_it_was_sent_in(here: World) -> None:
+    """It is stored under its own source and version, and leaves the quarantine."""
+    rows = ndjson([moet_pupil("HS1", NGAY_SINH="31/02/2014"), moet_pupil("HS2", MA_KHOI="99")])
+    await (await here.sync()).PushDocument(document(rows))
+    by_key = {row.problem.key: row for row in await kept(here)}
+    stub = await ward(here)
+
+    async def corrected(key: str, **values: str) -> Any:
+        asked = quarantine_pb2.CorrectQuarantinedRowRequest(
+            unit=SCHOOL_A, quarantined_row_id=by_key[key].quarantined_row_id, values=values
+        )
+        return await stub.CorrectQuarantinedRow(asked)
+
+    again = await corrected("HS1.2026", NGAY_SINH="32/01/2014")
+    assert (again.state, again.problem.reason) == (REJECTED, "INVALID_DATE")
+    assert (await corrected("HS1.2026", NGAY_SINH="28/02/2014")).state == ACCEPTED
+    with pytest.raises(Fault) as refused:
+        await corrected("HS2.2026", KHOI="06")
+    assert refused.value.reason == "INVALID_FIELD"
+    assert (await corrected("HS2.2026", MA_KHOI="06")).state == ACCEPTED
+    assert await kept(here) == []
+    record = await here.record("HS1.2026")
+    assert (record.row.pupil.birth_date, record.source, record.row.version) == ("2014-02-28", VENDOR, 1)
+    assert record.row.pupil.further["TEN_ME"] == "Trần Thị Lan"
+
+
+async def test_a_row_of_our_names_is_corrected_by_its_path(here: World) -> None:
+    """Names nest there."""
+    await (await here.sync()).PushRows(push("1", pupil("HS1", birth_date="2014-02-31")))
+    (row,) = await kept(here)
+    asked = quarantine_pb2.CorrectQuarantinedRowRequest(
+        unit=SCHOOL_A, quarantined_row_id=row.quarantined_row_id, values={"pupil.birth_date": "2014-02-28"}
+    )
+    assert (await (await ward(here)).CorrectQuarantinedRow(asked)).state == ACCEPTED
+    assert (await here.record("HS1")).row.pupil.birth_date == "2014-02-28"
+
+
+async def test_all_that_one_cause_explains_is_taken_once_more_together(here: World) -> None:
+    """What it does not explain stays, with what is wrong; a row overtaken by a newer version leaves as settled."""
+    vendor = await here.sync()
+    await vendor.PushRows(push("1", pupil("HS1", sex="9"), pupil("HS2", status="77"), pupil("HS3", status="77")))
+    await vendor.PushRows(push("2", pupil("HS3", version=2)))
+    async with here.sync_database.transaction() as writes:  # As if the code had come into the catalogue.
+        await writes.exec_driver_sql("""UPDATE quarantined_row SET content = replace(content, '"77"', '"01"')""")
+    stub = await ward(here)
+    done = await stub.ReplayQuarantinedRows(
+        quarantine_pb2.ReplayQuarantinedRowsRequest(unit=SCHOOL_A, field="pupil.status")
+    )
+    assert (done.replayed_count, done.accepted_count, done.settled_count, done.remaining_count) == (2, 1, 1, 0)
+    assert (await here.record("HS3")).row.version == 2
+    done = await stub.ReplayQuarantinedRows(quarantine_pb2.ReplayQuarantinedRowsRequest(unit=SCHOOL_A))
+    assert (done.replayed_count, done.remaining_count) == (1, 1)
+    (left,) = await kept(here)
+    assert (left.problem.key, left.problem.field) == ("HS1", "pupil.sex")
+
+
+async def test_rows_held_by_a_lock_are_stored_by_themselves_when_it_is_lifted(here: World) -> None:
+    """Nobody has to send them again; a connection is fresher for it."""
+    await here.lock("pupils")
+    outcome = (await (await here.sync()).PushRows(push("1", *(pupil(f"HS{n}") for n in range(3))))).outcome
+    assert outcome.held_count == 3
+    await here.lift("pupils")
+
+    async def none_left() -> bool:
+        return await here.count("quarantined_row") == 0
+
+    await poll_until(none_left, 20.0)
+    assert (await here.record("HS2")).row.pupil.full_name
+    assert await here.count("replay") == 0
+    async with here.sync_database.connection() as reads:
+        found = await reads.exec_driver_sql("SELECT max(accepted_count) FROM connection")
+        assert found.scalar_one() == 3
+
+
+async def test_nobody_corrects_what_lies_below_another_unit(here: World) -> None:
+    """The row is not there for a unit that it does not lie below."""
+    await (await here.sync()).PushRows(push("1", pupil("HS1", sex="9")))
+    (row,) = await kept(here)
+    stub = await ward(here, VENDOR)
+    asked = quarantine_pb2.CorrectQuarantinedRowRequest(
+        unit=OTHER_COMMUNE, quarantined_row_id=row.quarantined_row_id, values={"pupil.sex": "1"}
+    )
+    with pytest.raises(Fault) as refused:
+        await stub.CorrectQuarantinedRow(asked)
+    assert refused.value.reason == "UNKNOWN_QUARANTINED_ROW"

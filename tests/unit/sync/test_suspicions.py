@@ -1,0 +1,111 @@
+"""What seems wrong with a whole file: found where it is so, and not where it is an everyday change."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.sync.domain.suspicions import Fact, Found, Held, SuspicionKind, read_rules, suspicions
+
+(RULE,) = read_rules(json.loads((files("services.sync") / "rules/suspicions.json").read_text(encoding="utf-8")))
+NAMES = [f"Nguyễn Văn {letter}" for letter in "ABCDEĐGHIKLM"]
+
+
+def pupils(names: list[str], **fields: Any) -> list[Fact]:
+    """The pupils of a class in the order of a file."""
+    return [
+        Fact("6A", number + 2, "pupils", f"HS{number}.2026", group="6A.2026", name=name, **fields)
+        for number, name in enumerate(names)
+    ]
+
+
+def held(names: list[str], **fields: Any) -> dict[tuple[str, str], Held]:
+    """The same as they are held."""
+    return {("pupils", f"HS{number}.2026"): Held(name=name, **fields) for number, name in enumerate(names)}
+
+
+def kinds(facts: list[Fact], **found: Any) -> list[SuspicionKind]:
+    """What is suspected."""
+    told: dict[str, Any] = {"school_year": 2026, "source": "file", "complete": False}
+    return [one.kind for one in suspicions(Found(facts=facts, **(told | found)), RULE)]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_names_one_row_off_are_suspected(step: int) -> None:
+    """Whichever way they were pasted."""
+    shifted = NAMES[step:] + NAMES[:step]
+    assert kinds(pupils(shifted), held=held(NAMES)) == [SuspicionKind.SHIFTED_ROWS]
+
+
+def test_marks_one_row_off_are_suspected() -> None:
+    """Names stand right, the marks beside them do not."""
+    marks = [(f"TOAN:{number}",) for number in range(12)]
+    facts = [
+        Fact("Điểm", at + 2, "results", f"HS{at}.2026.CK1", values=marks[at - 1] if at else ("TOAN:9.5",))
+        for at in range(12)
+    ]
+    kept = {("results", f"HS{at}.2026.CK1"): Held(values=marks[at]) for at in range(12)}
+    assert kinds(facts, held=kept) == [SuspicionKind.SHIFTED_ROWS]
+
+
+@given(st.permutations(range(12)), st.integers(0, 3))
+def test_an_order_of_its_own_and_a_few_corrections_are_no_shift(order: list[int], corrected: int) -> None:
+    """Rows say their own names whatever their order is; some that were corrected say new ones."""
+    facts = pupils(NAMES)
+    changed = [
+        Fact(
+            "6A",
+            at + 2,
+            "pupils",
+            facts[one].key,
+            group="6A.2026",
+            name="Lê Mới" if at < corrected else facts[one].name,
+        )
+        for at, one in enumerate(order)
+    ]
+    assert kinds(changed, held=held(NAMES)) == []
+
+
+def test_a_year_that_the_file_says_itself_is_compared() -> None:
+    """In its head, or row by row."""
+    facts = pupils(NAMES)
+    assert kinds(facts, above=["DANH SÁCH NĂM HỌC 2025 - 2026"]) == [SuspicionKind.WRONG_SCHOOL_YEAR]
+    assert kinds(facts, above=["Năm học 2026-2027", "2025-2026"]) == []
+    assert kinds(pupils(NAMES, year=2025)) == [SuspicionKind.WRONG_SCHOOL_YEAR]
+
+
+def test_pupils_who_all_stay_in_their_grade_are_last_years_list() -> None:
+    """Most move up; a few stay."""
+    before = {f"HS{number}": "06" for number in range(12)}
+    assert kinds(pupils(NAMES, grade="06"), grades_before=before) == [SuspicionKind.WRONG_SCHOOL_YEAR]
+    assert kinds(pupils(NAMES, grade="07"), grades_before=before) == []
+
+
+def test_another_schools_file_is_known_by_its_head_or_its_codes() -> None:
+    """A class of new pupils in a large school is not another school's file."""
+    others = {"truong th anh duong": "Trường TH Ánh Dương"}
+    named: dict[str, Any] = {"own_names": ("Trường THCS Nguyễn Du",), "other_names": others}
+    facts = pupils(NAMES)
+    assert kinds(facts, above=["TRƯỜNG TH ÁNH DƯƠNG"], **named) == [SuspicionKind.OTHER_SCHOOL]
+    assert kinds(facts, above=["Trường THCS Nguyễn Du và Trường TH Ánh Dương"], **named) == []
+    strangers = {("pupils", f"X{number}.2026"): Held() for number in range(12)}
+    assert kinds(facts, held=strangers) == [SuspicionKind.OTHER_SCHOOL]
+    assert kinds(facts, held={("pupils", f"X{number}.2026"): Held() for number in range(500)}) == []
+
+
+def test_much_that_disappears_is_asked_about_and_a_little_is_not() -> None:
+    """Only of a file that is said to be complete."""
+    assert kinds(pupils(NAMES[:6]), held=held(NAMES), complete=True) == [SuspicionKind.MASS_DISAPPEARANCE]
+    assert kinds(pupils(NAMES[:11]), held=held(NAMES), complete=True) == []
+    assert kinds(pupils(NAMES[:6]), held=held(NAMES)) == []
+
+
+def test_an_old_file_is_suspected_by_its_versions() -> None:
+    """Within one source: another's versions say nothing."""
+    facts = pupils(NAMES, version=3)
+    assert kinds(facts, held=held(NAMES, version=9, source="file")) == [SuspicionKind.MASS_STALENESS]
+    assert kinds(facts, held=held(NAMES, version=9, source="vnedu")) == []
+    assert kinds(facts, held=held(NAMES, version=3, source="file")) == []
