@@ -139,6 +139,11 @@ class Desk:
         self.campaign = answer.campaign
         return self.campaign
 
+    async def begin_sample(self, code: str) -> campaigns_pb2.Campaign:
+        """Start a campaign of a shipped form for the province."""
+        self.campaign = (await self.campaigns().CreateCampaign(campaign_request(form=code))).campaign
+        return self.campaign
+
     async def report(self, school: int = PRIMARY, subject: str = DIRECTOR) -> reports_pb2.GetReportResponse:
         """A school's report in the campaign."""
         request = reports_pb2.ListReportsRequest(unit=str(school), campaign_id=self.campaign.campaign_id)
