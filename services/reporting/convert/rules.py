@@ -16,4 +16,6 @@ def report_rules() -> ReportRules:
         for name, text in table["notices"].items()
     }
     days = sorted({*(-day for day in reminders["days_before_due"]), *reminders["days_after_due"]})
-    return ReportRules(tuple(days), table["exports"]["kept_days"], notices, table["locks"])
+    return ReportRules(
+        tuple(days), table["exports"]["kept_days"], notices, table["locks"], tuple(table["brief"]["indicators"])
+    )

@@ -25,6 +25,7 @@ class ReportRules:
     export_kept_days: int
     notices: Mapping[str, NoticeText]
     lock_reasons: Mapping[str, str]  # What records is told, by `approved` and `reopened`.
+    brief_indicators: tuple[str, ...]  # The key figures of a morning brief.
 
     def reminders_by(self, today: date, due: date) -> int:
         """How many reminders of a deadline should have been sent by a day."""

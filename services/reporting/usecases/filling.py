@@ -14,7 +14,7 @@ from chassis.scopes import Scopes
 from services.reporting.domain.forms import Cell, Filter, Key, Kind
 from services.reporting.usecases.querying import Question, Questions
 
-Counted = dict[tuple[str, Filter], float]
+Counted = dict[tuple[str, Filter], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Filler:
             answer = await self.questions.ask(question, tree=tree, today=today)
             data_time = answer.data_time
             for figure in answer.figures:
-                if figure.value is not None:
-                    where = tuple(zip(dimensions, figure.dimension_values, strict=True))
-                    found[figure.indicator, where] = figure.value
+                # Also where there is none: what is withheld or not known is not zero.
+                where = tuple(zip(dimensions, figure.dimension_values, strict=True))
+                found[figure.indicator, where] = figure.value
         nothing = 0.0 if school_id in stocks.reporting else None
         values = {
             cell.key: found.get((cell.indicator, cell.where), nothing)

@@ -1,10 +1,11 @@
-"""Joins the rooms of statistical reports: forms, campaigns, reports, exports, and the timers behind them."""
+"""Joins the rooms of statistical reports: forms, campaigns, reports, exports, briefs, and the timers behind them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from iocedu.reporting.v1.brief_pb2_grpc import add_BriefServiceServicer_to_server
 from iocedu.reporting.v1.campaigns_pb2_grpc import add_CampaignsServiceServicer_to_server
 from iocedu.reporting.v1.exports_pb2_grpc import add_ExportsServiceServicer_to_server
 from iocedu.reporting.v1.forms_pb2_grpc import add_FormsServiceServicer_to_server
@@ -17,11 +18,13 @@ from chassis.workers import Worker
 from services.reporting.clients import SchoolLocks
 from services.reporting.convert.rules import report_rules
 from services.reporting.jobs.reports import looking
+from services.reporting.servicer.brief import BriefServicer
 from services.reporting.servicer.campaigns import CampaignsServicer
 from services.reporting.servicer.exports import ExportsServicer
 from services.reporting.servicer.forms import FormsServicer
 from services.reporting.servicer.places import UnitsToday
 from services.reporting.servicer.reports import ReportsServicer
+from services.reporting.usecases.briefing import Briefing
 from services.reporting.usecases.exporting import Exporter
 from services.reporting.usecases.filling import Filler
 from services.reporting.usecases.locking import do_tasks
@@ -32,6 +35,7 @@ from services.reporting.usecases.reports import Steps
 from services.reporting.usecases.telling import Teller
 
 LOCKING_SECONDS, EXPORTING_SECONDS, REMINDING_SECONDS, PRUNING_SECONDS = 0.5, 1.0, 2.0, 600.0
+KEEPING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ def report_parts(
     reading = Reading(database, Filler(questions, scopes, clock))
     exporter = Exporter(database, reading, questions.catalogue, scopes, clock, kept_days=rules.export_kept_days)
 
+    briefing = Briefing(database, questions, scopes, clock, rules.brief_indicators)
+
     async def reminding() -> int:
         async with database.transaction() as connection:
             return await remind(connection, teller, clock)
@@ -60,12 +66,13 @@ def report_parts(
     workers = [
         looking("reminders", reminding, every_seconds=REMINDING_SECONDS),
         looking("exports", exporter.look, every_seconds=EXPORTING_SECONDS),
+        looking("daily figures", briefing.keep, every_seconds=KEEPING_SECONDS),
         looking("pruning", exporter.prune, every_seconds=PRUNING_SECONDS),
     ]
     if records is not None:
         locks = SchoolLocks(records)
         workers.append(looking("locks", lambda: do_tasks(database, locks, clock), every_seconds=LOCKING_SECONDS))
-    services = "FormsService", "CampaignsService", "ReportsService", "ExportsService"
+    services = "FormsService", "CampaignsService", "ReportsService", "ExportsService", "BriefService"
     return Parts(
         servicers=[
             (add_FormsServiceServicer_to_server, FormsServicer(database, units, questions.catalogue)),
@@ -75,6 +82,7 @@ def report_parts(
                 ReportsServicer(database, units, reading, Steps(scopes, clock, teller)),
             ),
             (add_ExportsServiceServicer_to_server, ExportsServicer(database, units, reading, exporter)),
+            (add_BriefServiceServicer_to_server, BriefServicer(units, briefing)),
         ],
         service_names=[f"iocedu.reporting.v1.{name}" for name in services],
         workers=workers,
