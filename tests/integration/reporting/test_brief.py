@@ -9,8 +9,14 @@ from iocedu.reporting.v1 import brief_pb2, brief_pb2_grpc
 from chassis.bus import Bus
 from chassis.database import Database
 from chassis.errors import Fault
+from chassis.scopes import Scopes
 from chassis.testing import FixedClock
 from services.reporting.store import daily_figures
+from services.reporting.store.catalogue import load_catalogue
+from services.reporting.store.mirror import Mirror
+from services.reporting.usecases.briefing import Briefing
+from services.reporting.usecases.places import Divider
+from services.reporting.usecases.querying import Questions
 from tests.integration.reporting import scenes
 from tests.integration.reporting.report_scenes import DIRECTOR, HEAD, OFFICER, Desk
 from tests.integration.reporting.scenes import NEW_COMMUNE, NOW, PROVINCE, YEAR
@@ -44,22 +50,23 @@ async def test_a_key_figure_stands_beside_the_newest_day_before(desk: Desk, repo
 async def test_what_a_day_ended_with_is_kept_while_it_lasts(
     desk: Desk, report_database: Database, report_clock: FixedClock, bus: Bus
 ):
-    """By the timer, for every unit above schools; the next morning compares with it."""
-
-    async def kept() -> dict[str, Any]:
-        async with report_database.connection() as connection:
-            tomorrow = NOW.date() + timedelta(days=1)
-            return await daily_figures.previous(
-                connection, NEW_COMMUNE, school_year=YEAR, before=tomorrow, since=NOW.date()
-            )
-
-    await poll_until(kept)
+    """For every unit above schools, the newest value of the day; the next morning compares with it."""
+    async with report_database.connection() as connection:
+        catalogue = await load_catalogue(connection)
+    scopes = Scopes(bus)
+    await scopes.refresh()
+    questions = Questions(catalogue, Mirror(report_database), Divider())
+    briefing = Briefing(report_database, questions, scopes, report_clock, ("pupils", "gone_from_the_catalogue"))
+    today = [(unit, "pupils", 1.0) for unit in (PROVINCE, NEW_COMMUNE)]
+    async with report_database.transaction() as connection:
+        await daily_figures.keep(connection, today, school_year=YEAR, day=NOW.date())
+    await briefing.keep()
     report_clock.advance(timedelta(days=1))
     await scenes.Records(bus, 100).publish(scenes.pupil("NEW"))
 
     async def changed() -> bool:
         pupils = next(one for one in (await _brief(desk, NEW_COMMUNE, OFFICER)).figures if one.indicator == "pupils")
-        return pupils.value == 5 and pupils.previous_day == "2026-11-02"
+        return (pupils.value, pupils.previous_value, pupils.previous_day) == (5, 4, "2026-11-02")
 
     await poll_until(changed)
 
