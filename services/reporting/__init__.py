@@ -7,5 +7,5 @@ Publishes `figures-changed`, `notice-requested`.
 Listens to `records-changed` (records) and `connections-changed` (sync).
 Calls records' change feed, only to rebuild its projections; its locks, when a report is approved or opened again.
 Refuses unknown indicators, dimensions and breakdowns, questions of too many cells, a step that is not the caller's or
-not the report's next, and to tell small counts of a sensitive dimension, be it by one answer or by all of them together.
+not the report's next, and to tell small counts of a sensitive dimension, by one answer or by all of them together.
 """

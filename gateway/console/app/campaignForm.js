@@ -1,6 +1,6 @@
 // Starting a campaign: which form, which school year, and until when.
 
-import { ask, unitPath } from "./api.js";
+import { ask, requestId, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { bilingual } from "./format.js";
 import { said } from "./reportTexts.js";
@@ -38,7 +38,7 @@ export function campaignForm(unit, onMade) {
       event.preventDefault();
       // A deadline is the end of its day in Viet Nam.
       const times = Object.fromEntries(due.map(([name, field]) => [name, `${field.value}T23:59:59+07:00`]));
-      const body = { form: select.value, school_year: Number(year.value), request_id: crypto.randomUUID(), ...times };
+      const body = { form: select.value, school_year: Number(year.value), request_id: requestId(), ...times };
       try {
         onMade((await ask(unitPath(unit.id, "/campaigns"), { method: "POST", body })).campaign);
       } catch (error) {

@@ -136,8 +136,8 @@ export async function openReport(place, { school, reportId, roles, onLeft }) {
         step: "any",
         "data-cell": key,
         "aria-label": key,
-        value: cell.value ?? "",
-        onchange: (event) => entered.set(key, { value: event.target.value, reason: "" }),
+        value: entered.get(key)?.value ?? cell.value ?? "",
+        oninput: (event) => entered.set(key, { value: event.target.value, reason: "" }),
       });
       return { class: faulty, content: field };
     }

@@ -1,6 +1,6 @@
 // The sum of a unit's reports, and files of a whole campaign with their progress.
 
-import { ask, unitPath } from "./api.js";
+import { ask, requestId, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { download } from "./files.js";
 import { number } from "./format.js";
@@ -46,7 +46,7 @@ export function exporting({ unit, campaign }, format) {
 
   async function begin() {
     try {
-      const body = { campaign_id: campaign.campaign_id, format, request_id: crypto.randomUUID() };
+      const body = { campaign_id: campaign.campaign_id, format, request_id: requestId() };
       const { export: begun } = await ask(unitPath(unit.id, "/exports"), { method: "POST", body });
       await follow(unitPath(unit.id, `/exports/${begun.export_id}`));
     } catch (error) {

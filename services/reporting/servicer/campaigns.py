@@ -15,7 +15,7 @@ from services.reporting.store import campaigns
 from services.reporting.usecases.asking import once
 from services.reporting.usecases.campaigns import get_campaign, start_campaign
 from services.reporting.usecases.forms import get_form
-from services.reporting.usecases.places import targets_of
+from services.reporting.usecases.places import Divider
 from services.reporting.usecases.telling import Teller
 
 
@@ -76,10 +76,10 @@ class CampaignsServicer(campaigns_pb2_grpc.CampaignsServiceServicer):
         async with self.database.connection() as connection:
             campaign = await get_campaign(connection, request.campaign_id, below=below)
             states = await campaigns.states_of(connection, request.campaign_id, below=below, now=clock.now())
-        targets = targets_of(tree, unit_id, breakdown=request.breakdown, day=clock.today())
+        places = Divider().divide(tree, unit_id, breakdown=request.breakdown, day=clock.today())
         by_unit: dict[int, list[tuple[State, bool]]] = {}
         for school, state, late in states:
-            by_unit.setdefault(targets.get(school, unit_id), []).append((state, late))
+            by_unit.setdefault(places.targets.get(school, unit_id), []).append((state, late))
         named = sorted((self.units.name(one), one) for one in by_unit)
         return campaigns_pb2.GetProgressResponse(
             campaign=campaign_message(campaign, self.units.name),

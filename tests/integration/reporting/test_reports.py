@@ -311,6 +311,10 @@ async def test_progress_says_who_has_not_and_who_is_late(desk: Desk, report_cloc
     (unit,) = (await desk.campaigns().GetProgress(request)).units
     assert (unit.unit_name, unit.report_count, unit.late_count) == ("Mới", 2, 1)
     assert [(one.state, one.count) for one in unit.counts] == [(DRAFT, 1), (CONFIRMED, 1)]
+    request.breakdown = "hamlet"
+    with pytest.raises(Fault) as refused:
+        await desk.campaigns().GetProgress(request)
+    assert refusal(refused) == "UNKNOWN_BREAKDOWN"
     listing = reports_pb2.ListReportsRequest(unit="gso:49", campaign_id=desk.campaign.campaign_id, late=True)
     (late,) = (await desk.reports().ListReports(listing)).reports
     assert (late.school_id, late.late) == (SECONDARY, True)
