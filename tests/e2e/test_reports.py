@@ -182,8 +182,13 @@ async def test_the_page_leads_a_report_from_the_school_to_the_director(world: Wo
             await officer.locator("[data-step=review]").click(timeout=WAIT)
             await expect(officer.locator("#report .state")).to_have_text("đã rà soát", timeout=WAIT)
 
-            deciding = await opened(DIRECTOR, COMMUNE)
-            await deciding.locator("[data-step=approve]").click()
+            deciding = await visit(DIRECTOR, COMMUNE)
+            await deciding.get_by_role("button", name="Khảo sát phòng học").first.click(timeout=WAIT)
+            await deciding.locator("[data-all=approve]").click(timeout=WAIT)
+            await expect(deciding.locator("dialog")).to_contain_text("1 báo cáo")
+            await deciding.locator("dialog button.primary").click()
+            await expect(deciding.locator("#listing")).to_contain_text("đã duyệt", timeout=WAIT)
+            await deciding.get_by_role("button", name="Trường Tiểu học Ái Nghĩa").click()
             await expect(deciding.locator("#report .state")).to_have_text("đã duyệt", timeout=WAIT)
             await expect(deciding.locator(".steps")).to_contain_text("Thiếu một phòng")
             async with deciding.expect_download() as started:

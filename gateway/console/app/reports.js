@@ -10,10 +10,15 @@ import { said } from "./reportTexts.js";
 import { takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { exporting, summed } from "./reportSums.js";
+import { atOnce } from "./reportsAtOnce.js";
 import { language } from "./texts.js";
 
 const STATES = ["DRAFT", "CONFIRMED", "REVIEWED", "APPROVED", "RETURNED"];
 const KINDS = { province: "commune", district: "commune", department: "school" };
+const AT_ONCE = [
+  { step: "review", from: "CONFIRMED", roles: ["officer", "administrator"] },
+  { step: "approve", from: "REVIEWED", roles: ["director", "administrator"] },
+];
 const content = document.getElementById("content");
 const state = { unit: null, account: null, campaign: null };
 const campaigns = h("section", { class: "panel", id: "campaigns" });
@@ -180,10 +185,21 @@ async function progress() {
       table(said("unitHeadings"), units.map(unitLine)),
     ),
     sums,
-    h("section", { class: "panel", id: "listing" }, h("header", {}, choice), listing),
+    h(
+      "section",
+      { class: "panel", id: "listing" },
+      h("header", {}, choice, h("div", { class: "actions" }, AT_ONCE.filter(mayTake).map(allOf))),
+      listing,
+    ),
   );
   await filtered(listing, choice, "all", {});
 }
+
+const mayTake = ({ roles }) => roles.some((role) => state.account.roles.includes(role));
+const allOf = ({ step, from }) => {
+  const { unit, campaign } = state;
+  return atOnce({ unit, campaign, step, state: from, onDone: progress });
+};
 
 function unitLine(unit) {
   const counts = Object.fromEntries((unit.counts ?? []).map((one) => [plain(one.state), one.count]));
