@@ -90,14 +90,9 @@ export async function openReport(place, { school, reportId, roles, onLeft }) {
         ),
         h("div", { id: "compared", "aria-live": "polite" }),
         editing ? h("p", { class: "muted" }, said("enteredNote")) : "",
-        h("h3", {}, said("findings")),
-        h(
-          "ul",
-          { class: "findings" },
-          findings.length
-            ? findings.map((one) => h("li", { class: one.severity }, bilingual(one, "message")))
-            : h("li", { class: "none muted" }, said("sound")),
-        ),
+        findings.length ? h("h3", {}, said("findings")) : "",
+        h("ul", { class: "findings" }, findings.map((one) => h("li", { class: one.severity }, bilingual(one, "message")))),
+        editing && !findings.length ? h("p", { class: "muted" }, said("sound")) : "",
       ),
       formTables(form, (key) => cellOf(cells.get(key), marks.get(key), editing, key)),
       h(

@@ -131,18 +131,19 @@ function list(found) {
       h("h2", {}, said("campaigns")),
       asks ? campaignForm(state.unit, (made) => go({ unit: state.unit.id, campaign: made.campaign_id })) : "",
     ),
-    found.length ? table(said("campaignHeadings"), rows) : h("p", { class: "muted" }, said("noCampaigns")),
+    found.length ? table(said("campaignHeadings"), rows, 4) : h("p", { class: "muted" }, said("noCampaigns")),
   );
 }
 
-const table = (headings, rows) =>
+// Headings from `figureFrom` on stand over numbers.
+const table = (headings, rows, figureFrom) =>
   h(
     "div",
     { class: "scroll" },
     h(
       "table",
       {},
-      h("thead", {}, h("tr", {}, headings.map((text) => h("th", { scope: "col" }, text)))),
+      h("thead", {}, h("tr", {}, headings.map((text, place) => h("th", { scope: "col", class: figureFrom <= place ? "figure" : "" }, text)))),
       h("tbody", {}, rows),
     ),
   );
@@ -182,7 +183,7 @@ async function progress() {
           above ? ["xlsx", "csv"].map((format) => exporting(state, format)) : "",
         ),
       ),
-      table(said("unitHeadings"), units.map(unitLine)),
+      table(said("unitHeadings"), units.map(unitLine), 2),
     ),
     sums,
     h(
