@@ -14,6 +14,8 @@ export const stateMark = (report) => {
   return h("span", { class: "state", "data-state": state }, said(state));
 };
 
+const titleOf = (lines) => Object.values(lines).map((one) => bilingual(one, "title")).join(" / ");
+
 const SCHOOL = ["head_teacher", "clerk", "administrator"];
 const ABOVE = ["officer", "director", "administrator"];
 const TOP = ["director", "administrator"];
@@ -94,7 +96,7 @@ export async function openReport(place, { school, reportId, roles, onLeft }) {
         h("ul", { class: "findings" }, findings.map((one) => h("li", { class: one.severity }, bilingual(one, "message")))),
         editing && !findings.length ? h("p", { class: "muted" }, said("sound")) : "",
       ),
-      formTables(form, (key) => cellOf(cells.get(key), marks.get(key), editing, key)),
+      formTables(form, (key, named) => cellOf(cells.get(key), { key, editing, mark: marks.get(key), title: titleOf(named) })),
       h(
         "section",
         { class: "panel steps" },
@@ -119,10 +121,11 @@ export async function openReport(place, { school, reportId, roles, onLeft }) {
     );
   }
 
-  function cellOf(cell, mark, editing, key) {
+  function cellOf(cell, { key, editing, mark, title: named }) {
     if (!cell) return { class: "none", content: "" };
     const source = plain(cell.source);
-    const faulty = mark === "error" ? "faulty" : mark ? "wary" : "";
+    const lacking = editing && cell.value === undefined && source !== "SUMMED";
+    const faulty = mark === "error" || lacking ? "faulty" : mark ? "wary" : "";
     const text = cell.value === undefined ? "" : number(cell.value, 2);
     if (editing && source === "ENTERED") {
       const field = h("input", {
@@ -130,7 +133,7 @@ export async function openReport(place, { school, reportId, roles, onLeft }) {
         min: 0,
         step: "any",
         "data-cell": key,
-        "aria-label": key,
+        "aria-label": named,
         value: entered.get(key)?.value ?? cell.value ?? "",
         oninput: (event) => entered.set(key, { value: event.target.value, reason: "" }),
       });
@@ -147,7 +150,7 @@ export async function openReport(place, { school, reportId, roles, onLeft }) {
           class: "link",
           "data-cell": key,
           title: title ?? saying("counted", { n: text || "–" }),
-          onclick: () => override(key, cell),
+          onclick: () => override(key, cell, named),
         },
         text || "–",
       );
@@ -157,9 +160,9 @@ export async function openReport(place, { school, reportId, roles, onLeft }) {
     return { class: `${faulty} ${kind}`, title, content: text };
   }
 
-  async function override(key, cell) {
+  async function override(key, cell, named) {
     const answer = await askFor({
-      title: `${said("override")}: ${key}`,
+      title: `${said("override")}: ${named}`,
       fields: [
         { name: "value", label: said("value"), kind: "input", type: "number", min: 0, value: cell.value ?? "" },
         { name: "reason", label: said("reason"), rows: 2, maxLength: 500, value: cell.reason ?? "" },

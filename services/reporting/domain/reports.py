@@ -214,13 +214,12 @@ def missing(values: Mapping[Key, Value]) -> Finding | None:
     )
     if not keys:
         return None
-    listed = ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")
     return Finding(
         MISSING,
         ERROR,
         keys[:MOST_CELLS_NAMED],
-        f"Còn {len(keys)} ô chưa có giá trị: {listed}. Hãy nhập, hoặc gửi dữ liệu còn thiếu (không có thì nhập 0).",
-        f"{len(keys)} cells have no value: {listed}. Enter them, or send the data they count (0 where there is none).",
+        f"Còn {len(keys)} ô chưa có giá trị. Hãy nhập (không có thì nhập 0), hoặc gửi dữ liệu mà các ô này đếm.",
+        f"{len(keys)} cells have no value. Enter them (0 where there is none), or send the data that they count.",
     )
 
 
