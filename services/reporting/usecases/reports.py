@@ -60,6 +60,10 @@ class Steps:
         """Enter cells of a held report: (cell, value or None to take it back, reason); all or none."""
         entries = await reports.entries_of(connection, report.report_id)
         violations: list[FieldViolation] = []
+        if not given:
+            violations.append(
+                FieldViolation("entries", "CELL_INVALID", "Chưa có ô nào để nhập.", "There is no cell to enter.")
+            )
         seen: set[Key] = set()
         for place, (key, value, reason) in enumerate(given):
             said = _entry_defect(cells.get(key), key, value, reason, twice=key in seen)

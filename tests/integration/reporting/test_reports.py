@@ -169,6 +169,7 @@ async def test_an_error_keeps_a_report_from_being_confirmed_and_a_warning_does_n
 @pytest.mark.parametrize(
     ("cells", "field"),
     [
+        ({}, "entries"),
         ({"pupils__g04__all": (7, " ")}, "entries[0].reason"),
         ({"pupils__both__all": (7, "x")}, "entries[0].row"),
         ({"rooms__rooms__number": (1.5, "")}, "entries[0].value"),

@@ -201,7 +201,7 @@ class EnterCellsRequest(_message.Message):
     """Makes the call idempotent for its caller: a repeat answers the same and does nothing. Empty: every call counts anew."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___CellEntry]:
-        """The cells; none twice."""
+        """The cells, at least one and none twice."""
 
     def __init__(
         self,
