@@ -3,9 +3,7 @@
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { ago, bilingual, clock, number, schoolYear } from "./format.js";
-import { own } from "./place.js";
-import { takeFromAddress, token } from "./session.js";
-import { shade } from "./shade.js";
+import { openPage } from "./page.js";
 import { language } from "./texts.js";
 
 const MOST_LINES = 8;
@@ -13,10 +11,7 @@ const SILENT_HOURS = 72;
 const TEXTS = {
   vi: {
     title: "Bản tin sáng",
-    back: "Về trang chính",
     print: "In",
-    signIn: "Hãy đăng nhập ở trang chính trước.",
-    noUnit: "Tài khoản này chưa được giao đơn vị nào.",
     keys: "Chỉ tiêu chính",
     change: "so với cuối ngày {n}",
     noChange: "chưa có ngày trước để so",
@@ -36,10 +31,7 @@ const TEXTS = {
   },
   en: {
     title: "Morning brief",
-    back: "Back to the main page",
     print: "Print",
-    signIn: "Sign in on the main page first.",
-    noUnit: "This account has no unit yet.",
     keys: "Key figures",
     change: "since the end of {n}",
     noChange: "no earlier day to compare with",
@@ -61,40 +53,7 @@ const TEXTS = {
 const said = (key, values = {}) =>
   Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`{${name}}`, value), TEXTS[language()][key]);
 
-const content = document.getElementById("content");
-const say = (text) => replace(content, h("p", { class: "waiting", role: "status" }, text));
-
-async function start() {
-  shade();
-  takeFromAddress();
-  document.documentElement.lang = language();
-  document.title = `IOC Edu: ${said("title")}`;
-  replace(
-    document.getElementById("bar"),
-    h(
-      "a",
-      { class: "brand", href: "/" },
-      h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
-      h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, said("title"))),
-    ),
-    h(
-      "div",
-      { class: "tools" },
-      h("button", { type: "button", class: "quiet", onclick: () => print() }, said("print")),
-      h("a", { href: "/" }, said("back")),
-    ),
-  );
-  if (!token()) return say(said("signIn"));
-  try {
-    const unit = new URLSearchParams(location.hash.slice(1)).get("unit") || (await own()).homes[0]?.id;
-    if (!unit) return say(said("noUnit"));
-    return await show(unit);
-  } catch (error) {
-    return say(error.message);
-  }
-}
-
-async function show(unit) {
+async function show({ content, unit: { id: unit } }) {
   const brief = await ask(unitPath(unit, "/brief"));
   // A part that is away takes none of the others with it.
   const [alerts, silent] = await Promise.all([part(alertPart(unit)), part(silentPart(unit))]);
@@ -107,7 +66,13 @@ async function show(unit) {
     h(
       "article",
       { class: "brief", id: "brief" },
-      h("div", { class: "title" }, h("h1", {}, `${said("title")} · ${brief.unit_name}`), h("span", { class: "asof" }, date)),
+      h(
+        "div",
+        { class: "title" },
+        h("h1", {}, `${said("title")} · ${brief.unit_name}`),
+        h("span", { class: "asof" }, date),
+        h("button", { type: "button", onclick: () => print() }, said("print")),
+      ),
       h("section", { "aria-label": said("keys") }, h("div", { class: "keys" }, figures.map(key))),
       h("div", { class: "two" }, alerts, silent),
       reports(brief.campaigns ?? []),
@@ -221,4 +186,4 @@ function reports(campaigns) {
   );
 }
 
-start();
+openPage({ title: () => said("title"), show });

@@ -5,10 +5,6 @@ import { language } from "./texts.js";
 const TEXTS = {
   vi: {
     title: "Báo cáo thống kê",
-    back: "Về trang chính",
-    signIn: "Hãy đăng nhập ở trang chính trước.",
-    noUnit: "Tài khoản này chưa được giao đơn vị nào.",
-    unit: "Đơn vị",
     campaigns: "Các đợt báo cáo",
     noCampaigns: "Chưa có đợt báo cáo nào.",
     campaignHeadings: ["Biểu mẫu", "Năm học", "Đơn vị yêu cầu", "Hạn trường xác nhận", "Số trường"],
@@ -90,10 +86,6 @@ const TEXTS = {
   },
   en: {
     title: "Statistical reports",
-    back: "Back to the main page",
-    signIn: "Sign in on the main page first.",
-    noUnit: "This account has no unit yet.",
-    unit: "Unit",
     campaigns: "Campaigns",
     noCampaigns: "There is no campaign yet.",
     campaignHeadings: ["Form", "School year", "Asked by", "Schools confirm by", "Schools"],

@@ -4,14 +4,11 @@ import { ask, unitPath } from "./api.js";
 import { campaignForm } from "./campaignForm.js";
 import { h, replace } from "./elements.js";
 import { bilingual, clock, instant, number, schoolYear } from "./format.js";
-import { own, unitOf } from "./place.js";
+import { openPage } from "./page.js";
 import { openReport, plain, stateMark } from "./report.js";
 import { said } from "./reportTexts.js";
-import { takeFromAddress, token } from "./session.js";
-import { shade } from "./shade.js";
 import { exporting, summed } from "./reportSums.js";
 import { atOnce } from "./reportsAtOnce.js";
-import { language } from "./texts.js";
 
 const STATES = ["DRAFT", "CONFIRMED", "REVIEWED", "APPROVED", "RETURNED"];
 const KINDS = { province: "commune", district: "commune", department: "school" };
@@ -19,82 +16,39 @@ const AT_ONCE = [
   { step: "review", from: "CONFIRMED", roles: ["officer", "administrator"] },
   { step: "approve", from: "REVIEWED", roles: ["director", "administrator"] },
 ];
-const content = document.getElementById("content");
 const state = { unit: null, account: null, campaign: null };
 const campaigns = h("section", { class: "panel", id: "campaigns" });
 const chosen = h("div", { class: "reports", id: "campaign" });
 
-const say = (text) => replace(content, h("p", { class: "waiting", role: "status" }, text));
-const fragment = () => new URLSearchParams(location.hash.slice(1));
+const fragment = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
-async function start() {
-  shade();
-  takeFromAddress();
-  document.documentElement.lang = language();
-  document.title = `IOC Edu: ${said("title")}`;
-  bar();
-  if (!token()) return say(said("signIn"));
-  try {
-    state.account = await own();
-    const reference = fragment().get("unit") || state.account.homes[0]?.id;
-    if (!reference) return say(said("noUnit"));
-    state.unit = await unitOf(reference);
-  } catch (error) {
-    return say(error.message);
-  }
-  bar();
-  return show();
-}
-
-function bar() {
-  const homes = state.account?.homes ?? [];
-  const choice = h(
-    "select",
-    { class: "unit", "aria-label": said("unit"), onchange: (event) => go({ unit: event.target.value }) },
-    homes.map((home) => h("option", { value: home.id, selected: home.id === state.unit?.id }, home.name)),
-  );
-  replace(
-    document.getElementById("bar"),
-    h(
-      "a",
-      { class: "brand", href: "/" },
-      h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
-      h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, said("title"))),
-    ),
-    homes.length > 1 ? choice : "",
-    h("div", { class: "tools" }, h("a", { href: "/" }, said("back"))),
-  );
-}
-
+// What is shown is in the address, so that links in notices lead to it and the browser's back does what it should.
 function go(where) {
-  const next = new URLSearchParams();
-  for (const [name, value] of Object.entries(where)) if (value) next.set(name, value);
+  const next = new URLSearchParams(Object.entries(where).filter(([, value]) => value));
   history.pushState(null, "", `#${next}`);
-  start();
+  window.dispatchEvent(new PopStateEvent("popstate"));
 }
 
-async function show() {
+async function show({ content, unit, account }) {
+  Object.assign(state, { unit, account });
   replace(
     content,
-    h("div", { class: "title" }, h("h1", {}, said("title")), h("span", { class: "asof" }, state.unit.name)),
+    h("div", { class: "title" }, h("h1", {}, said("title")), h("span", { class: "asof" }, unit.name)),
     h("div", { class: "reports" }, campaigns, chosen),
   );
+  replace(campaigns);
   replace(chosen);
-  const { report, campaign } = Object.fromEntries(fragment());
-  try {
-    const { campaigns: found = [] } = await ask(unitPath(state.unit.id, "/campaigns"));
-    state.campaign = found.find((one) => one.campaign_id === campaign) ?? null;
-    list(found);
-    if (report) await open(report);
-    else if (state.campaign) await progress();
-  } catch (error) {
-    replace(chosen, h("p", { class: "notice warn", role: "alert" }, error.message));
-  }
+  const { report, campaign } = fragment();
+  const { campaigns: found = [] } = await ask(unitPath(unit.id, "/campaigns"));
+  state.campaign = found.find((one) => one.campaign_id === campaign) ?? null;
+  list(found);
+  if (report) await open(report);
+  else if (state.campaign) await progress();
 }
 
 function open(report) {
   campaigns.hidden = true;
-  const { unit, campaign, from } = Object.fromEntries(fragment());
+  const { unit, campaign, from } = fragment();
   const onLeft = () => go({ unit: from ?? unit, campaign });
   return openReport(chosen, { school: unit ?? state.unit.id, reportId: report, roles: state.account.roles, onLeft });
 }
@@ -266,5 +220,4 @@ function reportLine(report) {
   );
 }
 
-addEventListener("popstate", start);
-start();
+openPage({ title: () => said("title"), show });
