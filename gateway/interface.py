@@ -21,11 +21,12 @@ _VERBS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True)
 class Rest:
-    """The REST face of a method: `verb` in lower case, `path` as a template, `body` as `google.api.http` has it."""
+    """The REST face of a method: `verb` in lower case, `path` a template, the bodies as in `google.api.http`."""
 
     verb: str
     path: str
     body: str
+    response_body: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,4 +130,4 @@ def _method(descriptor: MethodDescriptor) -> Method:
 
 def _rest(rule: http_pb2.HttpRule) -> Rest:
     verb = next(verb for verb in _VERBS if getattr(rule, verb))
-    return Rest(verb=verb, path=getattr(rule, verb), body=rule.body)
+    return Rest(verb=verb, path=getattr(rule, verb), body=rule.body, response_body=rule.response_body)

@@ -143,10 +143,21 @@ def _is_document(request: Descriptor, rest: Rest) -> bool:
 
 
 def _responses(method: Method, schemas: Schemas, said: str) -> dict[str, Any]:
-    answer = schemas.message(method.descriptor.output_type)
+    answer = _answered(method, schemas)
     text = f"{said} One message a line, until `end`." if method.descriptor.server_streaming else said
     error = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_STATUS}"}}}
     return {
-        "200": {"description": text, "content": {"application/json": {"schema": answer}}},
+        "200": {"description": text, "content": answer},
         **{status: {"description": words, "content": error} for status, words in _ERRORS.items()},
     }
+
+
+def _answered(method: Method, schemas: Schemas) -> dict[str, Any]:
+    output = method.descriptor.output_type
+    name = method.rest.response_body if method.rest else ""
+    if not name:
+        return {"application/json": {"schema": schemas.message(output)}}
+    field = output.fields_by_name[name]
+    if field.message_type is not None and field.message_type.full_name == _BODY:
+        return {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    return {"application/json": {"schema": schemas.field(field)}}

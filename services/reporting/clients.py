@@ -1,14 +1,16 @@
-"""gRPC out: records' change feed, read page by page. Refuses nothing; faults of records come through."""
+"""gRPC out: records' change feed, read page by page, and its locks. Refuses nothing; faults of records come through."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
-from iocedu.records.v1 import records_pb2, records_pb2_grpc, resources_pb2
+from iocedu.records.v1 import locks_pb2, locks_pb2_grpc, records_pb2, records_pb2_grpc, resources_pb2
 
 EVERY_UNIT = "0"
 PAGE = 5000
 SECONDS = 60.0
+LOCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -30,3 +32,20 @@ class ChangeFeed:
             )
             yield page
             after, caught_up = page.position, page.caught_up
+
+
+@dataclass(frozen=True)
+class SchoolLocks:
+    """The locks of records: set and lifted on behalf of whoever the running task acts for."""
+
+    channel: grpc.aio.Channel
+
+    async def set(self, school_id: int, collections: Sequence[str], **what: Any) -> None:
+        """Lock collections of a school: `school_year`, `period`, `reason`, `request_id` as in SetLocks."""
+        request = locks_pb2.SetLocksRequest(unit=str(school_id), collections=collections, **what)
+        await locks_pb2_grpc.LocksServiceStub(self.channel).SetLocks(request, timeout=LOCK_SECONDS)
+
+    async def lift(self, school_id: int, collections: Sequence[str], **what: Any) -> None:
+        """Lift the locks of collections of a school: the same as of `set`."""
+        request = locks_pb2.LiftLocksRequest(unit=str(school_id), collections=collections, **what)
+        await locks_pb2_grpc.LocksServiceStub(self.channel).LiftLocks(request, timeout=LOCK_SECONDS)

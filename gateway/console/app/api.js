@@ -50,4 +50,8 @@ export function refusalOf(body, { status = 0, requestId = "" } = {}) {
   return new Refusal({ status, reason: detail(".ErrorInfo").reason ?? `HTTP_${status}`, text, requestId });
 }
 
+// Names a request, so that a repeat of it does nothing; also where the page is not served over TLS.
+export const requestId = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (one) => one.toString(16).padStart(2, "0")).join("");
+
 export const unitPath = (unit, rest) => `/v1/units/${encodeURIComponent(unit)}${rest}`;

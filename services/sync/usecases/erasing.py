@@ -1,7 +1,8 @@
 """What records has erased or restricted at a person's request goes from the quarantine and the stored answers, too.
 
-Refused rows are kept by nobody's law. A file holds everybody of a school, and goes as a whole: the school has it. Rows that come later under an erased key are refused again, and their contents
-are not kept. A repeat finds nothing more, and confirms again.
+Refused rows are kept by nobody's law. A file holds everybody of a school, and goes as a whole: the school has it. Rows
+that come later under an erased key are refused again, and their contents are not kept. A repeat finds nothing more, and
+confirms again.
 """
 
 from collections.abc import Sequence

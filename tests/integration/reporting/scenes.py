@@ -121,9 +121,9 @@ def connected(*schools: int) -> sync_pb2.ConnectionsChanged:
 class Records:
     """Publishes changes as records does: positions rise with each change."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, position: int = 1) -> None:
         self._bus = bus
-        self._position = 1
+        self._position = position
 
     async def publish(self, *changes: records_pb2.Change, backfill: bool = False, time: datetime = NOW) -> None:
         """One `records-changed` event."""

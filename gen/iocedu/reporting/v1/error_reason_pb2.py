@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&iocedu/reporting/v1/error_reason.proto\x12\x13iocedu.reporting.v1*\xbe\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_INDICATOR\x10\x01\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_DIMENSION\x10\x02\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_UNIT\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_TOO_MANY_CELLS\x10\x04\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_BREAKDOWN\x10\x05\x12\x1d\n\x19\x45RROR_REASON_INVALID_DATE\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_POSITION_GONE\x10\x07\x12&\n\"ERROR_REASON_SENSITIVE_COMBINATION\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&iocedu/reporting/v1/error_reason.proto\x12\x13iocedu.reporting.v1*\xc8\x06\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_INDICATOR\x10\x01\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_DIMENSION\x10\x02\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_UNIT\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_TOO_MANY_CELLS\x10\x04\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_BREAKDOWN\x10\x05\x12\x1d\n\x19\x45RROR_REASON_INVALID_DATE\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_POSITION_GONE\x10\x07\x12&\n\"ERROR_REASON_SENSITIVE_COMBINATION\x10\x08\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_FORM\x10\x64\x12\x1d\n\x19\x45RROR_REASON_FORM_INVALID\x10\x65\x12 \n\x1c\x45RROR_REASON_FORM_OF_ANOTHER\x10\x66\x12!\n\x1d\x45RROR_REASON_UNKNOWN_CAMPAIGN\x10g\x12\"\n\x1e\x45RROR_REASON_DEADLINES_INVALID\x10h\x12\x1b\n\x17\x45RROR_REASON_NO_SCHOOLS\x10i\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_REPORT\x10j\x12\x1f\n\x1b\x45RROR_REASON_REPORT_CHANGED\x10k\x12\x1d\n\x19\x45RROR_REASON_REPORT_STATE\x10l\x12\x1f\n\x1b\x45RROR_REASON_REPORT_UNSOUND\x10m\x12\x1d\n\x19\x45RROR_REASON_CELL_INVALID\x10n\x12\x1a\n\x16\x45RROR_REASON_NOT_ABOVE\x10o\x12 \n\x1c\x45RROR_REASON_UNKNOWN_VERSION\x10p\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_EXPORT\x10q\x12 \n\x1c\x45RROR_REASON_EXPORT_NOT_DONE\x10r\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10sb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.reporting.v1.error_r
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=64
-  _globals['_ERRORREASON']._serialized_end=382
+  _globals['_ERRORREASON']._serialized_end=904
 # @@protoc_insertion_point(module_scope)

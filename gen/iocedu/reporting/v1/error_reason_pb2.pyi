@@ -42,6 +42,46 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Ethnic groups are not broken down that far, or not by another day's hierarchy: it could point at persons.
     ErrorInfo: {"metadata": {"dimension": "ethnic_group", "crossed": "level,sex"}}.
     """
+    ERROR_REASON_UNKNOWN_FORM: _ErrorReason.ValueType  # 100
+    """There is no such form, or no such version of it. ErrorInfo: {"metadata": {"form": "x", "version": "2"}}."""
+    ERROR_REASON_FORM_INVALID: _ErrorReason.ValueType  # 101
+    """The form cannot be used. BadRequest: each field with what is wrong. ErrorInfo: {"metadata": {"form": "x"}}."""
+    ERROR_REASON_FORM_OF_ANOTHER: _ErrorReason.ValueType  # 102
+    """The form belongs to another unit, or is shipped with the platform: save it under a code of your own.
+    ErrorInfo: {"metadata": {"form": "x"}}.
+    """
+    ERROR_REASON_UNKNOWN_CAMPAIGN: _ErrorReason.ValueType  # 103
+    """The unit has no such campaign. ErrorInfo: {"metadata": {"campaign_id": "7"}}."""
+    ERROR_REASON_DEADLINES_INVALID: _ErrorReason.ValueType  # 104
+    """The deadlines are not in order. BadRequest: the field."""
+    ERROR_REASON_NO_SCHOOLS: _ErrorReason.ValueType  # 105
+    """No school below the unit is one the form is for. ErrorInfo: {"metadata": {"form": "x", "levels": "02"}}."""
+    ERROR_REASON_UNKNOWN_REPORT: _ErrorReason.ValueType  # 106
+    """No school below the unit has such a report. ErrorInfo: {"metadata": {"report_id": "7"}}."""
+    ERROR_REASON_REPORT_CHANGED: _ErrorReason.ValueType  # 107
+    """The report has changed since: get it again and decide on that. ErrorInfo: {"metadata": {"report_id": "7", "etag":
+    "4"}}, the etag it has now.
+    """
+    ERROR_REASON_REPORT_STATE: _ErrorReason.ValueType  # 108
+    """The report is where this cannot be done. ErrorInfo: {"metadata": {"report_id": "7", "state": "draft"}}."""
+    ERROR_REASON_REPORT_UNSOUND: _ErrorReason.ValueType  # 109
+    """The report cannot be confirmed. BadRequest: each finding that is an error."""
+    ERROR_REASON_CELL_INVALID: _ErrorReason.ValueType  # 110
+    """A cell cannot be entered so. BadRequest: `entries[<n>].<field>`."""
+    ERROR_REASON_NOT_ABOVE: _ErrorReason.ValueType  # 111
+    """The caller holds the role only on the school itself, or not on the unit that asked. ErrorInfo: {"metadata":
+    {"unit": "1"}}, where it has to be held.
+    """
+    ERROR_REASON_UNKNOWN_VERSION: _ErrorReason.ValueType  # 112
+    """The report has no such version. ErrorInfo: {"metadata": {"version": "3"}}."""
+    ERROR_REASON_UNKNOWN_EXPORT: _ErrorReason.ValueType  # 113
+    """The unit has no such export. ErrorInfo: {"metadata": {"export_id": "7"}}."""
+    ERROR_REASON_EXPORT_NOT_DONE: _ErrorReason.ValueType  # 114
+    """The export has no file: it runs, was cancelled or failed. ErrorInfo: {"metadata": {"export_id": "7", "state":
+    "running"}}.
+    """
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 115
+    """The request id came with another request before. ErrorInfo: {"metadata": {"request_id": "x"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `reporting.iocedu`), without the prefix."""
@@ -66,4 +106,44 @@ ERROR_REASON_SENSITIVE_COMBINATION: ErrorReason.ValueType  # 8
 """Ethnic groups are not broken down that far, or not by another day's hierarchy: it could point at persons.
 ErrorInfo: {"metadata": {"dimension": "ethnic_group", "crossed": "level,sex"}}.
 """
+ERROR_REASON_UNKNOWN_FORM: ErrorReason.ValueType  # 100
+"""There is no such form, or no such version of it. ErrorInfo: {"metadata": {"form": "x", "version": "2"}}."""
+ERROR_REASON_FORM_INVALID: ErrorReason.ValueType  # 101
+"""The form cannot be used. BadRequest: each field with what is wrong. ErrorInfo: {"metadata": {"form": "x"}}."""
+ERROR_REASON_FORM_OF_ANOTHER: ErrorReason.ValueType  # 102
+"""The form belongs to another unit, or is shipped with the platform: save it under a code of your own.
+ErrorInfo: {"metadata": {"form": "x"}}.
+"""
+ERROR_REASON_UNKNOWN_CAMPAIGN: ErrorReason.ValueType  # 103
+"""The unit has no such campaign. ErrorInfo: {"metadata": {"campaign_id": "7"}}."""
+ERROR_REASON_DEADLINES_INVALID: ErrorReason.ValueType  # 104
+"""The deadlines are not in order. BadRequest: the field."""
+ERROR_REASON_NO_SCHOOLS: ErrorReason.ValueType  # 105
+"""No school below the unit is one the form is for. ErrorInfo: {"metadata": {"form": "x", "levels": "02"}}."""
+ERROR_REASON_UNKNOWN_REPORT: ErrorReason.ValueType  # 106
+"""No school below the unit has such a report. ErrorInfo: {"metadata": {"report_id": "7"}}."""
+ERROR_REASON_REPORT_CHANGED: ErrorReason.ValueType  # 107
+"""The report has changed since: get it again and decide on that. ErrorInfo: {"metadata": {"report_id": "7", "etag":
+"4"}}, the etag it has now.
+"""
+ERROR_REASON_REPORT_STATE: ErrorReason.ValueType  # 108
+"""The report is where this cannot be done. ErrorInfo: {"metadata": {"report_id": "7", "state": "draft"}}."""
+ERROR_REASON_REPORT_UNSOUND: ErrorReason.ValueType  # 109
+"""The report cannot be confirmed. BadRequest: each finding that is an error."""
+ERROR_REASON_CELL_INVALID: ErrorReason.ValueType  # 110
+"""A cell cannot be entered so. BadRequest: `entries[<n>].<field>`."""
+ERROR_REASON_NOT_ABOVE: ErrorReason.ValueType  # 111
+"""The caller holds the role only on the school itself, or not on the unit that asked. ErrorInfo: {"metadata":
+{"unit": "1"}}, where it has to be held.
+"""
+ERROR_REASON_UNKNOWN_VERSION: ErrorReason.ValueType  # 112
+"""The report has no such version. ErrorInfo: {"metadata": {"version": "3"}}."""
+ERROR_REASON_UNKNOWN_EXPORT: ErrorReason.ValueType  # 113
+"""The unit has no such export. ErrorInfo: {"metadata": {"export_id": "7"}}."""
+ERROR_REASON_EXPORT_NOT_DONE: ErrorReason.ValueType  # 114
+"""The export has no file: it runs, was cancelled or failed. ErrorInfo: {"metadata": {"export_id": "7", "state":
+"running"}}.
+"""
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 115
+"""The request id came with another request before. ErrorInfo: {"metadata": {"request_id": "x"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

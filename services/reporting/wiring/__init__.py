@@ -3,6 +3,7 @@
 from argparse import Namespace
 from contextlib import AsyncExitStack
 
+import grpc
 from iocedu.reporting.v1.reporting_pb2_grpc import add_ReportingServiceServicer_to_server
 
 from chassis import clients, outbox
@@ -25,6 +26,7 @@ from services.reporting.store.mirror import Mirror
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.querying import Questions
 from services.reporting.usecases.watching import Pulse
+from services.reporting.wiring.reports import report_parts
 
 
 async def build(settings: Settings, resources: AsyncExitStack) -> App:
@@ -33,18 +35,36 @@ async def build(settings: Settings, resources: AsyncExitStack) -> App:
     bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
     async with database.connection() as connection:
         catalogue = await load_catalogue(connection)
-    return assemble(database, bus, Scopes(bus), catalogue, clock=Clock())
+    records: grpc.aio.Channel | None = None
+    if settings.records_address:
+        identity = _identity(settings)
+        records = await resources.enter_async_context(
+            await clients.channel(settings.records_address, service_identity=identity)
+        )
+    return assemble(database, bus, Scopes(bus), catalogue, clock=Clock(), records=records)
 
 
-def assemble(database: Database, bus: Bus, scopes: Scopes, catalogue: Catalogue, *, clock: Clock) -> App:
-    """Join the rooms over what is open."""
+def assemble(
+    database: Database,
+    bus: Bus,
+    scopes: Scopes,
+    catalogue: Catalogue,
+    *,
+    clock: Clock,
+    records: grpc.aio.Channel | None = None,
+) -> App:
+    """Join the rooms over what is open. Without a channel to records the locks of approvals wait."""
     questions = Questions(catalogue, Mirror(database), Divider())
     pulse = Pulse(questions, scopes, clock)
     listening = consumers(database, bus)
+    reports = report_parts(database, questions, scopes, clock, records=records)
     return App(
-        servicers=[(add_ReportingServiceServicer_to_server, ReportingServicer(questions, pulse, scopes, clock))],
-        service_names=["iocedu.reporting.v1.ReportingService"],
-        workers=[*listening, jobs.pulse_worker(pulse), outbox.relay(database, bus, SERVICE)],
+        servicers=[
+            (add_ReportingServiceServicer_to_server, ReportingServicer(questions, pulse, scopes, clock)),
+            *reports.servicers,
+        ],
+        service_names=["iocedu.reporting.v1.ReportingService", *reports.service_names],
+        workers=[*listening, jobs.pulse_worker(pulse), *reports.workers, outbox.relay(database, bus, SERVICE)],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
@@ -61,10 +81,14 @@ async def rebuild(settings: Settings, resources: AsyncExitStack, _arguments: Nam
     if not settings.records_address:
         raise SettingsError("IOCEDU_RECORDS_ADDRESS is missing: a rebuild reads the change feed of records")
     database = await resources.enter_async_context(open_database(settings.database_url))
-    identity = ServiceIdentity(SERVICE, settings.service_key_file, issuer=settings.issuer, audience=settings.audience)
+    identity = _identity(settings)
     channel = await clients.channel(settings.records_address, service_identity=identity)
     await resources.enter_async_context(channel)
     return await jobs.rebuild(database, ChangeFeed(channel))
+
+
+def _identity(settings: Settings) -> ServiceIdentity:
+    return ServiceIdentity(SERVICE, settings.service_key_file, issuer=settings.issuer, audience=settings.audience)
 
 
 COMMANDS = (

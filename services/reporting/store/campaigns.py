@@ -1,0 +1,92 @@
+# ruff: noqa: S608 (statements are put together from constants of this module; nothing comes from outside)
+"""Queries on campaigns: starting one with a report a school, finding them, and how far their reports are."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.reporting.domain.reports import Campaign, State
+
+# A report's next step, and so its deadline; an approved one has none.
+DUE = (
+    "CASE report.state WHEN 1 THEN campaign.confirm_due_time WHEN 5 THEN campaign.confirm_due_time"
+    " WHEN 2 THEN campaign.review_due_time WHEN 3 THEN campaign.approve_due_time END"
+)
+
+
+async def add_campaign(
+    connection: AsyncConnection,
+    given: Mapping[str, Any],
+    *,
+    schools: Sequence[int],
+    reminded: int,
+    by: str,
+    now: datetime,
+) -> tuple[int, list[tuple[int, int]]]:
+    """Start a campaign; returns its id, and of each report its id and school."""
+    row = {**given, "by": by, "now": now, "report_count": len(schools)}
+    campaign_id = int((await connection.execute(_ADD, row)).scalar_one())
+    reports = await connection.execute(
+        _ADD_REPORTS, {"campaign_id": campaign_id, "schools": list(schools), "reminded": reminded, "now": now}
+    )
+    return campaign_id, [(report_id, school_id) for report_id, school_id in reports]
+
+
+async def find_campaign(connection: AsyncConnection, campaign_id: int, *, below: Collection[int]) -> Campaign | None:
+    """A campaign in which one of the units has a report, or which one of them started; None: there is none."""
+    row = (await connection.execute(_ONE, {"campaign_id": campaign_id, "below": list(below)})).first()
+    return Campaign(*row) if row else None
+
+
+async def campaigns_page(
+    connection: AsyncConnection, *, below: Collection[int], school_year: int, before: int | None, limit: int
+) -> list[Campaign]:
+    """Campaigns that concern units, the newest first, from the one before `before`."""
+    given = {"below": list(below), "school_year": school_year, "before": before, "limit": limit}
+    return [Campaign(*row) for row in await connection.execute(_PAGE, given)]
+
+
+async def states_of(
+    connection: AsyncConnection, campaign_id: int, *, below: Collection[int], now: datetime
+) -> list[tuple[int, State, bool]]:
+    """Of each report of a campaign its school, state and whether its next step is late."""
+    given = {"campaign_id": campaign_id, "below": list(below), "now": now}
+    return [(school, State(state), late) for school, state, late in await connection.execute(_STATES, given)]
+
+
+_ADD = sa.text(
+    "INSERT INTO campaign (unit_id, form, form_version, school_year, confirm_due_time, review_due_time,"
+    " approve_due_time, report_count, created_by, create_time) VALUES (:unit_id, :form, :form_version, :school_year,"
+    " :confirm_due_time, :review_due_time, :approve_due_time, :report_count, :by, :now) RETURNING campaign_id"
+)
+_ADD_REPORTS = sa.text(
+    "INSERT INTO report (campaign_id, school_id, state, revision, version, lock_state, entries, return_reason,"
+    " reminded, update_time) SELECT :campaign_id, school_id, 1, 1, 0, 0, '{}', '', :reminded, :now"
+    " FROM unnest(CAST(:schools AS bigint[])) AS given(school_id) RETURNING report_id, school_id"
+)
+_SELECTED = (
+    "SELECT campaign.campaign_id, campaign.unit_id, campaign.form, campaign.form_version,"
+    " form.definition ->> 'name_vi', form.definition ->> 'name_en', form.sample, campaign.school_year,"
+    " campaign.confirm_due_time,"
+    " campaign.review_due_time, campaign.approve_due_time, campaign.create_time, campaign.created_by,"
+    " campaign.report_count FROM campaign JOIN form ON form.code = campaign.form"
+    " AND form.version = campaign.form_version"
+)
+_CONCERNED = (
+    "(campaign.unit_id = ANY(CAST(:below AS bigint[])) OR EXISTS (SELECT FROM report WHERE"
+    " report.campaign_id = campaign.campaign_id AND report.school_id = ANY(CAST(:below AS bigint[]))))"
+)
+_ONE = sa.text(f"{_SELECTED} WHERE campaign.campaign_id = :campaign_id AND {_CONCERNED}")
+_PAGE = sa.text(
+    f"{_SELECTED} WHERE {_CONCERNED} AND (:school_year = 0 OR campaign.school_year = :school_year)"
+    " AND (CAST(:before AS bigint) IS NULL OR campaign.campaign_id < :before)"
+    " ORDER BY campaign.campaign_id DESC LIMIT :limit"
+)
+_STATES = sa.text(
+    f"SELECT report.school_id, report.state, coalesce({DUE} < :now, false) FROM report"
+    " JOIN campaign USING (campaign_id) WHERE report.campaign_id = :campaign_id"
+    " AND report.school_id = ANY(CAST(:below AS bigint[]))"
+)

@@ -1,0 +1,91 @@
+"""Campaigns started: every school below the unit that the form is for gets its report, in one transaction.
+
+Refuses deadlines that are not in order, and a unit below which no school is one the form is for.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.clock import Clock
+from chassis.errors import Fault, FieldViolation, Kind
+from chassis.scopes import ScopeTree
+from services.reporting.domain.reports import Campaign
+from services.reporting.store import campaigns
+from services.reporting.store.forms import FormRow
+from services.reporting.usecases.places import SCHOOL
+from services.reporting.usecases.telling import Teller
+
+DEADLINES = ("confirm_due_time", "review_due_time", "approve_due_time")
+
+
+async def start_campaign(
+    connection: AsyncConnection,
+    form: FormRow,
+    given: Mapping[str, Any],
+    *,
+    tree: ScopeTree,
+    clock: Clock,
+    teller: Teller,
+    by: str,
+) -> Campaign:
+    """Start a campaign of a form; `given` holds unit_id, school_year and the deadlines."""
+    _check_deadlines(given, now=clock.now())
+    unit_id = int(given["unit_id"])
+    levels = form["definition"].get("levels", [])
+    schools = schools_for(tree, unit_id, levels, clock)
+    if not schools:
+        raise Fault(
+            Kind.PRECONDITION,
+            "NO_SCHOOLS",
+            vi="Bên dưới đơn vị này không có trường nào thuộc cấp học của biểu mẫu.",
+            en="No school below this unit is of a level the form is for.",
+            metadata={"form": form["code"], "levels": ",".join(levels)},
+        )
+    row = {**given, "form": form["code"], "form_version": form["version"]}
+    reminded = teller.reminders_so_far(given["confirm_due_time"])
+    campaign_id, reports = await campaigns.add_campaign(
+        connection, row, schools=schools, reminded=reminded, by=by, now=clock.now()
+    )
+    campaign = await get_campaign(connection, campaign_id, below=frozenset({unit_id}))
+    await teller.opened(connection, campaign, reports)
+    return campaign
+
+
+async def get_campaign(connection: AsyncConnection, campaign_id: int, *, below: frozenset[int]) -> Campaign:
+    """A campaign that concerns one of the units; raises UNKNOWN_CAMPAIGN."""
+    campaign = await campaigns.find_campaign(connection, campaign_id, below=below)
+    if campaign is None:
+        raise Fault(
+            Kind.NOT_FOUND,
+            "UNKNOWN_CAMPAIGN",
+            vi=f"Đơn vị này không có đợt báo cáo số {campaign_id}.",
+            en=f"This unit has no campaign {campaign_id}.",
+            metadata={"campaign_id": str(campaign_id)},
+        )
+    return campaign
+
+
+def schools_for(tree: ScopeTree, unit_id: int, levels: Sequence[str], clock: Clock) -> list[int]:
+    """The schools below a unit that have one of the levels, by id; without levels, all."""
+    wanted = {f"level:{level}" for level in levels}
+    found = (tree.unit(one) for one in tree.subtree(unit_id, clock.today()))
+    return sorted(
+        unit.unit_id
+        for unit in found
+        if unit is not None and unit.kind == SCHOOL and (not wanted or wanted.intersection(unit.labels))
+    )
+
+
+def _check_deadlines(given: Mapping[str, Any], *, now: datetime) -> None:
+    before = now
+    for name in DEADLINES:
+        moment: datetime = given[name]
+        if moment < before:
+            vi = "Hạn phải ở tương lai, theo thứ tự: trường xác nhận, đơn vị quản lý rà soát, đơn vị yêu cầu duyệt."
+            en = "Deadlines lie in the future, in this order: confirming, reviewing, approving."
+            violation = FieldViolation(name, "DEADLINES_INVALID", vi, en)
+            raise Fault(Kind.INVALID, "DEADLINES_INVALID", vi=vi, en=en, violations=[violation])
+        before = moment

@@ -1,0 +1,135 @@
+"""Tells people what happened to reports and what is due, by events that leave with the transaction they belong to.
+
+Schools hear of their own report; who reviews or approves hears of many at once, since a province has a thousand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.clock import Clock, vietnam_day
+from chassis.outbox import append
+from chassis.scopes import Scopes
+from services.reporting.convert.notices import Said, filled, notice_events, shown_time
+from services.reporting.domain.report_rules import ReportRules
+from services.reporting.domain.reports import AT_SCHOOL, Campaign, Report, State
+
+MOST_REASON = 200  # Characters of the reason that records keeps with a lock.
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Says things in the words of the rules."""
+
+    scopes: Scopes
+    clock: Clock
+    rules: ReportRules
+
+    async def opened(self, connection: AsyncConnection, campaign: Campaign, reports: Sequence[tuple[int, int]]) -> None:
+        """A campaign began: each school hears of its own report."""
+        due = campaign.confirm_due_time
+        said = [
+            self._said("campaign", campaign, report_id, school_id, unit_id=school_id, revision=1, due=due)
+            for report_id, school_id in reports
+        ]
+        await append(connection, list(notice_events(said)))
+
+    async def stepped(
+        self, connection: AsyncConnection, name: str, campaign: Campaign, report: Report, *, note: str = ""
+    ) -> None:
+        """A step was taken; `report` is the report after it. The school hears of it, of a confirmation who reviews."""
+        unit_id = self.reviewing_unit(report.school_id) if name == "confirmed" else report.school_id
+        said = self._said(
+            name,
+            campaign,
+            report.report_id,
+            report.school_id,
+            unit_id=unit_id,
+            revision=report.revision,
+            due=report.due_time,
+            note=note,
+        )
+        await append(connection, list(notice_events([said])))
+
+    async def reminded(
+        self, connection: AsyncConnection, due: Sequence[tuple[Campaign, Report]], *, now: datetime
+    ) -> None:
+        """Deadlines are near or over: who has to take the next step hears of it, each time anew."""
+        said: list[Said] = []
+        above: dict[tuple[int, int, datetime], tuple[Campaign, int]] = {}
+        for campaign, report in due:
+            if report.due_time is None:
+                continue
+            if report.state in AT_SCHOOL:
+                name = "late" if report.due_time < now else "due"
+                said.append(
+                    self._said(
+                        name,
+                        campaign,
+                        report.report_id,
+                        report.school_id,
+                        unit_id=report.school_id,
+                        revision=int(now.timestamp()),
+                        due=report.due_time,
+                    )
+                )
+                continue
+            approving = report.state is State.REVIEWED
+            unit_id = campaign.unit_id if approving else self.reviewing_unit(report.school_id)
+            key = (campaign.campaign_id, unit_id, report.due_time)
+            above[key] = campaign, above.get(key, (campaign, 0))[1] + 1
+        for (campaign_id, unit_id, due_time), (campaign, count) in above.items():
+            name = "late_above" if due_time < now else "due_above"
+            values = self._values(campaign, due=due_time) | {"unit": self._name(unit_id), "count": str(count)}
+            link = f"/reports.html#unit={unit_id}&campaign={campaign_id}"
+            key_of = f"campaign/{campaign_id}/{unit_id}/{int(due_time.timestamp())}"
+            text = self.rules.notices[name]
+            said.append(Said(key_of, int(now.timestamp()), [unit_id], text, values, link, due_time=due_time))
+        await append(connection, list(notice_events(said)))
+
+    def reviewing_unit(self, school_id: int) -> int:
+        """The unit directly above a school, whose people review."""
+        return next(iter(self.scopes.tree.parents(school_id, self.clock.today())), school_id)
+
+    def reminders_so_far(self, due: datetime | None) -> int:
+        """How many reminders of a deadline need not be sent any more: those whose day has come already."""
+        return self.rules.reminders_by(self.clock.today(), vietnam_day(due)) if due else 0
+
+    def lock_reason(self, name: str, campaign: Campaign, *, note: str = "") -> str:
+        """What records is told of a lock, cut to what it keeps."""
+        values = self._values(campaign, due=None) | {"note": note}
+        return filled(self.rules.lock_reasons[name], values)[:MOST_REASON]
+
+    def _said(
+        self,
+        name: str,
+        campaign: Campaign,
+        report_id: int,
+        school_id: int,
+        *,
+        unit_id: int,
+        revision: int,
+        due: datetime | None,
+        note: str = "",
+    ) -> Said:
+        values = {**self._values(campaign, due=due), "school": self._name(school_id), "note": note}
+        link = f"/reports.html#unit={school_id}&report={report_id}"
+        told = "due" if name == "late" else name
+        return Said(
+            f"report/{report_id}/{told}", revision, [unit_id], self.rules.notices[name], values, link, due_time=due
+        )
+
+    def _values(self, campaign: Campaign, *, due: datetime | None) -> dict[str, str]:
+        return {
+            "form_vi": campaign.form_name_vi,
+            "form_en": campaign.form_name_en,
+            "asking": self._name(campaign.unit_id),
+            "year": f"{campaign.school_year}-{campaign.school_year + 1}",
+            "due": shown_time(due),
+        }
+
+    def _name(self, unit_id: int) -> str:
+        unit = self.scopes.tree.unit(unit_id)
+        return unit.name if unit else f"#{unit_id}"
