@@ -3,6 +3,8 @@
 from argparse import Namespace
 from contextlib import AsyncExitStack
 
+from iocedu.reporting.v1.analysis_pb2_grpc import add_AnalysisServiceServicer_to_server
+from iocedu.reporting.v1.bases_pb2_grpc import add_BasesServiceServicer_to_server
 from iocedu.reporting.v1.reporting_pb2_grpc import add_ReportingServiceServicer_to_server
 
 from chassis import clients, outbox
@@ -19,11 +21,16 @@ from services.reporting.clients import ChangeFeed
 from services.reporting.consumers import SERVICE, consumers
 from services.reporting.domain.catalogue import Catalogue
 from services.reporting.servicer import ReportingServicer
+from services.reporting.servicer.analysis import AnalysisServicer
+from services.reporting.servicer.bases import BasesServicer
 from services.reporting.settings import Settings
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Mirror
+from services.reporting.usecases.analysing import Analyses
+from services.reporting.usecases.explaining import Explanations
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.querying import Questions
+from services.reporting.usecases.series import SeriesQuestions
 from services.reporting.usecases.watching import Pulse
 
 
@@ -31,19 +38,30 @@ async def build(settings: Settings, resources: AsyncExitStack) -> App:
     """Assemble the service. Whatever is opened here is closed in reverse order."""
     database = await resources.enter_async_context(open_database(settings.database_url, application=SERVICE))
     bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
-    async with database.connection() as connection:
-        catalogue = await load_catalogue(connection)
-    return assemble(database, bus, Scopes(bus), catalogue, clock=Clock())
+    return assemble(database, bus, Scopes(bus), load_catalogue(), clock=Clock())
 
 
 def assemble(database: Database, bus: Bus, scopes: Scopes, catalogue: Catalogue, *, clock: Clock) -> App:
     """Join the rooms over what is open."""
-    questions = Questions(catalogue, Mirror(database), Divider())
+    questions = Questions(catalogue, Mirror(database), Divider(), clock=clock)
     pulse = Pulse(questions, scopes, clock)
     listening = consumers(database, bus)
     return App(
-        servicers=[(add_ReportingServiceServicer_to_server, ReportingServicer(questions, pulse, scopes, clock))],
-        service_names=["iocedu.reporting.v1.ReportingService"],
+        servicers=[
+            (add_ReportingServiceServicer_to_server, ReportingServicer(questions, pulse, scopes, clock)),
+            (
+                add_AnalysisServiceServicer_to_server,
+                AnalysisServicer(
+                    Analyses(questions), SeriesQuestions(questions), Explanations(questions), scopes, clock
+                ),
+            ),
+            (add_BasesServiceServicer_to_server, BasesServicer(database, catalogue, scopes, clock)),
+        ],
+        service_names=[
+            "iocedu.reporting.v1.ReportingService",
+            "iocedu.reporting.v1.AnalysisService",
+            "iocedu.reporting.v1.BasesService",
+        ],
         workers=[*listening, jobs.pulse_worker(pulse), outbox.relay(database, bus, SERVICE)],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,

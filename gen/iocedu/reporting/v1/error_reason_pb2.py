@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&iocedu/reporting/v1/error_reason.proto\x12\x13iocedu.reporting.v1*\xbe\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_INDICATOR\x10\x01\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_DIMENSION\x10\x02\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_UNIT\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_TOO_MANY_CELLS\x10\x04\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_BREAKDOWN\x10\x05\x12\x1d\n\x19\x45RROR_REASON_INVALID_DATE\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_POSITION_GONE\x10\x07\x12&\n\"ERROR_REASON_SENSITIVE_COMBINATION\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&iocedu/reporting/v1/error_reason.proto\x12\x13iocedu.reporting.v1*\xca\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_INDICATOR\x10\x01\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_DIMENSION\x10\x02\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_UNIT\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_TOO_MANY_CELLS\x10\x04\x12\"\n\x1e\x45RROR_REASON_UNKNOWN_BREAKDOWN\x10\x05\x12\x1d\n\x19\x45RROR_REASON_INVALID_DATE\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_POSITION_GONE\x10\x07\x12&\n\"ERROR_REASON_SENSITIVE_COMBINATION\x10\x08\x12\x1a\n\x16\x45RROR_REASON_NOT_DATED\x10\x1e\x12!\n\x1d\x45RROR_REASON_DAY_OUTSIDE_YEAR\x10\x1f\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_CELL\x10 \x12&\n\"ERROR_REASON_RANKING_WITHOUT_PARTS\x10!\x12 \n\x1c\x45RROR_REASON_TOO_MANY_POINTS\x10\"\x12\x1f\n\x1b\x45RROR_REASON_UNIT_NOT_BELOW\x10#\x12#\n\x1f\x45RROR_REASON_PARTIAL_SUCCESSION\x10$\x12\x1c\n\x18\x45RROR_REASON_GIVEN_TWICE\x10%b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.reporting.v1.error_r
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=64
-  _globals['_ERRORREASON']._serialized_end=382
+  _globals['_ERRORREASON']._serialized_end=650
 # @@protoc_insertion_point(module_scope)

@@ -42,6 +42,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Ethnic groups are not broken down that far, or not by another day's hierarchy: it could point at persons.
     ErrorInfo: {"metadata": {"dimension": "ethnic_group", "crossed": "level,sex"}}.
     """
+    ERROR_REASON_NOT_DATED: _ErrorReason.ValueType  # 30
+    """The indicator's past days are not known. ErrorInfo: {"metadata": {"indicator": "x", "dated": "pupils,classes,…"}}."""
+    ERROR_REASON_DAY_OUTSIDE_YEAR: _ErrorReason.ValueType  # 31
+    """The day lies after today or outside the school year named."""
+    ERROR_REASON_UNKNOWN_CELL: _ErrorReason.ValueType  # 32
+    """Dimensions and their values do not go together, or there is no such cell."""
+    ERROR_REASON_RANKING_WITHOUT_PARTS: _ErrorReason.ValueType  # 33
+    """A ranking needs a breakdown and no dimensions."""
+    ERROR_REASON_TOO_MANY_POINTS: _ErrorReason.ValueType  # 34
+    """The series would have more points than allowed. ErrorInfo: {"metadata": {"limit": "400"}}."""
+    ERROR_REASON_UNIT_NOT_BELOW: _ErrorReason.ValueType  # 35
+    """A unit of an import or a target does not lie below the unit named. ErrorInfo: {"metadata": {"unit": "gso:1"}}."""
+    ERROR_REASON_PARTIAL_SUCCESSION: _ErrorReason.ValueType  # 36
+    """A school of which only a part went on would have to be estimated. ErrorInfo: {"metadata": {"schools": "3"}}."""
+    ERROR_REASON_GIVEN_TWICE: _ErrorReason.ValueType  # 37
+    """One unit and year, or one target, is given twice."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `reporting.iocedu`), without the prefix."""
@@ -66,4 +82,20 @@ ERROR_REASON_SENSITIVE_COMBINATION: ErrorReason.ValueType  # 8
 """Ethnic groups are not broken down that far, or not by another day's hierarchy: it could point at persons.
 ErrorInfo: {"metadata": {"dimension": "ethnic_group", "crossed": "level,sex"}}.
 """
+ERROR_REASON_NOT_DATED: ErrorReason.ValueType  # 30
+"""The indicator's past days are not known. ErrorInfo: {"metadata": {"indicator": "x", "dated": "pupils,classes,…"}}."""
+ERROR_REASON_DAY_OUTSIDE_YEAR: ErrorReason.ValueType  # 31
+"""The day lies after today or outside the school year named."""
+ERROR_REASON_UNKNOWN_CELL: ErrorReason.ValueType  # 32
+"""Dimensions and their values do not go together, or there is no such cell."""
+ERROR_REASON_RANKING_WITHOUT_PARTS: ErrorReason.ValueType  # 33
+"""A ranking needs a breakdown and no dimensions."""
+ERROR_REASON_TOO_MANY_POINTS: ErrorReason.ValueType  # 34
+"""The series would have more points than allowed. ErrorInfo: {"metadata": {"limit": "400"}}."""
+ERROR_REASON_UNIT_NOT_BELOW: ErrorReason.ValueType  # 35
+"""A unit of an import or a target does not lie below the unit named. ErrorInfo: {"metadata": {"unit": "gso:1"}}."""
+ERROR_REASON_PARTIAL_SUCCESSION: ErrorReason.ValueType  # 36
+"""A school of which only a part went on would have to be estimated. ErrorInfo: {"metadata": {"schools": "3"}}."""
+ERROR_REASON_GIVEN_TWICE: ErrorReason.ValueType  # 37
+"""One unit and year, or one target, is given twice."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
