@@ -18,7 +18,7 @@ from chassis.database import open_database
 from services.reporting.usecases import rebuilding
 
 ROUNDS = 6
-MEASURES = ("pupils", "girls_share", "over_age_share", "personal_id_plausible_share", "dropout_rate")
+MEASURES = ("pupils", "over_age_share", "dropout_rate", "personal_id_plausible_share", "dropouts")
 DIMENSIONS: tuple[tuple[str, ...], ...] = ((), ("grade",), ("sex",), ("level", "grade"), ("grade", "sex"))
 FACTS = (
     "SELECT school_id, measure, grade, level, sex, counted FROM fact WHERE school_year = $1 AND measure = 'pupils'"

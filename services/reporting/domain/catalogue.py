@@ -65,6 +65,8 @@ HUNDREDTHS = 100
 class Term:
     """A sum of measures' cells: of all, or of those with the given values, and a known one of each of `known`.
 
+    What is true of most is counted by the few of whom it is not: such measures are taken off by `minus`.
+
     `default` holds values that are chosen where a question does not break down by the dimension. With `beyond` each
     school adds what it has more than of that measure, never less than nothing, rounded as `rounding` says. `ages` are
     the first and last age of residents.
@@ -74,6 +76,7 @@ class Term:
     where: tuple[tuple[str, str], ...] = ()
     known: tuple[str, ...] = ()
     plus: tuple[str, ...] = ()
+    minus: tuple[str, ...] = ()
     default: tuple[tuple[str, str], ...] = ()
     beyond: str = ""
     rounding: str = "none"
@@ -81,8 +84,13 @@ class Term:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """All measures it sums."""
-        return (self.measure, *self.plus)
+        """All measures it is made of."""
+        return tuple(measure for measure, _ in self.signed)
+
+    @property
+    def signed(self) -> tuple[tuple[str, int], ...]:
+        """All measures it is made of, with the sign by which each counts."""
+        return ((self.measure, 1), *((one, 1) for one in self.plus), *((one, -1) for one in self.minus))
 
     def asked_by(self, dimensions: Sequence[str]) -> "Term":
         """The term with its defaults in place of what a question by these dimensions leaves open."""

@@ -6,7 +6,7 @@ counted is written `measure|stage|subject|outcome`.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from services.reporting.domain.rules import YearRules
+from services.reporting.domain.rules import AgeRule, YearRules
 
 Tallies = dict[str, int]
 
@@ -18,26 +18,30 @@ def pupil_tallies(
     rules: YearRules, *, school_year: int, level: str, grade: str, sex: str, birth_date: str, personal_id: str,
     disability: str,
 ) -> Tallies:  # fmt: skip
-    """Of a pupil: age, identity number, disability."""
+    """Of a pupil: age, identity number, disability; what is true of most is told of the few of whom it is not."""
     found: Tallies = {}
-    born = int(birth_date[:4]) if birth_date else None
-    if rules.ages is not None and born is not None:
-        age = school_year - born
-        found |= {"pupils_of_known_age|||": 1}
-        official = rules.ages.grades.get(grade)
-        if official is not None and level in rules.ages.over_age_levels and age - official >= rules.ages.over_age_years:
-            found["pupils_over_age|||"] = 1
-        span = rules.ages.levels.get(level)
-        if span is not None and span[0] <= age <= span[1]:
-            found["pupils_of_official_age|||"] = 1
-        if level == "01":
-            found[f"preschool_aged_{age}|||"] = 1
-    if personal_id:
-        found["personal_ids|||"] = 1
-        if is_plausible_id(personal_id, sex=sex, birth_date=birth_date):
-            found["personal_ids_plausible|||"] = 1
+    if rules.ages is not None:
+        found |= _of_age(rules.ages, school_year=school_year, level=level, grade=grade, birth_date=birth_date)
+    if not is_plausible_id(personal_id, sex=sex, birth_date=birth_date):
+        found["personal_ids_not_plausible|||"] = 1
     if disability:
         found["pupils_disabled|||"] = 1
+    return found
+
+
+def _of_age(ages: AgeRule, *, school_year: int, level: str, grade: str, birth_date: str) -> Tallies:
+    if not birth_date:
+        return {"pupils_of_unknown_age|||": 1, "pupils_not_of_official_age|||": 1}
+    found: Tallies = {}
+    age = school_year - int(birth_date[:4])
+    official = ages.grades.get(grade)
+    if official is not None and level in ages.over_age_levels and age - official >= ages.over_age_years:
+        found["pupils_over_age|||"] = 1
+    first, last = ages.levels.get(level, (0, -1))
+    if not first <= age <= last:
+        found["pupils_not_of_official_age|||"] = 1
+    if level == "01":
+        found[f"preschool_aged_{age}|||"] = 1
     return found
 
 

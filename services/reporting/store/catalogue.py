@@ -1,8 +1,9 @@
 """Reads the catalogue of indicators from `rules/indicators`. Refuses an entry that counts by a dimension nobody knows.
 
 A term is `{"measure", "where": {dimension: value}, "known": [dimension], "placed": true, "plus": [measure],
-"default": {dimension: value}, "beyond": measure, "rounding": name, "ages": [first, last]}`, all but the first optional;
-`placed` counts pupils by the classes they are in. Old code reads the table `indicator`, which holds its own entries.
+"minus": [measure], "default": {dimension: value}, "beyond": measure, "rounding": name, "ages": [first, last]}`, all but
+the first optional; `placed` counts pupils by the classes they are in. Old code reads the table `indicator`, which holds
+its own entries.
 """
 
 import json
@@ -49,6 +50,7 @@ def _term(term: Mapping[str, Any]) -> Term:
         where=where,
         known=known,
         plus=tuple(term.get("plus", ())),
+        minus=tuple(term.get("minus", ())),
         default=default,
         beyond=term.get("beyond", ""),
         rounding=term.get("rounding", "none"),

@@ -121,13 +121,13 @@ def _sum(term: Term, dimensions: Sequence[str], stocks: Stocks, places: Places) 
         return {unit: {(): len(schools & stocks.connected)} for unit, schools in places.expected.items() if schools}
     if term.beyond:
         return _beyond(term, stocks, places)
-    first, *others = (_measure(measure, term, dimensions, stocks, places.targets) for measure in term.measures)
-    for other in others:
-        for unit, cells in other.items():
-            into = first.setdefault(unit, {})
+    total = _measure(term.measure, term, dimensions, stocks, places.targets)
+    for measure, sign in term.signed[1:]:
+        for unit, cells in _measure(measure, term, dimensions, stocks, places.targets).items():
+            into = total.setdefault(unit, {})
             for values, amount in cells.items():
-                into[values] = into.get(values, 0) + amount
-    return first
+                into[values] = into.get(values, 0) + sign * amount
+    return total
 
 
 def _measure(

@@ -105,7 +105,7 @@ class SeriesQuestions:
             sums[key] = sums.get(key, 0) + row.value
 
         def of(day: date, term: Term | None) -> int:
-            return sum(sums.get((day, measure), 0) for measure in term.measures) if term else 0
+            return sum(sign * sums.get((day, measure), 0) for measure, sign in term.signed) if term else 0
 
         return [
             _point(one, day, of(day, one.numerator), of(day, one.denominator), known=of(day, Term("registers")) > 0)
@@ -150,9 +150,10 @@ def _changes(term: Term, moved: Sequence[DayMoved]) -> Mapping[date, int]:
     numbered = {one.combination: place for place, one in enumerate(moved)}
     combinations.column(numbered, [0] * len(numbered))
     groups = combinations.grouping(term, ()).groups
+    signs = dict(term.signed)
     for one in moved:
-        if one.measure in term.measures and groups[combinations.numbers[one.combination]] >= 0:
-            found[one.day] = found.get(one.day, 0) + one.change
+        if one.measure in signs and groups[combinations.numbers[one.combination]] >= 0:
+            found[one.day] = found.get(one.day, 0) + signs[one.measure] * one.change
     return found
 
 

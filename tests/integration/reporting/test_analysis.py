@@ -9,17 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from iocedu.chassis.v1 import scopes_pb2
-from iocedu.records.v1 import resources_pb2
+from iocedu.records.v1 import resources_pb2, unit_operations_pb2
 from iocedu.reporting.v1 import analysis_pb2, analysis_pb2_grpc, bases_pb2, bases_pb2_grpc
 from sqlalchemy import text
 
-from chassis.bus import Bus
+from chassis.bus import Bus, Event
 from chassis.database import Database
 from chassis.errors import Fault
 from chassis.scopes import ScopeTree
 from chassis.testing import FixedClock, client
 from deploy.local.issuer import Issuer
-from services.reporting import convert
+from services.reporting import consumers, convert
 from services.reporting.domain.successions import Succession
 from services.reporting.store import outside, projection, successions
 from services.reporting.store.catalogue import load_catalogue
@@ -28,7 +28,7 @@ from services.reporting.store.outside import TargetRow
 from services.reporting.usecases.analysing import Analysed, Analyses, Analysis, PeriodAsked
 from services.reporting.usecases.explaining import Explanations
 from services.reporting.usecases.places import Divider
-from services.reporting.usecases.querying import Question, Questions
+from services.reporting.usecases.querying import Question, Questions, check_watchable
 from services.reporting.usecases.series import SeriesQuestions
 from tests.integration.reporting import scenes
 from tests.integration.reporting.scenes import (
@@ -362,3 +362,43 @@ async def test_an_analysis_is_answered_over_the_wire(feed, channel):
         )
     )
     assert [point.value for point in series.points][-1] == 4
+
+
+async def test_what_became_of_units_is_what_records_told_last(feed):
+    """A school that is told to have merged; an older telling that comes later changes nothing."""
+
+    def event(told_time: datetime, *units: unit_operations_pb2.UnitHistory) -> Event:
+        message = unit_operations_pb2.UnitsChanged(units=units)
+        return Event("e", "units-changed", "/iocedu/records", "", told_time, message.SerializeToString(), {})
+
+    merged = unit_operations_pb2.UnitHistory(unit_id=PRIMARY)
+    merged.successions.add(successor=str(SECONDARY), kind="merged_into", effective_date="2026-09-01")
+    for told_time, unit in (
+        (NOON, merged),
+        (NOON - timedelta(days=1), unit_operations_pb2.UnitHistory(unit_id=PRIMARY)),
+    ):
+        async with feed.database.transaction() as connection:
+            await consumers.follow_units(connection, [event(told_time, unit)])
+    async with feed.database.connection() as connection:
+        known = await successions.load(connection)
+    assert known == [Succession(PRIMARY, SECONDARY, "merged_into", date(2026, 9, 1), partial=False)]
+
+
+async def test_nothing_sensitive_leaves_by_another_door(feed):
+    """Neither series, explanation, stream, comparison nor a past day gives what a query refuses."""
+    await feed.take(*pupils(3, group="26"), *pupils(30))
+    explaining, series = Explanations(feed.questions), SeriesQuestions(feed.questions)
+    by_group = Question("1", ("pupils",), dimensions=("ethnic_group",))
+    disabled = Question("1", ("pupils_with_disability",))
+    with pytest.raises(Fault, match="SENSITIVE_COMBINATION"):
+        await explaining.explain(by_group, ("26",), tree=TREE, today=TODAY)
+    with pytest.raises(Fault, match="SENSITIVE_COMBINATION"):
+        await explaining.explain(disabled, (), tree=TREE, today=TODAY)
+    with pytest.raises(Fault, match="SENSITIVE_COMBINATION"):
+        await series.ask("1", "pupils_with_disability", interval="day", first="", last="", tree=TREE, today=TODAY)
+    with pytest.raises(Fault, match="SENSITIVE_COMBINATION"):
+        await analysed(feed, "pupils_with_disability", periods=(PeriodAsked(as_of="2026-11-01"),))
+    with pytest.raises(Fault, match="SENSITIVE_COMBINATION"):
+        check_watchable(load_catalogue(), ["pupils_with_disability"])
+    answer = await analysed(feed, "pupils", dimensions=("ethnic_group",))
+    assert [one for one in answer.periods[0].figures if one.dimension_values == ("26",)] == []
