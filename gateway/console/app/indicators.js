@@ -4,10 +4,8 @@ import { ask, unitPath } from "./api.js";
 import { drawing, inks } from "./charts.js";
 import { h, replace } from "./elements.js";
 import { number } from "./format.js";
-import { chosen, choose, own, unitOf } from "./place.js";
-import { takeFromAddress, token } from "./session.js";
-import { shade } from "./shade.js";
-import { language } from "./texts.js";
+import { openPage } from "./page.js";
+import { language, t } from "./texts.js";
 
 const BELOW = {
   province: ["commune", "school"],
@@ -15,13 +13,9 @@ const BELOW = {
   district: ["commune", "school"],
   commune: ["school"],
 };
-const FIRST_ROWS = 30;
+const FIRST_ROWS = 30; // Of the schools behind a figure.
 const TEXTS = {
   vi: {
-    title: "Chỉ số",
-    back: "Về trang chính",
-    signIn: "Hãy đăng nhập ở trang chính trước.",
-    noUnit: "Tài khoản này chưa được giao đơn vị nào.",
     indicator: "Chỉ số",
     by: "Chia theo",
     nothing: "không chia",
@@ -55,10 +49,6 @@ const TEXTS = {
     red: "báo động",
   },
   en: {
-    title: "Indicators",
-    back: "Back to the main page",
-    signIn: "Sign in on the main page first.",
-    noUnit: "This account has no unit yet.",
     indicator: "Indicator",
     by: "Broken down by",
     nothing: "nothing",
@@ -94,46 +84,24 @@ const TEXTS = {
 };
 const said = (key) => TEXTS[language()][key];
 
-const content = document.getElementById("content");
-const state = { unit: null, catalogue: [], code: "pupils", by: "", interval: "month", version: 0 };
+const state = { unit: null, content: null, catalogue: [], code: "pupils", by: "", interval: "month", version: 0 };
 const counting = h("div", { class: "counting" });
 const table = h("section", { class: "panel scroll", "aria-live": "polite" });
 const chart = h("div", { class: "series", role: "img" });
 const note = h("p", { class: "muted" });
 const explained = h("section", { class: "panel", "aria-live": "polite", hidden: true });
 let points = [];
-const drawn = drawing(chart, (drawer) => drawer.setOption(options(), true));
+let drawn = { show() {} };
 
-async function start() {
-  shade();
-  takeFromAddress();
-  document.documentElement.lang = language();
-  document.title = `IOC Edu: ${said("title")}`;
-  replace(
-    document.getElementById("bar"),
-    h(
-      "a",
-      { class: "brand", href: "/" },
-      h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
-      h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, said("title"))),
-    ),
-    h("div", { class: "tools" }, h("a", { href: "/" }, said("back"))),
-  );
-  if (!token()) return say(said("signIn"));
-  try {
-    const reference = chosen() || (await own()).homes[0]?.id;
-    if (!reference) return say(said("noUnit"));
-    state.unit = await unitOf(reference);
-    state.catalogue = (await ask("/v1/indicators", { query: { page_size: 1000 } })).indicators ?? [];
-  } catch (error) {
-    return say(error.message);
-  }
-  window.addEventListener("popstate", () => location.reload());
-  return form();
-}
-
-function say(text) {
-  replace(content, h("p", { class: "waiting", role: "status" }, text));
+async function show({ content, unit }) {
+  const { indicators = [] } = await ask("/v1/indicators", { query: { page_size: 1000 } });
+  Object.assign(state, { unit, content, catalogue: indicators, by: "" });
+  drawn = drawing(chart, (drawer) => drawer.setOption(options(), true));
+  form();
+  return () => {
+    state.version += 1;
+    drawn.stop();
+  };
 }
 
 const current = () => state.catalogue.find((one) => one.code === state.code);
@@ -162,11 +130,11 @@ function form() {
   const dimensions = (current().dimensions ?? []).filter((one) => one !== "ethnic_group");
   const parts = current().sensitive ? [] : [...kinds, ...dimensions];
   replace(
-    content,
+    state.content,
+    h("div", { class: "title" }, h("h1", {}, t("page_indicators")), h("span", { class: "asof" }, state.unit.name)),
     h(
       "section",
       { class: "panel ask" },
-      h("h1", {}, state.unit.name),
       h(
         "div",
         { class: "choices" },
@@ -262,21 +230,13 @@ function row(one, byUnit) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, byUnit ? h("a", { href: `#unit=${figure.unit_id}`, onclick: (event) => go(event, figure.unit_id) }, label) : label),
+    h("th", { scope: "row" }, byUnit ? h("a", { href: `#unit=${encodeURIComponent(figure.unit_id)}` }, label) : label),
     h("td", { class: one.threshold ? "figure warn" : "figure", title: one.threshold ? said(one.threshold) : "" }, open),
     h("td", { class: "figure faint" }, one.last_year === undefined ? "–" : number(one.last_year, decimals())),
     h("td", { class: "figure faint", title: one.target_source ?? "" }, one.target === undefined ? "–" : number(one.target, decimals())),
     h("td", { class: "figure faint" }, one.rank ? `${one.rank}/${one.ranked_count}` : "–"),
     h("td", { class: "figure faint" }, `${figure.reporting_school_count ?? 0}/${figure.expected_school_count ?? 0}`),
   );
-}
-
-async function go(event, unit) {
-  event.preventDefault();
-  choose(unit);
-  state.unit = await unitOf(unit);
-  state.by = "";
-  form();
 }
 
 async function explain(figure, byUnit) {
@@ -375,4 +335,4 @@ function options() {
   };
 }
 
-start();
+openPage({ title: () => t("page_indicators"), show });
