@@ -3,7 +3,7 @@
 import { ask, unitPath } from "./api.js";
 import { drawing, inks } from "./charts.js";
 import { h, replace } from "./elements.js";
-import { number } from "./format.js";
+import { instant, number } from "./format.js";
 import { openPage } from "./page.js";
 import { language, t } from "./texts.js";
 
@@ -262,7 +262,7 @@ async function explain(figure, byUnit) {
         h(
           "table",
           {},
-          h("thead", {}, h("tr", {}, said("contributions").map((text) => h("th", { scope: "col" }, text)))),
+          h("thead", {}, h("tr", {}, said("contributions").map((text, place) => h("th", { scope: "col", class: place % 3 ? "figure" : "" }, text)))),
           h("tbody", {}, (found.contributions ?? []).map((one) => contribution(one, ratio))),
         ),
       ),
@@ -275,7 +275,7 @@ async function explain(figure, byUnit) {
 }
 
 function contribution(one, ratio) {
-  const sent = one.last_report_time ? new Date(one.last_report_time).toLocaleString(language()) : said("never");
+  const sent = one.last_report_time ? instant(one.last_report_time) : said("never");
   return h(
     "tr",
     {},

@@ -138,15 +138,17 @@ def _contributions(
 
 
 def _formula(indicator: Indicator, figure: Figure) -> tuple[str, str]:
-    unit = indicator.unit_of_count
     if figure.value is None:
         return "Chưa có dữ liệu để tính.", "There are no data to compute it from."
-    value = f"{figure.value:,.4g}" if figure.value % 1 else f"{figure.value:,.0f}"
-    if figure.denominator is None:
-        return f"{value} ({unit})", f"{value} ({unit})"
-    scale = f" × {indicator.scale:g}" if indicator.scale != 1 else ""
-    told = f"{figure.numerator:,} / {figure.denominator:,}{scale} = {value} ({unit})"
-    return told, told
+    told = f"{figure.value:,.4g}" if figure.value % 1 else f"{figure.value:,.0f}"
+    if figure.denominator is not None:
+        scale = f" × {indicator.scale:g}" if indicator.scale != 1 else ""
+        told = f"{figure.numerator:,} / {figure.denominator:,}{scale} = {told}"
+    percent = " %" if indicator.unit_of_count == "percent" else ""
+    return told.translate(_VIETNAMESE) + percent, f"{told} ({indicator.unit_of_count})"
+
+
+_VIETNAMESE = str.maketrans(",.", ".,")  # How numbers are written.
 
 
 def _filters(indicator: Indicator, question: Question, values: Values, year: int, day: date) -> list[tuple[str, str]]:
