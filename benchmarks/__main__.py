@@ -1,7 +1,7 @@
 """Measures what the README quotes, on a fleet of its own: `python -m benchmarks [push] [calls] [live] …`, or all of it.
 
-`calls` and `live` need what `push` loaded, so it runs with them; `outbound` has a fleet to itself. Prints a table and
-writes `benchmarks/results/*.json`.
+`calls`, `dashboards` and `live` need what `push` loaded, so it runs with them; `outbound` has a fleet to itself. Prints a
+table and writes `benchmarks/results/*.json`.
 """
 
 import argparse
@@ -10,20 +10,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import alarms, calls, files, live, outbound, push, scale, search
+from benchmarks import alarms, calls, dashboards, files, live, outbound, push, scale, search
 from benchmarks.province import running
 from benchmarks.report import Figure, publish
 
 MEASURED = {
     "push": push.measure,
     "calls": calls.measure,
+    "dashboards": dashboards.measure,
     "live": live.measure,
     "alarms": alarms.measure,
     "search": search.measure,
     "scale": scale.measure,
     "files": files.measure,
 }
-NEED_PUSH = {"push", "calls", "live"}
+NEED_PUSH = {"push", "calls", "dashboards", "live"}
 OUTBOUND = "outbound"
 
 
@@ -49,7 +50,7 @@ def main() -> int:
         nargs="*",
         choices=[[], *MEASURED, OUTBOUND],
         default=[],
-        metavar="push|calls|live|alarms|search|scale|files|outbound",
+        metavar="push|calls|dashboards|live|alarms|search|scale|files|outbound",
     )
     parser.add_argument("--schools", type=int, default=1300, help="schools of 300 pupils each; half in large batches")
     options = parser.parse_args()

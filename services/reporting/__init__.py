@@ -1,10 +1,11 @@
 """Reporting: every figure current, explained, and exact by any version of the hierarchy.
 
-Owns the projections of pupils, classes and staff (facts, the cube of stocks, class sizes, school totals), the catalogue
-of indicators, the rules of counting and the dated limits of class size; forms, campaigns and reports of schools with
-their frozen versions.
+Owns the projections of pupils, classes, staff, registers, results and schools' profiles (facts, the cube of stocks,
+tallies, days, movements, absences, class sizes, school totals), the catalogue of indicators, the dated rules of
+counting, limits and norms, what comes from outside: residents by age and targets; forms, campaigns and reports of
+schools with their frozen versions.
 Publishes `figures-changed`, `notice-requested`, `erasures-confirmed`.
-Listens to `records-changed` and `erasures-requested` (records) and `connections-changed` (sync).
+Listens to `records-changed`, `units-changed` and `erasures-requested` (records) and `connections-changed` (sync).
 Calls records' change feed, only to rebuild its projections; its locks, when a report is approved or opened again.
 Refuses unknown indicators, dimensions and breakdowns, questions of too many cells, a step that is not the caller's or
 not the report's next, and to tell small counts of a sensitive dimension, by one answer or by all of them together.

@@ -5,7 +5,7 @@ Refuses an event without its position in the feed: nothing could say what is new
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.records.v1 import erasures_pb2, records_pb2, resources_pb2
@@ -13,21 +13,29 @@ from iocedu.reporting.v1 import reporting_pb2
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.errors import Fault, Kind
+from services.reporting.domain import tallies
 from services.reporting.domain.catalogue import Indicator
-from services.reporting.domain.figures import ClassFigures, FactRow, Figure, SchoolFigures
+from services.reporting.domain.figures import ClassFigures, DetailRow, FactRow, Figure, SchoolFigures
+from services.reporting.domain.rules import rules_of
 
 POSITION_HEADER = "iocedu-position"
 SLICE = 500  # Changes converted before the loop runs other work.
 MOST_ENTRIES = 1000  # Entries of one figures-changed event.
-PRESENT = "01"  # Stands for the status of a class, which has none of its own.
+PRESENT = "01"  # Stands for the status of what has none of its own.
 ELSEWHERE = "elsewhere"  # Stands for the status of a pupil who is a person counted at another enrolment.
 UNKNOWN_SEX = "0"
 
 PUPIL = resources_pb2.OBJECT_TYPE_PUPIL
 SCHOOL_CLASS = resources_pb2.OBJECT_TYPE_SCHOOL_CLASS
 STAFF_MEMBER = resources_pb2.OBJECT_TYPE_STAFF_MEMBER
-COUNTED_TYPES = (PUPIL, SCHOOL_CLASS, STAFF_MEMBER)
-MEASURES = {PUPIL: "pupils", SCHOOL_CLASS: "classes", STAFF_MEMBER: "staff"}
+REGISTER = resources_pb2.OBJECT_TYPE_ATTENDANCE_REGISTER
+RESULT = resources_pb2.OBJECT_TYPE_RESULT
+SCHOOL = resources_pb2.OBJECT_TYPE_SCHOOL
+COUNTED_TYPES = (PUPIL, SCHOOL_CLASS, STAFF_MEMBER, REGISTER, RESULT, SCHOOL)
+MEASURES = {
+    PUPIL: "pupils", SCHOOL_CLASS: "classes", STAFF_MEMBER: "staff", REGISTER: "registers", RESULT: "results",
+    SCHOOL: "profiles",
+}  # fmt: skip
 
 ConnectionRow = tuple[int, datetime | None, datetime | None]
 
@@ -81,12 +89,79 @@ def _rows(changes: Iterable[records_pb2.Change], first: int | None) -> Iterator[
                 school, measure, key, position, group.school_year, group.level, group.grade, "", "", key, group.name,
                 PRESENT,
             )  # fmt: skip
-        else:
+        elif kind == STAFF_MEMBER:
             member = row.staff_member
             yield (
                 school, measure, key, position, member.school_year, member.level, "", member.sex or UNKNOWN_SEX,
                 member.ethnic_group, "", "", member.status,
             )  # fmt: skip
+        else:
+            year, class_key = _further(row, kind)
+            yield school, measure, key, position, year, "", "", "", "", class_key, "", PRESENT
+
+
+def _further(row: resources_pb2.Row, kind: resources_pb2.ObjectType.ValueType) -> tuple[int, str]:
+    """School year and class of what lies where another fact does, or in the school as a whole."""
+    if kind == REGISTER:
+        return row.attendance_register.school_year, row.attendance_register.class_key
+    return (row.result if kind == RESULT else row.school_profile).school_year, ""
+
+
+async def detail_rows(changes: Sequence[records_pb2.Change], *, first: int | None = None) -> list[DetailRow]:
+    """What the same changes add to beside their own number; only of those that do."""
+    rows: list[DetailRow] = []
+    for start in range(0, len(changes), SLICE):
+        part = changes[start : start + SLICE]
+        for place, change in enumerate(part):
+            position = change.position if first is None else first + start + place
+            if change.type in MEASURES and not change.row.deleted:
+                detail = _detail(change, position)
+                if detail is not None:
+                    rows.append(detail)
+        await asyncio.sleep(0)
+    return rows
+
+
+def _detail(change: records_pb2.Change, position: int) -> DetailRow | None:
+    row, kind = change.row, change.type
+    pupil_key, day, session = "", None, None
+    absent: tuple[list[str], list[str]] = ([], [])
+    if kind == PUPIL:
+        pupil = row.pupil
+        found = tallies.pupil_tallies(
+            rules_of(pupil.school_year), school_year=pupil.school_year, level=pupil.level, grade=pupil.grade,
+            sex=pupil.sex, birth_date=pupil.birth_date, personal_id=pupil.personal_id, disability=pupil.disability,
+        )  # fmt: skip
+    elif kind == SCHOOL_CLASS:
+        group = row.school_class
+        found = tallies.class_tallies(
+            rules_of(group.school_year), level=group.level, grade=group.grade, two_session=group.two_session,
+            multi_grade=group.multi_grade,
+        )  # fmt: skip
+    elif kind == STAFF_MEMBER:
+        found = tallies.staff_tallies(rules_of(row.staff_member.school_year), staff_group=row.staff_member.staff_group)
+    elif kind == REGISTER:
+        register = row.attendance_register
+        kinds = {one.pupil_key: one.kind for one in register.exceptions}
+        found = tallies.register_tallies(register.scheduled_count, kinds.values())
+        absent = tallies.absences(list(kinds.items()))
+        day, session = date.fromisoformat(register.day), register.session
+    elif kind == RESULT:
+        result = row.result
+        pupil_key = result.pupil_key
+        found = tallies.result_tallies(
+            rules_of(result.school_year), stage=result.stage, regulation=result.regulation,
+            learning=result.learning_result, conduct=result.conduct_result,
+            marks={one.subject.replace("|", "/"): one.mark for one in result.subject_marks if one.HasField("mark")},
+        )  # fmt: skip
+    else:
+        found = {"schools_of_national_standard|||": 1} if row.school_profile.national_standard else {}
+    if not (found or pupil_key or day):
+        return None
+    school, key = change.school_id, row.key
+    return (
+        school, MEASURES[kind], key, position, list(found), list(found.values()), pupil_key, day, session, *absent,
+    )  # fmt: skip
 
 
 def erased_keys(request: erasures_pb2.ErasuresRequested) -> dict[int, set[str]]:
@@ -171,8 +246,8 @@ def figures_changed(
         yield event
 
 
-def indicator_message(indicator: Indicator) -> reporting_pb2.Indicator:
-    """An entry of the catalogue."""
+def indicator_message(indicator: Indicator, *, school_year: int) -> reporting_pb2.Indicator:
+    """An entry of the catalogue, with the thresholds of a school year."""
     return reporting_pb2.Indicator(
         code=indicator.code,
         name_vi=indicator.name_vi,
@@ -182,6 +257,15 @@ def indicator_message(indicator: Indicator) -> reporting_pb2.Indicator:
         unit_of_count=indicator.unit_of_count,
         dimensions=indicator.dimensions,
         source_document=indicator.source_document,
+        direction=indicator.direction,
+        thresholds=[
+            reporting_pb2.Threshold(level=one.level, value=one.value, source=one.source)
+            for one in indicator.thresholds_of(school_year)
+        ],
+        accountable_role=indicator.accountable_role,
+        ratio=indicator.is_ratio,
+        dated=indicator.is_dated,
+        sensitive=indicator.sensitive,
     )
 
 

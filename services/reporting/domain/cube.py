@@ -48,17 +48,18 @@ class Combinations:
     known: list[Values] = field(default_factory=list)
     _groupings: dict[tuple[Term, frozenset[str]], "Grouping"] = field(default_factory=dict)
 
-    def column(self, combinations: Iterable[str], values: Iterable[int]) -> Column:
-        """A school's stocks, from combinations written `level|grade|sex|ethnic_group`."""
+    def column(self, combinations: Iterable[str], amounts: Iterable[int]) -> Column:
+        """A school's stocks, from combinations written as `DIMENSIONS` stand: `level|grade|…`; empty ends may lack."""
         numbers = self.numbers
         coded: array[int] = array("I")
         for combination in combinations:
             number = numbers.get(combination)
             if number is None:
                 number = numbers[combination] = len(self.known)
-                self.known.append(tuple(combination.split("|", len(DIMENSIONS) - 1)))
+                values = combination.split("|", len(DIMENSIONS) - 1)
+                self.known.append((*values, *[""] * (len(DIMENSIONS) - len(values))))
             coded.append(number)
-        return Column(coded, array("q", values))
+        return Column(coded, array("q", amounts))
 
     def grouping(self, term: Term, dimensions: Sequence[str]) -> "Grouping":
         """How these combinations fall into groups by the dimensions; remembered, since dashboards ask the same."""

@@ -1,6 +1,7 @@
 """A figure as it is answered: a value, what it was computed from, and how complete its data are."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple
 
 from services.reporting.domain.cube import Values
@@ -8,6 +9,12 @@ from services.reporting.domain.cube import Values
 # What is counted of a changed record: school, measure, key, position, school year, level, grade, sex, ethnic group,
 # class, name, status; a tuple, since a batch holds thousands.
 FactRow = tuple[int, str, str, int, int, str, str, str, str, str, str, str | None]
+
+
+# What some of them add to beside their own number: school, measure, key, position, tallies
+# (`measure|stage|subject|outcome`) and how much of each, the pupil of a result, day and session of a register, and who
+# was absent in it, with permission (P) or without (K).
+DetailRow = tuple[int, str, str, int, list[str], list[int], str, date | None, int | None, list[str], list[str]]
 
 
 class Completeness(NamedTuple):

@@ -232,6 +232,12 @@ def _binding_defect(row: Line, column: Line, cell: Cell, catalogue: Catalogue) -
     if indicator.is_ratio:
         vi = f"“{cell.indicator}” là tỷ lệ; ô của biểu mẫu chỉ đếm, để cộng được giữa các trường."
         return vi, f"“{cell.indicator}” is a ratio; cells of forms are counts, so that schools can be added up."
+    if indicator.sensitive:
+        vi = f"“{cell.indicator}” chỉ được đếm chung cho cả tỉnh, nên không gắn được vào ô. Hãy để trường nhập."
+        return (
+            vi,
+            f"“{cell.indicator}” is told of a province as a whole only, so no cell counts it. Let the school enter it.",
+        )
     for name, _ in cell.where:
         if name == SENSITIVE:
             vi = (

@@ -13,7 +13,8 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
 from chassis.streams import envelope
 from services.reporting import convert
-from services.reporting.usecases.querying import Answer, Question, Questions
+from services.reporting.domain.school_year import school_year_of
+from services.reporting.usecases.querying import Answer, Question, Questions, check_watchable
 from services.reporting.usecases.watching import Pulse
 
 
@@ -35,7 +36,10 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
         end = start + page_size(request.page_size)
         indicators = self.questions.catalogue.indicators
         return reporting_pb2.ListIndicatorsResponse(
-            indicators=map(convert.indicator_message, indicators[start:end]),
+            indicators=[
+                convert.indicator_message(one, school_year=school_year_of(self.clock.today()))
+                for one in indicators[start:end]
+            ],
             next_page_token=page_token(request, [end]) if end < len(indicators) else "",
         )
 
@@ -68,6 +72,7 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
     ) -> AsyncIterator[reporting_pb2.WatchIndicatorsResponse]:
         """All figures of a unit, then those that change; resumes after a position without a gap."""
         question = Question(unit=request.unit, indicators=tuple(request.indicators), school_year=request.school_year)
+        check_watchable(self.questions.catalogue, question.indicators)
         await self.pulse.check()
         updates = self._updates(question, position=request.position)
         async for response in envelope(reporting_pb2.WatchIndicatorsResponse, updates, position=request.position):

@@ -1,41 +1,58 @@
-"""Reads the catalogue of indicators. Refuses an entry that counts by a dimension nobody knows.
+"""Reads the catalogue of indicators from `rules/indicators`. Refuses an entry that counts by a dimension nobody knows.
 
-A term is `{"measure", "where": {dimension: value}, "known": [dimension], "placed": true}`, all but the first optional;
-`placed` counts pupils by the classes they are in.
+A term is `{"measure", "where": {dimension: value}, "known": [dimension], "placed": true, "plus": [measure],
+"minus": [measure], "default": {dimension: value}, "beyond": measure, "rounding": name, "ages": [first, last]}`, all but
+the first optional; `placed` counts pupils by the classes they are in. Old code reads the table `indicator`, which holds
+its own entries.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from services.reporting.domain.catalogue import DIMENSIONS, PLACED_PUPILS, Catalogue, Indicator, Term
-
-_ALL = sa.text(
-    "SELECT code, name_vi, name_en, counting_rule_vi, counting_rule_en, unit_of_count, dimensions, source_document,"
-    " numerator, denominator, scale FROM indicator ORDER BY place"
-)
+from services.reporting.domain.catalogue import DIMENSIONS, PLACED_PUPILS, Catalogue, Indicator, Term, Threshold
+from services.reporting.domain.rules import FOLDER
 
 
-async def load_catalogue(connection: AsyncConnection) -> Catalogue:
-    """The whole catalogue, in its order."""
-    return Catalogue(tuple(_indicator(row._asdict()) for row in await connection.execute(_ALL)))
+def load_catalogue() -> Catalogue:
+    """The whole catalogue, in the order of its files and of the entries in each."""
+    files = sorted((FOLDER / "indicators").glob("*.json"))
+    return Catalogue(
+        tuple(_indicator(entry) for file in files for entry in json.loads(file.read_text(encoding="utf-8")))
+    )
 
 
-def _indicator(row: Mapping[str, Any]) -> Indicator:
-    fields = dict(row)
-    denominator = fields.pop("denominator")
+def _indicator(entry: Mapping[str, Any]) -> Indicator:
+    denominator = entry.get("denominator")
     return Indicator(
-        **(fields | {"dimensions": tuple(fields["dimensions"]), "numerator": _term(fields["numerator"])}),
-        denominator=_term(denominator) if denominator else None,
+        **(
+            dict(entry)
+            | {
+                "dimensions": tuple(entry["dimensions"]),
+                "numerator": _term(entry["numerator"]),
+                "denominator": _term(denominator) if denominator else None,
+                "thresholds": tuple(Threshold(**one) for one in entry["thresholds"]),
+            }
+        )
     )
 
 
 def _term(term: Mapping[str, Any]) -> Term:
     where = tuple(sorted(term.get("where", {}).items()))
+    default = tuple(sorted(term.get("default", {}).items()))
     known = tuple(term.get("known", ()))
-    unknown = [name for name in (*(name for name, _ in where), *known) if name not in DIMENSIONS]
+    unknown = [name for name in (*(name for name, _ in (*where, *default)), *known) if name not in DIMENSIONS]
     if unknown:
         raise ValueError(f"the catalogue counts by {unknown}, which is no dimension")
-    return Term(PLACED_PUPILS if term.get("placed") else term["measure"], where=where, known=known)
+    first, last = term.get("ages", (0, 0))
+    return Term(
+        PLACED_PUPILS if term.get("placed") else term["measure"],
+        where=where,
+        known=known,
+        plus=tuple(term.get("plus", ())),
+        minus=tuple(term.get("minus", ())),
+        default=default,
+        beyond=term.get("beyond", ""),
+        rounding=term.get("rounding", "none"),
+        ages=(first, last),
+    )

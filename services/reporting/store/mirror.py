@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import Database
 from services.reporting.domain.catalogue import PLACED_PUPILS
 from services.reporting.domain.cube import Column, Combinations
+from services.reporting.domain.rules import rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class Mirror:
     _years: dict[int, Stocks] = field(default_factory=dict)
     _combinations: dict[str, Combinations] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def combinations(self, measure: str) -> Combinations:
+        """How the combinations of a measure are numbered, of whatever year."""
+        return self._combinations.setdefault(measure, Combinations())
 
     async def head(self) -> Head:
         """Where the figures stand now."""
@@ -80,13 +85,14 @@ class Mirror:
         after = known.head.position if known else -1
         columns = {measure: dict(schools) for measure, schools in known.columns.items()} if known else {}
         moved: set[int] = set()
-        for row in await connection.execute(_MOVED, {"school_year": school_year, "after": after}):
+        asked = {"school_year": school_year, "after": after, **_thresholds(school_year)}
+        for row in await connection.execute(_MOVED, asked):
             if row.school_id not in moved:
                 moved.add(row.school_id)
                 for schools in columns.values():
                     schools.pop(row.school_id, None)
             if row.measure is not None:
-                combinations = self._combinations.setdefault(row.measure, Combinations())
+                combinations = self.combinations(row.measure)
                 columns.setdefault(row.measure, {})[row.school_id] = combinations.column(row.combinations, row.values_)
         connected = await connection.scalars(_CONNECTED, {"after": after})
         return Stocks(
@@ -96,6 +102,20 @@ class Mirror:
             reporting=(known.reporting if known else frozenset()) | moved,
             connected=(known.connected if known else frozenset()) | frozenset(connected),
         )
+
+
+def _thresholds(school_year: int) -> dict[str, list[str] | list[int]]:
+    """The year's thresholds of absence; where no rule is in force none is passed."""
+    rule = rules_of(school_year).absence
+    if rule is None:
+        return {"measures": [], "days": [], "grades": [], "shares": [], "percents": []}
+    return {
+        "measures": ["pupils_absent_amber", "pupils_absent_red", "pupils_absent_over"],
+        "days": [rule.amber, rule.red, rule.most + 1],
+        "grades": list(rule.grades),
+        "shares": ["pupils_absent_chronic", "pupils_absent_severe"],
+        "percents": [rule.chronic_percent, rule.severe_percent],
+    }
 
 
 def _position(head: Head) -> int:
@@ -110,17 +130,45 @@ async def _head(connection: AsyncConnection) -> Head:
 _HEAD = sa.text("SELECT position, data_time FROM head")
 
 # One statement, so one moment: what it sees beyond the head just read is read again at the next refresh.
-# Whatever changes a class's pupils, level or grade also raises the version of its school.
+# Whatever changes a class's pupils, level or grade, or any register, also raises the version of its school.
 _MOVED = sa.text("""
 WITH moved AS (
     SELECT school_id, school_year FROM school_figure WHERE school_year = :school_year AND version > :after
 ), counted AS (
-    SELECT school_id, measure, concat_ws('|', level, grade, sex, ethnic_group) AS combination, value
+    SELECT school_id, measure, concat_ws('|', level, grade, sex, '', '', '', ethnic_group) AS combination, value
     FROM moved JOIN stock USING (school_id, school_year) WHERE value <> 0
     UNION ALL
-    SELECT school_id, :placed, concat_ws('|', level, grade, '', ''), sum(size)
+    SELECT school_id, measure, concat_ws('|', level, grade, sex, item, ''), value
+    FROM moved JOIN tally USING (school_id, school_year) WHERE value <> 0
+    UNION ALL
+    SELECT school_id, :placed, concat_ws('|', level, grade, ''), sum(size)
     FROM moved JOIN class_figure USING (school_id, school_year) WHERE active AND size <> 0
     GROUP BY school_id, level, grade
+    UNION ALL
+    SELECT school_id, 'pupils_scheduled', concat_ws('|', level, grade, ''), sum(size)
+    FROM moved JOIN class_session USING (school_id, school_year) JOIN class_figure
+        USING (school_id, school_year, class_key)
+    WHERE session_count > 0 AND active AND size <> 0 GROUP BY school_id, level, grade
+    UNION ALL
+    SELECT school_id, threshold.measure, concat_ws('|', pupil.level, pupil.grade, pupil.sex), count(*)
+    FROM moved JOIN pupil_absence AS absent USING (school_id, school_year)
+    JOIN fact AS pupil USING (school_id, school_year)
+    JOIN unnest(CAST(:measures AS text[]), CAST(:days AS integer[])) AS threshold(measure, days)
+        ON absent.counted_day_count >= threshold.days
+    WHERE pupil.measure = 'pupils' AND pupil.key = absent.pupil_key AND pupil.counted
+        AND pupil.grade = ANY(CAST(:grades AS text[]))
+    GROUP BY school_id, threshold.measure, pupil.level, pupil.grade, pupil.sex
+    UNION ALL
+    SELECT school_id, threshold.measure, concat_ws('|', placed.level, placed.grade, ''), count(*)
+    FROM moved JOIN pupil_absence AS absent USING (school_id, school_year)
+    JOIN fact AS pupil USING (school_id, school_year)
+    JOIN class_session AS held USING (school_id, school_year, class_key)
+    JOIN class_figure AS placed USING (school_id, school_year, class_key)
+    JOIN unnest(CAST(:shares AS text[]), CAST(:percents AS integer[])) AS threshold(measure, percent)
+        ON absent.session_count * 100 >= held.session_count * threshold.percent
+    WHERE pupil.measure = 'pupils' AND pupil.key = absent.pupil_key AND pupil.counted AND placed.active
+        AND held.session_count > 0
+    GROUP BY school_id, threshold.measure, placed.level, placed.grade
 )
 SELECT school_id, measure, array_agg(combination) AS combinations, array_agg(value::bigint) AS values_
 FROM moved LEFT JOIN counted USING (school_id) GROUP BY school_id, measure

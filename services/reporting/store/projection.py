@@ -14,15 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows, lock_keys
-from services.reporting.domain.figures import ClassFigures, FactRow, SchoolFigures
+from services.reporting.domain.figures import ClassFigures, DetailRow, FactRow, SchoolFigures
+from services.reporting.store import absences, facts
+from services.reporting.store.facts import LIMITED
 
 SCHOOL_LOCKS = 1  # Space of the advisory locks on schools.
-
-# The columns of a `FactRow`, in its order.
-FACT_COLUMNS = (
-    "school_id", "measure", "key", "position", "school_year", "level", "grade", "sex", "ethnic_group", "class_key",
-    "name", "status",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,11 +39,18 @@ async def hold_schools(connection: AsyncConnection, schools: Iterable[int]) -> N
 
 
 async def merge(
-    connection: AsyncConnection, rows: Sequence[FactRow], *, data_time: datetime | None = None, again: bool = False
+    connection: AsyncConnection,
+    rows: Sequence[FactRow],
+    details: Sequence[DetailRow] = (),
+    *,
+    data_time: datetime | None = None,
+    again: bool = False,
 ) -> Changed:
     """Bring facts and figures up to the given changes, inside the connection's transaction.
 
-    `again` lets a change of the very position that is stored pass once more, for a rebuild.
+    `details` hold what some of the rows add to beside their own number. `data_time` is when the changes were committed
+    where they came from; its day is when they became known. `again` lets a change of the very position that is stored
+    pass once more, for a rebuild.
     """
     if not rows:
         if data_time is not None:
@@ -55,14 +58,18 @@ async def merge(
         return Changed()
     await hold_schools(connection, (row[0] for row in rows))
     await _prepare(connection)
-    await copy_rows(connection, "pg_temp.incoming", FACT_COLUMNS, rows)
-    merged = await connection.execute(_MERGE_FACTS, {"again": int(again)})
-    if not merged.rowcount:
+    await copy_rows(connection, "pg_temp.incoming", facts.FACT_COLUMNS, rows)
+    if details:
+        await copy_rows(connection, "pg_temp.detail", facts.DETAIL_COLUMNS, details)
+    if not await _merge_facts(connection, {row[1] for row in rows}, again=again):
         await connection.execute(_ADVANCE, {"steps": 0, "data_time": data_time})
         return Changed()
+    known = {"known": data_time}
     await connection.execute(_ADD_STOCKS)
+    await connection.execute(_ADD_TALLIES)
+    await connection.execute(_ADD_MOVEMENTS, known)
     position = await connection.scalar(_ADVANCE, {"steps": 1, "data_time": data_time})
-    classes = await connection.execute(_MERGE_CLASSES, {"version": position})
+    classes = await connection.execute(_MERGE_CLASSES, {"version": position, **known})
     schools = await connection.execute(_ADD_SCHOOLS, {"version": position})
     return Changed(
         schools=[SchoolFigures(*row[:-1]) for row in schools if row.moved],
@@ -75,6 +82,25 @@ async def facts_of(connection: AsyncConnection, school_id: int, keys: Sequence[t
     measures, names = zip(*keys, strict=True) if keys else ((), ())
     given = {"school": school_id, "measures": list(measures), "keys": list(names)}
     return int(await connection.scalar(_FACTS_OF, given) or 0)
+
+
+async def _merge_facts(connection: AsyncConnection, measures: set[str], *, again: bool) -> int:
+    """Merge what was copied; says how many facts were not there as given."""
+    attached = measures.intersection(facts.ATTACHED)
+    merged = 0
+    if "registers" in attached:
+        await absences.note_classes(connection)
+    if measures - attached:
+        merged += (await connection.execute(facts.MERGE_FACTS, {"again": int(again)})).rowcount
+    if attached:
+        merged += (await connection.execute(facts.MERGE_ATTACHED, {"again": int(again)})).rowcount
+    if measures.intersection({"pupils", "classes"}) and await connection.scalar(facts.HAS_ATTACHED):
+        merged += (await connection.execute(facts.FOLLOW_PARENTS)).rowcount
+    if merged and "registers" in attached:
+        await absences.follow_registers(connection)
+        await connection.execute(_ADD_SESSIONS)
+        await connection.execute(_ADD_DAYS)
+    return merged
 
 
 async def connect_schools(
@@ -96,80 +122,62 @@ async def _prepare(connection: AsyncConnection) -> None:
     """Give this session its working tables, empty; several statements in one round trip."""
     raw = (await connection.get_raw_connection()).driver_connection
     assert raw is not None
-    await raw.execute(_WORKING_TABLES)
+    await raw.execute(facts.WORKING_TABLES)
 
-
-_WORKING_TABLES = """
-CREATE TEMPORARY TABLE IF NOT EXISTS incoming (school_id bigint, measure text, key text, position bigint,
-    school_year integer, level text, grade text, sex text, ethnic_group text, class_key text, name text, status text)
-    ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS delta (school_id bigint, school_year integer, measure text, level text,
-    grade text, sex text, ethnic_group text, class_key text, change integer) ON COMMIT DELETE ROWS;
-DELETE FROM incoming;
-DELETE FROM delta;
-"""
-
-# A rule or norm applies to a school year when it is in force on the year's first day.
-_IN_FORCE = (
-    "{rule}.valid_from <= make_date(greatest({row}.school_year, 1), 8, 1)"
-    " AND ({rule}.valid_to IS NULL OR {rule}.valid_to > make_date(greatest({row}.school_year, 1), 8, 1))"
-)
-COUNTED = (
-    f"rule.measure = given.measure AND rule.status = given.status AND {_IN_FORCE.format(rule='rule', row='given')}"
-)
-LIMITED = (
-    "norm.measure = 'class_size' AND norm.level = given.level AND norm.grade = given.grade"
-    f" AND {_IN_FORCE.format(rule='norm', row='given')}"
-)
-
-# One difference per fact before and after; a fact that moved nowhere leaves none. School year 0 is that of a record
-# which is gone, and which may never have been seen.
-_MERGE_FACTS = sa.text(f"""
-WITH newest AS (
-    SELECT DISTINCT ON (given.school_id, given.measure, given.key) given.*, rule.status IS NOT NULL AS counted
-    FROM incoming AS given LEFT JOIN counting_rule AS rule ON {COUNTED}
-    ORDER BY given.school_id, given.measure, given.key, given.position DESC
-), merged AS (
-    INSERT INTO fact AS stored (school_id, measure, key, position, school_year, level, grade, sex, ethnic_group,
-        class_key, name, status, counted)
-    SELECT school_id, measure, key, position, school_year, level, grade, sex, ethnic_group, class_key, name, status,
-        counted
-    FROM newest
-    ON CONFLICT (school_id, measure, key) DO UPDATE SET position = excluded.position,
-        school_year = excluded.school_year, level = excluded.level, grade = excluded.grade, sex = excluded.sex,
-        ethnic_group = excluded.ethnic_group, class_key = excluded.class_key, name = excluded.name,
-        status = excluded.status, counted = excluded.counted
-    WHERE stored.position < excluded.position + :again
-    RETURNING new.school_id, new.measure,
-        old.school_year AS old_year, old.level AS old_level, old.grade AS old_grade, old.sex AS old_sex,
-        old.ethnic_group AS old_group, old.class_key AS old_class, old.counted::integer AS old_counted,
-        new.school_year AS new_year, new.level AS new_level, new.grade AS new_grade, new.sex AS new_sex,
-        new.ethnic_group AS new_group, new.class_key AS new_class, new.counted::integer AS new_counted,
-        (old.school_year, old.level, old.grade, old.sex, old.ethnic_group, old.class_key, old.counted, old.name)
-        IS DISTINCT FROM
-        (new.school_year, new.level, new.grade, new.sex, new.ethnic_group, new.class_key, new.counted, new.name)
-        AS moved
-)
-INSERT INTO delta (school_id, school_year, measure, level, grade, sex, ethnic_group, class_key, change)
-SELECT school_id, old_year, measure, old_level, old_grade, old_sex, old_group, old_class, -old_counted
-FROM merged WHERE moved AND old_year > 0
-UNION ALL
-SELECT school_id, new_year, measure, new_level, new_grade, new_sex, new_group, new_class, new_counted
-FROM merged WHERE moved AND new_year > 0
-""")
 
 _ADD_STOCKS = sa.text("""
 INSERT INTO stock AS stored (school_id, school_year, measure, level, grade, sex, ethnic_group, value)
 SELECT school_id, school_year, measure, level, grade, sex, ethnic_group, sum(change)
-FROM delta GROUP BY school_id, school_year, measure, level, grade, sex, ethnic_group HAVING sum(change) <> 0
+FROM delta WHERE item IS NULL
+GROUP BY school_id, school_year, measure, level, grade, sex, ethnic_group HAVING sum(change) <> 0
 ON CONFLICT (school_id, school_year, measure, level, grade, sex, ethnic_group)
 DO UPDATE SET value = stored.value + excluded.value
+""")
+
+_ADD_TALLIES = sa.text("""
+INSERT INTO tally AS stored (school_id, school_year, measure, level, grade, sex, item, value)
+SELECT school_id, school_year, measure, level, grade, sex, item, sum(change)
+FROM delta WHERE item IS NOT NULL
+GROUP BY school_id, school_year, measure, level, grade, sex, item HAVING sum(change) <> 0
+ON CONFLICT (school_id, school_year, measure, level, grade, sex, item)
+DO UPDATE SET value = stored.value + excluded.value
+""")
+
+# The day of Asia/Ho_Chi_Minh on which a change was committed where it came from; now, where nobody says.
+_KNOWN_DAY = "(coalesce(CAST(:known AS timestamptz), now()) AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"
+_ADD_MOVEMENT = (
+    "ON CONFLICT (school_id, school_year, day, measure, level, grade, sex, item)"
+    " DO UPDATE SET change = stored.change + excluded.change"
+)
+# Registers have a day of their own.
+_ADD_MOVEMENTS = sa.text(f"""
+INSERT INTO movement AS stored (school_id, school_year, day, measure, level, grade, sex, item, change)
+SELECT school_id, school_year, {_KNOWN_DAY}, measure, level, grade, sex, coalesce(item, ''), sum(change)
+FROM delta WHERE day IS NULL
+GROUP BY school_id, school_year, measure, level, grade, sex, coalesce(item, '') HAVING sum(change) <> 0
+{_ADD_MOVEMENT}
+""")
+
+_ADD_DAYS = sa.text("""
+INSERT INTO day_tally AS stored (school_id, school_year, day, measure, value)
+SELECT school_id, school_year, day, measure, sum(change)
+FROM delta WHERE day IS NOT NULL GROUP BY school_id, school_year, day, measure HAVING sum(change) <> 0
+ON CONFLICT (school_id, school_year, day, measure) DO UPDATE SET value = stored.value + excluded.value
+""")
+
+_ADD_SESSIONS = sa.text("""
+INSERT INTO class_session AS stored (school_id, school_year, class_key, session_count)
+SELECT school_id, school_year, class_key, sum(change)
+FROM delta WHERE measure = 'registers' AND item IS NULL GROUP BY school_id, school_year, class_key
+HAVING sum(change) <> 0
+ON CONFLICT (school_id, school_year, class_key)
+DO UPDATE SET session_count = stored.session_count + excluded.session_count
 """)
 
 _MERGE_CLASSES = sa.text(f"""
 WITH touched AS (
     SELECT school_id, school_year, class_key, coalesce(sum(change) FILTER (WHERE measure = 'pupils'), 0) AS difference
-    FROM delta WHERE class_key <> '' AND (measure = 'classes' OR change <> 0)
+    FROM delta WHERE class_key <> '' AND item IS NULL AND (measure = 'classes' OR (measure = 'pupils' AND change <> 0))
     GROUP BY school_id, school_year, class_key
 ), given AS (
     SELECT touched.*, coalesce(fact.level, '') AS level, coalesce(fact.grade, '') AS grade,
@@ -191,15 +199,21 @@ WITH touched AS (
         (0, excluded.level, excluded.grade, excluded.name, excluded.active, excluded.size_limit,
             excluded.limit_source)
     RETURNING new.*, old.level AS old_level, old.grade AS old_grade, old.oversize AS old_oversize
-), counted AS (
-    INSERT INTO stock AS stored (school_id, school_year, measure, level, grade, sex, ethnic_group, value)
-    SELECT school_id, school_year, 'classes_oversize', level, grade, '', '', sum(change)
+), difference AS (
+    SELECT school_id, school_year, level, grade, sum(change) AS change
     FROM (
         SELECT school_id, school_year, level, grade, 1 AS change FROM merged WHERE oversize
         UNION ALL
         SELECT school_id, school_year, old_level, old_grade, -1 FROM merged WHERE old_oversize
     ) AS differences
     GROUP BY school_id, school_year, level, grade HAVING sum(change) <> 0
+), known AS (
+    INSERT INTO movement AS stored (school_id, school_year, day, measure, level, grade, sex, item, change)
+    SELECT school_id, school_year, {_KNOWN_DAY}, 'classes_oversize', level, grade, '', '', change FROM difference
+    {_ADD_MOVEMENT}
+), counted AS (
+    INSERT INTO stock AS stored (school_id, school_year, measure, level, grade, sex, ethnic_group, value)
+    SELECT school_id, school_year, 'classes_oversize', level, grade, '', '', change FROM difference
     ON CONFLICT (school_id, school_year, measure, level, grade, sex, ethnic_group)
     DO UPDATE SET value = stored.value + excluded.value
 )
@@ -209,9 +223,9 @@ SELECT school_id, school_year, class_key, name, grade, size, size_limit, limit_s
 _ADD_SCHOOLS = sa.text("""
 INSERT INTO school_figure AS stored (school_id, school_year, pupil_count, class_count, staff_count, version)
 SELECT school_id, school_year,
-    coalesce(sum(change) FILTER (WHERE measure = 'pupils'), 0),
-    coalesce(sum(change) FILTER (WHERE measure = 'classes'), 0),
-    coalesce(sum(change) FILTER (WHERE measure = 'staff'), 0),
+    coalesce(sum(change) FILTER (WHERE measure = 'pupils' AND item IS NULL), 0),
+    coalesce(sum(change) FILTER (WHERE measure = 'classes' AND item IS NULL), 0),
+    coalesce(sum(change) FILTER (WHERE measure = 'staff' AND item IS NULL), 0),
     :version
 FROM delta GROUP BY school_id, school_year
 ON CONFLICT (school_id, school_year) DO UPDATE SET pupil_count = stored.pupil_count + excluded.pupil_count,

@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import lock_keys
 from services.reporting.domain.figures import ClassFigures, SchoolFigures
-from services.reporting.store.projection import COUNTED, LIMITED, SCHOOL_LOCKS, Changed
+from services.reporting.store import absences
+from services.reporting.store.facts import COUNTED, DROPPED, LIMITED, PLACE_DIFFERS, PLACED
+from services.reporting.store.projection import SCHOOL_LOCKS, Changed
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,18 @@ async def schools(connection: AsyncConnection) -> list[int]:
 async def repair(connection: AsyncConnection, wanted: Sequence[int]) -> Changed:
     """Put the recounted figures of schools in place of the kept ones where any differ; says what they are now."""
     await lock_keys(connection, wanted, space=SCHOOL_LOCKS)
-    await connection.execute(_RECOUNT_FACTS, {"schools": list(wanted)})
+    for statement in (_RECOUNT_FACTS, _PLACE_FACTS):
+        await connection.execute(statement, {"schools": list(wanted)})
     wrong = sorted({int(found.key[0]) for found in await differences(connection, wanted)})
     if not wrong:
         return Changed()
     position = await connection.scalar(_ADVANCE)
     given = {"schools": wrong, "version": position}
-    for table in ("stock", "class_figure"):
+    for table in ("stock", "class_figure", *_FILL):
         await connection.execute(sa.text(f"DELETE FROM {table} WHERE school_id = ANY(:schools)"), {"schools": wrong})
     await connection.execute(_FILL_STOCKS, given)
+    for statement in _FILL.values():
+        await connection.execute(statement, {"schools": wrong})
     classes = await connection.execute(_FILL_CLASSES, given)
     totals = await connection.execute(_FILL_SCHOOLS, given)
     return Changed(
@@ -92,6 +97,41 @@ SELECT school_id, school_year, count(*) FILTER (WHERE measure = 'pupils' AND cou
     count(*) FILTER (WHERE measure = 'staff' AND counted) AS staff_count
 FROM fact WHERE school_year > 0 AND {_OF_SCHOOLS} GROUP BY school_id, school_year
 """
+_TALLIES = f"""
+SELECT school_id, school_year, split_part(tally, '|', 1) AS measure, level, grade, sex,
+    substr(tally, strpos(tally, '|') + 1) AS item, sum(amount) AS value
+FROM fact, unnest(tallies, amounts) AS given(tally, amount)
+WHERE counted AND school_year > 0 AND {_OF_SCHOOLS} GROUP BY 1, 2, 3, 4, 5, 6, 7
+UNION ALL
+SELECT school_id, school_year, 'dropouts', level, grade, sex, '||', count(*)
+FROM fact WHERE dropped AND school_year > 0 AND {_OF_SCHOOLS} GROUP BY school_id, school_year, level, grade, sex
+"""
+_DAYS = f"""
+SELECT school_id, school_year, day, 'registers' AS measure, count(*) AS value
+FROM fact WHERE measure = 'registers' AND counted AND school_year > 0 AND {_OF_SCHOOLS}
+GROUP BY school_id, school_year, day
+UNION ALL
+SELECT school_id, school_year, day, split_part(tally, '|', 1), sum(amount)
+FROM fact, unnest(tallies, amounts) AS given(tally, amount)
+WHERE measure = 'registers' AND counted AND school_year > 0 AND {_OF_SCHOOLS} GROUP BY 1, 2, 3, 4
+"""
+_SESSIONS = f"""
+SELECT school_id, school_year, class_key, count(*) AS session_count
+FROM fact WHERE measure = 'registers' AND counted AND school_year > 0 AND {_OF_SCHOOLS}
+GROUP BY school_id, school_year, class_key
+"""
+_ABSENCES = absences.COUNTS.format(of=_OF_SCHOOLS)
+# Where a table is no more than sums: its key, and what they are recounted by.
+_SUMS = {
+    "tally": ("school_id, school_year, measure, level, grade, sex, item", "value", _TALLIES),
+    "day_tally": ("school_id, school_year, day, measure", "value", _DAYS),
+    "class_session": ("school_id, school_year, class_key", "session_count", _SESSIONS),
+    "pupil_absence": (
+        "school_id, school_year, pupil_key",
+        "session_count * 1000 + counted_day_count",
+        _ABSENCES,
+    ),
+}
 
 # A row that stands for nothing (no pupil, no class, no member of staff) is no difference to its absence.
 _COMPARE = {
@@ -126,6 +166,19 @@ _COMPARE = {
         WHERE kept.content IS DISTINCT FROM recounted.content
     """),
 }
+for _table, (_key, _value, _recounted) in _SUMS.items():
+    _COMPARE[_table] = sa.text(f"""
+        SELECT {_key}, kept.amount, recounted.amount
+        FROM (SELECT {_key}, {_value} AS amount FROM {_table} WHERE {_OF_SCHOOLS}) AS kept
+        FULL JOIN (SELECT {_key}, {_value} AS amount FROM ({_recounted}) AS counted) AS recounted USING ({_key})
+        WHERE coalesce(kept.amount, 0) <> coalesce(recounted.amount, 0)
+    """)
+# Registers and results that do not lie where their class and pupil do.
+_COMPARE["fact"] = sa.text(f"""
+    SELECT stored.school_id, stored.measure, stored.key, stored.level, place.level
+    FROM fact AS stored JOIN ({PLACED.format(of_schools=_OF_SCHOOLS)}) AS place USING (school_id, measure, key)
+    WHERE {PLACE_DIFFERS}
+""")
 
 _SCHOOLS = sa.text(
     "SELECT school_id FROM fact UNION SELECT school_id FROM stock UNION SELECT school_id FROM class_figure"
@@ -135,18 +188,35 @@ _ADVANCE = sa.text("UPDATE head SET position = position + 1 RETURNING position")
 
 # The rules of counting may be others than when a fact came.
 _RECOUNT_FACTS = sa.text(f"""
-UPDATE fact AS stored SET counted = NOT stored.counted
+UPDATE fact AS stored SET counted = given.counted, dropped = given.dropped
 FROM (
-    SELECT given.school_id, given.measure, given.key, rule.status IS NOT NULL AS counted
-    FROM fact AS given LEFT JOIN counting_rule AS rule ON {COUNTED}
-    WHERE given.school_id = ANY(CAST(:schools AS bigint[]))
+    SELECT given.school_id, given.measure, given.key, rule.status IS NOT NULL AS counted,
+        lost.status IS NOT NULL AS dropped
+    FROM fact AS given LEFT JOIN counting_rule AS rule ON {COUNTED} LEFT JOIN counting_rule AS lost ON {DROPPED}
+    WHERE given.school_id = ANY(CAST(:schools AS bigint[])) AND given.measure NOT IN ('registers', 'results')
 ) AS given
 WHERE stored.school_id = given.school_id AND stored.measure = given.measure AND stored.key = given.key
-    AND stored.counted <> given.counted
+    AND (stored.counted, stored.dropped) <> (given.counted, given.dropped)
+""")
+_PLACE_FACTS = sa.text(f"""
+UPDATE fact AS stored SET level = place.level, grade = place.grade, sex = place.sex, counted = place.counted
+FROM ({PLACED.format(of_schools=_OF_SCHOOLS)}) AS place
+WHERE stored.school_id = place.school_id AND stored.measure = place.measure AND stored.key = place.key
+    AND {PLACE_DIFFERS}
 """)
 _FILL_STOCKS = sa.text(
     f"INSERT INTO stock (school_id, school_year, measure, level, grade, sex, ethnic_group, value) {_STOCKS}"
 )
+_FILL = {
+    "tally": sa.text(f"INSERT INTO tally (school_id, school_year, measure, level, grade, sex, item, value) {_TALLIES}"),
+    "day_tally": sa.text(f"INSERT INTO day_tally (school_id, school_year, day, measure, value) {_DAYS}"),
+    "class_session": sa.text(
+        f"INSERT INTO class_session (school_id, school_year, class_key, session_count) {_SESSIONS}"
+    ),
+    "pupil_absence": sa.text(
+        f"INSERT INTO pupil_absence (school_id, school_year, pupil_key, session_count, counted_day_count) {_ABSENCES}"
+    ),
+}
 _FILL_CLASSES = sa.text(
     "INSERT INTO class_figure (school_id, school_year, class_key, size, level, grade, name, active, size_limit,"
     " limit_source, version) SELECT school_id, school_year, class_key, size, level, grade, name, active, size_limit,"

@@ -3,10 +3,12 @@
 Refuses an answer of too many cells.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from chassis.errors import Fault, Kind
 from services.reporting.domain.catalogue import (
+    HUNDREDTHS,
     SCHOOLS,
     SCHOOLS_CONNECTED,
     SENSITIVE,
@@ -15,6 +17,7 @@ from services.reporting.domain.catalogue import (
     Term,
 )
 from services.reporting.domain.cube import Combinations, Values, sum_columns
+from services.reporting.domain.disclosure import SMALL
 from services.reporting.domain.figures import Completeness, Figure
 from services.reporting.store.mirror import Stocks
 from services.reporting.usecases.disclosing import WITHHELD, Disclosure
@@ -31,35 +34,41 @@ def figures_of(
     *,
     disclosed: Mapping[str, Disclosure],
     most: int,
+    outside: Mapping[Term, Sums] | None = None,
 ) -> Iterator[Figure]:
     """Every cell of an answer, as it is asked for; raises TOO_MANY_CELLS before the first.
 
     `disclosed` holds, by measure, what may be shown where the question crosses a sensitive dimension; else nothing.
+    `outside` holds the sums of terms that do not follow from the stocks; a unit that lacks there is not known.
     """
-    sums = _sums(indicators, dimensions, stocks, places)
-    if sum(len(cells) for one in indicators for cells in sums[one.numerator].values()) > most:
+    given = outside or {}
+    sums = sums_of(indicators, dimensions, stocks, places, outside=given)
+    asked = {one.code: [term.asked_by(dimensions) for term in one.terms] for one in indicators}
+    if sum(len(cells) for one in indicators for cells in sums[asked[one.code][0]].values()) > most:
         raise _too_many_cells(most)
-    completeness = {
-        unit: Completeness(len(expected & stocks.reporting), len(expected))
-        for unit, expected in places.expected.items()
-    }
-    has_data = {places.targets[school] for school in stocks.reporting if school in places.targets}
+    proofs = {one.evidence: _proof(one.evidence, stocks, places) for one in indicators}
     parts = members(places.targets) if disclosed else {}
     for indicator in indicators:
-        numerators = sums[indicator.numerator]
-        denominators = sums[indicator.denominator] if indicator.denominator else {}
+        terms = asked[indicator.code]
+        numerators = sums[terms[0]]
+        denominators = sums[terms[1]] if indicator.denominator else {}
         disclosure = disclosed.get(indicator.numerator.measure)
+        has_data, completeness = proofs[indicator.evidence]
         for unit in places.expected:
             above, below = numerators.get(unit, {}), denominators.get(unit, {})
             if unit == places.rest and not (above or below):
                 continue
             known = unit in has_data or indicator.numerator.measure in UNIT_MEASURES
+            known = known and all(unit in given[term] for term in terms if term in given)
             cells = above.keys() | below.keys() if dimensions else {()}
             withheld = (
                 {cell for cell in cells if not disclosure.shows(parts[unit], dimensions, cell)} if disclosure else set()
             )
             for values in sorted(cells - withheld):
                 numerator, denominator = above.get(values, 0), below.get(values, 0)
+                if indicator.sensitive and numerator < SMALL:
+                    yield Figure(indicator.code, unit, values, None, None, None, completeness[unit], suppressed=True)
+                    continue
                 yield Figure(
                     indicator.code,
                     unit,
@@ -73,6 +82,15 @@ def figures_of(
                 yield Figure(indicator.code, unit, values, None, None, None, completeness[unit], suppressed=True)
 
 
+def _proof(evidence: str, stocks: Stocks, places: Places) -> tuple[set[int], dict[int, Completeness]]:
+    """The units of which anything is known, and of how many schools: by what they sent, or a measure that shows it."""
+    sent = stocks.reporting & stocks.columns.get(evidence, {}).keys() if evidence else stocks.reporting
+    has_data = {places.targets[school] for school in sent if school in places.targets}
+    return has_data, {
+        unit: Completeness(len(expected & sent), len(expected)) for unit, expected in places.expected.items()
+    }
+
+
 def _unnamed(dimensions: Sequence[str], values: Values) -> Values:
     # Which groups are withheld would tell which have nobody.
     return tuple(
@@ -80,11 +98,20 @@ def _unnamed(dimensions: Sequence[str], values: Values) -> Values:
     )
 
 
-def _sums(
-    indicators: Sequence[Indicator], dimensions: Sequence[str], stocks: Stocks, places: Places
+def sums_of(
+    indicators: Sequence[Indicator],
+    dimensions: Sequence[str],
+    stocks: Stocks,
+    places: Places,
+    *,
+    outside: Mapping[Term, Sums],
 ) -> dict[Term, Sums]:
-    terms = (term for one in indicators for term in (one.numerator, one.denominator) if term is not None)
-    return {term: _sum(term, dimensions, stocks, places) for term in dict.fromkeys(terms)}
+    """The sums of all terms of the indicators, by place and cell."""
+    terms = (term.asked_by(dimensions) for one in indicators for term in one.terms)
+    return {
+        term: outside[term] if term in outside else _sum(term, dimensions, stocks, places)
+        for term in dict.fromkeys(terms)
+    }
 
 
 def _sum(term: Term, dimensions: Sequence[str], stocks: Stocks, places: Places) -> Sums:
@@ -92,13 +119,41 @@ def _sum(term: Term, dimensions: Sequence[str], stocks: Stocks, places: Places) 
         return {unit: {(): len(expected)} for unit, expected in places.expected.items() if expected}
     if term.measure == SCHOOLS_CONNECTED:
         return {unit: {(): len(schools & stocks.connected)} for unit, schools in places.expected.items() if schools}
+    if term.beyond:
+        return _beyond(term, stocks, places)
+    total = _measure(term.measure, term, dimensions, stocks, places.targets)
+    for measure, sign in term.signed[1:]:
+        for unit, cells in _measure(measure, term, dimensions, stocks, places.targets).items():
+            into = total.setdefault(unit, {})
+            for values, amount in cells.items():
+                into[values] = into.get(values, 0) + sign * amount
+    return total
+
+
+def _measure(
+    measure: str, term: Term, dimensions: Sequence[str], stocks: Stocks, targets: Mapping[int, int]
+) -> dict[int, dict[Values, int]]:
     return sum_columns(
-        stocks.columns.get(term.measure, {}),
-        stocks.combinations.get(term.measure) or Combinations(),
+        stocks.columns.get(measure, {}),
+        stocks.combinations.get(measure) or Combinations(),
         term=term,
         dimensions=dimensions,
-        targets=places.targets,
+        targets=targets,
     )
+
+
+def _beyond(term: Term, stocks: Stocks, places: Places) -> dict[int, dict[Values, int]]:
+    """What each school has beyond another measure, in hundredths and rounded: never netted across schools."""
+    alone = {school: school for school in stocks.columns.get(term.measure, {}) if school in places.targets}
+    due = _measure(term.measure, term, (), stocks, alone)
+    there = _measure(term.beyond, Term(term.beyond), (), stocks, alone)
+    sums: defaultdict[int, int] = defaultdict(int)
+    for school, cells in due.items():
+        short = sum(cells.values()) - sum(there.get(school, {}).values())
+        if short > 0:
+            whole = -(-short // HUNDREDTHS) * HUNDREDTHS
+            sums[places.targets[school]] += whole if term.rounding == "up" else short
+    return {unit: {(): amount} for unit, amount in sums.items()}
 
 
 def _too_many_cells(most: int) -> Fault:

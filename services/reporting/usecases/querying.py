@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import islice
 
+from chassis.clock import Clock
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.scopes import ScopeTree
 from services.reporting.domain.catalogue import (
@@ -22,6 +23,8 @@ from services.reporting.domain.school_year import school_year_of
 from services.reporting.store.mirror import Mirror, Stocks
 from services.reporting.usecases.computing import figures_of
 from services.reporting.usecases.disclosing import Disclosure, Disclosures, check_covered
+from services.reporting.usecases.lattice import is_top
+from services.reporting.usecases.outside import Moment, outside_sums
 from services.reporting.usecases.places import Divider
 
 MOST_CELLS = 20_000
@@ -60,12 +63,14 @@ class Questions:
     mirror: Mirror
     divider: Divider
     disclosures: Disclosures = field(default_factory=Disclosures)
+    clock: Clock = field(default_factory=Clock)
 
     async def ask(self, question: Question, *, tree: ScopeTree, today: date) -> Answer:
         """The figures asked for; raises a fault that says what would be valid."""
-        indicators = chosen(self.catalogue, question)
-        day = _day(question.hierarchy_as_of) or today
-        unit = _resolve(tree, question.unit, today=today, day=day)
+        day = parsed_day(question.hierarchy_as_of, field="hierarchy_as_of") or today
+        unit = resolved(tree, question.unit, today=today, day=day)
+        whole = not question.breakdown and day == today and is_top(tree, unit, today)
+        indicators = chosen(self.catalogue, question, whole=whole)
         places = self.divider.divide(tree, unit, breakdown=question.breakdown, day=day)
         school_year = question.school_year or school_year_of(today)
         sensitive = SENSITIVE in question.dimensions
@@ -75,9 +80,19 @@ class Questions:
         disclosed: Mapping[str, Disclosure] = {}
         if sensitive and indicators:
             measures = {indicator.numerator.measure for indicator in indicators}
-            stocks, disclosed = await self._decided(measures, school_year, tree=tree, today=today)
+            stocks, disclosed = await self.decided(measures, school_year, tree=tree, today=today)
+        moment = Moment(tree, day, self.clock.now(), today, school_year)
+        outside = await outside_sums(indicators, places, moment, mirror=self.mirror)
         figures: list[Figure] = []
-        computed = figures_of(indicators, question.dimensions, stocks, places, disclosed=disclosed, most=MOST_CELLS)
+        computed = figures_of(
+            indicators,
+            question.dimensions,
+            stocks,
+            places,
+            disclosed=disclosed,
+            most=MOST_CELLS,
+            outside=outside,
+        )
         while part := list(islice(computed, SLICE)):
             figures.extend(part)
             await asyncio.sleep(0)
@@ -90,7 +105,7 @@ class Questions:
             data_time=stocks.head.data_time,
         )
 
-    async def _decided(
+    async def decided(
         self, measures: Iterable[str], year: int, *, tree: ScopeTree, today: date
     ) -> tuple[Stocks, Mapping[str, Disclosure]]:
         """What is disclosed of measures, and of each the stocks it was decided on; together as old as the oldest."""
@@ -105,26 +120,41 @@ class Questions:
         return replace(oldest, columns=columns), {measure: one.disclosure for measure, one in decided.items()}
 
 
-def chosen(catalogue: Catalogue, question: Question) -> tuple[Indicator, ...]:
-    """The indicators asked for, each able to be broken down as asked; by default all that are able."""
+def chosen(catalogue: Catalogue, question: Question, *, whole: bool) -> tuple[Indicator, ...]:
+    """The indicators asked for, each able to be broken down as asked; by default all that are able.
+
+    `whole` says that a topmost unit is asked about as a whole by today's hierarchy; elsewhere nothing is sensitive.
+    """
     for dimension in question.dimensions:
         if dimension not in DIMENSIONS or question.dimensions.count(dimension) > 1:
             raise _unknown_dimension(dimension, known=DIMENSIONS)
     if not question.indicators:
-        return catalogue.with_dimensions(question.dimensions)
+        able = catalogue.with_dimensions(question.dimensions)
+        return tuple(indicator for indicator in able if not indicator.sensitive)
     found = []
     for code in dict.fromkeys(question.indicators):
         indicator = catalogue.find(code)
         if indicator is None:
-            raise _unknown_indicator(code, known=catalogue.codes)
+            raise unknown_indicator(code, known=catalogue.codes)
         for dimension in question.dimensions:
             if dimension not in indicator.dimensions:
                 raise _unknown_dimension(dimension, known=indicator.dimensions, indicator=code)
+        if indicator.sensitive and not whole:
+            raise _sensitive(indicator)
         found.append(indicator)
     return tuple(found)
 
 
-def _resolve(tree: ScopeTree, ref: str, *, today: date, day: date) -> int:
+def check_watchable(catalogue: Catalogue, codes: Sequence[str]) -> None:
+    """Refuse to stream what is sensitive: each change of it would be seen with the record that made it."""
+    for code in codes:
+        indicator = catalogue.find(code)
+        if indicator is not None and indicator.sensitive:
+            raise _sensitive(indicator)
+
+
+def resolved(tree: ScopeTree, ref: str, *, today: date, day: date) -> int:
+    """The id behind a name of today or of the day asked about; raises UNKNOWN_UNIT."""
     # Access was decided by today's codes, so today's come first; a unit that is gone is found by its code of that day.
     unit = tree.resolve(ref, today)
     if unit is None:
@@ -140,17 +170,31 @@ def _resolve(tree: ScopeTree, ref: str, *, today: date, day: date) -> int:
     return unit
 
 
-def _day(text: str) -> date | None:
+def parsed_day(text: str, *, field: str) -> date | None:
+    """The day a field of the request names; None where it is empty; raises INVALID_DATE."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
         vi = f"“{text}” không phải là một ngày có trong lịch; viết theo dạng năm-tháng-ngày, ví dụ 2025-06-30."
         en = f"“{text}” is not a day of the calendar; write year-month-day, for example 2025-06-30."
-        violation = FieldViolation("hierarchy_as_of", "INVALID_DATE", vi, en)
+        violation = FieldViolation(field, "INVALID_DATE", vi, en)
         raise Fault(Kind.INVALID, "INVALID_DATE", vi=vi, en=en, violations=[violation]) from None
 
 
-def _unknown_indicator(code: str, *, known: Sequence[str]) -> Fault:
+def _sensitive(indicator: Indicator) -> Fault:
+    return Fault(
+        Kind.INVALID,
+        "SENSITIVE_COMBINATION",
+        vi=f"Chỉ số “{indicator.code}” là dữ liệu nhạy cảm: chỉ được hỏi cho toàn bộ đơn vị cao nhất theo cây đơn vị"
+        " hôm nay. Chia nhỏ, hoặc theo dõi theo thời gian, có thể làm lộ từng người.",
+        en=f"The indicator “{indicator.code}” is sensitive: it is given for a topmost unit as a whole by today's"
+        " hierarchy only. Parts of it, or its course in time, could point at persons.",
+        metadata={"indicator": indicator.code, "crossed": ""},
+    )
+
+
+def unknown_indicator(code: str, *, known: Sequence[str]) -> Fault:
+    """There is none of that code."""
     listed = ", ".join(known)
     return Fault(
         Kind.INVALID,

@@ -15,6 +15,7 @@ from services.reporting.clients import ChangeFeed
 from services.reporting.store import recount
 from services.reporting.store.recount import Difference
 from services.reporting.usecases import projecting
+from services.reporting.usecases.projecting import Facts
 
 SCHOOLS_AT_ONCE = 20
 
@@ -40,9 +41,9 @@ async def rebuild(database: Database, feed: ChangeFeed) -> Rebuilt:
     """Take the whole feed once more, then recount; safe beside the consumers and beside another rebuild."""
     count = position = 0
     async for page in feed.pages(convert.COUNTED_TYPES):
-        rows = await convert.fact_rows(page.changes)
+        facts = Facts(await convert.fact_rows(page.changes), await convert.detail_rows(page.changes))
         async with database.transaction() as connection:
-            await projecting.follow_records(connection, rows, backfill=True, again=True)
+            await projecting.follow_records(connection, facts, backfill=True, again=True)
         count, position = count + len(page.changes), page.position
         log.info("feed taken", action="rebuild.page", changes=count, position=position)
     repaired = await repair(database)

@@ -4,6 +4,8 @@ from argparse import Namespace
 from contextlib import AsyncExitStack
 
 import grpc
+from iocedu.reporting.v1.analysis_pb2_grpc import add_AnalysisServiceServicer_to_server
+from iocedu.reporting.v1.bases_pb2_grpc import add_BasesServiceServicer_to_server
 from iocedu.reporting.v1.reporting_pb2_grpc import add_ReportingServiceServicer_to_server
 
 from chassis import clients, outbox
@@ -20,11 +22,16 @@ from services.reporting.clients import ChangeFeed
 from services.reporting.consumers import SERVICE, consumers
 from services.reporting.domain.catalogue import Catalogue
 from services.reporting.servicer import ReportingServicer
+from services.reporting.servicer.analysis import AnalysisServicer
+from services.reporting.servicer.bases import BasesServicer
 from services.reporting.settings import Settings
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Mirror
+from services.reporting.usecases.analysing import Analyses
+from services.reporting.usecases.explaining import Explanations
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.querying import Questions
+from services.reporting.usecases.series import SeriesQuestions
 from services.reporting.usecases.watching import Pulse
 from services.reporting.wiring.reports import report_parts
 
@@ -33,15 +40,13 @@ async def build(settings: Settings, resources: AsyncExitStack) -> App:
     """Assemble the service. Whatever is opened here is closed in reverse order."""
     database = await resources.enter_async_context(open_database(settings.database_url, application=SERVICE))
     bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
-    async with database.connection() as connection:
-        catalogue = await load_catalogue(connection)
     records: grpc.aio.Channel | None = None
     if settings.records_address:
         identity = _identity(settings)
         records = await resources.enter_async_context(
             await clients.channel(settings.records_address, service_identity=identity)
         )
-    return assemble(database, bus, Scopes(bus), catalogue, clock=Clock(), records=records)
+    return assemble(database, bus, Scopes(bus), load_catalogue(), clock=Clock(), records=records)
 
 
 def assemble(
@@ -54,16 +59,28 @@ def assemble(
     records: grpc.aio.Channel | None = None,
 ) -> App:
     """Join the rooms over what is open. Without a channel to records the locks of approvals wait."""
-    questions = Questions(catalogue, Mirror(database), Divider())
+    questions = Questions(catalogue, Mirror(database), Divider(), clock=clock)
     pulse = Pulse(questions, scopes, clock)
     listening = consumers(database, bus)
     reports = report_parts(database, questions, scopes, clock, records=records)
     return App(
         servicers=[
             (add_ReportingServiceServicer_to_server, ReportingServicer(questions, pulse, scopes, clock)),
+            (
+                add_AnalysisServiceServicer_to_server,
+                AnalysisServicer(
+                    Analyses(questions), SeriesQuestions(questions), Explanations(questions), scopes, clock
+                ),
+            ),
+            (add_BasesServiceServicer_to_server, BasesServicer(database, catalogue, scopes, clock)),
             *reports.servicers,
         ],
-        service_names=["iocedu.reporting.v1.ReportingService", *reports.service_names],
+        service_names=[
+            "iocedu.reporting.v1.ReportingService",
+            "iocedu.reporting.v1.AnalysisService",
+            "iocedu.reporting.v1.BasesService",
+            *reports.service_names,
+        ],
         workers=[*listening, jobs.pulse_worker(pulse), *reports.workers, outbox.relay(database, bus, SERVICE)],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,

@@ -153,9 +153,7 @@ async def verified(database: Database) -> bool:
 @asynccontextmanager
 async def replica(database: Database, bus: Bus, keys: Issuer, *, clock: Clock) -> AsyncIterator[str]:
     """A running copy of reporting; yields its address."""
-    async with database.connection() as connection:
-        catalogue = await load_catalogue(connection)
-    app = wiring.assemble(database, bus, Scopes(bus), catalogue, clock=clock)
+    app = wiring.assemble(database, bus, Scopes(bus), load_catalogue(), clock=clock)
     settings = ServiceSettings(
         database_url="postgresql://nobody@127.0.0.1:1/none",
         nats_url="nats://127.0.0.1:1",

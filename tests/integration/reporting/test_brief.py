@@ -51,11 +51,9 @@ async def test_what_a_day_ended_with_is_kept_while_it_lasts(
     desk: Desk, report_database: Database, report_clock: FixedClock, bus: Bus
 ):
     """For every unit above schools, the newest value of the day; the next morning compares with it."""
-    async with report_database.connection() as connection:
-        catalogue = await load_catalogue(connection)
     scopes = Scopes(bus)
     await scopes.refresh()
-    questions = Questions(catalogue, Mirror(report_database), Divider())
+    questions = Questions(load_catalogue(), Mirror(report_database), Divider(), clock=report_clock)
     briefing = Briefing(report_database, questions, scopes, report_clock, ("pupils", "gone_from_the_catalogue"))
     today = [(unit, "pupils", 1.0) for unit in (PROVINCE, NEW_COMMUNE)]
     async with report_database.transaction() as connection:

@@ -17,7 +17,7 @@ def _pupil(key: str, **fields) -> records_pb2.Change:
 
 async def test_the_changes_of_an_event_have_positions_one_after_the_other() -> None:
     """Also those that no figure counts take their place."""
-    other = records_pb2.Change(school_id=7, type=resources_pb2.OBJECT_TYPE_RESULT)
+    other = records_pb2.Change(school_id=7)
     rows = await convert.fact_rows([_pupil("a"), other, _pupil("b")], first=40)
     assert [(row[2], row[3]) for row in rows] == [("a", 40), ("b", 42)]
 

@@ -44,7 +44,7 @@ class _Flowing:
     def set(self, schools: Mapping[int, Mapping[str, int]]) -> None:
         """Other pupils by school and group, a second later."""
         columns = {
-            school: self._combinations.column((f"02|01|1|{group}" for group in counts), counts.values())
+            school: self._combinations.column((f"02|01|1||||{group}" for group in counts), counts.values())
             for school, counts in schools.items()
         }
         self._move({"pupils": columns})

@@ -56,7 +56,7 @@ class _Still:
         combinations, columns = Combinations(), {}
         for school in {key[0] for key in table}:
             cells = {
-                f"{level}||{sex}|{group}": count
+                f"{level}||{sex}||||{group}": count
                 for (own, level, sex), counts in table.items()
                 if own == school
                 for group, count in counts.items()

@@ -1,20 +1,16 @@
 """Formulas, the cube and school years against numbers worked by hand."""
 
-import json
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import services.reporting
 from services.reporting.domain.catalogue import DIMENSIONS, UNIT_MEASURES, Catalogue, Indicator, Term
 from services.reporting.domain.cube import Combinations, sum_columns
 from services.reporting.domain.school_year import school_year_of
-
-DATA = Path(services.reporting.__file__).parent / "migrations" / "data"
+from services.reporting.store.catalogue import load_catalogue
 
 
 def _indicator(**changes: Any) -> Indicator:
@@ -71,18 +67,16 @@ def test_an_indicator_that_counts_some_groups_only_is_refused(term: Term, place:
 
 def test_every_entry_of_the_catalogue_says_how_it_is_counted_in_both_languages() -> None:
     """A number without its rule is not published; codes and dimensions are known and used once."""
-    entries = {one["code"]: one for one in json.loads((DATA / "0002_indicators.json").read_text(encoding="utf-8"))}
-    later = json.loads((DATA / "0003_indicators.json").read_text(encoding="utf-8"))
-    for change in later["changed"]:
-        entries[change["code"]] |= change
-    entries |= {one["code"]: one for one in later["added"]}
-    assert len(entries) >= 8
-    for entry in entries.values():
-        texts = ("name_vi", "name_en", "counting_rule_vi", "counting_rule_en", "unit_of_count", "source_document")
-        assert all(entry[name] for name in texts), entry["code"]
-        assert set(entry["dimensions"]) <= set(DIMENSIONS)
-        if entry["numerator"]["measure"] in UNIT_MEASURES:
-            assert entry["dimensions"] == []
+    catalogue = load_catalogue()
+    assert len(set(catalogue.codes)) == len(catalogue.indicators) >= 50
+    for entry in catalogue.indicators:
+        assert all((entry.name_vi, entry.name_en, entry.counting_rule_vi, entry.counting_rule_en)), entry.code
+        assert all((entry.unit_of_count, entry.source_document, entry.accountable_role)), entry.code
+        assert entry.direction in {"up", "down", "none"}
+        assert not entry.thresholds or entry.direction != "none", "a threshold says nothing without a direction"
+        assert set(entry.dimensions) <= set(DIMENSIONS)
+        if entry.numerator.measure in UNIT_MEASURES:
+            assert entry.dimensions == ()
 
 
 def test_the_indicators_that_can_be_broken_down_are_chosen_by_dimension() -> None:
@@ -124,7 +118,7 @@ def test_the_cube_sums_what_a_loop_over_all_cells_sums(cells, dimensions, girls,
     columns = {}
     for school in {key[0] for key in cells}:
         own = {key: value for key, value in cells.items() if key[0] == school}
-        columns[school] = combinations.column((f"{k[1]}||{k[2]}|{k[3]}" for k in own), own.values())
+        columns[school] = combinations.column((f"{k[1]}||{k[2]}||||{k[3]}" for k in own), own.values())
     term = Term("pupils", (("sex", "2"),) if girls else ())
     targets = {1: 100, 2: 100, 3: 200}  # School 4 lies elsewhere.
     expected: dict[int, dict[tuple[str, ...], int]] = {}

@@ -42,45 +42,61 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Ethnic groups are not broken down that far, or not by another day's hierarchy: it could point at persons.
     ErrorInfo: {"metadata": {"dimension": "ethnic_group", "crossed": "level,sex"}}.
     """
-    ERROR_REASON_UNKNOWN_FORM: _ErrorReason.ValueType  # 100
+    ERROR_REASON_NOT_DATED: _ErrorReason.ValueType  # 30
+    """The indicator's past days are not known. ErrorInfo: {"metadata": {"indicator": "x", "dated": "pupils,classes,…"}}."""
+    ERROR_REASON_DAY_OUTSIDE_YEAR: _ErrorReason.ValueType  # 31
+    """The day lies after today or outside the school year named."""
+    ERROR_REASON_UNKNOWN_CELL: _ErrorReason.ValueType  # 32
+    """Dimensions and their values do not go together, or there is no such cell."""
+    ERROR_REASON_RANKING_WITHOUT_PARTS: _ErrorReason.ValueType  # 33
+    """A ranking needs a breakdown and no dimensions."""
+    ERROR_REASON_TOO_MANY_POINTS: _ErrorReason.ValueType  # 34
+    """The series would have more points than allowed. ErrorInfo: {"metadata": {"limit": "400"}}."""
+    ERROR_REASON_UNIT_NOT_BELOW: _ErrorReason.ValueType  # 35
+    """A unit of an import or a target does not lie below the unit named. ErrorInfo: {"metadata": {"unit": "gso:1"}}."""
+    ERROR_REASON_PARTIAL_SUCCESSION: _ErrorReason.ValueType  # 36
+    """A school of which only a part went on would have to be estimated. ErrorInfo: {"metadata": {"schools": "3"}}."""
+    ERROR_REASON_GIVEN_TWICE: _ErrorReason.ValueType  # 37
+    """One unit and year, or one target, is given twice."""
+    ERROR_REASON_UNKNOWN_FORM: _ErrorReason.ValueType  # 40
     """There is no such form, or no such version of it. ErrorInfo: {"metadata": {"form": "x", "version": "2"}}."""
-    ERROR_REASON_FORM_INVALID: _ErrorReason.ValueType  # 101
+    ERROR_REASON_FORM_INVALID: _ErrorReason.ValueType  # 41
     """The form cannot be used. BadRequest: each field with what is wrong. ErrorInfo: {"metadata": {"form": "x"}}."""
-    ERROR_REASON_FORM_OF_ANOTHER: _ErrorReason.ValueType  # 102
+    ERROR_REASON_FORM_OF_ANOTHER: _ErrorReason.ValueType  # 42
     """The form belongs to another unit, or is shipped with the platform: save it under a code of your own.
     ErrorInfo: {"metadata": {"form": "x"}}.
     """
-    ERROR_REASON_UNKNOWN_CAMPAIGN: _ErrorReason.ValueType  # 103
+    ERROR_REASON_UNKNOWN_CAMPAIGN: _ErrorReason.ValueType  # 43
     """The unit has no such campaign. ErrorInfo: {"metadata": {"campaign_id": "7"}}."""
-    ERROR_REASON_DEADLINES_INVALID: _ErrorReason.ValueType  # 104
+    ERROR_REASON_DEADLINES_INVALID: _ErrorReason.ValueType  # 44
     """The deadlines are not in order. BadRequest: the field."""
-    ERROR_REASON_NO_SCHOOLS: _ErrorReason.ValueType  # 105
+    ERROR_REASON_NO_SCHOOLS: _ErrorReason.ValueType  # 45
     """No school below the unit is one the form is for. ErrorInfo: {"metadata": {"form": "x", "levels": "02"}}."""
-    ERROR_REASON_UNKNOWN_REPORT: _ErrorReason.ValueType  # 106
+    ERROR_REASON_UNKNOWN_REPORT: _ErrorReason.ValueType  # 46
     """No school below the unit has such a report. ErrorInfo: {"metadata": {"report_id": "7"}}."""
-    ERROR_REASON_REPORT_CHANGED: _ErrorReason.ValueType  # 107
+    ERROR_REASON_REPORT_CHANGED: _ErrorReason.ValueType  # 47
     """The report has changed since: get it again and decide on that. ErrorInfo: {"metadata": {"report_id": "7", "etag":
     "4"}}, the etag it has now.
     """
-    ERROR_REASON_REPORT_STATE: _ErrorReason.ValueType  # 108
+    ERROR_REASON_REPORT_STATE: _ErrorReason.ValueType  # 48
     """The report is where this cannot be done. ErrorInfo: {"metadata": {"report_id": "7", "state": "draft"}}."""
-    ERROR_REASON_REPORT_UNSOUND: _ErrorReason.ValueType  # 109
+    ERROR_REASON_REPORT_UNSOUND: _ErrorReason.ValueType  # 49
     """The report cannot be confirmed. BadRequest: each finding that is an error."""
-    ERROR_REASON_CELL_INVALID: _ErrorReason.ValueType  # 110
+    ERROR_REASON_CELL_INVALID: _ErrorReason.ValueType  # 50
     """A cell cannot be entered so. BadRequest: `entries[<n>].<field>`."""
-    ERROR_REASON_NOT_ABOVE: _ErrorReason.ValueType  # 111
+    ERROR_REASON_NOT_ABOVE: _ErrorReason.ValueType  # 51
     """The caller holds the role only on the school itself, or not on the unit that asked. ErrorInfo: {"metadata":
     {"unit": "1"}}, where it has to be held.
     """
-    ERROR_REASON_UNKNOWN_VERSION: _ErrorReason.ValueType  # 112
+    ERROR_REASON_UNKNOWN_VERSION: _ErrorReason.ValueType  # 52
     """The report has no such version. ErrorInfo: {"metadata": {"version": "3"}}."""
-    ERROR_REASON_UNKNOWN_EXPORT: _ErrorReason.ValueType  # 113
+    ERROR_REASON_UNKNOWN_EXPORT: _ErrorReason.ValueType  # 53
     """The unit has no such export. ErrorInfo: {"metadata": {"export_id": "7"}}."""
-    ERROR_REASON_EXPORT_NOT_DONE: _ErrorReason.ValueType  # 114
+    ERROR_REASON_EXPORT_NOT_DONE: _ErrorReason.ValueType  # 54
     """The export has no file: it runs, was cancelled or failed. ErrorInfo: {"metadata": {"export_id": "7", "state":
     "running"}}.
     """
-    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 115
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 55
     """The request id came with another request before. ErrorInfo: {"metadata": {"request_id": "x"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -106,44 +122,60 @@ ERROR_REASON_SENSITIVE_COMBINATION: ErrorReason.ValueType  # 8
 """Ethnic groups are not broken down that far, or not by another day's hierarchy: it could point at persons.
 ErrorInfo: {"metadata": {"dimension": "ethnic_group", "crossed": "level,sex"}}.
 """
-ERROR_REASON_UNKNOWN_FORM: ErrorReason.ValueType  # 100
+ERROR_REASON_NOT_DATED: ErrorReason.ValueType  # 30
+"""The indicator's past days are not known. ErrorInfo: {"metadata": {"indicator": "x", "dated": "pupils,classes,…"}}."""
+ERROR_REASON_DAY_OUTSIDE_YEAR: ErrorReason.ValueType  # 31
+"""The day lies after today or outside the school year named."""
+ERROR_REASON_UNKNOWN_CELL: ErrorReason.ValueType  # 32
+"""Dimensions and their values do not go together, or there is no such cell."""
+ERROR_REASON_RANKING_WITHOUT_PARTS: ErrorReason.ValueType  # 33
+"""A ranking needs a breakdown and no dimensions."""
+ERROR_REASON_TOO_MANY_POINTS: ErrorReason.ValueType  # 34
+"""The series would have more points than allowed. ErrorInfo: {"metadata": {"limit": "400"}}."""
+ERROR_REASON_UNIT_NOT_BELOW: ErrorReason.ValueType  # 35
+"""A unit of an import or a target does not lie below the unit named. ErrorInfo: {"metadata": {"unit": "gso:1"}}."""
+ERROR_REASON_PARTIAL_SUCCESSION: ErrorReason.ValueType  # 36
+"""A school of which only a part went on would have to be estimated. ErrorInfo: {"metadata": {"schools": "3"}}."""
+ERROR_REASON_GIVEN_TWICE: ErrorReason.ValueType  # 37
+"""One unit and year, or one target, is given twice."""
+ERROR_REASON_UNKNOWN_FORM: ErrorReason.ValueType  # 40
 """There is no such form, or no such version of it. ErrorInfo: {"metadata": {"form": "x", "version": "2"}}."""
-ERROR_REASON_FORM_INVALID: ErrorReason.ValueType  # 101
+ERROR_REASON_FORM_INVALID: ErrorReason.ValueType  # 41
 """The form cannot be used. BadRequest: each field with what is wrong. ErrorInfo: {"metadata": {"form": "x"}}."""
-ERROR_REASON_FORM_OF_ANOTHER: ErrorReason.ValueType  # 102
+ERROR_REASON_FORM_OF_ANOTHER: ErrorReason.ValueType  # 42
 """The form belongs to another unit, or is shipped with the platform: save it under a code of your own.
 ErrorInfo: {"metadata": {"form": "x"}}.
 """
-ERROR_REASON_UNKNOWN_CAMPAIGN: ErrorReason.ValueType  # 103
+ERROR_REASON_UNKNOWN_CAMPAIGN: ErrorReason.ValueType  # 43
 """The unit has no such campaign. ErrorInfo: {"metadata": {"campaign_id": "7"}}."""
-ERROR_REASON_DEADLINES_INVALID: ErrorReason.ValueType  # 104
+ERROR_REASON_DEADLINES_INVALID: ErrorReason.ValueType  # 44
 """The deadlines are not in order. BadRequest: the field."""
-ERROR_REASON_NO_SCHOOLS: ErrorReason.ValueType  # 105
+ERROR_REASON_NO_SCHOOLS: ErrorReason.ValueType  # 45
 """No school below the unit is one the form is for. ErrorInfo: {"metadata": {"form": "x", "levels": "02"}}."""
-ERROR_REASON_UNKNOWN_REPORT: ErrorReason.ValueType  # 106
+ERROR_REASON_UNKNOWN_REPORT: ErrorReason.ValueType  # 46
 """No school below the unit has such a report. ErrorInfo: {"metadata": {"report_id": "7"}}."""
-ERROR_REASON_REPORT_CHANGED: ErrorReason.ValueType  # 107
+ERROR_REASON_REPORT_CHANGED: ErrorReason.ValueType  # 47
 """The report has changed since: get it again and decide on that. ErrorInfo: {"metadata": {"report_id": "7", "etag":
 "4"}}, the etag it has now.
 """
-ERROR_REASON_REPORT_STATE: ErrorReason.ValueType  # 108
+ERROR_REASON_REPORT_STATE: ErrorReason.ValueType  # 48
 """The report is where this cannot be done. ErrorInfo: {"metadata": {"report_id": "7", "state": "draft"}}."""
-ERROR_REASON_REPORT_UNSOUND: ErrorReason.ValueType  # 109
+ERROR_REASON_REPORT_UNSOUND: ErrorReason.ValueType  # 49
 """The report cannot be confirmed. BadRequest: each finding that is an error."""
-ERROR_REASON_CELL_INVALID: ErrorReason.ValueType  # 110
+ERROR_REASON_CELL_INVALID: ErrorReason.ValueType  # 50
 """A cell cannot be entered so. BadRequest: `entries[<n>].<field>`."""
-ERROR_REASON_NOT_ABOVE: ErrorReason.ValueType  # 111
+ERROR_REASON_NOT_ABOVE: ErrorReason.ValueType  # 51
 """The caller holds the role only on the school itself, or not on the unit that asked. ErrorInfo: {"metadata":
 {"unit": "1"}}, where it has to be held.
 """
-ERROR_REASON_UNKNOWN_VERSION: ErrorReason.ValueType  # 112
+ERROR_REASON_UNKNOWN_VERSION: ErrorReason.ValueType  # 52
 """The report has no such version. ErrorInfo: {"metadata": {"version": "3"}}."""
-ERROR_REASON_UNKNOWN_EXPORT: ErrorReason.ValueType  # 113
+ERROR_REASON_UNKNOWN_EXPORT: ErrorReason.ValueType  # 53
 """The unit has no such export. ErrorInfo: {"metadata": {"export_id": "7"}}."""
-ERROR_REASON_EXPORT_NOT_DONE: ErrorReason.ValueType  # 114
+ERROR_REASON_EXPORT_NOT_DONE: ErrorReason.ValueType  # 54
 """The export has no file: it runs, was cancelled or failed. ErrorInfo: {"metadata": {"export_id": "7", "state":
 "running"}}.
 """
-ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 115
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 55
 """The request id came with another request before. ErrorInfo: {"metadata": {"request_id": "x"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -88,6 +88,12 @@ class Indicator(_message.Message):
     UNIT_OF_COUNT_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     SOURCE_DOCUMENT_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    THRESHOLDS_FIELD_NUMBER: _builtins.int
+    ACCOUNTABLE_ROLE_FIELD_NUMBER: _builtins.int
+    RATIO_FIELD_NUMBER: _builtins.int
+    DATED_FIELD_NUMBER: _builtins.int
+    SENSITIVE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable code, for example `pupils`."""
     name_vi: _builtins.str
@@ -102,9 +108,23 @@ class Indicator(_message.Message):
     """Unit of count, for example `pupil`."""
     source_document: _builtins.str
     """Where the rule comes from."""
+    direction: _builtins.str
+    """Whether `up` or `down` is better; `none`: neither."""
+    accountable_role: _builtins.str
+    """Role that answers for it, for example `head_teacher`."""
+    ratio: _builtins.bool
+    """Whether it is a ratio."""
+    dated: _builtins.bool
+    """Whether it can be asked for as of a past day."""
+    sensitive: _builtins.bool
+    """Whether it can point at persons: given for a topmost unit as a whole only."""
     @_builtins.property
     def dimensions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Dimensions it can be broken down by: level, grade, sex, ethnic_group."""
+        """Dimensions it can be broken down by, of level, grade, sex, ethnic_group, stage, subject, outcome."""
+
+    @_builtins.property
+    def thresholds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Threshold]:
+        """From where on a value asks for attention, in the school year that is current."""
 
     def __init__(
         self,
@@ -117,14 +137,50 @@ class Indicator(_message.Message):
         unit_of_count: _builtins.str = ...,
         dimensions: _abc.Iterable[_builtins.str] | None = ...,
         source_document: _builtins.str = ...,
+        direction: _builtins.str = ...,
+        thresholds: _abc.Iterable[Global___Threshold] | None = ...,
+        accountable_role: _builtins.str = ...,
+        ratio: _builtins.bool = ...,
+        dated: _builtins.bool = ...,
+        sensitive: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "counting_rule_en", b"counting_rule_en", "counting_rule_vi", b"counting_rule_vi", "dimensions", b"dimensions", "name_en", b"name_en", "name_vi", b"name_vi", "source_document", b"source_document", "unit_of_count", b"unit_of_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accountable_role", b"accountable_role", "code", b"code", "counting_rule_en", b"counting_rule_en", "counting_rule_vi", b"counting_rule_vi", "dated", b"dated", "dimensions", b"dimensions", "direction", b"direction", "name_en", b"name_en", "name_vi", b"name_vi", "ratio", b"ratio", "sensitive", b"sensitive", "source_document", b"source_document", "thresholds", b"thresholds", "unit_of_count", b"unit_of_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Indicator: _TypeAlias = Indicator  # noqa: Y015
+
+@_typing.final
+class Threshold(_message.Message):
+    """From where on a value asks for attention."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    level: _builtins.str
+    """`amber` or `red`."""
+    value: _builtins.float
+    """The value; it is passed below where `up` is better, and above where `down` is."""
+    source: _builtins.str
+    """Document it comes from."""
+    def __init__(
+        self,
+        *,
+        level: _builtins.str = ...,
+        value: _builtins.float = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "source", b"source", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Threshold: _TypeAlias = Threshold  # noqa: Y015
 
 @_typing.final
 class QueryIndicatorsRequest(_message.Message):

@@ -1,6 +1,6 @@
 """Statistical reports: forms, campaigns, reports with versions and steps, locks to ask for, exports; sample forms.
 
-The samples are filled in from `data/0020_forms.json` beside the revisions. Old code knows none of these tables.
+The samples are filled in from `data/0005_forms.json` beside the revisions. Old code knows none of these tables.
 """
 
 import json
@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0020"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-DATA = Path(__file__).parent.parent / "data" / "0020_forms.json"
+DATA = Path(__file__).parent.parent / "data" / "0005_forms.json"
 
 TABLES = """
 CREATE TABLE form (

@@ -1,0 +1,338 @@
+// Indicators: one of them for a unit, by the units below or a dimension, through time, and explained down to schools.
+
+import { ask, unitPath } from "./api.js";
+import { drawing, inks } from "./charts.js";
+import { h, replace } from "./elements.js";
+import { instant, number } from "./format.js";
+import { openPage } from "./page.js";
+import { language, t } from "./texts.js";
+
+const BELOW = {
+  province: ["commune", "school"],
+  department: ["school"],
+  district: ["commune", "school"],
+  commune: ["school"],
+};
+const FIRST_ROWS = 30; // Of the schools behind a figure.
+const TEXTS = {
+  vi: {
+    indicator: "Chỉ số",
+    by: "Chia theo",
+    nothing: "không chia",
+    commune: "xã, phường",
+    school: "trường",
+    level: "cấp học",
+    grade: "khối",
+    sex: "giới tính",
+    stage: "giai đoạn",
+    subject: "môn học",
+    outcome: "mức",
+    interval: "Theo thời gian",
+    day: "30 ngày",
+    month: "tháng",
+    year: "năm học",
+    rule: "Cách đếm",
+    source: "Nguồn",
+    accountable: "Chịu trách nhiệm",
+    better: { up: "càng cao càng tốt", down: "càng thấp càng tốt", none: "" },
+    headings: ["", "Giá trị", "Năm trước", "Mục tiêu", "Hạng", "Trường đã gửi"],
+    contributions: ["Trường", "Tử số hoặc số đếm", "Mẫu số", "Gửi gần nhất"],
+    noData: "chưa có dữ liệu",
+    withheld: "được che",
+    never: "chưa gửi",
+    explain: "Giải thích",
+    close: "Đóng",
+    addsUp: "Các phần cộng lại bằng tổng.",
+    notDated: "Chỉ số này không theo dõi được từng ngày; chỉ theo năm học.",
+    knownFrom: "Có số liệu theo ngày từ {day}.",
+    amber: "cần chú ý",
+    red: "báo động",
+  },
+  en: {
+    indicator: "Indicator",
+    by: "Broken down by",
+    nothing: "nothing",
+    commune: "commune",
+    school: "school",
+    level: "level",
+    grade: "grade",
+    sex: "sex",
+    stage: "stage",
+    subject: "subject",
+    outcome: "outcome",
+    interval: "In time",
+    day: "30 days",
+    month: "month",
+    year: "school year",
+    rule: "How it is counted",
+    source: "Source",
+    accountable: "Accountable",
+    better: { up: "higher is better", down: "lower is better", none: "" },
+    headings: ["", "Value", "Last year", "Target", "Rank", "Schools that sent"],
+    contributions: ["School", "Numerator or count", "Denominator", "Sent last"],
+    noData: "no data",
+    withheld: "withheld",
+    never: "never",
+    explain: "Explain",
+    close: "Close",
+    addsUp: "The parts add up to the whole.",
+    notDated: "This indicator cannot be followed by days, only by school years.",
+    knownFrom: "Known by day since {day}.",
+    amber: "needs attention",
+    red: "alarm",
+  },
+};
+const said = (key) => TEXTS[language()][key];
+
+const state = { unit: null, content: null, catalogue: [], code: "pupils", by: "", interval: "month", version: 0 };
+const counting = h("div", { class: "counting" });
+const table = h("section", { class: "panel scroll", "aria-live": "polite" });
+const chart = h("div", { class: "series", role: "img" });
+const note = h("p", { class: "muted" });
+const explained = h("section", { class: "panel", "aria-live": "polite", hidden: true });
+let points = [];
+let drawn = { show() {} };
+
+async function show({ content, unit }) {
+  const { indicators = [] } = await ask("/v1/indicators", { query: { page_size: 1000 } });
+  Object.assign(state, { unit, content, catalogue: indicators, by: "" });
+  drawn = drawing(chart, (drawer) => drawer.setOption(options(), true));
+  form();
+  return () => {
+    state.version += 1;
+    drawn.stop();
+  };
+}
+
+const current = () => state.catalogue.find((one) => one.code === state.code);
+const named = (one) => (language() === "en" ? one.name_en : one.name_vi);
+
+function form() {
+  const select = (label, name, entries) =>
+    h(
+      "label",
+      {},
+      h("span", {}, label),
+      h(
+        "select",
+        {
+          name,
+          onchange: (event) => {
+            state[name] = event.target.value;
+            if (name === "code") state.by = "";
+            form();
+          },
+        },
+        entries.map(([value, text]) => h("option", { value, selected: value === state[name] }, text)),
+      ),
+    );
+  const kinds = BELOW[state.unit.kind] ?? [];
+  const dimensions = (current().dimensions ?? []).filter((one) => one !== "ethnic_group");
+  const parts = current().sensitive ? [] : [...kinds, ...dimensions];
+  replace(
+    state.content,
+    h("div", { class: "title" }, h("h1", {}, t("page_indicators")), h("span", { class: "asof" }, state.unit.name)),
+    h(
+      "section",
+      { class: "panel ask" },
+      h(
+        "div",
+        { class: "choices" },
+        select(
+          said("indicator"),
+          "code",
+          state.catalogue.map((one) => [one.code, named(one)]),
+        ),
+        select(said("by"), "by", [["", said("nothing")], ...parts.map((one) => [one, said(one)])]),
+        select(
+          said("interval"),
+          "interval",
+          ["day", "month", "year"].map((one) => [one, said(one)]),
+        ),
+      ),
+      counting,
+    ),
+    table,
+    h("section", { class: "panel" }, h("h2", {}, said("interval")), note, chart),
+    explained,
+  );
+  explained.hidden = true;
+  tell();
+  load();
+}
+
+function tell() {
+  const one = current();
+  const texts = [
+    h("p", {}, h("b", {}, `${said("rule")}: `), language() === "en" ? one.counting_rule_en : one.counting_rule_vi),
+    h("p", { class: "muted" }, `${said("source")}: ${one.source_document}. ${said("better")[one.direction] ?? ""}`),
+  ];
+  for (const threshold of one.thresholds ?? [])
+    texts.push(h("p", { class: "muted" }, `${said(threshold.level)}: ${number(threshold.value ?? 0, 1)} (${threshold.source})`));
+  replace(counting, texts);
+}
+
+async function load() {
+  const version = ++state.version;
+  const kinds = BELOW[state.unit.kind] ?? [];
+  const byUnit = kinds.includes(state.by);
+  const compare = current().sensitive
+    ? ["COMPARISON_TARGET"]
+    : ["COMPARISON_LAST_YEAR", "COMPARISON_TARGET", ...(byUnit ? ["COMPARISON_PEERS"] : [])];
+  replace(table, h("p", { class: "muted" }, "…"));
+  try {
+    const answer = await ask(unitPath(state.unit.id, "/indicators:analyse"), {
+      method: "POST",
+      body: {
+        indicators: [state.code],
+        breakdown: byUnit ? state.by : "",
+        dimensions: state.by && !byUnit ? [state.by] : [],
+        compare_with: compare,
+      },
+    });
+    if (version === state.version) rows(answer.periods[0], byUnit);
+  } catch (error) {
+    if (version === state.version) replace(table, h("p", { class: "warn" }, error.message));
+  }
+  await series(version);
+}
+
+const decimals = () => (current().ratio || current().code.startsWith("teacher_shortage") ? 2 : 0);
+const value = (figure) =>
+  figure.suppressed ? said("withheld") : figure.value === undefined ? said("noData") : number(figure.value, decimals());
+
+function rows(period, byUnit) {
+  // Units without a school have nothing to show, and a province has many.
+  const figures = (period.figures ?? []).filter(
+    ({ figure }) => !byUnit || figure.expected_school_count || figure.value !== undefined,
+  );
+  const sums = period.additions?.[0];
+  replace(
+    table,
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, said("headings").map((text) => h("th", { scope: "col", class: text ? "figure" : "" }, text)))),
+      h(
+        "tbody",
+        {},
+        figures.map((one) => row(one, byUnit)),
+      ),
+    ),
+    sums ? h("p", { class: "muted" }, sums.adds_up ? said("addsUp") : sums.reason) : "",
+  );
+}
+
+function row(one, byUnit) {
+  const figure = one.figure;
+  const label = byUnit || !state.by ? figure.unit_name : (figure.dimension_values?.[0] || "–");
+  const open = h("button", { class: "quiet", onclick: () => explain(figure, byUnit) }, value(figure));
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, byUnit ? h("a", { href: `#unit=${encodeURIComponent(figure.unit_id)}` }, label) : label),
+    h("td", { class: one.threshold ? "figure warn" : "figure", title: one.threshold ? said(one.threshold) : "" }, open),
+    h("td", { class: "figure faint" }, one.last_year === undefined ? "–" : number(one.last_year, decimals())),
+    h("td", { class: "figure faint", title: one.target_source ?? "" }, one.target === undefined ? "–" : number(one.target, decimals())),
+    h("td", { class: "figure faint" }, one.rank ? `${one.rank}/${one.ranked_count}` : "–"),
+    h("td", { class: "figure faint" }, `${figure.reporting_school_count ?? 0}/${figure.expected_school_count ?? 0}`),
+  );
+}
+
+async function explain(figure, byUnit) {
+  explained.hidden = false;
+  const close = h("button", { class: "quiet", onclick: () => (explained.hidden = true) }, said("close"));
+  try {
+    const found = await ask(unitPath(figure.unit_id, `/indicators/${figure.indicator}:explain`), {
+      query: {
+        dimensions: state.by && !byUnit ? [state.by] : [],
+        dimension_values: figure.dimension_values ?? [],
+        page_size: FIRST_ROWS,
+      },
+    });
+    const ratio = found.indicator.ratio;
+    replace(
+      explained,
+      h("header", {}, h("h2", {}, `${said("explain")}: ${figure.unit_name}`), close),
+      h("p", { class: "formula" }, found.formula),
+      h("p", { class: "muted" }, (found.filters ?? []).join(" · ")),
+      h(
+        "div",
+        { class: "scroll" },
+        h(
+          "table",
+          {},
+          h("thead", {}, h("tr", {}, said("contributions").map((text, place) => h("th", { scope: "col", class: place % 3 ? "figure" : "" }, text)))),
+          h("tbody", {}, (found.contributions ?? []).map((one) => contribution(one, ratio))),
+        ),
+      ),
+      found.next_page_token ? h("p", { class: "muted" }, "…") : "",
+    );
+  } catch (error) {
+    replace(explained, h("p", { class: "warn" }, error.message), close);
+  }
+  explained.scrollIntoView({ block: "nearest" });
+}
+
+function contribution(one, ratio) {
+  const sent = one.last_report_time ? instant(one.last_report_time) : said("never");
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, one.unit_name),
+    h("td", { class: "figure" }, one.reporting ? number(one.numerator ?? 0, ratio ? 0 : decimals()) : said("noData")),
+    h("td", { class: "figure" }, ratio && one.reporting ? number(one.denominator ?? 0) : "–"),
+    h("td", { class: one.reporting || !one.expected ? "faint" : "warn" }, sent),
+  );
+}
+
+async function series(version) {
+  const one = current();
+  const yearly = state.interval === "year" || !one.dated;
+  replace(note, one.sensitive || one.dated ? "" : said("notDated"));
+  points = [];
+  if (one.sensitive) return drawn.show();
+  const monthAgo = new Date(Date.now() - 30 * 86400000).toISOString().slice(0, 10);
+  try {
+    const found = await ask(unitPath(state.unit.id, `/indicators/${one.code}/series`), {
+      query: {
+        interval: yearly ? "SERIES_INTERVAL_SCHOOL_YEAR" : `SERIES_INTERVAL_${state.interval.toUpperCase()}`,
+        first_day: state.interval === "day" && !yearly ? monthAgo : "",
+      },
+    });
+    if (version !== state.version) return undefined;
+    points = (found.points ?? []).map((point) => [
+      yearly ? `${point.school_year}–${point.school_year + 1}` : point.day,
+      point.value ?? null,
+    ]);
+    if (found.known_from) replace(note, said("knownFrom").replace("{day}", found.known_from));
+    chart.setAttribute("aria-label", points.map(([day, found]) => `${day}: ${found ?? said("noData")}`).join("; "));
+  } catch (error) {
+    if (version === state.version) replace(note, error.message);
+  }
+  return drawn.show();
+}
+
+function options() {
+  const ink = inks();
+  const axis = { axisLabel: { color: ink.muted }, axisLine: { lineStyle: { color: ink.line } } };
+  return {
+    animation: false,
+    textStyle: { fontFamily: ink.font, color: ink.text },
+    grid: { left: 56, right: 16, top: 16, bottom: 32 },
+    tooltip: { trigger: "axis", valueFormatter: (found) => (found === null ? said("noData") : number(found, 2)) },
+    xAxis: { type: "category", data: points.map(([day]) => day), ...axis },
+    yAxis: { type: "value", scale: true, splitLine: { lineStyle: { color: ink.line } }, ...axis },
+    series: [
+      {
+        type: "line",
+        data: points.map(([, found]) => found),
+        showSymbol: points.length < 40,
+        itemStyle: { color: ink.first },
+        lineStyle: { color: ink.first, width: 2 },
+      },
+    ],
+  };
+}
+
+openPage({ title: () => t("page_indicators"), show });

@@ -1,0 +1,207 @@
+"""Follows one indicator of a unit through time, by the units of one hierarchy throughout.
+
+Stocks are those of each day as known today; what registers say is of each day or month by itself. Refuses more points
+than a chart can hold, and indicators of whose past days nothing is known, save by school year.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from chassis.errors import Fault, Kind
+from chassis.scopes import ScopeTree
+from services.reporting.domain.catalogue import DAY_MEASURES, Indicator, Term
+from services.reporting.domain.cube import Combinations
+from services.reporting.domain.school_year import FIRST_MONTH, school_year_of
+from services.reporting.store import movements
+from services.reporting.store.movements import DayMoved
+from services.reporting.usecases import past
+from services.reporting.usecases.computing import sums_of
+from services.reporting.usecases.querying import Question, Questions, chosen, parsed_day, resolved
+
+DAY, MONTH, SCHOOL_YEAR = "day", "month", "school_year"
+MOST_POINTS = 400
+YEARS_BACK = 5
+DECEMBER = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point; the value is None where nothing is known of the day."""
+
+    day: date
+    school_year: int
+    value: float | None
+    numerator: int | None
+    denominator: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The points, and by what they are."""
+
+    unit: int
+    name: str
+    hierarchy: date
+    known_from: date | None
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True)
+class SeriesQuestions:
+    """Answers from the movements, the registers and the memory of questions."""
+
+    questions: Questions
+
+    async def ask(
+        self, unit: str, indicator: str, *, interval: str, first: str, last: str, tree: ScopeTree, today: date
+    ) -> Series:
+        """The series; raises a fault that says what would be valid."""
+        found = resolved(tree, unit, today=today, day=today)
+        (one,) = chosen(self.questions.catalogue, Question(unit, (indicator,)), whole=False)
+        end = min(parsed_day(last, field="last_day") or today, today)
+        this_year = school_year_of(today)
+        start = parsed_day(first, field="first_day") or date(
+            this_year - (YEARS_BACK if interval == SCHOOL_YEAR else 0), FIRST_MONTH, 1
+        )
+        days = _days(start, end, interval)
+        if interval != SCHOOL_YEAR:
+            past.check_dated([one], (), self.questions.catalogue)
+        known_from: date | None = None
+        if interval == SCHOOL_YEAR:
+            points = [await self._of_year(one, unit, day, tree=tree, today=today) for day in days]
+        elif one.measures & DAY_MEASURES:
+            points = await self._of_registers(one, found, days, interval, start, tree=tree, today=today)
+        else:
+            points, known_from = await self._of_stocks(one, found, days, tree=tree, today=today)
+        named = tree.unit(found)
+        return Series(found, named.name if named else "", today, known_from, points)
+
+    async def _of_year(self, one: Indicator, unit: str, day: date, *, tree: ScopeTree, today: date) -> Point:
+        year = school_year_of(day)
+        answer = await self.questions.ask(Question(unit, (one.code,), year), tree=tree, today=today)
+        figure = answer.figures[0]
+        return Point(day, year, figure.value, figure.numerator, figure.denominator)
+
+    async def _of_registers(
+        self,
+        one: Indicator,
+        unit: int,
+        days: Sequence[date],
+        interval: str,
+        start: date,
+        *,
+        tree: ScopeTree,
+        today: date,
+    ) -> list[Point]:
+        places = self.questions.divider.divide(tree, unit, breakdown="", day=today)
+        async with self.questions.mirror.database.connection() as connection:
+            rows = await movements.registers_by_day(
+                connection, first=start, last=days[-1], measures=sorted(one.measures), schools=sorted(places.targets)
+            )
+        sums: dict[tuple[date, str], int] = {}
+        for row in rows:
+            key = (_end_of(row.day, interval, days[-1]), row.measure)
+            sums[key] = sums.get(key, 0) + row.value
+
+        def of(day: date, term: Term | None) -> int:
+            return sum(sign * sums.get((day, measure), 0) for measure, sign in term.signed) if term else 0
+
+        return [
+            _point(one, day, of(day, one.numerator), of(day, one.denominator), known=of(day, Term("registers")) > 0)
+            for day in days
+        ]
+
+    async def _of_stocks(
+        self, one: Indicator, unit: int, days: Sequence[date], *, tree: ScopeTree, today: date
+    ) -> tuple[list[Point], date | None]:
+        places = self.questions.divider.divide(tree, unit, breakdown="", day=today)
+        points: list[Point] = []
+        earliest: date | None = None
+        for year in dict.fromkeys(map(school_year_of, days)):
+            own = [day for day in days if school_year_of(day) == year]
+            # What stands at the end of the last day, and from there back what became known on each day before.
+            stocks, known_from = await past.stocks_on(self.questions.mirror, year, own[-1], [one])
+            sums = sums_of([one], (), stocks, places, outside={})
+            async with self.questions.mirror.database.connection() as connection:
+                moved = await movements.moved_by_day(
+                    connection, school_year=year, after=own[0], measures=sorted(one.measures),
+                    schools=sorted(places.targets),
+                )  # fmt: skip
+            terms = [term.asked_by(()) for term in one.terms]
+            now = [sum(sums[term].get(unit, {}).values()) for term in terms]
+            changes = [_changes(term, moved) for term in terms]
+            for day in own:
+                values = [
+                    amount - sum(change for when, change in changed.items() if day < when <= own[-1])
+                    for amount, changed in zip(now, changes, strict=True)
+                ]
+                known = known_from is not None and day >= known_from
+                points.append(_point(one, day, values[0], values[1] if len(values) > 1 else 0, known=known))
+            if known_from is not None:
+                earliest = min(earliest or known_from, known_from)
+        return points, earliest
+
+
+def _changes(term: Term, moved: Sequence[DayMoved]) -> Mapping[date, int]:
+    """By how much a term changed on each day."""
+    found: dict[date, int] = {}
+    combinations = Combinations()
+    numbered = {one.combination: place for place, one in enumerate(moved)}
+    combinations.column(numbered, [0] * len(numbered))
+    groups = combinations.grouping(term, ()).groups
+    signs = dict(term.signed)
+    for one in moved:
+        if one.measure in signs and groups[combinations.numbers[one.combination]] >= 0:
+            found[one.day] = found.get(one.day, 0) + signs[one.measure] * one.change
+    return found
+
+
+def _point(one: Indicator, day: date, numerator: int, denominator: int, *, known: bool) -> Point:
+    value = one.value(numerator, denominator) if known else None
+    ratio = one.is_ratio and known
+    return Point(day, school_year_of(day), value, numerator if ratio else None, denominator if ratio else None)
+
+
+def _days(first: date, last: date, interval: str) -> list[date]:
+    """The days of the points; raises DAY_OUTSIDE_YEAR where there is none, TOO_MANY_POINTS where there are too many."""
+    if first > last:
+        raise _outside(first, last)
+    found: list[date] = []
+    day = first
+    while day <= last:
+        end = _end_of(day, interval, last)
+        found.append(end)
+        if len(found) > MOST_POINTS:
+            raise _too_many_points()
+        day = end + timedelta(days=1)
+    return found
+
+
+def _end_of(day: date, interval: str, last: date) -> date:
+    """The last day of the day's month or school year; not after the last of all."""
+    if interval == DAY:
+        return day
+    if interval == SCHOOL_YEAR:
+        return min(date(school_year_of(day) + 1, FIRST_MONTH, 1) - timedelta(days=1), last)
+    following = date(day.year + day.month // DECEMBER, day.month % DECEMBER + 1, 1)
+    return min(following - timedelta(days=1), last)
+
+
+def _outside(first: date, last: date) -> Fault:
+    return Fault(
+        Kind.INVALID,
+        "DAY_OUTSIDE_YEAR",
+        vi=f"Ngày đầu {first.isoformat()} ở sau ngày cuối {last.isoformat()} (muộn nhất là hôm nay).",
+        en=f"The first day {first.isoformat()} is after the last {last.isoformat()} (today at the latest).",
+    )
+
+
+def _too_many_points() -> Fault:
+    return Fault(
+        Kind.INVALID,
+        "TOO_MANY_POINTS",
+        vi=f"Chuỗi có nhiều hơn {MOST_POINTS} điểm. Hãy chọn khoảng ngắn hơn, hoặc theo tháng hay năm học.",
+        en=f"The series has more than {MOST_POINTS} points. Choose a shorter time, or months or school years.",
+        metadata={"limit": str(MOST_POINTS)},
+    )

@@ -1,0 +1,64 @@
+"""Indicators on the real platform: from a push to a figure compared, followed and explained, and on the page."""
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
+from tests.e2e.world import DIRECTOR, PROVINCE, SCHOOL, World, pupil, school_class
+from tests.support.waiting import poll_until
+
+pytestmark = pytest.mark.e2e
+
+
+async def _pushed(world: World) -> None:
+    """Four pupils, one of whom has left."""
+    rows = [pupil(SCHOOL, f"IND-{number}", "IND") for number in range(3)]
+    await world.push([school_class(SCHOOL, "IND"), *rows, pupil(SCHOOL, "IND-9", "IND", status="05")])
+
+    async def counted() -> bool:
+        answer = await world.get(f"/v1/units/{SCHOOL}/indicators", DIRECTOR, indicators="dropouts")
+        return bool(answer["figures"][0].get("value"))
+
+    await poll_until(counted)
+
+
+async def test_a_pushed_record_is_analysed_and_explained_by_rest(world: World) -> None:
+    """The paths, the words and the numbers are what a program sees."""
+    await _pushed(world)
+    asked = {"indicators": ["dropout_rate"], "breakdown": "school", "compare_with": ["COMPARISON_PEERS"]}
+    answer = await world.post(f"/v1/units/{PROVINCE}/indicators:analyse", DIRECTOR, asked)
+    figures = {one["figure"]["unit_name"]: one for one in answer["periods"][0]["figures"]}
+    own = figures["Trường Tiểu học Ái Nghĩa"]
+    assert own["figure"]["numerator"] >= 1
+    assert own["rank"] == own["ranked_count"], "the only school with a dropout is the last"
+    explained = await world.get(f"/v1/units/{PROVINCE}/indicators/dropout_rate:explain", DIRECTOR)
+    assert f"{explained['figure']['numerator']:.0f} / {explained['figure']['denominator']:.0f}" in explained["formula"]
+    assert sum(one["numerator"] for one in explained["contributions"]) == explained["figure"]["numerator"]
+    series = await world.get(f"/v1/units/{PROVINCE}/indicators/pupils/series", DIRECTOR, interval="SERIES_INTERVAL_DAY")
+    now = await world.get(f"/v1/units/{PROVINCE}/indicators", DIRECTOR, indicators="pupils")
+    assert series["points"][-1]["value"] == now["figures"][0]["value"]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
+async def test_the_page_shows_an_indicator_by_school_and_explains_it(world: World) -> None:
+    """Choose, read the rule, open the schools behind a number."""
+    await _pushed(world)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            page = await (await browser.new_context(locale="vi-VN")).new_page()
+            complaints: list[str] = []
+            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
+            await page.goto(f"http://{world.fleet.gateway}/indicators.html#token={world.token(DIRECTOR)}")
+            await page.get_by_label("Chỉ số").select_option("dropout_rate", timeout=WAIT)
+            await expect(page.locator(".counting")).to_contain_text("Số học sinh thôi học chia cho")
+            await page.get_by_label("Chia theo").select_option("school")
+            row = page.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa").first
+            await row.get_by_role("button").click(timeout=WAIT)
+            await expect(page.locator(".formula")).to_contain_text("× 100", timeout=WAIT)
+            await expect(page.locator(".series svg")).to_be_visible(timeout=WAIT)
+            assert complaints == []
+            assert "token" not in page.url
+        finally:
+            await browser.close()
