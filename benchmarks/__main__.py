@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import alarms, calls, live, push, search
+from benchmarks import alarms, calls, live, push, rules, search
 from benchmarks.province import running
 from benchmarks.report import Figure, publish
 
@@ -18,6 +18,7 @@ MEASURED = {
     "calls": calls.measure,
     "live": live.measure,
     "alarms": alarms.measure,
+    "rules": rules.measure,
     "search": search.measure,
 }
 NEED_PUSH = {"push", "calls", "live"}
@@ -38,7 +39,7 @@ def main() -> int:
     """Run and publish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "names", nargs="*", choices=[[], *MEASURED], default=[], metavar="push|calls|live|alarms|search"
+        "names", nargs="*", choices=[[], *MEASURED], default=[], metavar="push|calls|live|alarms|rules|search"
     )
     parser.add_argument("--schools", type=int, default=1300, help="schools of 300 pupils each; half in large batches")
     options = parser.parse_args()
