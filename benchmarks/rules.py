@@ -1,4 +1,4 @@
-"""How fast rules are judged: every built-in rule on facts of its kind, beside the bare expressions on the same fields."""
+"""How fast rules are judged: every built-in rule on facts of its kind, beside the bare expressions on the same."""
 
 import time
 

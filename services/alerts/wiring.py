@@ -62,14 +62,14 @@ def assemble(
         return scopes.tree.subtree(unit_id, clock.today())
 
     def moment() -> Moment:
-        tree, today = scopes.tree, clock.today()
+        today = clock.today()
         return Moment(
             now=clock.now(),
             today=today,
             unit_name=unit_name,
-            contains=lambda above, below: tree.contains(above, below, today),
-            above=lambda unit_id: tree.ancestors(unit_id, today),
-            peers=lambda unit_id: _peers(tree, unit_id, today),
+            contains=lambda above, below: scopes.tree.contains(above, below, today),
+            above=lambda unit_id: scopes.tree.ancestors(unit_id, today),
+            peers=lambda unit_id: _peers(scopes.tree, unit_id, today),
             calendar=calendar,
         )
 

@@ -89,7 +89,7 @@ export async function rules(panel, { unit, account }) {
         { class: "fields" },
         input("code", say("code"), { value: copy ? `${rule.code}_rieng` : (rule.code ?? ""), readOnly: !fresh, code: true }),
         choice("fact_kind", say("kind"), kindNames, rule.fact_kind),
-        choice("severity", say("severity"), Object.fromEntries(SEVERITIES.map((one) => [one, say(one)])), severity),
+        choice("severity", say("gravity"), Object.fromEntries(SEVERITIES.map((one) => [one, say(one)])), severity),
         text("condition", "condition", true),
         h("div", { class: "whole" }, h("p", { class: "muted" }, say("fieldsOf")), help),
         text("clear_condition", "clear", true),

@@ -1,8 +1,9 @@
 """The whole life of an alert: taken, closed by hand, opened again, silenced, inhibited, climbing, moved, forgotten."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -85,7 +86,12 @@ async def alter(database: Database, values: str, code: str = "class_oversize") -
 
 async def close(database: Database, alert: Alert, now: datetime = NOW, **said) -> Alert:
     """Close an alert by hand."""
-    given = {"by": "officer", "resolution": Resolution.FALSE_ALARM, "note": "Lớp ghép.", "etag": ""} | said
+    given: dict[str, Any] = {
+        "by": "officer",
+        "resolution": Resolution.FALSE_ALARM,
+        "note": "Lớp ghép.",
+        "etag": "",
+    } | said
     async with database.transaction() as held:
         return await usecases.resolve_alert(
             held, alert.alert_id, lies_below=EVERYWHERE.__contains__, moment=moment(now), **given
@@ -130,7 +136,7 @@ async def test_closing_and_opening_refuse_what_contradicts_the_alert(database):
     await take(database, a_class(40))
     alert = await the_alert(database)
 
-    async def refused(work: Callable) -> str:
+    async def refused(work: Callable[[], Awaitable[Any]]) -> str:
         with pytest.raises(Fault) as fault:
             await work()
         return fault.value.reason
@@ -189,7 +195,7 @@ async def test_nobody_is_told_while_a_silence_lasts_and_what_still_holds_is_told
     assert await release(database, hours(4)) == []
     assert await release(database, hours(5)) == [("2026/1A2026", Transition.RELEASED)]
     assert await release(database, hours(6)) == []
-    assert [(one.alert.subject, one.transition) for one in await told(database) if _tells(one)] == [
+    assert [(one.alert.subject, Transition(one.transition)) for one in await told(database) if _tells(one)] == [
         ("2026/1A2026", Transition.RAISED),
         ("2026/1C2026", Transition.RAISED),
         ("2026/1A2026", Transition.RELEASED),
@@ -205,7 +211,7 @@ def a_silence(*, until: timedelta, start: datetime = NOW, **covers: str) -> Sile
 
 def _tells(change: alerts_pb2.AlertChange) -> bool:
     """Whether a change is one by which people learn of an alert."""
-    return bool(change.audience_roles) and change.transition in (Transition.RAISED, Transition.RELEASED)
+    return bool(change.audience_roles) and Transition(change.transition) in (Transition.RAISED, Transition.RELEASED)
 
 
 async def release(database: Database, after: timedelta) -> list[tuple[str, Transition]]:

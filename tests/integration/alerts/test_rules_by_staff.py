@@ -95,7 +95,7 @@ async def desk(address, bus, database, clock, token: Callable[..., str]) -> Asyn
 
 def a_draft(**fields: Any) -> rules_pb2.RuleDraft:
     """A rule on classes above 38 pupils."""
-    values = {
+    values: dict[str, Any] = {
         "fact_kind": "class_size",
         "condition": "fact.size > 38",
         "severity": alerts_pb2.SEVERITY_CRITICAL,
@@ -196,7 +196,7 @@ async def test_a_rule_that_came_with_the_service_is_copied_not_altered_and_what_
             )
         )
 
-    async def gone() -> bool:
+    async def gone() -> Any:
         return await desk.listed("class_oversize") == []
 
     await poll_until(gone)

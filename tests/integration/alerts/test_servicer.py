@@ -204,7 +204,8 @@ async def test_nobody_sees_alerts_of_units_without_a_grant(stub):
 
 async def test_the_rules_in_force_are_listed_with_their_conditions(stub):
     """Those of all four families come with the service, page by page in the order of their codes."""
-    seen, page_token = [], ""
+    seen: list[alerts_pb2.Rule] = []
+    page_token = ""
     while not seen or page_token:
         page = await stub.ListRules(alerts_pb2.ListRulesRequest(page_size=5, page_token=page_token))
         seen += page.rules
