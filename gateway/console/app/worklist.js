@@ -10,7 +10,13 @@ const PAGE = 30;
 const STATES = { "": "standing", OPEN: "OPEN", ACKNOWLEDGED: "ACKNOWLEDGED", SUPPRESSED: "SUPPRESSED", RESOLVED: "RESOLVED" };
 const SEVERITIES = ["INFO", "WARNING", "CRITICAL"];
 const FAMILIES = { "": "all", indicator: "indicator", pupil: "pupil", data: "data", statistics: "statistics_family" };
-const AGES = { 0: say("anyAge"), 4: say("hours", { n: 4 }), 24: say("days", { n: 1 }), 72: say("days", { n: 3 }), 168: say("days", { n: 7 }) };
+const ages = () => ({
+  0: say("anyAge"),
+  4: say("hours", { n: 4 }),
+  24: say("days", { n: 1 }),
+  72: say("days", { n: 3 }),
+  168: say("days", { n: 7 }),
+});
 const said = (options) => Object.fromEntries(Object.entries(options).map(([key, text]) => [key, say(text)]));
 const bare = (value, prefix) => value?.replace(prefix, "") ?? "";
 const stateOf = (alert) => bare(alert.state, "ALERT_STATE_");
@@ -25,7 +31,7 @@ export function worklist(panel, { unit, account }) {
     choice("state", say("state"), said(STATES)),
     choice("severity", say("severity"), said(Object.fromEntries(SEVERITIES.map((one) => [one, one]))), "INFO"),
     choice("family", say("family"), said(FAMILIES)),
-    choice("age", say("age"), AGES),
+    choice("age", say("age"), ages()),
     choice("who", say("mine"), { "": say("all"), [account.subject]: say("mineOnly") }),
     count,
   );
