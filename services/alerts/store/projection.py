@@ -138,6 +138,11 @@ _PUPILS = _merge(
     "left_time = excluded.left_time",
     "left_time = CASE WHEN excluded.left_school AND pupil.left_school THEN pupil.left_time ELSE excluded.left_time END",
 )
+for _kept in ("school_year", "class_key", "grade"):  # A tombstone does not say them, and its fact is known by the year.
+    _PUPILS = _PUPILS.replace(
+        f"{_kept} = excluded.{_kept}",
+        f"{_kept} = CASE WHEN excluded.deleted THEN pupil.{_kept} ELSE excluded.{_kept} END",
+    )
 _REGISTER_TYPES = ("bigint", "text", "bigint", "bool", "int", "text", "date", "smallint", "int", "int")
 _REGISTERS = _merge(
     "register",

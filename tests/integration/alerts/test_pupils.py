@@ -238,6 +238,16 @@ async def test_a_pupil_who_leaves_or_gets_another_key_takes_the_alerts_along(dat
     assert (change.transition, change.alert.subject) == (Transition.RESOLVED, "2026/HS9")
 
 
+async def test_a_pupil_whose_record_is_gone_is_no_matter_and_a_renamed_one_leaves_nothing_behind(database, feed):
+    """A tombstone resolves; that of a renamed key, which comes along with the new one, does not."""
+    away = [register(day, {"HS1": "K", "TAM": "K"}) for day in school_days(3)]
+    await feed.take(group(), pupil("HS1"), pupil("TAM"), *away)
+    await feed.take(change(PUPIL, "TAM", gone=True), pupil("HS9", previous="TAM"))
+    assert await opened(database) == {("absence_unexplained", "2026/HS1"), ("absence_unexplained", "2026/HS9")}
+    [ended] = await feed.take(change(PUPIL, "HS1", gone=True))
+    assert (ended.transition, ended.alert.subject) == (Transition.RESOLVED, "2026/HS1")
+
+
 async def test_history_of_pupils_raises_nothing_and_the_live_day_after_it_does(database, feed):
     """A year loaded from the past sets the counts; the next register is news."""
     days = school_days(31)
