@@ -2,8 +2,8 @@
 
 import { h } from "./elements.js";
 
-export const input = (name, label, { value = "", type = "text", ...rest } = {}) =>
-  h("label", { class: rest.class }, label, h("input", { name, type, value, ...rest, class: rest.code ? "code" : undefined }));
+export const input = (name, label, { value = "", type = "text", code = false, ...rest } = {}) =>
+  h("label", {}, label, h("input", { name, type, value, ...rest, class: code ? "code" : undefined }));
 
 export const area = (name, label, { value = "", code = false } = {}) =>
   h("label", { class: "whole" }, label, h("textarea", { name, value, spellcheck: !code, class: code ? "code" : undefined }));

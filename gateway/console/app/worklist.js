@@ -41,7 +41,8 @@ export function worklist(panel, { unit, account }) {
   async function load() {
     try {
       const [page, counted] = await Promise.all([read(), ask(unitPath(unit.id, "/alerts:count"))]);
-      const open = (counted.counts ?? []).reduce((sum, one) => sum + Number(one.count), 0);
+      const told = (counted.counts ?? []).filter((one) => one.state !== "ALERT_STATE_SUPPRESSED");
+      const open = told.reduce((sum, one) => sum + Number(one.count), 0);
       replace(count, say("found", { n: number(open) }));
       replace(list, (page.alerts ?? []).map(line));
       further(page);
