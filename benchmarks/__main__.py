@@ -1,7 +1,7 @@
 """Measures what the README quotes, on a fleet of its own: `python -m benchmarks [push] [calls] [live] …`, or all of it.
 
-`calls`, `dashboards` and `live` need what `push` loaded, so it runs with them; `outbound` has a fleet to itself. Prints a
-table and writes `benchmarks/results/*.json`.
+`calls`, `dashboards` and `live` need what `push` loaded, so it runs with them; `outbound` has a fleet to itself. Prints
+a table and writes `benchmarks/results/*.json`.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import alarms, calls, dashboards, files, live, outbound, push, scale, search
+from benchmarks import alarms, calls, dashboards, files, live, outbound, push, rules, scale, search
 from benchmarks.province import running
 from benchmarks.report import Figure, publish
 
@@ -20,6 +20,7 @@ MEASURED = {
     "dashboards": dashboards.measure,
     "live": live.measure,
     "alarms": alarms.measure,
+    "rules": rules.measure,
     "search": search.measure,
     "scale": scale.measure,
     "files": files.measure,
@@ -50,7 +51,7 @@ def main() -> int:
         nargs="*",
         choices=[[], *MEASURED, OUTBOUND],
         default=[],
-        metavar="push|calls|dashboards|live|alarms|search|scale|files|outbound",
+        metavar="|".join([*MEASURED, OUTBOUND]),
     )
     parser.add_argument("--schools", type=int, default=1300, help="schools of 300 pupils each; half in large batches")
     options = parser.parse_args()

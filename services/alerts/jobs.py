@@ -1,61 +1,143 @@
-"""Timers in: looks at the facts that change by time alone, such as a school's silence, when their time has come, and
-lets open alerts follow rules that were withdrawn or came into force.
+"""Timers in: what time alone changes. Facts such as a school's silence or a deadline are looked at, open alerts follow
+their rules and their units, climb when their time is over, are covered and released; what is old is forgotten.
 
-Replicas share the work by claiming rows, so that each fact is looked at once. A look that fails, whatever the reason,
-is made again: it stops neither the other looks nor the process.
+Replicas share the work by claiming rows, so that each thing is done once. Work that fails, whatever the reason, is done
+again: it stops neither the other work nor the process.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from chassis.dead_letters import reason_of
 from chassis.logs import said
 from chassis.workers import Worker
-from services.alerts import usecases
-from services.alerts.usecases.evaluate import Moment
+from services.alerts import store, usecases
+from services.alerts.domain import Change
+from services.alerts.usecases.moment import Moment
 
 CLAIM = 1000
+PRUNE_EVERY = timedelta(minutes=10)
+
+Done = Awaitable[tuple[int, list[Change]]]
 
 log = structlog.get_logger(__name__)
 
 
+class Step(Protocol):
+    """Work on at most `limit` things whose time has come; says how many there were, and what changed."""
+
+    def __call__(self, connection: AsyncConnection, moment: Moment, *, limit: int) -> Done:
+        """Within the connection's transaction."""
+
+
+class Walk(Protocol):
+    """Work on at most `limit` things behind an id; says which id to go on after (0: none), and what changed."""
+
+    def __call__(self, connection: AsyncConnection, moment: Moment, *, limit: int, after: int) -> Done:
+        """Within the connection's transaction."""
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """For how many days what is over is kept."""
+
+    history_days: int = 400
+    resolved_days: int = 730
+
+
 def timer(
-    database: Database, *, moment: Callable[[], Moment], wake: Callable[[], None], every_seconds: float
+    database: Database,
+    *,
+    moment: Callable[[], Moment],
+    wake: Callable[[], None],
+    every_seconds: float,
+    subtree: Callable[[int], frozenset[int]] = lambda _unit_id: frozenset(),
 ) -> Worker:
-    """The worker that looks at due facts and outdated alerts; `wake` is called after each commit of a change."""
+    """The worker that does what time asks for; `wake` is called after each commit of a change."""
+    return Worker("timer", _Timer(database, moment, wake, subtree, every_seconds).run)
 
-    async def look_at_facts(stop: asyncio.Event) -> None:
-        looked = CLAIM
-        while looked == CLAIM and not stop.is_set():
-            async with database.transaction() as connection:
-                looked, changes = await usecases.look_at_due_facts(connection, moment(), limit=CLAIM)
-            if changes:
-                wake()
 
-    async def follow_rules(stop: asyncio.Event) -> None:
+@dataclass(frozen=True)
+class _Timer:
+    database: Database
+    moment: Callable[[], Moment]
+    wake: Callable[[], None]
+    subtree: Callable[[int], frozenset[int]]
+    every_seconds: float
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Do all there is to do, again and again."""
+        while not stop.is_set():
+            for step in (self.look_at_facts, usecases.follow_units, usecases.escalate_overdue):
+                await _tried(self._while_full(step, stop))
+            for walk in (usecases.follow_rules, usecases.release_uncovered):
+                await _tried(self._through(walk, stop))
+            await _tried(self._cover())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self.every_seconds)
+
+    async def look_at_facts(
+        self, connection: AsyncConnection, moment: Moment, *, limit: int
+    ) -> tuple[int, list[Change]]:
+        """Look at due facts, made anew where they have to be."""
+        return await usecases.look_at_due_facts(connection, moment, limit=limit, renew=usecases.renew)
+
+    async def _while_full(self, step: Step, stop: asyncio.Event) -> None:
+        """Take what is due until there is less than could be taken."""
+        count = CLAIM
+        while count == CLAIM and not stop.is_set():
+            async with self.database.transaction() as connection:
+                count, changes = await step(connection, self.moment(), limit=CLAIM)
+            self._changed(changes)
+
+    async def _through(self, walk: Walk, stop: asyncio.Event) -> None:
+        """Go through everything in the order of ids."""
         after = -1
         while after and not stop.is_set():
-            async with database.transaction() as connection:
-                after, changes = await usecases.follow_rules(connection, moment(), limit=CLAIM, after=max(after, 0))
-            if changes:
-                wake()
+            async with self.database.transaction() as connection:
+                after, changes = await walk(connection, self.moment(), limit=CLAIM, after=max(after, 0))
+            self._changed(changes)
+
+    async def _cover(self) -> None:
+        async with self.database.transaction() as connection:
+            changes = await usecases.cover_silenced(connection, self.moment(), subtree=self.subtree)
+        self._changed(changes)
+
+    def _changed(self, changes: list[Change]) -> None:
+        if changes:
+            self.wake()
+
+
+def pruner(database: Database, *, moment: Callable[[], Moment], keeping: Keeping) -> Worker:
+    """The worker that forgets states of facts and resolved alerts when their time to be kept is over."""
+
+    async def prune(stop: asyncio.Event) -> None:
+        now = moment().now
+        for forget, days in ((store.prune_facts, keeping.history_days), (store.prune_alerts, keeping.resolved_days)):
+            gone = CLAIM
+            while gone == CLAIM and not stop.is_set():
+                async with database.transaction() as connection:
+                    gone = await forget(connection, before=now - timedelta(days=days), limit=CLAIM)
 
     async def run(stop: asyncio.Event) -> None:
         while not stop.is_set():
-            for looking in (look_at_facts, follow_rules):
-                await _tried(looking(stop))
+            await _tried(prune(stop))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every_seconds)
+                await asyncio.wait_for(stop.wait(), PRUNE_EVERY.total_seconds())
 
-    return Worker("timer", run)
+    return Worker("pruner", run)
 
 
-async def _tried(look: Awaitable[None]) -> None:
+async def _tried(work: Awaitable[None]) -> None:
     try:
-        await look
+        await work
     except Exception as error:  # noqa: BLE001 (the next look sees what this one did not)
         log.warning("timer failed", action="timer.failed", reason=reason_of(error), error=said(error))

@@ -1,54 +1,93 @@
 """Composition root of alerts: settings in, a running app out."""
 
 from contextlib import AsyncExitStack
+from datetime import date
 
 from iocedu.alerts.v1.alerts_pb2_grpc import add_AlertsServiceServicer_to_server
+from iocedu.alerts.v1.handling_pb2_grpc import add_HandlingServiceServicer_to_server
+from iocedu.alerts.v1.insight_pb2_grpc import add_InsightServiceServicer_to_server
+from iocedu.alerts.v1.rules_pb2_grpc import add_RulesServiceServicer_to_server
 
 from chassis import outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
 from chassis.operations import OperationsServicer
+from chassis.scope_tree import ScopeTree
 from chassis.scopes import Scopes
 from chassis.server import App, Check
 from chassis.tail import Tail
 from services.alerts.consumers import consumers
-from services.alerts.jobs import timer
-from services.alerts.servicer import AlertsServicer
+from services.alerts.convert.tables import early_warning, school_calendar
+from services.alerts.jobs import Keeping, pruner, timer
+from services.alerts.servicer import AlertsServicer, Desk, HandlingServicer, InsightServicer, RulesServicer
 from services.alerts.settings import Settings
-from services.alerts.usecases.evaluate import Moment
+from services.alerts.usecases.moment import Moment
+
+LEVEL = "level:"  # Prefix of the labels by which schools of the same level know each other.
+NAMES = ("AlertsService", "RulesService", "HandlingService", "InsightService")
 
 
 async def build(settings: Settings, resources: AsyncExitStack) -> App:
     """Assemble the service. Whatever is opened here is closed in reverse order."""
     database = await resources.enter_async_context(open_database(settings.database_url, application="alerts"))
     bus = await resources.enter_async_context(Bus.connect(settings.nats_url, "alerts"))
-    return assemble(database, bus, Scopes(bus), clock=Clock(), timer_seconds=settings.timer_seconds)
+    return assemble(
+        database,
+        bus,
+        Scopes(bus),
+        clock=Clock(),
+        timer_seconds=settings.timer_seconds,
+        keeping=Keeping(settings.history_days, settings.resolved_days),
+    )
 
 
-def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, timer_seconds: float) -> App:
+def assemble(
+    database: Database,
+    bus: Bus,
+    scopes: Scopes,
+    *,
+    clock: Clock,
+    timer_seconds: float,
+    keeping: Keeping | None = None,
+) -> App:
     """Join the rooms over what is open."""
+    calendar = school_calendar()
 
     def unit_name(unit_id: int) -> str:
         unit = scopes.tree.unit(unit_id)
         return unit.name if unit else f"#{unit_id}"
 
+    def subtree(unit_id: int) -> frozenset[int]:
+        return scopes.tree.subtree(unit_id, clock.today())
+
     def moment() -> Moment:
-        return Moment(now=clock.now(), today=clock.today(), unit_name=unit_name)
+        today = clock.today()
+        return Moment(
+            now=clock.now(),
+            today=today,
+            unit_name=unit_name,
+            contains=lambda above, below: scopes.tree.contains(above, below, today),
+            above=lambda unit_id: scopes.tree.ancestors(unit_id, today),
+            peers=lambda unit_id: _peers(scopes.tree, unit_id, today),
+            calendar=calendar,
+        )
 
     tail = Tail.of("alerts", database)
-    listening = consumers(database, bus, moment=moment, wake=tail.wake)
+    desk = Desk(database, scopes, clock=clock, tail=tail, unit_name=unit_name, moment=moment)
+    listening = consumers(database, bus, moment=moment, wake=tail.wake, reading=early_warning())
     return App(
         servicers=[
-            (
-                add_AlertsServiceServicer_to_server,
-                AlertsServicer(database, scopes, clock=clock, tail=tail, unit_name=unit_name),
-            )
+            (add_AlertsServiceServicer_to_server, AlertsServicer(desk)),
+            (add_RulesServiceServicer_to_server, RulesServicer(desk)),
+            (add_HandlingServiceServicer_to_server, HandlingServicer(desk)),
+            (add_InsightServiceServicer_to_server, InsightServicer(desk)),
         ],
-        service_names=["iocedu.alerts.v1.AlertsService"],
+        service_names=[f"iocedu.alerts.v1.{name}" for name in NAMES],
         workers=[
             *listening,
-            timer(database, moment=moment, wake=tail.wake, every_seconds=timer_seconds),
+            timer(database, moment=moment, wake=tail.wake, every_seconds=timer_seconds, subtree=subtree),
+            pruner(database, moment=moment, keeping=keeping or Keeping()),
             tail.worker,
             outbox.relay(database, bus, "alerts"),
         ],
@@ -56,3 +95,19 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, time
         scopes=scopes,
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
+
+
+def _peers(tree: ScopeTree, unit_id: int, today: date) -> list[int]:
+    """The units of its kind and levels under the same parent, with itself."""
+    own = tree.unit(unit_id)
+    if own is None:
+        return []
+    levels = {label for label in own.labels if label.startswith(LEVEL)}
+    beside = [child for parent in tree.parents(unit_id, today)[:1] for child in tree.children(parent, today)]
+    return [
+        one.unit_id
+        for child in beside
+        if (one := tree.unit(child)) is not None
+        and one.kind == own.kind
+        and {label for label in one.labels if label.startswith(LEVEL)} == levels
+    ]

@@ -14,6 +14,14 @@ _SEVERITIES = {
     alerts_pb2.SEVERITY_CRITICAL: "critical",
 }
 
+# Who was not told yet is told: another version names others, it climbed, was opened again, or no longer is silenced.
+_WIDENING = (
+    alerts_pb2.ALERT_TRANSITION_CARRIED_OVER,
+    alerts_pb2.ALERT_TRANSITION_ESCALATED,
+    alerts_pb2.ALERT_TRANSITION_REOPENED,
+    alerts_pb2.ALERT_TRANSITION_RELEASED,
+)
+
 
 def news(event: Event) -> Iterator[News]:
     """The news of an `alerts-changed` event. Transitions this version does not know change a matter and tell nobody."""
@@ -35,8 +43,9 @@ def news(event: Event) -> Iterator[News]:
         yield News(
             matter,
             begins=change.transition == alerts_pb2.ALERT_TRANSITION_RAISED,
-            widens=change.transition == alerts_pb2.ALERT_TRANSITION_CARRIED_OVER,
+            widens=change.transition in _WIDENING,
             audience_roles=tuple(change.audience_roles),
+            audience_unit_ids=tuple(change.audience_unit_ids),
         )
 
 

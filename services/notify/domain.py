@@ -34,13 +34,15 @@ class Matter:
 @dataclass(frozen=True, slots=True)
 class News:
     """A change of a matter. Its `audience_roles` are told when it begins, and those not told yet when it `widens`, as
-    another version of a rule may name others; all other changes reach those who were.
+    another version of a rule may name others; all other changes reach those who were. Where `audience_unit_ids` are
+    named, those who hold a role on one of these units are told, and nobody above.
     """
 
     matter: Matter
     begins: bool
     widens: bool
     audience_roles: tuple[str, ...]
+    audience_unit_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Recipient:
 
     subject: str
     because: str
+    unit_id: int = 0  # Where the role is held.
 
 
 @dataclass(frozen=True, slots=True)

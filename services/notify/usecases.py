@@ -48,8 +48,11 @@ def _deliveries(news: Sequence[News], audience: Audience) -> list[Delivery]:
     for one in news:
         if one.begins or one.widens:
             alert_id = one.matter.alert_id
-            for recipient in audience(one.audience_roles, one.matter.unit_id):
-                found.setdefault((alert_id, recipient.subject), Delivery(alert_id, recipient))
+            named = one.audience_unit_ids
+            for unit_id in named or (one.matter.unit_id,):
+                for recipient in audience(one.audience_roles, unit_id):
+                    if not named or recipient.unit_id == unit_id:
+                        found.setdefault((alert_id, recipient.subject), Delivery(alert_id, recipient))
     return list(found.values())
 
 
@@ -85,7 +88,7 @@ def audience_in(tree: ScopeTree, today: date) -> Audience:
                 raise _unknown_unit(unit_id)
             by_subject: dict[str, Recipient] = {}
             for subject, role, granted in tree.holders(roles, unit_id, today):
-                by_subject.setdefault(subject, Recipient(subject, because(role, _unit_name(tree, granted))))
+                by_subject.setdefault(subject, Recipient(subject, because(role, _unit_name(tree, granted)), granted))
             found = known[roles, unit_id] = tuple(by_subject.values())
             if not found:
                 log.warning("nobody to tell", action="news.no_audience", unit_id=unit_id, roles=roles)

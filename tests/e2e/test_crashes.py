@@ -23,6 +23,7 @@ from tests.e2e.world import (
     PRIMARY_LIMIT,
     PROVINCE,
     SCHOOL,
+    YEAR,
     World,
     pupil,
     school_class,
@@ -162,6 +163,42 @@ async def test_a_backing_server_killed_mid_way_loses_and_doubles_nothing(durable
     await pushing
 
     await load.check()
+
+
+async def test_alerts_killed_while_registers_come_raises_each_pupil_once(durable: World) -> None:
+    """Thirty pupils, three days absent without permission, alerts killed all along: one alert each, none twice."""
+    load, dice = Load(durable, name="dd"), random.Random("registers")
+    keys = [f"DD-{number}" for number in range(30)]
+    await load.insist([school_class(NEIGHBOUR, "DD"), *(pupil(NEIGHBOUR, key, "DD") for key in keys)], "dd-pupils")
+    pushing = asyncio.create_task(_registers(load, keys))
+    for _ in range(4):
+        await asyncio.sleep(dice.uniform(0.05, 0.4))
+        await durable.fleet.kill("alerts")
+        await durable.fleet.restart("alerts")
+    await pushing
+
+    async def raised() -> list[str]:
+        answer = await durable.get(
+            f"/v1/units/{NEIGHBOUR}/alerts", DIRECTOR, rule="absence_unexplained", page_size=1000
+        )
+        return sorted(alert["facts"]["pupil_key"] for alert in answer.get("alerts", []))
+
+    async def complete() -> bool:
+        return len(await raised()) >= len(keys)
+
+    await poll_until(complete, timeout=60)
+    await durable.settle()
+    assert await raised() == sorted(keys)
+
+
+async def _registers(load: Load, keys: list[str]) -> None:
+    for day in ("2026-11-18", "2026-11-19", "2026-11-20"):
+        away = [resources_pb2.AttendanceException(pupil_key=key, kind="K") for key in keys]
+        register = resources_pb2.AttendanceRegister(
+            school_year=YEAR, class_key="DD", day=day, session=1, scheduled_count=30, exceptions=away
+        )
+        row = resources_pb2.Row(school=NEIGHBOUR, key=f"DD-{day}-1", version=1, attendance_register=register)
+        await load.insist([row], f"dd-{day}")
 
 
 async def _push(load: Load, classes: int) -> None:

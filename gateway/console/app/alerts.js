@@ -9,6 +9,7 @@ import { t } from "./texts.js";
 const SIZE = 12;
 const SEVERITY = { SEVERITY_CRITICAL: "critical", SEVERITY_WARNING: "warning", SEVERITY_INFO: "info" };
 const RESOLVED = "ALERT_STATE_RESOLVED";
+const SILENT = "ALERT_STATE_SUPPRESSED"; // Not told, so not shown here: the page of alerts lists it.
 const TAKEN = "ALERT_STATE_ACKNOWLEDGED";
 
 export function alerts({ unit, onCounts, onChange, onState, onError }) {
@@ -33,7 +34,7 @@ export function alerts({ unit, onCounts, onChange, onState, onError }) {
       return { items: page.alerts ?? [], further: Boolean(page.next_page_token) };
     },
     show(newest, { limit, further }) {
-      const standing = newest.filter((one) => one.state !== RESOLVED);
+      const standing = newest.filter((one) => one.state !== RESOLVED && one.state !== SILENT);
       const over = newest.filter((one) => one.state === RESOLVED);
       const seen = [...standing, ...over].slice(0, limit);
       more.hidden = !further && standing.length <= limit;
@@ -46,7 +47,7 @@ export function alerts({ unit, onCounts, onChange, onState, onError }) {
 
   async function count() {
     const { counts = [] } = await ask(unitPath(unit.id, "/alerts:count"));
-    const open = counts.filter((one) => one.state !== RESOLVED);
+    const open = counts.filter((one) => one.state !== RESOLVED && one.state !== SILENT);
     const sum = (wanted) => open.filter(wanted).reduce((total, one) => total + Number(one.count), 0);
     const of = (severity) => sum((one) => one.severity === severity);
     const total = sum(() => true);

@@ -1,7 +1,7 @@
-"""Queries on alerts. Bulk work is one statement whatever the number of rows."""
+"""Queries on alerts that are held to be changed. Bulk work is one statement whatever the number of rows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from operator import attrgetter
@@ -12,61 +12,57 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows, given_rows
-from services.alerts.domain import (
-    SHOWN_STEPS,
-    Alert,
-    AlertFilter,
-    Count,
-    Reason,
-    Severity,
-    State,
-    Step,
-    Transition,
-)
+from services.alerts.domain import Alert, Reach, Reason, Resolution, Severity, State, Step, Transition
 from services.alerts.store.tables import alert_table, rule_table
 
 _ALERT_COLUMNS = tuple(column.name for column in alert_table.columns)
 _UNRESOLVED = sa.text("alert.state <> 3")  # As in the index: a parameter would keep a generic plan from using it.
 _IDENTITY = ("unit_id", "alert_id")
 _PLAIN = tuple(name for name in _ALERT_COLUMNS if name not in ("facts", "history"))
-_RAISED = (*_PLAIN, "facts")  # The history is empty, as by default.
+_RAISED = (*_PLAIN, "facts", "history")
 _TEXTS = ("title_vi", "title_en", "body_vi", "body_en")
 _JSON = ("facts", "history")
 _as_json = json.JSONEncoder(ensure_ascii=False).encode  # Made once: `json.dumps` makes one a call.
 _EACH_TIME = ("revision", "position", "history")
-_SHOWN = [
-    sa.func.jsonb_path_query_array(column, sa.text(f"'$[last - {SHOWN_STEPS - 1} to last]'")).label(column.name)
-    if column.name == "history"
-    else column
-    for column in alert_table.columns
-]  # For readers: not every step of a thousand alerts at once.
-_CHANGING = ("state", "acknowledge_time", "acknowledged_by", "note", "resolve_time", *_EACH_TIME)
+_CHANGING = (
+    "state",
+    "acknowledge_time",
+    "acknowledged_by",
+    "note",
+    "resolve_time",
+    "suppressed_by",
+    "due_time",
+    "escalate_time",
+    "escalation_level",
+    "escalated_unit_id",
+    "resolution",
+    "resolved_by",
+    "placed_unit_id",
+    "dismissed",
+    *_EACH_TIME,
+)
 _CARRIED = ("rule_version", *_TEXTS, "facts", *_EACH_TIME)
+_FROM_RULE = ("severity", "audience_roles", "family", "audience_reach")
+_STEP = ("alert_id", "number", "transition", "time", "made_by", "note", "reason", "rule_version", "unit_id")
 
 
 async def lock_unresolved(
     connection: AsyncConnection, keys: Sequence[tuple[str, int, str]]
 ) -> dict[tuple[str, int, str], Alert]:
     """Lock the alerts that are not resolved, by (rule, unit, subject)."""
-    given = given_rows(
-        {
-            "rule": (sa.Text(), [rule for rule, _, _ in keys]),
-            "unit_id": (sa.BigInteger(), [unit_id for _, unit_id, _ in keys]),
-            "subject": (sa.Text(), [subject for _, _, subject in keys]),
-        }
-    )
+    given = _given_keys(keys)
     table = alert_table.c
     same = [table[name] == given.c[name] for name in ("unit_id", "rule", "subject")]
     chosen = sa.select(alert_table).join(given, sa.and_(*same, _UNRESOLVED))
     rows = await connection.execute(chosen.order_by(table.alert_id).with_for_update(of=alert_table))
-    return {(row["rule"], row["unit_id"], row["subject"]): _alert(row) for row in rows.mappings()}
+    return {(row["rule"], row["unit_id"], row["subject"]): alert_of(row) for row in rows.mappings()}
 
 
 async def lock_alert(connection: AsyncConnection, alert_id: int) -> Alert | None:
     """Lock one alert."""
     chosen = sa.select(alert_table).where(alert_table.c.alert_id == alert_id).with_for_update()
     row = (await connection.execute(chosen)).mappings().one_or_none()
-    return None if row is None else _alert(row)
+    return None if row is None else alert_of(row)
 
 
 async def outdated_alerts(
@@ -93,12 +89,32 @@ async def outdated_alerts(
 async def add_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
     """Write alerts that were raised."""
     plain = attrgetter(*_PLAIN)
-    rows = ((*plain(alert), _as_json(alert.facts)) for alert in alerts)
+    rows = ((*plain(alert), _as_json(alert.facts), _written(alert, "history")) for alert in alerts)
     await copy_rows(connection, "alert", _RAISED, rows)
 
 
+async def add_steps(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
+    """Write down the newest step of each of these alerts, beside the few that an alert carries with it."""
+    rows = (
+        (
+            alert.alert_id,
+            alert.step_count,
+            int(step.transition),
+            step.time,
+            step.by,
+            step.note,
+            int(step.reason),
+            step.rule_version,
+            step.unit_id,
+        )
+        for alert in alerts
+        for step in alert.history[-1:]
+    )
+    await copy_rows(connection, "alert_step", _STEP, rows)
+
+
 async def update_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
-    """Write what changed in alerts that are locked, and taken or resolved."""
+    """Write what changed in alerts that are locked, whatever it was but being carried over."""
     given, values = _given(alerts, _CHANGING)
     await connection.execute(_matching(sa.update(alert_table).values(values), given))
 
@@ -106,55 +122,126 @@ async def update_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) ->
 async def carry_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
     """Write what changed in alerts that are locked and were carried over; what their rule says of all comes from it."""
     given, values = _given(alerts, _CARRIED)
-    values |= {name: rule_table.c[name] for name in ("severity", "audience_roles")}
+    values |= {name: rule_table.c[name] for name in _FROM_RULE}
     ours = sa.and_(rule_table.c.code == alert_table.c.rule, rule_table.c.version == given.c.rule_version)
     await connection.execute(_matching(sa.update(alert_table).values(values), given).where(ours))
 
 
-async def list_alerts(
-    connection: AsyncConnection, wanted: AlertFilter, *, below: int | None, limit: int
+async def dismissed_alerts(
+    connection: AsyncConnection, keys: Sequence[tuple[str, int, str]]
+) -> dict[tuple[str, int, str], list[int]]:
+    """Of these (rule, unit, subject), those that somebody closed while their condition held, with the alerts' ids."""
+    given, table = _given_keys(keys), alert_table.c
+    same = [table[name] == given.c[name] for name in ("unit_id", "rule", "subject")]
+    names = (table.rule, table.unit_id, table.subject, table.alert_id)
+    rows = await connection.execute(sa.select(*names).join(given, sa.and_(*same, table.dismissed)))
+    found: dict[tuple[str, int, str], list[int]] = {}
+    for rule, unit_id, subject, alert_id in rows:
+        found.setdefault((rule, unit_id, subject), []).append(alert_id)
+    return found
+
+
+async def forget_dismissals(connection: AsyncConnection, alert_ids: Sequence[int]) -> None:
+    """The conditions of these closed alerts have cleared: they may be raised anew."""
+    ids = sa.any_(bigints("alert_ids", alert_ids))
+    await connection.execute(sa.update(alert_table).values(dismissed=False).where(alert_table.c.alert_id == ids))
+
+
+async def claim_overdue(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Alert]:
+    """Lock alerts whose time to climb has come, longest overdue first; those another replica holds are left to it."""
+    table = alert_table.c
+    chosen = sa.select(alert_table).where(_UNRESOLVED, table.escalate_time <= now)
+    chosen = chosen.order_by(table.escalate_time).limit(limit).with_for_update(skip_locked=True)
+    return [alert_of(row) for row in (await connection.execute(chosen)).mappings()]
+
+
+async def lock_suppressed(connection: AsyncConnection, *, after: int, limit: int) -> list[Alert]:
+    """Lock alerts that something keeps from being told, in the order of their ids."""
+    table = alert_table.c
+    chosen = sa.select(alert_table).where(_UNRESOLVED, table.suppressed_by != "", table.alert_id > after)
+    chosen = chosen.order_by(table.alert_id).limit(limit).with_for_update()
+    return [alert_of(row) for row in (await connection.execute(chosen)).mappings()]
+
+
+async def lock_open(
+    connection: AsyncConnection,
+    unit_ids: Iterable[int],
+    *,
+    rules: Sequence[str] = (),
+    family: str = "",
+    subject: str = "",
+    limit: int,
 ) -> list[Alert]:
-    """Alerts newest first, from the one raised before `below`, with the newest steps of their histories."""
+    """Lock alerts that stand on the units, are told and not resolved, and match; what is empty matches all."""
     table = alert_table.c
-    chosen = sa.select(*_SHOWN).where(
-        table.unit_id == sa.any_(_bigints("unit_ids", wanted.unit_ids)),
-        table.state.in_(sorted(wanted.states)),
-        table.severity >= wanted.min_severity,
-    )
-    if wanted.rule:
-        chosen = chosen.where(table.rule == wanted.rule)
-    if below is not None:
-        chosen = chosen.where(table.alert_id < below)
-    rows = await connection.execute(chosen.order_by(table.alert_id.desc()).limit(limit))
-    return [_alert(row) for row in rows.mappings()]
+    chosen = sa.select(alert_table).where(_UNRESOLVED, table.suppressed_by == "", within(unit_ids))
+    if rules:
+        chosen = chosen.where(table.rule == sa.any_(sa.bindparam("rules", list(rules), type_=ARRAY(sa.Text))))
+    if family:
+        chosen = chosen.where(table.family == family)
+    if subject:
+        chosen = chosen.where(table.subject == subject)
+    rows = await connection.execute(chosen.order_by(table.alert_id).limit(limit).with_for_update())
+    return [alert_of(row) for row in rows.mappings()]
 
 
-async def count_alerts(connection: AsyncConnection, unit_ids: frozenset[int]) -> list[Count]:
-    """How many alerts of the units are not resolved, by unit, state and severity; the rest is many years of them."""
+async def lock_standing(connection: AsyncConnection, unit_ids: Iterable[int], *, limit: int) -> list[Alert]:
+    """Lock alerts that stand on the units and are not resolved."""
+    chosen = sa.select(alert_table).where(_UNRESOLVED, within(unit_ids)).order_by(alert_table.c.alert_id)
+    rows = await connection.execute(chosen.limit(limit).with_for_update())
+    return [alert_of(row) for row in rows.mappings()]
+
+
+async def open_rules(
+    connection: AsyncConnection, unit_ids: Iterable[int], rules: Iterable[str]
+) -> set[tuple[int, str]]:
+    """Which of these rules have an alert that is told and not resolved, by (unit, rule)."""
     table = alert_table.c
-    rows = await connection.execute(
-        sa.select(table.unit_id, table.state, table.severity, sa.func.count())
-        .where(_UNRESOLVED, table.unit_id == sa.any_(_bigints("unit_ids", unit_ids)))
-        .group_by(table.unit_id, table.state, table.severity)
+    named = sa.any_(sa.bindparam("rules", sorted(rules), type_=ARRAY(sa.Text)))
+    chosen = sa.select(table.unit_id, table.rule).distinct().where(_UNRESOLVED, table.suppressed_by == "")
+    chosen = chosen.where(table.rule == named, table.unit_id == sa.any_(bigints("unit_ids", unit_ids)))
+    return {(unit_id, rule) for unit_id, rule in await connection.execute(chosen)}
+
+
+async def rename_subject(connection: AsyncConnection, unit_id: int, *, kind: str, before: str, after: str) -> None:
+    """Let all alerts on a thing follow it under its new name; an open one stays where another is open under that."""
+    await connection.execute(_RENAME, {"unit_id": unit_id, "kind": kind, "before": before, "after": after})
+
+
+async def prune_alerts(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
+    """Forget, with their steps, at most `limit` alerts that were resolved before an instant; says how many."""
+    return len((await connection.execute(_PRUNE, {"before": before, "limit": limit})).all())
+
+
+def within(unit_ids: Iterable[int]) -> sa.ColumnElement[bool]:
+    """Alerts that stand on one of the units: where they were placed, else where they were raised."""
+    table, ids = alert_table.c, sa.any_(bigints("unit_ids", unit_ids))
+    return sa.or_(sa.and_(table.placed_unit_id.is_(None), table.unit_id == ids), table.placed_unit_id == ids)
+
+
+def bigints(name: str, ids: Iterable[int]) -> sa.BindParameter[Any]:
+    """Ids handed to a statement as one array."""
+    return sa.bindparam(name, sorted(ids), type_=ARRAY(sa.BigInteger))
+
+
+def alert_of(row: Mapping[Any, Any]) -> Alert:
+    """The alert a row holds."""
+    values = {name: row[name] for name in _ALERT_COLUMNS}
+    values["severity"], values["state"] = Severity(row["severity"]), State(row["state"])
+    values["resolution"], values["audience_reach"] = Resolution(row["resolution"]), Reach(row["audience_reach"])
+    values["audience_roles"] = tuple(row["audience_roles"])
+    values["history"] = tuple(map(_step, row["history"]))
+    return Alert(**values)
+
+
+def _given_keys(keys: Sequence[tuple[str, int, str]]) -> sa.TableValuedAlias:
+    return given_rows(
+        {
+            "rule": (sa.Text(), [rule for rule, _, _ in keys]),
+            "unit_id": (sa.BigInteger(), [unit_id for _, unit_id, _ in keys]),
+            "subject": (sa.Text(), [subject for _, _, subject in keys]),
+        }
     )
-    return [Count(unit_id, State(state), Severity(severity), count) for unit_id, state, severity, count in rows]
-
-
-async def changed_after(
-    connection: AsyncConnection, unit_ids: frozenset[int], *, after: int, limit: int
-) -> list[Alert]:
-    """Alerts of the units whose last change lies after a position, in the order of these changes.
-
-    They come with the newest steps of their histories.
-    """
-    table = alert_table.c
-    rows = await connection.execute(
-        sa.select(*_SHOWN)
-        .where(table.position > after, table.unit_id == sa.any_(_bigints("unit_ids", unit_ids)))
-        .order_by(table.position)
-        .limit(limit)
-    )
-    return [_alert(row) for row in rows.mappings()]
 
 
 def _given(
@@ -174,8 +261,16 @@ def _matching(statement: sa.Update, given: sa.TableValuedAlias) -> sa.Update:
 def _written(alert: Alert, name: str) -> Any:
     value = getattr(alert, name)
     if name == "history":
-        value = [{**asdict(step), "time": step.time.isoformat()} for step in value]
+        value = [_kept_step(step) for step in value]
     return _as_json(value) if name in _JSON else value
+
+
+def _kept_step(step: Step) -> dict[str, Any]:
+    """A step as it is kept; where it led nowhere it says nothing of that, so that code before this reads it too."""
+    kept = {**asdict(step), "time": step.time.isoformat()}
+    if not step.unit_id:
+        del kept["unit_id"]
+    return kept
 
 
 def _step(kept: Mapping[str, Any]) -> Step:
@@ -183,13 +278,14 @@ def _step(kept: Mapping[str, Any]) -> Step:
     return Step(**values | {"transition": Transition(kept["transition"]), "reason": Reason(kept["reason"])})
 
 
-def _bigints(name: str, ids: frozenset[int]) -> sa.BindParameter[Any]:
-    return sa.bindparam(name, sorted(ids), type_=ARRAY(sa.BigInteger))
-
-
-def _alert(row: Mapping[Any, Any]) -> Alert:
-    values = {name: row[name] for name in _ALERT_COLUMNS}
-    values["severity"], values["state"] = Severity(row["severity"]), State(row["state"])
-    values["audience_roles"] = tuple(row["audience_roles"])
-    values["history"] = tuple(map(_step, row["history"]))
-    return Alert(**values)
+_RENAME = sa.text(
+    "UPDATE alert SET subject = :after WHERE unit_id = :unit_id AND fact_kind = :kind AND subject = :before"
+    " AND (state = 3 OR NOT EXISTS (SELECT FROM alert AS other WHERE other.unit_id = alert.unit_id"
+    " AND other.rule = alert.rule AND other.subject = :after AND other.state <> 3))"
+)
+_PRUNE = sa.text(
+    "WITH gone AS (DELETE FROM alert WHERE ctid = ANY(ARRAY(SELECT ctid FROM alert WHERE state = 3"
+    " AND resolve_time < :before AND NOT dismissed LIMIT :limit)) RETURNING alert_id),"
+    " steps AS (DELETE FROM alert_step USING gone WHERE alert_step.alert_id = gone.alert_id)"
+    " SELECT alert_id FROM gone"
+)

@@ -1,8 +1,8 @@
 """Queries on facts. Each row kept, claimed or locked is held until the transaction ends."""
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, time
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,20 +10,23 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.clock import VIETNAM, vietnam_day
 from chassis.database import given_rows
-from services.alerts.domain import Fact
-from services.alerts.store.tables import INSTANT, fact_table
+from services.alerts.domain import Fact, Scalar
+from services.alerts.store.alerts import bigints
+from services.alerts.store.tables import INSTANT, fact_table, history_table
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode  # Made once: `json.dumps` makes one a call.
-_FACT_COLUMNS = ("kind", "unit_id", "subject", "version", "values", "baseline", "since")
+_FACT_COLUMNS = ("kind", "unit_id", "subject", "version", "values", "baseline", "since", "look_time")
 
 
 async def keep_facts(
-    connection: AsyncConnection, facts: Sequence[Fact], due_times: Sequence[datetime | None]
+    connection: AsyncConnection, facts: Sequence[Fact], due_times: Sequence[datetime | None], *, now: datetime
 ) -> set[tuple[int, str, str]]:
     """Keep facts that are newer than what is known, in key order; returns the keys of those that were.
 
-    Each row kept stays locked until the transaction ends, so that nobody else decides about its alerts meanwhile.
+    Each row kept stays locked until the transaction ends, so that nobody else decides about its alerts meanwhile. What
+    it was on an earlier day goes into the history first: the last state of each day, however often it changes.
     """
     given = given_rows(
         {
@@ -35,8 +38,11 @@ async def keep_facts(
             "baseline": (sa.Boolean(), [fact.baseline for fact in facts]),
             "since": (INSTANT, [fact.since for fact in facts]),
             "due_time": (INSTANT, due_times),
+            "look_time": (INSTANT, [fact.look_time for fact in facts]),
+            "change_time": (INSTANT, [now] * len(facts)),
         }
     )
+    await connection.execute(_archive(given, now))
     table, names = fact_table.c, list(given.c.keys())
     rows = sa.select(*(sa.cast(column, JSONB) if name == "values" else column for name, column in given.c.items()))
     insert = upsert(fact_table).from_select(names, rows)
@@ -48,6 +54,83 @@ async def keep_facts(
         ).returning(table.unit_id, table.kind, table.subject)
     )
     return {(unit_id, kind, subject) for unit_id, kind, subject in kept}
+
+
+def _archive(given: sa.TableValuedAlias, now: datetime) -> sa.Insert:
+    """Copies into the history what is about to be replaced and did not come to be known today."""
+    table, day = fact_table.c, vietnam_day(now)
+    begins = datetime.combine(day, time.min, VIETNAM)
+    names = ["unit_id", "kind", "subject", "from_time", "to_time", "values", "since"]
+    replaced = sa.select(
+        table.unit_id,
+        table.kind,
+        table.subject,
+        table.change_time,
+        sa.literal(now, INSTANT),
+        table["values"],
+        table.since,
+    ).join(given, sa.and_(*(table[name] == given.c[name] for name in ("unit_id", "kind", "subject"))))
+    replaced = replaced.where(table.change_time < begins, table.version < given.c.version)
+    return upsert(history_table).from_select(names, replaced).on_conflict_do_nothing()
+
+
+async def next_versions(connection: AsyncConnection) -> int:
+    """A version above all before it, for facts made here; take it after the locks that order their making."""
+    return int(await connection.scalar(sa.text("SELECT nextval('fact_version')")) or 0)
+
+
+async def renew_facts(connection: AsyncConnection, facts: Sequence[Fact]) -> None:
+    """Write the values of facts that are held and were made anew."""
+    given = given_rows(
+        {
+            "unit_id": (sa.BigInteger(), [fact.unit_id for fact in facts]),
+            "kind": (sa.Text(), [fact.kind for fact in facts]),
+            "subject": (sa.Text(), [fact.subject for fact in facts]),
+            "values": (sa.Text(), [_as_json(fact.values) for fact in facts]),
+            "look_time": (INSTANT, [fact.look_time for fact in facts]),
+        }
+    )
+    same = (fact_table.c[name] == given.c[name] for name in ("unit_id", "kind", "subject"))
+    changed = {"values": sa.cast(given.c["values"], JSONB), "look_time": given.c.look_time}
+    await connection.execute(sa.update(fact_table).values(changed).where(*same))
+
+
+async def drop_fact(connection: AsyncConnection, key: tuple[int, str, str]) -> None:
+    """Forget a fact whose thing goes on under another name."""
+    unit_id, kind, subject = key
+    table = fact_table.c
+    gone = sa.delete(fact_table).where(table.unit_id == unit_id, table.kind == kind, table.subject == subject)
+    await connection.execute(gone)
+
+
+async def facts_of(
+    connection: AsyncConnection, kind: str, unit_ids: Iterable[int], *, after: tuple[int, str], limit: int
+) -> list[Fact]:
+    """Facts of a kind on these units, in the order of unit and subject, from the one behind `after`."""
+    table = fact_table.c
+    chosen = sa.select(fact_table).where(table.kind == kind, sa.tuple_(table.unit_id, table.subject) > after)
+    chosen = chosen.where(table.unit_id == sa.any_(bigints("unit_ids", unit_ids)))
+    rows = await connection.execute(chosen.order_by(table.unit_id, table.subject).limit(limit))
+    return [_fact(row) for row in rows.mappings()]
+
+
+async def history_of(
+    connection: AsyncConnection, kind: str, keys: Sequence[tuple[int, str]], *, since: datetime
+) -> list[tuple[int, str, datetime, datetime | None, Mapping[str, Scalar], datetime | None]]:
+    """What facts were from an instant on: (unit, subject, from, to, values, silent since), each fact's in order.
+
+    The present state comes last and has no end.
+    """
+    rows = await connection.execute(
+        _HISTORY,
+        {"kind": kind, "units": [unit for unit, _ in keys], "subjects": [one for _, one in keys], "since": since},
+    )
+    return [tuple(row) for row in rows]
+
+
+async def prune_facts(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
+    """Forget, of what facts were, at most `limit` states that ended before an instant; says how many."""
+    return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount
 
 
 async def claim_due_facts(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Fact]:
@@ -92,6 +175,30 @@ async def lock_facts(
     ordered = chosen.order_by(*(fact_table.c[name] for name in names)).with_for_update(of=fact_table)
     facts = [_fact(row) for row in (await connection.execute(ordered)).mappings()]
     return {fact.key: fact for fact in facts}
+
+
+_HISTORY = sa.text(
+    "WITH given AS (SELECT * FROM"
+    " unnest(CAST(:units AS bigint[]), CAST(:subjects AS text[])) AS g(unit_id, subject))"
+    ' SELECT unit_id, subject, from_time, to_time, "values", since'
+    " FROM fact_history JOIN given USING (unit_id, subject)"
+    " WHERE kind = :kind AND to_time > :since"
+    " UNION ALL"
+    ' SELECT unit_id, subject, coalesce(change_time, :since), NULL, "values", since'
+    " FROM fact JOIN given USING (unit_id, subject) WHERE kind = :kind"
+    " ORDER BY 1, 2, 3"
+).columns(
+    sa.column("unit_id"),
+    sa.column("subject"),
+    sa.column("from_time"),
+    sa.column("to_time"),
+    sa.column("values", JSONB),
+    sa.column("since"),
+)
+_PRUNE = sa.text(
+    "DELETE FROM fact_history WHERE ctid = ANY(ARRAY(SELECT ctid FROM fact_history WHERE to_time < :before"
+    " LIMIT :limit))"
+)
 
 
 def _fact(row: Mapping[Any, Any]) -> Fact:

@@ -5,14 +5,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.errors import Fault, Kind
 from services.alerts import store
 from services.alerts.convert import UnitName
 from services.alerts.domain import Alert, State, Transition
 from services.alerts.usecases.conclude import Verdict, conclude
+from services.alerts.usecases.refusals import already_resolved, due_in_past, stale_etag, unknown_alert
 
 
-async def acknowledge_alert(
+async def acknowledge_alert(  # noqa: PLR0913 (each is one thing that is said of it)
     connection: AsyncConnection,
     alert_id: int,
     *,
@@ -22,54 +22,32 @@ async def acknowledge_alert(
     etag: str,
     now: datetime,
     unit_name: UnitName,
+    due: datetime | None = None,
 ) -> Alert:
     """Take an alert; doing the same again changes nothing, another person may take it over.
 
-    Raises UNKNOWN_ALERT, ALREADY_RESOLVED or STALE_ETAG.
+    It climbs when `due`, else the time its rule gives, runs out. Raises UNKNOWN_ALERT, ALREADY_RESOLVED, STALE_ETAG
+    or DUE_IN_PAST.
     """
     alert = await store.lock_alert(connection, alert_id)
-    if alert is None or not lies_below(alert.unit_id):
-        raise _unknown(alert_id)
+    if alert is None or not lies_below(alert.place):
+        raise unknown_alert(alert_id)
     if alert.state is State.RESOLVED:
-        raise _resolved(alert_id)
-    if alert.state is State.ACKNOWLEDGED and (alert.acknowledged_by, alert.note) == (by, note):
+        raise already_resolved(alert_id)
+    same = (alert.acknowledged_by, alert.note) == (by, note) and due in (None, alert.due_time)
+    if alert.state is State.ACKNOWLEDGED and same:
         return alert
     if etag and etag != alert.etag:
-        raise _stale(alert.etag)
+        raise stale_etag(alert.etag)
+    if due is not None and due <= now:
+        raise due_in_past(due)
+    rules = await store.rule_versions(connection, frozenset({alert.rule}))
+    rule = rules.get((alert.rule, alert.rule_version))
+    climbs = due or (rule.time_to_resolve(now) if rule else None)
     taken = Verdict(
         alert.key,
         Transition.ACKNOWLEDGED,
-        lambda position: alert.acknowledged(by, note=note, now=now, position=position),
+        lambda position: alert.acknowledged(by, note=note, now=now, position=position, due=due, climbs=climbs),
     )
     [change] = await conclude(connection, [taken], unit_name)
     return change.alert
-
-
-def _unknown(alert_id: int) -> Fault:
-    return Fault(
-        Kind.NOT_FOUND,
-        "UNKNOWN_ALERT",
-        vi=f"Không có cảnh báo số {alert_id} tại đơn vị này hoặc các đơn vị trực thuộc.",
-        en=f"There is no alert {alert_id} on this unit or below it.",
-        metadata={"alert_id": str(alert_id)},
-    )
-
-
-def _resolved(alert_id: int) -> Fault:
-    return Fault(
-        Kind.PRECONDITION,
-        "ALREADY_RESOLVED",
-        vi="Cảnh báo này đã được giải quyết, không cần nhận xử lý nữa.",
-        en="This alert is already resolved; there is nothing left to take in hand.",
-        metadata={"alert_id": str(alert_id)},
-    )
-
-
-def _stale(etag: str) -> Fault:
-    return Fault(
-        Kind.CONFLICT,
-        "STALE_ETAG",
-        vi="Cảnh báo đã thay đổi từ lúc bạn xem. Hãy tải lại rồi nhận xử lý.",
-        en="The alert changed since you read it. Read it again, then take it.",
-        metadata={"etag": etag},
-    )

@@ -17,25 +17,27 @@ from chassis.logs import said
 from chassis.tail import allot_positions
 from services.alerts import store
 from services.alerts.convert import UnitName, alerts_changed
-from services.alerts.domain import Alert, Change, Transition
+from services.alerts.domain import Alert, Change, Reach, Transition
 
 SLICE = 500  # Alerts made between two turns of the loop.
-_WRITERS = (
-    ({Transition.RAISED}, store.add_alerts),
-    ({Transition.ACKNOWLEDGED, Transition.RESOLVED}, store.update_alerts),
-    ({Transition.CARRIED_OVER}, store.carry_alerts),
-)
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of an alert, by (rule, unit, subject); it is made once its position is known."""
+    """What becomes of an alert, by (rule, unit, subject); it is made once its position is known.
+
+    `fresh` says that there was none. People are told unless `told` says no: those of `audience_unit_ids`, else as the
+    alert's rule says.
+    """
 
     key: tuple[str, int, str]
     transition: Transition
     alert_at: Callable[[int], Alert]
+    fresh: bool = False
+    told: bool = True
+    audience_unit_ids: tuple[int, ...] = ()
 
 
 async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], unit_name: UnitName) -> list[Change]:
@@ -45,13 +47,12 @@ async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], uni
     position = await allot_positions(connection, len(verdicts))
     changes = []
     for place, verdict in enumerate(verdicts):
-        changes.append(Change(verdict.transition, verdict.alert_at(position + place)))
+        alert = verdict.alert_at(position + place)
+        units = verdict.audience_unit_ids or _reached(verdict.transition, alert)
+        changes.append(Change(verdict.transition, alert, told=verdict.told, audience_unit_ids=units))
         if place % SLICE == SLICE - 1:
             await asyncio.sleep(0)
-    for transitions, write in _WRITERS:
-        alerts = [change.alert for change in changes if change.transition in transitions]
-        if alerts:
-            await write(connection, alerts)
+    await _write(connection, verdicts, [change.alert for change in changes])
     events = []
     for payload, count in alerts_changed(changes, unit_name):
         events.append(outbox.Outgoing("alerts-changed", payload, count))
@@ -59,6 +60,29 @@ async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], uni
     await outbox.append(connection, events)
     log.info("alerts changed", action="alerts.changed", count=len(changes))
     return changes
+
+
+def _reached(transition: Transition, alert: Alert) -> tuple[int, ...]:
+    """Where people are told first of an alert whose rule reaches its unit alone; everywhere above else."""
+    first = transition in (Transition.RAISED, Transition.RELEASED, Transition.REOPENED, Transition.CARRIED_OVER)
+    return (alert.place,) if first and alert.audience_reach is Reach.UNIT else ()
+
+
+async def _write(connection: AsyncConnection, verdicts: Sequence[Verdict], alerts: Sequence[Alert]) -> None:
+    fresh = [alert for verdict, alert in zip(verdicts, alerts, strict=True) if verdict.fresh]
+    carried: list[Alert] = []
+    others: list[Alert] = []
+    for verdict, alert in zip(verdicts, alerts, strict=True):
+        if not verdict.fresh:
+            (carried if verdict.transition is Transition.CARRIED_OVER else others).append(alert)
+    if fresh:
+        await store.add_alerts(connection, fresh)
+    if others:
+        await store.update_alerts(connection, others)
+    if carried:
+        await store.carry_alerts(connection, carried)
+    if stepped := [alert for alert in alerts if alert.history]:
+        await store.add_steps(connection, stepped)
 
 
 async def conclude_each(

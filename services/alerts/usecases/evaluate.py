@@ -5,29 +5,24 @@ order of locks is facts, alerts, positions. Refuses to raise anything from histo
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
-from services.alerts.convert import UnitName
-from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, judge, newest, raise_alert
+from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, Transition, judge, newest, raise_alert
 from services.alerts.usecases.conclude import Verdict, conclude_each
-from services.alerts.usecases.rulebook import rulebook
+from services.alerts.usecases.keep_quiet import Wish, hush, unraisable
+from services.alerts.usecases.moment import Moment
+from services.alerts.usecases.rulebook import Condition, Rulebook, rulebook
 
 SLICE = 500  # Facts judged between two turns of the loop.
 AGAIN = timedelta(hours=1)  # When a fact is looked at again whose alert could not be changed.
 
-
-@dataclass(frozen=True)
-class Moment:
-    """When an evaluation takes place, and how units are called then."""
-
-    now: datetime
-    today: date
-    unit_name: UnitName
+Renew = Callable[[AsyncConnection, Sequence[Fact], Moment], Awaitable[list[Fact]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +30,9 @@ class _Look:
     rule: Rule
     fact: Fact
     values: dict[str, Scalar]
-    holds: bool
+    condition: Condition
+    holds: bool  # Whether it is to be raised where it is not open.
+    in_scope: bool = True
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -45,60 +42,124 @@ class _Look:
 async def take_facts(connection: AsyncConnection, facts: Sequence[Fact], moment: Moment) -> list[Change]:
     """Keep what is newer than known and evaluate it; returns what changed. What comes from history raises nothing."""
     newer = newest(facts)
-    kept = await store.keep_facts(connection, newer, [fact.next_look(moment.now) for fact in newer])
+    if not newer:
+        return []
+    kept = await store.keep_facts(connection, newer, [fact.next_look(moment.now) for fact in newer], now=moment.now)
     taken = [fact for fact in newer if fact.key in kept]
-    return await _evaluate(connection, taken, moment, timed=False)
+    return await evaluate(connection, taken, moment, timed=False)
 
 
-async def look_at_due_facts(connection: AsyncConnection, moment: Moment, *, limit: int) -> tuple[int, list[Change]]:
+async def look_at_due_facts(
+    connection: AsyncConnection, moment: Moment, *, limit: int, renew: Renew | None = None
+) -> tuple[int, list[Change]]:
     """Evaluate facts that time has changed, at most `limit`; returns how many there were, and what changed.
 
-    Time is no history: a school that was loaded from history and stays silent is as silent as any other.
+    Time is no history: a school that was loaded from history and stays silent is as silent as any other. `renew` makes
+    anew those that have to be.
     """
     facts = await store.claim_due_facts(connection, now=moment.now, limit=limit)
     if not facts:
         return 0, []
+    looked = len(facts)
+    if renew is not None:
+        facts = await renew(connection, facts, moment)
     await store.put_off(connection, facts, [fact.next_look(moment.now) for fact in facts])
-    return len(facts), await _evaluate(connection, facts, moment, timed=True)
+    return looked, await evaluate(connection, facts, moment, timed=True)
 
 
-async def _evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: Moment, *, timed: bool) -> list[Change]:
+async def evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: Moment, *, timed: bool) -> list[Change]:
+    """Judge facts that are held by every rule in force; returns what changed."""
     if not facts:
         return []
     book = rulebook(await store.rules_in_force(connection, moment.today))
-    looks: list[_Look] = []
-    for place, fact in enumerate(facts):
-        values = fact.at(moment.now)
-        for rule, condition in book.of(fact.kind):
-            holds = condition.holds(values)
-            if holds is not None:
-                looks.append(_Look(rule, fact, values, holds))
-        if place % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
+    placed = await store.successors(connection, {fact.unit_id for fact in facts}, moment.today)
+    looks = await _looks(facts, book, moment, placed)
     unresolved = await store.lock_unresolved(connection, [look.key for look in looks])
-    verdicts = [verdict for look in looks if (verdict := _verdict(look, unresolved.get(look.key), moment, timed=timed))]
+    quiet = await unraisable(
+        connection,
+        [Wish(look.key, look.rule, holds=look.holds, is_open=look.key in unresolved) for look in looks],
+        moment,
+    )
+    verdicts = []
+    for look in looks:
+        alert = unresolved.get(look.key)
+        silent = look.key in quiet.keys or (look.fact.baseline and not (timed and look.fact.next_look(moment.now)))
+        if verdict := _verdict(look, alert, moment, quiet=silent, place=placed.get(look.fact.unit_id)):
+            verdicts.append(verdict)
+    verdicts = await hush(connection, verdicts, book.rules(), moment)
     changes, failed = await conclude_each(connection, verdicts, moment.unit_name)
-    if failed:
-        keys = {verdict.key for verdict in failed}
-        again = {look.fact.key: look.fact for look in looks if look.key in keys}
-        await store.put_off(connection, list(again.values()), [moment.now + AGAIN] * len(again))
+    await _look_again(connection, looks, quiet.looks, {verdict.key for verdict in failed}, moment)
     return changes
 
 
-def _verdict(look: _Look, unresolved: Alert | None, moment: Moment, *, timed: bool) -> Verdict | None:
+async def _looks(facts: Sequence[Fact], book: Rulebook, moment: Moment, placed: Mapping[int, int]) -> list[_Look]:
+    looks: list[_Look] = []
+    for number, fact in enumerate(facts):
+        values = fact.at(moment.now)
+        for rule, condition in book.of(fact.kind):
+            holds = condition.holds(values)
+            if holds is None:
+                continue
+            place = placed.get(fact.unit_id, fact.unit_id)
+            in_scope = not rule.unit_id or moment.contains(rule.unit_id, place)
+            looks.append(_Look(rule, fact, values, condition, holds and in_scope, in_scope))
+        if number % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
+    return looks
+
+
+async def _look_again(
+    connection: AsyncConnection,
+    looks: Sequence[_Look],
+    due: Mapping[tuple[str, int, str], datetime],
+    failed: AbstractSet[tuple[str, int, str]],
+    moment: Moment,
+) -> None:
+    """Look again at facts whose alert could not be changed, or whose condition has to hold for a while yet."""
+    again: dict[tuple[int, str, str], tuple[Fact, datetime]] = {}
+    for look in looks:
+        when = moment.now + AGAIN if look.key in failed else due.get(look.key)
+        if when is None:
+            continue
+        own = look.fact.next_look(moment.now)
+        known = again.get(look.fact.key)
+        again[look.fact.key] = (look.fact, min(when, own or when, known[1] if known else when))
+    if again:
+        await store.put_off(connection, [fact for fact, _ in again.values()], [when for _, when in again.values()])
+
+
+def _verdict(
+    look: _Look, unresolved: Alert | None, moment: Moment, *, quiet: bool, place: int | None
+) -> Verdict | None:
+    stays = look.holds
+    if unresolved is not None and not stays and look.in_scope and look.condition.clearing is not None:
+        stays = look.condition.still_holds(look.values) is not False
     transition = judge(
-        holds=look.holds,
+        holds=stays,
         is_open=unresolved is not None,
-        quiet=look.fact.baseline and not (timed and look.fact.since),
+        quiet=quiet,
         outdated=unresolved is not None and unresolved.rule_version != look.rule.version,
     )
     if transition is None:
         return None
-    return Verdict(look.key, transition, lambda position: _after(look, unresolved, moment, position=position))
+    return Verdict(
+        look.key,
+        transition,
+        lambda position: _after(look, unresolved, moment, transition=transition, place=place, position=position),
+        fresh=unresolved is None,
+    )
 
 
-def _after(look: _Look, unresolved: Alert | None, moment: Moment, *, position: int) -> Alert:
-    if unresolved is not None and not look.holds:
+def _after(
+    look: _Look,
+    unresolved: Alert | None,
+    moment: Moment,
+    *,
+    transition: Transition,
+    place: int | None,
+    position: int,
+) -> Alert:
+    if unresolved is not None and transition is Transition.RESOLVED:
         changed = unresolved.rule_version != look.rule.version
         reason = Reason.RULE_CHANGED if changed else Reason.FACTS_CHANGED
         return unresolved.resolved(moment.now, position=position, reason=reason)
@@ -106,8 +167,8 @@ def _after(look: _Look, unresolved: Alert | None, moment: Moment, *, position: i
         look.rule,
         look.fact,
         values=look.values,
-        unit_name=moment.unit_name(look.fact.unit_id),
+        unit_name=moment.unit_name(place or look.fact.unit_id),
         now=moment.now,
         position=position,
     )
-    return raised if unresolved is None else unresolved.carried_over(raised)
+    return replace(raised, placed_unit_id=place) if unresolved is None else unresolved.carried_over(raised)

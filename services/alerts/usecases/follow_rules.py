@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerts import store
 from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Transition, raise_alert
 from services.alerts.usecases.conclude import Verdict, conclude_each
-from services.alerts.usecases.evaluate import Moment
+from services.alerts.usecases.moment import Moment
 from services.alerts.usecases.rulebook import Condition, rulebook
 
 
@@ -55,8 +55,10 @@ def _verdict(
         return Verdict(alert.key, Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_WITHDRAWN))
     if rule.version == alert.rule_version:
         return None  # Another replica was here while the locks were waited for.
+    if rule.unit_id and not moment.contains(rule.unit_id, alert.place):
+        return Verdict(alert.key, Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_CHANGED))
     fact = facts.get((alert.unit_id, rule.fact_kind, alert.subject))
-    holds = fact is not None and condition.holds(fact.at(moment.now))
+    holds = fact is not None and condition.still_holds(fact.at(moment.now))
     if holds is None:
         return None  # The condition fails on this fact.
     if fact is None or not holds:
@@ -69,7 +71,7 @@ def _resolved(alert: Alert, moment: Moment, reason: Reason, position: int) -> Al
 
 
 def _carried(alert: Alert, rule: Rule, fact: Fact, moment: Moment, position: int) -> Alert:
-    unit_name = moment.unit_name(fact.unit_id)
+    unit_name = moment.unit_name(alert.place)
     values = fact.at(moment.now)
     return alert.carried_over(
         raise_alert(rule, fact, values=values, unit_name=unit_name, now=moment.now, position=position)

@@ -54,6 +54,7 @@ def grants() -> list[scopes_pb2.ScopeGrant]:
         ("officer", "officer", DISTRICT),
         ("other-officer", "officer", OTHER_DISTRICT),
         ("head", "head_teacher", SCHOOL),
+        ("ioc", "provincial_ioc", PROVINCE),
     ]
     return [
         scopes_pb2.ScopeGrant(grant_id=number, subject=subject, role=role, unit_id=unit_id, edge_type="administrative")

@@ -91,7 +91,7 @@ async def test_a_history_that_is_long_already_leaves_and_is_cut_at_its_next_step
 
 async def test_pages_of_long_alerts_end_early_and_are_complete(stub, database, monkeypatch):
     """Lists and watches: no page is much longer than it may be, and all of them hold everything once."""
-    monkeypatch.setattr("services.alerts.servicer.MOST_PAGE_BYTES", 1000)
+    monkeypatch.setattr("services.alerts.servicer.alerts.MOST_PAGE_BYTES", 1000)
     await take(database, oversize(*(a_class(40, key=f"{number}A2026") for number in range(5))))
     seen: list[int] = []
     sizes: list[int] = []

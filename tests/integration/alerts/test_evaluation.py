@@ -17,7 +17,7 @@ from services.alerts import store
 from services.alerts.convert import class_facts, connection_facts
 from services.alerts.domain import AlertFilter, Change, Fact, State, Transition
 from services.alerts.usecases import look_at_due_facts, take_facts
-from services.alerts.usecases.evaluate import Moment
+from services.alerts.usecases.moment import Moment
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, a_class, connection, connections, figures, hours
 from tests.support.databases import DatabaseFactory

@@ -11,7 +11,7 @@ from chassis.testing import FixedClock
 from services.alerts import store
 from services.alerts.domain import Alert, AlertFilter, Reason, State, Step, Transition
 from services.alerts.usecases import acknowledge_alert, follow_rules, take_facts
-from services.alerts.usecases.evaluate import Moment
+from services.alerts.usecases.moment import Moment
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, a_class, figures
 from tests.integration.alerts.test_evaluation import oversize

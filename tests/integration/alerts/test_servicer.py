@@ -203,13 +203,19 @@ async def test_nobody_sees_alerts_of_units_without_a_grant(stub):
 
 
 async def test_the_rules_in_force_are_listed_with_their_conditions(stub):
-    """Both rules that come with the service, one a page."""
-    first = await stub.ListRules(alerts_pb2.ListRulesRequest(page_size=1))
-    second = await stub.ListRules(alerts_pb2.ListRulesRequest(page_size=1, page_token=first.next_page_token))
-    assert [rule.code for rule in (*first.rules, *second.rules)] == ["class_oversize", "school_silent"]
-    assert first.rules[0].condition == "fact.size > fact.size_limit && fact.size_limit > 0 && fact.active"
-    assert list(first.rules[0].audience_roles) == ["head_teacher", "officer", "director"]
-    assert not second.next_page_token
+    """Those of all four families come with the service, page by page in the order of their codes."""
+    seen: list[alerts_pb2.Rule] = []
+    page_token = ""
+    while not seen or page_token:
+        page = await stub.ListRules(alerts_pb2.ListRulesRequest(page_size=5, page_token=page_token))
+        seen += page.rules
+        page_token = page.next_page_token
+    assert [rule.code for rule in seen] == sorted(rule.code for rule in seen)
+    assert {rule.family for rule in seen} == {"indicator", "pupil", "data", "statistics"}
+    oversize = next(rule for rule in seen if rule.code == "class_oversize")
+    assert oversize.condition == "fact.size > fact.size_limit && fact.size_limit > 0 && fact.active"
+    assert list(oversize.audience_roles) == ["head_teacher", "officer", "director"]
+    assert all(rule.built_in and rule.body_vi and rule.body_en for rule in seen)
 
 
 async def test_a_watch_beats_first_then_shows_each_change_and_resumes_without_a_gap(bus, stub):

@@ -75,6 +75,9 @@ def test_fields_that_a_stored_fact_does_not_know_are_empty():
         "ever_sent": False,
         "source": "",
         "silent_hours": 0,
+        "recent_rows": 0,
+        "recent_rejected": 0,
+        "rejected_share": 0.0,
     }
 
 

@@ -70,7 +70,7 @@ def test_fields_of_a_nested_message_are_dotted_query_parameters() -> None:
 def test_a_body_that_is_the_rest_of_the_message_leaves_out_what_is_in_the_path() -> None:
     """`body: *` does not ask for the unit twice."""
     schema = _operation("/v1/units/{unit}/alerts/{alert_id}:acknowledge", "post")["requestBody"]["content"]
-    assert set(schema["application/json"]["schema"]["properties"]) == {"note", "etag"}
+    assert set(schema["application/json"]["schema"]["properties"]) == {"note", "etag", "due_time"}
     created = _operation("/v1/grants", "post")["requestBody"]["content"]["application/json"]["schema"]
     assert created["$ref"] == "#/components/schemas/iocedu.records.v1.Grant"
 

@@ -62,7 +62,9 @@ class _AlertStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertState
     ALERT_STATE_ACKNOWLEDGED: _AlertState.ValueType  # 2
     """The condition holds and somebody took it."""
     ALERT_STATE_RESOLVED: _AlertState.ValueType  # 3
-    """The condition no longer holds, or the rule no longer applies."""
+    """The condition no longer holds, the rule no longer applies, or somebody closed it."""
+    ALERT_STATE_SUPPRESSED: _AlertState.ValueType  # 4
+    """The condition holds, and a silence or a graver alert keeps it from being told."""
 
 class AlertState(_AlertState, metaclass=_AlertStateEnumTypeWrapper):
     """Where an alert is in its life."""
@@ -74,8 +76,62 @@ ALERT_STATE_OPEN: AlertState.ValueType  # 1
 ALERT_STATE_ACKNOWLEDGED: AlertState.ValueType  # 2
 """The condition holds and somebody took it."""
 ALERT_STATE_RESOLVED: AlertState.ValueType  # 3
-"""The condition no longer holds, or the rule no longer applies."""
+"""The condition no longer holds, the rule no longer applies, or somebody closed it."""
+ALERT_STATE_SUPPRESSED: AlertState.ValueType  # 4
+"""The condition holds, and a silence or a graver alert keeps it from being told."""
 Global___AlertState: _TypeAlias = AlertState  # noqa: Y015
+
+class _AudienceReach:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudienceReachEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudienceReach.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIENCE_REACH_UNSPECIFIED: _AudienceReach.ValueType  # 0
+    """Not said: as ABOVE."""
+    AUDIENCE_REACH_ABOVE: _AudienceReach.ValueType  # 1
+    """Who holds one of the roles on the alert's unit or on any unit above it."""
+    AUDIENCE_REACH_UNIT: _AudienceReach.ValueType  # 2
+    """Who holds one of the roles on the alert's unit itself; those above are told by escalation."""
+
+class AudienceReach(_AudienceReach, metaclass=_AudienceReachEnumTypeWrapper):
+    """Whom a rule's alerts are told when they are raised."""
+
+AUDIENCE_REACH_UNSPECIFIED: AudienceReach.ValueType  # 0
+"""Not said: as ABOVE."""
+AUDIENCE_REACH_ABOVE: AudienceReach.ValueType  # 1
+"""Who holds one of the roles on the alert's unit or on any unit above it."""
+AUDIENCE_REACH_UNIT: AudienceReach.ValueType  # 2
+"""Who holds one of the roles on the alert's unit itself; those above are told by escalation."""
+Global___AudienceReach: _TypeAlias = AudienceReach  # noqa: Y015
+
+class _Resolution:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ResolutionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Resolution.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RESOLUTION_UNSPECIFIED: _Resolution.ValueType  # 0
+    """Not closed by hand."""
+    RESOLUTION_DEALT_WITH: _Resolution.ValueType  # 1
+    """What it warned of was dealt with."""
+    RESOLUTION_FALSE_ALARM: _Resolution.ValueType  # 2
+    """It warned of nothing: a false alarm."""
+    RESOLUTION_ACCEPTED: _Resolution.ValueType  # 3
+    """It is as it is, and known."""
+
+class Resolution(_Resolution, metaclass=_ResolutionEnumTypeWrapper):
+    """What became of an alert that was closed by hand."""
+
+RESOLUTION_UNSPECIFIED: Resolution.ValueType  # 0
+"""Not closed by hand."""
+RESOLUTION_DEALT_WITH: Resolution.ValueType  # 1
+"""What it warned of was dealt with."""
+RESOLUTION_FALSE_ALARM: Resolution.ValueType  # 2
+"""It warned of nothing: a false alarm."""
+RESOLUTION_ACCEPTED: Resolution.ValueType  # 3
+"""It is as it is, and known."""
+Global___Resolution: _TypeAlias = Resolution  # noqa: Y015
 
 class _ChangeReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -91,6 +147,16 @@ class _ChangeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeRe
     """The rule is no longer in force."""
     CHANGE_REASON_RULE_CHANGED: _ChangeReason.ValueType  # 3
     """Another version of the rule is in force."""
+    CHANGE_REASON_BY_HAND: _ChangeReason.ValueType  # 4
+    """Somebody did it."""
+    CHANGE_REASON_SILENCE: _ChangeReason.ValueType  # 5
+    """A silence covers it, or no longer does."""
+    CHANGE_REASON_INHIBITED: _ChangeReason.ValueType  # 6
+    """A graver alert on the unit covers it, or no longer does."""
+    CHANGE_REASON_OVERDUE: _ChangeReason.ValueType  # 7
+    """The time to take or to resolve it ran out."""
+    CHANGE_REASON_UNIT_MERGED: _ChangeReason.ValueType  # 8
+    """Its unit was merged into another."""
 
 class ChangeReason(_ChangeReason, metaclass=_ChangeReasonEnumTypeWrapper):
     """Why an alert changed."""
@@ -103,6 +169,16 @@ CHANGE_REASON_RULE_WITHDRAWN: ChangeReason.ValueType  # 2
 """The rule is no longer in force."""
 CHANGE_REASON_RULE_CHANGED: ChangeReason.ValueType  # 3
 """Another version of the rule is in force."""
+CHANGE_REASON_BY_HAND: ChangeReason.ValueType  # 4
+"""Somebody did it."""
+CHANGE_REASON_SILENCE: ChangeReason.ValueType  # 5
+"""A silence covers it, or no longer does."""
+CHANGE_REASON_INHIBITED: ChangeReason.ValueType  # 6
+"""A graver alert on the unit covers it, or no longer does."""
+CHANGE_REASON_OVERDUE: ChangeReason.ValueType  # 7
+"""The time to take or to resolve it ran out."""
+CHANGE_REASON_UNIT_MERGED: ChangeReason.ValueType  # 8
+"""Its unit was merged into another."""
 Global___ChangeReason: _TypeAlias = ChangeReason  # noqa: Y015
 
 class _AlertTransition:
@@ -121,6 +197,18 @@ class _AlertTransitionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Alert
     """It was resolved."""
     ALERT_TRANSITION_CARRIED_OVER: _AlertTransition.ValueType  # 4
     """It still holds under another version of its rule, and stands on that from now on."""
+    ALERT_TRANSITION_ESCALATED: _AlertTransition.ValueType  # 5
+    """The time to take or to resolve it ran out: it climbed to the unit above."""
+    ALERT_TRANSITION_REOPENED: _AlertTransition.ValueType  # 6
+    """Somebody opened it again."""
+    ALERT_TRANSITION_COMMENTED: _AlertTransition.ValueType  # 7
+    """Somebody wrote something about it."""
+    ALERT_TRANSITION_SUPPRESSED: _AlertTransition.ValueType  # 8
+    """A silence or a graver alert keeps it from being told."""
+    ALERT_TRANSITION_RELEASED: _AlertTransition.ValueType  # 9
+    """What kept it from being told is over."""
+    ALERT_TRANSITION_MOVED: _AlertTransition.ValueType  # 10
+    """It followed its unit through a merger."""
 
 class AlertTransition(_AlertTransition, metaclass=_AlertTransitionEnumTypeWrapper):
     """What happened to an alert."""
@@ -135,6 +223,18 @@ ALERT_TRANSITION_RESOLVED: AlertTransition.ValueType  # 3
 """It was resolved."""
 ALERT_TRANSITION_CARRIED_OVER: AlertTransition.ValueType  # 4
 """It still holds under another version of its rule, and stands on that from now on."""
+ALERT_TRANSITION_ESCALATED: AlertTransition.ValueType  # 5
+"""The time to take or to resolve it ran out: it climbed to the unit above."""
+ALERT_TRANSITION_REOPENED: AlertTransition.ValueType  # 6
+"""Somebody opened it again."""
+ALERT_TRANSITION_COMMENTED: AlertTransition.ValueType  # 7
+"""Somebody wrote something about it."""
+ALERT_TRANSITION_SUPPRESSED: AlertTransition.ValueType  # 8
+"""A silence or a graver alert keeps it from being told."""
+ALERT_TRANSITION_RELEASED: AlertTransition.ValueType  # 9
+"""What kept it from being told is over."""
+ALERT_TRANSITION_MOVED: AlertTransition.ValueType  # 10
+"""It followed its unit through a merger."""
 Global___AlertTransition: _TypeAlias = AlertTransition  # noqa: Y015
 
 @_typing.final
@@ -153,6 +253,26 @@ class Rule(_message.Message):
     SOURCE_DOCUMENT_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     AUDIENCE_ROLES_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
+    BODY_VI_FIELD_NUMBER: _builtins.int
+    BODY_EN_FIELD_NUMBER: _builtins.int
+    FOR_MINUTES_FIELD_NUMBER: _builtins.int
+    CLEAR_CONDITION_FIELD_NUMBER: _builtins.int
+    GROUP_HOURS_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    BUILT_IN_FIELD_NUMBER: _builtins.int
+    COPIED_FROM_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGE_HOURS_FIELD_NUMBER: _builtins.int
+    RESOLVE_HOURS_FIELD_NUMBER: _builtins.int
+    SCHOOL_DAYS_ONLY_FIELD_NUMBER: _builtins.int
+    INHIBITED_BY_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_TO_FIELD_NUMBER: _builtins.int
+    AUDIENCE_REACH_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    CHANGE_NOTE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable code, for example `class_oversize`."""
     version: _builtins.int
@@ -160,7 +280,7 @@ class Rule(_message.Message):
     condition: _builtins.str
     """Condition in CEL over `fact`."""
     fact_kind: _builtins.str
-    """Kind of fact it is evaluated on: class_size, connection."""
+    """Kind of fact it is evaluated on, as ListFactKinds names it."""
     severity: Global___Severity.ValueType
     """How grave."""
     title_vi: _builtins.str
@@ -171,9 +291,53 @@ class Rule(_message.Message):
     """Document it follows."""
     enabled: _builtins.bool
     """Whether it is evaluated."""
+    family: _builtins.str
+    """Family: indicator, pupil, data, statistics."""
+    body_vi: _builtins.str
+    """Text in Vietnamese: what it means and what to do, with {placeholders}."""
+    body_en: _builtins.str
+    """Text in English: what it means and what to do, with {placeholders}."""
+    for_minutes: _builtins.int
+    """How long the condition must hold before an alert is raised, in minutes; 0: at once."""
+    clear_condition: _builtins.str
+    """Condition in CEL that resolves an open alert; empty: once `condition` no longer holds."""
+    group_hours: _builtins.int
+    """Within so many hours only the first alert of a unit is told; the others stand in the worklist. 0: each is told."""
+    owner: _builtins.str
+    """Who answers for the rule, in words."""
+    unit_id: _builtins.int
+    """Id of the unit below which it applies; 0: everywhere."""
+    built_in: _builtins.bool
+    """Whether it came with the service. Such a rule can be withdrawn and copied, not altered."""
+    copied_from: _builtins.str
+    """Code of the rule it was copied from."""
+    acknowledge_hours: _builtins.int
+    """Hours within which somebody takes an alert, before it climbs; 0: it does not."""
+    resolve_hours: _builtins.int
+    """Hours within which an alert that was taken is resolved, before it climbs; 0: it does not."""
+    school_days_only: _builtins.bool
+    """Whether it raises only on school days."""
+    valid_from: _builtins.str
+    """First day, ISO 8601; empty: always."""
+    valid_to: _builtins.str
+    """First day after, ISO 8601; empty: open."""
+    audience_reach: Global___AudienceReach.ValueType
+    """Whom its alerts are told when they are raised."""
+    created_by: _builtins.str
+    """Who wrote this version."""
+    change_note: _builtins.str
+    """What this version changes, in words."""
     @_builtins.property
     def audience_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles of the people to tell, at the alert's unit and above."""
+
+    @_builtins.property
+    def inhibited_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of rules whose open alert on the same unit keeps this rule's alerts from being told."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When this version was written."""
 
     def __init__(
         self,
@@ -188,10 +352,30 @@ class Rule(_message.Message):
         source_document: _builtins.str = ...,
         enabled: _builtins.bool = ...,
         audience_roles: _abc.Iterable[_builtins.str] | None = ...,
+        family: _builtins.str = ...,
+        body_vi: _builtins.str = ...,
+        body_en: _builtins.str = ...,
+        for_minutes: _builtins.int = ...,
+        clear_condition: _builtins.str = ...,
+        group_hours: _builtins.int = ...,
+        owner: _builtins.str = ...,
+        unit_id: _builtins.int = ...,
+        built_in: _builtins.bool = ...,
+        copied_from: _builtins.str = ...,
+        acknowledge_hours: _builtins.int = ...,
+        resolve_hours: _builtins.int = ...,
+        school_days_only: _builtins.bool = ...,
+        inhibited_by: _abc.Iterable[_builtins.str] | None = ...,
+        valid_from: _builtins.str = ...,
+        valid_to: _builtins.str = ...,
+        audience_reach: Global___AudienceReach.ValueType = ...,
+        created_by: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        change_note: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience_roles", b"audience_roles", "code", b"code", "condition", b"condition", "enabled", b"enabled", "fact_kind", b"fact_kind", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "built_in", b"built_in", "change_note", b"change_note", "clear_condition", b"clear_condition", "code", b"code", "condition", b"condition", "copied_from", b"copied_from", "create_time", b"create_time", "created_by", b"created_by", "enabled", b"enabled", "fact_kind", b"fact_kind", "family", b"family", "for_minutes", b"for_minutes", "group_hours", b"group_hours", "inhibited_by", b"inhibited_by", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -299,6 +483,16 @@ class Alert(_message.Message):
     RULE_VERSION_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
     STEP_COUNT_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
+    FACT_KIND_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_BY_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    ESCALATION_LEVEL_FIELD_NUMBER: _builtins.int
+    ESCALATED_UNIT_ID_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    RESOLVED_BY_FIELD_NUMBER: _builtins.int
+    ORIGIN_UNIT_ID_FIELD_NUMBER: _builtins.int
+    ESCALATE_TIME_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.int
     """Id."""
     rule: _builtins.str
@@ -332,7 +526,23 @@ class Alert(_message.Message):
     rule_version: _builtins.int
     """Version of the rule it stands on."""
     step_count: _builtins.int
-    """How many steps there were since it was raised, in `history` or not."""
+    """How many steps there were since it was raised, in `history` or not; ListAlertSteps gives all of them."""
+    family: _builtins.str
+    """Family of the rule: indicator, pupil, data, statistics."""
+    fact_kind: _builtins.str
+    """Kind of fact it is about."""
+    suppressed_by: _builtins.str
+    """What keeps it from being told: `silence:<id>` or `rule:<code>`; empty: nothing."""
+    escalation_level: _builtins.int
+    """How many levels of units it has climbed."""
+    escalated_unit_id: _builtins.int
+    """Id of the unit it climbed to last; 0: it has not."""
+    resolution: Global___Resolution.ValueType
+    """What somebody who closed it by hand said became of it."""
+    resolved_by: _builtins.str
+    """Who closed it by hand; empty: it resolved by itself."""
+    origin_unit_id: _builtins.int
+    """Id of the unit whose facts raised it, where that has since been merged into `unit_id`; else the same."""
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The facts that raised it."""
@@ -354,6 +564,14 @@ class Alert(_message.Message):
         """What happened to it since it was raised, oldest first. Of a long history the first 5 and the newest 25 steps are
         kept; lists, streams and events hold the newest 10, the answer to AcknowledgeAlert holds all that are kept.
         """
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when whoever took it means to be done."""
+
+    @_builtins.property
+    def escalate_time(self) -> _timestamp_pb2.Timestamp:
+        """When it climbs unless something happens; absent: it does not."""
 
     def __init__(
         self,
@@ -380,10 +598,20 @@ class Alert(_message.Message):
         rule_version: _builtins.int = ...,
         history: _abc.Iterable[Global___AlertStep] | None = ...,
         step_count: _builtins.int = ...,
+        family: _builtins.str = ...,
+        fact_kind: _builtins.str = ...,
+        suppressed_by: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        escalation_level: _builtins.int = ...,
+        escalated_unit_id: _builtins.int = ...,
+        resolution: Global___Resolution.ValueType = ...,
+        resolved_by: _builtins.str = ...,
+        origin_unit_id: _builtins.int = ...,
+        escalate_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "resolve_time", b"resolve_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "due_time", b"due_time", "escalate_time", b"escalate_time", "resolve_time", b"resolve_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "etag", b"etag", "facts", b"facts", "history", b"history", "note", b"note", "position", b"position", "resolve_time", b"resolve_time", "rule", b"rule", "rule_version", b"rule_version", "severity", b"severity", "state", b"state", "step_count", b"step_count", "subject", b"subject", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "due_time", b"due_time", "escalate_time", b"escalate_time", "escalated_unit_id", b"escalated_unit_id", "escalation_level", b"escalation_level", "etag", b"etag", "fact_kind", b"fact_kind", "facts", b"facts", "family", b"family", "history", b"history", "note", b"note", "origin_unit_id", b"origin_unit_id", "position", b"position", "resolution", b"resolution", "resolve_time", b"resolve_time", "resolved_by", b"resolved_by", "rule", b"rule", "rule_version", b"rule_version", "severity", b"severity", "state", b"state", "step_count", b"step_count", "subject", b"subject", "suppressed_by", b"suppressed_by", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -401,6 +629,8 @@ class AlertStep(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     RULE_VERSION_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
     transition: Global___AlertTransition.ValueType
     """What happened."""
     by: _builtins.str
@@ -411,6 +641,10 @@ class AlertStep(_message.Message):
     """Why it happened."""
     rule_version: _builtins.int
     """Version of the rule it stood on from then."""
+    unit_id: _builtins.int
+    """Id of the unit it climbed or moved to; 0: it did neither."""
+    number: _builtins.int
+    """Number of the step, from 1."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -424,10 +658,12 @@ class AlertStep(_message.Message):
         note: _builtins.str = ...,
         reason: Global___ChangeReason.ValueType = ...,
         rule_version: _builtins.int = ...,
+        unit_id: _builtins.int = ...,
+        number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "note", b"note", "reason", b"reason", "rule_version", b"rule_version", "time", b"time", "transition", b"transition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "note", b"note", "number", b"number", "reason", b"reason", "rule_version", b"rule_version", "time", b"time", "transition", b"transition", "unit_id", b"unit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -445,6 +681,10 @@ class ListAlertsRequest(_message.Message):
     RULE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FAMILIES_FIELD_NUMBER: _builtins.int
+    MIN_AGE_HOURS_FIELD_NUMBER: _builtins.int
+    TAKEN_BY_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Unit whose subtree is wanted, by alias or id."""
     min_severity: Global___Severity.ValueType
@@ -455,9 +695,19 @@ class ListAlertsRequest(_message.Message):
     """Most alerts to return; larger values are cut to 1,000, 0 means 50."""
     page_token: _builtins.str
     """Token of the next page, as returned before."""
+    min_age_hours: _builtins.int
+    """Only alerts at least so many hours old."""
+    taken_by: _builtins.str
+    """Only alerts taken by this subject."""
+    subject: _builtins.str
+    """Only alerts of this subject within their units, for example a pupil's `<school year>/<key>`."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___AlertState.ValueType]:
         """States wanted; empty: open and acknowledged."""
+
+    @_builtins.property
+    def families(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Families wanted; empty: all."""
 
     def __init__(
         self,
@@ -468,10 +718,14 @@ class ListAlertsRequest(_message.Message):
         rule: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        families: _abc.Iterable[_builtins.str] | None = ...,
+        min_age_hours: _builtins.int = ...,
+        taken_by: _builtins.str = ...,
+        subject: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_severity", b"min_severity", "page_size", b"page_size", "page_token", b"page_token", "rule", b"rule", "states", b"states", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["families", b"families", "min_age_hours", b"min_age_hours", "min_severity", b"min_severity", "page_size", b"page_size", "page_token", b"page_token", "rule", b"rule", "states", b"states", "subject", b"subject", "taken_by", b"taken_by", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -513,19 +767,23 @@ class CountAlertsRequest(_message.Message):
 
     UNIT_FIELD_NUMBER: _builtins.int
     BREAKDOWN_FIELD_NUMBER: _builtins.int
+    BY_FAMILY_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Unit whose subtree is wanted, by alias or id."""
     breakdown: _builtins.str
     """Kind of the units below by which counts are broken down, for example commune; empty: one count for all."""
+    by_family: _builtins.bool
+    """Whether counts are broken down by family too."""
     def __init__(
         self,
         *,
         unit: _builtins.str = ...,
         breakdown: _builtins.str = ...,
+        by_family: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "by_family", b"by_family", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -565,6 +823,7 @@ class AlertCount(_message.Message):
     SEVERITY_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     UNIT_ID_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
     state: Global___AlertState.ValueType
     """The state."""
     severity: Global___Severity.ValueType
@@ -573,6 +832,8 @@ class AlertCount(_message.Message):
     """How many."""
     unit_id: _builtins.int
     """Id of the unit they lie on or below; 0 where no breakdown was asked for, or none of its units lies above."""
+    family: _builtins.str
+    """Family, where that was asked for."""
     def __init__(
         self,
         *,
@@ -580,10 +841,11 @@ class AlertCount(_message.Message):
         severity: Global___Severity.ValueType = ...,
         count: _builtins.int = ...,
         unit_id: _builtins.int = ...,
+        family: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "severity", b"severity", "state", b"state", "unit_id", b"unit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "family", b"family", "severity", b"severity", "state", b"state", "unit_id", b"unit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -599,6 +861,7 @@ class AcknowledgeAlertRequest(_message.Message):
     ALERT_ID_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The alert's unit or one above it, by alias or id."""
     alert_id: _builtins.int
@@ -607,6 +870,10 @@ class AcknowledgeAlertRequest(_message.Message):
     """What the caller notes."""
     etag: _builtins.str
     """Etag as read; empty: whatever it is now."""
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the caller means to be done; absent: what the rule says."""
+
     def __init__(
         self,
         *,
@@ -614,10 +881,11 @@ class AcknowledgeAlertRequest(_message.Message):
         alert_id: _builtins.int = ...,
         note: _builtins.str = ...,
         etag: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "etag", b"etag", "note", b"note", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "due_time", b"due_time", "etag", b"etag", "note", b"note", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -750,6 +1018,7 @@ class AlertChange(_message.Message):
     TRANSITION_FIELD_NUMBER: _builtins.int
     ALERT_FIELD_NUMBER: _builtins.int
     AUDIENCE_ROLES_FIELD_NUMBER: _builtins.int
+    AUDIENCE_UNIT_IDS_FIELD_NUMBER: _builtins.int
     transition: Global___AlertTransition.ValueType
     """What happened."""
     @_builtins.property
@@ -758,7 +1027,11 @@ class AlertChange(_message.Message):
 
     @_builtins.property
     def audience_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles of the people to tell, at the alert's unit and above."""
+        """Roles of the people to tell, at the alert's unit and above; empty: nobody is told."""
+
+    @_builtins.property
+    def audience_unit_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Ids of the units whose people are to be told, those above them not; empty: as `audience_roles` says."""
 
     def __init__(
         self,
@@ -766,10 +1039,11 @@ class AlertChange(_message.Message):
         transition: Global___AlertTransition.ValueType = ...,
         alert: Global___Alert | None = ...,
         audience_roles: _abc.Iterable[_builtins.str] | None = ...,
+        audience_unit_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "audience_roles", b"audience_roles", "transition", b"transition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "audience_roles", b"audience_roles", "audience_unit_ids", b"audience_unit_ids", "transition", b"transition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

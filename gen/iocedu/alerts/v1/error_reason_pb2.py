@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#iocedu/alerts/v1/error_reason.proto\x12\x10iocedu.alerts.v1*\xaa\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_ALERT\x10\x01\x12!\n\x1d\x45RROR_REASON_ALREADY_RESOLVED\x10\x02\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_UNIT\x10\x03\x12\x1b\n\x17\x45RROR_REASON_STALE_ETAG\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#iocedu/alerts/v1/error_reason.proto\x12\x10iocedu.alerts.v1*\xe3\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_ALERT\x10\x01\x12!\n\x1d\x45RROR_REASON_ALREADY_RESOLVED\x10\x02\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_UNIT\x10\x03\x12\x1b\n\x17\x45RROR_REASON_STALE_ETAG\x10\x04\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_RULE\x10\x05\x12\x1c\n\x18\x45RROR_REASON_RULE_EXISTS\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_BUILT_IN_RULE\x10\x07\x12\x1d\n\x19\x45RROR_REASON_INVALID_RULE\x10\x08\x12\x1b\n\x17\x45RROR_REASON_STALE_RULE\x10\t\x12\x1d\n\x19\x45RROR_REASON_NOT_RESOLVED\x10\n\x12\x1d\n\x19\x45RROR_REASON_ALREADY_OPEN\x10\x0b\x12 \n\x1c\x45RROR_REASON_UNKNOWN_SILENCE\x10\x0c\x12 \n\x1c\x45RROR_REASON_INVALID_SILENCE\x10\r\x12\x1c\n\x18\x45RROR_REASON_DUE_IN_PAST\x10\x0e\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.alerts.v1.error_reas
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=228
+  _globals['_ERRORREASON']._serialized_end=541
 # @@protoc_insertion_point(module_scope)

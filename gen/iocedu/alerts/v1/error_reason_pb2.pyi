@@ -32,6 +32,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No unit has this alias or id today."""
     ERROR_REASON_STALE_ETAG: _ErrorReason.ValueType  # 4
     """The alert changed since it was read; read it again. ErrorInfo: {"metadata": {"etag": "…"}}."""
+    ERROR_REASON_UNKNOWN_RULE: _ErrorReason.ValueType  # 5
+    """There is no such rule for the unit. ErrorInfo: {"metadata": {"code": "class_big"}}."""
+    ERROR_REASON_RULE_EXISTS: _ErrorReason.ValueType  # 6
+    """A rule with this code exists already. ErrorInfo: {"metadata": {"code": "class_big"}}."""
+    ERROR_REASON_BUILT_IN_RULE: _ErrorReason.ValueType  # 7
+    """The rule came with the service: copy it, and withdraw it where the copy takes its place."""
+    ERROR_REASON_INVALID_RULE: _ErrorReason.ValueType  # 8
+    """A field of the rule cannot be used; the violation names it and says why."""
+    ERROR_REASON_STALE_RULE: _ErrorReason.ValueType  # 9
+    """The rule changed since it was read; read it again. ErrorInfo: {"metadata": {"version": "3"}}."""
+    ERROR_REASON_NOT_RESOLVED: _ErrorReason.ValueType  # 10
+    """The alert is not resolved, so it cannot be opened again."""
+    ERROR_REASON_ALREADY_OPEN: _ErrorReason.ValueType  # 11
+    """Another alert of the same rule and subject is open. ErrorInfo: {"metadata": {"alert_id": "7"}}."""
+    ERROR_REASON_UNKNOWN_SILENCE: _ErrorReason.ValueType  # 12
+    """There is no such silence for the unit. ErrorInfo: {"metadata": {"silence_id": "7"}}."""
+    ERROR_REASON_INVALID_SILENCE: _ErrorReason.ValueType  # 13
+    """The silence ends before it begins, is over already, or lasts longer than a year."""
+    ERROR_REASON_DUE_IN_PAST: _ErrorReason.ValueType  # 14
+    """The time named lies in the past."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `alerts.iocedu`), without the prefix."""
@@ -46,4 +66,24 @@ ERROR_REASON_UNKNOWN_UNIT: ErrorReason.ValueType  # 3
 """No unit has this alias or id today."""
 ERROR_REASON_STALE_ETAG: ErrorReason.ValueType  # 4
 """The alert changed since it was read; read it again. ErrorInfo: {"metadata": {"etag": "…"}}."""
+ERROR_REASON_UNKNOWN_RULE: ErrorReason.ValueType  # 5
+"""There is no such rule for the unit. ErrorInfo: {"metadata": {"code": "class_big"}}."""
+ERROR_REASON_RULE_EXISTS: ErrorReason.ValueType  # 6
+"""A rule with this code exists already. ErrorInfo: {"metadata": {"code": "class_big"}}."""
+ERROR_REASON_BUILT_IN_RULE: ErrorReason.ValueType  # 7
+"""The rule came with the service: copy it, and withdraw it where the copy takes its place."""
+ERROR_REASON_INVALID_RULE: ErrorReason.ValueType  # 8
+"""A field of the rule cannot be used; the violation names it and says why."""
+ERROR_REASON_STALE_RULE: ErrorReason.ValueType  # 9
+"""The rule changed since it was read; read it again. ErrorInfo: {"metadata": {"version": "3"}}."""
+ERROR_REASON_NOT_RESOLVED: ErrorReason.ValueType  # 10
+"""The alert is not resolved, so it cannot be opened again."""
+ERROR_REASON_ALREADY_OPEN: ErrorReason.ValueType  # 11
+"""Another alert of the same rule and subject is open. ErrorInfo: {"metadata": {"alert_id": "7"}}."""
+ERROR_REASON_UNKNOWN_SILENCE: ErrorReason.ValueType  # 12
+"""There is no such silence for the unit. ErrorInfo: {"metadata": {"silence_id": "7"}}."""
+ERROR_REASON_INVALID_SILENCE: ErrorReason.ValueType  # 13
+"""The silence ends before it begins, is over already, or lasts longer than a year."""
+ERROR_REASON_DUE_IN_PAST: ErrorReason.ValueType  # 14
+"""The time named lies in the past."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

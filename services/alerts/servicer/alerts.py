@@ -1,21 +1,25 @@
-"""gRPC in: rules and alerts to read, watch and take in hand. Who may call what is decided before this is reached."""
+"""Rules in force, and alerts to read, count, watch and take in hand."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import timedelta
 from typing import Any, Final
 
 from iocedu.alerts.v1 import alerts_pb2, alerts_pb2_grpc
 
-from chassis.access import unknown_unit
-from chassis.clock import Clock
-from chassis.database import Database
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
-from chassis.scopes import Scopes
 from chassis.streams import envelope
-from chassis.tail import Tail
 from services.alerts import store, usecases
-from services.alerts.convert import UnitName, alert_message, count_message, rule_message, states, whole_alert_message
+from services.alerts.convert import (
+    alert_message,
+    count_message,
+    instant,
+    rule_message,
+    states,
+    whole_alert_message,
+)
 from services.alerts.domain import Alert, AlertFilter, summed
+from services.alerts.servicer.desk import Desk
 
 WATCH_PAGE = 500
 MOST_PAGE_BYTES: Final = 8 * 1024 * 1024  # A message holds at most 16 MB; one alert is far smaller than the rest.
@@ -24,20 +28,16 @@ MOST_PAGE_BYTES: Final = 8 * 1024 * 1024  # A message holds at most 16 MB; one a
 class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
     """Serves `iocedu.alerts.v1.AlertsService`."""
 
-    def __init__(self, database: Database, scopes: Scopes, *, clock: Clock, tail: Tail, unit_name: UnitName) -> None:
-        self._database = database
-        self._scopes = scopes
-        self._clock = clock
-        self._tail = tail
-        self._unit_name = unit_name
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     async def ListRules(self, request: alerts_pb2.ListRulesRequest, _context: Any) -> alerts_pb2.ListRulesResponse:
         """List the rules valid today, by code."""
         size = page_size(request.page_size)
         cursor = page_cursor(request)
-        async with self._database.connection() as connection:
+        async with self._desk.database.connection() as connection:
             rules = await store.list_rules(
-                connection, self._clock.today(), after=str(cursor[0]) if cursor else "", limit=size + 1
+                connection, self._desk.clock.today(), after=str(cursor[0]) if cursor else "", limit=size + 1
             )
         response = alerts_pb2.ListRulesResponse(rules=map(rule_message, rules[:size]))
         if len(rules) > size:
@@ -49,12 +49,19 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
         size = page_size(request.page_size, default=50)
         cursor = page_cursor(request)
         wanted = AlertFilter(
-            unit_ids=self._subtree(request.unit)(),
+            unit_ids=self._desk.subtree(request.unit)(),
             min_severity=request.min_severity,
             rule=request.rule,
+            families=frozenset(request.families),
+            raised_before=self._desk.clock.now() - timedelta(hours=request.min_age_hours)
+            if request.min_age_hours
+            else None,
+            taken_by=request.taken_by,
+            subject=request.subject,
+            hidden_kinds=self._desk.hidden_kinds(request.unit),
             **({"states": states(request.states)} if request.states else {}),
         )
-        async with self._database.connection() as connection:
+        async with self._desk.database.connection() as connection:
             alerts = await store.list_alerts(
                 connection, wanted, below=int(cursor[0]) if cursor else None, limit=size + 1
             )
@@ -67,18 +74,20 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
         self, request: alerts_pb2.CountAlertsRequest, _context: Any
     ) -> alerts_pb2.CountAlertsResponse:
         """Count unresolved alerts below a unit by state and severity, and by units of a kind where that is asked."""
-        below = self._subtree(request.unit)()
-        async with self._database.connection() as connection:
-            counts = await store.count_alerts(connection, below)
+        below = self._desk.subtree(request.unit)()
+        async with self._desk.database.connection() as connection:
+            counts = await store.count_alerts(connection, below, hidden_kinds=self._desk.hidden_kinds(request.unit))
         place = self._place(request.breakdown, below) if request.breakdown else lambda _unit_id: 0
-        return alerts_pb2.CountAlertsResponse(counts=map(count_message, summed(counts, place)))
+        return alerts_pb2.CountAlertsResponse(
+            counts=map(count_message, summed(counts, place, by_family=request.by_family))
+        )
 
     async def AcknowledgeAlert(
         self, request: alerts_pb2.AcknowledgeAlertRequest, _context: Any
     ) -> alerts_pb2.AcknowledgeAlertResponse:
         """Take an alert in hand."""
-        below = self._subtree(request.unit)()
-        async with self._database.transaction() as connection:
+        below = self._desk.subtree(request.unit)()
+        async with self._desk.database.transaction() as connection:
             alert = await usecases.acknowledge_alert(
                 connection,
                 request.alert_id,
@@ -86,25 +95,29 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
                 by=caller().subject,
                 note=request.note,
                 etag=request.etag,
-                now=self._clock.now(),
-                unit_name=self._unit_name,
+                now=self._desk.clock.now(),
+                unit_name=self._desk.unit_name,
+                due=instant(request.due_time) if request.HasField("due_time") else None,
             )
-        self._tail.wake()
-        return alerts_pb2.AcknowledgeAlertResponse(alert=whole_alert_message(alert, self._unit_name))
+        self._desk.tail.wake()
+        return alerts_pb2.AcknowledgeAlertResponse(alert=whole_alert_message(alert, self._desk.unit_name))
 
     async def WatchAlerts(
         self, request: alerts_pb2.WatchAlertsRequest, _context: Any
     ) -> AsyncIterator[alerts_pb2.WatchAlertsResponse]:
         """Stream alerts below a unit as they change; which units lie below is asked anew for each page."""
-        subtree = self._subtree(request.unit)
-        after = await self._tail.start(request.after)
+        subtree = self._desk.subtree(request.unit)
+        hidden = self._desk.hidden_kinds(request.unit)
+        after = await self._desk.tail.start(request.after)
 
         async def page(position: int) -> list[tuple[int, alerts_pb2.Alert]]:
-            async with self._database.connection() as connection:
-                alerts = await store.changed_after(connection, subtree(), after=position, limit=WATCH_PAGE)
+            async with self._desk.database.connection() as connection:
+                alerts = await store.changed_after(
+                    connection, subtree(), after=position, limit=WATCH_PAGE, hidden_kinds=hidden
+                )
             return [(message.position, message) for message in self._page(alerts)]
 
-        stream = envelope(alerts_pb2.WatchAlertsResponse, self._tail.follow(after, page), position=str(after))
+        stream = envelope(alerts_pb2.WatchAlertsResponse, self._desk.tail.follow(after, page), position=str(after))
         async for response in stream:
             yield response
 
@@ -113,22 +126,15 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
         messages: list[alerts_pb2.Alert] = []
         size = 0
         for alert in alerts:
-            messages.append(alert_message(alert, self._unit_name))
+            messages.append(alert_message(alert, self._desk.unit_name))
             size += messages[-1].ByteSize()
             if size > MOST_PAGE_BYTES:
                 break
         return messages
 
-    def _subtree(self, ref: str) -> Callable[[], frozenset[int]]:
-        """Gives the ids of the unit and all below it, as of the moment it is asked; raises UNKNOWN_UNIT."""
-        unit_id = self._scopes.tree.resolve(ref, self._clock.today())
-        if unit_id is None:
-            raise unknown_unit(ref)
-        return lambda: self._scopes.tree.subtree(unit_id, self._clock.today())
-
     def _place(self, kind: str, below: frozenset[int]) -> Callable[[int], int]:
         """Gives the nearest unit of a kind, among those below, that a unit is or lies under; 0 where there is none."""
-        tree, today = self._scopes.tree, self._clock.today()
+        tree, today = self._desk.scopes.tree, self._desk.clock.today()
 
         def place(unit_id: int) -> int:
             for one in (unit_id, *tree.ancestors(unit_id, today)):

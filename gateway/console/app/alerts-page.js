@@ -1,0 +1,35 @@
+// The page of alerts: what is to be handled, the rules that raise it, silences, and how the rules do.
+
+import { say } from "./alert-texts.js";
+import { h, replace } from "./elements.js";
+import { openPage } from "./page.js";
+import { rules } from "./rules.js";
+import { silences } from "./silences.js";
+import { statistics } from "./statistics.js";
+import { t } from "./texts.js";
+import { worklist } from "./worklist.js";
+
+const TABS = { worklist, rules, silences, statistics };
+
+function show({ content, unit, account }) {
+  const panel = h("section", { class: "panel" });
+  const tabs = h(
+    "div",
+    { class: "choice", role: "group" },
+    Object.keys(TABS).map((name) =>
+      h("button", { type: "button", "data-tab": name, onclick: () => open(name) }, say(name)),
+    ),
+  );
+  function open(name) {
+    for (const button of tabs.children) button.setAttribute("aria-pressed", button.dataset.tab === name);
+    TABS[name](panel, { unit, account });
+  }
+  replace(
+    content,
+    h("div", { class: "title" }, h("h1", {}, t("page_alerts")), h("span", { class: "asof" }, unit.name), tabs),
+    panel,
+  );
+  open("worklist");
+}
+
+openPage({ title: () => t("page_alerts"), show });

@@ -1,0 +1,34 @@
+// Fields of forms: a label above, and the value as the interface takes it.
+
+import { h } from "./elements.js";
+
+export const input = (name, label, { value = "", type = "text", code = false, ...rest } = {}) =>
+  h("label", {}, label, h("input", { name, type, value, ...rest, class: code ? "code" : undefined }));
+
+export const area = (name, label, { value = "", code = false } = {}) =>
+  h("label", { class: "whole" }, label, h("textarea", { name, value, spellcheck: !code, class: code ? "code" : undefined }));
+
+export const choice = (name, label, options, value = "") =>
+  h(
+    "label",
+    {},
+    label,
+    h("select", { name }, Object.entries(options).map(([key, text]) => h("option", { value: key, selected: key === value }, text))),
+  );
+
+export const tick = (name, label, checked = false) =>
+  h("label", { class: "tick" }, h("input", { name, type: "checkbox", checked }), label);
+
+export function values(form) {
+  const found = {};
+  for (const field of form.querySelectorAll("[name]"))
+    found[field.name] = field.type === "checkbox" ? field.checked : field.value.trim();
+  return found;
+}
+
+// Days and hours as a browser's field has them are those of its clock; the interface takes instants.
+export const instantOf = (text) => (text ? new Date(text).toISOString() : undefined);
+
+export function refused(error) {
+  return h("p", { class: "notice warn", role: "alert" }, error.message);
+}

@@ -1,0 +1,45 @@
+"""Where the contract and the domain of alerts meet: events and requests in, alerts, rules and events out."""
+
+from services.alerts.convert.alerts import (
+    UnitName,
+    alert_message,
+    alerts_changed,
+    count_message,
+    instant,
+    states,
+    step_message,
+    whole_alert_message,
+)
+from services.alerts.convert.facts import (
+    class_facts,
+    connection_facts,
+    is_backfill,
+    school_figures,
+    sent_rows,
+    successions,
+)
+from services.alerts.convert.records import RecordRows, first_position, record_rows
+from services.alerts.convert.rules import draft_of, rule_message, statistics_message
+
+__all__ = [
+    "RecordRows",
+    "UnitName",
+    "alert_message",
+    "alerts_changed",
+    "class_facts",
+    "connection_facts",
+    "count_message",
+    "draft_of",
+    "first_position",
+    "instant",
+    "is_backfill",
+    "record_rows",
+    "rule_message",
+    "school_figures",
+    "sent_rows",
+    "states",
+    "statistics_message",
+    "step_message",
+    "successions",
+    "whole_alert_message",
+]

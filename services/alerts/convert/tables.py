@@ -1,0 +1,25 @@
+"""The tables beside the code (`rules/*.json`) as rules of the domain."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from services.alerts.domain.calendar import SchoolCalendar, read_calendar
+from services.alerts.domain.early_warning import Reading, read_early_warning
+
+RULES = Path(__file__).resolve().parents[1] / "rules"
+
+
+def school_calendar() -> SchoolCalendar:
+    """School days and the time to report by."""
+    return read_calendar(_table("calendar.json"))
+
+
+def early_warning() -> Reading:
+    """Limits of early warning, and how statuses and results are read."""
+    return read_early_warning(_table("early_warning.json"))
+
+
+def _table(name: str) -> dict[str, Any]:
+    table: dict[str, Any] = json.loads((RULES / name).read_text(encoding="utf-8"))
+    return table

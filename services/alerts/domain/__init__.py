@@ -1,0 +1,66 @@
+"""Facts, rules and the life of an alert as plain values. It decides what happens; writing it down is others' work."""
+
+from services.alerts.domain.alerts import (
+    FIRST_KEPT,
+    NEWEST_KEPT,
+    SHOWN_STEPS,
+    Alert,
+    AlertFilter,
+    Change,
+    Count,
+    Reason,
+    Resolution,
+    State,
+    Step,
+    Transition,
+    judge,
+    raise_alert,
+    summed,
+)
+from services.alerts.domain.facts import Fact, newest
+from services.alerts.domain.rules import Reach, Rule, Severity
+from services.alerts.domain.shapes import (
+    CLASS_SIZE,
+    CONNECTION,
+    KINDS,
+    PUPIL,
+    SCHOOL_YEAR,
+    SHAPES,
+    SILENT_HOURS,
+    Scalar,
+)
+from services.alerts.domain.texts import UNIT_NAME, render, unknown_placeholders
+
+__all__ = [
+    "CLASS_SIZE",
+    "CONNECTION",
+    "FIRST_KEPT",
+    "KINDS",
+    "NEWEST_KEPT",
+    "PUPIL",
+    "SCHOOL_YEAR",
+    "SHAPES",
+    "SHOWN_STEPS",
+    "SILENT_HOURS",
+    "UNIT_NAME",
+    "Alert",
+    "AlertFilter",
+    "Change",
+    "Count",
+    "Fact",
+    "Reach",
+    "Reason",
+    "Resolution",
+    "Rule",
+    "Scalar",
+    "Severity",
+    "State",
+    "Step",
+    "Transition",
+    "judge",
+    "newest",
+    "raise_alert",
+    "render",
+    "summed",
+    "unknown_placeholders",
+]

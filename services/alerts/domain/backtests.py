@@ -1,0 +1,70 @@
+"""What a rule would have done with what facts were: when it would have fired, and for how long. Pure arithmetic."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A time an alert would have stood open; `ended` is None where it would be open still."""
+
+    began: datetime
+    ended: datetime | None
+
+    def hours(self, now: datetime) -> float:
+        """How long it stood."""
+        return ((self.ended or now) - self.began) / timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What a condition said from an instant on: whether it holds, and whether an open alert would stay."""
+
+    time: datetime
+    holds: bool
+    stays: bool
+
+
+def episodes(seen: Sequence[Moments], *, holds_for: timedelta, now: datetime) -> list[Episode]:
+    """When an alert would have stood open, given what the condition said, in order of time.
+
+    It is raised once the condition has held for `holds_for` without a break, and ends when it would not stay.
+    """
+    found: list[Episode] = []
+    open_since: datetime | None = None
+    holding_since: datetime | None = None
+    for place, one in enumerate(seen):
+        until = seen[place + 1].time if place + 1 < len(seen) else now
+        if open_since is not None and not one.stays:
+            found.append(Episode(open_since, one.time))
+            open_since = None
+        if open_since is None:
+            holding_since = (holding_since or one.time) if one.holds else None
+            if holding_since is not None and holding_since + holds_for <= until:
+                open_since = max(holding_since + holds_for, one.time)
+                holding_since = None
+    if open_since is not None:
+        found.append(Episode(open_since, None))
+    return found
+
+
+def median_of(values: Sequence[float]) -> float:
+    """The median; 0 of none."""
+    ordered = sorted(values)
+    if not ordered:
+        return 0.0
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def clocked(
+    start: datetime, end: datetime, *, since: datetime | None, step: timedelta, look: Callable[[datetime], Moments]
+) -> list[Moments]:
+    """What a condition said of one state of a fact: once, or again each `step` where time alone changes it."""
+    if since is None:
+        return [look(start)]
+    seen, at = [look(start)], start
+    while (at := at + step) < end:
+        seen.append(look(at))
+    return seen

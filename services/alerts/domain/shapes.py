@@ -1,0 +1,199 @@
+"""What a fact of each kind holds; conditions, texts and the page that writes rules are drawn from it.
+
+A new kind of fact is an entry here and an adapter that makes facts of it; nothing else knows kinds one by one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Scalar = str | int | float | bool
+
+CLASS_SIZE = "class_size"
+CONNECTION = "connection"
+PUPIL = "pupil"
+ATTENDANCE_REPORT = "attendance_report"
+ABSENCE_DAY = "absence_day"
+CLASS_RESULTS = "class_results"
+SCHOOL_FIGURES = "school_figures"
+SILENT_HOURS = "silent_hours"
+SCHOOL_YEAR = "school_year"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a fact, and what it is."""
+
+    type: type[Scalar]
+    name_vi: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of fact; `personal` where it is about one person, whose alerts fewer roles see."""
+
+    name_vi: str
+    name_en: str
+    fields: Mapping[str, Field]
+    personal: bool = False
+
+
+_YEAR = Field(int, "Năm học (năm đầu)", "School year (its first calendar year)")
+_GRADE = Field(str, "Khối, mã hai chữ số", "Grade, two digits")
+_CLASS = Field(str, "Mã lớp", "Key of the class")
+
+KINDS: Mapping[str, Kind] = {
+    CLASS_SIZE: Kind(
+        "Sĩ số lớp",
+        "Size of a class",
+        {
+            "name": Field(str, "Tên lớp", "Name of the class"),
+            "grade": _GRADE,
+            SCHOOL_YEAR: _YEAR,
+            "size": Field(int, "Số học sinh", "Pupils"),
+            "size_limit": Field(int, "Mức tối đa theo quy định; 0: chưa biết", "Legal limit; 0: none known"),
+            "limit_source": Field(str, "Văn bản quy định mức", "Document the limit comes from"),
+            "active": Field(bool, "Lớp đang tồn tại", "Whether the class exists"),
+        },
+    ),
+    CONNECTION: Kind(
+        "Kết nối gửi dữ liệu của trường",
+        "A school's connection",
+        {
+            "must_connect": Field(bool, "Trường phải kết nối", "Whether the school has to connect"),
+            "ever_sent": Field(bool, "Đã từng gửi", "Whether it ever sent anything"),
+            "source": Field(str, "Phần mềm gửi gần nhất", "Source that last sent"),
+            SILENT_HOURS: Field(int, "Số giờ chưa gửi", "Hours without anything sent"),
+            "recent_rows": Field(int, "Số dòng gửi trong 7 ngày qua", "Rows sent in the last 7 days"),
+            "recent_rejected": Field(int, "Số dòng bị từ chối trong 7 ngày qua", "Of these, rows refused"),
+            "rejected_share": Field(float, "Tỷ lệ dòng bị từ chối trong 7 ngày qua", "Share of rows refused"),
+        },
+    ),
+    SCHOOL_FIGURES: Kind(
+        "Số liệu của trường trong năm học",
+        "Figures of a school in a school year",
+        {
+            SCHOOL_YEAR: _YEAR,
+            "pupils": Field(int, "Số học sinh", "Pupils"),
+            "classes": Field(int, "Số lớp", "Classes"),
+            "staff": Field(int, "Số cán bộ, giáo viên, nhân viên", "Staff"),
+            "pupils_per_class": Field(float, "Học sinh bình quân một lớp; 0: chưa có lớp", "Pupils a class; 0: none"),
+            "pupils_per_staff": Field(float, "Học sinh trên một cán bộ; 0: chưa có", "Pupils per staff; 0: none"),
+            "pupils_last_year": Field(int, "Số học sinh năm học trước; 0: chưa biết", "Pupils last year; 0: not known"),
+            "change_share": Field(
+                float, "Tăng, giảm học sinh so với năm trước (−0,1 là giảm 10%)", "Change of pupils against last year"
+            ),
+            "peer_pupils_per_class": Field(
+                float,
+                "Trung vị học sinh/lớp của các trường cùng đơn vị quản lý; 0: ít hơn 5 trường",
+                "Median of pupils a class of the schools under the same unit; 0: fewer than 5 schools",
+            ),
+        },
+    ),
+    PUPIL: Kind(
+        "Chuyên cần và kết quả của một học sinh trong năm học",
+        "Attendance and results of a pupil in a school year",
+        {
+            "pupil_key": Field(str, "Mã học sinh tại trường", "Key of the pupil at the school"),
+            "class_key": _CLASS,
+            "grade": _GRADE,
+            "grade_number": Field(int, "Lớp mấy, 1–12; 0: mầm non", "Grade as a number, 1 to 12; 0: preschool"),
+            SCHOOL_YEAR: _YEAR,
+            "in_stock": Field(bool, "Đang học tại trường", "Whether the pupil is at the school"),
+            "absent_sessions": Field(
+                int,
+                "Số buổi nghỉ, tính một buổi/ngày, có phép và không phép",
+                "Sessions absent, one a day, with and without permission",
+            ),
+            "reported_days": Field(int, "Số ngày lớp đã điểm danh", "Days the class reported"),
+            "absent_share": Field(float, "Tỷ lệ ngày nghỉ trên ngày lớp đã điểm danh", "Share of reported days absent"),
+            "unexcused_recent": Field(
+                int,
+                "Số ngày nghỉ không phép trong 30 ngày đến ngày điểm danh gần nhất",
+                "Days absent without permission in the 30 days up to the last reported one",
+            ),
+            "unexplained_run": Field(
+                int,
+                "Số ngày nghỉ không phép liên tiếp đến ngày điểm danh gần nhất",
+                "Consecutive days absent without permission up to the last reported one",
+            ),
+            "last_day": Field(str, "Ngày lớp điểm danh gần nhất", "Last day the class reported"),
+            "stage": Field(str, "Giai đoạn của kết quả gần nhất", "Stage of the newest results"),
+            "subjects_below_5": Field(int, "Số môn dưới 5,0", "Subjects below 5.0"),
+            "subjects_below_3_5": Field(int, "Số môn dưới 3,5", "Subjects below 3.5"),
+            "core_not_completed": Field(
+                int, "Số môn Toán, Tiếng Việt chưa hoàn thành", "Of maths and Vietnamese, subjects not completed"
+            ),
+            "conduct_failed": Field(bool, "Rèn luyện Chưa đạt", "Whether conduct is not passed"),
+            "attendance_flag": Field(int, "Dấu hiệu chuyên cần: 0, 1, 2", "Sign in attendance: 0, 1, 2"),
+            "behaviour_flag": Field(int, "Dấu hiệu rèn luyện: 0, 2", "Sign in conduct: 0, 2"),
+            "course_flag": Field(int, "Dấu hiệu học tập: 0, 1, 2", "Sign in results: 0, 1, 2"),
+            "flag_count": Field(int, "Số mặt có dấu hiệu, 0–3", "In how many of the three there is a sign"),
+            "reasons_vi": Field(str, "Các lý do, tiếng Việt", "Reasons in Vietnamese"),
+            "reasons_en": Field(str, "Các lý do, tiếng Anh", "Reasons in English"),
+        },
+        personal=True,
+    ),
+    ATTENDANCE_REPORT: Kind(
+        "Điểm danh trong ngày của trường",
+        "What a school reported of the day's attendance",
+        {
+            SCHOOL_YEAR: _YEAR,
+            "day": Field(str, "Ngày", "Day"),
+            "school_day": Field(bool, "Là ngày học theo lịch năm học", "Whether it is a school day by the calendar"),
+            "past_deadline": Field(bool, "Đã quá giờ phải báo", "Whether the time to report by is over"),
+            "expected_classes": Field(int, "Số lớp phải báo", "Classes that have to report"),
+            "reported_classes": Field(int, "Số lớp đã báo", "Classes that have reported"),
+            "missing_classes": Field(int, "Số lớp chưa báo", "Classes that have not"),
+            "reports_at_all": Field(
+                bool, "Trường có gửi điểm danh trong 14 ngày qua", "Whether the school reported in the last 14 days"
+            ),
+        },
+    ),
+    ABSENCE_DAY: Kind(
+        "Số vắng ngày gần nhất so với cùng thứ các tuần trước",
+        "Absence on the last reported day against the same weekday before",
+        {
+            SCHOOL_YEAR: _YEAR,
+            "class_key": Field(str, "Mã lớp; trống: toàn trường", "Key of the class; empty: the whole school"),
+            "day": Field(str, "Ngày", "Day"),
+            "scheduled": Field(int, "Sĩ số phải có mặt", "Pupils expected"),
+            "absent": Field(int, "Số vắng", "Pupils absent"),
+            "expected_absent": Field(
+                float, "Số vắng trung vị cùng thứ, quy về sĩ số", "Median of the same weekday, scaled to those expected"
+            ),
+            "weeks": Field(int, "Số tuần so sánh", "Weeks compared with"),
+            "tail": Field(
+                float,
+                "Xác suất vắng từ ngần ấy trở lên nếu như mọi khi (Poisson)",
+                "Probability of so many or more if all were as usual (Poisson)",
+            ),
+        },
+    ),
+    CLASS_RESULTS: Kind(
+        "Kết quả của một lớp ở một giai đoạn so với khối",
+        "Results of a class at a stage against its grade",
+        {
+            SCHOOL_YEAR: _YEAR,
+            "class_key": _CLASS,
+            "grade": _GRADE,
+            "stage": Field(str, "Giai đoạn", "Stage"),
+            "pupils": Field(int, "Số học sinh có kết quả", "Pupils with results"),
+            "failing": Field(int, "Số em có môn dưới 5,0 hoặc chưa hoàn thành", "Pupils with a subject failed"),
+            "grade_failing_share": Field(
+                float, "Tỷ lệ này ở các lớp khác cùng khối", "The share in the grade's other classes"
+            ),
+            "mean_mark": Field(float, "Điểm trung bình; 0: không có điểm", "Mean mark; 0: none"),
+            "grade_mean_mark": Field(float, "Điểm trung bình các lớp khác cùng khối", "Mean of the other classes"),
+            "tail": Field(
+                float,
+                "Xác suất có từ ngần ấy em như vậy nếu giống khối (nhị thức)",
+                "Probability of so many or more if the class were as its grade (binomial)",
+            ),
+        },
+    ),
+}
+SHAPES: Mapping[str, Mapping[str, type[Scalar]]] = {
+    kind: {name: one.type for name, one in known.fields.items()} for kind, known in KINDS.items()
+}
+PERSONAL = frozenset(kind for kind, known in KINDS.items() if known.personal)

@@ -1,0 +1,49 @@
+"""Texts with `{placeholders}`: which there may be, and how they are filled."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from services.alerts.domain.shapes import SCHOOL_YEAR, SHAPES, Scalar
+
+UNIT_NAME = "unit"  # The placeholder that every text may use besides its fact's fields.
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+def render(text: str, values: Mapping[str, str]) -> str:
+    """Fill the `{placeholders}` of a text; one without a value stays as it is, so that the defect is seen."""
+    literal, *pieces = _pieces(text)
+    return literal + "".join(
+        [values.get(name, f"{{{name}}}") + after for name, after in zip(pieces[::2], pieces[1::2], strict=True)]
+    )
+
+
+def unknown_placeholders(text: str, fact_kind: str) -> list[str]:
+    """Placeholders that no fact of the kind can fill."""
+    return sorted(set(_PLACEHOLDER.findall(text)) - set(SHAPES[fact_kind]) - {UNIT_NAME})
+
+
+def as_text(value: Scalar) -> str:
+    """A field's value as alerts keep it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def shown(values: Mapping[str, Scalar], unit_name: str) -> dict[str, str]:
+    """What placeholders are filled with: shares as per cent, years as both calendar years."""
+    filled = {name: as_text(value) for name, value in values.items()}
+    for name, value in values.items():
+        if isinstance(value, float) and name.endswith("share"):
+            filled[name] = f"{100 * value:.1f}%"
+    if year := int(values.get(SCHOOL_YEAR, 0)):  # Facts keep the number; people read both calendar years.
+        filled[SCHOOL_YEAR] = f"{year}-{year + 1}"
+    return filled | {UNIT_NAME: unit_name}
+
+
+@lru_cache(maxsize=1024)  # Texts are those of rules, and one rule's are filled for thousands of facts.
+def _pieces(text: str) -> tuple[str, ...]:
+    """Literal, name, literal, name, …, literal."""
+    return tuple(_PLACEHOLDER.split(text))

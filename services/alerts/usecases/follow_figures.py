@@ -1,0 +1,98 @@
+"""Follows figures of reporting and connections of sync, with what they are compared with: the year before, the schools
+beside it, what was sent in the last days.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerts import store
+from services.alerts.domain import CONNECTION, SCHOOL_YEAR, Change, Fact
+from services.alerts.domain.shapes import SCHOOL_FIGURES, Scalar
+from services.alerts.store import counting, projection
+from services.alerts.usecases.evaluate import take_facts
+from services.alerts.usecases.moment import Moment
+
+LEAST_PEERS = 5
+RECENT = timedelta(days=7)
+
+
+async def follow_figures(
+    connection: AsyncConnection,
+    classes: Sequence[Fact],
+    schools: Sequence[tuple[int, int, int, int, int, int]],
+    moment: Moment,
+    *,
+    baseline: bool,
+) -> list[Change]:
+    """Keep schools' figures and evaluate them and the classes' sizes."""
+    facts = list(classes)
+    if schools:
+        newest = {row[:2]: row for row in sorted(schools, key=lambda row: row[2])}
+        touched = {school_id for school_id, _ in newest}
+        await projection.hold_schools(connection, touched)
+        await projection.keep_figures(connection, [newest[key] for key in sorted(newest)])
+        years = set(newest) | {(school_id, year + 1) for school_id, year in newest}
+        facts += await figure_facts(connection, years, moment, baseline=baseline)
+    return await take_facts(connection, facts, moment)
+
+
+async def figure_facts(
+    connection: AsyncConnection, wanted: set[tuple[int, int]], moment: Moment, *, baseline: bool
+) -> list[Fact]:
+    """Facts of these schools in these years, as far as there are figures."""
+    schools = {school_id for school_id, _ in wanted}
+    known = await counting.figures(connection, schools)
+    peers = await counting.peer_medians(
+        connection, {school_id: moment.peers(school_id) for school_id in schools}, least=LEAST_PEERS
+    )
+    version = await store.next_versions(connection)
+    facts = []
+    for school_id, year in sorted(wanted & set(known)):
+        pupils, classes, staff = known[school_id, year]
+        before = known.get((school_id, year - 1), (0, 0, 0))[0]
+        values: dict[str, Scalar] = {
+            SCHOOL_YEAR: year,
+            "pupils": pupils,
+            "classes": classes,
+            "staff": staff,
+            "pupils_per_class": round(pupils / classes, 2) if classes else 0.0,
+            "pupils_per_staff": round(pupils / staff, 2) if staff else 0.0,
+            "pupils_last_year": before,
+            "change_share": round(pupils / before - 1, 4) if before else 0.0,
+            "peer_pupils_per_class": round(peers.get((school_id, year), 0.0), 2),
+        }
+        facts.append(Fact(SCHOOL_FIGURES, school_id, str(year), version, values, baseline))
+    return facts
+
+
+async def follow_connections(
+    connection: AsyncConnection,
+    facts: Sequence[Fact],
+    sent: Sequence[tuple[int, int, int]],
+    moment: Moment,
+) -> list[Change]:
+    """Keep what schools sent by day, and evaluate their connections with the share refused in the last days."""
+    schools = {school_id for school_id, _, _ in sent}
+    if schools:
+        await projection.keep_sent(connection, sent, moment.today)
+    before = await counting.sent_before(connection, schools, moment.today - RECENT) if schools else {}
+    totals = {school_id: (accepted, rejected) for school_id, accepted, rejected in sent}
+    return await take_facts(connection, [_with_shares(fact, totals, before) for fact in facts], moment)
+
+
+def _with_shares(fact: Fact, totals: dict[int, tuple[int, int]], before: dict[int, tuple[int, int]]) -> Fact:
+    if fact.kind != CONNECTION:
+        return fact
+    accepted, rejected = totals.get(fact.unit_id, (0, 0))
+    accepted_before, rejected_before = before.get(fact.unit_id, (0, 0))
+    refused = max(rejected - rejected_before, 0)
+    rows = max(accepted - accepted_before, 0) + refused
+    shares: dict[str, Scalar] = {
+        "recent_rows": rows,
+        "recent_rejected": refused,
+        "rejected_share": round(refused / rows, 4) if rows else 0.0,
+    }
+    return replace(fact, values={**fact.values, **shares})

@@ -1,0 +1,179 @@
+"""Tries rules before they are trusted: against the facts of now, and against what facts were. Touches no alert.
+
+Whatever is told of the past is told as far as facts are kept: the last state of each day. Precision is told beside how
+rare the outcome is, since a rare one keeps it low whatever the rule.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerts import store
+from services.alerts.domain import PUPIL, Alert, Fact, Rule, Scalar, raise_alert
+from services.alerts.domain.backtests import Episode, Moments, clocked, episodes, median_of
+from services.alerts.domain.early_warning import urgency
+from services.alerts.store import counting
+from services.alerts.usecases.moment import Moment
+from services.alerts.usecases.rulebook import Condition, compile_rule
+from services.alerts.usecases.write_rules import check_rule
+
+PAGE = 1000
+MOST_EXAMPLES = 20
+STEP = timedelta(hours=6)  # How closely the past is looked at where time alone changes a fact.
+Key = tuple[int, str]  # unit, subject
+
+
+@dataclass(slots=True)
+class DryRun:
+    """What a rule would raise now."""
+
+    fact_count: int = 0
+    by_unit: Counter[int] = field(default_factory=Counter)
+    examples: list[Alert] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What followed after alerts on pupils."""
+
+    pupils: int
+    left: int
+    warned: int
+    median_lead_days: float
+    top: int
+    top_left: int
+
+
+@dataclass(slots=True)
+class Backtest:
+    """What a rule would have raised."""
+
+    facts: int = 0
+    states: int = 0
+    first_time: datetime | None = None
+    episodes: dict[Key, list[Episode]] = field(default_factory=dict)
+    by_unit: Counter[int] = field(default_factory=Counter)
+    by_day: Counter[str] = field(default_factory=Counter)
+    median_open_hours: float = 0.0
+    still_open: int = 0
+    outcome: Outcome | None = None
+
+
+async def dry_run(connection: AsyncConnection, rule: Rule, below: AbstractSet[int], moment: Moment) -> DryRun:
+    """What the rule would raise of the facts of these units as they are now. Raises INVALID_RULE."""
+    check_rule(rule)
+    condition = compile_rule(rule)
+    found, after = DryRun(), (-1, "")
+    while facts := await store.facts_of(connection, rule.fact_kind, below, after=after, limit=PAGE):
+        after = facts[-1].unit_id, facts[-1].subject
+        found.fact_count += len(facts)
+        for fact in facts:
+            values = fact.at(moment.now)
+            if condition.holds(values):
+                found.by_unit[fact.unit_id] += 1
+                if len(found.examples) < MOST_EXAMPLES:
+                    found.examples.append(_example(rule, fact, values, moment))
+        await asyncio.sleep(0)
+    return found
+
+
+def _example(rule: Rule, fact: Fact, values: Mapping[str, Scalar], moment: Moment) -> Alert:
+    name = moment.unit_name(fact.unit_id)
+    return raise_alert(rule, fact, values=values, unit_name=name, now=moment.now, position=0)
+
+
+async def backtest(
+    connection: AsyncConnection, rule: Rule, below: AbstractSet[int], moment: Moment, *, since: datetime, k: int
+) -> Backtest:
+    """What the rule would have raised from an instant on. Raises INVALID_RULE."""
+    check_rule(rule)
+    condition = compile_rule(rule)
+    found, after = Backtest(), (-1, "")
+    urgencies: dict[Key, tuple[str, tuple[int, ...]]] = {}
+    while facts := await store.facts_of(connection, rule.fact_kind, below, after=after, limit=PAGE):
+        after = facts[-1].unit_id, facts[-1].subject
+        found.facts += len(facts)
+        keys = [(fact.unit_id, fact.subject) for fact in facts]
+        states = await store.history_of(connection, rule.fact_kind, keys, since=since)
+        found.states += len(states)
+        _replay(found, condition, states, since=since, now=moment.now, urgencies=urgencies)
+        await asyncio.sleep(0)
+    every = [one for one_fact in found.episodes.values() for one in one_fact]
+    found.median_open_hours = round(median_of([one.hours(moment.now) for one in every]), 2)
+    found.still_open = sum(1 for one in every if one.ended is None)
+    if rule.fact_kind == PUPIL:
+        found.outcome = await _outcome(connection, found, below, urgencies, k=k, since=since)
+    return found
+
+
+State = tuple[int, str, datetime, datetime | None, Mapping[str, Scalar], datetime | None]
+
+
+def _replay(
+    found: Backtest,
+    condition: Condition,
+    states: Sequence[State],
+    *,
+    since: datetime,
+    now: datetime,
+    urgencies: dict[Key, tuple[str, tuple[int, ...]]],
+) -> None:
+    kind = condition.rule.fact_kind
+    seen: dict[Key, list[Moments]] = {}
+    told: dict[Key, list[tuple[datetime, Mapping[str, Scalar]]]] = {}
+    for unit_id, subject, start, end, values, silent_since in states:
+        fact = Fact(kind, unit_id, subject, 0, values, since=silent_since)
+        began = max(start, since)
+        found.first_time = min(found.first_time or began, began)
+
+        def look(at: datetime, fact: Fact = fact) -> Moments:
+            fields = fact.at(at)
+            return Moments(at, bool(condition.holds(fields)), condition.still_holds(fields) is not False)
+
+        looks = clocked(began, end or now, since=silent_since, step=STEP, look=look)
+        seen.setdefault((unit_id, subject), []).extend(looks)
+        told.setdefault((unit_id, subject), []).append((began, values))
+    for key, moments in seen.items():
+        alerts = episodes(moments, holds_for=condition.rule.holds_for, now=now)
+        if not alerts:
+            continue
+        found.episodes[key] = alerts
+        found.by_unit[key[0]] += len(alerts)
+        found.by_day.update(one.began.date().isoformat() for one in alerts)
+        values = [fields for began, fields in told[key] if began <= alerts[0].began][-1]
+        urgencies[key] = str(values.get("class_key", "")), urgency(values, 0)
+
+
+async def _outcome(
+    connection: AsyncConnection,
+    found: Backtest,
+    below: AbstractSet[int],
+    urgencies: Mapping[Key, tuple[str, tuple[int, ...]]],
+    *,
+    k: int,
+    since: datetime,
+) -> Outcome:
+    """Who left school after an alert, and how long after; only leaving since the instant is looked at."""
+    first = since.year if since.month >= 8 else since.year - 1
+    pupils = await counting.outcomes(connection, below, range(first, first + 3))
+    left: dict[Key, datetime] = {
+        (school_id, f"{year}/{key}"): time
+        for school_id, key, year, _, has_left, time, _ in pupils
+        if has_left and time is not None and time >= since
+    }
+    leads = []
+    for key, time in left.items():
+        alerts = found.episodes.get(key)
+        if alerts and alerts[0].began < time:
+            leads.append((time - alerts[0].began) / timedelta(days=1))
+    classes: dict[tuple[int, str], list[tuple[tuple[int, ...], Key]]] = {}
+    for key, (class_key, urgent) in urgencies.items():
+        classes.setdefault((key[0], class_key), []).append((urgent, key))
+    top = {key for ranked in classes.values() for _, key in sorted(ranked, reverse=True)[:k]}
+    followed = {key for key in top if key in left and found.episodes[key][0].began < left[key]}
+    return Outcome(len(pupils), len(left), len(leads), round(median_of(leads), 2), len(top), len(followed))

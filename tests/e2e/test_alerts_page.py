@@ -1,0 +1,147 @@
+"""The page of alerts on the real platform: an officer handles alerts, a director writes and tries a rule."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
+from tests.e2e.world import DIRECTOR, OFFICER, PROVINCE, SCHOOL, YEAR, World, pupil, school_class
+from tests.support.waiting import poll_until
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)"),
+]
+
+
+@asynccontextmanager
+async def _visiting(world: World, subject: str) -> AsyncIterator[Page]:
+    """A fresh browser on the page; fails on anything it complains of, but for refusals a test provokes."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            page = await (await browser.new_context(locale="vi-VN")).new_page()
+            complaints: list[str] = []
+            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
+            await page.goto(f"http://{world.fleet.gateway}/alerts.html#token={world.token(subject)}")
+            yield page
+            assert complaints == []
+            assert "token" not in page.url
+        finally:
+            await browser.close()
+
+
+async def _crowded(world: World, key: str, count: int = 37) -> None:
+    crowd = [pupil(SCHOOL, f"{key}-P{number}", key) for number in range(count)]
+    await world.push([school_class(SCHOOL, key), *crowd])
+    await poll_until(lambda: _raised(world, key), timeout=20)
+
+
+async def _raised(world: World, key: str) -> bool:
+    return any(alert.subject == f"{YEAR}/{key}" for alert in await world.alerts(PROVINCE))
+
+
+def _entry(page: Page, key: str) -> Any:
+    return page.locator(".worklist > li", has_text=f"Lớp {key} ")
+
+
+async def test_an_officer_takes_comments_and_closes_an_alert_and_opens_it_again(world: World) -> None:
+    """Where the alert stands, with a note each time; the steps tell who did what."""
+    await _crowded(world, "AP1")
+    async with _visiting(world, OFFICER) as page:
+        entry = _entry(page, "AP1")
+        await expect(entry).to_contain_text("37 học sinh, vượt mức 35", timeout=WAIT)
+        await entry.locator("[data-do=take]").click()
+        await entry.locator("textarea").fill("Đã gọi hiệu trưởng.")
+        await entry.get_by_role("button", name="Thực hiện").click()
+        await expect(entry).to_contain_text(f"{OFFICER} đang xử lý", timeout=WAIT)
+        await entry.locator("[data-do=comment]").click()
+        await entry.locator("textarea").fill("Hẹn tuần sau tách lớp.")
+        await entry.get_by_role("button", name="Thực hiện").click()
+        await expect(entry.locator("form")).to_have_count(0, timeout=WAIT)
+        await entry.locator("[data-do=resolve]").click()
+        await entry.get_by_role("button", name="Thực hiện").click()
+        await expect(entry.get_by_role("alert")).to_be_visible(timeout=WAIT)  # Why must be said.
+        await entry.locator("textarea").fill("Lớp ghép tạm thời.")
+        await entry.locator("select").select_option("RESOLUTION_FALSE_ALARM")
+        await entry.get_by_role("button", name="Thực hiện").click()
+        await expect(entry).to_contain_text("Đã đóng", timeout=WAIT)
+        await entry.locator("[data-do=details]").click()
+        await expect(entry.locator(".steps")).to_contain_text("Hẹn tuần sau tách lớp.", timeout=WAIT)
+        await expect(entry.locator(".steps")).to_contain_text("Lớp ghép tạm thời.")
+        await entry.locator("[data-do=reopen]").click()
+        await entry.locator("textarea").fill("Chưa xong.")
+        await entry.get_by_role("button", name="Thực hiện").click()
+        await expect(entry).to_contain_text("Mới mở", timeout=WAIT)
+
+
+async def test_what_is_silenced_leaves_the_list_and_comes_back_when_the_silence_is_ended(world: World) -> None:
+    """Seen under its own state meanwhile; nobody can take away what is not covered."""
+    await _crowded(world, "AP2")
+    async with _visiting(world, OFFICER) as page:
+        entry = _entry(page, "AP2")
+        await entry.locator("[data-do=silence]").click(timeout=WAIT)
+        until = await page.evaluate("new Date(Date.now() + 36e5 * 30).toISOString().slice(0, 16)")
+        await entry.locator("input[type=datetime-local]").fill(until)
+        await entry.locator("textarea").fill("Nhà trường đã có kế hoạch.")
+        await entry.get_by_role("button", name="Thực hiện").click()
+        await expect(entry).to_contain_text("Tạm ngừng báo", timeout=WAIT)
+        await page.locator("select[name=state]").select_option("")
+        await page.reload()
+        await expect(page.locator(".worklist > li").first).to_be_visible(timeout=WAIT)
+        await expect(_entry(page, "AP2")).to_have_count(0)
+        await page.locator("[data-tab=silences]").click()
+        await page.get_by_role("row", name=re.compile("AP2")).get_by_role("button", name="Kết thúc ngay").click()
+        await expect(page.get_by_text("Không có lần tạm ngừng nào")).to_be_visible(timeout=WAIT)
+        await poll_until(lambda: _raised(world, "AP2"), timeout=30)
+
+
+async def test_a_director_copies_a_rule_tries_it_and_saves_it_and_is_told_what_is_wrong(world: World) -> None:
+    """A fault in the condition names the field that does not exist; trying says how many now and in the past."""
+    await _crowded(world, "AP3")
+    async with _visiting(world, DIRECTOR) as page:
+        await page.locator("[data-tab=rules]").click(timeout=WAIT)
+        row = page.locator("[data-rule=class_oversize]")
+        await expect(row).to_contain_text("có sẵn", timeout=WAIT)
+        await row.locator("[data-do=copy]").click()
+        condition = page.locator("textarea[name=condition]")
+        await condition.fill("fact.sise > 36")
+        await page.locator("[data-do=dry-run]").click()
+        await expect(page.get_by_role("alert")).to_contain_text("không có trường: sise", timeout=WAIT)
+        await condition.fill("fact.size > 36")
+        await page.locator("[data-do=dry-run]").click()
+        await expect(page.locator(".tried")).to_contain_text("Sẽ có", timeout=WAIT)
+        await expect(page.locator(".tried")).to_contain_text("Trường Tiểu học Ái Nghĩa")
+        await page.locator("[data-do=backtest]").click()
+        await expect(page.locator(".tried")).to_contain_text("Trong quá khứ", timeout=WAIT)
+        await page.get_by_role("button", name="Lưu").click()
+        await expect(page.locator("[data-rule=class_oversize_rieng]")).to_contain_text("fact.size > 36", timeout=WAIT)
+        mine = page.locator("[data-rule=class_oversize_rieng]")
+        await mine.get_by_role("button", name="Tắt").click()
+        await expect(mine.get_by_role("button", name="Bật")).to_be_visible(timeout=WAIT)
+        await page.locator("[data-tab=statistics]").click()
+        await expect(page.locator("tbody")).to_contain_text("class_oversize", timeout=WAIT)
+
+
+async def test_the_interface_handles_alerts_by_rest_and_refuses_with_a_reason(world: World) -> None:
+    """As a program does it: unknown alerts, wrong rules and silences are refused by name."""
+    end = "2026-01-01T00:00:00Z"
+    headers = world.bearer(DIRECTOR) | {"accept-language": "en"}
+    answer = await world.http.post(
+        f"/v1/units/{PROVINCE}/silences", json={"end_time": end, "reason": "x"}, headers=headers
+    )
+    assert answer.status_code == 400
+    assert "It must end after it begins" in answer.text
+    answer = await world.http.post(
+        f"/v1/units/{PROVINCE}/alerts/999999:resolve",
+        json={"resolution": "RESOLUTION_ACCEPTED", "note": "x"},
+        headers=headers,
+    )
+    assert (answer.status_code, "UNKNOWN_ALERT" in answer.text) == (404, True)
+    kinds = await world.get("/v1/fact-kinds", DIRECTOR)
+    assert {"pupil", "class_size", "absence_day"} <= {kind["code"] for kind in kinds["kinds"]}
