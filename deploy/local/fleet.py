@@ -19,12 +19,12 @@ from deploy.local.engines.nats import check_reachable
 from deploy.local.folder import DataFolder
 from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
 from deploy.local.migrate import migrate_all
-from deploy.local.parts import Part, ServicePart
+from deploy.local.parts import Part, ServicePart, SimulatorPart
 from deploy.local.ports import LOOPBACK, check_port, free_port
 from deploy.local.processes import turn_over
 from deploy.local.settings import FleetSettings
 from deploy.local.slots import Slot, State
-from deploy.local.table import SERVICES, Service, Wires, environment
+from deploy.local.table import SERVICES, Service, Simulator, Wires, environment, simulators_of
 
 Progress = Callable[[str, float], None]  # what was done, and the seconds it took
 
@@ -52,9 +52,9 @@ class Fleet:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = DataFolder(folder)
-        self.settings = replace(settings or FleetSettings(), data=self.folder.path)
-        self.services = tuple(services)
         self.port = port or free_port()
+        self.settings = replace(settings or FleetSettings(), data=self.folder.path, port=self.port)
+        self.services = tuple(services)
         self._on_change = on_change
         self._replicas = dict(replicas or {})
         self._edge = edge
@@ -63,6 +63,8 @@ class Fleet:
         self._watch: asyncio.Task[None] | None = None
         self._issuer: Issuer | None = None
         self.addresses = {service.name: f"{LOOPBACK}:{free_port()}" for service in self.services}
+        self.pages = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
+        self.simulators = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
         self.databases: dict[str, str] = {}
 
     @property
@@ -119,7 +121,7 @@ class Fleet:
         # Written out while services still finish, so that the server's own last checkpoint is short.
         checkpoint = asyncio.create_task(self._checkpoint())
         await _stop([slot for slot in slots if slot.name == GATEWAY], grace=EDGE_GRACE)
-        await _stop([slot for slot in slots if isinstance(slot.part, ServicePart)], grace=SERVICE_GRACE)
+        await _stop([slot for slot in slots if isinstance(slot.part, ServicePart | SimulatorPart)], grace=SERVICE_GRACE)
         checkpoint.cancel()
         await asyncio.gather(checkpoint, return_exceptions=True)
         await _stop([slot for slot in slots if slot.name in (POSTGRES, NATS)], grace=ENGINE_GRACE)
@@ -169,8 +171,9 @@ class Fleet:
 
     async def _start_services(self, progress: Progress) -> None:
         self.databases = await self._ensure_databases()
-        wires = Wires(self.databases, self.nats_url, self.addresses, self.issuer)
-        copies = [slot for service in self.services for slot in self._add_service(service, wires)]
+        wires = Wires(self.databases, self.nats_url, self.addresses, self.issuer, self.simulators)
+        copies = [self._add_simulator(one) for one in simulators_of(self.services, self.settings)]
+        copies += [slot for service in self.services for slot in self._add_service(service, wires)]
         began = time.monotonic()
         folders = {service.name: service.migrations for service in self.services}
         known = {name: folder for name, folder in folders.items() if folder is not None}
@@ -183,6 +186,19 @@ class Fleet:
             envoy = Envoy(self.folder.path / "gateway" / "envoy.json", log=self.folder.log(GATEWAY))
             copies.append(self._add(GATEWAY, envoy, address=self.gateway))
         await _all(_start(slot, progress) for slot in copies)
+
+    def _add_simulator(self, one: Simulator) -> Slot:
+        address = self.pages[one.name] if one.smtp else self.simulators[one.name]
+        part = SimulatorPart(
+            one.name,
+            one.command,
+            address=address,
+            folder=self.folder.path / one.name,
+            account=(one.user, one.password),
+            arguments=("--smtp", self.simulators[one.name]) if one.smtp else (),
+            log=self.folder.log(one.name),
+        )
+        return self._add(one.name, part, address=address)
 
     def _add_service(self, service: Service, wires: Wires) -> list[Slot]:
         """One slot per copy; only the first is called by others, the rest share its queues and timers."""

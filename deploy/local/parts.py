@@ -5,13 +5,15 @@ Refuses to call a service started before it says so itself: its ready file is wr
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import grpc
+import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local.errors import NotStarted
@@ -100,6 +102,67 @@ class ServicePart:
             answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=3)
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             raise OSError(f"{self.name} is not serving")
+
+
+class SimulatorPart:
+    """A stand-in for a system outside. It serves as soon as its port answers."""
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        *,
+        address: str,
+        folder: Path,
+        account: tuple[str, str],
+        log: Path,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        self.name = name
+        self.log = log
+        self.address = address
+        self._command = [sys.executable, "-m", module, "--listen", address, "--data", str(folder), *arguments]
+        self._account = account
+        self._process: Process | None = None
+
+    @property
+    def process(self) -> Process | None:
+        """The running process, if it was started."""
+        return self._process
+
+    async def start(self) -> None:
+        """Start it and return once it answers."""
+        user, password = self._account
+        own = {"SIMULATOR_USER": user, "SIMULATOR_PASSWORD": password}
+        process = Process(self.name, self._command, log=self.log, environment={**os.environ, **own}, folder=CHECKOUT)
+        self._process = process
+        end = time.monotonic() + START_LIMIT
+        while process.alive and time.monotonic() < end:
+            with contextlib.suppress(httpx.TransportError, OSError):
+                await self.ping()
+                return
+            await asyncio.sleep(0.05)
+        why = _why(process)
+        process.kill()
+        raise NotStarted(f"{self.name} did not start: {why} (log: {self.log})")
+
+    async def stop(self, *, grace: float = 4.0) -> None:
+        """Ask it to end."""
+        if self._process is not None:
+            await self._process.stop(grace=grace)
+            self._process = None
+
+    def kill(self) -> None:
+        """Kill it as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+
+    async def ping(self) -> None:
+        """Raise when it does not answer."""
+        async with httpx.AsyncClient(trust_env=False, timeout=3) as client:
+            answer = await client.get(f"http://{self.address}/mo-phong/song")
+        if answer.is_error:
+            raise OSError(f"{self.name} answers {answer.status_code}")
 
 
 def _why(process: Process) -> str:

@@ -9,9 +9,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
+from deploy.local.ports import LOOPBACK
 from deploy.local.settings import CHECKOUT, PREFIX, FleetSettings
 
 DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "descriptors.binpb"
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A stand-in for a system outside, with the account it is given and the settings that lead a service to it."""
+
+    name: str
+    user: str = ""
+    password: str = ""  # No secret: it opens nothing but made-up data on this machine.
+    smtp: bool = False  # Speaks SMTP beside its page; services are led there.
+
+    @property
+    def command(self) -> str:
+        """The module that `python -m` runs."""
+        return f"simulators.{self.name}"
+
+    @property
+    def setting(self) -> str:
+        """The setting of a service that names the real system, or leads here."""
+        return "SMTP_URL" if self.smtp else f"{self.name.upper()}_URL"
+
+    def settings(self, address: str) -> dict[str, str]:
+        """Settings of a service, without prefix, that lead it here."""
+        key = self.name.upper()
+        if self.smtp:
+            return {self.setting: f"smtp://{address}"}
+        return {self.setting: f"http://{address}", f"{key}_USER": self.user, f"{key}_PASSWORD": self.password}
+
+
+MAILBOX = Simulator("mailbox", smtp=True)
 
 
 @dataclass(frozen=True)
@@ -22,6 +53,7 @@ class Service:
     calls: Sequence[str] = ()  # Services whose address it is given as IOCEDU_<NAME>_ADDRESS.
     settings: Mapping[str, str] = field(default_factory=dict)  # Keys only it knows, without prefix.
     module: str = ""  # What `python -m` runs; empty: services.<name>.
+    simulators: Sequence[Simulator] = ()  # Stand-ins it is led to, unless settings name the real ones.
 
     @property
     def command(self) -> str:
@@ -40,7 +72,7 @@ SERVICES: tuple[Service, ...] = (
     Service("sync", calls=("records",)),
     Service("reporting", calls=("records",)),
     Service("alerts"),
-    Service("notify"),
+    Service("notify", simulators=(MAILBOX,)),
 )
 
 
@@ -52,6 +84,7 @@ class Wires:
     nats_url: str
     addresses: Mapping[str, str]
     issuer: Issuer
+    simulators: Mapping[str, str] = field(default_factory=dict)  # Addresses of those that run.
 
 
 def environment(
@@ -76,11 +109,31 @@ def environment(
         "READY_FILE": str(ready_file),
         "GRACE_SECONDS": "3",
         **{f"{called.upper()}_ADDRESS": wires.addresses[called] for called in service.calls},
+        **({"PUBLIC_URL": f"http://{LOOPBACK}:{settings.port}"} if service.name == "notify" else {}),
         **({"ADMINISTRATORS": settings.administrators} if service.name == "records" else {}),
         **({"OTLP_ENDPOINT": settings.otlp_endpoint} if settings.otlp_endpoint else {}),
+        **_led_to(service, wires),
         **service.settings,
         **settings.shared,
         **settings.own.get(service.name, {}),
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return {**inherited, "PYTHONUNBUFFERED": "1", **{PREFIX + name: value for name, value in given.items()}}
+
+
+def simulators_of(services: Sequence[Service], settings: FleetSettings) -> tuple[Simulator, ...]:
+    """The stand-ins a fleet needs: those of its services for which settings do not name the real system."""
+    return tuple(
+        one
+        for service in services
+        for one in service.simulators
+        if not {one.setting, f"{one.setting}_FILE"} & settings.own.get(service.name, {}).keys()
+    )
+
+
+def _led_to(service: Service, wires: Wires) -> dict[str, str]:
+    led: dict[str, str] = {}
+    for one in service.simulators:
+        if address := wires.simulators.get(one.name):
+            led |= one.settings(address)
+    return led

@@ -12,6 +12,12 @@ from services.notify.domain import Matter, News, Notice, Request, State
 from services.notify.domain.notices import SEVERITIES
 from services.notify.domain.silence import Silence
 
+# Transitions that tell nobody besides those an alert was raised for.
+_PLAIN = (
+    alerts_pb2.ALERT_TRANSITION_RAISED,
+    alerts_pb2.ALERT_TRANSITION_ACKNOWLEDGED,
+    alerts_pb2.ALERT_TRANSITION_RESOLVED,
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -39,12 +45,14 @@ def news(event: Event) -> Iterator[News]:
             resolved=alert.state == alerts_pb2.ALERT_STATE_RESOLVED,
             taken_by=alert.acknowledged_by,
         )
-        # Where an alert climbs, alerts names the units whose people are told besides those who were.
+        # Where an alert climbs, a later alerts names the units whose people are told besides those who were.
         units = tuple(getattr(change, "audience_unit_ids", ()))
+        widens = change.transition == alerts_pb2.ALERT_TRANSITION_CARRIED_OVER
+        climbs = bool(units) and change.transition not in _PLAIN
         yield News(
             matter,
             begins=change.transition == alerts_pb2.ALERT_TRANSITION_RAISED,
-            widens=bool(units) or change.transition == alerts_pb2.ALERT_TRANSITION_CARRIED_OVER,
+            widens=widens or climbs,
             audience_roles=tuple(change.audience_roles),
             audience_units=units,
         )

@@ -24,6 +24,11 @@ class Way(IntEnum):
     CANCELLED = 5
 
 
+def weight_of(matter: Matter) -> int:
+    """How grave a matter counts for what people chose: what a unit announces is at least a warning."""
+    return max(matter.gravity, 2) if matter.announcement_id else matter.gravity
+
+
 def priority_of(matter: Matter) -> Priority:
     """How urgent a message about a matter is."""
     if matter.severity == "critical":

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import given_rows
 from services.notify.domain import Delivery, Matter, Notice, Request, State
+from services.notify.domain.channels import Told
 from services.notify.store.tables import matter_table, notice_table
 
 _MATTER = tuple(column.name for column in fields(Matter))
@@ -180,6 +182,17 @@ async def changed_after(connection: AsyncConnection, subject: str, *, after: int
     return [_notice(row) for row in (await connection.execute(chosen)).mappings()]
 
 
+async def told_matters(connection: AsyncConnection, dispatch_ids: Sequence[UUID]) -> dict[UUID, list[Told]]:
+    """What messages tell, as it is now, in the order of delivery."""
+    columns = ", ".join(f"matter.{name}" for name in _MATTER)
+    rows = await connection.execute(sa.text(_TOLD.format(columns)), {"ids": list(dispatch_ids)})
+    found: dict[UUID, list[Told]] = {}
+    for row in rows.mappings():
+        told = Told(Matter(**{name: row[name] for name in _MATTER}), row["because"] or "", row["notice_id"] or 0)
+        found.setdefault(row["dispatch_id"], []).append(told)
+    return found
+
+
 def _notices() -> sa.Select[Any]:
     own = (notice_table.c[name] for name in _OWN)
     return sa.select(*own, *(matter_table.c[name] for name in _MATTER)).join(
@@ -203,5 +216,11 @@ _KEEP_REQUESTS = sa.text(
     " AS given(source, key, revision)"
     " ON CONFLICT (source, key) DO UPDATE SET revision = excluded.revision"
     " WHERE request.revision < excluded.revision RETURNING source, key, matter_id"
+)
+_TOLD = (
+    "SELECT delivery.dispatch_id, notice.because, notice.notice_id, {} FROM delivery"
+    " JOIN matter ON matter.alert_id = delivery.matter_id"
+    " LEFT JOIN notice ON notice.subject = delivery.subject AND notice.alert_id = delivery.matter_id"
+    " WHERE dispatch_id = ANY(CAST(:ids AS uuid[])) ORDER BY notice.notice_id DESC"
 )
 _ANOTHER_MATTER = sa.text("SELECT nextval('other_matter')")

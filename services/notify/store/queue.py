@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Delivery, Matter
-from services.notify.domain.delivering import priority_of
+from services.notify.domain.delivering import priority_of, weight_of
 
 
 async def queue_deliveries(
@@ -29,7 +29,7 @@ async def queue_deliveries(
             "subjects": [delivery.recipient.subject for delivery in chosen],
             "matters": [delivery.alert_id for delivery in chosen],
             "occasions": [delivery.occasion for delivery in chosen],
-            "gravities": [matter.gravity for matter in about],
+            "gravities": [weight_of(matter) for matter in about],
             "priorities": [int(priority_of(matter)) for matter in about],
             "now": now,
         },

@@ -58,6 +58,8 @@ def _deliveries(news: Sequence[News], audience: Audience) -> list[Delivery]:
 
 
 def _recipients(one: News, audience: Audience) -> Sequence[Recipient]:
+    if not one.audience_roles:
+        return ()  # Held back where it comes from, by a silence or a group.
     if not one.audience_units:
         return audience(one.audience_roles, one.matter.unit_id)
     told = (audience(one.audience_roles, unit_id, exactly=True) for unit_id in one.audience_units)

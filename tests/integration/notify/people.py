@@ -16,6 +16,7 @@ from iocedu.notify.v1 import (
     channels_pb2_grpc,
     deliveries_pb2_grpc,
     my_announcements_pb2_grpc,
+    notice_requested_pb2,
     notify_pb2,
     notify_pb2_grpc,
     receipts_pb2_grpc,
@@ -142,3 +143,11 @@ class Desk:
     async def together(self, *calls: Any) -> list[Any]:
         """Await calls at once."""
         return list(await asyncio.gather(*calls))
+
+
+def asking(subjects: Sequence[str]) -> notice_requested_pb2.NoticesRequested:
+    """A service asks for people to be told by name."""
+    asked = notice_requested_pb2.NoticeRequest(
+        key="many", revision=1, subjects=subjects, severity=2, title_vi="Báo cáo đến hạn", body_vi="Hãy nộp."
+    )
+    return notice_requested_pb2.NoticesRequested(requests=[asked])
