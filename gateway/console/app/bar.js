@@ -5,7 +5,7 @@ import { toggleShade } from "./shade.js";
 import { language, t } from "./texts.js";
 
 // The pages of the console in the order of the bar; each is called `page_<name>` in the texts.
-const PAGES = { operations: "/", lookup: "/lookup.html" };
+const PAGES = { operations: "/", lookup: "/lookup.html", notices: "/notices.html" };
 
 const mark = (title = t("title")) => [
   h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),

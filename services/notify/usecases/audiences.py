@@ -4,7 +4,6 @@ Who stands in for somebody holds a grant too, and is told as well. Refuses an au
 province that does not say so, and one that reaches beyond the issuing unit.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import date
 
@@ -24,6 +23,7 @@ def reach_of(
     """
     found: dict[str, Member] = {}
     unit_ids: dict[int, None] = {}
+    heard: set[int] = set()
     for place, group in enumerate(rule.groups):
         where = f"{path}.groups[{place}]"
         root = _root(group, unit_id, tree, today, where)
@@ -41,10 +41,12 @@ def reach_of(
             for subject, role, granted in tree.holders(group.roles, one, today):
                 if granted == one:
                     found.setdefault(subject, Member(subject, one, role))
+                    heard.add(one)
     for subject in rule.subjects:
         named = _named(subject, unit_id, tree, today, path)
         found.setdefault(subject, named)
         unit_ids.setdefault(named.unit_id)
+        heard.add(named.unit_id)
     if not found:
         raise audience_refused(
             "AUDIENCE_EMPTY",
@@ -52,8 +54,6 @@ def reach_of(
             "Không có ai thuộc nhóm nhận này. Hãy kiểm tra đơn vị, loại đơn vị, cấp học và vai trò.",
             "Nobody is in this audience. Check units, kinds, labels and roles.",
         )
-    told = Counter(member.unit_id for member in found.values())
-    heard = {one for group in rule.groups for one in unit_ids if _has_holder(group, one, tree, today)} | set(told)
     return Reach(tuple(found.values()), tuple(unit_ids), tuple(one for one in unit_ids if one not in heard))
 
 
@@ -104,7 +104,3 @@ def _named(subject: str, unit_id: int, tree: ScopeTree, today: date, path: str) 
         f"“{subject}” holds no role at the issuing unit or below it.",
         subject=subject,
     )
-
-
-def _has_holder(group: Group, unit_id: int, tree: ScopeTree, today: date) -> bool:
-    return any(granted == unit_id for _, _, granted in tree.holders(group.roles, unit_id, today))
