@@ -56,6 +56,6 @@ _QUEUE = sa.text(
 _DROP = sa.text("DELETE FROM delivery WHERE matter_id = :matter AND dispatch_id IS NULL")
 _CANCEL = sa.text(
     "UPDATE dispatch SET state = 5, done_time = CAST(:now AS timestamptz) WHERE state = 1 AND dispatch_id IN ("
-    "SELECT dispatch_id FROM delivery GROUP BY dispatch_id HAVING bool_and(matter_id = :matter)"
-    " AND dispatch_id IS NOT NULL)"
+    "SELECT dispatch_id FROM delivery WHERE matter_id = :matter) AND NOT EXISTS (SELECT FROM delivery AS other"
+    " WHERE other.dispatch_id = dispatch.dispatch_id AND other.matter_id <> :matter)"
 )

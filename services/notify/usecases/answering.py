@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import Fault, Kind
-from services.notify.domain.announcements import Announcement, Receipt, Stage
+from services.notify.domain.announcements import Announcement, Progress, Receipt, Stage
 from services.notify.domain.forms import fitted
 from services.notify.store import announcements, receipts
 from services.notify.usecases import faults
@@ -19,7 +19,7 @@ async def my_announcement(
     """An announcement and how far its reader is. Raises UNKNOWN_ANNOUNCEMENT."""
     held = await announcements.announcement_of(connection, announcement_id)
     receipt = await receipts.receipt_of(connection, held, subject) if held is not None else None
-    if held is None or receipt is None:
+    if held is None or receipt is None or receipt.progress is Progress.WITHDRAWN:
         raise faults.unknown_announcement(announcement_id)
     return held, receipt
 

@@ -398,7 +398,11 @@ async def _sent(office: Office, count: int) -> bool:
 @pytest.mark.parametrize(
     ("request_", "reason", "field"),
     [
-        (channels_pb2.PreviewMessageRequest(channel=channels_pb2.CHANNEL_EMAIL, text="{tilte}: {body}"), "UNKNOWN_VARIABLE", "text"),
+        (
+            channels_pb2.PreviewMessageRequest(channel=channels_pb2.CHANNEL_EMAIL, text="{tilte}: {body}"),
+            "UNKNOWN_VARIABLE",
+            "text",
+        ),
         (
             channels_pb2.UpdateMyChannelsRequest(contact=channels_pb2.Contact(quiet_from="22:00")),
             "INVALID_PREFERENCES",

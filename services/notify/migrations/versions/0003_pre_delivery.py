@@ -52,7 +52,7 @@ CREATE TABLE delivery (
 );
 CREATE INDEX delivery_waiting ON delivery (priority, due_time) WHERE dispatch_id IS NULL;
 CREATE INDEX delivery_by_dispatch ON delivery (dispatch_id) WHERE dispatch_id IS NOT NULL;
-CREATE INDEX delivery_by_matter ON delivery (matter_id) WHERE dispatch_id IS NULL;
+CREATE INDEX delivery_by_matter ON delivery (matter_id);
 CREATE TABLE dispatch (
     dispatch_id uuid PRIMARY KEY,
     sequence bigint GENERATED ALWAYS AS IDENTITY,
