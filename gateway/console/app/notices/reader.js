@@ -17,7 +17,9 @@ export async function reader(place, id) {
     replace(place, h("p", { class: "waiting", role: "alert" }, error.message));
   }
 
-  const mark = (announcement, verb) => ask(`/v1/me/notices/${announcement.notice_id}:${verb}`, { method: "POST", body: {} });
+  function mark(announcement, verb) {
+    return ask(`/v1/me/notices/${announcement.notice_id}:${verb}`, { method: "POST", body: {} });
+  }
 
   async function deed(run, text) {
     try {
