@@ -52,9 +52,9 @@ class Fleet:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = DataFolder(folder)
-        self.settings = replace(settings or FleetSettings(), data=self.folder.path)
-        self.services = tuple(services)
         self.port = port or free_port()
+        self.settings = replace(settings or FleetSettings(), data=self.folder.path, port=self.port)
+        self.services = tuple(services)
         self._on_change = on_change
         self._replicas = dict(replicas or {})
         self._edge = edge
@@ -63,6 +63,7 @@ class Fleet:
         self._watch: asyncio.Task[None] | None = None
         self._issuer: Issuer | None = None
         self.addresses = {service.name: f"{LOOPBACK}:{free_port()}" for service in self.services}
+        self.pages = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
         self.simulators = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
         self.databases: dict[str, str] = {}
 
@@ -187,13 +188,14 @@ class Fleet:
         await _all(_start(slot, progress) for slot in copies)
 
     def _add_simulator(self, one: Simulator) -> Slot:
-        address = self.simulators[one.name]
+        address = self.pages[one.name] if one.smtp else self.simulators[one.name]
         part = SimulatorPart(
             one.name,
             one.command,
             address=address,
             folder=self.folder.path / one.name,
             account=(one.user, one.password),
+            arguments=("--smtp", self.simulators[one.name]) if one.smtp else (),
             log=self.folder.log(one.name),
         )
         return self._add(one.name, part, address=address)

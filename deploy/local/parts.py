@@ -8,7 +8,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -108,12 +108,20 @@ class SimulatorPart:
     """A stand-in for a system outside. It serves as soon as its port answers."""
 
     def __init__(
-        self, name: str, module: str, *, address: str, folder: Path, account: tuple[str, str], log: Path
+        self,
+        name: str,
+        module: str,
+        *,
+        address: str,
+        folder: Path,
+        account: tuple[str, str],
+        log: Path,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.log = log
         self.address = address
-        self._command = [sys.executable, "-m", module, "--listen", address, "--data", str(folder)]
+        self._command = [sys.executable, "-m", module, "--listen", address, "--data", str(folder), *arguments]
         self._account = account
         self._process: Process | None = None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
+from deploy.local.ports import LOOPBACK
 from deploy.local.settings import CHECKOUT, PREFIX, FleetSettings
 
 DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "descriptors.binpb"
@@ -19,21 +20,30 @@ class Simulator:
     """A stand-in for a system outside, with the account it is given and the settings that lead a service to it."""
 
     name: str
-    user: str
-    password: str  # No secret: it opens nothing but made-up data on this machine.
+    user: str = ""
+    password: str = ""  # No secret: it opens nothing but made-up data on this machine.
+    smtp: bool = False  # Speaks SMTP beside its page; services are led there.
 
     @property
     def command(self) -> str:
         """The module that `python -m` runs."""
         return f"simulators.{self.name}"
 
+    @property
+    def setting(self) -> str:
+        """The setting of a service that names the real system, or leads here."""
+        return "SMTP_URL" if self.smtp else f"{self.name.upper()}_URL"
+
     def settings(self, address: str) -> dict[str, str]:
         """Settings of a service, without prefix, that lead it here."""
         key = self.name.upper()
-        return {f"{key}_URL": f"http://{address}", f"{key}_USER": self.user, f"{key}_PASSWORD": self.password}
+        if self.smtp:
+            return {self.setting: f"smtp://{address}"}
+        return {self.setting: f"http://{address}", f"{key}_USER": self.user, f"{key}_PASSWORD": self.password}
 
 
 MINISTRY = Simulator("ministry", user="so48", password="mo-phong")  # noqa: S106  see above
+MAILBOX = Simulator("mailbox", smtp=True)
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ SERVICES: tuple[Service, ...] = (
     Service("sync", calls=("records",), simulators=(MINISTRY,)),
     Service("reporting", calls=("records",)),
     Service("alerts"),
-    Service("notify"),
+    Service("notify", simulators=(MAILBOX,)),
 )
 
 
@@ -100,6 +110,7 @@ def environment(
         "READY_FILE": str(ready_file),
         "GRACE_SECONDS": "3",
         **{f"{called.upper()}_ADDRESS": wires.addresses[called] for called in service.calls},
+        **({"PUBLIC_URL": f"http://{LOOPBACK}:{settings.port}"} if service.name == "notify" else {}),
         **({"ADMINISTRATORS": settings.administrators} if service.name == "records" else {}),
         **({"OTLP_ENDPOINT": settings.otlp_endpoint} if settings.otlp_endpoint else {}),
         **_led_to(service, wires),
@@ -117,7 +128,7 @@ def simulators_of(services: Sequence[Service], settings: FleetSettings) -> tuple
         one
         for service in services
         for one in service.simulators
-        if f"{one.name.upper()}_URL" not in settings.own.get(service.name, {})
+        if not {one.setting, f"{one.setting}_FILE"} & settings.own.get(service.name, {}).keys()
     )
 
 

@@ -1,4 +1,4 @@
-"""Events in: what changed in alerts becomes news in people's inboxes."""
+"""Events in: what changed in alerts, what other services ask to be told, and how long schools have been silent."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,9 +10,13 @@ from chassis.database import Database
 from chassis.inbox import Consumer, consumer
 from chassis.scopes import Scopes
 from services.notify import usecases
-from services.notify.convert import news
+from services.notify.convert import news, requests, silences
+from services.notify.domain.silence import newest_silences
+from services.notify.store.silence import keep_silences
+from services.notify.usecases.news import unit_name
 
 BATCH = 16
+ASKING = ("records", "sync", "reporting", "alerts")  # Services that may ask for people to be told.
 
 
 def alerts_consumer(
@@ -34,4 +38,39 @@ def alerts_consumer(
 
     return consumer(
         database, bus, service="notify", source="alerts", event="alerts-changed", handle=handle, batch=BATCH
+    )
+
+
+def requests_consumers(
+    database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, wake: Callable[[], None]
+) -> list[Consumer]:
+    """The consumers of `notice-requested`, one for each service that may ask; they share one handler."""
+
+    async def woken() -> None:
+        wake()
+
+    async def handle(connection: AsyncConnection, events: Sequence[Event]) -> AfterCommit | None:
+        tree = scopes.tree
+        changed = await usecases.deliver_requests(
+            connection,
+            [one for event in events for one in requests(event, lambda unit_id: unit_name(tree, unit_id))],
+            audience=usecases.audience_in(tree, clock.today()),
+            now=clock.now(),
+        )
+        return woken if changed else None
+
+    return [
+        consumer(database, bus, service="notify", source=source, event="notice-requested", handle=handle, batch=BATCH)
+        for source in ASKING
+    ]
+
+
+def connections_consumer(database: Database, bus: Bus) -> Consumer:
+    """The consumer of `connections-changed`, from which audiences know which schools are silent."""
+
+    async def handle(connection: AsyncConnection, events: Sequence[Event]) -> None:
+        await keep_silences(connection, newest_silences(one for event in events for one in silences(event)))
+
+    return consumer(
+        database, bus, service="notify", source="sync", event="connections-changed", handle=handle, batch=BATCH
     )

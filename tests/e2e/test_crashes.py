@@ -6,7 +6,8 @@ The fleet of these tests keeps its data durably, as in production, and runs two 
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,6 +15,7 @@ import pytest
 from iocedu.records.v1 import resources_pb2
 
 from deploy.local.fleet import Fleet
+from deploy.local.settings import FleetSettings
 from tests.e2e.world import (
     DIRECTOR,
     FAR,
@@ -25,6 +27,7 @@ from tests.e2e.world import (
     SCHOOL,
     YEAR,
     World,
+    give,
     pupil,
     school_class,
     world_of,
@@ -37,13 +40,18 @@ SCHOOLS = (SCHOOL, NEIGHBOUR, FAR)
 # What a sender may repeat. A part that dies must never be told as INTERNAL.
 RETRIED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
 OVERSIZE = PRIMARY_LIMIT + 2
+CHANNELS = Path(__file__).resolve().parents[2] / "services/notify/rules/channels.json"
 
 
 @pytest.fixture(scope="module")
 async def durable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """A durable fleet with two copies of each consumer, and the small province in it."""
     copies = {"reporting": 2, "alerts": 2, "notify": 2}
-    fleet = Fleet(tmp_path_factory.mktemp("durable"), replicas=copies)
+    # Messages whose sender died are tried again soon; a house waits longer than its mail server may take.
+    rules = tmp_path_factory.mktemp("rules") / "channels.json"
+    rules.write_text(CHANNELS.read_text("utf-8").replace('"lease_seconds": 120', '"lease_seconds": 3'), "utf-8")
+    settings = replace(FleetSettings(), own={"notify": {"CHANNEL_RULES_FILE": str(rules)}})
+    fleet = Fleet(tmp_path_factory.mktemp("durable"), replicas=copies, settings=settings)
     await fleet.start()
     try:
         async with world_of(fleet) as world:
@@ -199,6 +207,47 @@ async def _registers(load: Load, keys: list[str]) -> None:
         )
         row = resources_pb2.Row(school=NEIGHBOUR, key=f"DD-{day}-1", version=1, attendance_register=register)
         await load.insist([row], f"dd-{day}")
+
+
+async def test_notify_killed_while_it_sends_forgets_and_doubles_nobody(durable: World) -> None:
+    """Both copies die again and again: every reader has one notice, and one mail by its id in the mailbox."""
+    readers = [f"van-thu-{number}" for number in range(60)]
+    await give(durable, ((reader, "clerk", SCHOOL) for reader in readers))
+    contacts = [{"subject": reader, "contact": {"email": f"{reader}@example.vn"}} for reader in readers]
+    await durable.post("/v1/contacts:import", "admin", {"contacts": contacts})
+    audience = {"groups": [{"kinds": ["school"], "roles": ["clerk"]}]}
+    draft = {"title_vi": "Họp trực tuyến", "body_vi": "Chiều nay, 14 giờ.", "audience": audience}
+    path = f"/v1/units/{PROVINCE}/announcements"
+    made = (await durable.post(path, DIRECTOR, {"draft": draft}))["announcement"]["announcement_id"]
+    await poll_until(lambda: _reaches(durable, audience, len(readers)), timeout=30)
+    await durable.post(f"{path}/{made}:approve", DIRECTOR, {})
+    await durable.post(f"{path}/{made}:schedule", DIRECTOR, {})
+    dice = random.Random(7)
+    for victim in ("notify", "notify-2", "notify", "notify-2"):
+        await asyncio.sleep(dice.uniform(0.1, 1.2))
+        await durable.fleet.kill(victim)
+        await durable.fleet.restart(victim)
+
+    mails = await poll_until(lambda: _mails(durable, "Họp trực tuyến", len(readers)), timeout=90)
+    assert sorted(mail["to"] for mail in mails) == sorted(f"{reader}@example.vn" for reader in readers)
+    for reader in (readers[0], readers[-1]):
+        assert [notice.title_vi for notice in await durable.notices(reader)] == ["Họp trực tuyến"]
+    counts = (await durable.get(f"{path}/{made}/receipts:summarize", DIRECTOR))["total"]
+    assert (counts["recipient_count"], counts["delivered_count"]) == (len(readers), len(readers))
+
+
+async def _reaches(world: World, audience: dict[str, Any], count: int) -> bool:
+    body = {"audience": audience}
+    answer = await world.http.post(
+        f"/v1/units/{PROVINCE}/announcements:preview", json=body, headers=world.bearer(DIRECTOR)
+    )
+    return bool(answer.json().get("preview", {}).get("recipient_count") == count)
+
+
+async def _mails(world: World, title: str, count: int) -> list[dict[str, Any]]:
+    answer = await world.http.get(f"http://{world.fleet.pages['mailbox']}/mails.json")
+    found = [mail for mail in answer.json() if title in mail["subject"]]
+    return found if len(found) >= count else []
 
 
 async def _push(load: Load, classes: int) -> None:

@@ -66,7 +66,7 @@ export function inbox({ onState, onError }) {
     return h(
       "li",
       {
-        class: `entry ${severity}${unread ? " unread" : ""}${notice.resolved ? " over" : ""}`,
+        class: `entry ${severity}${unread ? " unread" : ""}${notice.resolved || notice.recalled ? " over" : ""}`,
         "data-notice": notice.notice_id,
       },
       h(
@@ -86,12 +86,16 @@ export function inbox({ onState, onError }) {
           " · ",
           h("time", { dateTime: notice.create_time, title: instant(notice.create_time) }, ago(notice.create_time)),
           notice.resolved ? ` · ${t("resolved")}` : "",
+          notice.recalled ? ` · ${t("recalled")}` : "",
+          notice.due_time && !notice.resolved ? ` · ${t("dueUntil")} ${instant(notice.due_time)}` : "",
         ),
         open
           ? h(
               "div",
               { class: "letter" },
               h("p", {}, bilingual(notice, "body")),
+              // A path of this very site, as services write it: nothing a notice says leads elsewhere.
+              /^\/[^/\\]/.test(notice.link ?? "") ? h("a", { href: notice.link, class: "deal" }, t("openToDeal")) : "",
               notice.because ? h("p", { class: "muted" }, `${t("because")}: ${notice.because}`) : "",
             )
           : "",

@@ -7,7 +7,9 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import httpx
 from google.protobuf.message import Message
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.chassis.v1 import scopes_pb2
@@ -23,6 +25,7 @@ from chassis.settings import ServiceSettings
 from deploy.local.issuer import ISSUER, Issuer
 from services.alerts import wiring as alerts_wiring
 from services.notify import wiring as notify_wiring
+from services.notify.settings import Settings as NotifySettings
 
 PROVINCE, DISTRICT, OTHER_DISTRICT = 1, 10, 11
 SCHOOL, SECOND_SCHOOL, OTHER_SCHOOL = 100, 101, 110
@@ -178,11 +181,16 @@ async def alerts_replica(
 
 
 @asynccontextmanager
-async def notify_replica(database: Database, bus: Bus, keys: Issuer, *, clock: Clock) -> AsyncIterator[str]:
-    """A running copy of notify; yields its address."""
-    app: App = notify_wiring.assemble(database, bus, Scopes(bus), clock=clock)
-    async with serving("notify", app, settings("notify", keys), clock=clock) as address:
-        yield address
+async def notify_replica(
+    database: Database, bus: Bus, keys: Issuer, *, clock: Clock, **given: Any
+) -> AsyncIterator[str]:
+    """A running copy of notify with further settings; yields its address."""
+    told = NotifySettings(**settings("notify", keys).model_dump() | given)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        leads = notify_wiring.outward(told, client)
+        app: App = notify_wiring.assemble(database, bus, Scopes(bus), clock=clock, outward=leads)
+        async with serving("notify", app, told, clock=clock) as address:
+            yield address
 
 
 def hours(count: float) -> timedelta:

@@ -88,7 +88,8 @@ def test_up_status_and_down(shell: Shell) -> None:
     family = psutil.Process(process.pid).children(recursive=True)
     shown = json.loads(shell.run("status", "--json").stdout)
     assert {part["name"]: part["state"] for part in shown["parts"]} == dict.fromkeys(
-        ("postgres", "nats", "ministry", "records", "sync", "reporting", "alerts", "notify", "gateway"), "ready"
+        ("postgres", "nats", "ministry", "mailbox", "records", "sync", "reporting", "alerts", "notify", "gateway"),
+        "ready",
     )
     assert shown["gateway"] == f"127.0.0.1:{shell.port}"
     second = shell.run("up")

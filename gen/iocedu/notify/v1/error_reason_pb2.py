@@ -24,13 +24,13 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#iocedu/notify/v1/error_reason.proto\x12\x10iocedu.notify.v1*L\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_NOTICE\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#iocedu/notify/v1/error_reason.proto\x12\x10iocedu.notify.v1*\xca\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_NOTICE\x10\x01\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_UNIT\x10\x02\x12%\n!ERROR_REASON_UNKNOWN_ANNOUNCEMENT\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_AUDIENCE_EMPTY\x10\x04\x12#\n\x1f\x45RROR_REASON_AUDIENCE_EVERYBODY\x10\x05\x12!\n\x1d\x45RROR_REASON_AUDIENCE_OUTSIDE\x10\x06\x12\x1b\n\x17\x45RROR_REASON_STALE_ETAG\x10\x07\x12\x1c\n\x18\x45RROR_REASON_WRONG_STATE\x10\x08\x12\x1d\n\x19\x45RROR_REASON_INVALID_FORM\x10\t\x12\x1f\n\x1b\x45RROR_REASON_INVALID_ANSWER\x10\n\x12\x19\n\x15\x45RROR_REASON_TOO_LATE\x10\x0b\x12 \n\x1c\x45RROR_REASON_ATTACHMENT_TYPE\x10\x0c\x12 \n\x1c\x45RROR_REASON_ATTACHMENT_SIZE\x10\r\x12#\n\x1f\x45RROR_REASON_UNKNOWN_ATTACHMENT\x10\x0e\x12!\n\x1d\x45RROR_REASON_UNKNOWN_VARIABLE\x10\x0f\x12 \n\x1c\x45RROR_REASON_WEBHOOK_ADDRESS\x10\x10\x12 \n\x1c\x45RROR_REASON_UNKNOWN_WEBHOOK\x10\x11\x12\"\n\x1e\x45RROR_REASON_TOO_MANY_WEBHOOKS\x10\x12\x12$\n ERROR_REASON_INVALID_PREFERENCES\x10\x13\x12\x1d\n\x19\x45RROR_REASON_INVALID_TIME\x10\x14\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.notify.v1.error_reason_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=57
-  _globals['_ERRORREASON']._serialized_end=133
+  _globals['_ERRORREASON']._serialized_start=58
+  _globals['_ERRORREASON']._serialized_end=772
 # @@protoc_insertion_point(module_scope)

@@ -26,6 +26,44 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Not said."""
     ERROR_REASON_UNKNOWN_NOTICE: _ErrorReason.ValueType  # 1
     """The caller's inbox has no such notice. ErrorInfo: {"metadata": {"notice_id": "7"}}."""
+    ERROR_REASON_UNKNOWN_UNIT: _ErrorReason.ValueType  # 2
+    """No unit has this alias or id today. ErrorInfo: {"metadata": {"unit": "gso:48"}}."""
+    ERROR_REASON_UNKNOWN_ANNOUNCEMENT: _ErrorReason.ValueType  # 3
+    """The unit, or the caller, has no such announcement. ErrorInfo: {"metadata": {"announcement_id": "7"}}."""
+    ERROR_REASON_AUDIENCE_EMPTY: _ErrorReason.ValueType  # 4
+    """The audience reaches nobody."""
+    ERROR_REASON_AUDIENCE_EVERYBODY: _ErrorReason.ValueType  # 5
+    """The audience reaches all units of a province and does not say that it is meant to."""
+    ERROR_REASON_AUDIENCE_OUTSIDE: _ErrorReason.ValueType  # 6
+    """A unit or a subject of the audience lies outside of the issuing unit. ErrorInfo: {"metadata": {"unit": "gso:49"}}."""
+    ERROR_REASON_STALE_ETAG: _ErrorReason.ValueType  # 7
+    """The announcement changed since it was read; read it again. ErrorInfo: {"metadata": {"etag": "…"}}."""
+    ERROR_REASON_WRONG_STATE: _ErrorReason.ValueType  # 8
+    """The announcement is in a state that does not allow this. ErrorInfo: {"metadata": {"state": "SENT"}}."""
+    ERROR_REASON_INVALID_FORM: _ErrorReason.ValueType  # 9
+    """The form of an announcement contradicts itself."""
+    ERROR_REASON_INVALID_ANSWER: _ErrorReason.ValueType  # 10
+    """An answer does not fit the form."""
+    ERROR_REASON_TOO_LATE: _ErrorReason.ValueType  # 11
+    """The due time is over, and what was answered before stands."""
+    ERROR_REASON_ATTACHMENT_TYPE: _ErrorReason.ValueType  # 12
+    """A file's content is of no type that is taken, or contradicts its name."""
+    ERROR_REASON_ATTACHMENT_SIZE: _ErrorReason.ValueType  # 13
+    """A file, or all files together, are too large."""
+    ERROR_REASON_UNKNOWN_ATTACHMENT: _ErrorReason.ValueType  # 14
+    """The announcement has no such file, or its content is gone."""
+    ERROR_REASON_UNKNOWN_VARIABLE: _ErrorReason.ValueType  # 15
+    """A template names a variable that does not exist. ErrorInfo: {"metadata": {"variable": "tilte"}}."""
+    ERROR_REASON_WEBHOOK_ADDRESS: _ErrorReason.ValueType  # 16
+    """A webhook's address is not https, or leads to an address that is not public."""
+    ERROR_REASON_UNKNOWN_WEBHOOK: _ErrorReason.ValueType  # 17
+    """The caller has no such webhook."""
+    ERROR_REASON_TOO_MANY_WEBHOOKS: _ErrorReason.ValueType  # 18
+    """The caller has as many webhooks as one may have."""
+    ERROR_REASON_INVALID_PREFERENCES: _ErrorReason.ValueType  # 19
+    """Quiet hours have a begin and no end, or the reverse; or a channel is named twice."""
+    ERROR_REASON_INVALID_TIME: _ErrorReason.ValueType  # 20
+    """The time to send lies in the past, or behind the due time."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `notify.iocedu`), without the prefix."""
@@ -34,4 +72,42 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not said."""
 ERROR_REASON_UNKNOWN_NOTICE: ErrorReason.ValueType  # 1
 """The caller's inbox has no such notice. ErrorInfo: {"metadata": {"notice_id": "7"}}."""
+ERROR_REASON_UNKNOWN_UNIT: ErrorReason.ValueType  # 2
+"""No unit has this alias or id today. ErrorInfo: {"metadata": {"unit": "gso:48"}}."""
+ERROR_REASON_UNKNOWN_ANNOUNCEMENT: ErrorReason.ValueType  # 3
+"""The unit, or the caller, has no such announcement. ErrorInfo: {"metadata": {"announcement_id": "7"}}."""
+ERROR_REASON_AUDIENCE_EMPTY: ErrorReason.ValueType  # 4
+"""The audience reaches nobody."""
+ERROR_REASON_AUDIENCE_EVERYBODY: ErrorReason.ValueType  # 5
+"""The audience reaches all units of a province and does not say that it is meant to."""
+ERROR_REASON_AUDIENCE_OUTSIDE: ErrorReason.ValueType  # 6
+"""A unit or a subject of the audience lies outside of the issuing unit. ErrorInfo: {"metadata": {"unit": "gso:49"}}."""
+ERROR_REASON_STALE_ETAG: ErrorReason.ValueType  # 7
+"""The announcement changed since it was read; read it again. ErrorInfo: {"metadata": {"etag": "…"}}."""
+ERROR_REASON_WRONG_STATE: ErrorReason.ValueType  # 8
+"""The announcement is in a state that does not allow this. ErrorInfo: {"metadata": {"state": "SENT"}}."""
+ERROR_REASON_INVALID_FORM: ErrorReason.ValueType  # 9
+"""The form of an announcement contradicts itself."""
+ERROR_REASON_INVALID_ANSWER: ErrorReason.ValueType  # 10
+"""An answer does not fit the form."""
+ERROR_REASON_TOO_LATE: ErrorReason.ValueType  # 11
+"""The due time is over, and what was answered before stands."""
+ERROR_REASON_ATTACHMENT_TYPE: ErrorReason.ValueType  # 12
+"""A file's content is of no type that is taken, or contradicts its name."""
+ERROR_REASON_ATTACHMENT_SIZE: ErrorReason.ValueType  # 13
+"""A file, or all files together, are too large."""
+ERROR_REASON_UNKNOWN_ATTACHMENT: ErrorReason.ValueType  # 14
+"""The announcement has no such file, or its content is gone."""
+ERROR_REASON_UNKNOWN_VARIABLE: ErrorReason.ValueType  # 15
+"""A template names a variable that does not exist. ErrorInfo: {"metadata": {"variable": "tilte"}}."""
+ERROR_REASON_WEBHOOK_ADDRESS: ErrorReason.ValueType  # 16
+"""A webhook's address is not https, or leads to an address that is not public."""
+ERROR_REASON_UNKNOWN_WEBHOOK: ErrorReason.ValueType  # 17
+"""The caller has no such webhook."""
+ERROR_REASON_TOO_MANY_WEBHOOKS: ErrorReason.ValueType  # 18
+"""The caller has as many webhooks as one may have."""
+ERROR_REASON_INVALID_PREFERENCES: ErrorReason.ValueType  # 19
+"""Quiet hours have a begin and no end, or the reverse; or a channel is named twice."""
+ERROR_REASON_INVALID_TIME: ErrorReason.ValueType  # 20
+"""The time to send lies in the past, or behind the due time."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

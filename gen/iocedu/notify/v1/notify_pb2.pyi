@@ -72,6 +72,11 @@ class Notice(_message.Message):
     ACKNOWLEDGE_TIME_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     TAKEN_BY_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    LINK_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    ANNOUNCEMENT_ID_FIELD_NUMBER: _builtins.int
+    RECALLED_FIELD_NUMBER: _builtins.int
     notice_id: _builtins.int
     """Id."""
     unit_id: _builtins.int
@@ -100,6 +105,14 @@ class Notice(_message.Message):
     """Position of its last change, for watching."""
     taken_by: _builtins.str
     """Who took the matter in hand; empty: nobody yet."""
+    topic: _builtins.str
+    """What it is about: alert, announcement, or what the asking service says, such as report."""
+    link: _builtins.str
+    """Path in the console where it is dealt with; empty: none."""
+    announcement_id: _builtins.int
+    """Id of the announcement it brings; 0: none."""
+    recalled: _builtins.bool
+    """Whether it was taken back: it counts no longer."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was delivered."""
@@ -111,6 +124,10 @@ class Notice(_message.Message):
     @_builtins.property
     def acknowledge_time(self) -> _timestamp_pb2.Timestamp:
         """When it was confirmed."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when something is asked of the reader; not set: nothing is."""
 
     def __init__(
         self,
@@ -132,10 +149,15 @@ class Notice(_message.Message):
         acknowledge_time: _timestamp_pb2.Timestamp | None = ...,
         position: _builtins.int = ...,
         taken_by: _builtins.str = ...,
+        topic: _builtins.str = ...,
+        link: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        announcement_id: _builtins.int = ...,
+        recalled: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "read_time", b"read_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "due_time", b"due_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "alert_id", b"alert_id", "because", b"because", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "notice_id", b"notice_id", "position", b"position", "read_time", b"read_time", "resolved", b"resolved", "severity", b"severity", "state", b"state", "taken_by", b"taken_by", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "alert_id", b"alert_id", "announcement_id", b"announcement_id", "because", b"because", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "due_time", b"due_time", "link", b"link", "notice_id", b"notice_id", "position", b"position", "read_time", b"read_time", "recalled", b"recalled", "resolved", b"resolved", "severity", b"severity", "state", b"state", "taken_by", b"taken_by", "title_en", b"title_en", "title_vi", b"title_vi", "topic", b"topic", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+SEVERITIES = ("info", "warning", "critical")
+
 
 class State(IntEnum):
     """Where a notice is in its inbox; numbers as in the contract. It only rises."""
@@ -16,7 +18,10 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What there is to tell: an alert as of one of its changes. `version` rises with each change of the alert."""
+    """What there is to tell: an alert as of one of its changes. `version` rises with each change of the alert.
+
+    What is no alert, an announcement or another service's request, has an id below zero.
+    """
 
     alert_id: int
     version: int
@@ -29,20 +34,52 @@ class Matter:
     severity: str
     resolved: bool
     taken_by: str
+    topic: str = "alert"
+    link: str = ""
+    due_time: datetime | None = None
+    announcement_id: int = 0
+    recalled: bool = False
+
+    @property
+    def gravity(self) -> int:
+        """How grave it is, as a number: 1 information, 2 warning, 3 critical."""
+        return SEVERITIES.index(self.severity) + 1 if self.severity in SEVERITIES else 1
 
 
 @dataclass(frozen=True, slots=True)
 class News:
     """A change of a matter. Its `audience_roles` are told when it begins, and those not told yet when it `widens`, as
-    another version of a rule may name others; all other changes reach those who were. Where `audience_unit_ids` are
-    named, those who hold a role on one of these units are told, and nobody above.
+    another version of a rule may name others; all other changes reach those who were.
+
+    With `audience_units`, as when an alert climbs, those who hold the roles at these very units are meant.
     """
 
     matter: Matter
     begins: bool
     widens: bool
     audience_roles: tuple[str, ...]
-    audience_unit_ids: tuple[int, ...] = ()
+    audience_units: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What another service asks to be told; `(source, key)` is its identity, `revision` rises with another text.
+
+    `matter` carries no id of its own yet.
+    """
+
+    source: str
+    key: str
+    revision: int
+    unit_ids: tuple[int, ...]
+    audience_roles: tuple[str, ...]
+    subjects: tuple[str, ...]
+    matter: Matter
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What is told once in each revision, in the order in which requests are locked."""
+        return self.source, self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +108,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One matter for one recipient."""
+    """One matter for one recipient. Each `occasion` it is told on, such as a reminder, brings one message a channel."""
 
     alert_id: int
     recipient: Recipient
+    occasion: int = 0
 
 
 def newest(news: Iterable[News]) -> list[Matter]:

@@ -1,9 +1,10 @@
-"""Tables of notify and every query on them. Bulk work is one statement whatever the number of rows."""
+"""Matters and notices: every query on them. Bulk work is one statement whatever the number of rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -11,46 +12,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import given_rows
-from chassis.tail import newest_table
-from services.notify.domain import Delivery, Matter, Notice, State
+from services.notify.domain import Delivery, Matter, Notice, Request, State
+from services.notify.domain.channels import Told
+from services.notify.store.tables import matter_table, notice_table
 
-metadata = sa.MetaData()
-newest_table(metadata)
-_INSTANT = sa.DateTime(timezone=True)
-
-matter_table = sa.Table(
-    "matter",
-    metadata,
-    sa.Column("alert_id", sa.BigInteger, primary_key=True, autoincrement=False, comment="The alert."),
-    sa.Column("version", sa.BigInteger, nullable=False, comment="Rises with each change; an older one is dropped."),
-    sa.Column("unit_id", sa.BigInteger, nullable=False, comment="Unit it is about."),
-    sa.Column("unit_name", sa.Text, nullable=False, comment="Name of that unit when it was told."),
-    sa.Column("title_vi", sa.Text, nullable=False, comment="Title in Vietnamese."),
-    sa.Column("title_en", sa.Text, nullable=False, comment="Title in English."),
-    sa.Column("body_vi", sa.Text, nullable=False, comment="Text in Vietnamese."),
-    sa.Column("body_en", sa.Text, nullable=False, comment="Text in English."),
-    sa.Column("severity", sa.Text, nullable=False, comment="info, warning or critical."),
-    sa.Column("resolved", sa.Boolean, nullable=False, comment="Whether it has been resolved since."),
-    sa.Column("taken_by", sa.Text, nullable=False, comment="Who took it in hand; empty: nobody."),
-    comment="What there is to tell, once for all who are told.",
-)
-notice_table = sa.Table(
-    "notice",
-    metadata,
-    sa.Column("subject", sa.Text, primary_key=True, comment="Whose inbox."),
-    sa.Column("notice_id", sa.BigInteger, primary_key=True, autoincrement=False, comment="Position of its delivery."),
-    sa.Column("alert_id", sa.BigInteger, nullable=False, comment="The matter."),
-    sa.Column("because", sa.Text, nullable=False, comment="Why this person: the role held, and where."),
-    sa.Column("state", sa.SmallInteger, nullable=False, comment="1 unread, 2 read, 3 acknowledged."),
-    sa.Column("create_time", _INSTANT, nullable=False, comment="When it was delivered."),
-    sa.Column("read_time", _INSTANT, comment="When it was opened."),
-    sa.Column("acknowledge_time", _INSTANT, comment="When it was confirmed."),
-    sa.Column("position", sa.BigInteger, nullable=False, comment="Position of the last change; commit order."),
-    sa.UniqueConstraint("subject", "alert_id", name="notice_once"),
-    sa.Index("notice_by_alert", "alert_id"),
-    sa.Index("notice_by_position", "subject", "position"),
-    comment="Who was told what.",
-)
 _MATTER = tuple(column.name for column in fields(Matter))
 _OWN = tuple(column.name for column in notice_table.columns if column.name != "alert_id")
 
@@ -85,6 +50,19 @@ async def lock_notices_about(connection: AsyncConnection, alert_ids: Iterable[in
     return list(rows)
 
 
+async def lock_notices_of(connection: AsyncConnection, alert_id: int, subjects: Sequence[str]) -> list[int]:
+    """Lock the notices about a matter in some inboxes, in one order; returns their ids."""
+    table = notice_table.c
+    wanted = sa.bindparam("subjects", list(subjects), type_=ARRAY(sa.Text))
+    rows = await connection.scalars(
+        sa.select(table.notice_id)
+        .where(table.alert_id == alert_id, table.subject == sa.any_(wanted))
+        .order_by(table.subject, table.notice_id)
+        .with_for_update()
+    )
+    return list(rows)
+
+
 async def deliver(connection: AsyncConnection, deliveries: Sequence[Delivery], *, first: int, now: datetime) -> None:
     """Put notices into inboxes, at the positions from `first` on; who has one about the matter gets no second."""
     positions = list(range(first, first + len(deliveries)))
@@ -110,8 +88,39 @@ async def deliver(connection: AsyncConnection, deliveries: Sequence[Delivery], *
     await connection.execute(upsert(notice_table).from_select(columns, rows).on_conflict_do_nothing())
 
 
-async def move_notices(connection: AsyncConnection, notice_ids: Sequence[int], *, first: int) -> None:
-    """Give locked notices the positions from `first` on, so that who follows an inbox sees them again."""
+async def keep_requests(connection: AsyncConnection, requests: Sequence[Request]) -> dict[tuple[str, str], int]:
+    """Keep requests that are newer than what was delivered, in the order given; returns the matters of those.
+
+    Every request named stays locked until the transaction ends, kept or not.
+    """
+    rows = await connection.execute(
+        _KEEP_REQUESTS,
+        {
+            "sources": [request.source for request in requests],
+            "keys": [request.key for request in requests],
+            "revisions": [request.revision for request in requests],
+        },
+    )
+    return {(row.source, row.key): row.matter_id for row in rows}
+
+
+async def another_matter(connection: AsyncConnection) -> int:
+    """An id for a matter that is no alert's."""
+    return int((await connection.execute(_ANOTHER_MATTER)).scalar_one())
+
+
+async def move_notices(
+    connection: AsyncConnection,
+    notice_ids: Sequence[int],
+    *,
+    first: int,
+    unread: bool = False,
+    anew: bool = False,
+) -> None:
+    """Give locked notices the positions from `first` on, so that who follows an inbox sees them again.
+
+    A reminder makes them `unread`; what says something else than before counts `anew` as never opened.
+    """
     given = given_rows(
         {
             "notice_id": (sa.BigInteger(), list(notice_ids)),
@@ -119,6 +128,10 @@ async def move_notices(connection: AsyncConnection, notice_ids: Sequence[int], *
         }
     )
     moved = sa.update(notice_table).values(position=given.c.position)
+    if unread or anew:
+        moved = moved.values(state=int(State.UNREAD))
+    if anew:
+        moved = moved.values(read_time=None, acknowledge_time=None)
     await connection.execute(moved.where(notice_table.c.notice_id == given.c.notice_id))
 
 
@@ -169,6 +182,17 @@ async def changed_after(connection: AsyncConnection, subject: str, *, after: int
     return [_notice(row) for row in (await connection.execute(chosen)).mappings()]
 
 
+async def told_matters(connection: AsyncConnection, dispatch_ids: Sequence[UUID]) -> dict[UUID, list[Told]]:
+    """What messages tell, as it is now, in the order of delivery."""
+    columns = ", ".join(f"matter.{name}" for name in _MATTER)
+    rows = await connection.execute(sa.text(_TOLD.format(columns)), {"ids": list(dispatch_ids)})
+    found: dict[UUID, list[Told]] = {}
+    for row in rows.mappings():
+        told = Told(Matter(**{name: row[name] for name in _MATTER}), row["because"] or "", row["notice_id"] or 0)
+        found.setdefault(row["dispatch_id"], []).append(told)
+    return found
+
+
 def _notices() -> sa.Select[Any]:
     own = (notice_table.c[name] for name in _OWN)
     return sa.select(*own, *(matter_table.c[name] for name in _MATTER)).join(
@@ -183,3 +207,20 @@ def _notice(row: Mapping[Any, Any]) -> Notice:
 
 def _bigints(name: str, ids: Iterable[int]) -> sa.BindParameter[Any]:
     return sa.bindparam(name, sorted(ids), type_=ARRAY(sa.BigInteger))
+
+
+_KEEP_REQUESTS = sa.text(
+    "INSERT INTO request (source, key, revision, matter_id)"
+    " SELECT source, key, revision, nextval('other_matter') FROM"
+    " unnest(CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:revisions AS bigint[]))"
+    " AS given(source, key, revision)"
+    " ON CONFLICT (source, key) DO UPDATE SET revision = excluded.revision"
+    " WHERE request.revision < excluded.revision RETURNING source, key, matter_id"
+)
+_TOLD = (
+    "SELECT delivery.dispatch_id, notice.because, notice.notice_id, {} FROM delivery"
+    " JOIN matter ON matter.alert_id = delivery.matter_id"
+    " LEFT JOIN notice ON notice.subject = delivery.subject AND notice.alert_id = delivery.matter_id"
+    " WHERE dispatch_id = ANY(CAST(:ids AS uuid[])) ORDER BY notice.notice_id DESC"
+)
+_ANOTHER_MATTER = sa.text("SELECT nextval('other_matter')")

@@ -1,0 +1,133 @@
+// The unit's announcements with their steps, and the picture of who has received, opened, confirmed and answered.
+
+import { ask, unitPath } from "../api.js";
+import { h, replace } from "../elements.js";
+import { instant, number } from "../format.js";
+import { save } from "./files.js";
+import { said } from "./texts.js";
+
+const REFRESH_MS = 4000;
+const WAITING_MS = 800;
+
+export function list(place, { unit, given = "" }) {
+  const note = h("p", { role: "status" }, given);
+  const rows = h("tbody", {});
+  const picture = h("section", { class: "picture", "aria-live": "polite" });
+  const path = (announcement, rest = "") => unitPath(unit.id, `/announcements/${announcement.announcement_id}${rest}`);
+  let timer;
+
+  async function load() {
+    clearTimeout(timer);
+    const { announcements = [] } = await ask(unitPath(unit.id, "/announcements"), { query: { page_size: 100 } });
+    if (!place.isConnected || !place.contains(rows)) return;
+    replace(rows, announcements.length ? announcements.map(line) : h("tr", {}, h("td", { class: "muted" }, said("none"))));
+    if (announcements.some((one) => stateOf(one) === "SCHEDULED")) timer = setTimeout(() => load().catch(fail), WAITING_MS);
+  }
+
+  const stateOf = (announcement) => announcement.state.replace("ANNOUNCEMENT_STATE_", "");
+  const fail = (error) => replace(note, h("span", { class: "warn" }, error.message));
+
+  async function step(announcement, verb, body = {}) {
+    try {
+      const answer = await ask(path(announcement, `:${verb}`), { method: "POST", body });
+      replace(note, verb === "remind" ? said("nudged", { n: number(answer.reminded_count ?? 0) }) : "");
+      await load();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  function recall(announcement) {
+    const reason = window.prompt(said("why"));
+    if (reason?.trim()) step(announcement, "recall", { reason });
+  }
+
+  function line(announcement) {
+    const state = stateOf(announcement);
+    const deed = (key, run) => h("button", { type: "button", "data-deed": key, onclick: run }, said(key));
+    const deeds = {
+      DRAFT: () => [deed("approve", () => step(announcement, "approve"))],
+      APPROVED: () => [deed("send", () => step(announcement, "schedule"))],
+      SCHEDULED: () => [deed("recall", () => recall(announcement))],
+      SENT: () => [
+        deed("picture", () => show(announcement)),
+        deed("nudge", () => step(announcement, "remind")),
+        deed("recall", () => recall(announcement)),
+      ],
+      RECALLED: () => [deed("picture", () => show(announcement))],
+    };
+    return h(
+      "tr",
+      { "data-announcement": announcement.announcement_id },
+      h("th", { scope: "row" }, announcement.draft.title_vi),
+      h("td", {}, announcement.unit_name),
+      h("td", {}, h("span", { class: `state ${state.toLowerCase()}` }, said("states")[state])),
+      h("td", { class: "figure" }, number(announcement.recipient_count)),
+      h("td", {}, instant(announcement.sent_time ?? announcement.create_time)),
+      h(
+        "td",
+        {},
+        h("div", { class: "deeds" }, deeds[state]?.() ?? ""),
+        announcement.failure ? h("p", { class: "warn" }, said("failure", { n: announcement.failure })) : "",
+      ),
+    );
+  }
+
+  async function show(announcement) {
+    clearTimeout(picture.timer);
+    try {
+      const [{ total, units = [] }, { receipts = [], next_page_token: more }] = await Promise.all([
+        ask(path(announcement, "/receipts:summarize")),
+        ask(path(announcement, "/receipts"), { query: { outstanding_only: true, page_size: 50 } }),
+      ]);
+      replace(
+        picture,
+        h("h2", {}, announcement.draft.title_vi),
+        h("div", { class: "deeds" }, h("button", { type: "button", "data-deed": "download", onclick: () => download(announcement) }, said("download"))),
+        h(
+          "div",
+          { class: "scroll" },
+          h(
+            "table",
+            { class: "counts" },
+            h("thead", {}, h("tr", {}, said("headings").map((text) => h("th", { scope: "col" }, text)))),
+            h("tbody", {}, counts({ ...total, unit_name: said("all") }), units.map(counts)),
+          ),
+        ),
+        total.unreached_unit_count ? h("p", { class: "warn" }, said("nobodyThere", { n: number(total.unreached_unit_count) })) : "",
+        h("h3", {}, said("owing")),
+        receipts.length
+          ? h("ol", { class: "owing" }, receipts.map((one) => h("li", {}, `${one.unit_name}: ${one.subject} (${one.because})`)), more ? h("li", {}, "…") : "")
+          : h("p", { class: "muted" }, said("nobodyOwes")),
+      );
+      if (picture.isConnected) picture.timer = setTimeout(() => picture.isConnected && show(announcement), REFRESH_MS);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async function download(announcement) {
+    try {
+      save(await ask(path(announcement, "/receipts:export")));
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, rows)), picture);
+  load().catch(fail);
+}
+
+function counts(one) {
+  const share = one.recipient_count ? (one.done_count ?? 0) / one.recipient_count : 0;
+  const bar = h("span", { class: "done-bar", "aria-hidden": "true" }, h("span", {}));
+  bar.firstChild.style.inlineSize = `${Math.round(100 * share)}%`;
+  const figures = ["recipient", "delivered", "opened", "acknowledged", "answered"].map((name) => one[`${name}_count`]);
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, one.unit_name),
+    figures.map((value) => h("td", { class: "figure" }, number(value ?? 0))),
+    h("td", { class: "figure" }, bar, " ", number(one.done_count ?? 0)),
+  );
+}

@@ -1,0 +1,63 @@
+"""Hands mails to an SMTP server. A repeat carries the same Message-ID, by which mailboxes know it."""
+
+from email.message import EmailMessage
+from email.utils import formatdate
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import aiosmtplib
+
+from services.notify.domain.channels import Outcome, Result
+
+TIMEOUT_SECONDS = 20.0
+
+
+class MailServer:
+    """One SMTP server: `smtp://[user:password@]host:port`, `smtps://` for TLS from the beginning."""
+
+    def __init__(self, url: str, *, sender: str) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port or (465 if parts.scheme == "smtps" else 25)
+        self._tls = parts.scheme == "smtps"
+        self._user = unquote(parts.username or "")
+        self._password = unquote(parts.password or "")
+        self._sender = sender
+
+    async def send(
+        self, message_id: UUID, *, to: str, subject: str, text: str, page: str, preferences: str, language: str
+    ) -> Result:
+        """Hand over one mail and say what came of it."""
+        mail = EmailMessage()
+        mail["From"] = self._sender
+        mail["To"] = to
+        mail["Subject"] = subject
+        mail["Date"] = formatdate()
+        mail["Message-ID"] = f"<{message_id}@{self._sender.rpartition('@')[2].rstrip('>') or 'iocedu'}>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail["List-Unsubscribe"] = f"<{preferences}>"
+        mail["Content-Language"] = language
+        mail.set_content(text)
+        mail.add_alternative(page, subtype="html")
+        try:
+            _, said = await aiosmtplib.send(
+                mail,
+                hostname=self._host,
+                port=self._port,
+                use_tls=self._tls,
+                username=self._user or None,
+                password=self._password or None,
+                timeout=TIMEOUT_SECONDS,
+            )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            return _answered(error.recipients[0].code, error.recipients[0].message)
+        except aiosmtplib.SMTPResponseException as error:
+            return _answered(error.code, error.message)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            return Result(Outcome.RETRY, f"{type(error).__name__}: {error}")
+        return Result(Outcome.ACCEPTED, said, 250)
+
+
+def _answered(code: int, said: str) -> Result:
+    """Codes from 500 on will not change by trying again; those below may."""
+    return Result(Outcome.REFUSED if code >= 500 else Outcome.RETRY, f"{code} {said}", code)

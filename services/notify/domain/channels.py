@@ -1,0 +1,170 @@
+"""Channels beside the inbox as plain values: how each behaves, how people are reached, what became of a message."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+from services.notify.domain.delivering import Way
+from services.notify.domain.notices import Matter
+
+
+class Channel(StrEnum):
+    """A way besides the inbox, as tables and rules name it."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    WEBHOOK = "webhook"
+
+
+CHANNEL_NUMBERS: Mapping[Channel, int] = {Channel.EMAIL: 1, Channel.SMS: 2, Channel.WEBHOOK: 3}
+
+
+class Lane(IntEnum):
+    """Who sends: what is urgent is sent beside the rest, and waits for none of it."""
+
+    URGENT = 0
+    REST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRules:
+    """How one channel behaves."""
+
+    least_severity: int
+    gather_seconds: float
+    most_together: int
+    per_second: float
+    burst: int
+    most_attempts: int
+    pause_seconds: tuple[float, float]
+    lease_seconds: float
+    fallback: Channel | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """How somebody is reached; quiet hours as `HH:MM` in Viet Nam, empty: none."""
+
+    email: str = ""
+    phone: str = ""
+    language: str = "vi"
+    quiet_from: str = ""
+    quiet_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What somebody wants on a channel; a `least_severity` of 0 is the house's rule."""
+
+    channel: Channel
+    enabled: bool
+    least_severity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A program that is told; its secret signs what it is sent."""
+
+    webhook_id: int
+    subject: str
+    url: str
+    secret: str
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An address of somebody on a channel, and what is told there at least."""
+
+    channel: Channel
+    address: str
+    least_severity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A matter as one message tells it, and why this person."""
+
+    matter: Matter
+    because: str
+    notice_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be sent now: the same id in every try."""
+
+    dispatch_id: UUID
+    channel: Channel
+    subject: str
+    address: str
+    attempt: int
+    language: str
+    told: Sequence[Told]
+
+
+class Outcome(StrEnum):
+    """What came of a try."""
+
+    STARTED = "STARTED"
+    ACCEPTED = "ACCEPTED"
+    RETRY = "RETRY"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a try, and what the other side said."""
+
+    outcome: Outcome
+    detail: str = ""
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try as it is kept."""
+
+    number: int
+    time: datetime
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """A message as operators see it."""
+
+    sequence: int
+    dispatch_id: UUID
+    channel: Channel
+    subject: str
+    state: Way
+    priority: int
+    notice_count: int
+    create_time: datetime
+    next_time: datetime
+    done_time: datetime | None
+    tries: Sequence[Try]
+
+
+def routes_of(
+    contact: Contact | None,
+    preferences: Mapping[Channel, Preference],
+    webhooks: Sequence[Webhook],
+    rules: Mapping[Channel, ChannelRules],
+) -> list[Route]:
+    """Every address at which somebody wants to be told, and what at least."""
+    addresses: list[tuple[Channel, str]] = []
+    if contact is not None:
+        addresses += [(Channel.EMAIL, contact.email), (Channel.SMS, contact.phone)]
+    addresses += [(Channel.WEBHOOK, str(webhook.webhook_id)) for webhook in webhooks]
+    found = []
+    for channel, address in addresses:
+        wanted = preferences.get(channel)
+        if address and (wanted is None or wanted.enabled):
+            least = (wanted.least_severity if wanted else 0) or rules[channel].least_severity
+            found.append(Route(channel, address, least))
+    return found

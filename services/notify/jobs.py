@@ -1,0 +1,165 @@
+"""Timers in: announcements leave, fill inboxes and remind when their time has come; messages leave by their channels.
+
+Replicas share the work by claiming rows. Whatever fails is tried again at the next look and stops nothing else.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.dead_letters import reason_of
+from chassis.logs import said
+from chassis.scopes import Scopes
+from chassis.workers import Worker
+from services.notify.domain.channels import Channel, ChannelRules, Lane, Message, Outcome, Result
+from services.notify.store.dispatches import cancel, prune
+from services.notify.usecases import dispatching, sending
+from services.notify.usecases.ways import Way
+
+LOOK_SECONDS = 1.0
+DISPATCH_SECONDS = 0.5
+PRUNE_SECONDS = 3600.0
+PRUNED_AT_ONCE = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Gathers what waits and sends what is due: one task a channel and lane, so that none waits for another."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ways: Mapping[Channel, Way],
+        rules: Mapping[Channel, ChannelRules],
+        *,
+        kept: timedelta,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ways = ways
+        self._rules = rules
+        self._kept = kept
+        self._pruned = float("-inf")
+        self.workers = [
+            Worker("dispatch-gather", self._gather),
+            *(
+                Worker(f"dispatch-{channel}-{lane.name.lower()}", partial(self._send, channel, lane))
+                for channel in ways
+                for lane in Lane
+            ),
+        ]
+
+    async def _gather(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await _tried(self._gather_all(stop))
+            await _either(stop, seconds=DISPATCH_SECONDS)
+
+    async def _gather_all(self, stop: asyncio.Event) -> None:
+        count = 1
+        while count and not stop.is_set():
+            async with self._database.transaction() as connection:
+                count = await dispatching.gather(connection, self._rules, now=self._clock.now())
+        now = asyncio.get_running_loop().time()
+        if now - self._pruned > PRUNE_SECONDS:
+            self._pruned = now
+            async with self._database.transaction() as connection:
+                await prune(connection, self._clock.now() - self._kept, limit=PRUNED_AT_ONCE)
+
+    async def _send(self, channel: Channel, lane: Lane, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await _tried(self._send_all(channel, lane, stop))
+            await _either(stop, seconds=DISPATCH_SECONDS)
+
+    async def _send_all(self, channel: Channel, lane: Lane, stop: asyncio.Event) -> None:
+        rules = self._rules[channel]
+        while not stop.is_set():
+            async with self._database.transaction() as connection:
+                taken = await dispatching.take(connection, channel, lane, rules, now=self._clock.now())
+            if not taken:
+                return
+            await asyncio.gather(*(self._send_one(message, rules) for message in taken))
+
+    async def _send_one(self, message: Message, rules: ChannelRules) -> None:
+        if not message.told:
+            async with self._database.transaction() as connection:
+                await cancel(connection, message, self._clock.now())
+            return
+        try:
+            result = await self._ways[message.channel].send(message)
+        except Exception as error:
+            # A message that cannot even be put into words must not stop those beside it.
+            log.exception("message not sent", action="dispatch.failed", dispatch_id=str(message.dispatch_id))
+            result = Result(Outcome.RETRY, type(error).__name__)
+        async with self._database.transaction() as connection:
+            await dispatching.conclude(connection, message, result, rules, now=self._clock.now())
+
+
+class AnnouncementTimer:
+    """Looks once a second, and at once when something was decided in this process."""
+
+    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, wake: Callable[[], None]) -> None:
+        self._database = database
+        self._scopes = scopes
+        self._clock = clock
+        self._wake = wake
+        self._asked = asyncio.Event()
+        self.worker = Worker("announcements", self._run)
+
+    def ask(self) -> None:
+        """Look at once."""
+        self._asked.set()
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._asked.clear()
+            for look in (self._send, self._deliver, self._remind):
+                await _tried(look(stop))
+            await _either(stop, self._asked, seconds=LOOK_SECONDS)
+
+    async def _send(self, stop: asyncio.Event) -> None:
+        more = True
+        while more and not stop.is_set():
+            async with self._database.transaction() as connection:
+                more = await sending.send_due(connection, self._scopes, self._clock)
+
+    async def _deliver(self, stop: asyncio.Event) -> None:
+        count = 1
+        while count and not stop.is_set():
+            async with self._database.transaction() as connection:
+                count = await sending.deliver_awaited(connection, now=self._clock.now())
+            if count:
+                self._wake()
+
+    async def _remind(self, stop: asyncio.Event) -> None:
+        more = True
+        while more and not stop.is_set():
+            async with self._database.transaction() as connection:
+                more = await sending.remind_due(connection, now=self._clock.now())
+            if more:
+                self._wake()
+
+
+async def _tried(look: Awaitable[None]) -> None:
+    try:
+        await look
+    except Exception as error:  # noqa: BLE001 (the next look sees what this one did not)
+        log.warning("timer failed", action="timer.failed", reason=reason_of(error), error=said(error))
+
+
+async def _either(*events: asyncio.Event, seconds: float) -> None:
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,1 @@
+"""gRPC in: request → use case → response, one module a service."""

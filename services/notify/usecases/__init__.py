@@ -1,0 +1,10 @@
+"""What notify does, one function per intention; each runs in the transaction it is handed.
+
+The order of locks is announcements, receipts, requests, matters, notices, positions.
+"""
+
+from services.notify.usecases.inbox import acknowledge_notice, read_notice
+from services.notify.usecases.news import audience_in, deliver_news
+from services.notify.usecases.requests import deliver_requests
+
+__all__ = ["acknowledge_notice", "audience_in", "deliver_news", "deliver_requests", "read_notice"]

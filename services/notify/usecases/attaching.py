@@ -1,0 +1,47 @@
+"""Attaches files to announcements that are being written. Refuses what is too large and what is not what it seems."""
+
+import hashlib
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.domain.announcements import Announcement, Attachment
+from services.notify.domain.attachments import FileRules, extension, plain_name, type_of
+from services.notify.domain.forms import Wrong
+from services.notify.store import announcements
+from services.notify.usecases import faults
+
+MEGABYTE = 1024 * 1024
+
+
+def checked_file(held: Announcement, name: str, content: bytes, rules: FileRules) -> Attachment:
+    """What a file is, without an id yet. Raises ATTACHMENT_SIZE, ATTACHMENT_TYPE or WRONG_STATE."""
+    if not held.may("write"):
+        raise faults.wrong_state(
+            held, "Chỉ đính kèm được vào bản chưa hẹn gửi.", "Attach files before it is scheduled."
+        )
+    together = sum(file.size for file in held.attachments) + len(content)
+    if not content or len(content) > rules.most_bytes or together > rules.most_bytes_together:
+        most, all_of = rules.most_bytes // MEGABYTE, rules.most_bytes_together // MEGABYTE
+        vi = f"Tệp trống hoặc quá lớn: mỗi tệp nhiều nhất {most} MB, cả văn bản nhiều nhất {all_of} MB."
+        en = f"The file is empty or too large: at most {most} MB each and {all_of} MB together."
+        raise faults.invalid("ATTACHMENT_SIZE", [Wrong("content", vi, en)])
+    if len(held.attachments) >= rules.most_files:
+        vi, en = f"Nhiều nhất {rules.most_files} tệp một văn bản.", f"At most {rules.most_files} files go with one."
+        raise faults.invalid("ATTACHMENT_SIZE", [Wrong("content", vi, en)])
+    kind, plain = type_of(content, rules.types), plain_name(name)
+    if kind is None or extension(plain) not in kind.extensions:
+        taken = ", ".join(sorted({ending for known in rules.types for ending in known.extensions}))
+        found = kind.media_type if kind else "?"
+        vi = f"Nội dung tệp “{plain}” ({found}) không thuộc loại được nhận hoặc không đúng với đuôi tệp. Nhận: {taken}."
+        en = f"The content of “{plain}” ({found}) is of no type taken, or not what its name says. Taken: {taken}."
+        raise faults.invalid("ATTACHMENT_TYPE", [Wrong("content", vi, en)])
+    return Attachment(0, plain, kind.media_type, len(content), hashlib.sha256(content).hexdigest())
+
+
+async def attach(connection: AsyncConnection, held: Announcement, file: Attachment) -> Announcement:
+    """Let a file whose content is kept go with a locked announcement; it waits for approval anew."""
+    await announcements.add_attachment(connection, held.announcement_id, file)
+    await announcements.keep_announcement(connection, held.rewritten(held.draft))
+    again = await announcements.announcement_of(connection, held.announcement_id)
+    assert again is not None
+    return again

@@ -1,0 +1,103 @@
+"""Lets messages leave: gathers what waits, takes what is due, and decides after each try what follows.
+
+What is taken is committed before anything is sent, and what came of it afterwards. Whoever dies in between leaves a
+message that is tried again under the same id once its lease is over.
+"""
+
+import random
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.clock import VIETNAM
+from services.notify.domain.channels import Channel, ChannelRules, Lane, Message, Outcome, Result
+from services.notify.domain.delivering import Way, after_quiet_hours, paced, pause_before
+from services.notify.store import dispatches
+from services.notify.store.dispatches import Gathered, Waiting
+
+GATHERED_AT_ONCE = 2000
+TAKEN_AT_ONCE = 20
+
+log = structlog.get_logger(__name__)
+
+
+async def gather(connection: AsyncConnection, rules: Mapping[Channel, ChannelRules], *, now: datetime) -> int:
+    """Make messages of deliveries that wait, as many in one as the channel allows; returns of how many.
+
+    Who has quiet hours is told when they are over, unless it is urgent.
+    """
+    waits = {channel: one.gather_seconds for channel, one in rules.items()}
+    waiting = await dispatches.claim_waiting(connection, now, waits, limit=GATHERED_AT_ONCE)
+    later: list[tuple[Waiting, datetime]] = []
+    ready: list[Waiting] = []
+    for one in waiting:
+        due = now if one.priority == 0 else after_quiet_hours(now, one.quiet_from, one.quiet_to, VIETNAM)
+        if due > now:
+            later.append((one, due))
+        else:
+            ready.append(one)
+    await dispatches.put_off(connection, later)
+    gathered = [
+        Gathered(uuid.uuid4(), part)
+        for group in _by_address(ready)
+        for part in _parts(group, rules[group[0].channel].most_together)
+    ]
+    if gathered:
+        await dispatches.add_dispatches(connection, gathered, now)
+    return len(waiting)
+
+
+async def take(
+    connection: AsyncConnection, channel: Channel, lane: Lane, rules: ChannelRules, *, now: datetime
+) -> list[Message]:
+    """Take messages that are due, as many as the channel's pace allows; what is urgent waits for no pace."""
+    free = await dispatches.free_time(connection, channel)
+    allowed, _ = paced(free, now, per_second=rules.per_second, burst=rules.burst, wanted=TAKEN_AT_ONCE)
+    limit = TAKEN_AT_ONCE if lane is Lane.URGENT else allowed
+    if not limit:
+        return []
+    lease = timedelta(seconds=rules.lease_seconds)
+    taken = await dispatches.claim_messages(connection, channel, lane, now=now, lease=lease, limit=limit)
+    step = timedelta(seconds=len(taken) / rules.per_second)
+    await dispatches.keep_free_time(connection, channel, max(free or now, now) + step)
+    return taken
+
+
+async def conclude(
+    connection: AsyncConnection, message: Message, result: Result, rules: ChannelRules, *, now: datetime
+) -> None:
+    """Write down what came of a try: it is done, is tried again later, or is given up and falls back."""
+    if result.outcome is Outcome.ACCEPTED:
+        await dispatches.settle(connection, message, result, way=Way.SENT, next_time=now, now=now)
+        return
+    if result.outcome is Outcome.RETRY and message.attempt < rules.most_attempts:
+        first, longest = rules.pause_seconds
+        pause = pause_before(message.attempt, first=first, longest=longest, share=random.random())  # noqa: S311 (no secret)
+        await dispatches.settle(connection, message, result, way=Way.QUEUED, next_time=now + pause, now=now)
+        return
+    if not await dispatches.settle(connection, message, result, way=Way.DEAD, next_time=now, now=now):
+        return
+    others = await dispatches.fall_back(connection, message, rules.fallback, now) if rules.fallback else 0
+    log.warning(
+        "message given up",
+        action="dispatch.dead",
+        dispatch_id=str(message.dispatch_id),
+        channel=message.channel.value,
+        attempts=message.attempt,
+        fallen_back=others,
+    )
+
+
+def _by_address(waiting: Sequence[Waiting]) -> list[list[Waiting]]:
+    """Those with one channel, address and priority together, in the order in which they came."""
+    groups: dict[tuple[Channel, str, str, int], list[Waiting]] = {}
+    for one in waiting:
+        groups.setdefault((one.channel, one.subject, one.address, one.priority), []).append(one)
+    return list(groups.values())
+
+
+def _parts(group: Sequence[Waiting], size: int) -> list[Sequence[Waiting]]:
+    return [group[first : first + size] for first in range(0, len(group), size)]

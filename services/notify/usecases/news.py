@@ -1,0 +1,98 @@
+"""Delivers news of alerts to those they concern, and shows what becomes of them to those who were told."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.scope_tree import EVERY_UNIT, ScopeTree
+from chassis.tail import allot_positions
+from services.notify import store
+from services.notify.domain import Delivery, News, Recipient, because, newest
+from services.notify.store.queue import queue_deliveries
+from services.notify.usecases.faults import unknown_unit_id
+
+log = structlog.get_logger(__name__)
+
+
+class Audience(Protocol):
+    """Whom news of a unit concerns by their roles: at the unit and above it, or, with `exactly`, at the unit alone."""
+
+    def __call__(self, roles: tuple[str, ...], unit_id: int, *, exactly: bool = False) -> Sequence[Recipient]:
+        """Each of them once."""
+
+
+async def deliver_news(connection: AsyncConnection, news: Sequence[News], *, audience: Audience, now: datetime) -> bool:
+    """Keep what is newer than known, tell those whom it concerns now, and show the rest to those who were told.
+
+    Order does not matter: a matter whose end is known before its beginning is delivered as resolved.
+    """
+    matters = newest(news)
+    kept = await store.keep_matters(connection, matters)
+    deliveries = _deliveries(news, audience)
+    # What is kept as of its beginning was not known before: nobody can have a notice of it yet.
+    beginnings = {one.matter for one in news if one.begins}
+    continued = {matter.alert_id for matter in matters if matter.alert_id in kept and matter not in beginnings}
+    moved = await store.lock_notices_about(connection, continued) if continued else []
+    if not deliveries and not moved:
+        return False
+    await queue_deliveries(connection, deliveries, {matter.alert_id: matter for matter in matters}, now)
+    first = await allot_positions(connection, len(moved) + len(deliveries))
+    await store.move_notices(connection, moved, first=first)
+    await store.deliver(connection, deliveries, first=first + len(moved), now=now)
+    log.info("news delivered", action="news.delivered", matters=len(matters), notices=len(deliveries), moved=len(moved))
+    return True
+
+
+def _deliveries(news: Sequence[News], audience: Audience) -> list[Delivery]:
+    """Each matter once for each of those to tell, by whichever of its changes names them first."""
+    found: dict[tuple[int, str], Delivery] = {}
+    for one in news:
+        if one.begins or one.widens:
+            alert_id = one.matter.alert_id
+            for recipient in _recipients(one, audience):
+                found.setdefault((alert_id, recipient.subject), Delivery(alert_id, recipient))
+    return list(found.values())
+
+
+def _recipients(one: News, audience: Audience) -> Sequence[Recipient]:
+    if not one.audience_roles:
+        return ()  # Held back where it comes from, by a silence or a group.
+    if not one.audience_units:
+        return audience(one.audience_roles, one.matter.unit_id)
+    told = (audience(one.audience_roles, unit_id, exactly=True) for unit_id in one.audience_units)
+    return [recipient for recipients in told for recipient in recipients]
+
+
+def audience_in(tree: ScopeTree, today: date) -> Audience:
+    """Who holds one of the roles on a unit or above it today, each once, by the nearest grant; remembered per unit.
+
+    Raises UNKNOWN_UNIT for a unit this tree does not know yet, so that the news is tried again and nobody forgotten.
+    """
+    known: dict[tuple[tuple[str, ...], int, bool], Sequence[Recipient]] = {}
+
+    def audience(roles: tuple[str, ...], unit_id: int, *, exactly: bool = False) -> Sequence[Recipient]:
+        found = known.get((roles, unit_id, exactly))
+        if found is None:
+            if tree.unit(unit_id) is None:
+                raise unknown_unit_id(unit_id)
+            by_subject: dict[str, Recipient] = {}
+            for subject, role, granted in tree.holders(roles, unit_id, today):
+                if granted == unit_id or not exactly:
+                    by_subject.setdefault(subject, Recipient(subject, because(role, unit_name(tree, granted))))
+            found = known[roles, unit_id, exactly] = tuple(by_subject.values())
+            if not found:
+                log.warning("nobody to tell", action="news.no_audience", unit_id=unit_id, roles=roles)
+        return found
+
+    return audience
+
+
+def unit_name(tree: ScopeTree, unit_id: int) -> str:
+    """What a unit is called, for reasons and lists."""
+    unit = tree.unit(unit_id)
+    if unit is not None:
+        return unit.name
+    return "mọi đơn vị" if unit_id == EVERY_UNIT else f"#{unit_id}"

@@ -1,0 +1,87 @@
+"""An announcement from the page where it is written to the picture of who has answered, and mails in a mailbox."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from playwright.async_api import Page, expect
+
+from tests.e2e.test_console import _picture, _visiting, pytestmark  # noqa: F401 (the marks hold here, too)
+from tests.e2e.world import DIRECTOR, HEAD, SCHOOL, World
+from tests.support.waiting import poll_until
+
+TITLE = "Báo cáo thiệt hại do bão số 12"
+WAIT = 15_000
+
+
+@asynccontextmanager
+async def _at(world: World, subject: str, fragment: str = "", *, forgiven: str = "") -> AsyncIterator[Page]:
+    async with _visiting(world, token=world.token(subject), forgiven=forgiven) as page:
+        await page.goto(f"http://{world.fleet.gateway}/notices.html{fragment}")
+        yield page
+
+
+async def _mails(world: World, to: str) -> list[dict[str, Any]]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        mails: list[dict[str, Any]] = (await client.get(f"http://{world.fleet.pages['mailbox']}/mails.json")).json()
+    return [mail for mail in mails if mail["to"] == to]
+
+
+async def test_an_announcement_is_written_sent_read_answered_and_seen_as_answered(world: World) -> None:
+    """By the pages alone, and a mail leads the reader to it."""
+    async with _at(world, HEAD, "#preferences") as page:
+        await page.fill("[name=email]", "hieutruong@truong.example.vn")
+        await page.click("[data-deed=keep]")
+        await expect(page.locator("[role=status]").first).to_have_text("Đã lưu.", timeout=WAIT)
+    async with _at(world, DIRECTOR) as page:
+        await page.click("[data-part=write]")
+        await page.fill("[name=title]", TITLE)
+        await page.fill("[name=body]", "Các trường báo cáo số phòng học hư hỏng trước hạn.")
+        await page.click("[data-deed=preview]")
+        reached = page.locator(".notice[role=status]")
+        await expect(reached).to_contain_text("1 người", timeout=WAIT)
+        await expect(reached).to_contain_text(HEAD)
+        await expect(reached).to_contain_text("2 đơn vị chưa có ai")
+        await page.click("[data-deed=ask]")
+        await page.fill(".asked input", "Số phòng hư hỏng")
+        await page.select_option(".asked select", "NUMBER")
+        await page.set_input_files(
+            "[name=files]", {"name": "mau.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 x"}
+        )
+        await _picture(page, "announcement-writing")
+        await page.click("[data-deed=save]")
+        row = page.locator("tr", has_text=TITLE)
+        await row.locator("[data-deed=approve]").click(timeout=WAIT)
+        await row.locator("[data-deed=send]").click(timeout=WAIT)
+        await expect(row.locator(".state")).to_have_text("Đã gửi", timeout=WAIT)
+    [notice] = [one for one in await world.notices(HEAD) if one.title_vi == TITLE]
+    async with _visiting(world, token=world.token(HEAD), unit=SCHOOL) as page:
+        entry = page.locator(f"#inbox [data-notice='{notice.notice_id}']")
+        await entry.locator(".head").click(timeout=WAIT)
+        await entry.locator("a.deal").click()
+        await page.wait_for_url("**/notices.html#read=*")
+        await expect(page.locator("article h1")).to_have_text(TITLE, timeout=WAIT)
+        await expect(page.locator("article")).to_contain_text("mau.pdf")
+        await page.fill("[name=f1]", "3")
+        await _picture(page, "announcement-reading")
+        await page.click("[data-deed=answer]")
+        await expect(page.locator("article")).to_contain_text("Đã trả lời lúc", timeout=WAIT)
+    async with _at(world, DIRECTOR) as page:
+        await page.locator("tr", has_text=TITLE).locator("[data-deed=picture]").click(timeout=WAIT)
+        total = page.locator("table.counts tbody tr").first
+        await expect(total.locator("td")).to_have_text(["1", "1", "1", "1", "1", " 1"], timeout=WAIT)
+        await expect(page.locator(".picture")).to_contain_text("2 đơn vị không có người nhận")
+        await _picture(page, "announcement-picture")
+    mails = await poll_until(lambda: _mails(world, "hieutruong@truong.example.vn"), timeout=30)
+    assert any(TITLE in mail["subject"] and "/notices.html#read=" in mail["text"] for mail in mails)
+
+
+async def test_an_audience_of_nobody_is_refused_where_it_is_written(world: World) -> None:
+    """The sentence stands beside the button, and says what to check."""
+    async with _at(world, DIRECTOR, forgiven="Failed to load resource.*400") as page:
+        await page.click("[data-part=write]", timeout=WAIT)
+        await page.uncheck("[name=roles][value=head_teacher]")
+        await page.check("[name=roles][value=clerk]")
+        await page.click("[data-deed=preview]")
+        await expect(page.locator(".notice.warn")).to_contain_text("Không có ai thuộc nhóm nhận này", timeout=WAIT)

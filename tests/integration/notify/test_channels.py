@@ -1,0 +1,441 @@
+"""E-mail, SMS and webhooks to real servers: in whose words, how often, what follows on a refusal, and never twice."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from iocedu.alerts.v1 import alerts_pb2
+from iocedu.notify.v1 import channels_pb2, deliveries_pb2, notify_pb2
+
+from chassis.bus import Bus
+from chassis.clock import Clock
+from chassis.errors import Fault, Kind
+from chassis.testing import FixedClock
+from deploy.local.issuer import Issuer
+from simulators.mailbox.store import Box
+from tests.integration.alerts import scenes
+from tests.integration.alerts.scenes import NOW, SCHOOL, change, notify_replica
+from tests.integration.notify import people
+from tests.integration.notify.people import Desk, draft, group
+from tests.integration.notify.receivers import Program, mailbox, program
+from tests.support.databases import DatabaseFactory
+from tests.support.waiting import poll_until
+
+ROLES = ("head_teacher",)
+
+
+@dataclass
+class Office:
+    """A running notify with a mail server, and what arrives there."""
+
+    desk: Desk
+    bus: Bus
+    box: Box
+    clock: FixedClock
+    again: Callable[..., Any]  # Runs another copy over the same database.
+
+    async def reach(self, subject: str, **contact: str) -> None:
+        """Somebody says how he or she is reached."""
+        request = channels_pb2.UpdateMyChannelsRequest(contact=channels_pb2.Contact(**contact))
+        await self.desk.call(subject, "channels", "UpdateMyChannels", request)
+
+    async def alarm(self, *changes: alerts_pb2.AlertChange) -> None:
+        """Alerts tells something."""
+        event = alerts_pb2.AlertsChanged(changes=changes)
+        await scenes.publish(self.bus, "alerts", "alerts-changed", event)
+
+    async def pass_time(self, **by: float) -> None:
+        """Let the service's clock run on."""
+        self.clock.advance(timedelta(**by))
+
+    async def mails(self, count: int) -> list[Any]:
+        """Wait until so many mails have come, the newest first."""
+
+        async def come() -> Any:
+            self.clock.advance(timedelta(seconds=2))
+            return len(self.box.mails()) >= count
+
+        await poll_until(come)
+        return self.box.mails()
+
+    async def dispatches(self, **wanted: Any) -> list[Any]:
+        """What operators see."""
+        request = deliveries_pb2.ListDispatchesRequest(**wanted)
+        return list((await self.desk.call("admin", "deliveries", "ListDispatches", request)).dispatches)
+
+    async def until(self, *states: str) -> list[Any]:
+        """Wait until messages are in these states, the newest first."""
+        wanted = [deliveries_pb2.DispatchState.Value(f"DISPATCH_STATE_{state}") for state in states]
+
+        async def come() -> Any:
+            self.clock.advance(timedelta(seconds=5))
+            found = await self.dispatches()
+            return found if [one.state for one in found] == wanted else None
+
+        found: list[Any] = await poll_until(come)
+        return found
+
+
+@pytest.fixture
+def listener() -> Iterator[Program]:
+    """A program to tell."""
+    with program() as listening:
+        yield listening
+
+
+@pytest.fixture
+async def office(
+    database_factory: DatabaseFactory,
+    bus: Bus,
+    keys: Issuer,
+    scopes_tree,
+    clock: FixedClock,
+    token: Callable[..., str],
+    tmp_path: Path,
+    listener: Program,
+) -> AsyncIterator[Office]:
+    """A running notify with a mail server, an SMS provider, and webhooks on this machine allowed."""
+    await scopes_tree(people.units(), people.grants())
+    database = await database_factory("notify")
+    provider = tmp_path / "sms.json"
+    provider.write_text(
+        json.dumps(
+            {
+                "url": listener.url,
+                "body": {"to": "{phone}", "content": "{text}", "ref": "{id}"},
+                "accepted_field": "code",
+                "accepted_values": ["0"],
+            }
+        )
+    )
+    with mailbox(tmp_path / "box") as (smtp_url, box):
+        given = {
+            "smtp_url": smtp_url,
+            "smtp_from": "IOC Edu <tin@ioc.example.vn>",
+            "public_url": "https://ioc.example.vn",
+            "sms_provider_file": provider,
+            "webhook_private_allowed": True,
+        }
+
+        @asynccontextmanager
+        async def copy(time: Clock = clock) -> AsyncIterator[str]:
+            async with notify_replica(database, bus, keys, clock=time, **given) as address:
+                yield address
+
+        async with copy() as address:
+            yield Office(Desk(address, token, database), bus, box, clock, copy)
+
+
+async def test_an_alert_comes_by_mail_with_text_page_link_and_reason(office):
+    """In Vietnamese to the head teacher, in English to the officer; nobody without an address gets one."""
+    await office.reach("head", email="hieutruong@truong.example.vn")
+    await office.reach("officer", email="officer@example.vn", language="en")
+    await office.alarm(change("RAISED"))
+    mails = {mail.recipient: mail for mail in await office.mails(2)}
+    assert set(mails) == {"hieutruong@truong.example.vn", "officer@example.vn"}
+    mail = mails["hieutruong@truong.example.vn"]
+    assert mail.subject == "[Cần chú ý] Lớp 1A có 40 học sinh"
+    for kind in ("plain", "html"):
+        assert "Rà soát và tách lớp." in mail.body(kind)
+        assert "Hiệu trưởng tại TH Ái Nghĩa" in mail.body(kind)
+        assert "https://ioc.example.vn/" in mail.body(kind)
+    assert mail.parsed["List-Unsubscribe"] == "<https://ioc.example.vn/notices.html#preferences>"
+    assert mails["officer@example.vn"].subject == "[Warning] Class 1A has 40 pupils"
+
+
+async def test_what_waits_together_comes_in_one_mail(office):
+    """Thirty alerts of one school are thirty notices and one mail that counts them."""
+    await office.reach("head", email="head@example.vn")
+    await office.alarm(*(change("RAISED", alert_id=number, position=number) for number in range(1, 31)))
+
+    async def told() -> bool:
+        return len(await office.desk.notices("head")) == 30
+
+    await poll_until(told)
+    [mail] = await office.mails(1)
+    assert mail.subject == "30 thông báo mới từ IOC Edu"
+    assert "và 10 thông báo khác" in mail.body("plain")
+
+
+async def test_people_choose_by_gravity_and_may_switch_a_channel_off(office):
+    """Only what is critical to one, nothing to another; both have it in the inbox all the same."""
+    for subject, preference in (("head", {"least_severity": 3, "enabled": True}), ("officer", {"enabled": False})):
+        request = channels_pb2.UpdateMyChannelsRequest(
+            contact=channels_pb2.Contact(email=f"{subject}@example.vn"),
+            preferences=[channels_pb2.Preference(channel=channels_pb2.CHANNEL_EMAIL, **preference)],
+        )
+        await office.desk.call(subject, "channels", "UpdateMyChannels", request)
+    grave = change("RAISED", alert_id=9, position=9)
+    grave.alert.severity = alerts_pb2.SEVERITY_CRITICAL
+    await office.alarm(change("RAISED"), grave)
+    [mail] = await office.mails(1)
+    assert (mail.recipient, mail.subject) == ("head@example.vn", "[Khẩn] Lớp 1A có 40 học sinh")
+    await office.until("SENT")
+    assert len(await office.desk.notices("officer")) == 2
+
+
+async def test_in_quiet_hours_only_what_is_critical_comes(office, clock):
+    """At two in the morning: the grave one at once, the other when the quiet hours are over."""
+    clock.set("2026-11-24T19:00:00+00:00")
+    await office.reach("head", email="head@example.vn", quiet_from="22:00", quiet_to="06:00")
+    grave = change("RAISED", alert_id=9, position=9)
+    grave.alert.severity = alerts_pb2.SEVERITY_CRITICAL
+    await office.alarm(change("RAISED"), grave)
+    [first] = await office.until("SENT")
+    assert first.priority == 0
+    await poll_until(lambda: _put_off(office))
+    clock.set("2026-11-24T23:01:00+00:00")
+    assert len(await office.mails(2)) == 2
+
+
+async def _put_off(office: Office) -> bool:
+    waiting = "SELECT count(*) FROM delivery WHERE dispatch_id IS NULL AND due_time = '2026-11-24T23:00:00Z'"
+    return await office.desk.number(waiting) == 1
+
+
+async def test_a_refused_address_is_given_up_and_the_telephone_takes_over(office, listener):
+    """The mailbox does not exist: one try, a dead letter with what the server said, and an SMS without tones."""
+    listener.answer = {"code": "0"}
+    await office.reach("head", email="tu-choi@example.vn", phone="+84912345678")
+    await office.alarm(change("RAISED"))
+    sms, mail = await office.until("SENT", "DEAD")
+    assert (mail.channel, sms.channel) == (channels_pb2.CHANNEL_EMAIL, channels_pb2.CHANNEL_SMS)
+    assert [(one.outcome, one.detail[:3]) for one in mail.attempts] == [("REFUSED", "550")]
+    [(_, body)] = listener.got
+    spoken = json.loads(body)
+    assert spoken == {
+        "to": "+84912345678",
+        "content": "IOC Edu: Lop 1A co 40 hoc sinh (TH Ai Nghia). https://ioc.example.vn/",
+        "ref": sms.dispatch_id,
+    }
+
+
+async def test_what_fails_for_the_moment_is_tried_again_under_the_same_id_and_then_replayed(office, listener):
+    """A program that is away: tries with growing pauses, then a dead letter; replayed by an operator, it arrives."""
+    listener.answers = [503] * 10
+    made = await _webhook(office, listener)
+    await office.alarm(change("RAISED"))
+
+    async def given_up() -> Any:
+        office.clock.advance(timedelta(hours=1))
+        found = await office.dispatches()
+        return found if found and found[0].state == deliveries_pb2.DISPATCH_STATE_DEAD else None
+
+    [dead] = await poll_until(given_up)
+    assert [one.outcome for one in dead.attempts] == ["RETRY"] * 10
+    replayed = await office.desk.call(
+        "admin",
+        "deliveries",
+        "ReplayDispatches",
+        deliveries_pb2.ReplayDispatchesRequest(dispatch_ids=[dead.dispatch_id]),
+    )
+    assert replayed.replayed_count == 1
+    await office.until("SENT")
+    assert set(listener.ids()) == {dead.dispatch_id}
+    assert made.secret.startswith("whsec_")
+
+
+async def _webhook(office: Office, listener: Program, subject: str = "head") -> Any:
+    request = channels_pb2.CreateWebhookRequest(url=listener.url)
+    return await office.desk.call(subject, "channels", "CreateWebhook", request)
+
+
+async def test_a_webhook_is_signed_so_that_its_receiver_can_tell(office, listener):
+    """The signature is that of Standard Webhooks, computed here by hand; a tester sends one at once."""
+    made = await _webhook(office, listener)
+    tested = await office.desk.call(
+        "head", "channels", "TestWebhook", channels_pb2.TestWebhookRequest(webhook_id=made.webhook.webhook_id)
+    )
+    assert (tested.accepted, tested.http_status) == (True, 200)
+    await office.alarm(change("RAISED"))
+    await office.until("SENT")
+    (test, _), (headers, body) = listener.got
+    assert test["webhook-id"] == tested.delivery_id
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    key = base64.b64decode(made.secret.removeprefix("whsec_"))
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    [notice] = json.loads(body)["notices"]
+    assert (notice["title"]["vi"], notice["severity"]) == ("Lớp 1A có 40 học sinh", "warning")
+
+
+async def test_a_redirect_is_not_followed(office, listener):
+    """It could lead inside: the message is given up instead."""
+    listener.answers = [302]
+    await _webhook(office, listener)
+    await office.alarm(change("RAISED"))
+    [dead] = await office.until("DEAD")
+    assert [(one.outcome, one.detail) for one in dead.attempts] == [("REFUSED", "302")]
+    assert len(listener.got) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.vn/hook",
+        "https://127.0.0.1/hook",
+        "https://localhost/hook",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::ffff:10.0.0.1]/hook",
+        "https://user:word@1.1.1.1/hook",
+        "ftp://1.1.1.1/hook",
+    ],
+)
+async def test_a_webhook_to_a_private_address_is_refused_with_the_reason(desk, url):
+    """Where trials are not allowed, only https to a public address will do."""
+    with pytest.raises(Fault) as refused:
+        await desk.call("head", "channels", "CreateWebhook", channels_pb2.CreateWebhookRequest(url=url))
+    assert (refused.value.kind, refused.value.reason) == (Kind.INVALID, "WEBHOOK_ADDRESS")
+    assert [violation.field for violation in refused.value.violations] == ["url"]
+
+
+async def test_a_channel_without_a_server_gives_up_at_once_and_says_so(desk, bus, clock):
+    """An operator sees it; nothing waits for ever."""
+    contact = channels_pb2.Contact(email="head@example.vn")
+    await desk.call("head", "channels", "UpdateMyChannels", channels_pb2.UpdateMyChannelsRequest(contact=contact))
+    await scenes.publish(bus, "alerts", "alerts-changed", alerts_pb2.AlertsChanged(changes=[change("RAISED")]))
+
+    async def dead() -> Any:
+        clock.advance(timedelta(seconds=5))
+        listed = await desk.call("admin", "deliveries", "ListDispatches", deliveries_pb2.ListDispatchesRequest())
+        return [one for one in listed.dispatches if one.state == deliveries_pb2.DISPATCH_STATE_DEAD]
+
+    [one] = await poll_until(dead)
+    assert "no email server is set up" in one.attempts[0].detail
+
+
+async def test_a_recalled_announcement_leaves_no_more(office):
+    """What waits is dropped; a mail that has not left is cancelled."""
+    await office.reach("head", email="ban@example.vn")
+    sent = await office.desk.send(draft(group(SCHOOL)))
+    await office.until("QUEUED")
+    await office.desk.step("Recall", sent, reason="Sai hạn")
+    await office.until("CANCELLED")
+    assert office.box.mails() == []
+
+
+async def test_a_reminder_is_one_more_mail_and_a_repeat_of_the_event_is_none(office):
+    """Each occasion brings one message a channel."""
+    await office.reach("head", email="head@example.vn")
+    event = alerts_pb2.AlertsChanged(changes=[change("RAISED")])
+    await scenes.publish(office.bus, "alerts", "alerts-changed", event, event, event)
+    await office.mails(1)
+    await office.alarm(change("RAISED"), change("ACKNOWLEDGED", position=8))
+    await office.until("SENT")
+    assert await office.desk.number("SELECT count(*) FROM delivery") == 1
+
+
+async def test_two_copies_send_each_message_once(office):
+    """Forty people, two copies of the service: forty mails, each having come once."""
+    subjects = [f"person-{number}" for number in range(40)]
+    contacts = [
+        channels_pb2.NamedContact(subject=one, contact=channels_pb2.Contact(email=f"{one}@example.vn"))
+        for one in subjects
+    ]
+    await office.desk.call("admin", "channels", "ImportContacts", channels_pb2.ImportContactsRequest(contacts=contacts))
+    asked = people.asking(subjects)
+    async with AsyncExitStack() as more:
+        await more.enter_async_context(office.again())
+        await scenes.publish(office.bus, "reporting", "notice-requested", asked, asked)
+        mails = await office.mails(40)
+        await asyncio.sleep(0)
+    assert sorted(mail.recipient for mail in mails) == sorted(f"{one}@example.vn" for one in subjects)
+    assert {mail.arrivals for mail in mails} == {1}
+
+
+async def test_a_time_out_after_acceptance_is_one_mail_in_the_box(office, monkeypatch):
+    """The server keeps the mail and never says so: it is tried again under its Message-ID, which the mailbox knows."""
+    monkeypatch.setattr("services.notify.clients.email.TIMEOUT_SECONDS", 0.3)
+    await office.reach("head", email="cham@example.vn")
+    await office.alarm(change("RAISED"))
+
+    async def repeated() -> bool:
+        office.clock.advance(timedelta(minutes=30))
+        mails = office.box.mails()
+        return len(mails) == 1 and mails[0].arrivals >= 2
+
+    await poll_until(repeated)
+    assert len(office.box.mails()) == 1
+
+
+async def test_an_urgent_message_overtakes_a_thousand_that_wait(office, clock):
+    """The pace of the channel holds back the many; what is critical leaves at once."""
+    subjects = [f"person-{number}" for number in range(300)]
+    contacts = [
+        channels_pb2.NamedContact(subject=one, contact=channels_pb2.Contact(email=f"{one}@example.vn"))
+        for one in subjects
+    ]
+    await office.desk.call("admin", "channels", "ImportContacts", channels_pb2.ImportContactsRequest(contacts=contacts))
+    await office.reach("head", email="head@example.vn")
+    await scenes.publish(office.bus, "reporting", "notice-requested", people.asking(subjects))
+    await poll_until(lambda: _delivered(office, 300))
+    clock.advance(timedelta(seconds=6))
+    await poll_until(lambda: _sent(office, 100))
+    grave = change("RAISED", alert_id=9, position=9, roles=ROLES)
+    grave.alert.severity = alerts_pb2.SEVERITY_CRITICAL
+    await office.alarm(grave)
+    await poll_until(lambda: any(mail.recipient == "head@example.vn" for mail in office.box.mails()))
+    assert await office.desk.number("SELECT count(*) FROM dispatch WHERE state = 1") >= 150
+
+
+async def _delivered(office: Office, count: int) -> bool:
+    return await office.desk.number("SELECT count(*) FROM delivery") == count
+
+
+async def _sent(office: Office, count: int) -> bool:
+    return await office.desk.number("SELECT count(*) FROM dispatch WHERE state = 3") >= count
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason", "field"),
+    [
+        (
+            channels_pb2.PreviewMessageRequest(channel=channels_pb2.CHANNEL_EMAIL, text="{tilte}: {body}"),
+            "UNKNOWN_VARIABLE",
+            "text",
+        ),
+        (
+            channels_pb2.UpdateMyChannelsRequest(contact=channels_pb2.Contact(quiet_from="22:00")),
+            "INVALID_PREFERENCES",
+            "contact.quiet_to",
+        ),
+    ],
+)
+async def test_texts_and_preferences_that_make_no_sense_are_refused_by_the_field(desk, request_, reason, field):
+    """An unknown variable, and quiet hours without an end."""
+    method = {"PreviewMessageRequest": "PreviewMessage", "UpdateMyChannelsRequest": "UpdateMyChannels"}
+    with pytest.raises(Fault) as refused:
+        await desk.call("head", "channels", method[type(request_).__name__], request_)
+    assert refused.value.reason == reason
+    assert [violation.field for violation in refused.value.violations] == [field]
+
+
+async def test_a_preview_counts_what_an_sms_costs(desk):
+    """The same text with tones in UCS-2 and without them in GSM-7."""
+    asked = channels_pb2.PreviewMessageRequest(
+        channel=channels_pb2.CHANNEL_SMS, text="{title}. " + "Hạn nộp: thứ sáu. " * 5
+    )
+    with_tones = await desk.call("head", "channels", "PreviewMessage", asked)
+    asked.plain = True
+    without = await desk.call("head", "channels", "PreviewMessage", asked)
+    assert (with_tones.encoding, with_tones.segment_count) == ("UCS-2", 2)
+    assert (without.encoding, without.segment_count) == ("GSM-7", 1)
+
+
+async def test_what_was_read_meanwhile_stays_with_its_reader(office):
+    """Channels tell; they never mark anything as opened."""
+    await office.reach("head", email="head@example.vn")
+    await office.alarm(change("RAISED"))
+    await office.mails(1)
+    [notice] = await office.desk.notices("head")
+    assert notice.state == notify_pb2.NOTICE_STATE_UNREAD
+    assert office.clock.now() >= NOW
