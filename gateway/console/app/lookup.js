@@ -156,7 +156,7 @@ function unitLine({ unit_id: id, name, kind, aliases = [], above = [], rule }) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, h("a", { href: `/#unit=${id}` }, name), SCHOOLS.includes(kind) ? [" ", button] : ""),
+    h("th", { scope: "row" }, h("a", { href: `/#unit=${id}` }, name), SCHOOLS.includes(kind) ? h("small", {}, " · ", button) : ""),
     h("td", {}, aliases.join(", ")),
     h("td", {}, above.join(", ")),
     h("td", { class: "rule-name" }, ruleName(rule)),
