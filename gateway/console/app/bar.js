@@ -7,6 +7,11 @@ import { language, t } from "./texts.js";
 // The pages of the console in the order of the bar; each is called `page_<name>` in the texts.
 const PAGES = {
   operations: "/",
+  indicators: "/indicators.html",
+  reports: "/reports.html",
+  brief: "/brief.html",
+  alerts: "/alerts.html",
+  notices: "/notices.html",
   lookup: "/lookup.html",
   imports: "/imports.html",
   destinations: "/destinations.html",
