@@ -6,13 +6,13 @@ The methods of all services are known here by their descriptors, so that each ca
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Final
 
-from iocedu.alerts.v1 import alerts_pb2
-from iocedu.notify.v1 import notify_pb2
+import iocedu
 from iocedu.records.v1 import access_pb2
-from iocedu.reporting.v1 import reporting_pb2
-from iocedu.sync.v1 import sync_pb2
 
 from chassis.access import Rule, rule_of
 from chassis.errors import FieldViolation
@@ -24,7 +24,6 @@ from services.records.domain.explaining import Holding, Remedy
 from services.records.domain.grants import EVERY_UNIT, ROLES
 from services.records.domain.spans import Span
 
-INTERFACES: Final = (alerts_pb2, notify_pb2, reporting_pb2, sync_pb2)  # Whose descriptors are there by being imported.
 ANY: Final = Rule(method="", roles=ROLES)  # What is asked where no method is named.
 
 
@@ -47,12 +46,21 @@ def delegation_of(request: access_pb2.DelegateGrantRequest, *, unit_id: int, tod
     return Delegation(request.subject, unit_id, span)
 
 
+@cache
+def _know_every_interface() -> None:
+    """Import what all services' interfaces were made into: their descriptors are there from then on."""
+    for root in map(Path, iocedu.__path__):
+        for made in root.rglob("*_pb2.py"):
+            import_module(".".join(("iocedu", *made.relative_to(root).with_suffix("").parts)))
+
+
 def rule_asked(method: str, role: str) -> Rule:
     """What a method demands, or any role where none is named; raises UNKNOWN_METHOD and UNKNOWN_ROLE."""
     if role and role not in ROLES:
         vi, en = f"Không có vai trò `{role}`; các vai trò: ", f"There is no role {role}; those there are: "
         named = ", ".join(sorted(ROLES)) + "."
         raise invalid([FieldViolation("role", "UNKNOWN_ROLE", vi + named, en + named)])
+    _know_every_interface()
     rule = rule_of(method) if method else ANY
     if rule is None:
         vi = f"Không có chức năng `{method}`. Hãy ghi tên như trong thông báo từ chối, ví dụ "
