@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from buf.validate import validate_pb2
 from google.protobuf import descriptor, descriptor_pb2, descriptor_pool, message_factory
@@ -68,8 +69,7 @@ def _fill(message: Message) -> None:
     for field in message.DESCRIPTOR.fields:
         rules = field.GetOptions().Extensions[validate_pb2.field]
         if field.is_repeated:
-            if rules.repeated.min_items and field.type == field.TYPE_STRING:
-                getattr(message, field.name).append(_string(rules.repeated.items.string))
+            _fill_repeated(getattr(message, field.name), field, rules)
             continue
         if field.message_type is not None:
             first_of_its_oneof = field.containing_oneof is not None and field.containing_oneof.fields[0] is field
@@ -83,6 +83,22 @@ def _fill(message: Message) -> None:
             setattr(message, field.name, next(allowed))
         elif (value := _number(rules, flag=field.type == field.TYPE_BOOL)) is not None:
             setattr(message, field.name, value)
+
+
+def _fill_repeated(target: Any, field: Any, rules: validate_pb2.FieldRules) -> None:
+    """Give a list or a map one element where a rule asks for some."""
+    if rules.map.min_pairs:
+        key, value = field.message_type.fields
+        target[_plain(key, rules.map.keys)] = _plain(value, rules.map.values)
+    elif rules.repeated.min_items and field.type == field.TYPE_STRING:
+        target.append(_string(rules.repeated.items.string))
+    elif rules.repeated.min_items and field.message_type is not None:
+        _fill(target.add())
+
+
+def _plain(field: Any, rules: validate_pb2.FieldRules) -> str | int:
+    """A text or a number that keeps a rule."""
+    return _string(rules.string) if field.type == field.TYPE_STRING else _number(rules, flag=False) or 0
 
 
 def _number(rules: validate_pb2.FieldRules, *, flag: bool) -> int | None:

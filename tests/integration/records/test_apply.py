@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 import pytest
-from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
+from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2, school_life_pb2
 
 from chassis.bus import Bus
 from chassis.errors import Fault, Kind
@@ -81,6 +81,63 @@ EVERY_TYPE = [
             learning_after_retest="K",
             qualities=[results_pb2.QualityLevel(quality="YEU_NUOC", level="T")],
         ),
+    ),
+    resources_pb2.Row(
+        school=SCHOOL_A,
+        key="P1",
+        version=1,
+        facility=school_life_pb2.Facility(school_year=2026, kind="01", name="Phòng 1", quantity=2, area=48.5),
+    ),
+    resources_pb2.Row(
+        school=SCHOOL_A,
+        key="GV1-6A",
+        version=1,
+        staff_assignment=school_life_pb2.StaffAssignment(
+            school_year=2026, staff_key="GV1", class_key="6A", subject="TOAN", weekly_periods=4, first_day="2026-09-05"
+        ),
+    ),
+    resources_pb2.Row(
+        school=SCHOOL_A,
+        key="KT1",
+        version=1,
+        conduct_entry=school_life_pb2.ConductEntry(school_year=2026, kind="KT", pupil_key="HS1", day="2026-11-20"),
+    ),
+    resources_pb2.Row(
+        school=SCHOOL_A,
+        key="SK1",
+        version=1,
+        health_check=school_life_pb2.HealthCheck(school_year=2026, pupil_key="HS1", height=141.5, weight=35),
+    ),
+    resources_pb2.Row(
+        school=SCHOOL_A,
+        key="TL1",
+        version=1,
+        retest=school_life_pb2.Retest(
+            school_year=2026,
+            pupil_key="HS1",
+            promoted=True,
+            subject_marks=[results_pb2.SubjectMark(subject="TOAN", mark=6.5)],
+        ),
+    ),
+    resources_pb2.Row(
+        school=SCHOOL_A,
+        key="TN1",
+        version=1,
+        graduation=school_life_pb2.Graduation(school_year=2026, pupil_key="HS1", exempt=True, graduated=False),
+    ),
+    resources_pb2.Row(
+        school=SCHOOL_A,
+        key="TS1",
+        version=1,
+        exam_candidate=school_life_pb2.ExamCandidate(
+            school_year=2026, full_name="Trần Văn Tám", birth_date="2009-01-31"
+        ),
+    ),
+    resources_pb2.Row(
+        school=SCHOOL_A,
+        key="CL1",
+        version=1,
+        quality_report=school_life_pb2.QualityReport(school_year=2026, stage="GK1", further={"SO_LOP": "12"}),
     ),
 ]
 
