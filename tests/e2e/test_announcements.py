@@ -81,7 +81,7 @@ async def test_an_audience_of_nobody_is_refused_where_it_is_written(world: World
     """The sentence stands beside the button, and says what to check."""
     async with _at(world, DIRECTOR, forgiven="Failed to load resource.*400") as page:
         await page.click("[data-part=write]", timeout=WAIT)
-        await page.uncheck("[name=roles][value=head_teacher]")
-        await page.check("[name=roles][value=clerk]")
+        await page.uncheck("[name=kinds][value=school]")
+        await page.check("[name=kinds][value=district]")
         await page.click("[data-deed=preview]")
         await expect(page.locator(".notice.warn")).to_contain_text("Không có ai thuộc nhóm nhận này", timeout=WAIT)

@@ -56,6 +56,7 @@ const name = (operation) => operation.operationId.split("_")[1];
 function card(operation) {
   const [body] = Object.entries(operation.requestBody?.content ?? {});
   const answer = operation.responses["200"];
+  const [answered] = Object.entries(answer.content);
   return h(
     "article",
     { class: "operation panel", id: operation.operationId },
@@ -94,7 +95,7 @@ function card(operation) {
       "details",
       {},
       h("summary", {}, `Answer: ${answer.description}`),
-      h("pre", {}, sample(answer.content["application/json"].schema)),
+      h("pre", {}, answered[0] === "*/*" ? "a file" : sample(answered[1].schema)),
     ),
   );
 }
