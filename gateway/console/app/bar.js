@@ -22,12 +22,16 @@ const mark = (title = t("title")) => [
   h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, title)),
 ];
 
+// Pages that only some roles may open; the others are open to all who have a unit.
+const ROLES = { brief: ["administrator", "director", "officer", "auditor", "provincial_ioc"] };
+const opens = (name, { roles }) => !ROLES[name] || ROLES[name].some((role) => roles.includes(role));
+
 // The unit goes along, so that every page speaks of the same one.
-const pages = (unit) =>
+const pages = (unit, account) =>
   h(
     "nav",
     { class: "pages", "aria-label": t("pages") },
-    Object.entries(PAGES).map(([name, path]) =>
+    Object.entries(PAGES).filter(([name]) => opens(name, account)).map(([name, path]) =>
       h(
         "a",
         {
@@ -84,6 +88,7 @@ export function barInside(bar, { account, light, unit, title, onUnit, onHome, on
       h("span", { class: "who", title: account.roles.join(", ") }, account.subject),
       h("button", { class: "quiet", "aria-label": t("signOut"), title: t("signOut"), onclick: onLeave }, icon("out")),
     ),
-    pages(unit),
+    pages(unit, account),
   );
+  bar.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }

@@ -15,10 +15,29 @@ const state = { school: "", year: thisYear(), collection: "pupils" };
 
 async function show({ content, unit, account }) {
   const schools = [unit, ...account.units.filter((one) => one.id !== unit.id)].filter(isSchool);
-  if (!schools.length) return void replace(content, h("p", { class: "waiting", role: "status" }, said("noUnit")));
+  if (!schools.length) return pick(content, unit);
   state.school = schools[0].id;
   form(content, schools);
   await list();
+}
+
+// Who stands above schools says first for which one.
+function pick(content, unit) {
+  const found = h("ul", { class: "choose", "aria-live": "polite" });
+  const field = h("input", { type: "search", "aria-label": said("noUnit"), placeholder: said("whichSchool") });
+  const search = async (event) => {
+    event.preventDefault();
+    const query = field.value.trim();
+    const { hits = [] } = query ? await ask(unitPath(unit.id, "/units:search"), { query: { query } }) : {};
+    const links = hits.filter(isSchool).map((one) => h("li", {}, h("a", { href: `#unit=${one.unit_id}` }, one.name)));
+    replace(found, links.length ? links : h("li", { class: "muted" }, said("noSchool")));
+  };
+  replace(
+    content,
+    h("p", {}, said("noUnit")),
+    h("form", { class: "asking", role: "search", onsubmit: search }, field, h("button", {}, said("find"))),
+    found,
+  );
 }
 
 const isSchool = (unit) => SCHOOLS.includes(unit.kind);

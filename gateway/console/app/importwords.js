@@ -4,7 +4,10 @@ import { language } from "./texts.js";
 
 const TEXTS = {
   vi: {
-    noUnit: "Trang này dành cho một trường: hãy chọn trường ở thanh trên.",
+    noUnit: "Trang này dành cho một trường. Hãy tìm trường cần nạp tệp.",
+    whichSchool: "Tên hoặc mã trường",
+    find: "Tìm",
+    noSchool: "Không tìm thấy trường nào.",
     school: "Trường",
     year: "Năm học",
     collection: "Loại dữ liệu",
@@ -66,7 +69,10 @@ const TEXTS = {
     fixable: "Sửa tại đây hoặc sửa trong tệp rồi gửi lại.",
   },
   en: {
-    noUnit: "This page is for one school: choose it in the bar above.",
+    noUnit: "This page is for one school. Look for the one whose files you send.",
+    whichSchool: "Name or code of the school",
+    find: "Find",
+    noSchool: "No school was found.",
     school: "School",
     year: "School year",
     collection: "Kind of data",
