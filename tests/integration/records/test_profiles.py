@@ -62,7 +62,7 @@ async def test_a_school_is_one_with_its_levels_sites_and_years(records: Running)
 
 
 async def test_a_member_of_staff_is_followed_over_schools_with_duties(records: Running):
-    """Homeroom, subjects as classes say them, assignments with their share of a post; other schools without detail."""
+    """Homeroom, subjects as classes say them, assignments with their share of a post; of other schools that there are."""
     taught = [{"MA_MON_HOC": "TOAN", "HOC_KY": 1, "GIAO_VIEN_ID": "GV1"}, {"MA_MON_HOC": "VAN", "GIAO_VIEN_ID": "GV2"}]
     assignment = school_life_pb2.StaffAssignment(
         school_year=2026, staff_key="GV1.2026", duty="teaching", class_key="6A", subject="TOAN", post_share=0.5
@@ -90,9 +90,9 @@ async def test_a_member_of_staff_is_followed_over_schools_with_duties(records: R
     here = await profile("head@a")
     everywhere = await profile("officer@xa", purpose="điều động")
 
-    assert [(one.school_name, one.school_year) for one in here.person.records] == [
-        ("Trường THCS Nguyễn Du", 2026),
-        ("Trường TH Ánh Dương", 2025),
+    assert [(one.school_name, one.school_year, one.hidden) for one in here.person.records] == [
+        ("Trường THCS Nguyễn Du", 2026, False),
+        ("", 0, True),  # Nobody has let this school know where else.
     ]
     (year,) = here.years
     assert (list(year.homeroom_class_keys), year.post_share) == (["6A"], 0.5)
