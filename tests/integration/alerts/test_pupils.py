@@ -311,6 +311,47 @@ async def test_a_class_whose_results_are_far_below_its_grade_is_told_to_its_scho
     assert ("class_results_low", "2026/GK1/6B") not in await opened(database)
 
 
+async def test_a_backtest_tells_how_long_before_leaving_it_warned_and_how_many_of_the_most_urgent_left(database, feed):
+    """Three of four warned; two of them leave, 10 and 20 days after, and one leaves without a word before.
+
+    Of the most urgent of each class, one of two left: of 6A the one away longest, of 6B one who stays.
+    """
+    days, began = school_days(8), datetime(2026, 11, 12, 3, 0, tzinfo=UTC)
+    pupils = {"HS1": "6A", "HS2": "6A", "HS3": "6B", "HS4": "6B"}
+    await feed.take(group("6A"), group("6B"), *(pupil(key, class_key=name) for key, name in pupils.items()), now=began)
+    away = {"HS1": 5, "HS2": 3, "HS3": 4}
+    told = [
+        register(
+            day, {key: "K" for key, run in away.items() if pupils[key] == name and place >= 8 - run}, class_key=name
+        )
+        for place, day in enumerate(days)
+        for name in ("6A", "6B")
+    ]
+    raised = await feed.take(*told, now=began)
+    assert {one.alert.subject for one in raised if one.alert.rule == "absence_unexplained"} == {
+        "2026/HS1", "2026/HS2", "2026/HS3",
+    }  # fmt: skip
+    for key, after in (("HS1", 10), ("HS2", 20), ("HS4", 30)):
+        left = pupil(key, class_key=pupils[key], status="05")
+        await feed.take(left, now=began + timedelta(days=after))
+    async with database.connection() as reading:
+        rules = await store.rule_versions(reading, frozenset({"absence_unexplained"}))
+        now, since = began + timedelta(days=40), began - timedelta(days=1)
+        [found, wider] = [
+            await usecases.backtest(
+                reading, rules["absence_unexplained", 1], {SCHOOL}, moment(now), since=since, k=count
+            )
+            for count in (1, 2)
+        ]
+    assert len(found.episodes) == 3
+    outcome = found.outcome
+    assert outcome is not None
+    assert (outcome.pupils, outcome.left, outcome.warned, outcome.median_lead_days) == (4, 3, 2, 15.0)
+    assert (outcome.top, outcome.top_left) == (2, 1)
+    assert wider.outcome is not None
+    assert (wider.outcome.top, wider.outcome.top_left) == (3, 2)
+
+
 Seen = tuple[list[tuple[str, str, dict[str, Any]]], set[tuple[str, str]]]
 days_ = st.sampled_from(school_days(6))
 keys_ = st.sampled_from(["HS1", "HS2", "HS3"])
