@@ -18,6 +18,7 @@ from services.alerts.usecases.moment import Moment
 
 BATCH = 4  # Events of up to 1,000 facts each: what is committed early is told while the rest is evaluated.
 RECORDS_BATCH = 8
+PUSHES_BATCH = 16  # Of up to 100 schools each.
 Take = Callable[[AsyncConnection, Sequence[Event], Moment], Awaitable[list[Change]]]
 
 
@@ -36,8 +37,10 @@ def consumers(
     return (
         made("reporting", "figures-changed", _take_figures, BATCH),
         made("sync", "connections-changed", _take_connections, BATCH),
+        made("sync", "pushes-changed", _take_pushes, PUSHES_BATCH),
         made("records", "records-changed", take_records, RECORDS_BATCH),
         made("records", "units-changed", _take_units, BATCH),
+        made("records", "calendars-changed", _take_calendars, BATCH),
     )
 
 
@@ -75,6 +78,11 @@ async def _take_connections(connection: AsyncConnection, events: Sequence[Event]
     return await usecases.follow_connections(connection, facts, sent, moment)
 
 
+async def _take_pushes(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:
+    facts = [fact for event in events for fact in convert.push_facts(event)]
+    return await usecases.take_facts(connection, facts, moment)
+
+
 async def _take_records(
     connection: AsyncConnection, events: Sequence[Event], moment: Moment, reading: Reading
 ) -> list[Change]:
@@ -94,4 +102,9 @@ async def _take_records(
 
 async def _take_units(connection: AsyncConnection, events: Sequence[Event], _moment: Moment) -> list[Change]:
     await usecases.take_successions(connection, [one for event in events for one in convert.successions(event)])
+    return []
+
+
+async def _take_calendars(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:
+    await usecases.take_calendars(connection, [one for event in events for one in convert.calendars(event)], moment)
     return []

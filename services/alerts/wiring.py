@@ -18,7 +18,7 @@ from chassis.scopes import Scopes
 from chassis.server import App, Check
 from chassis.tail import Tail
 from services.alerts.consumers import consumers
-from services.alerts.convert.tables import early_warning, school_calendar
+from services.alerts.convert.tables import early_warning, school_calendars
 from services.alerts.jobs import Keeping, pruner, timer
 from services.alerts.servicer import AlertsServicer, Desk, HandlingServicer, InsightServicer, RulesServicer
 from services.alerts.settings import Settings
@@ -52,7 +52,7 @@ def assemble(
     keeping: Keeping | None = None,
 ) -> App:
     """Join the rooms over what is open."""
-    calendar = school_calendar()
+    calendars = school_calendars()
 
     def unit_name(unit_id: int) -> str:
         unit = scopes.tree.unit(unit_id)
@@ -70,7 +70,7 @@ def assemble(
             contains=lambda above, below: scopes.tree.contains(above, below, today),
             above=lambda unit_id: scopes.tree.ancestors(unit_id, today),
             peers=lambda unit_id: _peers(scopes.tree, unit_id, today),
-            calendar=calendar,
+            calendars=calendars,
         )
 
     tail = Tail.of("alerts", database)

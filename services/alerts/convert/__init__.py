@@ -10,10 +10,12 @@ from services.alerts.convert.alerts import (
     step_message,
     whole_alert_message,
 )
+from services.alerts.convert.calendars import calendars
 from services.alerts.convert.facts import (
     class_facts,
     connection_facts,
     is_backfill,
+    push_facts,
     school_figures,
     sent_rows,
     successions,
@@ -26,6 +28,7 @@ __all__ = [
     "UnitName",
     "alert_message",
     "alerts_changed",
+    "calendars",
     "class_facts",
     "connection_facts",
     "count_message",
@@ -33,6 +36,7 @@ __all__ = [
     "first_position",
     "instant",
     "is_backfill",
+    "push_facts",
     "record_rows",
     "rule_message",
     "school_figures",

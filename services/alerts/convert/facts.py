@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.records.v1 import unit_operations_pb2
 from iocedu.reporting.v1 import reporting_pb2
-from iocedu.sync.v1 import sync_pb2
+from iocedu.sync.v1 import pushes_pb2, sync_pb2
 
 from chassis.bus import Event
+from chassis.clock import VIETNAM
 from services.alerts.convert.alerts import instant
-from services.alerts.domain import CLASS_SIZE, CONNECTION, Fact
+from services.alerts.domain import CLASS_SIZE, CONNECTION, PUSHES, Fact
 
 MERGED = ("merged_into", "renamed")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_NEVER = "—"
 
 
 def class_facts(event: Event) -> Iterator[Fact]:
@@ -44,7 +47,7 @@ def connection_facts(event: Event) -> Iterator[Fact]:
     A connection carries no version of its own; the time of the event, given while its row was locked, is one.
     """
     changed = sync_pb2.ConnectionsChanged.FromString(event.data)
-    version = (event.time - _EPOCH) // _MICROSECOND
+    version = _version(event)
     for connection in changed.connections:
         sent = connection.HasField("last_accept_time")
         waited_since = connection.last_accept_time if sent else connection.create_time
@@ -58,6 +61,43 @@ def connection_facts(event: Event) -> Iterator[Fact]:
             baseline=changed.backfill,
             since=instant(waited_since) if runs else None,
         )
+
+
+def push_facts(event: Event) -> Iterator[Fact]:
+    """The facts of a `pushes-changed` event: one for each school, its subject is the destination.
+
+    The event's time, given while the school's counts were locked, is the version, as with connections.
+    """
+    changed = pushes_pb2.PushesChanged.FromString(event.data)
+    for school in changed.schools:
+        counts = school.counts
+        yield Fact(
+            kind=PUSHES,
+            unit_id=school.school_id,
+            subject=changed.destination,
+            version=_version(event),
+            values={
+                "destination": changed.destination,
+                "waiting": counts.waiting_count,
+                "failed": counts.failed_count,
+                "withheld": counts.withheld_count,
+                "accepted": counts.accepted_count,
+                "last_success": _read(school.last_success_time, known=school.HasField("last_success_time")),
+                "problem_reason": school.problem_reason,
+                "gap": school.gap_count,
+                "compared": _read(school.reconcile_time, known=school.HasField("reconcile_time")),
+            },
+            since=instant(school.oldest_waiting_time) if school.HasField("oldest_waiting_time") else None,
+        )
+
+
+def _version(event: Event) -> int:
+    return (event.time - _EPOCH) // _MICROSECOND
+
+
+def _read(timestamp: Timestamp, *, known: bool) -> str:
+    """An instant as people read it in Viet Nam."""
+    return f"{instant(timestamp).astimezone(VIETNAM):%d/%m/%Y %H:%M}" if known else _NEVER
 
 
 def school_figures(event: Event) -> Iterator[tuple[int, int, int, int, int, int]]:

@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from services.alerts.domain.calendar import SchoolCalendar, read_calendar
+from services.alerts.domain.calendar import Calendars, read_calendars
 from services.alerts.domain.early_warning import Reading, read_early_warning
 
 RULES = Path(__file__).resolve().parents[1] / "rules"
 
 
-def school_calendar() -> SchoolCalendar:
-    """School days and the time to report by."""
-    return read_calendar(_table("calendar.json"))
+def school_calendars() -> Calendars:
+    """School days as far as nothing else is told, and the time to report by."""
+    return read_calendars(_table("calendar.json"))
 
 
 def early_warning() -> Reading:

@@ -24,9 +24,9 @@ from services.alerts.domain.shapes import (
     CONNECTION,
     KINDS,
     PUPIL,
+    PUSHES,
     SCHOOL_YEAR,
     SHAPES,
-    SILENT_HOURS,
     Scalar,
 )
 from services.alerts.domain.texts import UNIT_NAME, render, unknown_placeholders
@@ -38,10 +38,10 @@ __all__ = [
     "KINDS",
     "NEWEST_KEPT",
     "PUPIL",
+    "PUSHES",
     "SCHOOL_YEAR",
     "SHAPES",
     "SHOWN_STEPS",
-    "SILENT_HOURS",
     "UNIT_NAME",
     "Alert",
     "AlertFilter",

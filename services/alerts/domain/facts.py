@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.alerts.domain.shapes import SHAPES, SILENT_HOURS, Scalar
+from services.alerts.domain.shapes import KINDS, SHAPES, Scalar
 
 _HOUR = timedelta(hours=1)
 
@@ -13,8 +13,8 @@ _HOUR = timedelta(hours=1)
 class Fact:
     """The newest known state of one thing: `subject` within a unit.
 
-    `since` is the instant from which silence is counted; None where no clock runs. `baseline` says that the fact came
-    from history. `look_time` is when somebody has to make the fact anew, as at a deadline.
+    `since` is the instant from which the kind's clock counts hours; None where none runs. `baseline` says that the fact
+    came from history. `look_time` is when somebody has to make the fact anew, as at a deadline.
     """
 
     kind: str
@@ -39,11 +39,11 @@ class Fact:
             # JSON keeps no difference between 1 and 1.0; CEL does.
             values[name] = float(value) if shape.get(name) is float and not isinstance(value, float) else value
         if self.since is not None:
-            values[SILENT_HOURS] = max(0, (now - self.since) // _HOUR)
+            values[KINDS[self.kind].clock] = max(0, (now - self.since) // _HOUR)
         return values
 
     def next_look(self, now: datetime) -> datetime | None:
-        """When the fact changes by time alone: at its next whole hour of silence, or when it has to be made anew."""
+        """When the fact changes by time alone: at its clock's next whole hour, or when it has to be made anew."""
         if self.since is None:
             return self.look_time
         return self.since + (max(0, (now - self.since) // _HOUR) + 1) * _HOUR

@@ -26,6 +26,7 @@ FAMILY_OF_KIND = {
     "class_size": "indicator",
     "school_figures": "indicator",
     "connection": "data",
+    "pushes": "data",
     "attendance_report": "data",
     "pupil": "pupil",
     "absence_day": "statistics",

@@ -15,7 +15,9 @@ ATTENDANCE_REPORT = "attendance_report"
 ABSENCE_DAY = "absence_day"
 CLASS_RESULTS = "class_results"
 SCHOOL_FIGURES = "school_figures"
+PUSHES = "pushes"
 SILENT_HOURS = "silent_hours"
+WAITING_HOURS = "waiting_hours"
 SCHOOL_YEAR = "school_year"
 
 
@@ -30,12 +32,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fact; `personal` where it is about one person, whose alerts fewer roles see."""
+    """A kind of fact; `personal` where it is about one person, whose alerts fewer roles see.
+
+    `clock` is the field that counts the whole hours since a fact's `since`; empty: nothing runs.
+    """
 
     name_vi: str
     name_en: str
     fields: Mapping[str, Field]
     personal: bool = False
+    clock: str = ""
 
 
 _YEAR = Field(int, "Năm học (năm đầu)", "School year (its first calendar year)")
@@ -68,6 +74,40 @@ KINDS: Mapping[str, Kind] = {
             "recent_rejected": Field(int, "Số dòng bị từ chối trong 7 ngày qua", "Of these, rows refused"),
             "rejected_share": Field(float, "Tỷ lệ dòng bị từ chối trong 7 ngày qua", "Share of rows refused"),
         },
+        clock=SILENT_HOURS,
+    ),
+    PUSHES: Kind(
+        "Đẩy dữ liệu của trường lên một nơi nhận (Bộ)",
+        "Passing a school's records on to a destination (the ministry)",
+        {
+            "destination": Field(str, "Mã nơi nhận", "Code of the destination"),
+            "waiting": Field(int, "Số bản ghi đang chờ đẩy", "Records that wait to be passed on"),
+            "failed": Field(
+                int, "Số bản ghi nơi nhận từ chối hoặc tổng hợp lỗi", "Records refused there, or not to be composed"
+            ),
+            "withheld": Field(int, "Số bản ghi chưa thuộc diện đẩy", "Records withheld"),
+            "accepted": Field(int, "Số bản ghi nơi nhận đã nhận", "Records accepted"),
+            WAITING_HOURS: Field(int, "Số giờ bản ghi lâu nhất đã chờ", "Hours that the oldest record has waited"),
+            "last_success": Field(
+                str,
+                "Lần thành công gần nhất, giờ Việt Nam; —: chưa lần nào",
+                "Last time something was accepted, time of Viet Nam; —: never",
+            ),
+            "problem_reason": Field(
+                str, "Mã lý do cả trường chưa đẩy được; trống: đẩy được", "Why nothing can leave; empty: it can"
+            ),
+            "gap": Field(
+                int,
+                "Số bản ghi thiếu ở một bên hoặc khác nhau ở lần đối soát gần nhất",
+                "Records missing on either side or differing, as of the last comparison",
+            ),
+            "compared": Field(
+                str,
+                "Lần đối soát gần nhất, giờ Việt Nam; —: chưa lần nào",
+                "Last comparison, time of Viet Nam; —: never",
+            ),
+        },
+        clock=WAITING_HOURS,
     ),
     SCHOOL_FIGURES: Kind(
         "Số liệu của trường trong năm học",

@@ -47,10 +47,12 @@ class InsightServicer(insight_pb2_grpc.InsightServiceServicer):
         """Rank the pupils of a class for whom signs are seen."""
         size, cursor = page_size(request.page_size), page_cursor(request)
         moment = self._desk.moment()
-        assert moment.calendar is not None
-        year = request.school_year or moment.calendar.school_year(moment.today)
+        unit_id = self._desk.unit_id(request.unit)
         async with self._desk.database.connection() as connection:
-            entries = await usecases.caseload(connection, self._desk.unit_id(request.unit), request.class_key, year)
+            calendar_of = await usecases.school_calendars(connection, moment)
+            assert calendar_of is not None
+            year = request.school_year or calendar_of(unit_id).school_year(moment.today)
+            entries = await usecases.caseload(connection, unit_id, request.class_key, year)
         offset = int(cursor[0]) if cursor else 0
         response = insight_pb2.ListCaseloadResponse(
             entries=[

@@ -18,6 +18,7 @@ from services.alerts.store.alerts import (
     rename_subject,
     update_alerts,
 )
+from services.alerts.store.calendars import calendars, keep_calendars
 from services.alerts.store.facts import (
     claim_due_facts,
     drop_fact,
@@ -25,6 +26,7 @@ from services.alerts.store.facts import (
     history_of,
     keep_facts,
     lock_facts,
+    look_at_kind,
     next_versions,
     prune_facts,
     put_off,
@@ -66,6 +68,7 @@ __all__ = [
     "add_silence",
     "add_steps",
     "add_version",
+    "calendars",
     "carry_alerts",
     "changed_after",
     "claim_due_facts",
@@ -80,6 +83,7 @@ __all__ = [
     "forget_dismissals",
     "forget_pending",
     "history_of",
+    "keep_calendars",
     "keep_facts",
     "keep_successions",
     "list_alerts",
@@ -95,6 +99,7 @@ __all__ = [
     "lock_standing",
     "lock_suppressed",
     "lock_unresolved",
+    "look_at_kind",
     "merged_by",
     "metadata",
     "next_versions",

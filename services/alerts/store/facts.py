@@ -159,6 +159,11 @@ async def put_off(connection: AsyncConnection, facts: Sequence[Fact], due_times:
     await connection.execute(sa.update(fact_table).values(due_time=given.c.due_time).where(*same))
 
 
+async def look_at_kind(connection: AsyncConnection, kind: str, *, now: datetime) -> None:
+    """Let all facts of a kind be looked at now. They are locked in key order, as everywhere."""
+    await connection.execute(_LOOK_AT_KIND, {"kind": kind, "now": now})
+
+
 async def lock_facts(
     connection: AsyncConnection, keys: Sequence[tuple[int, str, str]]
 ) -> dict[tuple[int, str, str], Fact]:
@@ -194,6 +199,12 @@ _HISTORY = sa.text(
     sa.column("to_time"),
     sa.column("values", JSONB),
     sa.column("since"),
+)
+_LOOK_AT_KIND = sa.text(
+    "WITH held AS (SELECT unit_id, kind, subject FROM fact WHERE kind = :kind"
+    " ORDER BY unit_id, kind, subject FOR UPDATE)"
+    " UPDATE fact SET due_time = :now FROM held"
+    " WHERE (fact.unit_id, fact.kind, fact.subject) = (held.unit_id, held.kind, held.subject)"
 )
 _PRUNE = sa.text(
     "DELETE FROM fact_history WHERE ctid = ANY(ARRAY(SELECT ctid FROM fact_history WHERE to_time < :before"

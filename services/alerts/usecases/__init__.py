@@ -4,6 +4,7 @@ from services.alerts.usecases.acknowledge import acknowledge_alert
 from services.alerts.usecases.caseload import caseload
 from services.alerts.usecases.climb import escalate_overdue, follow_units, take_successions
 from services.alerts.usecases.evaluate import look_at_due_facts, take_facts
+from services.alerts.usecases.follow_calendars import school_calendars, take_calendars
 from services.alerts.usecases.follow_figures import follow_connections, follow_figures
 from services.alerts.usecases.follow_rules import follow_rules
 from services.alerts.usecases.handle import comment_alert, reopen_alert, resolve_alert
@@ -33,7 +34,9 @@ __all__ = [
     "renew",
     "reopen_alert",
     "resolve_alert",
+    "school_calendars",
     "switch_rule",
+    "take_calendars",
     "take_facts",
     "take_successions",
     "update_rule",

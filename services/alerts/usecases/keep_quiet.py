@@ -16,6 +16,7 @@ from services.alerts.domain import Alert, Rule, Transition
 from services.alerts.domain.silences import Silence
 from services.alerts.store.keeping_quiet import Group
 from services.alerts.usecases.conclude import Verdict
+from services.alerts.usecases.follow_calendars import school_calendars
 from services.alerts.usecases.moment import Moment
 
 Key = tuple[str, int, str]
@@ -48,9 +49,18 @@ async def unraisable(connection: AsyncConnection, wishes: Sequence[Wish], moment
     if cleared:
         await store.forget_dismissals(connection, cleared)
     quiet.keys.update(wish.key for wish in wishes if wish.holds and wish.key in closed)
-    if not moment.is_school_day:
-        quiet.keys.update(wish.key for wish in wishes if wish.rule.school_days_only)
+    quiet.keys.update(
+        await _without_school(connection, [wish for wish in wishes if wish.rule.school_days_only], moment)
+    )
     return quiet
+
+
+async def _without_school(connection: AsyncConnection, wishes: Sequence[Wish], moment: Moment) -> set[Key]:
+    """Those of these whose unit has no lessons today; where no calendar is known every day is a school day."""
+    calendars = await school_calendars(connection, moment) if wishes else None
+    if calendars is None:
+        return set()
+    return {wish.key for wish in wishes if not calendars(wish.key[1]).is_school_day(moment.today)}
 
 
 async def _wait(connection: AsyncConnection, wishes: Sequence[Wish], quiet: Quiet, moment: Moment) -> None:

@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerts import store
 from services.alerts.convert import RecordRows
 from services.alerts.domain import PUPIL, SCHOOL_YEAR, Change, Fact
+from services.alerts.domain.calendar import SchoolCalendar
 from services.alerts.domain.early_warning import Marks, PupilYear, Reading, attendance_of, pupil_fields
 from services.alerts.domain.shapes import ABSENCE_DAY, ATTENDANCE_REPORT, CLASS_RESULTS, Scalar
 from services.alerts.domain.statistics import binomial_tail, poisson_tail, usual_absence
 from services.alerts.store import counting, projection
 from services.alerts.store.projection import ClassYear, Identity, StageOf
 from services.alerts.usecases.evaluate import take_facts
+from services.alerts.usecases.follow_calendars import school_calendars
 from services.alerts.usecases.moment import Moment
 
 NO_MARKS = Marks()
@@ -171,28 +173,27 @@ async def report_facts(
     connection: AsyncConnection, schools: Iterable[int], moment: Moment, *, version: int, baseline: bool
 ) -> list[Fact]:
     """What schools reported of today's attendance; each is looked at again at the next time to report by."""
-    calendar = moment.calendar
-    if not schools or calendar is None:
+    calendar_of = await school_calendars(connection, moment) if schools else None
+    if calendar_of is None:
         return []
-    year = calendar.school_year(moment.today)
-    counts = await counting.reported(connection, schools, day=moment.today, school_year=year)
-    return [
-        Fact(
-            ATTENDANCE_REPORT,
-            school_id,
-            "",
-            version,
-            _report(counted, moment, year),
-            baseline,
-            look_time=calendar.next_deadline(moment.now),
-        )
-        for school_id, counted in counts.items()
-    ]
+    by_year: dict[int, list[int]] = {}
+    for school_id in schools:
+        by_year.setdefault(calendar_of(school_id).school_year(moment.today), []).append(school_id)
+    facts = []
+    for year, held in by_year.items():
+        counts = await counting.reported(connection, held, day=moment.today, school_year=year)
+        for school_id, counted in counts.items():
+            calendar = calendar_of(school_id)
+            values = _report(counted, calendar, moment, year)
+            due = calendar.next_deadline(moment.now)
+            facts.append(Fact(ATTENDANCE_REPORT, school_id, "", version, values, baseline, look_time=due))
+    return facts
 
 
-def _report(counted: counting.Reported, moment: Moment, school_year: int) -> dict[str, Scalar]:
-    calendar, today = moment.calendar, moment.today
-    assert calendar is not None
+def _report(
+    counted: counting.Reported, calendar: SchoolCalendar, moment: Moment, school_year: int
+) -> dict[str, Scalar]:
+    today = moment.today
     return {
         SCHOOL_YEAR: school_year,
         "day": today.isoformat(),

@@ -13,8 +13,9 @@ import httpx
 from google.protobuf.message import Message
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.chassis.v1 import scopes_pb2
+from iocedu.records.v1 import calendar_pb2
 from iocedu.reporting.v1 import reporting_pb2
-from iocedu.sync.v1 import sync_pb2
+from iocedu.sync.v1 import pushes_pb2, sync_pb2
 
 from chassis.bus import Bus, Event, Publication, cloud_headers, subject_of
 from chassis.clock import Clock
@@ -109,6 +110,45 @@ def connection(
 def connections(*changed: sync_pb2.Connection, backfill: bool = False) -> sync_pb2.ConnectionsChanged:
     """A `connections-changed` event."""
     return sync_pb2.ConnectionsChanged(connections=changed, backfill=backfill)
+
+
+def pushes(
+    school: int = SCHOOL,
+    *,
+    waiting_since: datetime | None = None,
+    failed: int = 0,
+    gap: int = 0,
+    compared: datetime | None = None,
+    accepted: datetime | None = None,
+    destination: str = "moet",
+) -> pushes_pb2.PushesChanged:
+    """A `pushes-changed` event on one school."""
+    counts = pushes_pb2.PushCounts(waiting_count=7 if waiting_since else 0, failed_count=failed, accepted_count=300)
+    told = pushes_pb2.SchoolPushes(school_id=school, counts=counts, gap_count=gap)
+    times = {"oldest_waiting_time": waiting_since, "reconcile_time": compared, "last_success_time": accepted}
+    for name, time in times.items():
+        if time:
+            getattr(told, name).FromDatetime(time)
+    return pushes_pb2.PushesChanged(destination=destination, schools=[told])
+
+
+def calendars(unit: int, *holidays: tuple[str, str], revision: int = 1) -> calendar_pb2.CalendarsChanged:
+    """A `calendars-changed` event: the school year 2026-2027 of a unit with these holidays."""
+    calendar = calendar_pb2.Calendar(
+        school_year=2026,
+        opening_day="2026-09-05",
+        terms=[calendar_pb2.Term(number=1, first_day="2026-09-07", last_day="2027-05-28")],
+        holidays=[
+            calendar_pb2.Holiday(
+                first_day=first, last_day=last, kind=calendar_pb2.HOLIDAY_KIND_SCHOOL, name="Nghỉ phòng lụt"
+            )
+            for first, last in holidays
+        ],
+        source="QĐ của UBND xã",
+        unit_id=unit,
+        revision=revision,
+    )
+    return calendar_pb2.CalendarsChanged(calendars=[calendar])
 
 
 def change(

@@ -14,13 +14,13 @@ from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 from chassis.database import Database
 from services.alerts import store, usecases
 from services.alerts.convert import RecordRows, record_rows
-from services.alerts.convert.tables import early_warning, school_calendar
+from services.alerts.convert.tables import early_warning, school_calendars
 from services.alerts.domain import SHAPES, AlertFilter, Change, State, Transition
 from services.alerts.usecases.moment import Moment
 from tests.integration.alerts.scenes import SCHOOL, SECOND_SCHOOL
 from tests.support.databases import DatabaseFactory
 
-READING, CALENDAR = early_warning(), school_calendar()
+READING, CALENDARS = early_warning(), school_calendars()
 MONDAY = date(2026, 11, 2)
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)  # A Tuesday, 10:00 in Viet Nam.
 YEAR, CLASS = 2026, "6A"
@@ -30,7 +30,7 @@ REGISTER, RESULT = resources_pb2.OBJECT_TYPE_ATTENDANCE_REGISTER, resources_pb2.
 
 def moment(now: datetime = NOW) -> Moment:
     """An instant with the calendar of the province."""
-    return Moment(now=now, today=(now + timedelta(hours=7)).date(), unit_name=str, calendar=CALENDAR)
+    return Moment(now=now, today=(now + timedelta(hours=7)).date(), unit_name=str, calendars=CALENDARS)
 
 
 def change(
@@ -309,6 +309,47 @@ async def test_a_class_whose_results_are_far_below_its_grade_is_told_to_its_scho
     )
     assert ("class_results_low", "2026/GK1/6A") in await opened(database)
     assert ("class_results_low", "2026/GK1/6B") not in await opened(database)
+
+
+async def test_a_backtest_tells_how_long_before_leaving_it_warned_and_how_many_of_the_most_urgent_left(database, feed):
+    """Three of four warned; two of them leave, 10 and 20 days after, and one leaves without a word before.
+
+    Of the most urgent of each class, one of two left: of 6A the one away longest, of 6B one who stays.
+    """
+    days, began = school_days(8), datetime(2026, 11, 12, 3, 0, tzinfo=UTC)
+    pupils = {"HS1": "6A", "HS2": "6A", "HS3": "6B", "HS4": "6B"}
+    await feed.take(group("6A"), group("6B"), *(pupil(key, class_key=name) for key, name in pupils.items()), now=began)
+    away = {"HS1": 5, "HS2": 3, "HS3": 4}
+    told = [
+        register(
+            day, {key: "K" for key, run in away.items() if pupils[key] == name and place >= 8 - run}, class_key=name
+        )
+        for place, day in enumerate(days)
+        for name in ("6A", "6B")
+    ]
+    raised = await feed.take(*told, now=began)
+    assert {one.alert.subject for one in raised if one.alert.rule == "absence_unexplained"} == {
+        "2026/HS1", "2026/HS2", "2026/HS3",
+    }  # fmt: skip
+    for key, after in (("HS1", 10), ("HS2", 20), ("HS4", 30)):
+        left = pupil(key, class_key=pupils[key], status="05")
+        await feed.take(left, now=began + timedelta(days=after))
+    async with database.connection() as reading:
+        rules = await store.rule_versions(reading, frozenset({"absence_unexplained"}))
+        now, since = began + timedelta(days=40), began - timedelta(days=1)
+        [found, wider] = [
+            await usecases.backtest(
+                reading, rules["absence_unexplained", 1], {SCHOOL}, moment(now), since=since, k=count
+            )
+            for count in (1, 2)
+        ]
+    assert len(found.episodes) == 3
+    outcome = found.outcome
+    assert outcome is not None
+    assert (outcome.pupils, outcome.left, outcome.warned, outcome.median_lead_days) == (4, 3, 2, 15.0)
+    assert (outcome.top, outcome.top_left) == (2, 1)
+    assert wider.outcome is not None
+    assert (wider.outcome.top, wider.outcome.top_left) == (3, 2)
 
 
 Seen = tuple[list[tuple[str, str, dict[str, Any]]], set[tuple[str, str]]]

@@ -1,0 +1,57 @@
+"""Alerts follows what sync passes on and which days records says are free, on the real platform."""
+
+from typing import Any
+
+import pytest
+from iocedu.records.v1 import resources_pb2
+
+from chassis.clock import Clock
+from tests.e2e.world import DIRECTOR, FAR, YEAR, World, pupil, school_class
+from tests.support.waiting import poll_until
+
+pytestmark = pytest.mark.e2e
+
+
+async def _tried(world: World, kind: str, condition: str) -> Any:
+    """A dry run on one school; None where it would raise nothing."""
+    texts = {"title_vi": "{unit}", "title_en": "{unit}", "body_vi": "{unit}", "body_en": "{unit}"}
+    rule = {"fact_kind": kind, "condition": condition, "audience_roles": ["officer"], **texts}
+    found = await world.post(f"/v1/units/{FAR}/rules:dryRun", DIRECTOR, {"rule": rule})
+    return found if int(found["alert_count"]) else None
+
+
+async def test_what_the_ministry_has_of_a_school_is_a_fact_that_rules_see(world: World) -> None:
+    """A school, a class and a pupil arrive there; a rule on the destination would find them within seconds."""
+    record = resources_pb2.School(school_year=YEAR, name="Trường Tiểu học Thạnh Mỹ", levels=["02"])
+    profile = resources_pb2.Row(school=FAR, key=str(YEAR), version=1, school_profile=record)
+    await world.push([profile, school_class(FAR, "AF1"), pupil(FAR, "AF1-1", "AF1")])
+    condition = "fact.destination == 'moet' && fact.accepted >= 3 && fact.last_success != '—' && fact.failed == 0"
+    found = await poll_until(lambda: _tried(world, "pushes", condition), timeout=60)
+    assert (found["alert_count"], found["unit_count"]) == ("1", 1)
+
+
+async def test_a_day_that_a_calendar_frees_is_no_school_day_for_alerts(world: World) -> None:
+    """Imported by the director through the front door; attendance of today is no longer waited for."""
+    await world.push([school_class(FAR, "AF2")])
+    await poll_until(lambda: _tried(world, "attendance_report", "fact.expected_classes >= 0"), timeout=30)
+    if await _tried(world, "attendance_report", "fact.school_day") is None:
+        pytest.skip("today is no school day anyway")
+    today = Clock().today()
+    year = today.year if today.month >= 8 else today.year - 1
+    calendar = {
+        "school_year": year,
+        "opening_day": f"{year}-09-05",
+        "terms": [{"number": 1, "first_day": f"{year}-08-10", "last_day": f"{year + 1}-05-31"}],
+        "holidays": [
+            {
+                "first_day": today.isoformat(),
+                "last_day": today.isoformat(),
+                "kind": "HOLIDAY_KIND_SCHOOL",
+                "name": "Nghỉ phòng lụt",
+            }
+        ],
+        "source": "Công văn của UBND xã",
+    }
+    body = {"request_id": "flood", "calendar": calendar}
+    await world.post(f"/v1/units/{FAR}/calendars:import", DIRECTOR, body)
+    await poll_until(lambda: _tried(world, "attendance_report", "!fact.school_day"), timeout=60)
