@@ -297,6 +297,17 @@ def file_gone(import_id: int) -> Fault:
     )
 
 
+def workbook_failed() -> Fault:
+    """A workbook whose making broke off: the operators find the cause in the log."""
+    return Fault(
+        Kind.PRECONDITION,
+        "WORKBOOK_FAILED",
+        vi="Không lập được tệp Excel này. Danh sách lỗi từng dòng vẫn xem được; hãy gửi mã trace_id cho bộ phận vận "
+        "hành.",
+        en="The workbook could not be made. The problems can still be listed; give the trace_id to your operator.",
+    )
+
+
 def not_one_school() -> Fault:
     """A template, or a complete file, of what is no single school."""
     return invalid(
