@@ -297,6 +297,16 @@ def file_gone(import_id: int) -> Fault:
     )
 
 
+def no_process() -> Fault:
+    """No process could be started to open a file: another try may find room."""
+    return Fault(
+        Kind.UNAVAILABLE,
+        "UNAVAILABLE",
+        vi="Hệ thống đang quá tải nên chưa mở được tệp. Vui lòng thử lại sau giây lát.",
+        en="The system is too busy to open a file now. Please try again shortly.",
+    )
+
+
 def workbook_failed() -> Fault:
     """A workbook whose making broke off: the operators find the cause in the log."""
     return Fault(

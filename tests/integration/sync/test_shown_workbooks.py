@@ -1,6 +1,7 @@
 """Workbooks with personal data: in full for a role and a purpose, else without it; each look is written down."""
 
 import io
+import sys
 import zipfile
 from typing import Any
 
@@ -10,7 +11,7 @@ from iocedu.records.v1 import access_log_pb2, access_log_pb2_grpc
 from iocedu.sync.v1 import imports_pb2
 from structlog.testing import capture_logs
 
-from chassis.errors import Fault
+from chassis.errors import Fault, Kind
 from chassis.testing import client
 from services.sync.usecases.imports.opening import made
 from tests.integration.sync.files import desk, indexed, pupil_line, pupils, send, workbook
@@ -109,3 +110,12 @@ async def test_a_process_that_dies_is_told_and_its_last_words_are_logged() -> No
     (entry,) = [one for one in logs if one["action"] == "imports.process_died"]
     assert (entry["asked"], entry["status"]) == ("nothing", 1)
     assert "The process that opens files" in entry["said"]
+
+
+async def test_where_no_process_can_be_started_another_try_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine has no room: the caller, and the import, come again later."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with capture_logs() as logs, pytest.raises(Fault) as refused:
+        await made("template", told={})
+    assert refused.value.kind is Kind.UNAVAILABLE
+    assert [(one["action"], one["asked"]) for one in logs] == [("imports.process_not_started", "template")]

@@ -83,16 +83,20 @@ async def made(*arguments: str, told: Mapping[str, Any]) -> None:
 
 
 async def _start(*arguments: str, words: IO[bytes]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        MODULE,
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=words,
-        limit=LONGEST_LINE,
-    )
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            MODULE,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=words,
+            limit=LONGEST_LINE,
+        )
+    except OSError as error:  # The machine has no room for another process now.
+        log.error("process not started", action="imports.process_not_started", asked=arguments[0], error=str(error))  # noqa: TRY400 (says all)
+        raise refusals.no_process() from error
 
 
 async def _tell(process: asyncio.subprocess.Process, told: bytes) -> None:
