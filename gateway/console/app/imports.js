@@ -11,7 +11,7 @@ const FIRST_MONTH = 6; // From July on it is the next school year that is prepar
 const SCHOOLS = ["school", "childcare_group"];
 const shown = h("section", { class: "panel import", "aria-live": "polite", hidden: true });
 const past = h("section", { class: "panel" });
-const state = { school: "", year: thisYear(), collection: "pupils" };
+const state = { school: "", year: thisYear(), collection: "pupils", purpose: "" };
 
 async function show({ content, unit, account }) {
   const schools = [unit, ...account.units.filter((one) => one.id !== unit.id)].filter(isSchool);
@@ -92,7 +92,8 @@ function form(content, schools) {
   const template = async (filled) => {
     const path = unitPath(state.school, `/templates/${state.collection}`);
     try {
-      await download(path, { school_year: state.year, filled }, `${state.collection}-${state.year}.xlsx`);
+      const query = { school_year: state.year, filled, purpose: filled ? state.purpose : "" };
+      await download(path, query, `${state.collection}-${state.year}.xlsx`);
     } catch (error) {
       tell(error.message);
     }
@@ -111,6 +112,8 @@ function form(content, schools) {
         select(said("year"), years.map((year) => [year, `${year}–${year + 1}`]), moved("year"), state.year),
         select(said("collection"), kinds(), (value) => (state.collection = value), state.collection),
         h("p", { class: "muted" }, said("step1Hint")),
+        h("label", {}, said("purpose"), purpose()),
+        h("p", { class: "muted", id: "purpose-hint" }, said("purposeHint")),
         h(
           "div",
           { class: "row-of-buttons" },
@@ -135,7 +138,15 @@ function form(content, schools) {
   );
 }
 
+function purpose() {
+  const oninput = (event) => (state.purpose = event.target.value.trim());
+  return h("input", { type: "text", maxLength: 500, value: state.purpose, "aria-describedby": "purpose-hint", oninput });
+}
+
 const kinds = () => Object.entries(said("collections"));
+
+// A file with its errors is personal data of the same pupils, asked for under the same purpose.
+const explained = (path, query, name) => download(path, { ...query, purpose: state.purpose }, name);
 
 const moved = (name) => (value) => {
   state[name] = name === "year" ? Number(value) : value;
@@ -185,7 +196,7 @@ async function list() {
 
 async function open(id) {
   shown.hidden = false;
-  await showImport(shown, { unit: state.school, id, download, ended: list });
+  await showImport(shown, { unit: state.school, id, download: explained, ended: list });
 }
 
 openPage({ title: () => t("page_imports"), show });

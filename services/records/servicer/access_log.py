@@ -1,4 +1,4 @@
-"""AccessLogService: who looked at personal data. Looking here is a look, too, and written down."""
+"""AccessLogService: who looked at personal data, also by another service. Looking here is a look, and written down."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,6 +13,7 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
 from services.records.convert.access_log import add_access
+from services.records.domain.masking import UNMASKED_ROLES
 from services.records.servicer.places import resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.store.access_log import Sought, readings_page
@@ -75,6 +76,28 @@ class AccessLogServicer(access_log_pb2_grpc.AccessLogServiceServicer):
             )
         )
         return response
+
+    async def NoteAccess(
+        self, request: access_log_pb2.NoteAccessRequest, _context: Any
+    ) -> access_log_pb2.NoteAccessResponse:
+        """Write down what another service is about to show; the caller is whom it speaks for."""
+        today, tree = self._clock.today(), self._scopes.tree
+        unit_id, purpose = resolve_unit(tree, request.unit, today), request.purpose.strip()
+        allowed = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, unit_id, today)
+        unmasked = request.own or allowed
+        for noted in request.collections:
+            await self._lookups.note(
+                reading_of(
+                    request.method,
+                    at=self._clock.now(),
+                    unit_id=unit_id,
+                    collection=noted.collection,
+                    count=noted.record_count,
+                    purpose=purpose,
+                    unmasked=unmasked,
+                )
+            )
+        return access_log_pb2.NoteAccessResponse(unmasked=unmasked)
 
 
 def _instant(timestamp: Timestamp) -> datetime:

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import grpc
-from iocedu.records.v1 import held_records_pb2, held_records_pb2_grpc, records_pb2, records_pb2_grpc
+from iocedu.records.v1 import (
+    access_log_pb2,
+    access_log_pb2_grpc,
+    held_records_pb2,
+    held_records_pb2_grpc,
+    records_pb2,
+    records_pb2_grpc,
+)
 
 APPLY_SECONDS: Final = 60.0
 ONE_SECONDS: Final = 10.0
@@ -17,6 +24,9 @@ class Records:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub: records_pb2_grpc.RecordsServiceAsyncStub = records_pb2_grpc.RecordsServiceStub(channel)
         self._held: held_records_pb2_grpc.HeldRecordsServiceAsyncStub = held_records_pb2_grpc.HeldRecordsServiceStub(
+            channel
+        )
+        self._access_log: access_log_pb2_grpc.AccessLogServiceAsyncStub = access_log_pb2_grpc.AccessLogServiceStub(
             channel
         )
 
@@ -41,3 +51,7 @@ class Records:
     async def held(self, request: held_records_pb2.ReadRecordsRequest) -> held_records_pb2.ReadRecordsResponse:
         """Records by school and key, in full, as of now; raises what records answers as `Fault`."""
         return await self._held.ReadRecords(request, timeout=APPLY_SECONDS)
+
+    async def note_access(self, request: access_log_pb2.NoteAccessRequest) -> bool:
+        """Write down what is about to be shown to the caller; whether it may be in full. Raises `Fault`."""
+        return (await self._access_log.NoteAccess(request, timeout=ONE_SECONDS)).unmasked

@@ -36,6 +36,7 @@ class TableProfile:
             kind: _compile(kind, entry, envelope=self._envelope, row=table["row"], specification=specification)
             for kind, entry in table["objects"].items()
         }
+        self._classed = classed
         self.shown: Shown = dict.fromkeys(self._envelope, True) | {
             name: inside
             for kind in self._objects.values()
@@ -59,6 +60,17 @@ class TableProfile:
     def table(self, kind: str) -> ObjectTable:
         """How one type of record is read."""
         return self._objects[kind]
+
+    def shows(self, kind: str, field: str, inside: str = "") -> bool:
+        """Whether a field of a type of record is not personal; a list as a whole is if none of its parts is."""
+        spec = self._objects[kind]
+        slot = spec.slots.get(field)
+        if slot is None:
+            return False
+        shown = _shown(slot, spec.record, self._classed)
+        if isinstance(shown, bool):
+            return shown
+        return inside in shown if inside else len(shown) == len(slot.items)
 
     def unverified(self, raw: Raw) -> list[str]:
         """The fields of a row with codes of catalogues that are not loaded, each with its type of record."""

@@ -147,7 +147,13 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
         """Give the file back with what is wrong."""
         one = await self._import(request.unit, request.import_id)
         try:
-            content = await reporting.report(self._office, one, language=_language())
+            content = await reporting.report(
+                self._office,
+                one,
+                language=_language(),
+                purpose=request.purpose,
+                own=one.order.subject == caller().subject,
+            )
         except FileRefusedError as refused:
             raise _file_fault(refused) from None
         return imports_pb2.GetImportReportResponse(content=_workbook(content))
@@ -160,15 +166,19 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
         unit = self._office.intake.scopes.tree.unit(unit_id)
         if unit is None or not self._is_school(unit_id):
             raise refusals.not_one_school()
-        content = await templates.template(
-            self._office,
-            str(unit_id),
-            name=unit.name,
-            collection=request.collection,
-            school_year=request.school_year,
-            stage=request.stage,
-            filled=request.filled,
-        )
+        try:
+            content = await templates.template(
+                self._office,
+                str(unit_id),
+                name=unit.name,
+                collection=request.collection,
+                school_year=request.school_year,
+                stage=request.stage,
+                filled=request.filled,
+                purpose=request.purpose,
+            )
+        except FileRefusedError as refused:
+            raise _file_fault(refused) from None
         return imports_pb2.GetTemplateResponse(content=_workbook(content))
 
     async def _import(self, unit: str, import_id: int) -> Import:

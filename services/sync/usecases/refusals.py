@@ -297,6 +297,27 @@ def file_gone(import_id: int) -> Fault:
     )
 
 
+def no_process() -> Fault:
+    """No process could be started to open a file: another try may find room."""
+    return Fault(
+        Kind.UNAVAILABLE,
+        "UNAVAILABLE",
+        vi="Hệ thống đang quá tải nên chưa mở được tệp. Vui lòng thử lại sau giây lát.",
+        en="The system is too busy to open a file now. Please try again shortly.",
+    )
+
+
+def workbook_failed() -> Fault:
+    """A workbook whose making broke off: the operators find the cause in the log."""
+    return Fault(
+        Kind.PRECONDITION,
+        "WORKBOOK_FAILED",
+        vi="Không lập được tệp Excel này. Danh sách lỗi từng dòng vẫn xem được; hãy gửi mã trace_id cho bộ phận vận "
+        "hành.",
+        en="The workbook could not be made. The problems can still be listed; give the trace_id to your operator.",
+    )
+
+
 def not_one_school() -> Fault:
     """A template, or a complete file, of what is no single school."""
     return invalid(

@@ -28,7 +28,7 @@ from tests.integration.sync.files import (
     with_part,
     workbook,
 )
-from tests.integration.sync.world import SCHOOL_A, World, away, pupil, push, staff_member
+from tests.integration.sync.world import HEAD, SCHOOL_A, World, away, pupil, push, staff_member
 
 SUCCEEDED = imports_pb2.IMPORT_STATE_SUCCEEDED
 
@@ -187,12 +187,15 @@ async def test_a_filled_template_sent_back_unchanged_changes_nothing(here: World
     ]
     assert (await (await here.sync()).PushRows(push("1", *rows))).outcome.accepted_count == len(rows)
     await indexed(here, len(rows))
-    stub = await desk(here)
+    stub, head = await desk(here), await desk(here, HEAD)
     for collection, count in (("pupils", 2), ("staff", 1), ("classes", 1), ("results", 1), ("attendance", 1)):
         wanted = imports_pb2.GetTemplateRequest(unit=SCHOOL_A, collection=collection, school_year=2026, filled=True)
-        content = (await stub.GetTemplate(wanted)).content.data
-        one = await send(here, content)
-        assert (one.state, one.unchanged_count, one.row_count) == (SUCCEEDED, count, count), (collection, one)
+        masked = (await stub.GetTemplate(wanted)).content.data
+        wanted.purpose = "rà soát"
+        whole = (await head.GetTemplate(wanted)).content.data
+        for content in (masked, whole):
+            one = await send(here, content)
+            assert (one.state, one.unchanged_count, one.row_count) == (SUCCEEDED, count, count), (collection, one)
 
 
 async def test_a_template_offers_codes_and_its_changed_rows_are_stored(here: World) -> None:
@@ -200,8 +203,10 @@ async def test_a_template_offers_codes_and_its_changed_rows_are_stored(here: Wor
     rows = [pupil(f"HS00{number}.2026", full_name=f"Nguyễn Văn {number}") for number in range(1, 4)]
     await (await here.sync()).PushRows(push("1", *rows, source="file"))
     await indexed(here, len(rows))
-    stub = await desk(here)
-    wanted = imports_pb2.GetTemplateRequest(unit=SCHOOL_A, collection="pupils", school_year=2026, filled=True)
+    stub = await desk(here, HEAD)
+    wanted = imports_pb2.GetTemplateRequest(
+        unit=SCHOOL_A, collection="pupils", school_year=2026, filled=True, purpose="rà soát"
+    )
     book = openpyxl.load_workbook(io.BytesIO((await stub.GetTemplate(wanted)).content.data))
     sheet = book["Học sinh"]
     at = {cell.value: place for place, cell in enumerate(sheet[3], 1)}

@@ -43,7 +43,7 @@ from services.sync.usecases.intake import Intake
 from services.sync.usecases.settling import Ledger
 from tests.support.waiting import poll_until
 
-ADMINISTRATOR, VENDOR, CLERK, OFFICER = "admin@so", "vnedu", "van-thu-a", "can-bo"
+ADMINISTRATOR, VENDOR, CLERK, OFFICER, HEAD = "admin@so", "vnedu", "van-thu-a", "can-bo", "hieu-truong-a"
 PROVINCE, COMMUNE, OTHER_COMMUNE = "gso:48", "gso:20335", "gso:20336"
 SCHOOL_A, SCHOOL_B, SCHOOL_C, GROUP = "moet:49506001", "moet:49506002", "moet:49507001", "moet:49506090"
 ACCEPTED, UNCHANGED, STALE, REJECTED, HELD = 1, 2, 3, 4, 5
@@ -61,6 +61,7 @@ GRANTS = (
     (VENDOR, "integrator", PROVINCE),
     (CLERK, "clerk", SCHOOL_A),
     (OFFICER, "officer", OTHER_COMMUNE),
+    (HEAD, "head_teacher", SCHOOL_A),
 )
 
 

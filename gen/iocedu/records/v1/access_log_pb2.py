@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"iocedu/records/v1/access_log.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\x95\x02\n\x13ListAccessesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07subject\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\ncollection\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x14\n\x03key\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12-\n\tfrom_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\tpage_size\x18\x07 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\\\n\x14ListAccessesResponse\x12+\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Access\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x02\n\x06\x41\x63\x63\x65ss\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\x03\x12-\n\tread_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\x0f\n\x07unit_id\x18\x05 \x01(\x03\x12\x12\n\ncollection\x18\x06 \x01(\t\x12\x0b\n\x03key\x18\x07 \x01(\t\x12\x14\n\x0crecord_count\x18\x08 \x01(\x05\x12\x0f\n\x07purpose\x18\t \x01(\t\x12\x10\n\x08unmasked\x18\n \x01(\x08\x12\x10\n\x08trace_id\x18\x0b \x01(\t\x12\x10\n\x08sequence\x18\x0c \x01(\x03\x12\x0c\n\x04hash\x18\r \x01(\t2\xc9\x01\n\x10\x41\x63\x63\x65ssLogService\x12\xb4\x01\n\x0cListAccesses\x12&.iocedu.records.v1.ListAccessesRequest\x1a\'.iocedu.records.v1.ListAccessesResponse\"S\xca\xf3\x18.\n\radministrator\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/units/{unit}/accessesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"iocedu/records/v1/access_log.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\x95\x02\n\x13ListAccessesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07subject\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\ncollection\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x14\n\x03key\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12-\n\tfrom_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\tpage_size\x18\x07 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\\\n\x14ListAccessesResponse\x12+\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Access\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x02\n\x06\x41\x63\x63\x65ss\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\x03\x12-\n\tread_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\x0f\n\x07unit_id\x18\x05 \x01(\x03\x12\x12\n\ncollection\x18\x06 \x01(\t\x12\x0b\n\x03key\x18\x07 \x01(\t\x12\x14\n\x0crecord_count\x18\x08 \x01(\x05\x12\x0f\n\x07purpose\x18\t \x01(\t\x12\x10\n\x08unmasked\x18\n \x01(\x08\x12\x10\n\x08trace_id\x18\x0b \x01(\t\x12\x10\n\x08sequence\x18\x0c \x01(\x03\x12\x0c\n\x04hash\x18\r \x01(\t\"\xc4\x01\n\x11NoteAccessRequest\x12)\n\x06method\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x18@2\x10^[A-Z][A-Za-z]*$\x12\x17\n\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x43\n\x0b\x63ollections\x18\x03 \x03(\x0b\x32\".iocedu.records.v1.NotedCollectionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x0b\n\x03own\x18\x05 \x01(\x08\"O\n\x0fNotedCollection\x12\x1d\n\ncollection\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\x12\x1d\n\x0crecord_count\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"&\n\x12NoteAccessResponse\x12\x10\n\x08unmasked\x18\x01 \x01(\x08\x32\xb0\x02\n\x10\x41\x63\x63\x65ssLogService\x12\xb4\x01\n\x0cListAccesses\x12&.iocedu.records.v1.ListAccessesRequest\x1a\'.iocedu.records.v1.ListAccessesResponse\"S\xca\xf3\x18.\n\radministrator\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/units/{unit}/accesses\x12\x65\n\nNoteAccess\x12$.iocedu.records.v1.NoteAccessRequest\x1a%.iocedu.records.v1.NoteAccessResponse\"\n\xca\xf3\x18\x06\"\x04syncb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,14 +47,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTACCESSESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTACCESSESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTACCESSESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_NOTEACCESSREQUEST'].fields_by_name['method']._loaded_options = None
+  _globals['_NOTEACCESSREQUEST'].fields_by_name['method']._serialized_options = b'\272H\026r\024\030@2\020^[A-Z][A-Za-z]*$'
+  _globals['_NOTEACCESSREQUEST'].fields_by_name['unit']._loaded_options = None
+  _globals['_NOTEACCESSREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_NOTEACCESSREQUEST'].fields_by_name['collections']._loaded_options = None
+  _globals['_NOTEACCESSREQUEST'].fields_by_name['collections']._serialized_options = b'\272H\007\222\001\004\010\001\020\024'
+  _globals['_NOTEACCESSREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_NOTEACCESSREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\005r\003\030\364\003'
+  _globals['_NOTEDCOLLECTION'].fields_by_name['collection']._loaded_options = None
+  _globals['_NOTEDCOLLECTION'].fields_by_name['collection']._serialized_options = b'\272H\006r\004\020\001\030('
+  _globals['_NOTEDCOLLECTION'].fields_by_name['record_count']._loaded_options = None
+  _globals['_NOTEDCOLLECTION'].fields_by_name['record_count']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_ACCESSLOGSERVICE'].methods_by_name['ListAccesses']._loaded_options = None
   _globals['_ACCESSLOGSERVICE'].methods_by_name['ListAccesses']._serialized_options = b'\312\363\030.\n\radministrator\n\007auditor\n\014head_teacher\022\004unit\030\001\202\323\344\223\002\033\022\031/v1/units/{unit}/accesses'
+  _globals['_ACCESSLOGSERVICE'].methods_by_name['NoteAccess']._loaded_options = None
+  _globals['_ACCESSLOGSERVICE'].methods_by_name['NoteAccess']._serialized_options = b'\312\363\030\006\"\004sync'
   _globals['_LISTACCESSESREQUEST']._serialized_start=182
   _globals['_LISTACCESSESREQUEST']._serialized_end=459
   _globals['_LISTACCESSESRESPONSE']._serialized_start=461
   _globals['_LISTACCESSESRESPONSE']._serialized_end=553
   _globals['_ACCESS']._serialized_start=556
   _globals['_ACCESS']._serialized_end=819
-  _globals['_ACCESSLOGSERVICE']._serialized_start=822
-  _globals['_ACCESSLOGSERVICE']._serialized_end=1023
+  _globals['_NOTEACCESSREQUEST']._serialized_start=822
+  _globals['_NOTEACCESSREQUEST']._serialized_end=1018
+  _globals['_NOTEDCOLLECTION']._serialized_start=1020
+  _globals['_NOTEDCOLLECTION']._serialized_end=1099
+  _globals['_NOTEACCESSRESPONSE']._serialized_start=1101
+  _globals['_NOTEACCESSRESPONSE']._serialized_end=1139
+  _globals['_ACCESSLOGSERVICE']._serialized_start=1142
+  _globals['_ACCESSLOGSERVICE']._serialized_end=1446
 # @@protoc_insertion_point(module_scope)

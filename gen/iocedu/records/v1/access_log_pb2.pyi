@@ -174,3 +174,91 @@ class Access(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Access: _TypeAlias = Access  # noqa: Y015
+
+@_typing.final
+class NoteAccessRequest(_message.Message):
+    """Says what is about to be shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    COLLECTIONS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    OWN_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """Method that was called there, for example `GetTemplate`."""
+    unit: _builtins.str
+    """The unit it is asked about, by alias or unit id."""
+    purpose: _builtins.str
+    """The purpose that was stated."""
+    own: _builtins.bool
+    """Whether the caller sent all of it, so that giving it back reveals nothing: in full whatever the role."""
+    @_builtins.property
+    def collections(self) -> _containers.RepeatedCompositeFieldContainer[Global___NotedCollection]:
+        """What is shown of which collections; each becomes an entry."""
+
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        collections: _abc.Iterable[Global___NotedCollection] | None = ...,
+        purpose: _builtins.str = ...,
+        own: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collections", b"collections", "method", b"method", "own", b"own", "purpose", b"purpose", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteAccessRequest: _TypeAlias = NoteAccessRequest  # noqa: Y015
+
+@_typing.final
+class NotedCollection(_message.Message):
+    """What is about to be shown of a collection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """The collection."""
+    record_count: _builtins.int
+    """How many records."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        record_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "record_count", b"record_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotedCollection: _TypeAlias = NotedCollection  # noqa: Y015
+
+@_typing.final
+class NoteAccessResponse(_message.Message):
+    """Says how it may be shown. The entries are durable by then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNMASKED_FIELD_NUMBER: _builtins.int
+    unmasked: _builtins.bool
+    """Whether in full: a purpose is stated and the role allows it, or it is the caller's own. Else masked."""
+    def __init__(
+        self,
+        *,
+        unmasked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unmasked", b"unmasked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteAccessResponse: _TypeAlias = NoteAccessResponse  # noqa: Y015

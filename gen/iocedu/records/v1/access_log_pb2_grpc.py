@@ -40,6 +40,11 @@ class AccessLogServiceStub:
                 request_serializer=iocedu_dot_records_dot_v1_dot_access__log__pb2.ListAccessesRequest.SerializeToString,
                 response_deserializer=iocedu_dot_records_dot_v1_dot_access__log__pb2.ListAccessesResponse.FromString,
                 _registered_method=True)
+        self.NoteAccess = channel.unary_unary(
+                '/iocedu.records.v1.AccessLogService/NoteAccess',
+                request_serializer=iocedu_dot_records_dot_v1_dot_access__log__pb2.NoteAccessRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_access__log__pb2.NoteAccessResponse.FromString,
+                _registered_method=True)
 
 
 class AccessLogServiceServicer:
@@ -55,6 +60,14 @@ class AccessLogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NoteAccess(self, request, context):
+        """Writes down what another service is about to show to the person or partner it speaks for, before it does, and says
+        how it may be shown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessLogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +75,11 @@ def add_AccessLogServiceServicer_to_server(servicer, server):
                     servicer.ListAccesses,
                     request_deserializer=iocedu_dot_records_dot_v1_dot_access__log__pb2.ListAccessesRequest.FromString,
                     response_serializer=iocedu_dot_records_dot_v1_dot_access__log__pb2.ListAccessesResponse.SerializeToString,
+            ),
+            'NoteAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteAccess,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_access__log__pb2.NoteAccessRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_access__log__pb2.NoteAccessResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +110,33 @@ class AccessLogService:
             '/iocedu.records.v1.AccessLogService/ListAccesses',
             iocedu_dot_records_dot_v1_dot_access__log__pb2.ListAccessesRequest.SerializeToString,
             iocedu_dot_records_dot_v1_dot_access__log__pb2.ListAccessesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.records.v1.AccessLogService/NoteAccess',
+            iocedu_dot_records_dot_v1_dot_access__log__pb2.NoteAccessRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_access__log__pb2.NoteAccessResponse.FromString,
             options,
             channel_credentials,
             insecure,

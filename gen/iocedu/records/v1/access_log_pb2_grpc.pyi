@@ -38,6 +38,10 @@ class AccessLogServiceStub:
     school's head teacher those at its pupils, their attendance and results. A look at a unit above, such as a search in
     the whole province, stands at that unit and is seen there.
     """
+    NoteAccess: _grpc.UnaryUnaryMultiCallable[_access_log_pb2.NoteAccessRequest, _access_log_pb2.NoteAccessResponse]
+    """Writes down what another service is about to show to the person or partner it speaks for, before it does, and says
+    how it may be shown.
+    """
 
 @_typing.type_check_only
 class AccessLogServiceAsyncStub(AccessLogServiceStub):
@@ -48,6 +52,10 @@ class AccessLogServiceAsyncStub(AccessLogServiceStub):
     """Lists looks at a unit and at what is below it today, newest first. Administrators and auditors see all of them, a
     school's head teacher those at its pupils, their attendance and results. A look at a unit above, such as a search in
     the whole province, stands at that unit and is seen there.
+    """
+    NoteAccess: _aio.UnaryUnaryMultiCallable[_access_log_pb2.NoteAccessRequest, _access_log_pb2.NoteAccessResponse]  # type: ignore[assignment]
+    """Writes down what another service is about to show to the person or partner it speaks for, before it does, and says
+    how it may be shown.
     """
 
 class AccessLogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +70,16 @@ class AccessLogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists looks at a unit and at what is below it today, newest first. Administrators and auditors see all of them, a
         school's head teacher those at its pupils, their attendance and results. A look at a unit above, such as a search in
         the whole province, stands at that unit and is seen there.
+        """
+
+    @_abc_1.abstractmethod
+    def NoteAccess(
+        self,
+        request: _access_log_pb2.NoteAccessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_log_pb2.NoteAccessResponse, _abc.Awaitable[_access_log_pb2.NoteAccessResponse]]:
+        """Writes down what another service is about to show to the person or partner it speaks for, before it does, and says
+        how it may be shown.
         """
 
 def add_AccessLogServiceServicer_to_server(servicer: AccessLogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -88,6 +88,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The request id was used for another file. ErrorInfo: {"metadata": {"request_id": "…"}}."""
     ERROR_REASON_DUPLICATE_COLUMN: _ErrorReason.ValueType  # 49
     """Several columns of a sheet say the same field. ErrorInfo: {"metadata": {"sheet": "6A", "columns": "C, F"}}."""
+    ERROR_REASON_WORKBOOK_FAILED: _ErrorReason.ValueType  # 50
+    """A template or the workbook with errors could not be made; the cause stands in the service's log under the trace."""
     ERROR_REASON_UNKNOWN_DESTINATION: _ErrorReason.ValueType  # 60
     """No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
     ERROR_REASON_DESTINATION_EXISTS: _ErrorReason.ValueType  # 61
@@ -186,6 +188,8 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 48
 """The request id was used for another file. ErrorInfo: {"metadata": {"request_id": "…"}}."""
 ERROR_REASON_DUPLICATE_COLUMN: ErrorReason.ValueType  # 49
 """Several columns of a sheet say the same field. ErrorInfo: {"metadata": {"sheet": "6A", "columns": "C, F"}}."""
+ERROR_REASON_WORKBOOK_FAILED: ErrorReason.ValueType  # 50
+"""A template or the workbook with errors could not be made; the cause stands in the service's log under the trace."""
 ERROR_REASON_UNKNOWN_DESTINATION: ErrorReason.ValueType  # 60
 """No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
 ERROR_REASON_DESTINATION_EXISTS: ErrorReason.ValueType  # 61

@@ -777,19 +777,23 @@ class GetImportReportRequest(_message.Message):
 
     UNIT_FIELD_NUMBER: _builtins.int
     IMPORT_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The unit it was for or one above, by alias or id."""
     import_id: _builtins.int
     """Its id."""
+    purpose: _builtins.str
+    """Why unmasked personal data is needed, for who did not upload the file; empty: masked."""
     def __init__(
         self,
         *,
         unit: _builtins.str = ...,
         import_id: _builtins.int = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "purpose", b"purpose", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -830,6 +834,7 @@ class GetTemplateRequest(_message.Message):
     SCHOOL_YEAR_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
     FILLED_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The school, by alias or id."""
     collection: _builtins.str
@@ -840,6 +845,8 @@ class GetTemplateRequest(_message.Message):
     """Stage, of results; empty: all stages."""
     filled: _builtins.bool
     """Whether it comes with what the centre holds."""
+    purpose: _builtins.str
+    """Why unmasked personal data is needed in a filled one; empty: its columns are left out."""
     def __init__(
         self,
         *,
@@ -848,10 +855,11 @@ class GetTemplateRequest(_message.Message):
         school_year: _builtins.int = ...,
         stage: _builtins.str = ...,
         filled: _builtins.bool = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "filled", b"filled", "school_year", b"school_year", "stage", b"stage", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "filled", b"filled", "purpose", b"purpose", "school_year", b"school_year", "stage", b"stage", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -138,14 +138,16 @@ class ImportsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetImportReport(self, request, context):
-        """Gives the file back as a workbook, with what is wrong beside each bad cell.
+        """Gives the file back as a workbook, with what is wrong beside each bad cell: in full to who uploaded it, and for a
+        stated purpose to a role that may see personal data; to others the rows with problems, without personal columns.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTemplate(self, request, context):
-        """Gives a workbook to fill in: blank, or with what the centre holds. Uploaded unchanged it changes nothing.
+        """Gives a workbook to fill in: blank, or with what the centre holds. Uploaded unchanged it changes nothing. Personal
+        columns beside names are left out unless a purpose is stated and the role allows it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

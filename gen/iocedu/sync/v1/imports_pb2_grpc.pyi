@@ -50,9 +50,13 @@ class ImportsServiceStub:
     ListImportProblems: _grpc.UnaryUnaryMultiCallable[_imports_pb2.ListImportProblemsRequest, _imports_pb2.ListImportProblemsResponse]
     """Lists the rows of an import that were refused, held or stale, in the order of the file."""
     GetImportReport: _grpc.UnaryUnaryMultiCallable[_imports_pb2.GetImportReportRequest, _imports_pb2.GetImportReportResponse]
-    """Gives the file back as a workbook, with what is wrong beside each bad cell."""
+    """Gives the file back as a workbook, with what is wrong beside each bad cell: in full to who uploaded it, and for a
+    stated purpose to a role that may see personal data; to others the rows with problems, without personal columns.
+    """
     GetTemplate: _grpc.UnaryUnaryMultiCallable[_imports_pb2.GetTemplateRequest, _imports_pb2.GetTemplateResponse]
-    """Gives a workbook to fill in: blank, or with what the centre holds. Uploaded unchanged it changes nothing."""
+    """Gives a workbook to fill in: blank, or with what the centre holds. Uploaded unchanged it changes nothing. Personal
+    columns beside names are left out unless a purpose is stated and the role allows it.
+    """
 
 @_typing.type_check_only
 class ImportsServiceAsyncStub(ImportsServiceStub):
@@ -76,9 +80,13 @@ class ImportsServiceAsyncStub(ImportsServiceStub):
     ListImportProblems: _aio.UnaryUnaryMultiCallable[_imports_pb2.ListImportProblemsRequest, _imports_pb2.ListImportProblemsResponse]  # type: ignore[assignment]
     """Lists the rows of an import that were refused, held or stale, in the order of the file."""
     GetImportReport: _aio.UnaryUnaryMultiCallable[_imports_pb2.GetImportReportRequest, _imports_pb2.GetImportReportResponse]  # type: ignore[assignment]
-    """Gives the file back as a workbook, with what is wrong beside each bad cell."""
+    """Gives the file back as a workbook, with what is wrong beside each bad cell: in full to who uploaded it, and for a
+    stated purpose to a role that may see personal data; to others the rows with problems, without personal columns.
+    """
     GetTemplate: _aio.UnaryUnaryMultiCallable[_imports_pb2.GetTemplateRequest, _imports_pb2.GetTemplateResponse]  # type: ignore[assignment]
-    """Gives a workbook to fill in: blank, or with what the centre holds. Uploaded unchanged it changes nothing."""
+    """Gives a workbook to fill in: blank, or with what the centre holds. Uploaded unchanged it changes nothing. Personal
+    columns beside names are left out unless a purpose is stated and the role allows it.
+    """
 
 class ImportsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes files. What takes long goes on by itself once the file is here, also when the caller's token ends or a process
@@ -147,7 +155,9 @@ class ImportsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _imports_pb2.GetImportReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_imports_pb2.GetImportReportResponse, _abc.Awaitable[_imports_pb2.GetImportReportResponse]]:
-        """Gives the file back as a workbook, with what is wrong beside each bad cell."""
+        """Gives the file back as a workbook, with what is wrong beside each bad cell: in full to who uploaded it, and for a
+        stated purpose to a role that may see personal data; to others the rows with problems, without personal columns.
+        """
 
     @_abc_1.abstractmethod
     def GetTemplate(
@@ -155,6 +165,8 @@ class ImportsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _imports_pb2.GetTemplateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_imports_pb2.GetTemplateResponse, _abc.Awaitable[_imports_pb2.GetTemplateResponse]]:
-        """Gives a workbook to fill in: blank, or with what the centre holds. Uploaded unchanged it changes nothing."""
+        """Gives a workbook to fill in: blank, or with what the centre holds. Uploaded unchanged it changes nothing. Personal
+        columns beside names are left out unless a purpose is stated and the role allows it.
+        """
 
 def add_ImportsServiceServicer_to_server(servicer: ImportsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,7 +1,8 @@
 """The school's own sheets with what is wrong beside each bad cell.
 
 A workbook keeps its looks; what else is read becomes one. Of sheets that are long the headings and the rows with
-problems come alone, under their own numbers.
+problems come alone, under their own numbers. Who must not see personal data gets these alone, too, and only the columns
+that are not personal.
 """
 
 import re
@@ -31,17 +32,19 @@ Problem = Mapping[str, Any]  # sheet, row, column, message
 
 
 def write(path: Path, target: Path, told: Mapping[str, Any]) -> None:
-    """Write the workbook with its problems; `told` has `problems` and, by sheet, the last row of its `headings`."""
+    """Write the workbook with its problems; `told` has `problems` and, by sheet, the last row of its `headings`.
+
+    Where it is `masked`: by sheet the first row of the headings and the columns that are shown.
+    """
     problems: dict[tuple[str, int], list[Problem]] = {}
     for one in told["problems"]:
         problems.setdefault((one["sheet"], one["row"]), []).append(one)
     headings: Mapping[str, int] = told["headings"]
-    keeps = is_zipfile(path) and path.stat().st_size <= MOST_KEPT_BYTES
-    if keeps:
-        with path.open("rb") as content:
-            book = load_workbook(content)
-    else:
-        book = _copied(path, problems, headings)
+    masked: Mapping[str, Mapping[str, Any]] | None = told["masked"]
+    keeps = masked is None and is_zipfile(path) and path.stat().st_size <= MOST_KEPT_BYTES
+    book = _opened(path) if keeps else None
+    if book is None:
+        book = _copied(path, problems, headings, masked)
     for name in book.sheetnames:
         mine = {row: found for (sheet, row), found in problems.items() if sheet == name}
         if name in headings and mine:
@@ -49,6 +52,17 @@ def write(path: Path, target: Path, told: Mapping[str, Any]) -> None:
     if told.get("summary"):
         _summary(book, told["summary"])
     book.save(target)
+
+
+def _opened(path: Path) -> Any:
+    """The workbook as it looks; None where that is no Excel's own, such as styles that other software wrote."""
+    try:
+        with path.open("rb") as content:
+            return load_workbook(content)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 (whatever openpyxl stumbles over: its values were read before, and are copied)
+        return None
 
 
 def _mark(sheet: Any, problems: Mapping[int, list[Problem]], *, heading: int) -> None:
@@ -68,7 +82,12 @@ def _mark(sheet: Any, problems: Mapping[int, list[Problem]], *, heading: int) ->
                     cell.comment = Comment(_safe(one["message"])[:MOST_COMMENT], "IOC Edu", height=120, width=320)
 
 
-def _copied(path: Path, problems: Mapping[tuple[str, int], Any], headings: Mapping[str, int]) -> Workbook:
+def _copied(
+    path: Path,
+    problems: Mapping[tuple[str, int], Any],
+    headings: Mapping[str, int],
+    masked: Mapping[str, Mapping[str, Any]] | None,
+) -> Workbook:
     book = Workbook()
     book.remove(book.worksheets[0])
     for name, rows, _ in islice(open_sheets(path), MOST_SHEETS):
@@ -76,10 +95,14 @@ def _copied(path: Path, problems: Mapping[tuple[str, int], Any], headings: Mappi
             continue
         sheet = book.create_sheet(_NAME.sub(" ", name)[:31] or "Trang")
         every = list(islice(rows, MOST_KEPT_ROWS + 1))
-        whole = len(every) <= MOST_KEPT_ROWS
+        whole = masked is None and len(every) <= MOST_KEPT_ROWS
+        first = 1 if masked is None else masked[name]["first"]
+        shown = None if masked is None else {column_index_from_string(one) - 1 for one in masked[name]["columns"]}
         for row in chain(every, rows):
-            if whole or row.number <= headings[name] or (name, row.number) in problems:
+            if whole or first <= row.number <= headings[name] or (name, row.number) in problems:
                 for place, cell in row.cells.items():
+                    if shown is not None and place not in shown:
+                        continue
                     value = cell.value
                     sheet.cell(row=row.number, column=place + 1).value = (
                         _safe(value) if isinstance(value, str) else value

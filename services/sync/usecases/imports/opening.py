@@ -1,26 +1,34 @@
 """Files are opened by a process of their own, which is fed from a file on disk and read line by line.
 
-A process that is no longer wanted is ended; one that dies is a file that cannot be read.
+A process that is no longer wanted is ended. One that dies by itself is logged with its status and last words, and told
+as a file that cannot be read, or a workbook that cannot be made.
 """
 
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
+
+import structlog
 
 from chassis.database import Database
 from services.sync.convert.sheets.refused import FileRefusedError, unreadable
 from services.sync.domain.words import Text
 from services.sync.store import imports
+from services.sync.usecases import refusals
 
 LONGEST_LINE: Final = 8_000_000  # A row has at most 2,000 cells of 32,767 letters, and no record needs as much.
 MODULE: Final = "services.sync.convert.sheets"
+LAST_WORDS: Final = 2_000  # Bytes of what a process that died said at the end.
 _GONE: Final = Text("tệp làm hỏng chương trình đọc", "it breaks the program that reads it")
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -36,51 +44,59 @@ async def spooled(database: Database, import_id: int) -> AsyncIterator[Path]:
 
 async def lines(path: Path, told: bytes) -> AsyncGenerator[tuple[bytes, bytes]]:
     """What a file holds: the kind of each line and the rest of it; raises FileRefusedError."""
-    process = await _start("read", str(path))
-    assert process.stdin is not None
-    assert process.stdout is not None
-    ended = False
-    try:
-        await _tell(process, told)
-        async for line in process.stdout:
-            kind, rest = line[:1], line[2:].rstrip(b"\n")
-            if kind == b"X":
-                raise _refusal(json.loads(rest))
-            ended = kind == b"E"
-            yield kind, rest
-        if not ended:
-            raise unreadable(_GONE)
-    except ValueError as error:  # A line longer than any row.
-        raise unreadable(_GONE) from error
-    finally:
-        await _end(process)
+    with tempfile.TemporaryFile() as words:
+        process = await _start("read", str(path), words=words)
+        assert process.stdout is not None
+        ended = False
+        try:
+            await _tell(process, told)
+            async for line in process.stdout:
+                kind, rest = line[:1], line[2:].rstrip(b"\n")
+                if kind == b"X":
+                    raise _refusal(json.loads(rest))
+                ended = kind == b"E"
+                yield kind, rest
+            if not ended:
+                await _note_death(process, words, asked="read")
+                raise unreadable(_GONE)
+        except ValueError as error:  # A line longer than any row.
+            raise unreadable(_GONE) from error
+        finally:
+            await _end(process)
 
 
 async def made(*arguments: str, told: Mapping[str, Any]) -> None:
-    """Let a workbook be written; raises FileRefusedError."""
-    process = await _start(*arguments)
-    assert process.stdout is not None
+    """Let a workbook be written; raises FileRefusedError, and WORKBOOK_FAILED where the process dies."""
+    with tempfile.TemporaryFile() as words:
+        process = await _start(*arguments, words=words)
+        assert process.stdout is not None
+        try:
+            await _tell(process, json.dumps(told, ensure_ascii=False).encode())
+            said = await process.stdout.read()
+            if said.startswith(b"X "):
+                raise _refusal(json.loads(said[2:]))
+            if await process.wait():
+                await _note_death(process, words, asked=arguments[0])
+                raise refusals.workbook_failed()
+        finally:
+            await _end(process)
+
+
+async def _start(*arguments: str, words: IO[bytes]) -> asyncio.subprocess.Process:
     try:
-        await _tell(process, json.dumps(told, ensure_ascii=False).encode())
-        said = await process.stdout.read()
-        if said.startswith(b"X "):
-            raise _refusal(json.loads(said[2:]))
-        if await process.wait():
-            raise unreadable(_GONE)
-    finally:
-        await _end(process)
-
-
-async def _start(*arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        MODULE,
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=LONGEST_LINE,
-    )
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            MODULE,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=words,
+            limit=LONGEST_LINE,
+        )
+    except OSError as error:  # The machine has no room for another process now.
+        log.error("process not started", action="imports.process_not_started", asked=arguments[0], error=str(error))  # noqa: TRY400 (says all)
+        raise refusals.no_process() from error
 
 
 async def _tell(process: asyncio.subprocess.Process, told: bytes) -> None:
@@ -89,6 +105,14 @@ async def _tell(process: asyncio.subprocess.Process, told: bytes) -> None:
         process.stdin.write(told)
         await process.stdin.drain()
         process.stdin.close()
+
+
+async def _note_death(process: asyncio.subprocess.Process, words: IO[bytes], *, asked: str) -> None:
+    """Log how a process ended by itself; a status below zero is the signal that ended it."""
+    status = await process.wait()
+    words.seek(max(0, words.seek(0, os.SEEK_END) - LAST_WORDS))
+    said = words.read().decode(errors="replace").strip()
+    log.error("process died", action="imports.process_died", asked=asked, status=status, said=said)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -1,7 +1,7 @@
 """What came of an import, row by row, and the school's own workbook with it beside each bad cell."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,9 @@ from services.sync.store import batches, imports, quarantine
 from services.sync.usecases import refusals
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import made, spooled
+from services.sync.usecases.imports.showing import noted, shows
 
+_GRID: Final = "DIEM_MONS"
 SLICES_AT_ONCE: Final = 20
 MOST_REPORTED: Final = 100_000  # Rows with problems that a workbook tells of.
 MOST_REPORT_BYTES: Final = 15_000_000  # A message carries 16 MB.
@@ -98,8 +100,11 @@ async def _find_quarantined(office: Office, one: Import, page: list[tuple[Place,
         problem.quarantined_row_id = ids.get(place, 0)
 
 
-async def report(office: Office, one: Import, *, language: str) -> bytes:
-    """The file as a workbook with its problems; raises WRONG_STATE where the file is kept no longer."""
+async def report(office: Office, one: Import, *, language: str, purpose: str, own: bool) -> bytes:
+    """The file as a workbook with its problems, in full to who uploaded it (`own`) or may see it for a purpose.
+
+    Raises WRONG_STATE where the file is kept no longer.
+    """
     told: list[dict[str, Any]] = []
     async for _, problem in _problems(office, one, after=None, language=language):
         row = {"sheet": problem.sheet, "row": problem.row, "column": problem.column}
@@ -111,13 +116,36 @@ async def report(office: Office, one: Import, *, language: str) -> bytes:
             break
         else:
             raise refusals.file_gone(one.import_id)
+    unmasked = await noted(
+        office, "GetImportReport", unit_id=one.order.unit_id, counts=_counts(one), purpose=purpose, own=own
+    )
+    tables = [sheet for sheet in one.sheets if sheet["collection"]]
     about = {
+        "masked": None if unmasked else {sheet["name"]: _shown(office, sheet) for sheet in tables},
         "problems": [row for row in told if row["sheet"]],
-        "headings": {sheet["name"]: sheet["last"] for sheet in one.sheets if sheet["collection"]},
+        "headings": {sheet["name"]: sheet["last"] for sheet in tables},
         "summary": _summary(one, [row["message"] for row in told if not row["sheet"]], language),
     }
     async with spooled(office.intake.database, one.import_id) as path:
         return await written(office, "report", str(path), told=about)
+
+
+def _counts(one: Import) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for sheet in one.sheets:
+        if sheet["collection"]:
+            counts[sheet["collection"]] = counts.get(sheet["collection"], 0) + sheet["rows"]
+    return counts or {one.order.collection or "imports": one.row_count}
+
+
+def _shown(office: Office, sheet: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the headings of a sheet begin, and which columns those see who must not see personal data."""
+    columns = [
+        letter
+        for letter, field, code in sheet["columns"]
+        if (shows(office, sheet["kind"], _GRID, field) if code else shows(office, sheet["kind"], field))
+    ]
+    return {"first": sheet["first"], "columns": columns}
 
 
 def _summary(one: Import, others: list[str], language: str) -> list[tuple[str, str]]:

@@ -10,15 +10,16 @@ from services.sync.domain.profiles import Fields
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.reporting import written
 from services.sync.usecases.imports.shelf import Shelf
+from services.sync.usecases.imports.showing import noted, shows
 
 GRID_FIELDS: Final = ("DIEM", "MUC", "DIEM_TX", "DIEM_GK", "DIEM_CK")
 _GRID: Final = "DIEM_MONS"
 
 
 async def template(
-    office: Office, school: str, *, name: str, collection: str, school_year: int, stage: str, filled: bool
+    office: Office, school: str, *, name: str, collection: str, school_year: int, stage: str, filled: bool, purpose: str
 ) -> bytes:
-    """A template of a collection of a school."""
+    """A template of a collection of a school; a filled one lacks personal columns unless records lets them be seen."""
     kind, sheets = KINDS[collection], office.sheets
     records: list[Fields] = []
     names: dict[str, str] = {}
@@ -28,6 +29,10 @@ async def template(
         records = _records(office, kind, shelf.held[collection], stage=stage)
         names = {key.rpartition(".")[0]: one.row.pupil.full_name for key, one in shelf.held.get("pupils", {}).items()}
     columns = list(_columns(office, kind, records))
+    if filled and not await noted(
+        office, "GetTemplate", unit_id=int(school), counts={collection: len(records)}, purpose=purpose
+    ):
+        columns = [column for column in columns if _shown(office, kind, column["field"])]
     for record in records:
         record.setdefault("HO_TEN", names.get(str(record.get("HOC_SINH_ID", "")), ""))
     records.sort(
@@ -90,6 +95,11 @@ _GRID_LABELS: Final = {
     "DIEM_GK": "điểm giữa kỳ",
     "DIEM_CK": "điểm cuối kỳ",
 }
+
+
+def _shown(office: Office, kind: str, field: str) -> bool:
+    outer, _, rest = field.partition(".")
+    return shows(office, kind, outer, rest.partition(".")[2])
 
 
 def _said(office: Office, kind: str, record: Fields, field: str) -> str:

@@ -1,0 +1,121 @@
+"""Workbooks with personal data: in full for a role and a purpose, else without it; each look is written down."""
+
+import io
+import sys
+import zipfile
+from typing import Any
+
+import openpyxl
+import pytest
+from iocedu.records.v1 import access_log_pb2, access_log_pb2_grpc
+from iocedu.sync.v1 import imports_pb2
+from structlog.testing import capture_logs
+
+from chassis.errors import Fault, Kind
+from chassis.testing import client
+from services.sync.usecases.imports.opening import made
+from tests.integration.sync.files import desk, indexed, pupil_line, pupils, send, workbook
+from tests.integration.sync.world import ADMINISTRATOR, CLERK, HEAD, SCHOOL_A, World, pupil, push
+
+PERSONAL = {"NGAY_SINH", "MA_DAN_TOC", "MA", "MA_CONG_DAN_ID", "DIA_CHI", "TEN_ME"}
+Look = tuple[str, str, str, int, str, bool]
+
+
+async def looks(here: World) -> list[Look]:
+    """What the access log tells, the oldest first: who, by which method, at what, how many, why, in full."""
+    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
+    stub: access_log_pb2_grpc.AccessLogServiceAsyncStub = access_log_pb2_grpc.AccessLogServiceStub(channel)
+    answer = await stub.ListAccesses(access_log_pb2.ListAccessesRequest(unit=SCHOOL_A))
+    return [
+        (one.subject, one.method, one.collection, one.record_count, one.purpose, one.unmasked)
+        for one in reversed(answer.accesses)
+        if one.method != "ListAccesses"
+    ]
+
+
+def fields(content: bytes) -> set[Any]:
+    """The fields of a template's columns."""
+    return {cell.value for cell in openpyxl.load_workbook(io.BytesIO(content))["Học sinh"][3]}
+
+
+async def test_a_filled_template_has_personal_columns_for_a_role_and_a_purpose_only(here: World) -> None:
+    """Neither the purpose alone nor the role alone suffices; a blank one shows nobody, and is no look."""
+    await (await here.sync()).PushRows(push("1", pupil("HS001.2026", personal_id="049215000123")))
+    await indexed(here, 1)
+    wanted = imports_pb2.GetTemplateRequest(unit=SCHOOL_A, collection="pupils", school_year=2026, filled=True)
+    told = imports_pb2.GetTemplateRequest()
+    told.CopyFrom(wanted)
+    told.purpose = "rà soát"
+    blank = imports_pb2.GetTemplateRequest(unit=SCHOOL_A, collection="pupils", school_year=2026)
+    clerk, head = await desk(here), await desk(here, HEAD)
+    for stub, request in ((clerk, told), (head, wanted)):
+        shown = fields((await stub.GetTemplate(request)).content.data)
+        assert {"HOC_SINH_ID", "HO_TEN", "MA_LOP", "MA_KHOI"} <= shown
+        assert not shown & PERSONAL
+    assert fields((await head.GetTemplate(told)).content.data) >= PERSONAL
+    assert fields((await clerk.GetTemplate(blank)).content.data) >= PERSONAL
+
+    assert await looks(here) == [
+        (CLERK, "GetTemplate", "pupils", 1, "rà soát", False),
+        (HEAD, "GetTemplate", "pupils", 1, "", False),
+        (HEAD, "GetTemplate", "pupils", 1, "rà soát", True),
+    ]
+
+
+async def test_a_workbook_with_errors_is_whole_for_who_sent_it_and_for_a_purpose(here: World) -> None:
+    """To others come headings and rows with problems alone, without personal columns and what stands above."""
+    lines = [["Hiệu trưởng: Trần Văn Kín"], *pupils(3, HS002=pupil_line(2, Khối="99"))]
+    one = await send(here, workbook(("6A", lines)))
+    wanted = imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id)
+    told = imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id, purpose="hỗ trợ văn thư")
+    clerk, head = await desk(here), await desk(here, HEAD)
+    for stub, request in ((clerk, wanted), (head, told)):
+        sheet = openpyxl.load_workbook(io.BytesIO((await stub.GetImportReport(request)).content.data))["6A"]
+        assert (sheet["A1"].value, sheet["D3"].value) == (lines[0][0], lines[2][3])
+    masked = openpyxl.load_workbook(io.BytesIO((await head.GetImportReport(wanted)).content.data))["6A"]
+
+    filled = {cell.coordinate: cell.value for row in masked.iter_rows() for cell in row if cell.value is not None}
+    assert {place[1:] for place in filled} == {"2", "4"}, "headings, and the row with a problem"
+    assert {place[0] for place in filled if place.endswith("4")} == {"B", "C", "E", "G", "H", "I", "J"}
+    assert "MA_KHOI" in str(filled["J4"])
+    assert await looks(here) == [
+        (CLERK, "GetImportReport", "pupils", 3, "", True),
+        (HEAD, "GetImportReport", "pupils", 3, "hỗ trợ văn thư", True),
+        (HEAD, "GetImportReport", "pupils", 3, "", False),
+    ]
+
+
+async def test_a_workbook_whose_looks_cannot_be_kept_comes_back_by_its_values(here: World) -> None:
+    """Styles of other software break the keeping of looks, not the report."""
+    odd = io.BytesIO()
+    content = workbook(("6A", pupils(2, HS002=pupil_line(2, Khối="99"))))
+    with zipfile.ZipFile(io.BytesIO(content)) as given, zipfile.ZipFile(odd, "w") as changed:
+        for name in given.namelist():
+            changed.writestr(name, given.read(name).replace(b'"gray125"', b'"odd"'))
+    with pytest.raises(ValueError, match=r"(?s).+"):
+        openpyxl.load_workbook(io.BytesIO(odd.getvalue()))
+    one = await send(here, odd.getvalue())
+    request = imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id)
+    answer = await (await desk(here)).GetImportReport(request)
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.content.data))["6A"]
+    assert sheet["C3"].value == pupil_line(2)[2]
+    assert "MA_KHOI" in sheet["J3"].value
+
+
+async def test_a_process_that_dies_is_told_and_its_last_words_are_logged() -> None:
+    """By a reason of its own to the caller, with status and output to the operators."""
+    with capture_logs() as logs, pytest.raises(Fault) as refused:
+        await made("nothing", told={})
+    assert refused.value.reason == "WORKBOOK_FAILED"
+    (entry,) = [one for one in logs if one["action"] == "imports.process_died"]
+    assert (entry["asked"], entry["status"]) == ("nothing", 1)
+    assert "The process that opens files" in entry["said"]
+
+
+async def test_where_no_process_can_be_started_another_try_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine has no room: the caller, and the import, come again later."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with capture_logs() as logs, pytest.raises(Fault) as refused:
+        await made("template", told={})
+    assert refused.value.kind is Kind.UNAVAILABLE
+    assert [(one["action"], one["asked"]) for one in logs] == [("imports.process_not_started", "template")]
