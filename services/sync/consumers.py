@@ -12,16 +12,17 @@ from chassis.bus import Bus, Event, Handle
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.inbox import Consumer, consumer
+from chassis.scopes import Scopes
 from services.sync.usecases.erasing import erase
 from services.sync.usecases.replaying import ask_replay
 
 SERVICE = "sync"
 
 
-def consumers(database: Database, bus: Bus, clock: Clock) -> list[Consumer]:
+def consumers(database: Database, bus: Bus, clock: Clock, scopes: Scopes) -> list[Consumer]:
     """The workers by which sync follows records."""
     handled: dict[str, Handle] = {
-        "erasures-requested": follow_erasures,
+        "erasures-requested": partial(follow_erasures, clock=clock, scopes=scopes),
         "locks-changed": partial(follow_locks, clock=clock),
     }
     return [
@@ -36,7 +37,11 @@ async def follow_locks(connection: AsyncConnection, events: Sequence[Event], *, 
     await ask_replay(connection, {lock.school_id for lock in locks if lock.HasField("lift_time")}, now=clock.now())
 
 
-async def follow_erasures(connection: AsyncConnection, events: Sequence[Event]) -> None:
+async def follow_erasures(
+    connection: AsyncConnection, events: Sequence[Event], *, clock: Clock, scopes: Scopes
+) -> None:
     """Handle `erasures-requested`."""
     for event in events:
-        await erase(connection, erasures_pb2.ErasuresRequested.FromString(event.data))
+        request = erasures_pb2.ErasuresRequested.FromString(event.data)
+        above = scopes.tree.ancestors(request.school_id, clock.today())
+        await erase(connection, request, above=above, now=clock.now())

@@ -61,7 +61,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     profile = intake.profiles["moet"]
     assert isinstance(profile, TableProfile), "the ministry's names are a table"
     office = Office(intake, profile, load_sheets(), settings.file_limit_mb * MEGABYTE)
-    listening = consumers(database, bus, clock)
+    listening = consumers(database, bus, clock, scopes)
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
     return App(
         servicers=[

@@ -1,6 +1,6 @@
 """Which keys an erasure names, and outcomes without them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from itertools import chain
 
 from iocedu.records.v1 import erasures_pb2
@@ -11,6 +11,11 @@ def keys_of(request: erasures_pb2.ErasuresRequested) -> tuple[set[str], set[str]
     """Keys of what was erased, and of that and what is restricted."""
     erased = set(chain.from_iterable(one.keys for one in request.erased))
     return erased, erased | set(chain.from_iterable(one.keys for one in request.restricted))
+
+
+def identities_of(named: Iterable[erasures_pb2.RecordKeys]) -> list[tuple[int, str]]:
+    """Records by type and key."""
+    return [(int(one.type), key) for one in named for key in one.keys]
 
 
 def without_keys(outcome: bytes, keys: Collection[str]) -> tuple[bytes, int]:

@@ -79,7 +79,7 @@ def _presence(message: Descriptor, inside: str) -> Iterable[str]:
             yield path
 
 
-Noted = tuple[int, int, str, str, int, int, int, int, str, bool, bool, bytes]
+Noted = tuple[int, int, str, str, int, int, int, int, str, bool, bool, bool, bytes]
 NOTED: Final = (
     "school_id",
     "type",
@@ -92,6 +92,7 @@ NOTED: Final = (
     "parent_key",
     "counts",
     "deleted",
+    "restricted",
     "row",
 )
 
@@ -108,8 +109,10 @@ async def noted_rows(form: Form, changes: Sequence[records_pb2.Change]) -> list[
 def _noted(form: Form, change: records_pb2.Change) -> Noted:
     row, number = change.row, int(change.type)
     head = (change.school_id, number, row.key, row.previous_key, change.position)
-    if row.deleted:
-        return (*head, 0, 0, 0, "", True, True, b"")
+    if row.deleted or change.restricted:
+        # The ministry keeps what it has of a restricted record; a subscriber hears that it is gone.
+        restricted = bool(form.composers) and not row.deleted
+        return (*head, 0, 0, 0, "", True, not restricted, restricted, b"")
     name = RECORDS[number]
     record = getattr(row, name)
     # Where a record came from is no part of it: a rename or another version alone changes nothing out there.
@@ -118,7 +121,7 @@ def _noted(form: Form, change: records_pb2.Change) -> Noted:
     content = bare.SerializeToString(deterministic=True)
     if not form.composers:
         # Told by its name alone: what it holds is not kept, only whether that changed.
-        return (*head, number, record.school_year, 0, "", True, False, hashlib.sha256(content).digest())
+        return (*head, number, record.school_year, 0, "", True, False, False, hashlib.sha256(content).digest())
     composer = form.composers[number]
     parent = getattr(record, composer.parent_field) if composer.parent_field else ""
     parent_type = int(_NUMBERS[composer.parent_record]) if composer.parent_record else 0
@@ -133,6 +136,7 @@ def _noted(form: Form, change: records_pb2.Change) -> Noted:
         parent_type,
         parent,
         counts,
+        False,
         False,
         content,
     )

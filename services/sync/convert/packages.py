@@ -1,7 +1,8 @@
 """Packages as they leave: the ministry's XML, and the JSON that subscribers are told by."""
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -55,6 +56,29 @@ def ministry_package(head: Head, items: Iterable[Item]) -> bytes:
     ]
     parts.append("</YeuCau>")
     return "".join(parts).encode()
+
+
+def without_records(package: bytes, record_ids: Collection[str]) -> tuple[bytes, int, int]:
+    """A package in the ministry's form without what some records hold; how many were taken out and are left.
+
+    That one is gone says nothing of what it held, and stays.
+    """
+    taken_out = kept = 0
+
+    def left(record: re.Match[bytes]) -> bytes:
+        nonlocal taken_out, kept
+        out = record["id"].decode() in record_ids and record["event"] != b"CANCEL"
+        taken_out, kept = taken_out + out, kept + (not out)
+        return b"" if out else record[0]
+
+    return _RECORD.sub(left, package), taken_out, kept
+
+
+# Texts are escaped, so that no record ends before its end.
+_RECORD = re.compile(
+    rb'<BanGhi IdBanGhi="(?P<id>[^"]*)" SuKien="(?P<event>[^"]*)".*?</BanGhi>',
+    re.DOTALL,
+)
 
 
 def _element(name: str, value: object) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.sync.domain.batches import BatchKey
 from services.sync.store.arrays import any_of
+from services.sync.store.imports import UNQUOTED
 from services.sync.store.tables import batch, erased_key
 
 
@@ -32,9 +33,15 @@ async def erase_quarantined(
     return [BatchKey(*row) for row in await writes.execute(_ERASE_QUARANTINED, given)]
 
 
-async def erase_files(writes: AsyncConnection, unit_id: int) -> int:
-    """Erase the files that a unit has uploaded, but for those that are still worked on; returns how many they were."""
-    found = await writes.execute(_ERASE_FILES, {"unit": unit_id})
+async def erase_files(writes: AsyncConnection, unit_ids: Collection[int]) -> int:
+    """Erase the files that units have uploaded, and what was quoted of them; returns how many they were.
+
+    Those that are still worked on go when they end.
+    """
+    given = {"units": list(unit_ids)}
+    await writes.execute(_DROP_LATER, given)
+    await writes.execute(_UNQUOTE, given)
+    found = await writes.execute(_ERASE_FILES, given)
     return len({row.import_id for row in found})
 
 
@@ -75,9 +82,18 @@ _ERASE_QUARANTINED = sa.text(
 _ERASE_FILES = sa.text(
     """
     DELETE FROM import_part USING import WHERE import_part.import_id = import.import_id
-        AND import.unit_id = :unit AND import.end_time IS NOT NULL
+        AND import.unit_id = ANY(CAST(:units AS bigint[])) AND import.end_time IS NOT NULL
     RETURNING import_part.import_id
     """
+)
+_DROP_LATER = sa.text(
+    "UPDATE import SET drop_file = true WHERE unit_id = ANY(CAST(:units AS bigint[])) AND end_time IS NULL"
+)
+_UNQUOTE = sa.text(
+    f"""
+    UPDATE import SET suspicions = {UNQUOTED}
+    WHERE unit_id = ANY(CAST(:units AS bigint[])) AND jsonb_array_length(suspicions) > 0
+    """  # noqa: S608  an expression of ours
 )
 _BATCHES_MENTIONING = sa.text(
     """

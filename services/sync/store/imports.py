@@ -51,6 +51,7 @@ _BARE: Final[Mapping[str, Any]] = {
     "error": {},
     "decided_by": "",
     "cancel_requested": False,
+    "drop_file": False,
 }
 
 
@@ -186,6 +187,28 @@ _CANCEL = sa.text(
     WHERE import_id = found.id AND state IN (1, 2, 3)
     RETURNING import.*
     """
+)
+
+
+# Suspicions without the lines of the file that they quote.
+UNQUOTED: Final = (
+    "(SELECT coalesce(jsonb_agg(one || '{\"examples\": []}' ORDER BY place), '[]')"
+    " FROM jsonb_array_elements(suspicions) WITH ORDINALITY AS quoting(one, place))"
+)
+
+
+async def drop_file(writes: AsyncConnection, import_id: int) -> None:
+    """Forget an ended import's file, and what was quoted of it, if somebody in it was erased while it was worked on."""
+    ended = await writes.scalar(_UNQUOTE_ENDED, {"import_id": import_id})
+    if ended:
+        await writes.execute(import_part.delete().where(import_part.c.import_id == import_id))
+
+
+_UNQUOTE_ENDED = sa.text(
+    f"""
+    UPDATE import SET suspicions = {UNQUOTED}
+    WHERE import_id = :import_id AND drop_file AND end_time IS NOT NULL RETURNING import_id
+    """  # noqa: S608  an expression of ours
 )
 
 

@@ -14,7 +14,7 @@ from chassis.database import copy_rows
 _NOTED_COLUMNS: Final = (
     'school_id bigint, type smallint, key text COLLATE "C", previous_key text COLLATE "C", position bigint,'
     " record_type integer, school_year integer, parent_type smallint, parent_key text, counts boolean,"
-    " deleted boolean, row bytea"
+    " deleted boolean, restricted boolean, row bytea"
 )
 
 
@@ -30,14 +30,24 @@ async def note(
     await writes.execute(sa.text(f"CREATE TEMPORARY TABLE noted ({_NOTED_COLUMNS}) ON COMMIT DROP"))
     await copy_rows(writes, "noted", columns, rows)
     given = {"destination": destination, "now": now}
+    await writes.execute(_NOTHING_OF_ERASED)
     await writes.execute(_MOVE_RENAMED, given)
     await writes.execute(_FORGET_UNSENT, given)
+    await writes.execute(_NOTE_RESTRICTED, given)
     gone = (await writes.execute(_NOTE_GONE, given)).rowcount
     changed = (await writes.execute(_NOTE, given)).rowcount
     await writes.execute(_NOTE_SCHOOLS, given)
     return int(gone + changed)
 
 
+# A page that was read before an erasure is noted after it: its tombstone comes with a later one.
+_NOTHING_OF_ERASED = sa.text(
+    """
+    UPDATE noted SET deleted = true, row = '' FROM erased_record AS erased
+    WHERE NOT noted.deleted AND erased.school_id = noted.school_id AND erased.type = noted.type
+        AND erased.key = noted.key
+    """
+)
 # What was under the old key goes on under the new one: the same id out there, the same versions.
 _MOVE_RENAMED = sa.text(
     """
@@ -53,8 +63,20 @@ _MOVE_RENAMED = sa.text(
 _FORGET_UNSENT = sa.text(
     """
     DELETE FROM outgoing_record AS held USING noted
-    WHERE noted.deleted AND held.destination = :destination AND held.school_id = noted.school_id
-        AND held.type = noted.type AND held.key = noted.key AND held.version = 0 AND held.package_id IS NULL
+    WHERE (noted.deleted OR noted.restricted) AND held.destination = :destination
+        AND held.school_id = noted.school_id AND held.type = noted.type AND held.key = noted.key
+        AND held.version = 0 AND held.package_id IS NULL
+    """
+)
+# The destination keeps what it has of a restricted record; a deletion that is on its way goes on.
+_NOTE_RESTRICTED = sa.text(
+    """
+    UPDATE outgoing_record AS held
+    SET restricted = true, row = '', position = noted.position, state = 8, state_time = :now, note_time = :now,
+        attempt_count = 0, retry_time = NULL, reason = '', field = '', message = '', message_en = ''
+    FROM noted
+    WHERE noted.restricted AND NOT noted.deleted AND held.destination = :destination
+        AND held.school_id = noted.school_id AND held.type = noted.type AND held.key = noted.key AND NOT held.deleted
     """
 )
 _NOTE_GONE = sa.text(
@@ -75,15 +97,15 @@ _NOTE = sa.text(
     SELECT :destination, school_id, type, key,
         CAST(md5(:destination || '/' || school_id || '/' || type || '/' || key) AS uuid),
         position, record_type, school_year, parent_type, parent_key, counts, false, row, 1, :now, :now
-    FROM noted WHERE NOT deleted
+    FROM noted WHERE NOT deleted AND NOT restricted
     ORDER BY school_id, type, key
     ON CONFLICT (school_id, destination, type, key) DO UPDATE
     SET position = excluded.position, record_type = excluded.record_type, school_year = excluded.school_year,
         parent_type = excluded.parent_type, parent_key = excluded.parent_key, counts = excluded.counts,
-        deleted = false, row = excluded.row, state = 1, state_time = excluded.state_time,
+        deleted = false, restricted = false, row = excluded.row, state = 1, state_time = excluded.state_time,
         note_time = excluded.note_time, attempt_count = 0, retry_time = NULL, reason = '', field = '', message = '',
         message_en = ''
-    WHERE held.row IS DISTINCT FROM excluded.row OR held.deleted
+    WHERE held.row IS DISTINCT FROM excluded.row OR held.deleted OR held.restricted
     """
 )
 _NOTE_SCHOOLS = sa.text(
@@ -129,14 +151,14 @@ def _group(one: Waiting) -> tuple[bool, int, int]:
 
 
 _MAY_GO = """
-    (r.deleted OR r.parent_type = 0
+    (r.deleted OR NOT r.restricted AND (r.parent_type = 0
         OR (r.parent_key = '*' AND r.school_year IN (
             SELECT own.school_year FROM outgoing_record AS own WHERE own.destination = :destination
                 AND own.school_id = :school AND own.type = 1 AND own.accepted_version > 0 AND NOT own.deleted))
         OR EXISTS (
             SELECT FROM outgoing_record AS parent WHERE parent.destination = :destination
                 AND parent.school_id = :school AND parent.type = r.parent_type AND parent.key = r.parent_key
-                AND parent.accepted_version > 0 AND NOT parent.deleted AND (parent.counts OR r.type <> 6)))
+                AND parent.accepted_version > 0 AND NOT parent.deleted AND (parent.counts OR r.type <> 6))))
 """
 _WAITING = sa.text(
     f"""
@@ -177,6 +199,7 @@ class Composed:
     type: int
     key: str
     position: int
+    deleted: bool
     version: int
     digest: int | None
     failed: bool = False
@@ -194,8 +217,11 @@ async def note_composed(
     rows: Sequence[Composed],
     *,
     now: datetime,
-) -> None:
-    """Put records into a package, or say why they cannot be. One that changed since it was read stays to be sent."""
+) -> bool:
+    """Put records into a package, or say why they cannot be. One that changed since it was read stays to be sent.
+
+    False: of one of them nothing may go out any more that was read of it, and the package must not be written.
+    """
     given = {
         "destination": destination,
         "school": school_id,
@@ -204,6 +230,7 @@ async def note_composed(
         "types": [one.type for one in rows],
         "keys": [one.key for one in rows],
         "positions": [one.position for one in rows],
+        "deleted": [one.deleted for one in rows],
         "versions": [one.version for one in rows],
         "digests": [one.digest for one in rows],
         "failed": [one.failed for one in rows],
@@ -212,7 +239,8 @@ async def note_composed(
         "vi": [one.vi for one in rows],
         "en": [one.en for one in rows],
     }
-    await writes.execute(_NOTE_COMPOSED, given)
+    found = await writes.execute(_NOTE_COMPOSED, given)
+    return [bool(row.may_go) for row in found] == [True] * len(rows)
 
 
 _NOTE_COMPOSED = sa.text(
@@ -223,11 +251,12 @@ _NOTE_COMPOSED = sa.text(
         package_id = CASE WHEN made.failed THEN NULL ELSE CAST(:package AS uuid) END, retry_time = NULL,
         reason = made.reason, field = made.field, message = made.vi, message_en = made.en
     FROM unnest(CAST(:types AS smallint[]), CAST(:keys AS text[]), CAST(:positions AS bigint[]),
-        CAST(:versions AS bigint[]),
+        CAST(:versions AS bigint[]), CAST(:deleted AS boolean[]),
         CAST(:digests AS bigint[]), CAST(:failed AS boolean[]), CAST(:reasons AS text[]), CAST(:fields AS text[]),
         CAST(:vi AS text[]), CAST(:en AS text[]))
-        AS made(type, key, position, version, digest, failed, reason, field, vi, en)
+        AS made(type, key, position, version, deleted, digest, failed, reason, field, vi, en)
     WHERE r.destination = :destination AND r.school_id = :school AND r.type = made.type AND r.key = made.key
+    RETURNING made.deleted OR NOT (r.deleted OR r.restricted) AS may_go
     """
 )
 
@@ -361,6 +390,7 @@ _REPAIR = sa.text(
         WHERE d.reconciliation_id = :reconciliation AND d.school_id = ANY(CAST(:schools AS bigint[]))
             AND d.kind IN (1, 3) AND r.destination = :destination AND r.school_id = d.school_id
             AND r.type = d.type AND r.key = d.key AND r.state IN (2, 5, 6, 8) AND NOT r.deleted
+            AND NOT r.restricted
         RETURNING r.school_id
     ), {_DUE}
     """  # noqa: S608

@@ -152,11 +152,11 @@ _ADD = sa.text(
 )
 
 
-async def mark_sent(writes: AsyncConnection, package_id: UUID) -> None:
-    """Say that a package may have left."""
-    await writes.execute(
-        sa.text("UPDATE push_package SET state = 2 WHERE package_id = :package AND state = 1"), {"package": package_id}
-    )
+async def mark_sent(writes: AsyncConnection, package_id: UUID) -> bytes | None:
+    """Say that a package may have left, and give what is to be sent by now; None: it is not to be sent any more."""
+    marked = sa.text("UPDATE push_package SET state = 2 WHERE package_id = :package AND state < 3 RETURNING body")
+    body: bytes | None = await writes.scalar(marked, {"package": package_id})
+    return body
 
 
 async def close_package(writes: AsyncConnection, package_id: UUID, *, now: datetime) -> bool:
@@ -300,7 +300,7 @@ _RECORDS = sa.text(
     SELECT r.type, r.key, r.state, coalesce(p.state = 2, false) AS sent, r.state_time, r.record_id, r.version,
         r.accepted_version, r.deleted, r.reason, r.field, r.message, r.message_en, r.attempt_count
     FROM outgoing_record AS r LEFT JOIN push_package AS p ON p.package_id = r.package_id
-    WHERE r.destination = :destination AND r.school_id = :school
+    WHERE r.destination = :destination AND r.school_id = :school AND (r.deleted OR NOT r.restricted)
         AND (cardinality(CAST(:states AS smallint[])) = 0 OR (CASE WHEN r.state = 3 AND p.state = 2 THEN 4
             ELSE r.state END) = ANY(CAST(:states AS smallint[])))
         AND (:type = 0 OR r.type = :type) AND (:key = '' OR r.key = :key)

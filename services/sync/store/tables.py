@@ -82,6 +82,7 @@ import_ = sa.Table(
     *(sa.Column(name, JSONB, nullable=False) for name in ("sheets", "suspicions", "error")),
     sa.Column("decided_by", sa.Text, nullable=False),
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("drop_file", sa.Boolean, nullable=False),
     sa.Column("claim", sa.Uuid),
     sa.Column("claimed_until", INSTANT),
     sa.Column("create_time", INSTANT, nullable=False),

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -215,11 +215,29 @@ async def _composed(pushing: Pushing, destination: Destination, claimed: Claimed
         body,
         now,
     )
-    async with pushing.database.transaction() as writes:
-        if items:
-            await pushes.add_package(writes, destination.code, claimed.school_id, package)
-        await outgoing.note_composed(writes, destination.code, claimed.school_id, package_id, composed, now=now)
+    try:
+        await _write_down(pushing, destination, claimed, package, composed)
+    except _WithheldMeanwhileError:
+        return replace(package, body=b"")
     return package
+
+
+class _WithheldMeanwhileError(Exception):
+    """A record was deleted, erased or restricted while it was composed: the package is not written, but made anew."""
+
+
+async def _write_down(
+    pushing: Pushing, destination: Destination, claimed: Claimed, package: Package, composed: Sequence[Composed]
+) -> None:
+    """Write a package down with what it holds; raises `_WithheldMeanwhileError`."""
+    code, school_id = destination.code, claimed.school_id
+    async with pushing.database.transaction() as writes:
+        if package.body:
+            await pushes.add_package(writes, code, school_id, package)
+        if not await outgoing.note_composed(
+            writes, code, school_id, package.package_id, composed, now=package.create_time
+        ):
+            raise _WithheldMeanwhileError
 
 
 async def _items(form: Form, found: Sequence[Waiting]) -> tuple[list[Item], list[Composed]]:
@@ -235,12 +253,14 @@ async def _items(form: Form, found: Sequence[Waiting]) -> tuple[list[Item], list
                 content = compose(form, one.type, one.row, key=one.key)
             except CompositionError as error:
                 told = {"reason": error.reason, "field": error.field, "vi": error.vi, "en": error.en}
-                composed.append(Composed(one.type, one.key, one.position, one.version, None, failed=True, **told))
+                composed.append(
+                    Composed(one.type, one.key, one.position, one.deleted, one.version, None, failed=True, **told)
+                )
                 continue
         event = "CANCEL" if one.deleted else "UPDATE" if one.accepted_version else "NEW"
         items.append(Item(one.record_id, one.type, one.key, event, version, one.position, content))
         digest = digest_of(content) if form.composers else None
-        composed.append(Composed(one.type, one.key, one.position, version, digest))
+        composed.append(Composed(one.type, one.key, one.position, one.deleted, version, digest))
     return items, composed
 
 
@@ -266,14 +286,16 @@ async def _send(pushing: Pushing, destination: Destination, claimed: Claimed, ou
     """Send a package and settle it; whatever is raised leaves it open, to be sent again as it is."""
     async with pushing.database.transaction() as writes:
         slot = await store.next_slot(writes, destination.code, now=pushing.clock.now())
-        await pushes.mark_sent(writes, package.package_id)
+        body = await pushes.mark_sent(writes, package.package_id)
         sent = await outgoing.attempts(writes, package.package_id)
+    if body is None:
+        return
     await asyncio.sleep(max((slot - pushing.clock.now()).total_seconds(), 0))
     parcel = Parcel(
         package.package_id,
         package.unit_code,
         package.level,
-        package.body,
+        body,
         list(sent),
         sent_before=package.state == PackageState.SENT,
     )

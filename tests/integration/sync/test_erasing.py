@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from iocedu.records.v1 import data_requests_pb2, data_requests_pb2_grpc
 from iocedu.sync.v1 import sync_pb2
 
-from chassis.testing import client
 from services.sync.domain.erasing import mentions_of
+from tests.integration.sync.withholding import grant
 from tests.integration.sync.world import (
-    ADMINISTRATOR,
     REJECTED,
     SCHOOL_A,
     SCHOOL_B,
@@ -19,38 +17,8 @@ from tests.integration.sync.world import (
     pupil,
     push,
 )
-from tests.support.waiting import poll_until
 
 CHILD: dict[str, Any] = {"level": "01", "grade": "18", "birth_date": "2021-05-04"}
-
-
-async def erase(here: World, key: str, *, school: str = SCHOOL_A) -> None:
-    """Grant a request of erasure and wait until sync has confirmed it."""
-    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
-    stub: data_requests_pb2_grpc.DataRequestsServiceAsyncStub = data_requests_pb2_grpc.DataRequestsServiceStub(channel)
-    filing = data_requests_pb2.FileDataRequestRequest(
-        school=school,
-        request_id=key,
-        kind=data_requests_pb2.DATA_REQUEST_KIND_ERASURE,
-        collection="pupils",
-        key=key,
-        filed_by="Mẹ",
-        wish="Xóa",
-    )
-    number = (await stub.FileDataRequest(filing)).data_request.data_request_id
-    decision = data_requests_pb2.DecideDataRequestRequest(
-        school=school, data_request_id=number, granted=True, reason="Đúng"
-    )
-    await stub.DecideDataRequest(decision)
-
-    async def confirmed() -> bool:
-        async with here.records_database.connection() as connection:
-            found = await connection.exec_driver_sql(
-                "SELECT count(*) FROM erasure_confirmation WHERE service = 'sync' AND confirm_time IS NOT NULL"
-            )
-            return bool(found.scalar_one())
-
-    await poll_until(confirmed)
 
 
 async def held(here: World) -> str:
@@ -70,7 +38,7 @@ async def test_refused_rows_and_their_names_in_answers_are_erased(here: World) -
     await stub.PushDocument(document(ndjson([moet_pupil("M1", NGAY_SINH="31/02/2021")])))
     assert await here.count("quarantined_row") == 4
 
-    await erase(here, "M1.2026")
+    await grant(here, "M1.2026")
 
     shown = await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A))
     assert [row.problem.key for row in shown.rows] == ["M2.2026"]
@@ -84,7 +52,7 @@ async def test_what_comes_later_is_refused_and_not_kept(here: World) -> None:
     """Be it refused as erased, or for another reason: the key alone is noted."""
     stub = await here.sync()
     await stub.PushRows(push("good", pupil("M1.2026", **CHILD)))
-    await erase(here, "M1.2026")
+    await grant(here, "M1.2026")
 
     late = await stub.PushRows(push("late", pupil("M1.2026", 2, full_name="Bùi Thị Út", **CHILD)))
     await stub.PushRows(push("bad", pupil("M1.2026", 3, full_name="Bùi Thị Út", sex="9", **CHILD)))

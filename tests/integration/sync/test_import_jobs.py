@@ -20,7 +20,8 @@ from tests.integration.sync.files import (
     send,
     workbook,
 )
-from tests.integration.sync.world import CLERK, OFFICER, SCHOOL_A, World, pupil, push
+from tests.integration.sync.withholding import grant
+from tests.integration.sync.world import CLERK, OFFICER, PROVINCE, SCHOOL_A, VENDOR, World, pupil, push
 from tests.support.waiting import poll_until
 
 AWAITING = imports_pb2.IMPORT_STATE_AWAITING_CONFIRMATION
@@ -167,3 +168,54 @@ async def test_a_run_that_lost_its_claim_does_no_more(here: World, monkeypatch: 
     assert await here.count("batch") == 3
     assert await here.count("quarantined_row") == 1
     assert await here.count("pupil", of="records") == 11
+
+
+async def test_a_file_goes_with_who_is_erased_at_once_or_when_its_import_ends(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the school and of units above; one that waits for a person, or runs, when it ends; quoted lines with it."""
+    await loaded(here, 10)
+    await (await here.sync()).PushRows(push("child", pupil("T1.2026", level="01", grade="18", birth_date="2021-05-04")))
+    await send(here, workbook(("6A", pupils(2))))
+    shifted = [pupil_line(number, name=pupils(10)[number % 10 + 1][2]) for number in range(1, 11)]
+    waiting = await send(here, workbook(("6A", [pupils(0)[0], *shifted])))
+    assert waiting.state == AWAITING
+    assert waiting.suspicions[0].examples
+    above = await desk(here, VENDOR)
+    far = held_by(await above.CreateImport(parts(workbook(("6A", pupils(1))), unit=PROVINCE)))
+    await poll_until(lambda: ended(here, far.import_id), 40.0)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    push_slice = carrying.push_slice
+
+    async def held_up(*args: Any, **kwargs: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await push_slice(*args, **kwargs)
+
+    monkeypatch.setattr(carrying, "push_slice", held_up)
+    stub = await desk(here)
+    running = held_by(await stub.CreateImport(parts(workbook(("6A", pupils(3))))))
+    await asyncio.wait_for(begun.wait(), 30)
+
+    await grant(here, "T1.2026")
+
+    assert await files(here) == {waiting.import_id, running.import_id}
+    go_on.set()
+    assert (await rested(here, running.import_id)).state == imports_pb2.IMPORT_STATE_SUCCEEDED
+    await stub.CancelImport(imports_pb2.CancelImportRequest(**named(waiting)))
+    assert await files(here) == set()
+    shown = held_by(await stub.GetImport(imports_pb2.GetImportRequest(**named(waiting))))
+    assert [(it.kind, list(it.examples)) for it in shown.suspicions] == [(waiting.suspicions[0].kind, [])]
+
+
+async def ended(here: World, import_id: int) -> bool:
+    """Whether an import has ended."""
+    async with here.sync_database.connection() as reads:
+        found = await reads.exec_driver_sql(f"SELECT end_time IS NOT NULL FROM import WHERE import_id = {import_id}")
+        return bool(found.scalar_one())
+
+
+async def files(here: World) -> set[int]:
+    """The imports whose files are kept."""
+    async with here.sync_database.connection() as reads:
+        return set((await reads.exec_driver_sql("SELECT import_id FROM import_part")).scalars())

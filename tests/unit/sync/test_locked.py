@@ -2,6 +2,8 @@
 
 import pytest
 
+from services.records.domain.objects import BY_COLLECTION
+from services.sync.domain.locked import collection
 from services.sync.domain.problems import own
 from services.sync.domain.retelling import Told, retell
 from services.sync.domain.words import NO_WORDS, Text
@@ -15,6 +17,14 @@ FACTS = {
     "reason": "Đã duyệt báo cáo\nhọc kỳ 1",
 }
 OWN_WORDS = Text("lời của records", "records' words")
+
+
+@pytest.mark.parametrize("name", sorted(BY_COLLECTION))
+def test_every_collection_that_records_knows_has_words(name: str) -> None:
+    """In both languages: its name in the interface is told to nobody."""
+    words = collection(name)
+    assert words.vi != name
+    assert words.en not in (name, words.vi)
 
 
 def said(facts: dict[str, str]) -> Text:

@@ -59,6 +59,7 @@ async def cancel_import(office: Office, one: Import, *, subject: str) -> Import:
     """Stop an import; raises WRONG_STATE where it has ended."""
     async with office.intake.database.transaction() as writes:
         changed = await imports.cancel(writes, one.import_id, subject=subject, now=office.intake.clock.now())
+        await imports.drop_file(writes, one.import_id)
     if changed is None:
         raise refusals.wrong_state(await _state(office, one))
     return changed

@@ -168,6 +168,7 @@ class _Work:
         ended = {"state": state.value, "end_time": now, "claim": None, "claimed_until": None}
         async with self._office.intake.database.transaction() as writes:
             await imports.advance(writes, self._one.import_id, run=self._run, now=now, **ended, **values)
+            await imports.drop_file(writes, self._one.import_id)
         log.info("import ended", action="imports.ended", import_id=self._one.import_id, state=state.name)
 
 

@@ -1,0 +1,76 @@
+"""An erasure that comes between reading and writing: what was read before is not written after it."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from chassis.database import Database
+from services.sync.convert.outgoing import NOTED
+from services.sync.store import outgoing, withholding
+from services.sync.store.outgoing import Composed
+from tests.support.databases import DatabaseFactory
+
+NOW = datetime(2026, 11, 2, 1, tzinfo=UTC)
+SCHOOL, PUPIL, STAFF, KEY, DESTINATION = 4, 4, 2, "1.2026", "moet"
+
+
+@pytest.fixture
+async def database(database_factory: DatabaseFactory) -> Database:
+    """A database of sync with the ministry as a destination."""
+    fresh = await database_factory("sync")
+    async with fresh.transaction() as writes:
+        await writes.exec_driver_sql(
+            "INSERT INTO destination"
+            " (code, kind, display_name, endpoint, unit_id, calls_per_second, package_size, create_time)"
+            f" VALUES ('{DESTINATION}', 1, '', '', 1, 1, 100, now())"
+        )
+    return fresh
+
+
+async def note(database: Database, number: int, position: int) -> None:
+    """Note a record of the feed under the key."""
+    row = (SCHOOL, number, KEY, "", position, 1, 2026, 0, "", True, False, False, b"name")
+    async with database.transaction() as writes:
+        await outgoing.note(writes, DESTINATION, [row], NOTED, now=NOW)
+
+
+async def erase(database: Database) -> None:
+    """Erase the pupil under the key."""
+    async with database.transaction() as writes:
+        await withholding.hold(writes, SCHOOL)
+        await withholding.erase(writes, SCHOOL, [(PUPIL, KEY)], now=NOW)
+
+
+async def noted(database: Database) -> list[tuple[int, bool, bytes]]:
+    """Type of each record noted, whether it is gone, and its content."""
+    async with database.connection() as reads:
+        found = await reads.exec_driver_sql("SELECT type, deleted, row FROM outgoing_record ORDER BY type")
+        return [(row.type, row.deleted, bytes(row.row)) for row in found]
+
+
+async def test_a_page_read_before_an_erasure_brings_nothing_back(database: Database) -> None:
+    """A record of another type under the same key is noted all the same."""
+    await erase(database)
+    await note(database, PUPIL, 1)
+    await note(database, STAFF, 2)
+
+    assert await noted(database) == [(STAFF, False, b"name")]
+
+
+@pytest.mark.parametrize("sent_before", [True, False])
+async def test_a_package_composed_before_an_erasure_is_not_written_after_it(
+    database: Database,
+    sent_before: bool,  # noqa: FBT001
+) -> None:
+    """Whether the record is gone here at once, or has to be cancelled there."""
+    await note(database, PUPIL, 1)
+    made = Composed(PUPIL, KEY, 1, deleted=False, version=1, digest=7)
+    if sent_before:
+        async with database.transaction() as writes:
+            assert await outgoing.note_composed(writes, DESTINATION, SCHOOL, uuid4(), [made], now=NOW)
+    await erase(database)
+
+    async with database.transaction() as writes:
+        assert not await outgoing.note_composed(writes, DESTINATION, SCHOOL, uuid4(), [made], now=NOW)
+    assert await noted(database) == ([(PUPIL, True, b"")] if sent_before else [])
