@@ -6,6 +6,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+import sqlalchemy as sa
 from iocedu.notify.v1 import (
     announcement_pb2,
     announcements_pb2,
@@ -16,6 +17,8 @@ from iocedu.notify.v1 import (
 )
 
 from chassis.errors import Fault, Kind
+from services.notify.domain.announcements import Progress
+from services.notify.store.tables import receipt_table
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import (
     DISTRICT,
@@ -322,6 +325,27 @@ async def test_files_come_back_as_they_were_and_only_known_types_are_taken(desk)
     assert (await desk.call("head", "mine", "GetAttachment", wanted)).content == PDF
     assert (await desk.call("director", "mine", "GetAttachment", wanted)).content == PDF
     assert (await _refused(desk.call("other-head", "mine", "GetAttachment", wanted))).reason == "UNKNOWN_ANNOUNCEMENT"
+
+
+async def test_files_of_what_was_taken_back_are_kept_from_its_readers(desk, kept):
+    """Whoever had the notice is told that it was recalled; whoever never got it is told nothing; its writer has it."""
+    begun = await desk.create(draft(group(SCHOOL)))
+    request = announcements_pb2.AddAttachmentRequest(
+        unit=str(PROVINCE), announcement_id=begun.announcement_id, name="a.pdf", content=PDF
+    )
+    [file] = (await desk.call("director", "announcements", "AddAttachment", request)).announcement.attachments
+    await desk.step("Approve", begun)
+    await desk.step("Schedule", begun)
+    await desk.delivered(begun.announcement_id)
+    await desk.step("Recall", begun, reason="Nhầm số liệu")
+    wanted = my_announcements_pb2.GetAttachmentRequest(
+        announcement_id=begun.announcement_id, attachment_id=file.attachment_id
+    )
+    assert (await _refused(desk.call("head", "mine", "GetAttachment", wanted))).reason == "WRONG_STATE"
+    async with kept.transaction() as connection:
+        await connection.execute(sa.update(receipt_table).values(progress=int(Progress.WITHDRAWN)))
+    assert (await _refused(desk.call("head", "mine", "GetAttachment", wanted))).reason == "UNKNOWN_ANNOUNCEMENT"
+    assert (await desk.call("director", "mine", "GetAttachment", wanted)).content == PDF
 
 
 async def test_a_form_that_contradicts_itself_is_refused_by_the_field(desk):
