@@ -253,6 +253,17 @@ async def test_statistics_tell_noisy_rules_and_false_alarms(desk):
     assert not one.HasField("median_minutes_to_acknowledge")
 
 
+@pytest.mark.parametrize("day", ["2026-02-30", "0001-01-01"])
+async def test_a_day_that_does_not_exist_is_refused_by_its_field(desk, day):
+    """By statistics and by backtests alike."""
+    for call in (
+        desk.insight.ListRuleStatistics(insight_pb2.ListRuleStatisticsRequest(unit=ALL, since=day)),
+        desk.rules.BacktestRule(rules_pb2.BacktestRuleRequest(unit=ALL, rule=a_draft(), since=day)),
+    ):
+        fault = await refusal(call)
+        assert [(one.field, one.reason) for one in fault.violations] == [("since", "INVALID_DATE")]
+
+
 async def test_the_worklist_finds_by_family_age_and_who_has_it_and_hides_pupils_from_others(
     desk, address, token, database
 ):
