@@ -21,6 +21,7 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.errors import Fault
 from chassis.testing import FixedClock, client
+from services.alerts.usecases import try_rules
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import (
     DISTRICT,
@@ -235,6 +236,17 @@ async def test_a_backtest_replays_the_past_day_by_day(desk):
     lasting = a_draft(for_minutes=36 * 60)
     found = await desk.rules.BacktestRule(rules_pb2.BacktestRuleRequest(unit=ALL, rule=lasting, since=since))
     assert found.alert_count == 0
+
+
+async def test_a_backtest_over_too_much_past_is_refused_and_says_what_helps(desk, monkeypatch):
+    """What would hold up others: a later day, or a smaller unit."""
+    await desk.tell(a_class(40), a_class(39, school=OTHER_SCHOOL))
+    monkeypatch.setattr(try_rules, "MOST_LOOKS", 1)
+    request = rules_pb2.BacktestRuleRequest(unit=ALL, rule=a_draft(), since="2026-11-01")
+    fault = await refusal(desk.rules.BacktestRule(request))
+    assert [(one.field, one.reason) for one in fault.violations] == [("since", "TOO_MUCH_PAST")]
+    request.unit = str(SCHOOL)
+    assert (await desk.rules.BacktestRule(request)).alert_count == 1
 
 
 async def test_statistics_tell_noisy_rules_and_false_alarms(desk):
