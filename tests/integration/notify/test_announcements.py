@@ -1,6 +1,7 @@
 """Announcements from a draft to the last answer, through the real interceptors."""
 
 import io
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,9 @@ from iocedu.notify.v1 import (
 )
 
 from chassis.errors import Fault, Kind
+from services.notify.convert.workbook import workbook
 from services.notify.domain.announcements import Progress
+from services.notify.servicer import receipts
 from services.notify.store.tables import receipt_table
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import (
@@ -372,8 +375,15 @@ async def test_a_repeated_beginning_is_one_announcement(desk):
     assert len({one.announcement.announcement_id for one in made}) == 1
 
 
-async def test_answers_come_out_as_a_workbook(desk):
-    """A row a recipient, numbers as numbers, and a text that looks like a formula stays a text."""
+async def test_answers_come_out_as_a_workbook(desk, monkeypatch):
+    """A row a recipient, numbers as numbers, and what looks like a formula stays a text; made beside the loop."""
+    made_by: list[int] = []
+
+    def made(*given: Any) -> bytes:
+        made_by.append(threading.get_ident())
+        return workbook(*given)
+
+    monkeypatch.setattr(receipts, "workbook", made)
     sent = await desk.send(draft(form=FORM))
     await desk.call("head", "mine", "AnswerAnnouncement", _answer(sent, rooms="3", damage="=1+1"))
     request = receipts_pb2.ExportReceiptsRequest(unit=str(PROVINCE), announcement_id=sent.announcement_id)
@@ -385,3 +395,5 @@ async def test_answers_come_out_as_a_workbook(desk):
     assert [rows["head"][column].value for column in (0, 8, 9)] == ["TH Ái Nghĩa", "=1+1", 3]
     assert rows["head"][8].data_type == "s"
     assert rows["other-head"][9].value in (None, "")
+    assert made_by
+    assert threading.get_ident() not in made_by
