@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -117,11 +117,24 @@ class _Timer:
 
 
 def pruner(database: Database, *, moment: Callable[[], Moment], keeping: Keeping) -> Worker:
-    """The worker that forgets states of facts and resolved alerts when their time to be kept is over."""
+    """The worker that forgets states of facts, pupils of past years and resolved alerts when they were kept enough."""
+
+    async def prune_years(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
+        """A pupil of a past year whom the past as far as it is kept does not tell of."""
+        at = moment()
+        if at.calendar is None:
+            return 0
+        year = at.calendar.school_year(at.today)
+        return await store.prune_past_years(connection, school_year=year, before=before, limit=limit)
 
     async def prune(stop: asyncio.Event) -> None:
         now = moment().now
-        for forget, days in ((store.prune_facts, keeping.history_days), (store.prune_alerts, keeping.resolved_days)):
+        steps = (
+            (store.prune_facts, keeping.history_days),
+            (prune_years, keeping.history_days),
+            (store.prune_alerts, keeping.resolved_days),
+        )
+        for forget, days in steps:
             gone = CLAIM
             while gone == CLAIM and not stop.is_set():
                 async with database.transaction() as connection:

@@ -70,8 +70,14 @@ class Dispatcher:
         now = asyncio.get_running_loop().time()
         if now - self._pruned > PRUNE_SECONDS:
             self._pruned = now
+            await self.prune_all(stop)
+
+    async def prune_all(self, stop: asyncio.Event, *, at_once: int = PRUNED_AT_ONCE) -> None:
+        """Forget all messages that were done long ago, some a transaction."""
+        count = at_once
+        while count == at_once and not stop.is_set():
             async with self._database.transaction() as connection:
-                await prune(connection, self._clock.now() - self._kept, limit=PRUNED_AT_ONCE)
+                count = await prune(connection, self._clock.now() - self._kept, limit=at_once)
 
     async def _send(self, channel: Channel, lane: Lane, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+STRIDE = 4  # Steps from one look to the next as long as nothing changes.
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:
@@ -61,10 +63,26 @@ def median_of(values: Sequence[float]) -> float:
 def clocked(
     start: datetime, end: datetime, *, since: datetime | None, step: timedelta, look: Callable[[datetime], Moments]
 ) -> list[Moments]:
-    """What a condition said of one state of a fact: once, or again each `step` where time alone changes it."""
+    """What a condition said of one state of a fact: once, or again where time alone changes it.
+
+    Then it is looked at every `STRIDE` steps, and at each step between two looks that differ: what silence brings
+    about comes once and stays, so that the step at which it came is found by few looks. Where an alert would come and
+    go at once it is looked at each step.
+    """
+    seen = [look(start)]
     if since is None:
-        return [look(start)]
-    seen, at = [look(start)], start
-    while (at := at + step) < end:
-        seen.append(look(at))
+        return seen
+    while (at := seen[-1].time + step) < end:
+        count = min(STRIDE, -((at - end) // step))
+        far = look(seen[-1].time + count * step)
+        restless = far.holds and not far.stays
+        if count > 1 and (restless or (far.holds, far.stays) != (seen[-1].holds, seen[-1].stays)):
+            begun = seen[-1].time
+            seen.extend(look(begun + place * step) for place in range(1, count))
+        seen.append(far)
     return seen
+
+
+def looks(start: datetime, end: datetime, *, since: datetime | None, step: timedelta) -> int:
+    """About how often `clocked` looks."""
+    return 1 if since is None else 1 + max(0, (end - start) // (step * STRIDE))

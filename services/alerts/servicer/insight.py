@@ -1,14 +1,14 @@
 """What alerts say taken together: statistics of rules, and the caseload of a class."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from iocedu.alerts.v1 import alerts_pb2, insight_pb2, insight_pb2_grpc
 
-from chassis.clock import VIETNAM
 from chassis.paging import page_cursor, page_size, page_token
 from services.alerts import store, usecases
 from services.alerts.convert import statistics_message
+from services.alerts.convert.days import beginning_of
 from services.alerts.servicer.desk import Desk
 
 DAYS = 30
@@ -25,13 +25,13 @@ class InsightServicer(insight_pb2_grpc.InsightServiceServicer):
     ) -> insight_pb2.ListRuleStatisticsResponse:
         """Say how the rules did below a unit, noisiest first."""
         size, cursor = page_size(request.page_size), page_cursor(request)
-        day = date.fromisoformat(request.since) if request.since else self._desk.clock.today() - timedelta(days=DAYS)
+        day = request.since or (self._desk.clock.today() - timedelta(days=DAYS)).isoformat()
         offset = int(cursor[0]) if cursor else 0
         async with self._desk.database.connection() as connection:
             rules = await store.rule_statistics(
                 connection,
                 self._desk.subtree(request.unit)(),
-                since=datetime.combine(day, time.min, VIETNAM),
+                since=beginning_of(day, field="since"),
                 hidden_kinds=self._desk.hidden_kinds(request.unit),
                 offset=offset,
                 limit=size + 1,

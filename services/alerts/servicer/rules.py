@@ -2,17 +2,15 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import date, datetime, time
 from typing import Any
 
 from iocedu.alerts.v1 import rules_pb2, rules_pb2_grpc
 
-from chassis.clock import VIETNAM
-from chassis.errors import Fault, FieldViolation, Kind
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from services.alerts import store, usecases
 from services.alerts.convert import alert_message, draft_of, rule_message
+from services.alerts.convert.days import beginning_of
 from services.alerts.convert.rules import kind_message
 from services.alerts.domain import KINDS, Rule
 from services.alerts.servicer.desk import Desk
@@ -117,7 +115,7 @@ class RulesServicer(rules_pb2_grpc.RulesServiceServicer):
         """Say what a rule would have raised."""
         below, moment = self._desk.subtree(request.unit)(), self._desk.moment()
         rule = self._tried(request.rule, code="", unit=request.unit)
-        since = _day(request.since)
+        since = beginning_of(request.since, field="since")
         async with self._desk.database.snapshot() as connection:
             found = await usecases.backtest(connection, rule, below, moment, since=since, k=request.k or K)
         return self._backtested(found)
@@ -167,14 +165,3 @@ class RulesServicer(rules_pb2_grpc.RulesServiceServicer):
             for subject, _, granted in tree.holders(rule.audience_roles, unit_id, today)
             if not alone or granted == unit_id
         }
-
-
-def _day(text: str) -> datetime:
-    """The instant a day begins; raises INVALID_DAY."""
-    try:
-        return datetime.combine(date.fromisoformat(text), time.min, VIETNAM)
-    except ValueError:
-        vi, en = f"Không có ngày “{text}”.", f"There is no day “{text}”."
-        raise Fault(
-            Kind.INVALID, "INVALID_RULE", vi=vi, en=en, violations=[FieldViolation("since", "INVALID_RULE", vi, en)]
-        ) from None

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import VIETNAM, vietnam_day
 from chassis.database import given_rows
-from services.alerts.domain import Fact, Scalar
+from services.alerts.domain import PUPIL, SCHOOL_YEAR, Fact, Scalar
 from services.alerts.store.alerts import bigints
 from services.alerts.store.tables import INSTANT, fact_table, history_table
 
@@ -114,6 +114,15 @@ async def facts_of(
     return [_fact(row) for row in rows.mappings()]
 
 
+async def signs_in_year(connection: AsyncConnection, school_id: int, school_year: int) -> list[Mapping[str, Scalar]]:
+    """Of a school's pupils in stock in a school year, the fields of those with any sign."""
+    table, values = fact_table.c, fact_table.c["values"]
+    chosen = sa.select(values).where(table.unit_id == school_id, table.kind == PUPIL)
+    chosen = chosen.where(values.contains({SCHOOL_YEAR: school_year, "in_stock": True}))
+    signs = sa.func.coalesce(values["flag_count"].as_integer(), 0)
+    return list(await connection.scalars(chosen.where(signs > 0)))
+
+
 async def history_of(
     connection: AsyncConnection, kind: str, keys: Sequence[tuple[int, str]], *, since: datetime
 ) -> list[tuple[int, str, datetime, datetime | None, Mapping[str, Scalar], datetime | None]]:
@@ -131,6 +140,15 @@ async def history_of(
 async def prune_facts(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
     """Forget, of what facts were, at most `limit` states that ended before an instant; says how many."""
     return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount
+
+
+async def prune_past_years(connection: AsyncConnection, *, school_year: int, before: datetime, limit: int) -> int:
+    """Forget at most `limit` facts on pupils of years before one that stand since before an instant; says how many.
+
+    One with an alert that is not resolved stays, and so does one that another replica holds.
+    """
+    given = {"kind": PUPIL, "year": school_year, "before": before, "limit": limit}
+    return (await connection.execute(_PRUNE_YEARS, given)).rowcount
 
 
 async def claim_due_facts(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Fact]:
@@ -209,6 +227,12 @@ _LOOK_AT_KIND = sa.text(
 _PRUNE = sa.text(
     "DELETE FROM fact_history WHERE ctid = ANY(ARRAY(SELECT ctid FROM fact_history WHERE to_time < :before"
     " LIMIT :limit))"
+)
+_PRUNE_YEARS = sa.text(
+    "DELETE FROM fact WHERE ctid = ANY(ARRAY(SELECT ctid FROM fact WHERE kind = :kind"
+    " AND (\"values\" ->> 'school_year')::int < :year AND coalesce(change_time < :before, true)"
+    " AND NOT EXISTS (SELECT FROM alert WHERE alert.unit_id = fact.unit_id AND alert.fact_kind = fact.kind"
+    " AND alert.subject = fact.subject AND alert.state <> 3) LIMIT :limit FOR UPDATE SKIP LOCKED))"
 )
 
 

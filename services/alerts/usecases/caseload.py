@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
-from services.alerts.domain import PUPIL, Alert, AlertFilter, Scalar, State
+from services.alerts.domain import Alert, AlertFilter, Scalar, State
 from services.alerts.domain.early_warning import urgency
 from services.alerts.store import counting
 
-MOST_PUPILS = 5000  # Of one school.
+MOST_ALERTS = 5000  # Of one school, the newest.
 STANDING = frozenset({State.OPEN, State.ACKNOWLEDGED, State.SUPPRESSED})
 
 
@@ -28,16 +28,13 @@ class Entry:
 
 async def caseload(connection: AsyncConnection, school_id: int, class_key: str, school_year: int) -> list[Entry]:
     """The pupils of a school's class (empty: of all) with any sign, by class, most urgent first."""
-    facts = await store.facts_of(connection, PUPIL, {school_id}, after=(-1, ""), limit=MOST_PUPILS)
+    found = await store.signs_in_year(connection, school_id, school_year)
     weights = {
         key: context for _, key, _, _, _, _, context in await counting.outcomes(connection, {school_id}, {school_year})
     }
     classes: dict[str, list[Mapping[str, Scalar]]] = {}
-    for fact in facts:
-        values = fact.values
-        signs = values.get("flag_count", 0)
-        if values.get("school_year") == school_year and values.get("in_stock") and signs:
-            classes.setdefault(str(values["class_key"]), []).append(values)
+    for values in found:
+        classes.setdefault(str(values["class_key"]), []).append(values)
     alerts = await _alerts(connection, school_id)
     return [
         Entry(
@@ -67,6 +64,6 @@ def _parts(reasons: Scalar) -> tuple[str, ...]:
 async def _alerts(connection: AsyncConnection, school_id: int) -> dict[str, list[Alert]]:
     wanted = AlertFilter(unit_ids=frozenset({school_id}), states=STANDING, families=frozenset({"pupil"}))
     found: dict[str, list[Alert]] = {}
-    for alert in await store.list_alerts(connection, wanted, below=None, limit=MOST_PUPILS):
+    for alert in await store.list_alerts(connection, wanted, below=None, limit=MOST_ALERTS):
         found.setdefault(alert.subject, []).append(alert)
     return found

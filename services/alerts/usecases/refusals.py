@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from chassis.errors import Fault, FieldViolation, Kind
+from chassis.validation import invalid
 
 
 def unknown_alert(alert_id: int) -> Fault:
@@ -147,3 +148,10 @@ def invalid_rule(field: str, *, vi: str, en: str) -> Fault:
         metadata={"field": field},
         violations=[violation],
     )
+
+
+def too_much_past(most: int) -> Fault:
+    """A backtest over so many states of facts that it would hold up others."""
+    vi = f"Phải xem lại hơn {most} trạng thái. Hãy chọn ngày gần hơn, hoặc một đơn vị nhỏ hơn."
+    en = f"More than {most} states would have to be looked at. Choose a later day, or a smaller unit."
+    return invalid([FieldViolation("since", "TOO_MUCH_PAST", vi, en)])

@@ -15,14 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
 from services.alerts.domain import PUPIL, Alert, Fact, Rule, Scalar, raise_alert
-from services.alerts.domain.backtests import Episode, Moments, clocked, episodes, median_of
+from services.alerts.domain.backtests import Episode, Moments, clocked, episodes, looks, median_of
 from services.alerts.domain.early_warning import urgency
 from services.alerts.store import counting
 from services.alerts.usecases.moment import Moment
+from services.alerts.usecases.refusals import too_much_past
 from services.alerts.usecases.rulebook import Condition, compile_rule
 from services.alerts.usecases.write_rules import check_rule
 
 PAGE = 1000
+REPLAYED_AT_ONCE = 200  # facts
+MOST_LOOKS = 300_000  # What a backtest may look at; about half a minute.
 MOST_EXAMPLES = 20
 STEP = timedelta(hours=6)  # How closely the past is looked at where time alone changes a fact.
 Key = tuple[int, str]  # unit, subject
@@ -55,6 +58,7 @@ class Backtest:
 
     facts: int = 0
     states: int = 0
+    looks: int = 0
     first_time: datetime | None = None
     episodes: dict[Key, list[Episode]] = field(default_factory=dict)
     by_unit: Counter[int] = field(default_factory=Counter)
@@ -90,19 +94,25 @@ def _example(rule: Rule, fact: Fact, values: Mapping[str, Scalar], moment: Momen
 async def backtest(
     connection: AsyncConnection, rule: Rule, below: AbstractSet[int], moment: Moment, *, since: datetime, k: int
 ) -> Backtest:
-    """What the rule would have raised from an instant on. Raises INVALID_RULE."""
+    """What the rule would have raised from an instant on. Raises INVALID_RULE, or INVALID_FIELD for too much past."""
     check_rule(rule)
     condition = compile_rule(rule)
     found, after = Backtest(), (-1, "")
     urgencies: dict[Key, tuple[str, tuple[int, ...]]] = {}
-    while facts := await store.facts_of(connection, rule.fact_kind, below, after=after, limit=PAGE):
+    while facts := await store.facts_of(connection, rule.fact_kind, below, after=after, limit=REPLAYED_AT_ONCE):
         after = facts[-1].unit_id, facts[-1].subject
         found.facts += len(facts)
         keys = [(fact.unit_id, fact.subject) for fact in facts]
         states = await store.history_of(connection, rule.fact_kind, keys, since=since)
         found.states += len(states)
-        _replay(found, condition, states, since=since, now=moment.now, urgencies=urgencies)
-        await asyncio.sleep(0)
+        found.looks += sum(
+            looks(max(start, since), end or moment.now, since=silent_since, step=STEP)
+            for _, _, start, end, _, silent_since in states
+        )
+        if found.looks > MOST_LOOKS:
+            raise too_much_past(MOST_LOOKS)
+        # Beside the loop, which goes on serving; a page at a time, so that a caller who is gone stops it.
+        await asyncio.to_thread(_replay, found, condition, states, since=since, now=moment.now, urgencies=urgencies)
     every = [one for one_fact in found.episodes.values() for one in one_fact]
     found.median_open_hours = round(median_of([one.hours(moment.now) for one in every]), 2)
     found.still_open = sum(1 for one in every if one.ended is None)
@@ -135,11 +145,11 @@ def _replay(
             fields = fact.at(at)
             return Moments(at, bool(condition.holds(fields)), condition.still_holds(fields) is not False)
 
-        looks = clocked(began, end or now, since=silent_since, step=STEP, look=look)
-        seen.setdefault((unit_id, subject), []).extend(looks)
+        moments = clocked(began, end or now, since=silent_since, step=STEP, look=look)
+        seen.setdefault((unit_id, subject), []).extend(moments)
         told.setdefault((unit_id, subject), []).append((began, values))
-    for key, moments in seen.items():
-        alerts = episodes(moments, holds_for=condition.rule.holds_for, now=now)
+    for key, told_of in seen.items():
+        alerts = episodes(told_of, holds_for=condition.rule.holds_for, now=now)
         if not alerts:
             continue
         found.episodes[key] = alerts

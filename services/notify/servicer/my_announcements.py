@@ -11,9 +11,7 @@ from services.notify.domain.announcements import Announcement
 from services.notify.servicer.frame import Frame
 from services.notify.store.announcements import announcement_of
 from services.notify.store.objects import Objects
-from services.notify.store.receipts import receipt_of
-from services.notify.usecases.answering import answer, my_announcement
-from services.notify.usecases.faults import unknown_announcement
+from services.notify.usecases.answering import answer, my_announcement, my_files
 
 READERS = frozenset({"administrator", "director", "officer", "auditor", "head_teacher", "clerk"})
 
@@ -56,9 +54,8 @@ class MyAnnouncementsServicer(my_announcements_pb2_grpc.MyAnnouncementsServiceSe
         """Give a file of an announcement."""
         async with self._frame.database.connection() as connection:
             held = await announcement_of(connection, request.announcement_id)
-            sent = held is not None and await receipt_of(connection, held, caller().subject) is not None
-        if held is None or not (sent or self._may_see(held)):
-            raise unknown_announcement(request.announcement_id)
+            if held is None or not self._may_see(held):
+                held = await my_files(connection, request.announcement_id, caller().subject)
         file = next((one for one in held.attachments if one.attachment_id == request.attachment_id), None)
         content = await self._objects.get(file.sha256) if file else None
         if file is None or content is None:

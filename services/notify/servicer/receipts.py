@@ -1,5 +1,6 @@
 """ReceiptsService: who got an announcement, who has done what it asks, and who has not."""
 
+import asyncio
 from typing import Any
 
 from iocedu.notify.v1 import receipts_pb2, receipts_pb2_grpc
@@ -92,8 +93,8 @@ class ReceiptsServicer(receipts_pb2_grpc.ReceiptsServiceServicer):
         async with self._frame.database.connection() as connection:
             held = await found(connection, request.announcement_id, units=self._frame.below(request.unit))
             listed = await store.list_receipts(connection, held)
+        # Beside the loop: a workbook of a whole province takes seconds, in which others are served.
+        content = await asyncio.to_thread(workbook, held, listed, self._frame.named())
         return receipts_pb2.ExportReceiptsResponse(
-            name=f"van-ban-{held.announcement_id}.xlsx",
-            media_type=MEDIA_TYPE,
-            content=workbook(held, listed, self._frame.named()),
+            name=f"van-ban-{held.announcement_id}.xlsx", media_type=MEDIA_TYPE, content=content
         )

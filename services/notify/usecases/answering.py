@@ -24,6 +24,18 @@ async def my_announcement(
     return held, receipt
 
 
+async def my_files(connection: AsyncConnection, announcement_id: int, subject: str) -> Announcement:
+    """An announcement whose files its reader may have. Raises UNKNOWN_ANNOUNCEMENT, or WRONG_STATE once recalled."""
+    held, _ = await my_announcement(connection, announcement_id, subject)
+    if held.state is Stage.RECALLED:
+        raise faults.wrong_state(
+            held,
+            "Văn bản này đã được thu hồi: không dùng các tệp kèm theo nữa.",
+            "It was recalled: its files are not to be used any more.",
+        )
+    return held
+
+
 async def answer(
     connection: AsyncConnection, announcement_id: int, subject: str, answers: dict[str, str], *, now: datetime
 ) -> tuple[Announcement, Receipt]:

@@ -85,6 +85,14 @@ async def forget_states(connection: AsyncConnection, spec: ObjectSpec, *, school
     return len(await fetch(connection, _FORGET_STATES, school_id, spec.number, list(keys)))
 
 
+async def forget_states_of(
+    connection: AsyncConnection, spec: ObjectSpec, identities: Sequence[tuple[int, str]]
+) -> None:
+    """The same for records of any schools, at once."""
+    schools, keys = [school_id for school_id, _ in identities], [key for _, key in identities]
+    await fetch(connection, _FORGET_STATES_OF, schools, keys, spec.number)
+
+
 async def drop_from_states(
     connection: AsyncConnection, spec: ObjectSpec, fields: Sequence[str], *, school_id: int, keys: Sequence[str]
 ) -> None:
@@ -220,6 +228,15 @@ WITH gone AS (
     DELETE FROM record_edit USING gone WHERE record_edit.school_id = $1 AND record_edit.request_id = gone.request_id
 )
 SELECT 1 FROM gone
+"""
+_FORGET_STATES_OF: Final = """
+WITH gone AS (
+    DELETE FROM record_history USING unnest($1::bigint[], $2::text[]) AS given(school_id, key)
+    WHERE record_history.school_id = given.school_id AND record_history.key = given.key AND type = $3
+    RETURNING record_history.school_id, request_id
+)
+DELETE FROM record_edit USING gone
+WHERE record_edit.school_id = gone.school_id AND record_edit.request_id = gone.request_id
 """
 _DROP_FIELDS: Final = (
     "UPDATE record_history SET image = image - $4::text[]"

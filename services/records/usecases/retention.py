@@ -96,7 +96,5 @@ async def _retain(connection: AsyncConnection, clock: Clock, day: date, found: l
         await bulk.replace_records(connection, REGISTER, rows)
         packed = await pack_changes(batch, accepted)
         await outbox.append(connection, [Outgoing(RECORDS_CHANGED, one.payload, one.count) for one in packed])
-    for school_id in schools:
-        keys = [key for school, key in free if school == school_id]
-        await erasing.forget_states(connection, REGISTER, school_id=school_id, keys=keys)
+    await erasing.forget_states_of(connection, REGISTER, free)
     return len(free)

@@ -212,6 +212,34 @@ async def test_signs_in_two_respects_are_an_early_warning_with_its_reasons_and_n
     ]
 
 
+async def test_pupils_of_past_years_are_in_nobodys_way_and_forgotten_in_time(database, feed):
+    """However many went through a school, this year's are ranked; past ones go, but not while an alert stands."""
+    await feed.take(group(), pupil("HS1"), result("HS1", {"TOAN": 4.0, "TIN": 4.5}))
+    await feed.take(*(register(day, {"HS1": "K"}) for day in school_days(3)))
+    assert ("absence_unexplained", "2026/HS1") in await opened(database)
+    async with database.transaction() as held:
+        await held.execute(sa.text(_PAST))
+    async with database.connection() as reading:
+        assert [one.pupil_key for one in await usecases.caseload(reading, SCHOOL, "", YEAR)] == ["HS1"]
+        assert len(await usecases.caseload(reading, SCHOOL, "", YEAR - 2)) == 5000
+    async with database.transaction() as held:
+        await held.execute(sa.text("UPDATE alert SET subject = '2024/HS0001' WHERE subject = '2026/HS1'"))
+        past = {"before": NOW - timedelta(days=400), "limit": 10_000}
+        assert await store.prune_past_years(held, school_year=YEAR - 2, **past) == 0
+        gone = await store.prune_past_years(held, school_year=YEAR, **past)
+        left = set(await held.scalars(sa.text("SELECT subject FROM fact WHERE kind = 'pupil'")))
+    assert (gone, left) == (4999, {"2024/HS0001", "2026/HS1"})
+
+
+_PAST = """
+INSERT INTO fact (unit_id, kind, subject, version, "values", baseline, change_time)
+SELECT unit_id, kind, '2024/HS' || lpad(number::text, 4, '0'), version,
+    "values" || jsonb_build_object('school_year', 2024, 'pupil_key', 'HS' || lpad(number::text, 4, '0')), baseline,
+    change_time - interval '2 years'
+FROM fact, generate_series(1, 5000) AS number WHERE subject = '2026/HS1' AND kind = 'pupil'
+"""
+
+
 async def test_circumstances_order_a_caseload_and_raise_nothing(database, feed):
     """A poor household or being over age is no sign; of two with the same signs it comes first."""
     poor = {"IS_HO_NGHEO": "1"}

@@ -21,6 +21,7 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.errors import Fault
 from chassis.testing import FixedClock, client
+from services.alerts.usecases import try_rules
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import (
     DISTRICT,
@@ -237,6 +238,17 @@ async def test_a_backtest_replays_the_past_day_by_day(desk):
     assert found.alert_count == 0
 
 
+async def test_a_backtest_over_too_much_past_is_refused_and_says_what_helps(desk, monkeypatch):
+    """What would hold up others: a later day, or a smaller unit."""
+    await desk.tell(a_class(40), a_class(39, school=OTHER_SCHOOL))
+    monkeypatch.setattr(try_rules, "MOST_LOOKS", 1)
+    request = rules_pb2.BacktestRuleRequest(unit=ALL, rule=a_draft(), since="2026-11-01")
+    fault = await refusal(desk.rules.BacktestRule(request))
+    assert [(one.field, one.reason) for one in fault.violations] == [("since", "TOO_MUCH_PAST")]
+    request.unit = str(SCHOOL)
+    assert (await desk.rules.BacktestRule(request)).alert_count == 1
+
+
 async def test_statistics_tell_noisy_rules_and_false_alarms(desk):
     """Two raised, one of them closed as a false alarm after an hour."""
     await desk.tell(a_class(40), a_class(41, key="1B2026"))
@@ -251,6 +263,17 @@ async def test_statistics_tell_noisy_rules_and_false_alarms(desk):
     assert (one.rule, one.raised_count, one.open_count, one.false_alarm_count) == ("class_oversize", 2, 1, 1)
     assert one.median_minutes_to_resolve == 60
     assert not one.HasField("median_minutes_to_acknowledge")
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "0001-01-01"])
+async def test_a_day_that_does_not_exist_is_refused_by_its_field(desk, day):
+    """By statistics and by backtests alike."""
+    for call in (
+        desk.insight.ListRuleStatistics(insight_pb2.ListRuleStatisticsRequest(unit=ALL, since=day)),
+        desk.rules.BacktestRule(rules_pb2.BacktestRuleRequest(unit=ALL, rule=a_draft(), since=day)),
+    ):
+        fault = await refusal(call)
+        assert [(one.field, one.reason) for one in fault.violations] == [("since", "INVALID_DATE")]
 
 
 async def test_the_worklist_finds_by_family_age_and_who_has_it_and_hides_pupils_from_others(

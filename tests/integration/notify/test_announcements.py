@@ -1,11 +1,13 @@
 """Announcements from a draft to the last answer, through the real interceptors."""
 
 import io
+import threading
 from datetime import timedelta
 from typing import Any
 
 import openpyxl
 import pytest
+import sqlalchemy as sa
 from iocedu.notify.v1 import (
     announcement_pb2,
     announcements_pb2,
@@ -16,6 +18,10 @@ from iocedu.notify.v1 import (
 )
 
 from chassis.errors import Fault, Kind
+from services.notify.convert.workbook import workbook
+from services.notify.domain.announcements import Progress
+from services.notify.servicer import receipts
+from services.notify.store.tables import receipt_table
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import (
     DISTRICT,
@@ -324,6 +330,27 @@ async def test_files_come_back_as_they_were_and_only_known_types_are_taken(desk)
     assert (await _refused(desk.call("other-head", "mine", "GetAttachment", wanted))).reason == "UNKNOWN_ANNOUNCEMENT"
 
 
+async def test_files_of_what_was_taken_back_are_kept_from_its_readers(desk, kept):
+    """Whoever had the notice is told that it was recalled; whoever never got it is told nothing; its writer has it."""
+    begun = await desk.create(draft(group(SCHOOL)))
+    request = announcements_pb2.AddAttachmentRequest(
+        unit=str(PROVINCE), announcement_id=begun.announcement_id, name="a.pdf", content=PDF
+    )
+    [file] = (await desk.call("director", "announcements", "AddAttachment", request)).announcement.attachments
+    await desk.step("Approve", begun)
+    await desk.step("Schedule", begun)
+    await desk.delivered(begun.announcement_id)
+    await desk.step("Recall", begun, reason="Nhầm số liệu")
+    wanted = my_announcements_pb2.GetAttachmentRequest(
+        announcement_id=begun.announcement_id, attachment_id=file.attachment_id
+    )
+    assert (await _refused(desk.call("head", "mine", "GetAttachment", wanted))).reason == "WRONG_STATE"
+    async with kept.transaction() as connection:
+        await connection.execute(sa.update(receipt_table).values(progress=int(Progress.WITHDRAWN)))
+    assert (await _refused(desk.call("head", "mine", "GetAttachment", wanted))).reason == "UNKNOWN_ANNOUNCEMENT"
+    assert (await desk.call("director", "mine", "GetAttachment", wanted)).content == PDF
+
+
 async def test_a_form_that_contradicts_itself_is_refused_by_the_field(desk):
     """A choice without choices, a name twice, no question."""
     form = [
@@ -348,8 +375,15 @@ async def test_a_repeated_beginning_is_one_announcement(desk):
     assert len({one.announcement.announcement_id for one in made}) == 1
 
 
-async def test_answers_come_out_as_a_workbook(desk):
-    """A row a recipient, numbers as numbers, and a text that looks like a formula stays a text."""
+async def test_answers_come_out_as_a_workbook(desk, monkeypatch):
+    """A row a recipient, numbers as numbers, and what looks like a formula stays a text; made beside the loop."""
+    made_by: list[int] = []
+
+    def made(*given: Any) -> bytes:
+        made_by.append(threading.get_ident())
+        return workbook(*given)
+
+    monkeypatch.setattr(receipts, "workbook", made)
     sent = await desk.send(draft(form=FORM))
     await desk.call("head", "mine", "AnswerAnnouncement", _answer(sent, rooms="3", damage="=1+1"))
     request = receipts_pb2.ExportReceiptsRequest(unit=str(PROVINCE), announcement_id=sent.announcement_id)
@@ -361,3 +395,5 @@ async def test_answers_come_out_as_a_workbook(desk):
     assert [rows["head"][column].value for column in (0, 8, 9)] == ["TH Ái Nghĩa", "=1+1", 3]
     assert rows["head"][8].data_type == "s"
     assert rows["other-head"][9].value in (None, "")
+    assert made_by
+    assert threading.get_ident() not in made_by

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.notify.v1 import channels_pb2, deliveries_pb2, notify_pb2
 
@@ -21,6 +22,7 @@ from chassis.clock import Clock
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
+from services.notify.jobs import Dispatcher
 from simulators.mailbox.store import Box
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, SCHOOL, change, notify_replica
@@ -439,3 +441,24 @@ async def test_what_was_read_meanwhile_stays_with_its_reader(office):
     [notice] = await office.desk.notices("head")
     assert notice.state == notify_pb2.NOTICE_STATE_UNREAD
     assert office.clock.now() >= NOW
+
+
+async def test_all_that_was_done_long_ago_is_forgotten_in_portions(kept, clock):
+    """However much there is; what waits and what is young stays."""
+    async with kept.transaction() as connection:
+        await connection.execute(sa.text(_DONE), {"now": NOW})
+    dispatcher = Dispatcher(kept, clock, {}, {}, kept=timedelta(days=180))
+    await dispatcher.prune_all(asyncio.Event(), at_once=10)
+    async with kept.connection() as connection:
+        rows = await connection.execute(sa.text("SELECT subject, count(*) FROM dispatch GROUP BY subject"))
+        assert {row[0]: row[1] for row in rows} == {"young": 25, "waiting": 25}
+
+
+_DONE = """
+INSERT INTO dispatch (dispatch_id, channel, subject, address, priority, state, attempt_count, next_time, create_time,
+    done_time)
+SELECT gen_random_uuid(), 'email', subject, '', 1, state, 1, :now, :now,
+    CAST(:now AS timestamptz) - CAST(age AS interval)
+FROM generate_series(1, 25), (VALUES ('old', 3, '181 days'), ('young', 3, '179 days'), ('waiting', 1, NULL))
+    AS given(subject, state, age)
+"""

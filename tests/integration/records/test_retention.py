@@ -9,9 +9,11 @@ from chassis.testing import FixedClock
 from services.records import jobs
 from services.records.convert.rules import load_retention_rules
 from services.records.domain.retention import ATTENDANCE_NAMES, RetentionRule, rule_in_force
+from services.records.store import erasing
+from services.records.store.retention import REGISTER
 from services.records.usecases import retention
 from tests.integration.records.asking import everything, register
-from tests.integration.records.scenes import SCHOOL_A, Running
+from tests.integration.records.scenes import SCHOOL_A, SCHOOL_B, Running
 
 OLD = ("2021-10-04", "2021-10-05", "2021-10-06")
 
@@ -58,6 +60,26 @@ async def test_old_registers_lose_names_and_keep_counts(
     again = await records.apply(register("HS1", "HS2", day=OLD[1]))
     assert list(again.states) == [2]
     assert await names(records) != []
+
+
+async def test_states_of_many_schools_are_forgotten_at_once_and_of_no_other_register(records: Running) -> None:
+    """Of keys that two schools share, only those of the school that is named."""
+    rows = []
+    for version in (1, 2):
+        for school in (SCHOOL_A, SCHOOL_B):
+            for day in OLD:
+                row = register("HS1", version=version, day=day)
+                row.school = school
+                rows.append(row)
+    await records.apply(*rows[:6])
+    await records.apply(*rows[6:])
+    held = await records.rows("SELECT school_id, key FROM record_history ORDER BY school_id, key")
+    assert len(held) == 6
+    gone = [(int(str(school_id)), str(key)) for school_id, key in (held[0], held[4])]
+    async with records.database.transaction() as connection:
+        await erasing.forget_states_of(connection, REGISTER, gone)
+    left = await records.rows("SELECT school_id, key FROM record_history ORDER BY school_id, key")
+    assert left == [one for place, one in enumerate(held) if place not in (0, 4)]
 
 
 async def test_what_is_locked_stays_until_it_is_not(records: Running, clock: FixedClock) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.alerts.convert.tables import early_warning, school_calendars
-from services.alerts.domain.backtests import Moments, episodes
+from services.alerts.domain.backtests import Moments, clocked, episodes, looks
 from services.alerts.domain.calendar import Span, UnitCalendar
 from services.alerts.domain.early_warning import (
     Attendance,
@@ -170,3 +170,25 @@ def test_episodes_begin_where_the_condition_has_held_and_never_overlap(seen, hol
     elif found:
         assert first is not None
         assert found[0].began >= first + holds_for
+
+
+@given(
+    hours=st.integers(1, 400), comes=st.integers(0, 500), goes=st.integers(0, 500), lasting=st.sampled_from([0, 5, 30])
+)
+def test_few_looks_find_what_silence_brings_about_as_well_as_all_of_them(hours, comes, goes, lasting):
+    """The same episodes as looking at each step; as many looks as were foreseen, and some where something changed."""
+    end, step = NOW + timedelta(hours=hours), timedelta(hours=6)
+    seen: list[datetime] = []
+
+    def look(at: datetime) -> Moments:
+        seen.append(at)
+        silent = (at - NOW) // timedelta(hours=1)
+        return Moments(at, silent >= comes, silent >= goes)
+
+    found = clocked(NOW, end, since=NOW, step=step, look=look)
+    foreseen, few = looks(NOW, end, since=NOW, step=step), len(seen)
+    every = [look(NOW + number * step) for number in range(-(-hours // 6))]
+    held = timedelta(hours=lasting)
+    assert episodes(found, holds_for=held, now=end) == episodes(every, holds_for=held, now=end)
+    assert all(one.time < end for one in found)
+    assert few <= foreseen + 7 or goes > comes
