@@ -122,9 +122,9 @@ def pruner(database: Database, *, moment: Callable[[], Moment], keeping: Keeping
     async def prune_years(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
         """A pupil of a past year whom the past as far as it is kept does not tell of."""
         at = moment()
-        if at.calendar is None:
+        if at.calendars is None:
             return 0
-        year = at.calendar.school_year(at.today)
+        year = at.calendars.of(()).school_year(at.today)
         return await store.prune_past_years(connection, school_year=year, before=before, limit=limit)
 
     async def prune(stop: asyncio.Event) -> None:

@@ -224,9 +224,9 @@ async def test_pupils_of_past_years_are_in_nobodys_way_and_forgotten_in_time(dat
         assert len(await usecases.caseload(reading, SCHOOL, "", YEAR - 2)) == 5000
     async with database.transaction() as held:
         await held.execute(sa.text("UPDATE alert SET subject = '2024/HS0001' WHERE subject = '2026/HS1'"))
-        past = {"before": NOW - timedelta(days=400), "limit": 10_000}
-        assert await store.prune_past_years(held, school_year=YEAR - 2, **past) == 0
-        gone = await store.prune_past_years(held, school_year=YEAR, **past)
+        before = NOW - timedelta(days=400)
+        assert await store.prune_past_years(held, school_year=YEAR - 2, before=before, limit=10_000) == 0
+        gone = await store.prune_past_years(held, school_year=YEAR, before=before, limit=10_000)
         left = set(await held.scalars(sa.text("SELECT subject FROM fact WHERE kind = 'pupil'")))
     assert (gone, left) == (4999, {"2024/HS0001", "2026/HS1"})
 

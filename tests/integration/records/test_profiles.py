@@ -62,7 +62,7 @@ async def test_a_school_is_one_with_its_levels_sites_and_years(records: Running)
 
 
 async def test_a_member_of_staff_is_followed_over_schools_with_duties(records: Running):
-    """Homeroom, subjects as classes say them, assignments with their share of a post; of other schools that there are."""
+    """Homeroom, subjects as classes say them, assignments with their share of a post; of other schools nothing."""
     taught = [{"MA_MON_HOC": "TOAN", "HOC_KY": 1, "GIAO_VIEN_ID": "GV1"}, {"MA_MON_HOC": "VAN", "GIAO_VIEN_ID": "GV2"}]
     assignment = school_life_pb2.StaffAssignment(
         school_year=2026, staff_key="GV1.2026", duty="teaching", class_key="6A", subject="TOAN", post_share=0.5
