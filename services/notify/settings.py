@@ -26,6 +26,11 @@ class Settings(ServiceSettings):
     webhook_private_allowed: bool = Field(
         default=False, description="Whether webhooks may lead to private addresses and by http: for trials only."
     )
+    attachments_most_bytes: int = Field(
+        default=4 * 1024**3,
+        ge=64 * 1024**2,
+        description="How much the attachments of all announcements may take together; NATS keeps this room for them.",
+    )
     deliveries_kept_days: int = Field(
         default=180, ge=9, description="How long it is kept what was sent to whom; longer than events are repeated."
     )

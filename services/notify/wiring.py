@@ -52,7 +52,10 @@ async def build(settings: Settings, resources: AsyncExitStack) -> App:
 
 @dataclass(frozen=True)
 class Outward:
-    """What leads out beside the inbox; a channel without a server gives up what it is handed."""
+    """What settings say: what leads out beside the inbox, and how long and how much is kept.
+
+    A channel without a server gives up what it is handed.
+    """
 
     public_url: str
     rules: Mapping[Channel, ChannelRules]
@@ -62,6 +65,7 @@ class Outward:
     mail: MailServer | None = None
     sms: SmsGateway | None = None
     kept: timedelta = timedelta(days=180)
+    most_attached: int = 4 * 1024**3
 
     def ways(self, database: Database) -> dict[Channel, Way]:
         """The adapter of each channel."""
@@ -89,6 +93,7 @@ def outward(settings: Settings, client: httpx.AsyncClient) -> Outward:
         mail=MailServer(settings.smtp_url, sender=settings.smtp_from) if settings.smtp_url else None,
         sms=SmsGateway(provider, client) if provider else None,
         kept=timedelta(days=settings.deliveries_kept_days),
+        most_attached=settings.attachments_most_bytes,
     )
 
 
@@ -108,7 +113,7 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
         connections_consumer(database, bus),
     ]
     frame = Frame(database, scopes, clock, wake)
-    objects = Objects(bus)
+    objects = Objects(bus, most_bytes=outward.most_attached)
     house = House(outward.rules, outward.most_webhooks, outward.speech, outward.public_url)
     servicers: dict[str, tuple[AddToServer, object]] = {
         "InboxService": (

@@ -18,9 +18,9 @@ from services.notify.domain.announcements import Announcement
 from services.notify.domain.attachments import FileRules
 from services.notify.servicer.frame import Frame
 from services.notify.store.announcements import list_announcements
-from services.notify.store.objects import Objects
+from services.notify.store.objects import NoRoomError, Objects
 from services.notify.usecases import announcements as usecases
-from services.notify.usecases.attaching import attach, checked_file
+from services.notify.usecases.attaching import attach, checked_file, no_room
 
 MOST_LISTED = 200
 
@@ -71,7 +71,10 @@ class AnnouncementsServicer(announcements_pb2_grpc.AnnouncementsServiceServicer)
         async with self._frame.database.connection() as connection:
             held = await usecases.found(connection, request.announcement_id, units=units)
         file = checked_file(held, request.name, request.content, self._files)
-        await self._objects.put(file.sha256, request.content)
+        try:
+            await self._objects.put(file.sha256, request.content)
+        except NoRoomError:
+            raise no_room() from None
 
         async def attached(connection: AsyncConnection, held: Announcement) -> Announcement:
             return await attach(connection, held, checked_file(held, request.name, request.content, self._files))

@@ -1,4 +1,8 @@
-"""Contents of attachments in JetStream's object store, each under its digest: the same file is kept once."""
+"""Contents of attachments in JetStream's object store, each under its digest: the same file is kept once.
+
+All together take no more than they are given, so that attachments never leave the events of the services no room. What
+would be beyond it is refused; nothing that is kept makes way.
+"""
 
 from typing import Final
 
@@ -9,21 +13,34 @@ from nats.js.object_store import ObjectStore
 from chassis.bus import Bus
 
 BUCKET: Final = "attachments"
+STREAM: Final = f"OBJ_{BUCKET}"  # As JetStream names it.
+NO_ROOM: Final = 10077  # What JetStream answers when a stream holds as much as it may.
+
+
+class NoRoomError(Exception):
+    """All contents together would take more than they are given."""
 
 
 class Objects:
     """The contents; the bucket is made when it is first needed."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, *, most_bytes: int) -> None:
         self._bus = bus
+        self._most_bytes = most_bytes
+        self._bounded = False
 
     async def put(self, sha256: str, content: bytes) -> None:
-        """Keep a content; one that is there already stays."""
+        """Keep a content; one that is there already stays. Raises NoRoomError."""
         bucket = await self._bucket()
         try:
             await bucket.get_info(sha256)
         except js_errors.ObjectNotFoundError:
-            await bucket.put(sha256, content)
+            try:
+                await bucket.put(sha256, content)
+            except js_errors.APIError as error:
+                if error.err_code != NO_ROOM:
+                    raise
+                raise NoRoomError from error
 
     async def get(self, sha256: str) -> bytes | None:
         """A content; None when it is gone."""
@@ -36,7 +53,14 @@ class Objects:
     async def _bucket(self) -> ObjectStore:
         jetstream = self._bus.jetstream
         try:
-            return await jetstream.object_store(BUCKET)
+            bucket = await jetstream.object_store(BUCKET)
         except js_errors.BucketNotFoundError:
-            config = api.ObjectStoreConfig(bucket=BUCKET, storage=api.StorageType.FILE)
-            return await jetstream.create_object_store(BUCKET, config=config)
+            made = api.ObjectStoreConfig(bucket=BUCKET, storage=api.StorageType.FILE, max_bytes=self._most_bytes)
+            bucket = await jetstream.create_object_store(BUCKET, config=made)
+        if not self._bounded:
+            # One that was made under another bound, or under none, takes this one.
+            config = (await jetstream.stream_info(STREAM)).config
+            if config.max_bytes != self._most_bytes:
+                await jetstream.update_stream(config, max_bytes=self._most_bytes)
+            self._bounded = True
+        return bucket

@@ -4,6 +4,7 @@ import hashlib
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.errors import Fault
 from services.notify.domain.announcements import Announcement, Attachment
 from services.notify.domain.attachments import FileRules, extension, plain_name, type_of
 from services.notify.domain.forms import Wrong
@@ -36,6 +37,13 @@ def checked_file(held: Announcement, name: str, content: bytes, rules: FileRules
         en = f"The content of “{plain}” ({found}) is of no type taken, or not what its name says. Taken: {taken}."
         raise faults.invalid("ATTACHMENT_TYPE", [Wrong("content", vi, en)])
     return Attachment(0, plain, kind.media_type, len(content), hashlib.sha256(content).hexdigest())
+
+
+def no_room() -> Fault:
+    """The contents kept leave no room for one more."""
+    vi = "Kho tệp đính kèm đã đầy. Hãy báo người vận hành nới dung lượng, hoặc gửi không kèm tệp."
+    en = "There is no room for more attachments. Ask the operators to give them more, or send without the file."
+    return faults.invalid("ATTACHMENT_SIZE", [Wrong("content", vi, en)])
 
 
 async def attach(connection: AsyncConnection, held: Announcement, file: Attachment) -> Announcement:

@@ -21,6 +21,7 @@ from chassis.errors import Fault, Kind
 from services.notify.convert.workbook import workbook
 from services.notify.domain.announcements import Progress
 from services.notify.servicer import receipts
+from services.notify.store.objects import NoRoomError, Objects
 from services.notify.store.tables import receipt_table
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import (
@@ -349,6 +350,16 @@ async def test_files_of_what_was_taken_back_are_kept_from_its_readers(desk, kept
         await connection.execute(sa.update(receipt_table).values(progress=int(Progress.WITHDRAWN)))
     assert (await _refused(desk.call("head", "mine", "GetAttachment", wanted))).reason == "UNKNOWN_ANNOUNCEMENT"
     assert (await desk.call("director", "mine", "GetAttachment", wanted)).content == PDF
+
+
+async def test_attachments_take_no_more_than_they_are_given(desk, bus):
+    """A bucket made without a bound takes one; what is beyond it is refused with the remedy, what is kept stays."""
+    await bus.jetstream.create_object_store("attachments")
+    await Objects(bus, most_bytes=1_000_000).put("first", PDF)
+    roomless = Objects(bus, most_bytes=400_000)
+    with pytest.raises(NoRoomError):
+        await roomless.put("second", PDF)
+    assert (await roomless.get("first"), await roomless.get("second")) == (PDF, None)
 
 
 async def test_a_form_that_contradicts_itself_is_refused_by_the_field(desk):

@@ -68,7 +68,7 @@ async def test_states_of_many_schools_are_forgotten_at_once_and_of_no_other_regi
     for version in (1, 2):
         for school in (SCHOOL_A, SCHOOL_B):
             for day in OLD:
-                row = register("HS1", version=version, day=day)
+                row = register("HS1", f"HS{version + 1}", version=version, day=day)
                 row.school = school
                 rows.append(row)
     await records.apply(*rows[:6])
