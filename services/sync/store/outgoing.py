@@ -94,8 +94,7 @@ _NOTE = sa.text(
     INSERT INTO outgoing_record AS held
         (destination, school_id, type, key, record_id, position, record_type, school_year, parent_type, parent_key,
          counts, deleted, row, state, state_time, note_time)
-    SELECT :destination, school_id, type, key,
-        CAST(md5(:destination || '/' || school_id || '/' || type || '/' || key) AS uuid),
+    SELECT :destination, school_id, type, key, gen_random_uuid(),
         position, record_type, school_year, parent_type, parent_key, counts, false, row, 1, :now, :now
     FROM noted WHERE NOT deleted AND NOT restricted
     ORDER BY school_id, type, key

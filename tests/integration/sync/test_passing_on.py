@@ -235,6 +235,23 @@ async def test_a_pupil_whose_key_changes_stays_the_same_there(here: World, outsi
     assert await record(here, "TAM-1.2026") is None
 
 
+async def test_a_key_that_is_used_again_is_another_record_there(here: World, outside: Outside) -> None:
+    """The next first-grader gets the temporary code that the last one had: two records, two ids, both held."""
+    await pushed(here, "1", pupil("TAM-1.2026"), class_row(), teacher(), school_row())
+    await in_state(here, "TAM-1.2026", ACCEPTED)
+    row = pupil("HS9.2026", 2)
+    row.previous_key = "TAM-1.2026"
+    await pushed(here, "2", row)
+    await in_state(here, "HS9.2026", ACCEPTED)
+
+    await pushed(here, "3", pupil("TAM-1.2026", 3, full_name="Lê Thị Ánh"))
+    await in_state(here, "TAM-1.2026", ACCEPTED)
+
+    held = outside.held("HOC_SINH")
+    assert held.keys() == {"HS9", "TAM-1"}
+    assert held["HS9"]["id"] != held["TAM-1"]["id"]
+
+
 async def test_an_answer_that_is_lost_doubles_nothing(here: World, outside: Outside) -> None:
     """The package was taken, the line broke: asked again under the same id, it answers what it did."""
     outside.ministry.faults.change({"lose_answer_share": 1.0})
