@@ -333,6 +333,21 @@ _SETTLE = sa.text(
 )
 
 
+async def release(writes: AsyncConnection, package_id: UUID, *, now: datetime) -> None:
+    """Let the records of a package go again at once, as if it had not been sent."""
+    await writes.execute(_RELEASE, {"package": package_id, "now": now})
+
+
+_RELEASE = sa.text(
+    """
+    UPDATE outgoing_record
+    SET state_time = CASE WHEN state = 3 THEN :now ELSE state_time END,
+        state = CASE WHEN state = 3 THEN 7 ELSE state END, package_id = NULL, retry_time = NULL
+    WHERE package_id = :package
+    """
+)
+
+
 async def attempts(reads: AsyncConnection, package_id: UUID) -> dict[str, tuple[int, int]]:
     """Of each record of a package: the version it was sent under, and how often it was refused since it changed."""
     found = await reads.execute(

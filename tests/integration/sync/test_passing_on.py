@@ -273,6 +273,53 @@ async def test_an_answer_that_is_lost_doubles_nothing(here: World, outside: Outs
     assert len(outside.journal()) == len(set(outside.journal())) == 5
 
 
+async def test_a_record_the_outcome_does_not_name_goes_again(
+    here: World, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies in no closed package for ever; after its neighbours it arrives by itself."""
+    request = outside.ministry.request
+
+    def without_teachers(request_id: str) -> tuple[int, dict[str, Any]]:
+        status, said = request(request_id)
+        teachers = {one["id"] for one in outside.held("GIAO_VIEN").values()}
+        return status, said | {"KetQua": [one for one in said.get("KetQua", ()) if one["IdBanGhi"] not in teachers]}
+
+    monkeypatch.setattr(outside.ministry, "request", without_teachers)
+    await pushed(here, "1", *whole_school())
+    waiting = await in_state(here, "GV1.2026", pushes_pb2.PUSH_STATE_TO_REPEAT, reason="NO_VERDICT")
+    assert "không trả kết quả của bản ghi này" in waiting.message
+
+    monkeypatch.setattr(outside.ministry, "request", request)
+
+    async def accepted() -> bool:
+        here.clock.advance(timedelta(seconds=5))
+        found = await record(here, "HS1.2026.GK1")
+        return found is not None and found.state == ACCEPTED
+
+    await poll_until(accepted, timeout=20)
+
+
+async def test_a_package_that_is_too_large_goes_in_smaller_ones(
+    here: World, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is too large alone fails, and says so; nobody else does."""
+    take = outside.ministry.take
+
+    def small_only(grant: Any, body: bytes) -> tuple[int, dict[str, Any]]:
+        if body.count(b"<BanGhi ") > 7 or b"HS3.2026" in body or b">HS3<" in body:
+            return 413, {}
+        return take(grant, body)
+
+    monkeypatch.setattr(outside.ministry, "take", small_only)
+    pupils = [pupil(f"HS{number}.2026") for number in range(20)]
+    await pushed(here, "1", *pupils, class_row(), teacher(), school_row())
+    failed = await in_state(here, "HS3.2026", FAILED, reason="TOO_LARGE")
+    assert "dung lượng quá lớn" in failed.message
+    for number in (0, 4, 19):
+        await in_state(here, f"HS{number}.2026", ACCEPTED)
+    assert len(outside.held("HOC_SINH")) == 19
+
+
 async def test_an_outage_opens_the_circuit_and_drains_by_itself(here: World, outside: Outside) -> None:
     """No record fails for it; the destination says why; what came meanwhile follows in order."""
     outside.ministry.faults.change({"down": True})
