@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.sync.v1 import destinations_pb2, pushes_pb2, reconciliation_pb2
@@ -39,14 +40,17 @@ def _time(message: Any, name: str, instant: datetime | None) -> None:
         getattr(message, name).CopyFrom(stamp)
 
 
-def destination(one: Destination, *, language: str, now: datetime) -> destinations_pb2.Destination:
-    """A destination, without its secret."""
+def destination(one: Destination, *, language: str, now: datetime, whole: bool) -> destinations_pb2.Destination:
+    """A destination, without its secret; of its endpoint only the host, unless it is to be told `whole`.
+
+    Path and query of a subscriber's address are often all that keeps others from calling it.
+    """
     opened = one.open_until is not None and one.open_until > now
     said = destinations_pb2.Destination(
         code=one.code,
         kind=int(one.kind),  # type: ignore[arg-type]  # the enum's number
         display_name=one.display_name,
-        endpoint=one.endpoint,
+        endpoint=one.endpoint if whole else urlsplit(one.endpoint).hostname or "",
         unit_id=one.unit_id,
         paused=one.paused,
         calls_per_second=one.calls_per_second,

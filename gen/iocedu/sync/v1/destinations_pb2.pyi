@@ -98,7 +98,7 @@ class Destination(_message.Message):
     display_name: _builtins.str
     """Name shown to people."""
     endpoint: _builtins.str
-    """Address calls go to."""
+    """Address calls go to; only its host, unless the caller is an administrator of its unit."""
     unit_id: _builtins.int
     """Id of the unit whose subtree is passed on."""
     paused: _builtins.bool
