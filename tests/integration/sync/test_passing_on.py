@@ -1,5 +1,6 @@
 """Records reach the ministry in its order, once in effect, and whatever it refuses is told of the very record."""
 
+import base64
 import hmac
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ from iocedu.records.v1 import resources_pb2, results_pb2
 from iocedu.sync.v1 import destinations_pb2, destinations_pb2_grpc, pushes_pb2, reconciliation_pb2
 from iocedu.sync.v1 import reconciliation_pb2_grpc as reconciliation_grpc
 
+from chassis import webhooks
 from chassis.bus import Bus
 from chassis.errors import Fault
 from chassis.testing import FixedClock, client
@@ -528,15 +530,53 @@ async def test_subscribers_are_told_signed_once_in_effect_and_without_content(
         return found is not None and found.state == ACCEPTED
 
     await poll_until(told, timeout=20)
-    assert len({headers["IOCEdu-Delivery"] for headers, _ in subscriber.received}) < len(subscriber.received)
+    assert len({headers["webhook-id"] for headers, _ in subscriber.received}) < len(subscriber.received)
     for headers, body in subscriber.received:
-        said = headers["IOCEdu-Timestamp"].encode() + b"." + body
-        assert hmac.new(made.secret.encode(), said, "sha256").hexdigest() == headers["IOCEdu-Signature"]
-        assert json.loads(body)["delivery_id"] == headers["IOCEdu-Delivery"]
+        said = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        key = base64.b64decode(made.secret.removeprefix("whsec_"))
+        expected = base64.b64encode(hmac.new(key, said, "sha256").digest()).decode()
+        assert headers["webhook-signature"] == f"v1,{expected}"
+        assert json.loads(body)["delivery_id"] == headers["webhook-id"]
         assert "Nguyễn" not in body.decode()
     assert sorted(one["key"] for one in subscriber.changes()) == sorted(row.key for row in whole_school())
     listed = await service.ListDestinations(destinations_pb2.ListDestinationsRequest())
     assert made.secret not in str(listed)
+
+
+async def test_only_administrators_see_whole_endpoints(here: World) -> None:
+    """What is secret often stands in the path or the query; others see the host."""
+    service, clerk = await stub(here), await stub(here, CLERK)
+    request = destinations_pb2.CreateDestinationRequest(unit=PROVINCE, code="ioc")
+    request.destination.endpoint = "http://127.0.0.1:9/in?token=abc"
+    await service.CreateDestination(request)
+
+    def seen(listed: destinations_pb2.ListDestinationsResponse) -> str:
+        return next(one.endpoint for one in listed.destinations if one.code == "ioc")
+
+    asked = destinations_pb2.ListDestinationsRequest()
+    assert seen(await service.ListDestinations(asked)) == "http://127.0.0.1:9/in?token=abc"
+    assert seen(await clerk.ListDestinations(asked)) == "127.0.0.1"
+
+
+async def test_a_subscriber_that_drips_its_answer_opens_its_circuit_and_nobody_elses(
+    here: World, outside: Outside, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However steadily it drips; the ministry gets all of it meanwhile."""
+    monkeypatch.setattr(webhooks, "DEADLINE_SECONDS", 0.3)
+    subscriber.dripping = True
+    service = await stub(here)
+    request = destinations_pb2.CreateDestinationRequest(unit=PROVINCE, code="ioc")
+    request.destination.endpoint = subscriber.address
+    await service.CreateDestination(request)
+    await pushed(here, "1", *whole_school())
+
+    async def opened() -> bool:
+        here.clock.advance(timedelta(seconds=2))
+        listed = (await service.ListDestinations(destinations_pb2.ListDestinationsRequest())).destinations
+        return {one.code: "không trả lời kịp" in one.problem for one in listed} == {"ioc": True, "moet": False}
+
+    await poll_until(opened)
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
 
 
 async def test_a_wrong_account_is_a_problem_of_the_schools_and_no_failure(

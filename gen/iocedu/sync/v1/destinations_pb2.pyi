@@ -269,7 +269,7 @@ class CreateDestinationResponse(_message.Message):
     DESTINATION_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
     secret: _builtins.str
-    """Secret deliveries are signed with: HMAC-SHA256 over timestamp, full stop and body. Not shown again."""
+    """Secret deliveries are signed with, as Standard Webhooks do: over id, timestamp and body. Not shown again."""
     @_builtins.property
     def destination(self) -> Global___Destination:
         """As it was made."""
