@@ -8,6 +8,7 @@ is not in a delivery: read it from the change feed (`examples/provincial_ioc.py`
 """
 
 import argparse
+import base64
 import hashlib
 import hmac
 import json
@@ -21,6 +22,7 @@ from typing import ClassVar
 
 OLDEST_SECONDS = 300  # A delivery that is older was recorded by somebody and is being replayed.
 MOST_BYTES = 4_000_000
+PREFIX = "whsec_"  # Of a secret; what follows is the key in base64.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS delivery (delivery_id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS change (record_id TEXT PRIMARY KEY, school_id TEXT, type TEXT, key TEXT, version INTEGER,
@@ -34,13 +36,14 @@ class Inbox:
     def __init__(self, path: Path, secret: str) -> None:
         self._base = sqlite3.connect(path)
         self._base.executescript(SCHEMA)
-        self._secret = secret.encode()
+        self._key = base64.b64decode(secret[len(PREFIX) :]) if secret.startswith(PREFIX) else secret.encode()
 
-    def genuine(self, stamp: str, signature: str, body: bytes, *, now: float) -> bool:
+    def genuine(self, message_id: str, stamp: str, signatures: str, body: bytes, *, now: float) -> bool:
         """Whether a delivery was signed with our secret, and lately."""
-        expected = hmac.new(self._secret, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+        digest = hmac.new(self._key, f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
+        expected = b"v1," + base64.b64encode(digest)
         fresh = stamp.isdecimal() and abs(now - int(stamp)) <= OLDEST_SECONDS
-        return fresh and hmac.compare_digest(expected, signature)
+        return fresh and any(hmac.compare_digest(expected, one.encode()) for one in signatures.split(" "))
 
     def take(self, body: bytes) -> bool:
         """Store a delivery with what it says, in one transaction; False: it is known."""
@@ -72,8 +75,9 @@ class Receiver(BaseHTTPRequestHandler):
             self.send_error(413)
             return
         body = self.rfile.read(length)
-        stamp, signature = self.headers.get("IOCEdu-Timestamp", ""), self.headers.get("IOCEdu-Signature", "")
-        if not self.inbox.genuine(stamp, signature, body, now=time.time()):
+        names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+        message_id, stamp, signatures = (self.headers.get(name, "") for name in names)
+        if not self.inbox.genuine(message_id, stamp, signatures, body, now=time.time()):
             self.send_error(401)
             return
         new = self.inbox.take(body)

@@ -26,6 +26,7 @@ LOOK_SECONDS = 1.0
 DISPATCH_SECONDS = 0.5
 PRUNE_SECONDS = 3600.0
 PRUNED_AT_ONCE = 10_000
+MOST_LEAVING = 100  # Messages of a channel and lane that are being sent at once.
 
 log = structlog.get_logger(__name__)
 
@@ -80,18 +81,34 @@ class Dispatcher:
                 count = await prune(connection, self._clock.now() - self._kept, limit=at_once)
 
     async def _send(self, channel: Channel, lane: Lane, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            await _tried(self._send_all(channel, lane, stop))
-            await _either(stop, seconds=DISPATCH_SECONDS)
+        leaving: set[asyncio.Task[None]] = set()
+        try:
+            while not stop.is_set():
+                await _tried(self._send_all(channel, lane, stop, leaving))
+                await _either(stop, seconds=DISPATCH_SECONDS)
+            await asyncio.gather(*leaving)
+        finally:
+            for task in leaving:
+                task.cancel()
 
-    async def _send_all(self, channel: Channel, lane: Lane, stop: asyncio.Event) -> None:
+    async def _send_all(
+        self, channel: Channel, lane: Lane, stop: asyncio.Event, leaving: set[asyncio.Task[None]]
+    ) -> None:
+        """Take what is due as long as there is room: who answers late keeps a place, and nobody else waiting."""
         rules = self._rules[channel]
         while not stop.is_set():
-            async with self._database.transaction() as connection:
-                taken = await dispatching.take(connection, channel, lane, rules, now=self._clock.now())
-            if not taken:
+            taken: list[Message] = []
+            if room := len(leaving) <= MOST_LEAVING - dispatching.TAKEN_AT_ONCE:
+                async with self._database.transaction() as connection:
+                    taken = await dispatching.take(connection, channel, lane, rules, now=self._clock.now())
+            for message in taken:
+                task = asyncio.create_task(_tried(self._send_one(message, rules)))
+                leaving.add(task)
+                task.add_done_callback(leaving.discard)
+            if not leaving:
                 return
-            await asyncio.gather(*(self._send_one(message, rules) for message in taken))
+            if not (room and taken):
+                await asyncio.wait(leaving, timeout=DISPATCH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
     async def _send_one(self, message: Message, rules: ChannelRules) -> None:
         if not message.told:

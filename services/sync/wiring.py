@@ -119,7 +119,7 @@ async def _pushing(
         password = settings.ministry_password.get_secret_value()
         opened = await resources.enter_async_context(base)
         ministry = ministry_of(opened, user=settings.ministry_user, password=password)
-    outlets = Outlets(clock, http, ministry, private_addresses=settings.webhook_private_addresses)
+    outlets = Outlets(http, ministry, private_addresses=settings.webhook_private_addresses)
     return Pushing(database, outlets, scopes, clock)
 
 

@@ -9,7 +9,8 @@ from iocedu.notify.v1 import channels_pb2, channels_pb2_grpc
 
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.identity import caller
-from services.notify.clients.webhooks import AddressRefused, WebhookSender
+from chassis.webhooks import AddressRefusedError, NotDeliveredError
+from services.notify.clients.webhooks import WebhookSender
 from services.notify.convert.channels import (
     channel_of,
     channels_message,
@@ -84,9 +85,9 @@ class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
         """Register a webhook; its address is checked now, and again before each request to it."""
         try:
             await self._sender.check(request.url)
-        except AddressRefused as refused:
+        except AddressRefusedError as refused:
             raise _address_refused(str(refused)) from refused
-        except OSError as error:
+        except NotDeliveredError as error:
             raise _address_refused("the name cannot be resolved") from error
         async with self._frame.database.transaction() as connection:
             added = await usecases.add_webhook(

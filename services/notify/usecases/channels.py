@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import Fault, FieldViolation, Kind
+from chassis.webhooks import new_secret
 from services.notify.domain.channels import Channel, ChannelRules, Contact, Preference, Webhook, routes_of
-from services.notify.domain.signing import new_secret
 from services.notify.store import contacts as store
 
 

@@ -1,13 +1,14 @@
 """Calls to the ministry's sector database in its observed form: a token a unit and level, send, then poll.
 
 A package carries its own request id: sending it again after a crash or a lost answer does nothing there and gives the
-same answer. Refuses to guess: what is neither an answer nor a refusal is `UnreachableError`.
+same answer. Refuses to guess: what is neither an answer nor a refusal, as a proxy's page, is `UnreachableError`.
 """
 
 import asyncio
 import gzip
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import httpx
 from services.sync.domain.composing import Content
 from services.sync.domain.deliveries import (
     HeldThere,
+    PackageTooLargeError,
     Parcel,
     SchoolRefusedError,
     StillWorkingError,
@@ -63,10 +65,13 @@ class Ministry:
             answer = await self._asked(
                 "POST", "/api/TiepNhanCompress", unit, level, content=gzip.compress(parcel.body, 1)
             )
-            if answer.is_client_error:
+            if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+                raise PackageTooLargeError
+            if answer.is_error:
                 return _refused(answer, parcel)
-            said = answer.json()
-        return await self._outcome(said, parcel)
+            said = _read(answer)
+        with _understood():
+            return await self._outcome(said, parcel)
 
     async def _outcome(self, said: Mapping[str, Any], parcel: Parcel) -> Sequence[Verdict]:
         end, pause = time.monotonic() + POLL_SECONDS, FIRST_POLL
@@ -102,9 +107,13 @@ class Ministry:
         while True:
             answer = await self._asked("GET", "/api/DoiSoat/TomTat", department, EVERY_LEVEL, params={"sau": after})
             said = _read(answer)
-            for one in said["Nhom"]:
-                yield one["MaTruong"], one["DoiTuong"], int(one["SoBanGhi"]), int(one["MaBam"])
-            after = said["Sau"]
+            with _understood():
+                found = [
+                    (one["MaTruong"], one["DoiTuong"], int(one["SoBanGhi"]), int(one["MaBam"])) for one in said["Nhom"]
+                ]
+                after = said["Sau"]
+            for group in found:
+                yield group
             if not after:
                 return
 
@@ -112,7 +121,9 @@ class Ministry:
         """What it holds of a school and object."""
         params = {"ma_truong": school, "doi_tuong": kind}
         answer = await self._asked("GET", "/api/DoiSoat/BanGhi", department, EVERY_LEVEL, params=params)
-        return [HeldThere(one["IdBanGhi"], int(one["PhienBan"]), int(one["MaBam"])) for one in _read(answer)["BanGhi"]]
+        said = _read(answer)
+        with _understood():
+            return [HeldThere(one["IdBanGhi"], int(one["PhienBan"]), int(one["MaBam"])) for one in said["BanGhi"]]
 
     async def contents(self, department: str, record_ids: Sequence[str]) -> dict[str, Content]:
         """What it holds of some records."""
@@ -120,7 +131,9 @@ class Ministry:
         for start in range(0, len(record_ids), CONTENTS_AT_ONCE):
             wanted = {"IdBanGhi": record_ids[start : start + CONTENTS_AT_ONCE]}
             answer = await self._asked("POST", "/api/DoiSoat/NoiDung", department, EVERY_LEVEL, json=wanted)
-            found.update({one["IdBanGhi"]: one["NoiDung"] for one in _read(answer)["BanGhi"]})
+            said = _read(answer)
+            with _understood():
+                found.update({one["IdBanGhi"]: one["NoiDung"] for one in said["BanGhi"]})
         return found
 
     async def _asked(self, verb: str, path: str, unit: str, level: str, **how: Any) -> httpx.Response:
@@ -154,9 +167,10 @@ class Ministry:
         if answer.is_client_error:
             raise _account_refused()
         said = _read(answer)
-        # A minute before it ends, so that a call that leaves now still arrives with a good token.
-        self._tokens[unit, level] = said["Token"], time.monotonic() + said["HetHanSauGiay"] - 60
-        return str(said["Token"])
+        with _understood():
+            # A minute before it ends, so that a call that leaves now still arrives with a good token.
+            self._tokens[unit, level] = str(said["Token"]), time.monotonic() + float(said["HetHanSauGiay"]) - 60
+        return self._tokens[unit, level][0]
 
     async def _call(self, verb: str, path: str, **how: Any) -> httpx.Response:
         try:
@@ -167,7 +181,7 @@ class Ministry:
                 vi="Cơ sở dữ liệu ngành không trả lời kịp. Hệ thống tự gửi lại.",
                 en="The sector database does not answer in time. It is tried again.",
             ) from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise UnreachableError(
                 "NO_CONNECTION",
                 vi="Không kết nối được tới cơ sở dữ liệu ngành. Hệ thống tự gửi lại.",
@@ -182,19 +196,36 @@ class Ministry:
         return answer
 
 
-def _read(answer: httpx.Response) -> dict[str, Any]:
-    if answer.is_error:
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Reads an answer; one that lacks what it should hold is no answer."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable() from error
+
+
+def _said(answer: httpx.Response) -> dict[str, Any]:
+    """What an answer says, whatever its status; a page of a proxy says nothing."""
+    with _understood():
         said = answer.json()
+    if not isinstance(said, dict):
+        raise _unreadable()
+    return said
+
+
+def _read(answer: httpx.Response) -> dict[str, Any]:
+    said = _said(answer)
+    if answer.is_error:
         raise SchoolRefusedError(
             str(said.get("MaLoi", "REFUSED")), vi=str(said.get("ThongBao", "")), en=str(said.get("ThongBao", ""))
         )
-    read: dict[str, Any] = answer.json()
-    return read
+    return said
 
 
 def _refused(answer: httpx.Response, parcel: Parcel) -> Sequence[Verdict]:
     """A package that is refused as a whole: each of its records is."""
-    said = answer.json()
+    said = _said(answer)
     reason, message = str(said.get("MaLoi", "REFUSED")), str(said.get("ThongBao", ""))
     return [Verdict(one, taken=False, reason=reason, message=message) for one in parcel.record_ids]
 
@@ -220,4 +251,12 @@ def _account_refused() -> SchoolRefusedError:
         "ACCOUNT_REFUSED",
         vi="Tài khoản kết chuyển không chính xác. Hãy kiểm tra tài khoản và mật khẩu kết chuyển của đơn vị.",
         en="The push account is refused: check user and password of the unit.",
+    )
+
+
+def _unreadable() -> UnreachableError:
+    return UnreachableError(
+        "ANSWER_UNREADABLE",
+        vi="Câu trả lời không phải của cơ sở dữ liệu ngành (có thể từ máy chủ trung gian). Hệ thống tự gửi lại.",
+        en="What answers does not speak as the sector database does (perhaps a proxy). It is tried again.",
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.sync.v1 import destinations_pb2, pushes_pb2, reconciliation_pb2
@@ -11,8 +12,8 @@ from chassis.scope_tree import ScopeTree
 from services.sync.domain.destinations import Destination, PushState
 from services.sync.domain.pushes import Difference, Reconciliation, SchoolPush, Sums
 
-# Why a record waits, in words; what a destination says is passed on as it says it.
-_WAITING = {
+# What is found here, in words; what a destination says is passed on as it says it.
+_WORDS = {
     "NOT_STUDYING": (
         "Chưa gửi: học sinh không ở trạng thái đang học, kết quả chỉ gửi cho học sinh đang học.",
         "Not sent: the pupil is not studying; results are sent only of those who are.",
@@ -20,6 +21,14 @@ _WAITING = {
     "PARENT_NOT_ACCEPTED": (
         "Chưa gửi: bản ghi mà nó thuộc về (trường, giáo viên, lớp hoặc học sinh) chưa được nơi nhận chấp nhận.",
         "Not sent: the record it stands on (school, teacher, class or pupil) is not accepted there yet.",
+    ),
+    "NO_VERDICT": (
+        "Nơi nhận đã xử lý gói nhưng không trả kết quả của bản ghi này. Hệ thống tự gửi lại vài lần.",
+        "The destination settled the package without a word of this record. It is sent again a few times.",
+    ),
+    "TOO_LARGE": (
+        "Nơi nhận từ chối vì dung lượng quá lớn, kể cả khi gửi riêng bản ghi này. Hãy rút gọn nội dung rồi gửi lại.",
+        "The destination refuses it as too large even when it is sent alone. Shorten what it holds and send it again.",
     ),
 }
 
@@ -31,14 +40,17 @@ def _time(message: Any, name: str, instant: datetime | None) -> None:
         getattr(message, name).CopyFrom(stamp)
 
 
-def destination(one: Destination, *, language: str, now: datetime) -> destinations_pb2.Destination:
-    """A destination, without its secret."""
+def destination(one: Destination, *, language: str, now: datetime, whole: bool) -> destinations_pb2.Destination:
+    """A destination, without its secret; of its endpoint only the host, unless it is to be told `whole`.
+
+    Path and query of a subscriber's address are often all that keeps others from calling it.
+    """
     opened = one.open_until is not None and one.open_until > now
     said = destinations_pb2.Destination(
         code=one.code,
         kind=int(one.kind),  # type: ignore[arg-type]  # the enum's number
         display_name=one.display_name,
-        endpoint=one.endpoint,
+        endpoint=one.endpoint if whole else urlsplit(one.endpoint).hostname or "",
         unit_id=one.unit_id,
         paused=one.paused,
         calls_per_second=one.calls_per_second,
@@ -102,7 +114,7 @@ def summary(one: Sums, told: destinations_pb2.Destination) -> destinations_pb2.S
 
 def record(row: Any, *, language: str) -> pushes_pb2.PushedRecord:
     """A record on its way."""
-    words = _WAITING.get(row.reason)
+    words = _WORDS.get(row.reason)
     message = (words[1] if language == "en" else words[0]) if words else ""
     said = pushes_pb2.PushedRecord(
         type=row.type,

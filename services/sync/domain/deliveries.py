@@ -60,6 +60,10 @@ class StillWorkingError(Exception):
     """The destination has the package and has not said yet what becomes of it."""
 
 
+class PackageTooLargeError(Exception):
+    """The destination takes no package of this size; its records may go in smaller ones."""
+
+
 class Outlet(Protocol):
     """The way to one destination."""
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from iocedu.sync.v1 import destinations_pb2, destinations_pb2_grpc
 
 from chassis.access import unknown_unit
+from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from services.sync.convert import pushes as convert
@@ -17,6 +18,7 @@ from services.sync.usecases import refusals, subscribing
 from services.sync.usecases.pushing import Pushing
 
 CHANGEABLE: Final = destinations_store.CHANGEABLE
+ADMINISTRATORS: Final = frozenset({"administrator"})  # Who sees whole endpoints: those who may make destinations.
 
 
 class Scene:
@@ -187,7 +189,9 @@ class DestinationsServicer(destinations_pb2_grpc.DestinationsServiceServicer):
         return destinations_pb2.RepeatPushesResponse(repeated_count=repeated)
 
     def _told(self, one: Destination) -> destinations_pb2.Destination:
-        return convert.destination(one, language=self._scene.language, now=self._pushing.clock.now())
+        clock, tree = self._pushing.clock, self._pushing.scopes.tree
+        whole = tree.may(caller().subject, ADMINISTRATORS, one.unit_id, clock.today())
+        return convert.destination(one, language=self._scene.language, now=clock.now(), whole=whole)
 
 
 def _values(request: destinations_pb2.UpdateDestinationRequest) -> Mapping[str, Any]:

@@ -94,8 +94,7 @@ _NOTE = sa.text(
     INSERT INTO outgoing_record AS held
         (destination, school_id, type, key, record_id, position, record_type, school_year, parent_type, parent_key,
          counts, deleted, row, state, state_time, note_time)
-    SELECT :destination, school_id, type, key,
-        CAST(md5(:destination || '/' || school_id || '/' || type || '/' || key) AS uuid),
+    SELECT :destination, school_id, type, key, gen_random_uuid(),
         position, record_type, school_year, parent_type, parent_key, counts, false, row, 1, :now, :now
     FROM noted WHERE NOT deleted AND NOT restricted
     ORDER BY school_id, type, key
@@ -330,6 +329,21 @@ _SETTLE = sa.text(
         ORDER BY type, key
     )
     SELECT count(*) FROM settled WHERE state = 5
+    """
+)
+
+
+async def release(writes: AsyncConnection, package_id: UUID, *, now: datetime) -> None:
+    """Let the records of a package go again at once, as if it had not been sent."""
+    await writes.execute(_RELEASE, {"package": package_id, "now": now})
+
+
+_RELEASE = sa.text(
+    """
+    UPDATE outgoing_record
+    SET state_time = CASE WHEN state = 3 THEN :now ELSE state_time END,
+        state = CASE WHEN state = 3 THEN 7 ELSE state END, package_id = NULL, retry_time = NULL
+    WHERE package_id = :package
     """
 )
 

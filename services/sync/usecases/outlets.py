@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from chassis.clock import Clock
 from services.sync.clients.ministry import Account, Ministry
 from services.sync.clients.webhooks import Webhook
 from services.sync.domain.deliveries import Outlet
@@ -17,7 +16,6 @@ MINISTRY = "moet"
 class Outlets:
     """Finds the way to a destination. Opened by wiring."""
 
-    clock: Clock
     http: httpx.AsyncClient
     ministry: Ministry | None
     private_addresses: bool
@@ -31,7 +29,6 @@ class Outlets:
         if place not in self._webhooks:
             self._webhooks[place] = Webhook(
                 self.http,
-                self.clock,
                 endpoint=destination.endpoint,
                 secret=destination.secret,
                 private_addresses=self.private_addresses,

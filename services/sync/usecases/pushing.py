@@ -25,6 +25,7 @@ from services.sync.convert.packages import Head, Item, ministry_package, webhook
 from services.sync.domain.composing import CompositionError, Content, digest_of
 from services.sync.domain.deliveries import (
     Outlet,
+    PackageTooLargeError,
     Parcel,
     SchoolRefusedError,
     StillWorkingError,
@@ -58,6 +59,8 @@ SCHOOL_RETRY: Final = timedelta(minutes=10)
 SLICE: Final = 100
 LEVEL: Final = "level:"
 NO_LEVEL: Final = "00"
+NO_VERDICT: Final = "NO_VERDICT"  # The outcome of a package does not name the record.
+TOO_LARGE: Final = "TOO_LARGE"  # Not even alone is it taken.
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +78,14 @@ class Pushing:
     def local(self) -> datetime:
         """The present moment in the zone of schools."""
         return self.clock.now().astimezone(VIETNAM)
+
+
+class _TakenApartError(Exception):
+    """A package was too large; its records wait for packages of at most `size`."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 async def take_turn(pushing: Pushing) -> bool:
@@ -131,7 +142,11 @@ async def _serve(pushing: Pushing, destination: Destination, claimed: Claimed) -
     done, next_time = False, None
     try:
         while time.monotonic() < end and not done:
-            done = not await _send_one(pushing, destination, claimed)
+            try:
+                done = not await _send_one(pushing, destination, claimed)
+            except _TakenApartError as apart:
+                # For the rest of the turn: the next one tries the size that is set once more.
+                destination = replace(destination, package_size=apart.size)
     except StillWorkingError:
         next_time = pushing.clock.now() + STILL_WORKING
     except UnreachableError as error:
@@ -299,14 +314,30 @@ async def _send(pushing: Pushing, destination: Destination, claimed: Claimed, ou
         list(sent),
         sent_before=package.state == PackageState.SENT,
     )
-    verdicts = await outlet.push(parcel)
+    try:
+        verdicts = await outlet.push(parcel)
+    except PackageTooLargeError as error:
+        if len(sent) > 1:
+            await _take_apart(pushing, package.package_id)
+            raise _TakenApartError(len(sent) // 2) from error
+        verdicts = [Verdict(one, taken=False, reason=TOO_LARGE) for one in sent]
     await _settle(pushing, destination, claimed, package.package_id, _settled(pushing, verdicts, sent))
 
 
+async def _take_apart(pushing: Pushing, package_id: UUID) -> None:
+    """Close a package that is too large; its records go again at once, in smaller ones."""
+    now = pushing.clock.now()
+    async with pushing.database.transaction() as writes:
+        if await pushes.close_package(writes, package_id, now=now):
+            await outgoing.release(writes, package_id, now=now)
+
+
 def _settled(pushing: Pushing, verdicts: Sequence[Verdict], sent: dict[str, tuple[int, int]]) -> list[Settled]:
-    """What verdicts mean for records."""
+    """What verdicts mean for records; what is said nothing of goes again."""
     now, settled = pushing.clock.now(), list[Settled]()
-    for one in verdicts:
+    unsaid = sent.keys() - {one.record_id for one in verdicts}
+    silent = [Verdict(one, taken=False, reason=NO_VERDICT, may_pass=True) for one in sorted(unsaid)]
+    for one in [*verdicts, *silent]:
         version, attempts = sent.get(one.record_id, (0, 0))
         if one.taken and one.version > version:
             # Somebody else wrote a higher version there: ours goes above it.

@@ -1,13 +1,13 @@
 """Makes subscribers and changes how destinations are served."""
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.sync.clients.webhooks import checked_address
+from chassis.webhooks import new_secret
+from services.sync.clients import webhooks
 from services.sync.domain.deliveries import UnreachableError
 from services.sync.domain.destinations import Destination, Kind, new_destination
 from services.sync.store import destinations as store
@@ -28,7 +28,7 @@ async def subscribe(
             en="A full https:// address is needed, without user and password, e.g. https://ioc.example.vn/in.",
         )
     try:
-        await checked_address(endpoint, private_addresses=private)
+        await webhooks.check(endpoint, private_addresses=private)
     except UnreachableError as error:
         raise refusals.address_refused(error.vi, error.en) from error
     made = new_destination(
@@ -37,7 +37,7 @@ async def subscribe(
         display_name=display_name or code,
         endpoint=endpoint,
         unit_id=unit_id,
-        secret=secrets.token_urlsafe(32),
+        secret=new_secret(),
         at=pushing.clock.now(),
     )
     if not await store.add(writes, made):

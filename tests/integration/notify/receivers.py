@@ -1,8 +1,10 @@
 """The other side of channels, as real servers: a mailbox, and a program that takes webhooks and text messages."""
 
+import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +45,7 @@ class Program:
     answers: list[int] = field(default_factory=list)  # Statuses of the next answers; then 200.
     answer: dict[str, Any] = field(default_factory=dict)
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    dripping: bool = False  # Whether answers come without end, a header now and then.
 
     def ids(self) -> list[str]:
         """The ids of the webhooks it got, in order."""
@@ -58,12 +61,22 @@ def program() -> Iterator[Program]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             listening.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            if listening.dripping:
+                self._drip()
+                return
             content = json.dumps(listening.answer).encode()
             self.send_response(listening.answers.pop(0) if listening.answers else 200)
             self.send_header("location", "http://127.0.0.1:1/elsewhere")
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        def _drip(self) -> None:
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(b"HTTP/1.0 200 OK\r\n")
+                while listening.dripping:
+                    self.wfile.write(b"x-more: y\r\n")
+                    time.sleep(0.05)
 
         def log_message(self, *_arguments: object) -> None:
             return
@@ -75,6 +88,7 @@ def program() -> Iterator[Program]:
     try:
         yield listening
     finally:
+        listening.dripping = False
         server.shutdown()
         server.server_close()
         thread.join()

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.notify.v1 import channels_pb2, deliveries_pb2, notify_pb2
 
+from chassis import webhooks
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.errors import Fault, Kind
@@ -268,6 +269,25 @@ async def test_a_webhook_is_signed_so_that_its_receiver_can_tell(office, listene
     assert headers["webhook-signature"] == f"v1,{expected}"
     [notice] = json.loads(body)["notices"]
     assert (notice["title"]["vi"], notice["severity"]) == ("Lớp 1A có 40 học sinh", "warning")
+
+
+async def test_a_program_that_drips_its_answer_holds_up_nobody(office, listener, monkeypatch):
+    """What leaves after it arrives while it drips, and it is left at the deadline, to be tried again."""
+    monkeypatch.setattr(webhooks, "DEADLINE_SECONDS", 8.0)
+    with program() as slow:
+        slow.dripping = True
+        await _webhook(office, slow)
+        await office.alarm(change("RAISED"))
+        await poll_until(lambda: slow.got)
+        await _webhook(office, listener)
+        await office.alarm(change("RAISED", alert_id=8, position=8))
+        await poll_until(lambda: listener.got, timeout=6)
+
+        async def left() -> Any:
+            return [one for sent in await office.dispatches() for one in sent.attempts if one.outcome == "RETRY"]
+
+        [attempt, *_] = await poll_until(left, timeout=20)
+        assert attempt.detail == "no answer within 8 s"
 
 
 async def test_a_redirect_is_not_followed(office, listener):

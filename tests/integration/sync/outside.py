@@ -3,8 +3,9 @@
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -66,15 +67,16 @@ def simulating(folder: Path) -> Iterator[Outside]:
 
 @dataclass
 class Subscriber:
-    """Receives deliveries; answers with `status`."""
+    """Receives deliveries; answers with `status`, or drips headers without end."""
 
     address: str = ""
     status: int = 204
+    dripping: bool = False
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     def changes(self) -> list[dict[str, Any]]:
         """All changes told, each delivery once."""
-        seen: dict[str, bytes] = {headers["IOCEdu-Delivery"]: body for headers, body in self.received}
+        seen: dict[str, bytes] = {headers["webhook-id"]: body for headers, body in self.received}
         return [change for body in seen.values() for change in json.loads(body)["changes"]]
 
 
@@ -90,6 +92,11 @@ def subscribing() -> Iterator[Subscriber]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             subscriber.received.append((dict(self.headers), body))
             self.send_response(subscriber.status)
+            self.flush_headers()
+            with suppress(ConnectionError):
+                while subscriber.dripping:
+                    self.wfile.write(b"X-More: y\r\n")
+                    time.sleep(0.05)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -104,6 +111,7 @@ def subscribing() -> Iterator[Subscriber]:
     try:
         yield subscriber
     finally:
+        subscriber.dripping = False
         server.shutdown()
         thread.join()
         server.server_close()

@@ -1,5 +1,6 @@
 """Records reach the ministry in its order, once in effect, and whatever it refuses is told of the very record."""
 
+import base64
 import hmac
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ from iocedu.records.v1 import resources_pb2, results_pb2
 from iocedu.sync.v1 import destinations_pb2, destinations_pb2_grpc, pushes_pb2, reconciliation_pb2
 from iocedu.sync.v1 import reconciliation_pb2_grpc as reconciliation_grpc
 
+from chassis import webhooks
 from chassis.bus import Bus
 from chassis.errors import Fault
 from chassis.testing import FixedClock, client
@@ -235,6 +237,23 @@ async def test_a_pupil_whose_key_changes_stays_the_same_there(here: World, outsi
     assert await record(here, "TAM-1.2026") is None
 
 
+async def test_a_key_that_is_used_again_is_another_record_there(here: World, outside: Outside) -> None:
+    """The next first-grader gets the temporary code that the last one had: two records, two ids, both held."""
+    await pushed(here, "1", pupil("TAM-1.2026"), class_row(), teacher(), school_row())
+    await in_state(here, "TAM-1.2026", ACCEPTED)
+    row = pupil("HS9.2026", 2)
+    row.previous_key = "TAM-1.2026"
+    await pushed(here, "2", row)
+    await in_state(here, "HS9.2026", ACCEPTED)
+
+    await pushed(here, "3", pupil("TAM-1.2026", 3, full_name="Lê Thị Ánh"))
+    await in_state(here, "TAM-1.2026", ACCEPTED)
+
+    held = outside.held("HOC_SINH")
+    assert held.keys() == {"HS9", "TAM-1"}
+    assert held["HS9"]["id"] != held["TAM-1"]["id"]
+
+
 async def test_an_answer_that_is_lost_doubles_nothing(here: World, outside: Outside) -> None:
     """The package was taken, the line broke: asked again under the same id, it answers what it did."""
     outside.ministry.faults.change({"lose_answer_share": 1.0})
@@ -254,6 +273,53 @@ async def test_an_answer_that_is_lost_doubles_nothing(here: World, outside: Outs
 
     await poll_until(settled, timeout=20)
     assert len(outside.journal()) == len(set(outside.journal())) == 5
+
+
+async def test_a_record_the_outcome_does_not_name_goes_again(
+    here: World, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies in no closed package for ever; after its neighbours it arrives by itself."""
+    request = outside.ministry.request
+
+    def without_teachers(request_id: str) -> tuple[int, dict[str, Any]]:
+        status, said = request(request_id)
+        teachers = {one["id"] for one in outside.held("GIAO_VIEN").values()}
+        return status, said | {"KetQua": [one for one in said.get("KetQua", ()) if one["IdBanGhi"] not in teachers]}
+
+    monkeypatch.setattr(outside.ministry, "request", without_teachers)
+    await pushed(here, "1", *whole_school())
+    waiting = await in_state(here, "GV1.2026", pushes_pb2.PUSH_STATE_TO_REPEAT, reason="NO_VERDICT")
+    assert "không trả kết quả của bản ghi này" in waiting.message
+
+    monkeypatch.setattr(outside.ministry, "request", request)
+
+    async def accepted() -> bool:
+        here.clock.advance(timedelta(seconds=5))
+        found = await record(here, "HS1.2026.GK1")
+        return found is not None and found.state == ACCEPTED
+
+    await poll_until(accepted, timeout=20)
+
+
+async def test_a_package_that_is_too_large_goes_in_smaller_ones(
+    here: World, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is too large alone fails, and says so; nobody else does."""
+    take = outside.ministry.take
+
+    def small_only(grant: Any, body: bytes) -> tuple[int, dict[str, Any]]:
+        if body.count(b"<BanGhi ") > 7 or b"HS3.2026" in body or b">HS3<" in body:
+            return 413, {}
+        return take(grant, body)
+
+    monkeypatch.setattr(outside.ministry, "take", small_only)
+    pupils = [pupil(f"HS{number}.2026") for number in range(20)]
+    await pushed(here, "1", *pupils, class_row(), teacher(), school_row())
+    failed = await in_state(here, "HS3.2026", FAILED, reason="TOO_LARGE")
+    assert "dung lượng quá lớn" in failed.message
+    for number in (0, 4, 19):
+        await in_state(here, f"HS{number}.2026", ACCEPTED)
+    assert len(outside.held("HOC_SINH")) == 19
 
 
 async def test_an_outage_opens_the_circuit_and_drains_by_itself(here: World, outside: Outside) -> None:
@@ -464,15 +530,53 @@ async def test_subscribers_are_told_signed_once_in_effect_and_without_content(
         return found is not None and found.state == ACCEPTED
 
     await poll_until(told, timeout=20)
-    assert len({headers["IOCEdu-Delivery"] for headers, _ in subscriber.received}) < len(subscriber.received)
+    assert len({headers["webhook-id"] for headers, _ in subscriber.received}) < len(subscriber.received)
     for headers, body in subscriber.received:
-        said = headers["IOCEdu-Timestamp"].encode() + b"." + body
-        assert hmac.new(made.secret.encode(), said, "sha256").hexdigest() == headers["IOCEdu-Signature"]
-        assert json.loads(body)["delivery_id"] == headers["IOCEdu-Delivery"]
+        said = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        key = base64.b64decode(made.secret.removeprefix("whsec_"))
+        expected = base64.b64encode(hmac.new(key, said, "sha256").digest()).decode()
+        assert headers["webhook-signature"] == f"v1,{expected}"
+        assert json.loads(body)["delivery_id"] == headers["webhook-id"]
         assert "Nguyễn" not in body.decode()
     assert sorted(one["key"] for one in subscriber.changes()) == sorted(row.key for row in whole_school())
     listed = await service.ListDestinations(destinations_pb2.ListDestinationsRequest())
     assert made.secret not in str(listed)
+
+
+async def test_only_administrators_see_whole_endpoints(here: World) -> None:
+    """What is secret often stands in the path or the query; others see the host."""
+    service, clerk = await stub(here), await stub(here, CLERK)
+    request = destinations_pb2.CreateDestinationRequest(unit=PROVINCE, code="ioc")
+    request.destination.endpoint = "http://127.0.0.1:9/in?token=abc"
+    await service.CreateDestination(request)
+
+    def seen(listed: destinations_pb2.ListDestinationsResponse) -> str:
+        return next(one.endpoint for one in listed.destinations if one.code == "ioc")
+
+    asked = destinations_pb2.ListDestinationsRequest()
+    assert seen(await service.ListDestinations(asked)) == "http://127.0.0.1:9/in?token=abc"
+    assert seen(await clerk.ListDestinations(asked)) == "127.0.0.1"
+
+
+async def test_a_subscriber_that_drips_its_answer_opens_its_circuit_and_nobody_elses(
+    here: World, outside: Outside, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However steadily it drips; the ministry gets all of it meanwhile."""
+    monkeypatch.setattr(webhooks, "DEADLINE_SECONDS", 0.3)
+    subscriber.dripping = True
+    service = await stub(here)
+    request = destinations_pb2.CreateDestinationRequest(unit=PROVINCE, code="ioc")
+    request.destination.endpoint = subscriber.address
+    await service.CreateDestination(request)
+    await pushed(here, "1", *whole_school())
+
+    async def opened() -> bool:
+        here.clock.advance(timedelta(seconds=2))
+        listed = (await service.ListDestinations(destinations_pb2.ListDestinationsRequest())).destinations
+        return {one.code: "không trả lời kịp" in one.problem for one in listed} == {"ioc": True, "moet": False}
+
+    await poll_until(opened)
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
 
 
 async def test_a_wrong_account_is_a_problem_of_the_schools_and_no_failure(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from chassis.webhooks import new_secret, signature
 from examples.subscriber import Inbox
-from services.sync.clients.webhooks import signature
 
-SECRET = "s3cret"
+SECRET = new_secret()
 
 
 @pytest.fixture
@@ -33,10 +33,12 @@ def test_a_delivery_counts_once_however_often_it_comes(inbox: Inbox) -> None:
 def test_only_what_was_signed_lately_with_the_secret_is_genuine(inbox: Inbox) -> None:
     """By the very signature that sync makes."""
     body, now = delivery(1), 1_000_000.0
-    good = signature(SECRET, "1000000", body)
+    good = signature(SECRET, message_id="d1", timestamp=1_000_000, body=body)
 
-    assert inbox.genuine("1000000", good, body, now=now)
-    assert not inbox.genuine("1000000", good, body + b" ", now=now)
-    assert not inbox.genuine("1000001", good, body, now=now)
-    assert not inbox.genuine("1000000", good, body, now=now + 301)
-    assert not inbox.genuine("", "", body, now=now)
+    assert inbox.genuine("d1", "1000000", good, body, now=now)
+    assert inbox.genuine("d1", "1000000", f"v1,other {good}", body, now=now)
+    assert not inbox.genuine("d2", "1000000", good, body, now=now)
+    assert not inbox.genuine("d1", "1000000", good, body + b" ", now=now)
+    assert not inbox.genuine("d1", "1000001", good, body, now=now)
+    assert not inbox.genuine("d1", "1000000", good, body, now=now + 301)
+    assert not inbox.genuine("", "", "", body, now=now)

@@ -98,7 +98,7 @@ class Destination(_message.Message):
     display_name: _builtins.str
     """Name shown to people."""
     endpoint: _builtins.str
-    """Address calls go to."""
+    """Address calls go to; only its host, unless the caller is an administrator of its unit."""
     unit_id: _builtins.int
     """Id of the unit whose subtree is passed on."""
     paused: _builtins.bool
@@ -269,7 +269,7 @@ class CreateDestinationResponse(_message.Message):
     DESTINATION_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
     secret: _builtins.str
-    """Secret deliveries are signed with: HMAC-SHA256 over timestamp, full stop and body. Not shown again."""
+    """Secret deliveries are signed with, as Standard Webhooks do: over id, timestamp and body. Not shown again."""
     @_builtins.property
     def destination(self) -> Global___Destination:
         """As it was made."""
