@@ -352,7 +352,8 @@ async def test_an_analysis_is_answered_over_the_wire(feed, channel):
     red = next(one for one in period.figures if (one.figure.indicator, one.figure.unit_id) == ("dropout_rate", PRIMARY))
     assert red.threshold == "red"
     explained = await stub.ExplainIndicator(
-        analysis_pb2.ExplainIndicatorRequest(unit="gso:49", indicator="dropout_rate", page_size=1)
+        analysis_pb2.ExplainIndicatorRequest(unit="gso:49", indicator="dropout_rate", page_size=1),
+        metadata=(("accept-language", "vi"),),
     )
     assert explained.formula == "1 / 5 × 100 = 20 %"
     assert explained.next_page_token
