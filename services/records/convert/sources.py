@@ -20,8 +20,7 @@ def draft_of(request: sources_pb2.HandOverRequest, *, now: datetime) -> HandOver
         violations.append(_no_such_instant())
     if violations:
         raise invalid(violations)
-    collections = tuple(request.collections) or tuple(BY_COLLECTION)
-    return HandOverDraft(collections, request.source, from_time, request.reason.strip())
+    return HandOverDraft(tuple(request.collections), request.source, from_time, request.reason.strip())
 
 
 def hand_over_of(hand_over: HandOver, *, school: str) -> sources_pb2.HandOver:

@@ -9,6 +9,7 @@ from iocedu.records.v1 import resources_pb2, sources_pb2
 
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
+from services.records.domain.objects import BY_COLLECTION
 from tests.integration.records.closing import result
 from tests.integration.records.scenes import COMMUNE, PROVINCE, SCHOOL_A, SCHOOL_B, Running, gone, pupil
 
@@ -84,13 +85,13 @@ async def test_a_hand_over_of_another_day_waits_for_it(records: Running, clock: 
 
 
 async def test_a_province_is_handed_over_and_what_belongs_to_the_source_already_is_left(records: Running):
-    """All collections where none is named; handing back is one more; the list keeps every one with who and why."""
+    """All collections of every school below; handing back is one more; the list keeps every one with who and why."""
     stub = await records.sources()
     first = await stub.HandOver(handing(SCHOOL_A, "pupils"))
     assert (first.school_count, first.handed_over_count, first.unchanged_count) == (1, 1, 0)
-    whole = await stub.HandOver(handing(COMMUNE))
+    whole = await stub.HandOver(handing(COMMUNE, *BY_COLLECTION))
     assert (whole.school_count, whole.unchanged_count) == (3, 1)
-    assert whole.handed_over_count == 3 * len({one.collection for one in await listed(records)}) - 1
+    assert whole.handed_over_count == 3 * len(BY_COLLECTION) - 1
     back = await stub.HandOver(handing(SCHOOL_A, "pupils", source="vnedu", reason="  trả lại "))
     assert back.handed_over_count == 1
 
@@ -103,7 +104,7 @@ async def test_a_province_is_handed_over_and_what_belongs_to_the_source_already_
 
 async def test_hand_overs_are_listed_page_by_page(records: Running):
     """Each once, those in force as well as all."""
-    await (await records.sources()).HandOver(handing(COMMUNE))
+    await (await records.sources()).HandOver(handing(COMMUNE, *BY_COLLECTION))
     everything = await listed(records, page_size=1000)
     for in_force in (False, True):
         found, token = [], ""

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/sources.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xdb\x01\n\x0fHandOverRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\'\n\x0b\x63ollections\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10 \x18\x01\"\x06r\x04\x10\x01\x18 \x12\x19\n\x06source\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12-\n\tfrom_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x06reason\x18\x05 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"\\\n\x10HandOverResponse\x12\x14\n\x0cschool_count\x18\x01 \x01(\x05\x12\x19\n\x11handed_over_count\x18\x02 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x03 \x01(\x05\"{\n\x14ListHandOversRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x10\n\x08in_force\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"a\n\x15ListHandOversResponse\x12/\n\nhand_overs\x18\x01 \x03(\x0b\x32\x1b.iocedu.records.v1.HandOver\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xef\x01\n\x08HandOver\x12\x14\n\x0chand_over_id\x18\x01 \x01(\x03\x12\x11\n\tschool_id\x18\x02 \x01(\x03\x12\x0e\n\x06school\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12-\n\tfrom_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ehanded_over_by\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa8\x03\n\x0eSourcesService\x12\xb2\x01\n\x08HandOver\x12\".iocedu.records.v1.HandOverRequest\x1a#.iocedu.records.v1.HandOverResponse\"]\xca\xf3\x18-\n\radministrator\n\x08\x64irector\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02&\"!/v1/units/{unit}/sources:handOver:\x01*\x12\xe0\x01\n\rListHandOvers\x12\'.iocedu.records.v1.ListHandOversRequest\x1a(.iocedu.records.v1.ListHandOversResponse\"|\xca\xf3\x18X\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x04unit\"\x04sync\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/units/{unit}/sourcesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/records/v1/sources.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xdd\x01\n\x0fHandOverRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12)\n\x0b\x63ollections\x18\x02 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10 \x18\x01\"\x06r\x04\x10\x01\x18 \x12\x19\n\x06source\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12-\n\tfrom_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x06reason\x18\x05 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"\\\n\x10HandOverResponse\x12\x14\n\x0cschool_count\x18\x01 \x01(\x05\x12\x19\n\x11handed_over_count\x18\x02 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x03 \x01(\x05\"{\n\x14ListHandOversRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x10\n\x08in_force\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"a\n\x15ListHandOversResponse\x12/\n\nhand_overs\x18\x01 \x03(\x0b\x32\x1b.iocedu.records.v1.HandOver\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xef\x01\n\x08HandOver\x12\x14\n\x0chand_over_id\x18\x01 \x01(\x03\x12\x11\n\tschool_id\x18\x02 \x01(\x03\x12\x0e\n\x06school\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12-\n\tfrom_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ehanded_over_by\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa8\x03\n\x0eSourcesService\x12\xb2\x01\n\x08HandOver\x12\".iocedu.records.v1.HandOverRequest\x1a#.iocedu.records.v1.HandOverResponse\"]\xca\xf3\x18-\n\radministrator\n\x08\x64irector\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02&\"!/v1/units/{unit}/sources:handOver:\x01*\x12\xe0\x01\n\rListHandOvers\x12\'.iocedu.records.v1.ListHandOversRequest\x1a(.iocedu.records.v1.ListHandOversResponse\"|\xca\xf3\x18X\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x04unit\"\x04sync\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/units/{unit}/sourcesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HANDOVERREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_HANDOVERREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_HANDOVERREQUEST'].fields_by_name['collections']._loaded_options = None
-  _globals['_HANDOVERREQUEST'].fields_by_name['collections']._serialized_options = b'\272H\017\222\001\014\020 \030\001\"\006r\004\020\001\030 '
+  _globals['_HANDOVERREQUEST'].fields_by_name['collections']._serialized_options = b'\272H\021\222\001\016\010\001\020 \030\001\"\006r\004\020\001\030 '
   _globals['_HANDOVERREQUEST'].fields_by_name['source']._loaded_options = None
   _globals['_HANDOVERREQUEST'].fields_by_name['source']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_HANDOVERREQUEST'].fields_by_name['reason']._loaded_options = None
@@ -56,15 +56,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SOURCESSERVICE'].methods_by_name['ListHandOvers']._loaded_options = None
   _globals['_SOURCESSERVICE'].methods_by_name['ListHandOvers']._serialized_options = b'\312\363\030X\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\n\005clerk\n\nintegrator\022\004unit\"\004sync\202\323\344\223\002\032\022\030/v1/units/{unit}/sources'
   _globals['_HANDOVERREQUEST']._serialized_start=179
-  _globals['_HANDOVERREQUEST']._serialized_end=398
-  _globals['_HANDOVERRESPONSE']._serialized_start=400
-  _globals['_HANDOVERRESPONSE']._serialized_end=492
-  _globals['_LISTHANDOVERSREQUEST']._serialized_start=494
-  _globals['_LISTHANDOVERSREQUEST']._serialized_end=617
-  _globals['_LISTHANDOVERSRESPONSE']._serialized_start=619
-  _globals['_LISTHANDOVERSRESPONSE']._serialized_end=716
-  _globals['_HANDOVER']._serialized_start=719
-  _globals['_HANDOVER']._serialized_end=958
-  _globals['_SOURCESSERVICE']._serialized_start=961
-  _globals['_SOURCESSERVICE']._serialized_end=1385
+  _globals['_HANDOVERREQUEST']._serialized_end=400
+  _globals['_HANDOVERRESPONSE']._serialized_start=402
+  _globals['_HANDOVERRESPONSE']._serialized_end=494
+  _globals['_LISTHANDOVERSREQUEST']._serialized_start=496
+  _globals['_LISTHANDOVERSREQUEST']._serialized_end=619
+  _globals['_LISTHANDOVERSRESPONSE']._serialized_start=621
+  _globals['_LISTHANDOVERSRESPONSE']._serialized_end=718
+  _globals['_HANDOVER']._serialized_start=721
+  _globals['_HANDOVER']._serialized_end=960
+  _globals['_SOURCESSERVICE']._serialized_start=963
+  _globals['_SOURCESSERVICE']._serialized_end=1387
 # @@protoc_insertion_point(module_scope)

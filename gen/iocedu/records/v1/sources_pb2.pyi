@@ -41,7 +41,7 @@ class HandOverRequest(_message.Message):
     """Makes the call idempotent for its caller: a repeat answers the same and does nothing. Empty: every call counts anew."""
     @_builtins.property
     def collections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Collections, such as pupils and results; empty: all."""
+        """Collections, such as pupils and results."""
 
     @_builtins.property
     def from_time(self) -> _timestamp_pb2.Timestamp:
