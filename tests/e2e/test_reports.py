@@ -215,7 +215,7 @@ async def test_the_morning_brief_is_one_page_of_paper(world: World) -> None:
             complaints: list[str] = []
             page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
             await page.goto(f"http://{world.fleet.gateway}/brief.html#token={world.token(DIRECTOR)}&unit={PROVINCE}")
-            pupils = f"{await world.figure('pupils') or 0:.0f}"
+            pupils = f"{await world.figure('pupils') or 0:,.0f}".replace(",", ".")
             await expect(page.locator("[data-key=pupils] .value")).to_have_text(pupils, timeout=WAIT)
             await expect(page.locator("#silent")).to_contain_text("Trường Tiểu học Thạnh Mỹ")
             await expect(page.locator("#alerts h2")).to_contain_text("Cảnh báo đang mở")

@@ -45,11 +45,10 @@ async def spooled(database: Database, import_id: int) -> AsyncIterator[Path]:
 async def lines(path: Path, told: bytes) -> AsyncGenerator[tuple[bytes, bytes]]:
     """What a file holds: the kind of each line and the rest of it; raises FileRefusedError."""
     with tempfile.TemporaryFile() as words:
-        process = await _start("read", str(path), words=words)
+        process = await _start("read", str(path), told=told, words=words)
         assert process.stdout is not None
         ended = False
         try:
-            await _tell(process, told)
             async for line in process.stdout:
                 kind, rest = line[:1], line[2:].rstrip(b"\n")
                 if kind == b"X":
@@ -68,10 +67,9 @@ async def lines(path: Path, told: bytes) -> AsyncGenerator[tuple[bytes, bytes]]:
 async def made(*arguments: str, told: Mapping[str, Any]) -> None:
     """Let a workbook be written; raises FileRefusedError, and WORKBOOK_FAILED where the process dies."""
     with tempfile.TemporaryFile() as words:
-        process = await _start(*arguments, words=words)
+        process = await _start(*arguments, told=json.dumps(told, ensure_ascii=False).encode(), words=words)
         assert process.stdout is not None
         try:
-            await _tell(process, json.dumps(told, ensure_ascii=False).encode())
             said = await process.stdout.read()
             if said.startswith(b"X "):
                 raise _refusal(json.loads(said[2:]))
@@ -82,29 +80,25 @@ async def made(*arguments: str, told: Mapping[str, Any]) -> None:
             await _end(process)
 
 
-async def _start(*arguments: str, words: IO[bytes]) -> asyncio.subprocess.Process:
+async def _start(*arguments: str, told: bytes, words: IO[bytes]) -> asyncio.subprocess.Process:
+    """A process that finds what it is told in a file: a pipe can be closed again before it was written to."""
     try:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            MODULE,
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=words,
-            limit=LONGEST_LINE,
-        )
+        with tempfile.TemporaryFile() as given:
+            given.write(told)
+            given.seek(0)
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                MODULE,
+                *arguments,
+                stdin=given,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=words,
+                limit=LONGEST_LINE,
+            )
     except OSError as error:  # The machine has no room for another process now.
         log.error("process not started", action="imports.process_not_started", asked=arguments[0], error=str(error))  # noqa: TRY400 (says all)
         raise refusals.no_process() from error
-
-
-async def _tell(process: asyncio.subprocess.Process, told: bytes) -> None:
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(told)
-        await process.stdin.drain()
-        process.stdin.close()
 
 
 async def _note_death(process: asyncio.subprocess.Process, words: IO[bytes], *, asked: str) -> None:
