@@ -52,6 +52,6 @@ def _holds(content: bytes, entry: str) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # What the library raises of a broken archive.
         return False
     return entry in names and not any(name.endswith(MACROS) for name in names)
