@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import async_playwright, expect
 
 from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
-from tests.e2e.world import DIRECTOR, PROVINCE, SCHOOL, World, pupil, school_class
+from tests.e2e.world import DIRECTOR, PROVINCE, SCHOOL, World, pupil, school_class, written
 from tests.support.waiting import poll_until
 
 pytestmark = pytest.mark.e2e
@@ -32,8 +32,9 @@ async def test_a_pushed_record_is_analysed_and_explained_by_rest(world: World) -
     assert own["figure"]["numerator"] >= 1
     assert own["rank"] == own["ranked_count"], "the only school with a dropout is the last"
     explained = await world.get(f"/v1/units/{PROVINCE}/indicators/dropout_rate:explain", DIRECTOR)
-    assert f"{explained['figure']['numerator']:.0f} / {explained['figure']['denominator']:.0f}" in explained["formula"]
-    assert sum(one["numerator"] for one in explained["contributions"]) == explained["figure"]["numerator"]
+    figure = explained["figure"]
+    assert f"{written(figure['numerator'])} / {written(figure['denominator'])}" in explained["formula"]
+    assert sum(one["numerator"] for one in explained["contributions"]) == figure["numerator"]
     series = await world.get(f"/v1/units/{PROVINCE}/indicators/pupils/series", DIRECTOR, interval="SERIES_INTERVAL_DAY")
     now = await world.get(f"/v1/units/{PROVINCE}/indicators", DIRECTOR, indicators="pupils")
     assert series["points"][-1]["value"] == now["figures"][0]["value"]

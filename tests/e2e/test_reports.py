@@ -10,7 +10,20 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from tests.e2e.test_console import CHROMIUM, FLAGS, PICTURES, WAIT, _picture
-from tests.e2e.world import COMMUNE, DIRECTOR, HEAD, OFFICER, PROVINCE, SCHOOL, YEAR, World, pupil, school_class
+from tests.e2e.world import (
+    COMMUNE,
+    DIRECTOR,
+    HEAD,
+    OFFICER,
+    PROVINCE,
+    SCHOOL,
+    SILENT_NAME,
+    YEAR,
+    World,
+    pupil,
+    school_class,
+    written,
+)
 from tests.support.waiting import poll_until
 
 pytestmark = pytest.mark.e2e
@@ -215,9 +228,9 @@ async def test_the_morning_brief_is_one_page_of_paper(world: World) -> None:
             complaints: list[str] = []
             page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
             await page.goto(f"http://{world.fleet.gateway}/brief.html#token={world.token(DIRECTOR)}&unit={PROVINCE}")
-            pupils = f"{await world.figure('pupils') or 0:,.0f}".replace(",", ".")
+            pupils = written(await world.figure("pupils") or 0)
             await expect(page.locator("[data-key=pupils] .value")).to_have_text(pupils, timeout=WAIT)
-            await expect(page.locator("#silent")).to_contain_text("Trường Tiểu học Thạnh Mỹ")
+            await expect(page.locator("#silent")).to_contain_text(SILENT_NAME)
             await expect(page.locator("#alerts h2")).to_contain_text("Cảnh báo đang mở")
             await _picture(page, "brief")
             printed = await page.pdf(prefer_css_page_size=True, print_background=True)

@@ -19,15 +19,17 @@ from deploy.local.fleet import Fleet
 from tests.support.waiting import poll_until
 
 YEAR = 2026
-PROVINCE, COMMUNE, OTHER_COMMUNE = "gso:48", "gso:20500", "gso:20695"
-SCHOOL, NEIGHBOUR, FAR = "moet:49506901", "moet:49506902", "moet:49510901"
+PROVINCE, COMMUNE, OTHER_COMMUNE, SILENT_COMMUNE = "gso:48", "gso:20500", "gso:20695", "gso:20710"
+SCHOOL, NEIGHBOUR, FAR, SILENT = "moet:49506901", "moet:49506902", "moet:49510901", "moet:49510902"
 FAR_NAME = "Trường Tiểu học Thạnh Mỹ"
+SILENT_NAME = "Trường Tiểu học Bến Giằng"
+"""The name of ``SILENT``: no test sends anything for it, so that what the pages say of silence has a subject."""
 HEAD, OFFICER, DIRECTOR, VENDOR, STRANGER = "hieu-truong", "can-bo", "giam-doc", "vnedu", "nguoi-la"
 PRIMARY_LIMIT = 35
 
 
 def units() -> list[dict[str, Any]]:
-    """A province, two communes, three schools."""
+    """A province, three communes, four schools, one of which never sends."""
 
     def unit(kind: str, alias: str, name: str, parent: str = "", **rest: Any) -> dict[str, Any]:
         system, code = alias.split(":")
@@ -40,9 +42,11 @@ def units() -> list[dict[str, Any]]:
         unit("province", PROVINCE, "Thành phố Đà Nẵng"),
         unit("commune", COMMUNE, "Xã Đại Lộc", PROVINCE),
         unit("commune", OTHER_COMMUNE, "Xã Thạnh Mỹ", PROVINCE),
+        unit("commune", SILENT_COMMUNE, "Xã Bến Giằng", PROVINCE),
         unit("school", SCHOOL, "Trường Tiểu học Ái Nghĩa", COMMUNE, labels=must),
         unit("school", NEIGHBOUR, "Trường Tiểu học Đại Hiệp", COMMUNE, labels=must),
         unit("school", FAR, FAR_NAME, OTHER_COMMUNE, labels=must),
+        unit("school", SILENT, SILENT_NAME, SILENT_COMMUNE, labels=must),
     ]
 
 
@@ -76,6 +80,11 @@ def pupil(school: str, key: str, class_key: str, *, version: int = 1, **fields: 
         **fields,
     }
     return resources_pb2.Row(school=school, key=key, version=version, pupil=resources_pb2.Pupil(**given))
+
+
+def written(value: float) -> str:
+    """A whole number as pages and texts write it: 12.277."""
+    return f"{value:,.0f}".replace(",", ".")
 
 
 @dataclass
