@@ -325,6 +325,15 @@ async def test_a_unit_of_others_is_refused_in_words(world: World) -> None:
         await expect(page.locator("h1")).to_have_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
 
 
+@pytest.mark.parametrize("unit", ["99999", "moet:00000000", "khong-phai-ma"])
+async def test_an_address_of_no_unit_leads_back_to_the_own(world: World, unit: str) -> None:
+    """A mistyped or old link says so and is no dead end."""
+    async with _visiting(world, token=world.token(DIRECTOR), unit=unit, forgiven="40[034]") as page:
+        await expect(page.get_by_role("alert")).to_contain_text("Không có đơn vị nào theo địa chỉ này", timeout=WAIT)
+        await page.get_by_role("button", name="Về đơn vị của tôi").click()
+        await expect(page.locator("h1")).to_have_text("Thành phố Đà Nẵng", timeout=WAIT)
+
+
 @pytest.mark.parametrize(
     ("subject", "role", "said"),
     [(VENDOR, "integrator", "phần mềm gửi dữ liệu"), ("van-hanh", "operator", "vận hành kỹ thuật"), (STRANGER, "", "")],

@@ -18,6 +18,8 @@ import { language, setLanguage, t } from "./texts.js";
 import { units } from "./units.js";
 
 const REFRESH_MS = 3000;
+// Why a unit that was asked for is not shown, by the status of the answer.
+const NOT_SHOWN = { 400: "noSuchUnit", 403: "notYours", 404: "noSuchUnit" };
 const bar = document.getElementById("bar");
 const content = document.getElementById("content");
 const skip = document.getElementById("skip");
@@ -42,11 +44,16 @@ async function show() {
   try {
     const account = await own();
     const reference = account.homes.length ? chosen() || account.homes[0].id : "";
-    const unit = reference ? await unitOf(reference).catch(notYours) : undefined;
+    let why = account.roles.length ? "noDashboard" : "noUnit";
+    const notShown = (error) => {
+      if (!NOT_SHOWN[error.status]) throw error;
+      why = NOT_SHOWN[error.status];
+    };
+    const unit = reference ? await unitOf(reference).catch(notShown) : undefined;
     if (mine !== round) return;
     showBar({ account, light, unit });
     if (unit) panels({ unit, account, light });
-    else explainAccess(account);
+    else explainAccess(account, why);
     // Whoever came here by the keyboard goes on from the top of what was opened, not from the top of the page.
     if (inside) content.focus();
   } catch (error) {
@@ -54,22 +61,17 @@ async function show() {
   }
 }
 
-function notYours(error) {
-  if (error.status !== 403) throw error;
-}
-
-// Nothing can be shown: says which role is needed, whom to ask, and lets go on as somebody else.
-function explainAccess({ homes, roles }) {
+// Nothing can be shown: says why, which role is needed, whom to ask, and lets go on as somebody else.
+function explainAccess({ homes, roles }, why) {
   const words = (names) => names.map((name) => t(`role_${name}`) || name).join(", ");
-  const title = homes.length ? "notYours" : roles.length ? "noDashboard" : "noUnit";
   replace(
     content,
     h(
       "div",
       { class: "card", role: "alert" },
-      h("h1", {}, t(title)),
-      title === "noDashboard" ? h("p", {}, t("noDashboardHint", { n: words(roles), m: words(WATCHING) })) : "",
-      h("p", {}, t("noUnitHint")),
+      h("h1", {}, t(why)),
+      why === "noDashboard" ? h("p", {}, t("noDashboardHint", { n: words(roles), m: words(WATCHING) })) : "",
+      h("p", {}, t(why === "noSuchUnit" ? "noSuchUnitHint" : "noUnitHint")),
       homes.length ? h("button", { class: "primary", onclick: goHome }, t("toOwn")) : "",
       h("button", { onclick: () => askToSignIn() }, t("signOut")),
     ),
