@@ -8,6 +8,8 @@ import { openPage } from "./page.js";
 import { language, t } from "./texts.js";
 
 const AGAIN_MS = 3000;
+// The classes of the columns of schools, as `schoolHeadings` names them.
+const COLUMNS = ["", "figure", "figure", "figure", "figure", "when", "figure", "why"];
 const said = (key, values = {}) =>
   Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), TEXTS[language()][key]);
 const state = { unit: null, code: "", destinations: [], unsettled: false, school: null, round: 0 };
@@ -131,7 +133,7 @@ function bar(counts) {
 }
 
 function showSchools({ schools: found = [], next_page_token: more }) {
-  const head = h("tr", {}, said("schoolHeadings").map((text) => h("th", { scope: "col" }, text)));
+  const head = h("tr", {}, said("schoolHeadings").map((text, at) => h("th", { scope: "col", class: COLUMNS[at] }, text)));
   replace(
     schools,
     h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), h("tbody", {}, found.map(schoolLine)))),
@@ -148,9 +150,9 @@ function schoolLine(school) {
     {},
     h("th", { scope: "row" }, h("button", { class: "link", type: "button", onclick: () => open(school) }, school.school_name || school.school_id)),
     ["accepted", "waiting", "failed", "withheld"].map(figure),
-    h("td", {}, school.last_success_time ? ago(school.last_success_time) : "–"),
+    h("td", { class: "when" }, school.last_success_time ? ago(school.last_success_time) : "–"),
     h("td", { class: "figure" }, school.reconcile_time ? number(Number(school.gap_count ?? 0)) : "–"),
-    h("td", { class: school.problem ? "warn" : "" }, school.problem ?? ""),
+    h("td", { class: school.problem ? "why warn" : "" }, school.problem ?? ""),
   );
 }
 

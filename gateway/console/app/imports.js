@@ -34,9 +34,14 @@ function pick(content, unit) {
   };
   replace(
     content,
-    h("p", {}, said("noUnit")),
-    h("form", { class: "asking", role: "search", onsubmit: search }, field, h("button", {}, said("find"))),
-    found,
+    h("div", { class: "title" }, h("h1", {}, t("page_imports")), h("span", { class: "muted" }, unit.name)),
+    h(
+      "section",
+      { class: "panel" },
+      h("p", {}, said("noUnit")),
+      h("form", { class: "asking", role: "search", onsubmit: search }, field, h("button", { class: "primary" }, said("find"))),
+      found,
+    ),
   );
 }
 
