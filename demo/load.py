@@ -1,4 +1,5 @@
-"""Loads the demo through the front door: the department registers units and grants, then schools' software pushes.
+"""Loads the demo through the front door: the department registers units and grants, schools' software pushes, and the
+department asks the schools for their report.
 
     python -m demo.load --gateway 127.0.0.1:8080 --scale tiny --issuer-folder .iocedu/keys
 
@@ -10,11 +11,10 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -22,77 +22,36 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from demo import life, places, province, school
+from demo.department import PARALLEL, PROVINCE, Department, LoadError
 from demo.province import SCALES, School
 from deploy.local.demo import DIRECTOR
 from deploy.local.issuer import Issuer
 from examples.school_system import Outcome, SchoolSystem
 
-ADMINISTRATOR = "admin"
 SOURCES = ("vnedu", "smas")
-PARALLEL = 3
-UNITS_A_REQUEST = 1000
 PLANTED = {"rejected": " as planted, to show the quarantine"}  # Some rows are wrong on purpose.
 ATTENDANCE_DAYS = {"tiny": 10, "default": 10, "province": 5, "merged": 3}
 WHOLE_YEAR, MOST_OF_IT = ("CK1", "CK2", "CN"), ("CK1", "CN")
 LAST_YEARS_STAGES = {"tiny": WHOLE_YEAR, "default": WHOLE_YEAR, "province": MOST_OF_IT, "merged": MOST_OF_IT}
 
 
-class LoadError(Exception):
-    """The demo could not be loaded; the message is one line."""
-
-
-class Department:
-    """The department's own client: registers units and gives grants as the administrator."""
-
-    def __init__(self, gateway: str, token: Callable[[str], str]) -> None:
-        self._http = httpx.Client(base_url=f"http://{gateway}", timeout=120)
-        self._token = token
-
-    def register(self, units: list[dict[str, Any]]) -> None:
-        """Import units, all of them in a few requests; parents come first."""
-        for start in range(0, len(units), UNITS_A_REQUEST):
-            self._post("/v1/units:import", {"units": units[start : start + UNITS_A_REQUEST]})
-
-    def give(self, grants: Iterable[tuple[str, str, str]]) -> None:
-        """Give each (subject, role, unit)."""
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            for _ in pool.map(self._grant, grants):
-                pass
-
-    def wait_for(self, subject: str, unit: str, seconds: float = 30.0) -> None:
-        """Wait until every service knows the grants given last; raises `LoadError` when that takes too long."""
-        end = time.monotonic() + seconds
-        for path in (f"/v1/units/{unit}", f"/v1/units/{unit}/connections"):
-            while True:
-                answer = self._http.get(path, headers={"authorization": f"Bearer {self._token(subject)}"})
-                if answer.status_code == httpx.codes.OK:
-                    break
-                if time.monotonic() > end:
-                    raise LoadError(f"{path} still answers {answer.status_code}: {answer.text[:300]}")
-                time.sleep(0.1)
-
-    def _grant(self, grant: tuple[str, str, str]) -> None:
-        subject, role, unit = grant
-        self._post("/v1/grants", {"subject": subject, "role": role, "unit": unit})
-
-    def _post(self, path: str, body: dict[str, Any]) -> None:
-        answer = self._http.post(path, json=body, headers={"authorization": f"Bearer {self._token(ADMINISTRATOR)}"})
-        if answer.status_code != httpx.codes.OK:
-            raise LoadError(f"POST {path} answered {answer.status_code}: {answer.text[:500]}")
-
-
 def grants(schools: Iterable[School]) -> Iterator[tuple[str, str, str]]:
     """Yield who may do what: the director, the provincial IOC, vendors, an officer a commune, a head a school."""
-    yield DIRECTOR, "director", "gso:48"
-    yield "ioc-tinh", "provincial_ioc", "gso:48"
+    yield DIRECTOR, "director", PROVINCE
+    yield "ioc-tinh", "provincial_ioc", PROVINCE
     for source in SOURCES:
-        yield source, "integrator", "gso:48"
+        yield source, "integrator", PROVINCE
     communes = set()
     for item in schools:
         communes.add(item.commune.today)
         yield f"hieu-truong-{item.code}", "head_teacher", f"moet:{item.code}"
     for code in sorted(communes):
         yield f"can-bo-{code}", "officer", f"gso:{code}"
+
+
+def school_year(today: date) -> int:
+    """The first calendar year of the school year of a day."""
+    return today.year if today.month >= 8 else today.year - 1
 
 
 def batches(
@@ -102,7 +61,7 @@ def batches(
 
     A silent school sends nothing this year, and every second one has never sent anything.
     """
-    year = today.year if today.month >= 8 else today.year - 1
+    year = school_year(today)
     if item.silent and int(item.code) % 2:
         return
     before = school.roster(item, year - 1)
@@ -147,8 +106,9 @@ def load(gateway: str, scale: str, issuer: Issuer, console: Console) -> dict[str
     console.print(f"registering {len(known.units)} units and {len(schools)} schools and childcare groups")
     department.register(known.units + [province.unit_of(item) for item in schools])
     department.give(grants(schools))
-    department.wait_for(SOURCES[0], "gso:48")
-    today = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
+    department.wait_for(SOURCES[0], PROVINCE)
+    now = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh"))
+    today = now.date()
     systems = {
         source: SchoolSystem(gateway, lambda source=source: token(source), source=source)  # type: ignore[misc]  # default
         for source in SOURCES
@@ -185,6 +145,9 @@ def load(gateway: str, scale: str, issuer: Issuer, console: Console) -> dict[str
                 console.print(f"{done} of {len(schools)} schools, {sum(counts.values()):,} rows", highlight=False)
     for system in systems.values():
         system.close()
+    department.bring_contacts(f"hieu-truong-{item.code}" for item in schools)
+    department.ask_for_reports(now, school_year(today))
+    department.write_to_heads(now, school_year(today))
     return counts
 
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from demo import places, province, school
+from demo.department import LEVELS
 from deploy.local.fleet import Fleet
 from tests.e2e.world import DIRECTOR, World
 from tests.support.waiting import poll_until
@@ -97,7 +98,7 @@ async def test_the_figures_equal_what_the_demo_sent(loaded: World) -> None:
 
 
 async def test_loading_again_changes_nothing(loaded: World) -> None:
-    """A second load is answered from what is there: the feed does not move."""
+    """A second load is answered from what is there: the feed stays, no report is asked for and no letter sent twice."""
     before = await loaded.position()
 
     code, told = await run(
@@ -112,6 +113,10 @@ async def test_loading_again_changes_nothing(loaded: World) -> None:
 
     assert code == 0, told
     assert await loaded.position() == before
+    campaigns = (await loaded.get("/v1/units/gso:48/campaigns", "giam-doc"))["campaigns"]
+    assert len({one["form"] for one in campaigns}) == len(campaigns) == len(LEVELS)
+    [letter] = (await loaded.get("/v1/units/gso:48/announcements", "giam-doc"))["announcements"]
+    assert letter["state"] in ("ANNOUNCEMENT_STATE_SCHEDULED", "ANNOUNCEMENT_STATE_SENT")
 
 
 async def test_last_year_notified_nobody(loaded: World) -> None:
