@@ -1,7 +1,10 @@
 """Hands mails to an SMTP server. A repeat carries the same Message-ID, by which mailboxes know it."""
 
+from email.header import Header
 from email.message import EmailMessage
-from email.utils import formatdate
+from email.policy import SMTP, EmailPolicy
+from email.utils import formatdate, parseaddr
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -10,6 +13,23 @@ import aiosmtplib
 from services.notify.domain.channels import Outcome, Result
 
 TIMEOUT_SECONDS = 20.0
+
+
+class WholeSubjects(EmailPolicy):
+    """Encodes the whole of a subject: where the standard library folds between two encoded words it loses the space."""
+
+    def fold(self, name: str, value: Any) -> str:
+        """Return the header as lines, as text."""
+        return self._subject(value) if name.lower() == "subject" else super().fold(name, value)
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """Return the header as lines, as bytes."""
+        return self._subject(value).encode("ascii") if name.lower() == "subject" else super().fold_binary(name, value)
+
+    def _subject(self, value: Any) -> str:
+        return (
+            f"Subject: {Header(str(value), 'utf-8', header_name='Subject').encode(linesep=self.linesep)}{self.linesep}"
+        )
 
 
 class MailServer:
@@ -28,7 +48,7 @@ class MailServer:
         self, message_id: UUID, *, to: str, subject: str, text: str, page: str, preferences: str, language: str
     ) -> Result:
         """Hand over one mail and say what came of it."""
-        mail = EmailMessage()
+        mail = EmailMessage(WholeSubjects(linesep=SMTP.linesep))
         mail["From"] = self._sender
         mail["To"] = to
         mail["Subject"] = subject
@@ -41,7 +61,9 @@ class MailServer:
         mail.add_alternative(page, subtype="html")
         try:
             _, said = await aiosmtplib.send(
-                mail,
+                mail.as_bytes(),
+                sender=parseaddr(self._sender)[1],
+                recipients=[to],
                 hostname=self._host,
                 port=self._port,
                 use_tls=self._tls,
