@@ -200,7 +200,7 @@ async def test_the_page_leads_a_report_from_the_school_to_the_director(world: Wo
             await deciding.locator("[data-all=approve]").click(timeout=WAIT)
             await expect(deciding.locator("dialog")).to_contain_text("1 báo cáo")
             await deciding.locator("dialog button.primary").click()
-            await expect(deciding.locator("#listing")).to_contain_text("đã duyệt", timeout=WAIT)
+            await expect(deciding.locator("#listing tbody")).to_contain_text("đã duyệt", timeout=WAIT)
             await deciding.get_by_role("button", name="Trường Tiểu học Ái Nghĩa").click()
             await expect(deciding.locator("#report .state")).to_have_text("đã duyệt", timeout=WAIT)
             await expect(deciding.locator(".steps")).to_contain_text("Thiếu một phòng")

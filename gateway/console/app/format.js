@@ -19,6 +19,7 @@ export function instant(text) {
     timeZone: ZONE,
     day: "2-digit",
     month: "2-digit",
+    year: "numeric",
     hour: "2-digit",
     minute: "2-digit",
   }).format(new Date(text));

@@ -3,7 +3,7 @@
 import { ask, unitPath } from "./api.js";
 import { campaignForm } from "./campaignForm.js";
 import { h, replace } from "./elements.js";
-import { bilingual, clock, instant, number, schoolYear } from "./format.js";
+import { bilingual, instant, number, schoolYear } from "./format.js";
 import { openPage } from "./page.js";
 import { openReport, plain, stateMark } from "./report.js";
 import { said } from "./reportTexts.js";
@@ -68,12 +68,10 @@ function list(found) {
           { type: "button", class: "link", onclick: () => go({ unit: state.unit.id, campaign: one.campaign_id }) },
           bilingual(one, "form_name"),
         ),
-        " ",
-        one.sample ? h("span", { class: "mark-sample" }, said("sample")) : "",
       ),
       h("td", {}, schoolYear(one.school_year)),
       h("td", {}, one.unit_name),
-      h("td", {}, clock(one.confirm_due_time, { dated: true })),
+      h("td", {}, instant(one.confirm_due_time)),
       h("td", { class: "figure" }, number(one.report_count)),
     ),
   );
@@ -215,7 +213,7 @@ function reportLine(report) {
       h("button", { type: "button", class: "link", onclick: () => go(where) }, report.school_name),
     ),
     h("td", {}, stateMark(report)),
-    h("td", {}, clock(report.due_time, { dated: true }), report.late ? h("span", { class: "warn" }, ` ${said("lateMark")}`) : ""),
+    h("td", {}, instant(report.due_time), report.late ? h("span", { class: "warn" }, ` ${said("lateMark")}`) : ""),
     h("td", {}, instant(report.update_time)),
   );
 }

@@ -341,7 +341,7 @@ def raise_alert(
     rule: Rule, fact: Fact, *, values: Mapping[str, Scalar], unit_name: str, now: datetime, position: int
 ) -> Alert:
     """The alert that a rule raises for a fact, with its texts as they read now."""
-    filled = shown(values, unit_name)
+    vi, en = (shown(values, unit_name, language=language) for language in ("vi", "en"))
     return Alert(
         alert_id=position,
         rule=rule.code,
@@ -350,10 +350,10 @@ def raise_alert(
         subject=fact.subject,
         severity=rule.severity,
         state=State.OPEN,
-        title_vi=render(rule.title_vi, filled),
-        title_en=render(rule.title_en, filled),
-        body_vi=render(rule.body_vi, filled),
-        body_en=render(rule.body_en, filled),
+        title_vi=render(rule.title_vi, vi),
+        title_en=render(rule.title_en, en),
+        body_vi=render(rule.body_vi, vi),
+        body_en=render(rule.body_en, en),
         facts={name: as_text(value) for name, value in values.items()},
         audience_roles=rule.audience_roles,
         create_time=now,

@@ -7,6 +7,7 @@ from functools import lru_cache
 from services.alerts.domain.shapes import SCHOOL_YEAR, SHAPES, Scalar
 
 UNIT_NAME = "unit"  # The placeholder that every text may use besides its fact's fields.
+_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -32,15 +33,21 @@ def as_text(value: Scalar) -> str:
     return str(value)
 
 
-def shown(values: Mapping[str, Scalar], unit_name: str) -> dict[str, str]:
-    """What placeholders are filled with: shares as per cent, years as both calendar years."""
-    filled = {name: as_text(value) for name, value in values.items()}
-    for name, value in values.items():
-        if isinstance(value, float) and name.endswith("share"):
-            filled[name] = f"{100 * value:.1f}%"
+def shown(values: Mapping[str, Scalar], unit_name: str, *, language: str) -> dict[str, str]:
+    """What placeholders are filled with: shares in per cent, days as people write them, years as both they span."""
+    filled = {name: _shown(name, value, decimal="," if language == "vi" else ".") for name, value in values.items()}
     if year := int(values.get(SCHOOL_YEAR, 0)):  # Facts keep the number; people read both calendar years.
         filled[SCHOOL_YEAR] = f"{year}-{year + 1}"
     return filled | {UNIT_NAME: unit_name}
+
+
+def _shown(name: str, value: Scalar, *, decimal: str) -> str:
+    if isinstance(value, float):
+        text = f"{100 * value:.1f}%" if name.endswith("share") else as_text(value)
+        return text.replace(".", decimal)
+    if isinstance(value, str) and (day := _DAY.fullmatch(value)):
+        return "/".join(reversed(day.groups()))
+    return as_text(value)
 
 
 @lru_cache(maxsize=1024)  # Texts are those of rules, and one rule's are filled for thousands of facts.

@@ -15,6 +15,7 @@ from services.alerts.domain import (
     Fact,
     Reason,
     Rule,
+    Scalar,
     Severity,
     State,
     Step,
@@ -25,6 +26,7 @@ from services.alerts.domain import (
     render,
     unknown_placeholders,
 )
+from services.alerts.domain.texts import shown
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 
@@ -130,6 +132,23 @@ def test_an_alert_goes_through_its_life_with_a_new_etag_each_time():
         5,
         raised.facts,
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "language", "expected"),
+    [
+        ("2026-11-05", "vi", "05/11/2026"),
+        ("2026-11-05", "en", "05/11/2026"),
+        ("2026-11-05x", "vi", "2026-11-05x"),
+        (0.1284, "vi", "12,8%"),
+        (0.1284, "en", "12.8%"),
+        (45, "vi", "45"),
+        (True, "vi", "true"),
+    ],
+)
+def test_texts_write_days_and_shares_as_people_do(value: Scalar, language: str, expected: str):
+    """Days by day, month and year; a comma before decimals in Vietnamese."""
+    assert shown({"absent_share": value}, "", language=language)["absent_share"] == expected
 
 
 def test_texts_name_a_school_year_by_both_its_years():
