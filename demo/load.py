@@ -21,6 +21,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from chassis.years import Years
 from demo import life, places, province, school
 from demo.province import SCALES, School
 from deploy.local.demo import DIRECTOR
@@ -102,7 +103,7 @@ def batches(
 
     A silent school sends nothing this year, and every second one has never sent anything.
     """
-    year = today.year if today.month >= 8 else today.year - 1
+    year = Years().of(today)
     if item.silent and int(item.code) % 2:
         return
     before = school.roster(item, year - 1)

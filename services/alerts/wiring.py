@@ -70,6 +70,7 @@ def assemble(
             contains=lambda above, below: scopes.tree.contains(above, below, today),
             above=lambda unit_id: scopes.tree.ancestors(unit_id, today),
             peers=lambda unit_id: _peers(scopes.tree, unit_id, today),
+            years=lambda unit_id: scopes.tree.years(unit_id, today),
             calendars=calendars,
         )
 

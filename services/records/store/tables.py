@@ -362,6 +362,7 @@ school_calendar = sa.Table(
     sa.Column("confirmed", sa.Boolean, nullable=False),
     sa.Column("create_time", _INSTANT, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("first_day", sa.Date),
     sa.Column("request_id", _KEY, nullable=False),
     sa.Column("digest", sa.LargeBinary, nullable=False),
 )
