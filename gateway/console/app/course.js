@@ -4,6 +4,7 @@
 import { ask } from "./api.js";
 import { h, replace } from "./elements.js";
 import { schoolYear } from "./format.js";
+import { historyOf } from "./history.js";
 import { language } from "./texts.js";
 
 const STAGES = ["GK1", "CK1", "GK2", "CK2", "CN"];
@@ -119,6 +120,7 @@ export async function showCourse(panel, school, key, purpose = "") {
         ),
       ),
       transfers.map(moved),
+      historyOf(school, "pupils", key, purpose),
     );
     panel.scrollIntoView({ behavior: "smooth", block: "nearest" });
   } catch (error) {

@@ -112,10 +112,11 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
             every = await pupils_stepped(
                 connection, school_id, request.school_year, flows=status_flows(), class_key=request.class_key
             )
+        steps = {int(step) for step in request.steps}
         wanted = [
             one
             for one in every
-            if (not request.steps or one.step in request.steps)
+            if (not steps or int(one.step) in steps)
             and not (request.without_successor and one.following)
             and (not cursor or one.place.key > cursor[0])
         ]

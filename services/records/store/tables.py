@@ -123,6 +123,15 @@ apply_request = sa.Table(
     sa.Column("create_time", _INSTANT, nullable=False),
 )
 
+brought = sa.Table(
+    "brought",
+    metadata,
+    sa.Column("request_id", _KEY, primary_key=True),
+    sa.Column("unit_id", sa.BigInteger, nullable=False),
+    sa.Column("batch_ids", ARRAY(sa.Text), nullable=False),
+    sa.Column("brought_by", sa.Text, nullable=False),
+)
+
 record_edit = sa.Table(
     "record_edit",
     metadata,

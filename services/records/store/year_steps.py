@@ -25,10 +25,10 @@ async def pupils_stepped(
     now = await keys_now(connection, school_id)
     promoted: dict[str, bool] = {}
     graduated: dict[str, bool] = {}
-    keys = [key, *(before for before, present in now.items() if present == key)] if key else []
+    keys = [key, *(before for before, present in now.items() if present == key)] if key else list[str]()
     for kind, pupil_key, said in await fetch(connection, _DECIDED, school_id, school_year, keys):
         decided = graduated if kind == "graduation" else promoted
-        decided[now.get(pupil_key, pupil_key)] = said
+        decided[now.get(str(pupil_key), str(pupil_key))] = said
     rows = await fetch(connection, _STEPPED, school_id, school_year, class_key, key)
     return [
         Stepped(
