@@ -12,6 +12,8 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from chassis.wording import in_vietnamese
+
 MOST_VIOLATIONS = 20
 MOST_BYTES = 4096  # Larger details are lost in HTTP/2 metadata on the way.
 STATUS_KEY = "grpc-status-details-bin"
@@ -81,7 +83,7 @@ class Fault(Exception):  # noqa: N818 (a fault is what we call it on the wire, i
 
     def text(self, language: str) -> str:
         """The sentence in `vi` or `en`."""
-        return self.en if language == "en" else self.vi
+        return self.en if language == "en" else in_vietnamese(self.vi)
 
 
 def language_of(accept_language: str) -> str:
@@ -170,7 +172,7 @@ def _bad_request(violations: Sequence[FieldViolation], *, room: int, language: s
             description=violation.en[:300],
             reason=violation.reason,
             localized_message=error_details_pb2.LocalizedMessage(
-                locale=language, message=(violation.en if language == "en" else violation.vi)[:300]
+                locale=language, message=(violation.en if language == "en" else in_vietnamese(violation.vi))[:300]
             ),
         )
         room -= item.ByteSize() + 4

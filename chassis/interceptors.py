@@ -1,8 +1,9 @@
 """What every call passes before it reaches a servicer, in one lean chain for all four kinds of RPC.
 
-Span, metrics and log → faults into statuses → deadline → identity → the request's own rules → access. Health and
-reflection are exempt. A request stream is decided on its first message, before the servicer runs, and again on a later
-message that names another unit; a servicer reads the stream through the iterator it is given.
+Span, metrics and log → faults into statuses → deadline → identity → the request's own rules → access; and what an
+answer may show of personal data is written down before it leaves. Health and reflection are exempt. A request stream is
+decided on its first message, before the servicer runs, and again on a later message that names another unit; a servicer
+reads the stream through the iterator it is given.
 """
 
 import asyncio
@@ -21,9 +22,11 @@ from opentelemetry.trace import Span, SpanKind
 from chassis import telemetry, validation
 from chassis.access import Rule, decide, rule_of
 from chassis.clock import Clock
+from chassis.disclosures import Note, Shown, begin_writing, count_of, is_unmasked, to_be_written, written_down
 from chassis.errors import STATUS_KEY, Fault, Kind, language_of, to_status, unexpected
 from chassis.identity import SERVICE_HEADER, Caller, Verified, Verifier, invalid_token, no_token, set_caller
 from chassis.request import RETURN_SECONDS, Request, set_request
+from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
 
 EXEMPT = ("/grpc.health.v1.Health/", "/grpc.reflection.")
@@ -83,7 +86,9 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
         scopes: Scopes | None,
         stopping: asyncio.Event,
         clock: Clock | None = None,
+        note: Note | None = None,
     ) -> None:
+        self._note = note
         self._domain = f"{service}.iocedu"
         self._verifier = verifier
         self._scopes = scopes
@@ -133,6 +138,8 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
                 async with limit:
                     request = await self._let_pass(call, request, streamed=streamed)
                     response = await behaviour(request, context)
+                    if to_be_written():
+                        await self._write_down(call, response)
             except BaseException as error:  # noqa: BLE001 (rendered, or raised again, by _refuse)
                 await self._refuse(call, too_late() if limit.expired() else error)
             call.end("OK")
@@ -148,6 +155,8 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
                 request = await self._let_pass(call, request, streamed=streamed)
                 async with contextlib.aclosing(behaviour(request, context)) as responses:
                     async for response in responses:
+                        if to_be_written():
+                            await self._write_down(call)
                         yield response
             except BaseException as error:  # noqa: BLE001 (rendered, or raised again, by _refuse)
                 await self._refuse(call, error)
@@ -158,6 +167,8 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
             try:
                 await self._admit(call)
                 request = await self._let_pass(call, request, streamed=streamed)
+                if to_be_written():
+                    await self._write_down(call)
                 await behaviour(request, context)
             except BaseException as error:  # noqa: BLE001 (rendered, or raised again, by _refuse)
                 await self._refuse(call, error)
@@ -194,6 +205,8 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
             service = (await self._verifier.verify(shown)).service
             if service is None:
                 raise invalid_token("not_a_service")
+        if call.method.rule is not None and call.method.rule.reveals_personal_data:
+            begin_writing()
         call.caller = Caller(subject=verified.subject, service=service, token=token, actor=verified.actor)
         set_caller(call.caller)
         return left
@@ -214,6 +227,27 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
         self._decide(call, first)
         call.asked = first
         return self._rest(call, first, source)
+
+    async def _write_down(self, call: _Call, response: Message | None = None) -> None:
+        """Note what is about to be shown, once for each unit that the request names."""
+        rule, asked, who, tree, now = call.method.rule, call.asked, call.caller, self._tree(), self._clock.now()
+        if self._note is None or rule is None or asked is None or who is None:
+            raise TypeError(f"{call.method.name} reveals personal data, but nothing here writes that down")
+        refs = rule.named_units(asked) if rule.named_units else []
+        for unit_id in dict.fromkeys(tree.resolve(ref, self._clock.today()) for ref in refs or [str(EVERY_UNIT)]):
+            await self._note(
+                Shown(
+                    time=now,
+                    subject=who.subject,
+                    method=rule.method.rpartition("/")[2],
+                    unit_id=unit_id or EVERY_UNIT,
+                    record_count=0 if response is None else count_of(response),
+                    purpose=str(getattr(asked, "purpose", "")).strip(),
+                    unmasked=response is not None and is_unmasked(response),
+                    trace_id=telemetry.trace_id(),
+                )
+            )
+        written_down()
 
     def _decide(self, call: _Call, request: Message | None) -> None:
         if call.caller is None or request is None:

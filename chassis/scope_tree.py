@@ -11,6 +11,8 @@ from typing import Protocol
 
 from iocedu.chassis.v1 import scopes_pb2
 
+from chassis.years import Years
+
 ADMINISTRATIVE = "administrative"
 EVERY_UNIT = 0
 MOST_VIEWS = 64  # Days and edge types whose answers are remembered at a time.
@@ -69,6 +71,15 @@ class ScopeGrant:
     valid_to: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ScopeYear:
+    """The day on which a numbered year begins in a unit and below it."""
+
+    unit_id: int
+    year: int
+    first_day: date
+
+
 @dataclass(slots=True)
 class _View:
     """Answers of one day and edge type, remembered because every request asks them again."""
@@ -80,7 +91,14 @@ class _View:
 class ScopeTree:
     """Units and grants of one version."""
 
-    def __init__(self, units: Iterable[ScopeUnit], grants: Iterable[ScopeGrant] = (), *, version: int = 0) -> None:
+    def __init__(
+        self,
+        units: Iterable[ScopeUnit],
+        grants: Iterable[ScopeGrant] = (),
+        years: Iterable[ScopeYear] = (),
+        *,
+        version: int = 0,
+    ) -> None:
         self.version = version
         self._units = {unit.unit_id: unit for unit in units}
         self._children: dict[int, list[tuple[int, ScopeEdge]]] = {}
@@ -95,6 +113,9 @@ class ScopeTree:
         for grant in grants:
             self._by_subject.setdefault(grant.subject, []).append(grant)
             self._by_unit.setdefault(grant.unit_id, []).append(grant)
+        self._first_days: dict[int, dict[int, date]] = {}
+        for one in years:
+            self._first_days.setdefault(one.unit_id, {})[one.year] = one.first_day
         self._views: dict[tuple[date, str], _View] = {}
 
     @classmethod
@@ -102,10 +123,12 @@ class ScopeTree:
         """Build a tree from its published parts."""
         units: list[ScopeUnit] = []
         grants: list[ScopeGrant] = []
+        years: list[ScopeYear] = []
         for chunk in chunks:
             units.extend(map(_unit, chunk.units))
             grants.extend(map(_grant, chunk.grants))
-        return cls(units, grants, version=version)
+            years.extend(ScopeYear(one.unit_id, one.year, date.fromisoformat(one.first_day)) for one in chunk.years)
+        return cls(units, grants, years, version=version)
 
     def __len__(self) -> int:
         """How many units there are, of any day."""
@@ -193,6 +216,13 @@ class ScopeTree:
         if above == EVERY_UNIT:
             return self._alive(below, day)
         return (above == below and above in self._units) or above in self.ancestors(below, day, edge_type)
+
+    def years(self, unit_id: int, day: date) -> Years:
+        """The numbered years as they hold for a unit: of each the first day that is told nearest above it."""
+        told: dict[int, date] = {}
+        for one in (EVERY_UNIT, *reversed(self.ancestors(unit_id, day)), unit_id):
+            told.update(self._first_days.get(one, {}))
+        return Years(told)
 
     def grants_of(self, subject: str, day: date) -> tuple[ScopeGrant, ...]:
         """What the subject holds on that day."""

@@ -17,7 +17,7 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoKeysEr
 from chassis.bus import Bus
 from chassis.errors import Fault, Kind
 from chassis.logs import said
-from chassis.scope_tree import ScopeAlias, ScopeEdge, ScopeGrant, ScopeTree, ScopeUnit
+from chassis.scope_tree import ScopeAlias, ScopeEdge, ScopeGrant, ScopeTree, ScopeUnit, ScopeYear
 from chassis.workers import Check, Worker
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "ScopeGrant",
     "ScopeTree",
     "ScopeUnit",
+    "ScopeYear",
     "Scopes",
     "chunked",
     "publish_tree",
@@ -155,12 +156,14 @@ class Scopes:
 
 
 def chunked(
-    units: Iterable[scopes_pb2.ScopeUnit], grants: Iterable[scopes_pb2.ScopeGrant]
+    units: Iterable[scopes_pb2.ScopeUnit],
+    grants: Iterable[scopes_pb2.ScopeGrant],
+    years: Iterable[scopes_pb2.ScopeYear] = (),
 ) -> list[scopes_pb2.ScopeChunk]:
-    """Cut units and grants into chunks of at most 500 entries and 900 kB each."""
+    """Cut units, grants and years into chunks of at most 500 entries and 900 kB each."""
     chunks = [scopes_pb2.ScopeChunk()]
     size = count = 0
-    for kind, items in (("units", units), ("grants", grants)):
+    for kind, items in (("units", units), ("grants", grants), ("years", years)):
         for item in items:
             weight = item.ByteSize() + 6
             if count >= MOST_ITEMS or size + weight > MOST_BYTES:

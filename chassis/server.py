@@ -21,12 +21,15 @@ from typing import Any
 import grpc
 import structlog
 import uvloop
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from iocedu.chassis.v1 import operations_pb2_grpc
 
 from chassis import telemetry
+from chassis.access import rule_of
 from chassis.clients import MOST_MESSAGE_BYTES
 from chassis.clock import Clock
+from chassis.disclosures import Note
 from chassis.health import Readiness, remove_ready_file
 from chassis.identity import Verifier
 from chassis.interceptors import Chain
@@ -63,6 +66,8 @@ class App:
     workers: Sequence[Worker] = ()
     checks: Sequence[Check] = ()
     scopes: Scopes | None = None
+    # Writes down what was shown; every service has one that has a method which reveals personal data.
+    note: Note | None = None
     operations: Any = None  # Answers iocedu.chassis.v1.OperationsService.
 
 
@@ -192,13 +197,15 @@ async def _running(
         audience=settings.audience,
         longest_life=settings.longest_token_seconds,
     )
-    chain = Chain(service=service, verifier=verifier, scopes=app.scopes, stopping=stopping, clock=clock)
+    chain = Chain(service=service, verifier=verifier, scopes=app.scopes, stopping=stopping, clock=clock, note=app.note)
     server = grpc.aio.server(interceptors=[chain], options=OPTIONS)
     names = [*app.service_names, *([OPERATIONS_NAME] if app.operations else [])]
     workers, checks = _with_scopes(app)
     if app.operations:
         workers.append(app.operations.pruner(kept=timedelta(days=settings.dead_letters_kept_days)))
     checks.append(Check("keys", verifier.ping))
+    if app.note is None and (revealing := _revealing(names)):
+        raise TypeError(f"{revealing} reveals personal data, but nothing here writes that down")
     readiness = Readiness(names, checks)
     for add, servicer in app.servicers:
         add(servicer, server)
@@ -227,6 +234,17 @@ async def _running(
         drained.set()
         await _ended(last, settings.grace_seconds)
         log.info("stopped", action="server.stopped")
+
+
+def _revealing(names: Sequence[str]) -> str:
+    """A method of these services that reveals personal data; empty: there is none."""
+    for name in names:
+        service = descriptor_pool.Default().FindServiceByName(name)
+        for method in service.methods_by_name:
+            rule = rule_of(f"/{name}/{method}")
+            if rule is not None and rule.reveals_personal_data:
+                return f"{name}/{method}"
+    return ""
 
 
 def _with_scopes(app: App) -> tuple[list[Worker], list[Check]]:

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from chassis.errors import MOST_VIOLATIONS, Fault, FieldViolation, Kind
+from chassis.wording import pattern_in_words
 
 # What a rule says of a field, and what to do; `{}` is the rule's own value.
 _SAID: dict[str, str] = {
@@ -17,11 +18,16 @@ _SAID: dict[str, str] = {
     "string.min_len": "quá ngắn hoặc còn trống: phải có ít nhất {} ký tự",
     "string.max_len": "quá dài: nhiều nhất {} ký tự",
     "string.len": "phải dài đúng {} ký tự",
-    "string.pattern": "không đúng định dạng: phải theo mẫu {}",
+    "string.email": "phải là địa chỉ thư điện tử",
+    "string.not_in": "là giá trị không được dùng",
+    "bytes.min_len": "quá ngắn hoặc còn trống: phải có ít nhất {} byte",
+    "bytes.max_len": "quá dài: nhiều nhất {} byte",
+    "double.finite": "phải là một con số hữu hạn",
     "string.in": "phải là một trong: {}",
     "repeated.min_items": "có quá ít phần tử: ít nhất {}",
     "repeated.max_items": "có quá nhiều phần tử: nhiều nhất {}",
     "repeated.unique": "có phần tử trùng nhau",
+    "map.min_pairs": "có quá ít cặp: ít nhất {}",
     "map.max_pairs": "có quá nhiều cặp: nhiều nhất {}",
     "enum.defined_only": "không thuộc danh mục cho phép",
     "enum.not_in": "không thuộc danh mục cho phép",
@@ -91,12 +97,19 @@ def invalid(violations: list[FieldViolation]) -> Fault:
 def _violation(proto: Any, value: Any) -> FieldViolation:
     path = "".join(_steps(proto.field.elements)) if proto.field is not None else ""
     rule = str(proto.rule_id)
-    said = _SAID.get(rule) or _COMPARED.get(rule.rpartition(".")[2]) or f"không hợp lệ: {proto.message}"
+    said = _said(rule, value)
     wanted = ", ".join(map(str, value)) if isinstance(value, list) else value
     vi = f"Trường {path or '…'} {said.replace('{}', str(wanted))}."
     return FieldViolation(
         field=path, reason="INVALID_FIELD", vi=vi, en=f"{path}: {proto.message}" if path else str(proto.message)
     )
+
+
+def _said(rule: str, value: Any) -> str:
+    if rule == "string.pattern":
+        words = pattern_in_words(str(value))
+        return f"không đúng định dạng: phải là {words}" if words else "không đúng định dạng"
+    return _SAID.get(rule) or _COMPARED.get(rule.rpartition(".")[2]) or "không hợp lệ"
 
 
 def _steps(elements: Any) -> Iterator[str]:

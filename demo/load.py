@@ -21,6 +21,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from chassis.years import Years
 from demo import life, places, province, school
 from demo.department import PARALLEL, PROVINCE, Department, LoadError
 from demo.province import SCALES, School
@@ -49,11 +50,6 @@ def grants(schools: Iterable[School]) -> Iterator[tuple[str, str, str]]:
         yield f"can-bo-{code}", "officer", f"gso:{code}"
 
 
-def school_year(today: date) -> int:
-    """The first calendar year of the school year of a day."""
-    return today.year if today.month >= 8 else today.year - 1
-
-
 def batches(
     item: School, *, today: date, days: int, last_years: Sequence[str]
 ) -> Iterator[tuple[str, bool, list[school.Row]]]:
@@ -61,7 +57,7 @@ def batches(
 
     A silent school sends nothing this year, and every second one has never sent anything.
     """
-    year = school_year(today)
+    year = Years().of(today)
     if item.silent and int(item.code) % 2:
         return
     before = school.roster(item, year - 1)
@@ -146,8 +142,9 @@ def load(gateway: str, scale: str, issuer: Issuer, console: Console) -> dict[str
     for system in systems.values():
         system.close()
     department.bring_contacts(f"hieu-truong-{item.code}" for item in schools)
-    department.ask_for_reports(now, school_year(today))
-    department.write_to_heads(now, school_year(today))
+    year = Years().of(today)
+    department.ask_for_reports(now, year)
+    department.write_to_heads(now, year)
     return counts
 
 

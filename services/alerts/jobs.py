@@ -21,6 +21,7 @@ from chassis.logs import said
 from chassis.workers import Worker
 from services.alerts import store, usecases
 from services.alerts.domain import Change
+from services.alerts.domain.calendar import EVERY_UNIT
 from services.alerts.usecases.moment import Moment
 
 CLAIM = 1000
@@ -122,9 +123,7 @@ def pruner(database: Database, *, moment: Callable[[], Moment], keeping: Keeping
     async def prune_years(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
         """A pupil of a past year whom the past as far as it is kept does not tell of."""
         at = moment()
-        if at.calendars is None:
-            return 0
-        year = at.calendars.of(()).school_year(at.today)
+        year = at.years(EVERY_UNIT).of(at.today)
         return await store.prune_past_years(connection, school_year=year, before=before, limit=limit)
 
     async def prune(stop: asyncio.Event) -> None:

@@ -12,6 +12,7 @@ from chassis import outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
+from chassis.disclosures import Disclosures
 from chassis.operations import OperationsServicer
 from chassis.scope_tree import ScopeTree
 from chassis.scopes import Scopes
@@ -70,6 +71,7 @@ def assemble(
             contains=lambda above, below: scopes.tree.contains(above, below, today),
             above=lambda unit_id: scopes.tree.ancestors(unit_id, today),
             peers=lambda unit_id: _peers(scopes.tree, unit_id, today),
+            years=lambda unit_id: scopes.tree.years(unit_id, today),
             calendars=calendars,
         )
 
@@ -93,6 +95,7 @@ def assemble(
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
+        note=Disclosures(database).note,
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 

@@ -31,6 +31,7 @@ from chassis import outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import open_database
+from chassis.disclosures import Shown
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App, Command
@@ -39,6 +40,7 @@ from chassis.workers import Check
 from services.records import jobs
 from services.records.consumers import consumers
 from services.records.convert.rules import load_assessment_rules
+from services.records.convert.shown import reading_of
 from services.records.domain.sealing import Anchor, Head
 from services.records.jobs import ScopePublisher, eraser, linker, pruner, retainer, sealer, transfer_clock
 from services.records.servicer import (
@@ -84,6 +86,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     lookups = Lookups(database)
     rules = load_assessment_rules()
     listening = consumers(database, bus, clock)
+
+    async def note(shown: Shown) -> None:
+        await lookups.note(reading_of(shown, service=SERVICE))
+
     records = RecordsServicer(database, scopes, clock, lookups=lookups, tip=tip)
     return App(
         servicers=[
@@ -203,6 +209,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
+        note=note,
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 

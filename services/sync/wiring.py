@@ -14,6 +14,7 @@ from chassis import clients, outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
+from chassis.disclosures import Disclosures
 from chassis.identity import ServiceIdentity
 from chassis.operations import OperationsServicer
 from chassis.scope_tree import EVERY_UNIT
@@ -103,6 +104,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
+        note=Disclosures(database).note,
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 

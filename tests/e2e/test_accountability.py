@@ -29,6 +29,10 @@ async def test_a_change_and_the_look_at_it_can_be_accounted_for(world: World) ->
     assert [one["kind"] for one in told["changes"]] == ["CHANGE_KIND_CHANGED", "CHANGE_KIND_CREATED"]
     (field,) = told["changes"][0]["fields"]
     assert field == {"field": "full_name", "old_value": "Nguyễn Thị Hòa", "new_value": "Nguyễn Thị Hoà Bình"}
+    assert [one["brought_by"] for one in told["changes"]] == ["vnedu"] * 2
+    (batch_id,), unit = told["changes"][0]["batch_ids"], told["changes"][0]["batch_unit_id"]
+    batch = await world.get(f"/v1/units/{unit}/batches/{batch_id}", "admin", source=told["changes"][0]["source"])
+    assert batch["outcome"]["accepted_count"] == 1
     assert then["record"]["row"]["pupil"]["full_name"] == "Nguyễn Thị Hòa"
 
     async def listed() -> Any:
@@ -58,3 +62,14 @@ async def test_the_access_log_is_checked_beside_the_running_service(world: World
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "entries are in order" in done.stdout
+
+
+async def test_a_look_at_another_service_stands_in_the_log_too(world: World) -> None:
+    """Rows in quarantine hold what schools sent: who read them is told by sync, and kept where every look is."""
+    await world.get(f"/v1/units/{SCHOOL}/quarantine", "admin")
+
+    async def listed() -> Any:
+        answer = await world.get(f"/v1/units/{SCHOOL}/accesses", "admin", collection="sync")
+        return [one["method"] for one in answer.get("accesses", [])]
+
+    assert "ListQuarantinedRows" in await poll_until(listed)

@@ -4,9 +4,11 @@
 import { ask } from "./api.js";
 import { h, replace } from "./elements.js";
 import { schoolYear } from "./format.js";
+import { historyOf } from "./history.js";
 import { language } from "./texts.js";
 
 const STAGES = ["GK1", "CK1", "GK2", "CK2", "CN"];
+const STEPS = ["PROMOTED", "RETAINED", "TRANSFERRED", "LEFT", "GRADUATED", "UNKNOWN"];
 const STATES = ["OPENED", "ACCEPTED", "RELEASED", "PLACED", "REFUSED", "WITHDRAWN"];
 const TEXTS = {
   vi: {
@@ -27,6 +29,8 @@ const TEXTS = {
     hidden: "Ngoài phạm vi được xem",
     unconfirmed: "Có hồ sơ ở trường khác; trường đó hoặc cấp trên chưa xác nhận nên chưa được biết là trường nào",
     absent: "{p} phép, {k} không phép",
+    steps: ["Lên lớp", "Ở lại lớp", "Chuyển trường", "Thôi học", "Tốt nghiệp", "Chưa rõ năm sau"],
+    decided: ["kết quả: chưa được lên lớp", "kết quả: được lên lớp"],
     counted: "{n}/45 buổi",
     statuses: [
       "Đang học",
@@ -61,6 +65,8 @@ const TEXTS = {
     hidden: "Not yours to see",
     unconfirmed: "Another school has records; which one is told once it, or a unit above it, has confirmed",
     absent: "{p} with permission, {k} without",
+    steps: ["Moved up", "Stayed in the grade", "Went to another school", "Left", "Graduated", "Next year not known"],
+    decided: ["results: not to move up", "results: to move up"],
     counted: "{n} of 45 sessions",
     statuses: [
       "Enrolled",
@@ -114,6 +120,7 @@ export async function showCourse(panel, school, key, purpose = "") {
         ),
       ),
       transfers.map(moved),
+      historyOf(school, "pupils", key, purpose),
     );
     panel.scrollIntoView({ behavior: "smooth", block: "nearest" });
   } catch (error) {
@@ -158,7 +165,7 @@ function line(one, years) {
     h("td", {}, one.school_name),
     h("td", {}, pupil.class_key ?? ""),
     h("td", {}, status, marks.length ? h("small", { class: "muted" }, ` (${marks.join(", ")})`) : ""),
-    h("td", {}, results(held?.results ?? [])),
+    h("td", {}, results(held?.results ?? []), wentOn(held)),
     h("td", {}, absences(held?.attendance ?? {})),
   );
 }
@@ -170,6 +177,15 @@ function results(records) {
     .map(({ stage, learning_result: learning, conduct_result: conduct, title }) =>
       h("div", {}, h("b", {}, stage), " ", [learning, conduct, title].filter(Boolean).join(" · ")),
     );
+}
+
+// How the pupil went on; nothing is said of the newest year, whose next one is still to come.
+function wentOn({ step = "", promoted } = {}) {
+  const place = STEPS.indexOf(step.replace("YEAR_STEP_", ""));
+  const decided = promoted === undefined ? "" : said("decided")[Number(promoted)];
+  const differs = decided && (place === 5 || promoted !== (place === 0));
+  if (place < 0 || (place === 5 && !decided)) return "";
+  return h("div", { class: "muted" }, [said("steps")[place], differs && decided].filter(Boolean).join(" · "));
 }
 
 function absences({ absent_with_permission_count: p = 0, absent_without_permission_count: k = 0, counted_session_count: n = 0 }) {

@@ -38,12 +38,6 @@ class SchoolCalendar:
     weekdays: frozenset[int]  # 1 Monday to 7 Sunday
     report_by: time
 
-    def school_year(self, day: date) -> int:
-        """The school year a day belongs to: the last that has begun; before the first, by the calendar year."""
-        begun = [year for year, first, _ in self.terms if first <= day]
-        by_date = day.year if day.month >= 8 else day.year - 1
-        return max(max(begun, default=by_date), by_date)
-
     def is_school_day(self, day: date) -> bool:
         """Whether there are lessons."""
         return (

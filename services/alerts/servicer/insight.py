@@ -49,9 +49,7 @@ class InsightServicer(insight_pb2_grpc.InsightServiceServicer):
         moment = self._desk.moment()
         unit_id = self._desk.unit_id(request.unit)
         async with self._desk.database.connection() as connection:
-            calendar_of = await usecases.school_calendars(connection, moment)
-            assert calendar_of is not None
-            year = request.school_year or calendar_of(unit_id).school_year(moment.today)
+            year = request.school_year or moment.years(unit_id).of(moment.today)
             entries = await usecases.caseload(connection, unit_id, request.class_key, year)
         offset = int(cursor[0]) if cursor else 0
         response = insight_pb2.ListCaseloadResponse(

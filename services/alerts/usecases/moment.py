@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from chassis.years import Years
 from services.alerts.convert import UnitName
 from services.alerts.domain.calendar import Calendars
 
@@ -13,8 +14,8 @@ class Moment:
     """An instant and its day, how units are called then, and where they stand.
 
     `contains(above, below)` says whether a unit is or lies below another, `above(unit)` gives the units above it,
-    nearest first, `peers(unit)` the units of its kind and level under the same parent, with itself. `calendars`
-    are those that hold as far as no others were told; None: no calendar is known.
+    nearest first, `peers(unit)` the units of its kind and level under the same parent, with itself, `years(unit)` its
+    school years. `calendars` are those that hold as far as no others were told; None: no calendar is known.
     """
 
     now: datetime
@@ -23,4 +24,5 @@ class Moment:
     contains: Callable[[int, int], bool] = lambda _above, _below: True
     above: Callable[[int], Sequence[int]] = lambda _unit_id: ()
     peers: Callable[[int], Sequence[int]] = lambda _unit_id: ()
+    years: Callable[[int], Years] = lambda _unit_id: Years()
     calendars: Calendars | None = None

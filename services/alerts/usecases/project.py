@@ -178,7 +178,7 @@ async def report_facts(
         return []
     by_year: dict[int, list[int]] = {}
     for school_id in schools:
-        by_year.setdefault(calendar_of(school_id).school_year(moment.today), []).append(school_id)
+        by_year.setdefault(moment.years(school_id).of(moment.today), []).append(school_id)
     facts = []
     for year, held in by_year.items():
         counts = await counting.reported(connection, held, day=moment.today, school_year=year)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerts import store
 from services.alerts.domain import PUPIL, Alert, Fact, Rule, Scalar, raise_alert
 from services.alerts.domain.backtests import Episode, Moments, clocked, episodes, looks, median_of
+from services.alerts.domain.calendar import EVERY_UNIT, VIETNAM
 from services.alerts.domain.early_warning import urgency
 from services.alerts.store import counting
 from services.alerts.usecases.moment import Moment
@@ -117,7 +118,10 @@ async def backtest(
     found.median_open_hours = round(median_of([one.hours(moment.now) for one in every]), 2)
     found.still_open = sum(1 for one in every if one.ended is None)
     if rule.fact_kind == PUPIL:
-        found.outcome = await _outcome(connection, found, below, urgencies, k=k, since=since)
+        first_year = moment.years(EVERY_UNIT).of(since.astimezone(VIETNAM).date())
+        found.outcome = await _outcome(
+            connection, found, below, urgencies, k=k, since=since, years=range(first_year, first_year + 3)
+        )
     return found
 
 
@@ -167,10 +171,10 @@ async def _outcome(
     *,
     k: int,
     since: datetime,
+    years: range,
 ) -> Outcome:
     """Who left school after an alert, and how long after; only leaving since the instant is looked at."""
-    first = since.year if since.month >= 8 else since.year - 1
-    pupils = await counting.outcomes(connection, below, range(first, first + 3))
+    pupils = await counting.outcomes(connection, below, years)
     left: dict[Key, datetime] = {
         (school_id, f"{year}/{key}"): time
         for school_id, key, year, _, has_left, time, _ in pupils

@@ -7,6 +7,7 @@ from iocedu.records.v1 import calendar_pb2
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.outbox import Outgoing
 from chassis.validation import invalid
+from chassis.years import usual_first_day
 from services.records.convert.days import day_of, text_of
 from services.records.domain.calendars import PUBLIC, SCHOOL, Calendar, Day, Holiday, Term, wrong_with
 
@@ -43,8 +44,9 @@ def calendar_of(message: calendar_pb2.Calendar, *, unit_id: int, now: datetime, 
         message.confirmed,
         create_time=now,
         created_by=by,
+        first_day=day_of(message.first_day, field="calendar.first_day"),
     )
-    if wrong := wrong_with(calendar):
+    if wrong := wrong_with(calendar, usual_first_day=usual_first_day(calendar.school_year)):
         field, vi, en = wrong
         raise invalid([FieldViolation(f"calendar.{field}", "INVALID_FIELD", vi, en)])
     return calendar
@@ -70,6 +72,7 @@ def calendar_message(calendar: Calendar) -> calendar_pb2.Calendar:
         unit_id=calendar.unit_id,
         revision=calendar.revision,
         created_by=calendar.created_by,
+        first_day=text_of(calendar.first_day),
     )
     if calendar.create_time is not None:
         message.create_time.FromDatetime(calendar.create_time)

@@ -11,9 +11,10 @@ from iocedu.records.v1 import history_pb2, resources_pb2
 
 from services.records.convert.outgoing import Alias, fill_row, record_of
 from services.records.domain.edits import Kept
-from services.records.domain.history import State, change_of, changed_fields
+from services.records.domain.history import Brought, State, change_of, changed_fields
 from services.records.domain.objects import Kind, ObjectSpec
 
+NOTHING_BROUGHT: Final[Mapping[str, Brought]] = MappingProxyType({})
 NO_EDITS: Final[Mapping[str, Kept]] = MappingProxyType({})
 
 
@@ -26,10 +27,11 @@ def add_changes(
     mask: bool,
     pruned_until: datetime | None = None,
     edits: Mapping[str, Kept] = NO_EDITS,
+    brought: Mapping[str, Brought] = NOTHING_BROUGHT,
 ) -> None:
     """Append the changes that led to the first `most` of a record's states, given newest first.
 
-    `edits` are the corrections by hand among them, by request id.
+    `edits` are the corrections by hand among them, `brought` says where the others came from; both by request id.
     """
     texts = [_texts(spec, state, mask=mask) for state in states]
     for place, state in enumerate(states[:most]):
@@ -50,6 +52,9 @@ def add_changes(
         change.change_time.FromDatetime(state.from_time)
         if edit := edits.get(change.request_id):
             change.edited_by, change.edit_reason = edit.edited_by, edit.reason
+        if origin := brought.get(change.request_id):
+            change.brought_by, change.batch_unit_id = origin.by, origin.unit_id
+            change.batch_ids.extend(origin.batch_ids)
 
 
 def record_as_of(

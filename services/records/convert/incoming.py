@@ -22,6 +22,7 @@ from iocedu.records.v1 import records_pb2, resources_pb2
 
 from services.records.domain import problems
 from services.records.domain.edits import Edit, edit_id
+from services.records.domain.history import Brought
 from services.records.domain.names import stored_names
 from services.records.domain.objects import BY_FIELD, Column, Kind, ObjectSpec
 from services.records.domain.problems import Problem
@@ -41,7 +42,8 @@ School = Callable[[str], int | Problem]  # finds the school behind a reference
 class Batch:
     """A request taken apart: what is wrong with it already, and the rest by type.
 
-    A row that names a previous key is two: itself, and a tombstone of that key behind the rows sent.
+    A row that names a previous key is two: itself, and a tombstone of that key behind the rows sent. Where the record
+    went on to a third key in the same batch, only the last row is stored; those it followed share its fate.
     """
 
     request_id: str
@@ -54,9 +56,22 @@ class Batch:
     validate_only: bool = False
     atomic: bool = False
     edit: Edit | None = None  # makes its row a correction by hand
+    brought: Brought | None = None  # where its rows came from
     problems: dict[int, Problem] = field(default_factory=dict)
     entries: dict[ObjectSpec, list[Entry]] = field(default_factory=dict)
     renamed: dict[int, int] = field(default_factory=dict)  # index of each tombstone's row, and of the row it came with
+    followed: dict[int, int] = field(default_factory=dict)  # a row whose key another row changes again, and that row
+
+    def last(self, index: int) -> int:
+        """The row under whose key a record goes on that this row renamed: itself, unless others follow."""
+        while (following := self.followed.get(index)) is not None:
+            index = following
+        return index
+
+    def keys_before(self, index: int) -> list[str]:
+        """The keys that a row's record had before, by this batch; the nearest first."""
+        former = [self.rows[index].previous_key] if self.rows[index].previous_key else []
+        return former + [self.rows[one].previous_key for one in reversed(self.followed) if self.last(one) == index]
 
     @property
     def school_ids(self) -> set[int]:
@@ -80,6 +95,8 @@ async def read_batch(
     batch = Batch(request.request_id, request.source, request.backfill, b"", rows, len(rows), trace)
     batch.validate_only, batch.atomic = request.validate_only, request.atomic
     request.ClearField("validate_only")  # What is only looked at is the same request as what is stored after it.
+    batch.brought = Brought(request.brought.unit_id, tuple(request.brought.batch_ids), caller)
+    request.ClearField("brought")  # An old replica of sync may repeat the request without it.
     found: dict[str, dict[Identity, Entry]] = {name: {} for name in BY_FIELD}
     for start in range(0, batch.count, SLICE):
         _read_slice(batch, start, school=school, found=found)
@@ -108,6 +125,10 @@ def _read_slice(batch: Batch, start: int, *, school: School, found: dict[str, di
         known = found[name]
         previous = row.previous_key
         if identity in known or previous:
+            if _is_between(batch, row, school_id, known):
+                batch.followed[index] = batch.renamed[known[identity][-1]]
+                _end_previous(batch, row, name, index=index, school_id=school_id, known=known)
+                continue
             problem = _named_twice(batch, row, school_id, known)
             if problem is not None:
                 batch.problems[index] = problem
@@ -130,15 +151,38 @@ def _named_twice(batch: Batch, row: resources_pb2.Row, school_id: int, known: di
         first = entry[-1]
         return problems.duplicate_key(row.key, batch.renamed.get(first, first))
     previous = row.previous_key
-    if previous and (previous == row.key or (school_id, previous) in known):
+    if previous and (previous == row.key or not _goes_on(batch, row, known.get((school_id, previous)))):
         return problems.previous_key_in_use(previous)
     return None
+
+
+def _goes_on(batch: Batch, row: resources_pb2.Row, before: Entry | None) -> bool:
+    """Whether nothing speaks against ending a previous key: no row has it, or one that took it up no later."""
+    if before is None:
+        return True
+    version, index = before[2], before[-1]
+    return index < batch.count and bool(batch.rows[index].previous_key) and version <= row.version
+
+
+def _is_between(batch: Batch, row: resources_pb2.Row, school_id: int, known: dict[Identity, Entry]) -> bool:
+    """Whether a row gives a record the key that an earlier row of the batch has changed already."""
+    ended = known.get((school_id, row.key))
+    if ended is None or not row.previous_key or ended[-1] not in batch.renamed or row.version > ended[2]:
+        return False
+    before = known.get((school_id, row.previous_key))
+    if not _goes_on(batch, row, before):
+        return False
+    # A circle of keys is no record that goes on.
+    return before is None or batch.last(before[-1]) != batch.last(batch.renamed[ended[-1]])
 
 
 def _end_previous(
     batch: Batch, row: resources_pb2.Row, name: str, *, index: int, school_id: int, known: dict[Identity, Entry]
 ) -> None:
-    """Add the tombstone of the key that a row had before."""
+    """Add the tombstone of the key that a row had before, and note which row of the batch it follows."""
+    before = known.get((school_id, row.previous_key))
+    if before is not None:
+        batch.followed[before[-1]] = index
     place = len(batch.rows)
     tombstone = resources_pb2.Row(school=row.school, key=row.previous_key, version=row.version, deleted=True)
     getattr(tombstone, name).SetInParent()
@@ -158,8 +202,11 @@ def _unfit(row: resources_pb2.Row, name: str, size: int) -> Problem | None:
 
 
 def _has_zero_text(message: Message) -> bool:
-    """Whether a text anywhere in a message holds a zero byte, which the database cannot keep."""
-    return "\\u0000" in MessageToJson(message)
+    """Whether a text anywhere in a message holds a zero byte, which the database cannot keep.
+
+    Marks are numbers with zero bytes, so that each result comes here; its text form is made much faster than JSON.
+    """
+    return "\\000" in str(message) and "\\u0000" in MessageToJson(message)
 
 
 async def column_values(spec: ObjectSpec, entries: Sequence[Entry], *, batch: Batch, now: datetime) -> list[Values]:

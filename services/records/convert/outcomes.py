@@ -6,6 +6,7 @@ from typing import Final
 
 from iocedu.records.v1 import records_pb2, resources_pb2
 
+from chassis.wording import in_vietnamese
 from services.records.convert.incoming import Batch
 from services.records.domain.versions import Outcome
 
@@ -38,7 +39,7 @@ def answer_of(batch: Batch, outcomes: Mapping[int, Outcome]) -> bytes:
             key=batch.rows[index].key,
             reason=problem.reason,
             field=problem.field,
-            message=problem.message,
+            message=in_vietnamese(problem.message),
             stored_version=problem.stored_version,
             metadata=problem.metadata,
         )

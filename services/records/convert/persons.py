@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from iocedu.records.v1 import persons_pb2, records_pb2, resources_pb2
 
+from chassis.years import Years
 from services.records.convert.events import Accepted
 from services.records.convert.incoming import Batch
 from services.records.convert.outgoing import fill_row
@@ -26,10 +27,10 @@ def rows_again(
 ) -> Iterator[tuple[Batch, list[Accepted]]]:
     """Stored records of one type as the rows they came in, so that they can be told as changed; by source.
 
-    Those of past school years are history, which notifies nobody.
+    Those of past school years are history, which notifies nobody; years turn as usual here, wherever the school is.
     """
     year = spec.row.index("school_year")
-    this_year = today.year if today.month >= FIRST_MONTH else today.year - 1
+    this_year = Years().of(today)
 
     def kind(one: Sequence[Any]) -> tuple[str, bool]:
         return one[SOURCE], one[year] < this_year
@@ -95,5 +96,4 @@ def reasons_of(names: Iterable[str]) -> list[persons_pb2.SuspicionReason.ValueTy
     return [persons_pb2.SuspicionReason.Value(f"SUSPICION_REASON_{name}") for name in names]
 
 
-FIRST_MONTH: Final = 8  # of a school year
 _RULES: Final = {rule.value: persons_pb2.LinkRule.Value(f"LINK_RULE_{rule.value}") for rule in LinkRule}

@@ -1,9 +1,10 @@
 """The rules that ship with the service as data: `rules/*.json`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from services.records.domain.assessment_rules import AssessmentRules, read_assessment_rules
 from services.records.domain.erasing import ErasureRules, read_erasure_rules
@@ -19,8 +20,19 @@ def load_assessment_rules() -> AssessmentRules:
 @cache
 def in_stock_statuses() -> frozenset[str]:
     """Statuses under which a pupil is there: `rules/enrolment_statuses.json`."""
+    return frozenset(code for code, one in _statuses().items() if one["in_stock"])
+
+
+@cache
+def status_flows() -> Mapping[str, str]:
+    """What a status says of a pupil's coming and going, by status; empty: nothing."""
+    return {code: one["flow"] for code, one in _statuses().items()}
+
+
+def _statuses() -> Mapping[str, Mapping[str, Any]]:
     table = json.loads((files("services.records") / "rules" / "enrolment_statuses.json").read_text("utf-8"))
-    return frozenset(code for code, one in table["statuses"].items() if one["in_stock"])
+    statuses: Mapping[str, Mapping[str, Any]] = table["statuses"]
+    return statuses
 
 
 @cache

@@ -35,6 +35,11 @@ def scope_grants(grants: Iterable[Grant], administrators: Sequence[str]) -> list
     ]
 
 
+def scope_years(told: Iterable[tuple[int, int, date]]) -> list[scopes_pb2.ScopeYear]:
+    """First days of school years as calendars tell them."""
+    return [scopes_pb2.ScopeYear(unit_id=unit, year=year, first_day=text_of(day)) for unit, year, day in told]
+
+
 def _unit(unit: Unit, day: date) -> scopes_pb2.ScopeUnit:
     return scopes_pb2.ScopeUnit(
         unit_id=unit.unit_id,

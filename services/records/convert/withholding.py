@@ -26,7 +26,7 @@ def withhold(
         if row.deleted:
             continue
         record = getattr(row, spec.field)
-        identities = [(school_id, spec.number, name) for name in (key, row.previous_key) if name]
+        identities = [(school_id, spec.number, name) for name in (key, *batch.keys_before(index))]
         if not withheld.erased.isdisjoint(identities):
             batch.problems.setdefault(index, problems.record_erased("key"))
         elif column := next(
@@ -70,7 +70,7 @@ def followers(
         row = batch.rows[index]
         if row.deleted:
             continue
-        origins = [(school_id, spec.number, row.previous_key)]
+        origins = [(school_id, spec.number, key) for key in batch.keys_before(index)]
         record = getattr(row, spec.field)
         origins += [(school_id, of.number, getattr(record, column)) for of, column in rules.naming.get(spec, ())]
         for origin in origins:

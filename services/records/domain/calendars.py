@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 PUBLIC, SCHOOL = "public", "school"
-FIRST_MONTH: Final = 8  # A school year is asked about from August on.
+_EARLIEST_TURN: Final = (6, 1)  # Teaching ends by 31 May: no school year begins before.
 _SATURDAY, _SUNDAY = 5, 6
 _LONGEST: Final = 400  # Days; nobody waits longer for a working day.
 
@@ -49,6 +49,7 @@ class Calendar:
     revision: int = 0
     create_time: datetime | None = None
     created_by: str = ""
+    first_day: date | None = None  # From it on it is this school year; None: as above the unit, at last as usual.
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,17 @@ class Day:
     confirmed: bool
 
 
-def school_year_of(day: date) -> int:
-    """The school year whose calendar tells of a day, by its first calendar year."""
-    return day.year if day.month >= FIRST_MONTH else day.year - 1
-
-
-def wrong_with(calendar: Calendar) -> tuple[str, str, str] | None:
+def wrong_with(calendar: Calendar, *, usual_first_day: date) -> tuple[str, str, str] | None:
     """What is wrong with a calendar: the field, in Vietnamese and in English."""
-    first, after = date(calendar.school_year, FIRST_MONTH, 1), date(calendar.school_year + 1, FIRST_MONTH + 1, 1)
+    first = calendar.first_day or usual_first_day
+    after = date(first.year + 1, first.month, 1) + timedelta(days=31)
     year = f"{calendar.school_year}-{calendar.school_year + 1}"
+    if first.year != calendar.school_year or (first.month, first.day) < _EARLIEST_TURN:
+        return (
+            "first_day",
+            f"Ngày bắt đầu năm học {year} phải từ 01/06 đến 31/12/{calendar.school_year}.",
+            f"The first day of the school year {year} must lie from 1 June to 31 December {calendar.school_year}.",
+        )
     if not first <= calendar.opening_day < after:
         return (
             "opening_day",
@@ -118,7 +121,16 @@ def holding(calendars: Iterable[Calendar], above: Sequence[int]) -> Calendar | N
         own.revision,
         own.create_time,
         own.created_by,
+        next((one.first_day for one in found if one.first_day), None),
     )
+
+
+def first_days(calendars: Iterable[Calendar], above: Sequence[int]) -> dict[int, date]:
+    """Of each school year the first day that is told nearest to a unit; `above` as for `holding`."""
+    places = {unit_id: place for place, unit_id in enumerate(above)}
+    told = [one for one in calendars if one.unit_id in places and one.first_day]
+    told.sort(key=lambda one: -places[one.unit_id])
+    return {one.school_year: one.first_day for one in told if one.first_day}
 
 
 def day_of(calendar: Calendar, day: date) -> Day:
@@ -136,12 +148,12 @@ def day_of(calendar: Calendar, day: date) -> Day:
     )
 
 
-def works(calendars: Iterable[Calendar]) -> Callable[[date], bool]:
+def works(calendars: Iterable[Calendar], year_of: Callable[[date], int]) -> Callable[[date], bool]:
     """Whether offices work on a day; where no calendar tells, Monday to Friday count."""
     by_year = {one.school_year: one for one in calendars}
 
     def working(day: date) -> bool:
-        calendar = by_year.get(school_year_of(day))
+        calendar = by_year.get(year_of(day))
         return day_of(calendar, day).working if calendar else day.weekday() < _SATURDAY
 
     return working

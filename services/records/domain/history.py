@@ -24,6 +24,15 @@ class Change(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Brought:
+    """Where a request's rows came from."""
+
+    unit_id: int  # the unit the batches are for; 0: not told
+    batch_ids: tuple[str, ...]
+    by: str  # whose token it was, or who had ordered it
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """A record's content from one change to the next."""
 

@@ -16,10 +16,9 @@ from chassis.scopes import Scopes
 from services.records.convert.calendars import calendar_message, calendar_of, day_message, unknown_calendar
 from services.records.convert.days import day_of
 from services.records.domain.calendars import day_of as what_day
-from services.records.domain.calendars import holding, school_year_of
 from services.records.servicer.places import resolve_unit
 from services.records.store.calendars import calendars_of
-from services.records.usecases.calendars import calendar_on, import_calendar
+from services.records.usecases.calendars import calendar_on, held_of, import_calendar, years_of
 from services.records.usecases.locks import Asked
 
 
@@ -52,7 +51,7 @@ class CalendarServicer(calendar_pb2_grpc.CalendarServiceServicer):
         async with self._database.connection() as connection:
             every = await calendars_of(connection, above)
         every.sort(key=lambda one: -one.school_year)
-        by_year = [holding(some, above) for _, some in groupby(every, key=lambda one: one.school_year)]
+        by_year = [held_of(some, above) for _, some in groupby(every, key=lambda one: one.school_year)]
         found = [one for one in by_year if one and (not cursor or one.school_year < cursor[0])]
         response = calendar_pb2.ListCalendarsResponse(calendars=map(calendar_message, found[:most]))
         if len(found) > most:
@@ -65,9 +64,10 @@ class CalendarServicer(calendar_pb2_grpc.CalendarServiceServicer):
         """Say what a day is."""
         above, day = self._above(request.unit), day_of(request.day, field="day") or date.min
         async with self._database.connection() as connection:
-            calendar = await calendar_on(connection, above, school_year_of(day))
+            year = (await years_of(connection, above)).of(day)
+            calendar = await calendar_on(connection, above, year)
         if calendar is None:
-            raise unknown_calendar(request.unit, school_year_of(day))
+            raise unknown_calendar(request.unit, year)
         return day_message(what_day(calendar, day))
 
     async def ImportCalendar(

@@ -21,6 +21,7 @@ from services.records.domain.objects import BY_COLLECTION, ObjectSpec
 from services.records.domain.reading import Reading
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import may_see_restricted, reading_of, record_restricted
+from services.records.store.brought import brought_of
 from services.records.store.edits import edits_of
 from services.records.store.history import oldest_state, pruned_until, state_at, states
 from services.records.store.keys import next_key, previous_key
@@ -73,6 +74,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
             previous, following = await _previous_key(connection, asked), await _next_key(connection, asked)
             requests = [state.request_id for state in found if is_edit(state.request_id)]
             edits = await edits_of(connection, asked.school_id, requests)
+            brought = await brought_of(connection, {state.request_id for state in found if state.request_id})
         await self._note(asked, count=min(len(found), most))
         if not found:
             raise _never_stored(asked)
@@ -80,7 +82,14 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
             masked=not asked.unmasked, previous_key=previous, next_key=following
         )
         add_changes(
-            response.changes, asked.spec, found, most=most, mask=not asked.unmasked, pruned_until=pruned, edits=edits
+            response.changes,
+            asked.spec,
+            found,
+            most=most,
+            mask=not asked.unmasked,
+            pruned_until=pruned,
+            edits=edits,
+            brought=brought,
         )
         if len(found) > most:
             response.next_page_token = page_token(request, [found[most].history_id])

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from iocedu.records.v1 import attendance_pb2, persons_pb2, persons_pb2_grpc, records_pb2
+from iocedu.records.v1 import attendance_pb2, persons_pb2, persons_pb2_grpc, records_pb2, year_steps_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import Clock
@@ -15,12 +15,15 @@ from chassis.scopes import Scopes
 from services.records.convert.attendance import pupil_attendance
 from services.records.convert.outgoing import record_of
 from services.records.convert.persons import add_person, add_person_records, reasons_of
+from services.records.convert.rules import status_flows
 from services.records.convert.transfers import transfer_message
+from services.records.convert.year_steps import pupil_step, step_number
 from services.records.domain.assessment_rules import AssessmentRules
 from services.records.domain.attendance import Absences, ClassDays
 from services.records.domain.objects import BY_COLLECTION, BY_FIELD
 from services.records.domain.persons import PUPIL, Held, Identity
 from services.records.domain.transfers import Transfer
+from services.records.domain.year_steps import counts_of
 from services.records.servicer.people import People, unlinked
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import reading_of
@@ -28,6 +31,7 @@ from services.records.store import attendance, persons, pupil_years
 from services.records.store.disclosures import disclose
 from services.records.store.lookup import records_by_key
 from services.records.store.transfers import transfers_of
+from services.records.store.year_steps import pupils_stepped
 from services.records.usecases.lookups import Lookups
 from services.records.usecases.persons import keep_apart, merge_persons, undo_merge
 
@@ -84,6 +88,7 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                     year.results.extend(results.values())
                     year.others.extend(others.values())
                     year.attendance.CopyFrom(await self._attendance(connection, one))
+                    await self._step(connection, one, year)
                     shown |= results | others
             pupils = [(one.school_id, one.key) for one in found.held if one.type == PUPIL.number]
             moves = await transfers_of(connection, pupils)
@@ -94,6 +99,50 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         )
         self._people.add(response.person, found)
         await self._people.note("GetCourse", found.held, shown, purpose=purpose)
+        return response
+
+    async def ListYearSteps(
+        self, request: year_steps_pb2.ListYearStepsRequest, _context: Any
+    ) -> year_steps_pb2.ListYearStepsResponse:
+        """Say how the pupils of a year went on."""
+        today, tree, subject = self._clock.today(), self._scopes.tree, caller().subject
+        school_id = resolve_unit(tree, request.school, today)
+        most, cursor = page_size(request.page_size, default=50, maximum=1000), page_cursor(request)
+        async with self._database.connection() as connection:
+            every = await pupils_stepped(
+                connection, school_id, request.school_year, flows=status_flows(), class_key=request.class_key
+            )
+        steps = {int(step) for step in request.steps}
+        wanted = [
+            one
+            for one in every
+            if (not steps or int(one.step) in steps)
+            and not (request.without_successor and one.following)
+            and (not cursor or one.place.key > cursor[0])
+        ]
+        response = year_steps_pb2.ListYearStepsResponse(
+            pupils=[
+                pupil_step(
+                    one, sees=lambda unit: tree.may(subject, self._people.viewers, unit, today), name=self._people.name
+                )
+                for one in wanted[:most]
+            ],
+            counts=[
+                year_steps_pb2.YearStepCount(step=step_number(step), pupil_count=count)
+                for step, count in counts_of(every)
+            ],
+        )
+        if len(wanted) > most:
+            response.next_page_token = page_token(request, [wanted[most - 1].place.key])
+        await self._people.look(
+            reading_of(
+                "ListYearSteps",
+                at=self._clock.now(),
+                unit_id=school_id,
+                collection=PUPIL.collection,
+                count=len(response.pupils),
+            )
+        )
         return response
 
     async def ListSuspectedDuplicates(
@@ -256,6 +305,16 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         today, tree, subject = self._clock.today(), self._scopes.tree, caller().subject
         schools = (transfer.releasing_id, transfer.receiving_id)
         return any(tree.may(subject, self._people.viewers, school_id, today) for school_id in schools)
+
+    async def _step(self, connection: AsyncConnection, enrolment: Held, year: persons_pb2.CourseYear) -> None:
+        """Write how a pupil went on after a year."""
+        found = await pupils_stepped(
+            connection, enrolment.school_id, enrolment.school_year, flows=status_flows(), key=enrolment.key
+        )
+        for one in found:
+            year.step = step_number(one.step)
+            if one.promoted is not None:
+                year.promoted = one.promoted
 
     async def _attendance(self, connection: AsyncConnection, enrolment: Held) -> attendance_pb2.PupilAttendance:
         """A pupil's year, counted from the registers."""

@@ -32,6 +32,7 @@ from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import may_see_restricted, reading_of, record_restricted
 from services.records.store import lookup
 from services.records.store.feed import Wanted
+from services.records.store.keys import last_key
 from services.records.store.requests import answered
 from services.records.store.withheld import restrictions
 from services.records.usecases.apply import applying, request_id_reused
@@ -68,7 +69,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     async def ApplyRows(self, request: records_pb2.ApplyRowsRequest, _context: Any) -> records_pb2.ApplyRowsResponse:
         """Store rows of one source in one transaction, which requests that come together share."""
         school = _schools(self._scopes.tree, self._clock.today())
-        batch = await read_batch(request, school=school, trace=telemetry.traceparent(), caller=caller().subject)
+        batch = await read_batch(request, school=school, trace=telemetry.traceparent(), caller=_ordered_by())
         return records_pb2.ApplyRowsResponse.FromString(await self._applying.ask(batch))
 
     async def GetRecord(self, request: records_pb2.GetRecordRequest, _context: Any) -> records_pb2.GetRecordResponse:
@@ -84,7 +85,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         stored = await self._lookups.look_up(spec, reading, withheld=named)
         if stored is None:
             await self._refuse_restricted(spec, school_id, request.key)
-            raise _unknown_record(spec.collection, request.key)
+            raise await self._missing(spec, school_id, request.key)
         record = present_record(spec, stored, alias=aliases(tree, today), mask=not unmasked)
         return records_pb2.GetRecordResponse(record=record)
 
@@ -102,11 +103,17 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
             return records_pb2.BeginEditResponse(answer=records_pb2.ApplyRowsResponse.FromString(earlier[1]))
         if stored is None or stored[DELETED]:
             await self._refuse_restricted(spec, *identity)
-            raise _unknown_record(spec.collection, request.key)
+            raise await self._missing(spec, *identity)
         if etag_of(stored) != request.etag:
             raise _etag_mismatch(request.etag, version=stored[VERSION], source=stored[SOURCE])
         record = present_record(spec, stored, alias=aliases(tree, today), mask=False)
         return records_pb2.BeginEditResponse(record=record)
+
+    async def _missing(self, spec: ObjectSpec, school_id: int, key: str) -> Fault:
+        """What is said where there is no record under a key; it leads to the one under which the record goes on."""
+        async with self._database.connection() as connection:
+            following = await last_key(connection, spec.number, school_id=school_id, key=key)
+        return _unknown_record(spec.collection, key, following)
 
     async def _refuse_restricted(self, spec: ObjectSpec, school_id: int, key: str) -> None:
         identity = school_id, spec.number, key
@@ -216,6 +223,12 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         return reading_of(method, at=self._clock.now(), unit_id=unit_id, collection=collection, **looked)
 
 
+def _ordered_by() -> str:
+    """Whose token the request came with, or for whom a service carries it out."""
+    asking = caller()
+    return asking.actor or asking.subject
+
+
 def _schools(tree: ScopeTree, day: date) -> Callable[[str], int | Problem]:
     """Finds the school behind a reference; each is looked up once a batch."""
     known: dict[str, int | Problem] = {}
@@ -254,11 +267,13 @@ def _etag_mismatch(etag: str, *, version: int, source: str) -> Fault:
     )
 
 
-def _unknown_record(collection: str, key: str) -> Fault:
+def _unknown_record(collection: str, key: str, following: str) -> Fault:
+    also_vi = f" Bản ghi đi tiếp dưới khóa «{following}»: hãy hỏi theo khóa đó." if following else ""
+    also_en = f" It goes on under the key {following}: ask for that one." if following else ""
     return Fault(
         Kind.NOT_FOUND,
         "UNKNOWN_RECORD",
-        vi=f"Không có bản ghi «{key}» trong {collection} của trường này.",
-        en=f"There is no record {key} in {collection} of this school.",
-        metadata={"collection": collection, "key": key},
+        vi=f"Không có bản ghi «{key}» trong {collection} của trường này.{also_vi}",
+        en=f"There is no record {key} in {collection} of this school.{also_en}",
+        metadata={"collection": collection, "key": key} | ({"next_key": following} if following else {}),
     )

@@ -23,6 +23,7 @@ _COLUMNS = (
     table.c.revision,
     table.c.create_time,
     table.c.created_by,
+    table.c.first_day,
 )
 
 
@@ -41,6 +42,18 @@ async def calendars_of(
     return [_read(row) for row in await connection.execute(query)]
 
 
+async def told_first_days(connection: AsyncConnection) -> list[tuple[int, int, date]]:
+    """First days of school years that calendars tell: unit, school year, day; nothing where none is told."""
+    newest = (
+        sa.select(table.c.unit_id, table.c.school_year, table.c.first_day)
+        .ext(distinct_on(table.c.unit_id, table.c.school_year))
+        .order_by(table.c.unit_id, table.c.school_year, table.c.revision.desc())
+        .subquery()
+    )
+    rows = await connection.execute(sa.select(newest).where(newest.c.first_day.is_not(None)))
+    return [(row.unit_id, row.school_year, row.first_day) for row in rows]
+
+
 async def add_calendar(
     connection: AsyncConnection, calendar: Calendar, *, request_id: str, digest: bytes
 ) -> tuple[Calendar, bytes, bool]:
@@ -55,6 +68,7 @@ async def add_calendar(
         "confirmed": calendar.confirmed,
         "create_time": calendar.create_time,
         "created_by": calendar.created_by,
+        "first_day": calendar.first_day,
         "request_id": request_id,
         "digest": digest,
     }

@@ -50,6 +50,12 @@ async def previous_key(connection: AsyncConnection, number: int, *, school_id: i
     return str(found[0][0]) if found else ""
 
 
+async def last_key(connection: AsyncConnection, number: int, *, school_id: int, key: str) -> str:
+    """The key under which a record goes on after all renames, empty where it kept its own."""
+    found = await fetch(connection, _LAST_OF, number, school_id, key)
+    return str(found[0][0]) if found else ""
+
+
 async def next_key(connection: AsyncConnection, number: int, *, school_id: int, key: str) -> str:
     """The key under which a record went on, empty where it did not."""
     found = await fetch(connection, _NEXT_OF, number, school_id, key)
@@ -78,6 +84,16 @@ WITH RECURSIVE former AS (
     WHERE former.steps < 20
 )
 SELECT school_id, type, key, at FROM former WHERE steps > 0 ORDER BY steps, at
+"""
+_LAST_OF: Final = """
+WITH RECURSIVE following AS (
+    SELECT $3::text COLLATE "C" AS key, 0 AS steps
+    UNION ALL
+    SELECT renamed.key, following.steps + 1 FROM following JOIN record_rename AS renamed
+        ON renamed.type = $1 AND renamed.school_id = $2 AND renamed.previous_key = following.key
+    WHERE following.steps < 20
+)
+SELECT key FROM following WHERE steps > 0 ORDER BY steps DESC LIMIT 1
 """
 _NEXT_OF: Final = "SELECT key FROM record_rename WHERE type = $1 AND school_id = $2 AND previous_key = $3"
 _PREVIOUS_OF: Final = (

@@ -123,6 +123,15 @@ apply_request = sa.Table(
     sa.Column("create_time", _INSTANT, nullable=False),
 )
 
+brought = sa.Table(
+    "brought",
+    metadata,
+    sa.Column("request_id", _KEY, primary_key=True),
+    sa.Column("unit_id", sa.BigInteger, nullable=False),
+    sa.Column("batch_ids", ARRAY(sa.Text), nullable=False),
+    sa.Column("brought_by", sa.Text, nullable=False),
+)
+
 record_edit = sa.Table(
     "record_edit",
     metadata,
@@ -362,6 +371,7 @@ school_calendar = sa.Table(
     sa.Column("confirmed", sa.Boolean, nullable=False),
     sa.Column("create_time", _INSTANT, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("first_day", sa.Date),
     sa.Column("request_id", _KEY, nullable=False),
     sa.Column("digest", sa.LargeBinary, nullable=False),
 )

@@ -27,7 +27,7 @@ from services.records.convert.withholding import followers
 from services.records.domain.edits import Kept
 from services.records.domain.erasing import Identity, Withheld
 from services.records.domain.persons import PUPIL
-from services.records.store import bulk, edits, keys, persons, requests
+from services.records.store import brought, bulk, edits, keys, persons, requests
 from services.records.store.driver import begin
 from services.records.store.withheld import follow_restrictions
 from services.records.usecases.bounds import Bounds, bounds_of
@@ -106,6 +106,8 @@ async def _apply_group(
     kept = {batch.request_id: answer_of(batch, one.outcomes) for batch, one in zip(new, decided, strict=True)}
     meant = [(batch, one) for batch, one in zip(new, decided, strict=True) if not batch.validate_only]
     await _write(connection, [one for _, one in meant], now=now)
+    changing = [batch for batch, one in meant if one.accepted and batch.edit is None]
+    await brought.keep_brought(connection, {one.request_id: one.brought for one in changing if one.brought})
     restricted = (
         await _restrict(connection, meant, withheld=bounds.withheld) if bounds.withheld.restricted else frozenset()
     )

@@ -161,34 +161,73 @@ def _share_fate(
     outcomes: dict[int, Outcome],
     renames: list[Rename],
 ) -> set[int]:
-    """A row with a previous key and the tombstone of that key are stored both or not at all; notes which were renamed.
+    """A row with a previous key and the tombstones of the keys before are stored all or not at all; notes the renames.
 
     Two records that are both there are never made one: the one under the new key may be somebody else's. Returns the
-    rows that would be stored, but come later than what is under the previous key.
+    rows that would be stored, but come later than what is under a previous key.
     """
     late: set[int] = set()
     schools = {entry[4]: entry[0] for entry in entries}
-    refused = batch.problems
-    for tombstone, index in batch.renamed.items():
+    for index, tombstones in _ended(batch).items():
         if index not in schools:
             continue
-        row = batch.rows[index]
-        both = [stored.get((schools[index], key)) for key in (row.previous_key, row.key)]
-        there = all(held is not None and held.content_hash != DELETED_HASH for held in both)
-        if there and outcomes[index] is outcomes[tombstone] is Outcome.CHANGED and not row.deleted:
-            refused.setdefault(index, problems.key_taken(row.previous_key, row.key))
-        if tombstone in refused and index not in refused:
-            refused[index] = replace(refused[tombstone], field="previous_key")
-            outcomes[index] = outcomes[tombstone]
-        elif index in refused:
-            refused.setdefault(tombstone, refused[index])
-        elif outcomes[tombstone] is Outcome.STALE:
+        _refuse_together(batch, index, tombstones, stored, school_id=schools[index], outcomes=outcomes)
+        if index in batch.problems:
+            continue
+        if any(outcomes[tombstone] is Outcome.STALE for tombstone in tombstones):
             if outcomes[index] in (Outcome.NEW, Outcome.CHANGED):
                 outcomes[index] = Outcome.STALE
-                late.add(index)
+                late.update((index, *tombstones))
         else:
-            renames.append(Rename(schools[index], spec.number, row.previous_key, row.key))
+            renames += [
+                Rename(schools[index], spec.number, _key(batch, tombstone), _key(batch, batch.renamed[tombstone]))
+                for tombstone in tombstones
+            ]
+    for one in batch.followed:
+        if (last := batch.last(one)) in schools:
+            outcomes[one] = outcomes[last]
+            if last in batch.problems:
+                batch.problems.setdefault(one, batch.problems[last])
     return late
+
+
+def _ended(batch: Batch) -> dict[int, list[int]]:
+    """The tombstones that a row with a previous key brings, with those of the rows that it followed."""
+    found: dict[int, list[int]] = {}
+    for tombstone, index in batch.renamed.items():
+        found.setdefault(batch.last(index), []).append(tombstone)
+    return found
+
+
+def _refuse_together(
+    batch: Batch,
+    index: int,
+    tombstones: Sequence[int],
+    stored: dict[bulk.Identity, Stored],
+    *,
+    school_id: int,
+    outcomes: dict[int, Outcome],
+) -> None:
+    """Refuse a row and its tombstones where one of them is refused, or where more than one record is there."""
+    refused = batch.problems
+    there = [one for one in (*tombstones, index) if _is_there(stored.get((school_id, _key(batch, one))))]
+    if len(there) > 1 and not batch.rows[index].deleted and all(outcomes[one] is Outcome.CHANGED for one in there):
+        refused.setdefault(index, problems.key_taken(*(_key(batch, one) for one in there[:2])))
+    wrong = next((one for one in tombstones if one in refused), None)
+    if wrong is not None and index not in refused:
+        refused[index] = replace(refused[wrong], field="previous_key")
+        outcomes[index] = outcomes[wrong]
+    if index in refused:
+        for tombstone in tombstones:
+            refused.setdefault(tombstone, refused[index])
+
+
+def _is_there(held: Stored | None) -> bool:
+    return held is not None and held.content_hash != DELETED_HASH
+
+
+def _key(batch: Batch, index: int) -> str:
+    return batch.rows[index].key
 
 
 def _held(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chassis.database import Database
+from chassis.disclosures import written_down
 from chassis.grouping import Grouped
 from services.records.domain.objects import DELETED, ObjectSpec
 from services.records.domain.reading import Reading
@@ -38,11 +39,14 @@ class Lookups:
 
         One that is restricted is none unless `withheld`.
         """
-        return await self._grouped.ask(Look(reading, spec, withheld))
+        found = await self._grouped.ask(Look(reading, spec, withheld))
+        written_down()
+        return found
 
     async def note(self, reading: Reading) -> None:
         """Write a reading down and return once that is committed."""
         await self._grouped.ask(Look(reading))
+        written_down()
 
     async def _look_up(self, looks: Sequence[Look]) -> list[Stored | None]:
         found: dict[tuple[ObjectSpec, bool, int, str], Stored] = {}

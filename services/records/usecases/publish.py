@@ -1,4 +1,4 @@
-"""Units and grants told to every service: the whole of them, under one version, by one replica at a time."""
+"""Units, grants and turns of school years told to every service: whole, under one version, by one replica at a time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.bus import Bus
 from chassis.scopes import chunked, publish_tree, published_version
-from services.records.convert.scopes import scope_grants, scope_units
+from services.records.convert.scopes import scope_grants, scope_units, scope_years
 from services.records.domain.grants import Grant
 from services.records.domain.units import Unit
-from services.records.store import grants, scopes, units
+from services.records.store import calendars, grants, scopes, units
 
 
 async def publish_scopes(connection: AsyncConnection, bus: Bus, *, administrators: Sequence[str], day: date) -> bool:
@@ -25,7 +25,8 @@ async def publish_scopes(connection: AsyncConnection, bus: Bus, *, administrator
         return False
     version, _ = await scopes.scope_versions(connection)
     forest, given = await units.load_units(connection), await grants.load_grants(connection, day)
-    chunks = await asyncio.to_thread(_chunks, forest, given, administrators=administrators, day=day)
+    years = await calendars.told_first_days(connection)
+    chunks = await asyncio.to_thread(_chunks, forest, given, years, administrators=administrators, day=day)
     if not await publish_tree(bus, chunks, version):
         version = await scopes.raise_scope_version(connection, above=await published_version(bus))
         await publish_tree(bus, chunks, version)
@@ -40,6 +41,11 @@ async def is_published(connection: AsyncConnection, bus: Bus) -> bool:
 
 
 def _chunks(
-    forest: list[Unit], given: list[Grant], *, administrators: Sequence[str], day: date
+    forest: list[Unit],
+    given: list[Grant],
+    years: list[tuple[int, int, date]],
+    *,
+    administrators: Sequence[str],
+    day: date,
 ) -> Sequence[ScopeChunk]:
-    return chunked(scope_units(forest, day), scope_grants(given, administrators))
+    return chunked(scope_units(forest, day), scope_grants(given, administrators), scope_years(years))

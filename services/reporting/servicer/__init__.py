@@ -10,10 +10,10 @@ from iocedu.reporting.v1 import reporting_pb2, reporting_pb2_grpc
 
 from chassis.clock import Clock
 from chassis.paging import page_cursor, page_size, page_token
+from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
 from chassis.streams import envelope
 from services.reporting import convert
-from services.reporting.domain.school_year import school_year_of
 from services.reporting.usecases.querying import Answer, Question, Questions, check_watchable
 from services.reporting.usecases.watching import Pulse
 
@@ -35,11 +35,10 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
         start = int(cursor[0]) if cursor else 0
         end = start + page_size(request.page_size)
         indicators = self.questions.catalogue.indicators
+        today = self.clock.today()
+        year = self.scopes.tree.years(EVERY_UNIT, today).of(today)
         return reporting_pb2.ListIndicatorsResponse(
-            indicators=[
-                convert.indicator_message(one, school_year=school_year_of(self.clock.today()))
-                for one in indicators[start:end]
-            ],
+            indicators=[convert.indicator_message(one, school_year=year) for one in indicators[start:end]],
             next_page_token=page_token(request, [end]) if end < len(indicators) else "",
         )
 

@@ -9,9 +9,9 @@ from datetime import date, datetime
 
 from chassis.errors import Fault, Kind
 from chassis.scopes import ScopeTree
+from chassis.years import Years
 from services.reporting.domain.catalogue import DAY_MEASURES, SENSITIVE, Indicator
 from services.reporting.domain.figures import Figure
-from services.reporting.domain.school_year import school_year_of
 from services.reporting.domain.successions import Succession
 from services.reporting.store import outside, successions
 from services.reporting.store.mirror import Stocks
@@ -109,7 +109,8 @@ class Analyses:
     async def ask(self, analysis: Analysis, *, tree: ScopeTree, today: date) -> Analysed:
         """The figures of every period; raises a fault that says what would be valid."""
         asked = self._resolved(analysis, tree, today)
-        periods = [_period(one, today=today) for one in analysis.periods or (PeriodAsked(),)]
+        years = tree.years(asked.unit, today)
+        periods = [_period(one, years=years, today=today) for one in analysis.periods or (PeriodAsked(),)]
         self._check(asked, periods)
         followed = None
         if analysis.follow_successions:
@@ -280,11 +281,11 @@ class Analyses:
         return figures, stocks, known_from, remapped
 
 
-def _period(asked: PeriodAsked, *, today: date) -> tuple[int, date | None]:
+def _period(asked: PeriodAsked, *, years: Years, today: date) -> tuple[int, date | None]:
     day = parsed_day(asked.as_of, field="periods.as_of")
-    year = asked.school_year or school_year_of(day or today)
+    year = asked.school_year or years.of(day or today)
     if day is not None:
-        past.check_day(day, school_year=year, today=today, field="periods.as_of")
+        past.check_day(day, school_year=year, years=years, today=today, field="periods.as_of")
     return year, day
 
 

@@ -13,7 +13,6 @@ from chassis.scopes import Scopes
 from services.reporting.domain.catalogue import Indicator
 from services.reporting.domain.figures import Figure
 from services.reporting.domain.reports import Campaign, State
-from services.reporting.domain.school_year import school_year_of
 from services.reporting.store import campaigns, daily_figures
 from services.reporting.usecases.places import SCHOOL, kinds_below
 from services.reporting.usecases.querying import Question, Questions
@@ -57,7 +56,7 @@ class Briefing:
     async def brief(self, unit_id: int) -> Brief:
         """A unit's brief of today."""
         tree, today = self.scopes.tree, self.clock.today()
-        year = school_year_of(today)
+        year = tree.years(unit_id, today).of(today)
         question = Question(unit=str(unit_id), indicators=self._known(), school_year=year)
         answer = await self.questions.ask(question, tree=tree, today=today)
         below = tree.subtree(unit_id, today)
@@ -95,7 +94,7 @@ class Briefing:
     async def keep(self) -> int:
         """Keep the key figures of today, of every unit above schools, in place of those kept earlier today."""
         tree, today = self.scopes.tree, self.clock.today()
-        year = school_year_of(today)
+        year = tree.years(EVERY_UNIT, today).of(today)
         rows: list[daily_figures.Kept] = []
         for kind in kinds_below(tree, EVERY_UNIT, today):
             if kind == SCHOOL:

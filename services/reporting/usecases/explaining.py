@@ -13,7 +13,6 @@ from chassis.scopes import ScopeTree
 from services.reporting.domain.catalogue import SENSITIVE, Indicator, Term
 from services.reporting.domain.cube import Values
 from services.reporting.domain.figures import Figure
-from services.reporting.domain.school_year import school_year_of
 from services.reporting.store import outside
 from services.reporting.store.mirror import Stocks
 from services.reporting.usecases.computing import Sums, figures_of, sums_of
@@ -66,7 +65,7 @@ class Explanations:
         if len(values) != len(question.dimensions):
             raise _unknown_cell(values)
         places = self.questions.divider.divide(tree, unit, breakdown="", day=day)
-        year = question.school_year or school_year_of(today)
+        year = question.school_year or tree.years(unit, today).of(today)
         stocks = await self.questions.mirror.stocks(year)
         moment = Moment(tree, day, self.questions.clock.now(), today, year)
         outer = await outside_sums([indicator], places, moment, mirror=self.questions.mirror)

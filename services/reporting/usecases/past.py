@@ -9,16 +9,16 @@ from dataclasses import replace
 from datetime import date
 
 from chassis.errors import Fault, FieldViolation, Kind
+from chassis.years import Years
 from services.reporting.domain.catalogue import DAY_MEASURES, SENSITIVE, Catalogue, Indicator
 from services.reporting.domain.cube import Column
-from services.reporting.domain.school_year import school_year_of
 from services.reporting.store import movements
 from services.reporting.store.mirror import Mirror, Stocks
 
 
-def check_day(day: date, *, school_year: int, today: date, field: str) -> None:
+def check_day(day: date, *, school_year: int, years: Years, today: date, field: str) -> None:
     """Refuse a day of the future, and one before the school year; days after it are of its end."""
-    if day > today or school_year_of(day) < school_year:
+    if day > today or years.of(day) < school_year:
         vi = f"Ngày {day.isoformat()} ở sau hôm nay hoặc trước năm học {school_year}–{school_year + 1}."
         en = f"The day {day.isoformat()} is after today or before the school year {school_year}-{school_year + 1}."
         violation = FieldViolation(field, "DAY_OUTSIDE_YEAR", vi, en)

@@ -19,7 +19,6 @@ from services.reporting.domain.catalogue import (
     Indicator,
 )
 from services.reporting.domain.figures import Figure
-from services.reporting.domain.school_year import school_year_of
 from services.reporting.store.mirror import Mirror, Stocks
 from services.reporting.usecases.computing import figures_of
 from services.reporting.usecases.disclosing import Disclosure, Disclosures, check_covered
@@ -72,7 +71,7 @@ class Questions:
         whole = not question.breakdown and day == today and is_top(tree, unit, today)
         indicators = chosen(self.catalogue, question, whole=whole)
         places = self.divider.divide(tree, unit, breakdown=question.breakdown, day=day)
-        school_year = question.school_year or school_year_of(today)
+        school_year = question.school_year or tree.years(unit, today).of(today)
         sensitive = SENSITIVE in question.dimensions
         if sensitive:
             check_covered(question.dimensions, unit=unit, breakdown=question.breakdown, day=day, tree=tree, today=today)

@@ -10,9 +10,9 @@ from datetime import date, timedelta
 
 from chassis.errors import Fault, Kind
 from chassis.scopes import ScopeTree
+from chassis.years import Years
 from services.reporting.domain.catalogue import DAY_MEASURES, Indicator, Term
 from services.reporting.domain.cube import Combinations
-from services.reporting.domain.school_year import FIRST_MONTH, school_year_of
 from services.reporting.store import movements
 from services.reporting.store.movements import DayMoved
 from services.reporting.usecases import past
@@ -60,16 +60,17 @@ class SeriesQuestions:
         found = resolved(tree, unit, today=today, day=today)
         (one,) = chosen(self.questions.catalogue, Question(unit, (indicator,)), whole=False)
         end = min(parsed_day(last, field="last_day") or today, today)
-        this_year = school_year_of(today)
-        start = parsed_day(first, field="first_day") or date(
-            this_year - (YEARS_BACK if interval == SCHOOL_YEAR else 0), FIRST_MONTH, 1
+        years = tree.years(found, today)
+        this_year = years.of(today)
+        start = parsed_day(first, field="first_day") or years.first_day(
+            this_year - (YEARS_BACK if interval == SCHOOL_YEAR else 0)
         )
-        days = _days(start, end, interval)
+        days = _days(start, end, interval, years=years)
         if interval != SCHOOL_YEAR:
             past.check_dated([one], (), self.questions.catalogue)
         known_from: date | None = None
         if interval == SCHOOL_YEAR:
-            points = [await self._of_year(one, unit, day, tree=tree, today=today) for day in days]
+            points = [await self._of_year(one, unit, day, years.of(day), tree=tree, today=today) for day in days]
         elif one.measures & DAY_MEASURES:
             points = await self._of_registers(one, found, days, interval, start, tree=tree, today=today)
         else:
@@ -77,8 +78,7 @@ class SeriesQuestions:
         named = tree.unit(found)
         return Series(found, named.name if named else "", today, known_from, points)
 
-    async def _of_year(self, one: Indicator, unit: str, day: date, *, tree: ScopeTree, today: date) -> Point:
-        year = school_year_of(day)
+    async def _of_year(self, one: Indicator, unit: str, day: date, year: int, *, tree: ScopeTree, today: date) -> Point:
         answer = await self.questions.ask(Question(unit, (one.code,), year), tree=tree, today=today)
         figure = answer.figures[0]
         return Point(day, year, figure.value, figure.numerator, figure.denominator)
@@ -99,16 +99,24 @@ class SeriesQuestions:
             rows = await movements.registers_by_day(
                 connection, first=start, last=days[-1], measures=sorted(one.measures), schools=sorted(places.targets)
             )
+        years = tree.years(unit, today)
         sums: dict[tuple[date, str], int] = {}
         for row in rows:
-            key = (_end_of(row.day, interval, days[-1]), row.measure)
+            key = (_end_of(row.day, interval, days[-1], years=years), row.measure)
             sums[key] = sums.get(key, 0) + row.value
 
         def of(day: date, term: Term | None) -> int:
             return sum(sign * sums.get((day, measure), 0) for measure, sign in term.signed) if term else 0
 
         return [
-            _point(one, day, of(day, one.numerator), of(day, one.denominator), known=of(day, Term("registers")) > 0)
+            _point(
+                one,
+                day,
+                years.of(day),
+                of(day, one.numerator),
+                of(day, one.denominator),
+                known=of(day, Term("registers")) > 0,
+            )
             for day in days
         ]
 
@@ -116,10 +124,11 @@ class SeriesQuestions:
         self, one: Indicator, unit: int, days: Sequence[date], *, tree: ScopeTree, today: date
     ) -> tuple[list[Point], date | None]:
         places = self.questions.divider.divide(tree, unit, breakdown="", day=today)
+        years = tree.years(unit, today)
         points: list[Point] = []
         earliest: date | None = None
-        for year in dict.fromkeys(map(school_year_of, days)):
-            own = [day for day in days if school_year_of(day) == year]
+        for year in dict.fromkeys(map(years.of, days)):
+            own = [day for day in days if years.of(day) == year]
             # What stands at the end of the last day, and from there back what became known on each day before.
             stocks, known_from = await past.stocks_on(self.questions.mirror, year, own[-1], [one])
             sums = sums_of([one], (), stocks, places, outside={})
@@ -137,7 +146,7 @@ class SeriesQuestions:
                     for amount, changed in zip(now, changes, strict=True)
                 ]
                 known = known_from is not None and day >= known_from
-                points.append(_point(one, day, values[0], values[1] if len(values) > 1 else 0, known=known))
+                points.append(_point(one, day, year, values[0], values[1] if len(values) > 1 else 0, known=known))
             if known_from is not None:
                 earliest = min(earliest or known_from, known_from)
         return points, earliest
@@ -157,20 +166,20 @@ def _changes(term: Term, moved: Sequence[DayMoved]) -> Mapping[date, int]:
     return found
 
 
-def _point(one: Indicator, day: date, numerator: int, denominator: int, *, known: bool) -> Point:
+def _point(one: Indicator, day: date, year: int, numerator: int, denominator: int, *, known: bool) -> Point:
     value = one.value(numerator, denominator) if known else None
     ratio = one.is_ratio and known
-    return Point(day, school_year_of(day), value, numerator if ratio else None, denominator if ratio else None)
+    return Point(day, year, value, numerator if ratio else None, denominator if ratio else None)
 
 
-def _days(first: date, last: date, interval: str) -> list[date]:
+def _days(first: date, last: date, interval: str, *, years: Years) -> list[date]:
     """The days of the points; raises DAY_OUTSIDE_YEAR where there is none, TOO_MANY_POINTS where there are too many."""
     if first > last:
         raise _outside(first, last)
     found: list[date] = []
     day = first
     while day <= last:
-        end = _end_of(day, interval, last)
+        end = _end_of(day, interval, last, years=years)
         found.append(end)
         if len(found) > MOST_POINTS:
             raise _too_many_points()
@@ -178,12 +187,12 @@ def _days(first: date, last: date, interval: str) -> list[date]:
     return found
 
 
-def _end_of(day: date, interval: str, last: date) -> date:
+def _end_of(day: date, interval: str, last: date, *, years: Years) -> date:
     """The last day of the day's month or school year; not after the last of all."""
     if interval == DAY:
         return day
     if interval == SCHOOL_YEAR:
-        return min(date(school_year_of(day) + 1, FIRST_MONTH, 1) - timedelta(days=1), last)
+        return min(years.last_day(years.of(day)), last)
     following = date(day.year + day.month // DECEMBER, day.month % DECEMBER + 1, 1)
     return min(following - timedelta(days=1), last)
 

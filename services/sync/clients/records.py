@@ -13,6 +13,8 @@ from iocedu.records.v1 import (
     records_pb2_grpc,
 )
 
+from chassis.disclosures import written_down
+
 APPLY_SECONDS: Final = 60.0
 ONE_SECONDS: Final = 10.0
 FEED_PAGE: Final = 2000
@@ -39,8 +41,10 @@ class Records:
         return await self._stub.BeginEdit(request, timeout=ONE_SECONDS)
 
     async def get(self, request: records_pb2.GetRecordRequest) -> records_pb2.GetRecordResponse:
-        """A record as the caller may see it; raises what records answers as `Fault`."""
-        return await self._stub.GetRecord(request, timeout=ONE_SECONDS)
+        """A record as the caller may see it, which records writes down; raises what records answers as `Fault`."""
+        found = await self._stub.GetRecord(request, timeout=ONE_SECONDS)
+        written_down()
+        return found
 
     async def changes(self, *, unit: str, types: Sequence[int], after: int) -> records_pb2.ListChangesResponse:
         """A page of the change feed, with the records in full; raises what records answers as `Fault`."""
@@ -54,4 +58,6 @@ class Records:
 
     async def note_access(self, request: access_log_pb2.NoteAccessRequest) -> bool:
         """Write down what is about to be shown to the caller; whether it may be in full. Raises `Fault`."""
-        return (await self._access_log.NoteAccess(request, timeout=ONE_SECONDS)).unmasked
+        unmasked = (await self._access_log.NoteAccess(request, timeout=ONE_SECONDS)).unmasked
+        written_down()
+        return unmasked

@@ -86,7 +86,8 @@ def _unruly(row: Row, how: Check, index: int) -> Sequence[Problem]:
     if name is None:
         return [problems.no_record(_RECORDS)]
     found = () if row.deleted else wrong_with(name, getattr(row, name), how.rules, how.called, index)
-    if how.careful and (path := _with_nul(row, "")):
+    # Marks are numbers with zero bytes: whether a text has one is seen much faster in the row's text form.
+    if how.careful and "\\000" in str(row) and (path := _with_nul(row, "")):
         return [*found, problems.forbidden_character(how.called(index, path))]
     return found
 

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 MOST_ROWS: Final = 5_000  # Rows of one call to records.
+MOST_BATCH_IDS: Final = 100  # Batches that one call to records names.
 MOST_BYTES: Final = 8_000_000  # Bytes of one call to records; a message carries 16 MB.
 
 

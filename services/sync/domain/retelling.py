@@ -134,13 +134,17 @@ def _renamed(reason: str, name: Called, *, key: str) -> Text:
     if reason == "KEY_TAKEN":
         return Text(
             f"Dưới khóa mới “{key}” đã có một bản ghi khác, bên cạnh bản ghi ghi trong {label.vi}. Nếu là cùng một "
-            "người, hãy báo xóa bản ghi thừa; nếu không, hãy chọn khóa khác.",
+            "người, hãy báo xóa bản ghi thừa; nếu bản ghi kia cũng đổi khóa, hãy gửi nó trước, trong một lô riêng; nếu "
+            "không, hãy chọn khóa khác.",
             f"Another record is there under the new key “{key}”, beside the one that {label.en} names. If they are one "
-            "person's, send the deletion of the surplus one; else choose another key.",
+            "person's, send the deletion of the surplus one; where that one changes its key as well, send it first, in "
+            "a batch of its own; else choose another key.",
         )
     return Text(
         f"{label.vi} trùng với khóa của chính dòng này hoặc của một dòng khác trong cùng lô. Khi khóa đổi, hãy chỉ gửi "
-        "một dòng dưới khóa mới; khóa đổi nhiều lần thì gửi trong các lô nối tiếp nhau.",
+        "một dòng dưới khóa mới, mỗi lần đổi một phiên bản cao hơn; hai bản ghi đổi khóa cho nhau thì gửi trong các lô "
+        "nối tiếp nhau, qua một khóa tạm.",
         f"{label.en} is this row's own key, or another row of the batch has it. When a key changes, send one row under "
-        "the new key; where it changes more than once, in batches that follow each other.",
+        "the new key, each time under a higher version; two records that swap keys go in batches that follow each "
+        "other, by way of a temporary key.",
     )

@@ -21,5 +21,5 @@ async def push_rows(
         return known
     checked = Checked(checking_rows(intake, origin, rows, careful=b"\0" in content))
     await checked.add_all(rows)
-    await apply(intake, origin, [checked], batch=digest_of(batch_id.encode(), digest))
+    await apply(intake, origin, [checked], batch=digest_of(batch_id.encode(), digest), batch_ids=[batch_id])
     return (await intake.ledger.settle(origin, [Parcel(key, digest, [checked])]))[key]

@@ -59,7 +59,7 @@ async def push_document(
             await content.drain()
             return batch_id, (await intake.ledger.recall({key: content.digest()}))[key]
     place = problems.line_at if kind == "ndjson" else problems.element_at
-    reading = _Reading(intake, origin, nonce=batch_id or uuid4().hex, place=place)
+    reading = _Reading(intake, origin, nonce=batch_id or uuid4().hex, batch_id=batch_id, place=place)
     try:
         read = ndjson_rows if kind == "ndjson" else json_rows
         async for raw in read(aiter(content), intake.profiles[origin.profile]):
@@ -71,7 +71,7 @@ async def push_document(
             known = await intake.ledger.recall({key: digest})
             if key in known:
                 return batch_id, known[key]
-            reading.nonce = batch_id
+            reading.nonce = reading.batch_id = batch_id
         await reading.flush()
         slices = await reading.finish()
     except BrokenDocumentError as broken:
@@ -126,6 +126,7 @@ class _Reading:
     intake: Intake
     origin: Origin
     nonce: str  # Tells the document in request ids: a repeat under the same batch id is the same request.
+    batch_id: str  # Empty as long as only the whole document will tell it.
     place: Callable[[int], Text]  # Names the place of a row by its number.
     done: list[Checked] = field(default_factory=list)
     told: list[bytes] = field(default_factory=list)  # A digest of each slice's content.
@@ -201,7 +202,7 @@ class _Reading:
         self.told.append(content)
         told = digest_of(self.nonce.encode(), str(checked.first).encode(), content)
         await asyncio.sleep(0)
-        await apply(self.intake, self.origin, [checked], batch=told)
+        await apply(self.intake, self.origin, [checked], batch=told, batch_ids=[self.batch_id] if self.batch_id else [])
         checked.how = _forget(checked.how)
         # Rows held by a lock weigh as much: a document that is full of them is for a year or a term that is closed.
         self.refused += checked.states.count(RowState.REJECTED) + checked.states.count(RowState.HELD)

@@ -22,7 +22,7 @@ from services.sync.convert.checks import Check, FindSchool
 from services.sync.convert.rows import SLICE, Checked, content_of
 from services.sync.convert.rules import Rules
 from services.sync.domain import problems
-from services.sync.domain.batches import MOST_ROWS, Origin, cuts, request_id
+from services.sync.domain.batches import MOST_BATCH_IDS, MOST_ROWS, Origin, cuts, request_id
 from services.sync.domain.problems import Called
 from services.sync.domain.profiles import Profile
 from services.sync.domain.retelling import Told
@@ -100,9 +100,12 @@ def find_school(tree: ScopeTree, origin: Origin, day: date) -> FindSchool:
     return find
 
 
-async def apply(intake: Intake, origin: Origin, parts: Sequence[Checked], *, batch: bytes) -> None:
+async def apply(
+    intake: Intake, origin: Origin, parts: Sequence[Checked], *, batch: bytes, batch_ids: Sequence[str]
+) -> None:
     """Hand the good rows to records, in calls of at most 5,000, and let each part take its answers.
 
+    `batch_ids` are those under which the rows came; records keeps them with the history.
     Of a batch that is stored whole or not at all, of which a row is refused here, records only looks at the others.
     """
     rows = parts[0].rows if len(parts) == 1 else [row for part in parts for row in part.rows]
@@ -111,6 +114,7 @@ async def apply(intake: Intake, origin: Origin, parts: Sequence[Checked], *, bat
     runs = list(cuts([row.ByteSize() for row in rows]))
     if origin.atomic and (len(runs) > 1 or sum(len(part.states) for part in parts) > MOST_ROWS):
         raise refusals.too_large_to_be_atomic()
+    brought = records_pb2.Brought(unit_id=origin.unit_id, batch_ids=batch_ids[:MOST_BATCH_IDS])
     states: list[int] = []
     told: list[Told] = []
     for number, (start, end) in enumerate(runs):
@@ -120,6 +124,7 @@ async def apply(intake: Intake, origin: Origin, parts: Sequence[Checked], *, bat
             backfill=origin.backfill,
             validate_only=origin.validate_only or stopped,
             atomic=origin.atomic,
+            brought=brought,
         )
         for first in range(start, end, SLICE):
             request.rows.extend(rows[first : min(first + SLICE, end)])

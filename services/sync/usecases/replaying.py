@@ -122,7 +122,7 @@ async def _replay(intake: Intake, origin: Origin, rows: Sequence[Quarantined]) -
     checked = Checked(how)
     await checked.add_all([raw.row for raw in raws])
     told = digest_of(*(b"%d" % row["quarantined_row_id"] for row in rows), *(raw.content for raw in raws))
-    await apply(intake, origin, [checked], batch=told)
+    await apply(intake, origin, [checked], batch=told, batch_ids=list(dict.fromkeys(row["batch_id"] for row in rows)))
     noted = {one.index: one for one in checked.noted}
     done = [
         Replayed(row["quarantined_row_id"], RowState(state), noted.get(index))

@@ -65,7 +65,7 @@ async def take(intake: Intake, origin: Origin, group: Sequence[sync_pb2.StreamBa
             await new[key].add_all(batch.rows)
     if new:
         told = digest_of(*(part for key in new for part in (key.batch_id.encode(), digests[key])))
-        await apply(intake, origin, list(new.values()), batch=told)
+        await apply(intake, origin, list(new.values()), batch=told, batch_ids=[key.batch_id for key in new])
         parcels = [Parcel(key, digests[key], [one]) for key, one in new.items()]
         answers |= await intake.ledger.settle(origin, parcels)
     return [sync_pb2.StreamAck(batch_id=one.batch_id, outcome=answers[_key(origin, one)]) for one in group]

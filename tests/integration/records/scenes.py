@@ -184,10 +184,11 @@ class Running:
         """ExportService as a subject calls it."""
         return export_pb2_grpc.ExportServiceStub(await self._channel(self.keys.mint(subject)))
 
-    async def as_service(self, service: str = "sync") -> Any:
-        """RecordsService as a service calls it."""
+    async def as_service(self, service: str = "sync", *, subject: str = "") -> Any:
+        """RecordsService as a service calls it, by itself or with a subject's token."""
         identity = ServiceIdentity(service, self.keys.service_key(service), issuer=ISSUER, audience=AUDIENCE)
-        channel = await self._channel(identity.token(), service_token=identity.token())
+        token = self.keys.mint(subject) if subject else identity.token()
+        channel = await self._channel(token, service_token=identity.token())
         return records_pb2_grpc.RecordsServiceStub(channel)
 
     async def grant(self, subject: str, role: str, unit: str, *, giver: str = ADMINISTRATOR) -> units_pb2.Grant:

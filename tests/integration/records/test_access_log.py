@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from iocedu.chassis.v1 import disclosures_pb2
 from iocedu.records.v1 import access_log_pb2, records_pb2
 
+from chassis.bus import Bus, Publication, cloud_headers, subject_of
+from chassis.disclosures import EVENT
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
 from services.records.usecases.sealing import seal_entries
@@ -20,6 +24,7 @@ from tests.integration.records.scenes import (
     pupil,
     reason,
 )
+from tests.support.waiting import poll_until
 
 MORNING = datetime(2026, 11, 2, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -128,3 +133,25 @@ async def test_pages_join_without_gap_or_repeat_while_the_log_grows(looked: Runn
         token = page.next_page_token
 
     assert pages == [["1", "1"], ["1", ""], ["2", "t"], ["1"]]
+
+
+async def test_what_another_service_showed_is_written_down_once(records: Running, bus: Bus):
+    """As it told it, in place of a collection its name; told again, it is no second look."""
+    shown = disclosures_pb2.Disclosure(
+        subject="vp@a", method="ListCaseload", unit_id=7, record_count=3, purpose="Họp lớp", trace_id="0af7"
+    )
+    shown.time.FromDatetime(MORNING)
+    payload = disclosures_pb2.Disclosures(disclosures=[shown]).SerializeToString()
+    await bus.ensure_stream("alerts")
+    headers = cloud_headers(event_id=str(uuid4()), service="alerts", event=EVENT, time=MORNING)
+    for message_id in ("m1", "m2"):
+        await bus.publish([Publication(subject_of("alerts", EVENT), payload, headers, message_id)])
+
+    async def written() -> bool:
+        return bool(await records.rows("SELECT 1 FROM access_log WHERE method = 'ListCaseload'"))
+
+    await poll_until(written)
+    assert await records.rows(
+        "SELECT subject, unit_id, collection, record_count, purpose, unmasked, trace_id FROM access_log"
+        " WHERE method = 'ListCaseload'"
+    ) == [("vp@a", 7, "alerts", 3, "Họp lớp", False, "0af7")]

@@ -1,6 +1,7 @@
 """Calendars: a national frame is there, a province puts its own in place, a commune its days beside it."""
 
 import asyncio
+from datetime import date
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from iocedu.records.v1 import calendar_pb2 as pb
 from chassis.bus import Bus
 from chassis.errors import Fault, Kind
 from tests.integration.records.scenes import COMMUNE, PROVINCE, SCHOOL_A, Running, reason
+
+TODAY = date(2026, 11, 20)
 
 
 def _calendar(**fields: Any) -> pb.Calendar:
@@ -80,3 +83,29 @@ async def test_what_cannot_be_a_calendar_is_named_by_its_field(records: Running)
     with pytest.raises(Fault) as error:
         await stub.GetCalendar(pb.GetCalendarRequest(unit=SCHOOL_A, school_year=2040))
     assert (error.value.kind, reason(error)) == (Kind.NOT_FOUND, "UNKNOWN_CALENDAR")
+
+
+async def test_a_calendar_says_when_its_school_year_begins_and_every_service_learns_it(records: Running):
+    """By the tree that all follow; a commune that says nothing follows its province; next year turns as usual."""
+    stub = await records.calendar()
+    turned = _calendar(first_day="2026-08-24")
+    await stub.ImportCalendar(pb.ImportCalendarRequest(unit=PROVINCE, request_id="t1", calendar=turned))
+    await stub.ImportCalendar(pb.ImportCalendarRequest(unit=COMMUNE, request_id="t1", calendar=_calendar()))
+    held = (await stub.GetCalendar(pb.GetCalendarRequest(unit=SCHOOL_A, school_year=2026))).calendar
+    days = {
+        day: (await stub.GetCalendarDay(pb.GetCalendarDayRequest(unit=SCHOOL_A, day=day))).school_year
+        for day in ("2026-08-23", "2026-08-24")
+    }
+    school = records.scopes.tree.resolve(SCHOOL_A, TODAY)
+    assert school is not None
+    async with asyncio.timeout(20):
+        while records.scopes.tree.years(school, TODAY).of(date(2026, 8, 23)) != 2025:
+            await records.scopes.changed()
+
+    assert held.first_day == "2026-08-24"
+    assert days == {"2026-08-23": 2025, "2026-08-24": 2026}
+    assert records.scopes.tree.years(school, TODAY).first_day(2027) == date(2027, 8, 1)
+    early = pb.ImportCalendarRequest(unit=PROVINCE, request_id="t2", calendar=_calendar(first_day="2026-05-31"))
+    with pytest.raises(Fault) as error:
+        await stub.ImportCalendar(early)
+    assert [one.field for one in error.value.violations] == ["calendar.first_day"]

@@ -72,8 +72,12 @@ async def test_what_was_erased_does_not_come_back(records: Running) -> None:
         pupil("M1", 9, **CHILD), result("M1.GK2", "M1"), register("M1", "HS3", version=9), pupil("HS3")
     )
     moved = await records.apply(again)
+    between, last = pupil("M3", 9, **CHILD), pupil("M4", 10, **CHILD)
+    between.previous_key, last.previous_key = "M1", "M3"
+    twice = await records.apply(between, last)
 
-    assert [one.reason for one in (*answer.problems, *moved.problems)] == ["RECORD_ERASED"] * 3
+    problems = (*answer.problems, *moved.problems, *twice.problems)
+    assert [one.reason for one in problems] == ["RECORD_ERASED"] * 5
     assert [one.field for one in answer.problems] == ["key", "result.pupil_key"]
     assert list(answer.states) == [4, 4, 1, 1]
     held = await everything(records)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from iocedu.records.v1 import history_pb2, resources_pb2
+from iocedu.records.v1 import history_pb2, records_pb2, resources_pb2
 
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
@@ -49,6 +49,31 @@ async def lived(records: Running, clock: FixedClock) -> Running:
         clock.advance(HOUR)
         await records.apply(row, request_id=request_id)
     return records
+
+
+async def test_a_change_leads_to_its_batch_and_to_whose_token_brought_it(records: Running):
+    """In the one call that tells the change; what nothing was told of stays empty, and a repeat changes neither."""
+    stub = await records.as_service("sync", subject="vnedu@sgd")
+    brought = records_pb2.Brought(unit_id=7, batch_ids=["dot-1", "dot-2"])
+    for _ in range(2):
+        await stub.ApplyRows(
+            records_pb2.ApplyRowsRequest(request_id="r-1", source="vnedu", rows=[pupil("1")], brought=brought)
+        )
+    again = records_pb2.ApplyRowsRequest(request_id="r-1", source="vnedu", rows=[pupil("1")])
+    await stub.ApplyRows(again)  # as an old replica of sync repeats it
+    await records.apply(pupil("1", 2, class_key="6B"))
+    await stub.ApplyRows(
+        records_pb2.ApplyRowsRequest(
+            request_id="same", source="vnedu", rows=[pupil("1", 3, class_key="6B")], brought=brought
+        )
+    )
+
+    told = await (await records.history()).ListRecordChanges(_changes())
+    assert [(one.brought_by, one.batch_unit_id, list(one.batch_ids)) for one in told.changes] == [
+        ("service:sync", 0, []),
+        ("vnedu@sgd", 7, ["dot-1", "dot-2"]),
+    ]
+    assert await records.rows("SELECT count(*) FROM brought WHERE request_id = 'same'") == [(0,)]
 
 
 async def test_changes_are_told_newest_first_with_their_batch_and_fields(lived: Running):

@@ -1,21 +1,25 @@
 """Keys that a source changes: the record goes on under the new key, and is never there twice."""
 
 import asyncio
+from itertools import permutations
+from typing import Any
 
 import pytest
-from iocedu.records.v1 import resources_pb2
+from iocedu.records.v1 import records_pb2, resources_pb2
 
+from chassis.errors import Fault
 from tests.integration.records.closing import setting
-from tests.integration.records.scenes import SCHOOL_A, Running, gone, pupil
+from tests.integration.records.scenes import SCHOOL_A, Running, gone, pupil, reason
+from tests.integration.records.test_persons import person
 
 ACCEPTED, UNCHANGED = resources_pb2.ROW_STATE_ACCEPTED, resources_pb2.ROW_STATE_UNCHANGED
 STALE, REJECTED, HELD = resources_pb2.ROW_STATE_STALE, resources_pb2.ROW_STATE_REJECTED, resources_pb2.ROW_STATE_HELD
 KEYS = "SELECT key, deleted FROM pupil ORDER BY key"
 
 
-def renamed(key: str, previous: str, version: int = 2) -> resources_pb2.Row:
+def renamed(key: str, previous: str, version: int = 2, **fields: Any) -> resources_pb2.Row:
     """A pupil who was known by another key."""
-    row = pupil(key, version)
+    row = pupil(key, version, **fields)
     row.previous_key = previous
     return row
 
@@ -121,6 +125,78 @@ async def test_one_batch_names_a_key_once(records: Running, rows: list[resources
     assert [(one.index, one.reason) for one in answer.problems] == [(len(rows) - 1, "DUPLICATE_KEY")]
     for one in answer.problems:
         assert one.metadata.get("first_index", "0") == "0"
+
+
+CHAIN = (renamed("B", "TAM-1", 2), renamed("C", "B", 3), renamed("D", "C", 4))
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_a_record_renamed_more_than_once_in_a_batch_goes_on_under_its_last_key(
+    records: Running, order: tuple[int, ...]
+):
+    """In whatever order the rows stand: one record remains, each key leads to the next, the person stays the same."""
+    await records.apply(pupil("TAM-1"))
+    before = await person(records, "TAM-1")
+    answer = await records.apply(*(CHAIN[place] for place in order), pupil("HS9", full_name="Lê An"))
+    assert (list(answer.states), list(answer.problems)) == ([ACCEPTED] * 4, [])
+    assert await records.rows(KEYS) == [("B", True), ("C", True), ("D", False), ("HS9", False), ("TAM-1", True)]
+    assert await records.rows("SELECT previous_key, key FROM record_rename ORDER BY 1") == [
+        ("B", "C"),
+        ("C", "D"),
+        ("TAM-1", "B"),
+    ]
+    assert (await person(records, "D")).person_id == before.person_id
+    again = await records.apply(*(CHAIN[place] for place in order))
+    assert list(again.states) == [UNCHANGED] * 3
+
+
+async def test_an_old_key_leads_to_the_last_one(records: Running):
+    """Over all renames, of one batch or several; where there is nothing to lead to, nothing is said."""
+    await records.apply(pupil("TAM-1"))
+    await records.apply(*CHAIN)
+    await records.apply(renamed("E", "D", 5))
+    stub = await records.records()
+    told = {}
+    for key in ("TAM-1", "C", "HS0"):
+        with pytest.raises(Fault) as error:
+            await stub.GetRecord(records_pb2.GetRecordRequest(school=SCHOOL_A, collection="pupils", key=key))
+        told[key] = reason(error), error.value.metadata.get("next_key", "")
+    assert told == {
+        "TAM-1": ("UNKNOWN_RECORD", "E"),
+        "C": ("UNKNOWN_RECORD", "E"),
+        "HS0": ("UNKNOWN_RECORD", ""),
+    }
+
+
+async def test_every_row_of_a_chain_shares_the_fate_of_its_record(records: Running):
+    """Refused for its last row, late for its first key: nothing of it is stored, and each row says so."""
+    await records.apply(pupil("TAM-1"), pupil("TAM-2", 9))
+    bad = renamed("C", "B", 3)
+    bad.pupil.birth_date = "2014-02-30"
+    answer = await records.apply(renamed("B", "TAM-1"), bad)
+    assert list(answer.states) == [REJECTED, REJECTED]
+    assert {one.reason for one in answer.problems} == {"INVALID_DATE"}
+    late = await records.apply(renamed("X", "TAM-2"), renamed("Y", "X", 3))
+    assert list(late.states) == [STALE, STALE]
+    assert await records.rows(KEYS) == [("TAM-1", False), ("TAM-2", False)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_a_key_that_another_record_gives_up_in_the_same_batch_is_not_taken_yet(
+    records: Running, order: tuple[int, int]
+):
+    """Two children would become one: it is said which keys, and the order of two pushes makes it plain."""
+    other = {"full_name": "Lý Khác Hẳn", "birth_date": "2014-05-01"}
+    await records.apply(pupil("A"), pupil("B", **other))
+    rows = (renamed("B", "A", 2), renamed("C", "B", 3, **other))
+    answer = await records.apply(*(rows[place] for place in order))
+    assert list(answer.states) == [REJECTED, REJECTED]
+    assert {one.reason for one in answer.problems} == {"KEY_TAKEN"}
+    assert await records.rows(KEYS) == [("A", False), ("B", False)]
+    assert list((await records.apply(rows[1])).states) == [ACCEPTED]
+    assert list((await records.apply(renamed("B", "A", 4))).states) == [ACCEPTED]
+    assert await records.rows(KEYS) == [("A", True), ("B", False), ("C", False)]
+    assert (await person(records, "B")).person_id != (await person(records, "C")).person_id
 
 
 async def test_a_renamed_record_that_ends_takes_its_old_key_with_it(records: Running):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+from chassis.disclosures import Note, Shown, written_down
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.identity import caller
 from chassis.request import current_request
@@ -66,6 +67,19 @@ class ToyServicer(toy_pb2_grpc.ToyServiceServicer):  # type: ignore[misc]  # com
         """Several units."""
         return await self._answer("")
 
+    async def LookAtPeople(self, request: Any, context: Any) -> Any:
+        """Two people."""
+        if request.act == "write":
+            written_down()
+        await self._answer(request.act)
+        people = [toy_pb2.Inner(unit="a"), toy_pb2.Inner(unit="b")]
+        return toy_pb2.PeopleResponse(people=people, masked=not request.purpose)
+
+    async def WatchPeople(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """Two people, one after the other."""
+        for _ in range(2):
+            yield toy_pb2.PeopleResponse(people=[toy_pb2.Inner(unit="a")])
+
     async def LookAnywhere(self, request: Any, context: Any) -> Any:
         """No unit."""
         return await self._answer(request.act)
@@ -103,11 +117,16 @@ class ToyServicer(toy_pb2_grpc.ToyServiceServicer):  # type: ignore[misc]  # com
             await self._answer(request.act)
 
 
+async def _nothing(_shown: Shown) -> None:
+    """Where a test does not ask what was written down."""
+
+
 def toy_app(
     servicer: ToyServicer,
     scopes: Scopes | None = None,
     *,
     workers: list[Worker] | None = None,
+    note: Note | None = None,
     checks: list[Check] | None = None,
 ) -> App:
     """The toy assembled."""
@@ -117,4 +136,5 @@ def toy_app(
         workers=workers or [],
         checks=checks or [],
         scopes=scopes,
+        note=note or _nothing,
     )

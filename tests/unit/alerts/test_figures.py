@@ -78,11 +78,6 @@ def test_school_days_leave_out_weekends_holidays_and_summer():
     assert CALENDAR.next_deadline(friday) == datetime(2026, 11, 30, 2, 0, tzinfo=UTC)
     tet = datetime(2027, 2, 5, 0, 0, tzinfo=UTC)
     assert CALENDAR.next_deadline(tet) == datetime(2027, 2, 12, 2, 0, tzinfo=UTC)
-    assert [CALENDAR.school_year(day) for day in (date(2026, 7, 1), date(2026, 8, 20), date(2027, 3, 1))] == [
-        2025,
-        2026,
-        2026,
-    ]
 
 
 def test_until_something_else_is_told_school_days_are_those_that_records_begins_with():
@@ -127,7 +122,6 @@ def test_a_calendar_of_every_unit_takes_the_place_of_the_one_that_came_along():
     holds = school_calendars().overlaid([_calendar(0, terms=spans)]).of((100, 1))
     assert holds.is_school_day(date(2027, 2, 8))
     assert not holds.is_school_day(date(2027, 1, 12))
-    assert holds.school_year(date(2026, 9, 7)) == 2026
 
 
 def _year(attendance: Attendance, marks: Marks) -> PupilYear:

@@ -1,9 +1,12 @@
 """Rows are taken apart completely, and what is wrong with one does not touch its neighbours."""
 
+import asyncio
 from datetime import UTC, date, datetime
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 
 from services.records.convert import incoming
@@ -136,3 +139,35 @@ async def test_events_hold_a_thousand_changes_or_256_kb_and_keep_the_order():
     assert all(len(event.payload) <= MOST_BYTES + 10_000 for event in packed)
     keys = [key for event in packed for _, _, key, _ in changed_keys(event.payload)]
     assert keys == [row.key for row in batch.rows]
+
+
+RENAMING = st.builds(
+    lambda key, previous, version, deleted: resources_pb2.Row(
+        school="1", key=key, previous_key=previous, version=version, deleted=deleted, pupil=resources_pb2.Pupil()
+    ),
+    st.sampled_from("abcde"),
+    st.sampled_from(["", "a", "b", "c", "d", "e"]),
+    st.integers(1, 4),
+    st.booleans(),
+)
+
+
+@given(st.lists(RENAMING, max_size=8))
+def test_whatever_keys_a_batch_changes_each_row_is_taken_once_and_no_key_goes_round(
+    rows: list[resources_pb2.Row],
+):
+    """Refused, stored, or followed by the row under whose key its record goes on; a key stands for one row."""
+    request = records_pb2.ApplyRowsRequest(request_id="r", source="vnedu", rows=rows)
+    batch = asyncio.run(asyncio.wait_for(incoming.read_batch(request, school=lambda _: 1), 5))
+
+    stored = [entry[-1] for entries in batch.entries.values() for entry in entries]
+    sent = [index for index in stored if index < batch.count]
+    assert sorted([*sent, *batch.followed, *batch.problems]) == list(range(len(rows)))
+    keys = [batch.rows[index].key for index in stored]
+    assert len(keys) == len(set(keys))
+    for index in batch.followed:
+        last = batch.last(index)
+        assert last in sent
+        assert batch.rows[index].version <= batch.rows[last].version
+        assert rows[index].previous_key in batch.keys_before(last)
+    assert {batch.renamed[one] for one in stored if one >= batch.count} <= {*sent, *batch.followed}

@@ -1,6 +1,5 @@
 """Formulas, the cube and school years against numbers worked by hand."""
 
-from datetime import date
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import strategies as st
 
 from services.reporting.domain.catalogue import DIMENSIONS, UNIT_MEASURES, Catalogue, Indicator, Term
 from services.reporting.domain.cube import Combinations, sum_columns
-from services.reporting.domain.school_year import school_year_of
 from services.reporting.store.catalogue import load_catalogue
 
 
@@ -26,15 +24,6 @@ def _indicator(**changes: Any) -> Indicator:
         "numerator": Term("pupils"),
     }
     return Indicator(**(fields | changes))
-
-
-@pytest.mark.parametrize(
-    ("day", "year"),
-    [(date(2026, 7, 31), 2025), (date(2026, 8, 1), 2026), (date(2026, 12, 31), 2026), (date(2027, 1, 1), 2026)],
-)
-def test_a_school_year_begins_on_the_first_of_august(day: date, year: int) -> None:
-    """The year is named by its first calendar year."""
-    assert school_year_of(day) == year
 
 
 def test_a_ratio_is_its_numerator_over_its_denominator_times_its_scale() -> None:

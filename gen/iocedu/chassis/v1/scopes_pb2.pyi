@@ -56,6 +56,7 @@ class ScopeChunk(_message.Message):
 
     UNITS_FIELD_NUMBER: _builtins.int
     GRANTS_FIELD_NUMBER: _builtins.int
+    YEARS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopeUnit]:
         """Units of this part."""
@@ -64,15 +65,20 @@ class ScopeChunk(_message.Message):
     def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopeGrant]:
         """Grants of this part."""
 
+    @_builtins.property
+    def years(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopeYear]:
+        """First days of years that do not begin on the usual one."""
+
     def __init__(
         self,
         *,
         units: _abc.Iterable[Global___ScopeUnit] | None = ...,
         grants: _abc.Iterable[Global___ScopeGrant] | None = ...,
+        years: _abc.Iterable[Global___ScopeYear] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants", "units", b"units", "years", b"years"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -133,6 +139,36 @@ class ScopeUnit(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScopeUnit: _TypeAlias = ScopeUnit  # noqa: Y015
+
+@_typing.final
+class ScopeYear(_message.Message):
+    """The day on which a numbered year begins in a unit and in all below it that have none of their own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    YEAR_FIELD_NUMBER: _builtins.int
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    unit_id: _builtins.int
+    """Unit id; 0: every unit."""
+    year: _builtins.int
+    """Number: the calendar year in which it begins."""
+    first_day: _builtins.str
+    """First day, ISO 8601."""
+    def __init__(
+        self,
+        *,
+        unit_id: _builtins.int = ...,
+        year: _builtins.int = ...,
+        first_day: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "unit_id", b"unit_id", "year", b"year"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScopeYear: _TypeAlias = ScopeYear  # noqa: Y015
 
 @_typing.final
 class ScopeEdge(_message.Message):

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/records/v1/calendar.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xb3\x01\n\x04Term\x12\x19\n\x06number\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x04(\x01\x12\x36\n\tfirst_day\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x35\n\x08last_day\x18\x03 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12!\n\x0eteaching_weeks\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18((\x00\"\xcc\x01\n\x07Holiday\x12\x36\n\tfirst_day\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x35\n\x08last_day\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x38\n\x04kind\x18\x03 \x01(\x0e\x32\x1e.iocedu.records.v1.HolidayKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x04name\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"\xe7\x02\n\x08\x43\x61lendar\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x38\n\x0bopening_day\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x30\n\x05terms\x18\x03 \x03(\x0b\x32\x17.iocedu.records.v1.TermB\x08\xbaH\x05\x92\x01\x02\x10\x04\x12\x36\n\x08holidays\x18\x04 \x03(\x0b\x32\x1a.iocedu.records.v1.HolidayB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1a\n\x06source\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\x11\n\tconfirmed\x18\x06 \x01(\x08\x12\x0f\n\x07unit_id\x18\x07 \x01(\x03\x12\x10\n\x08revision\x18\x08 \x01(\x03\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\n \x01(\t\"O\n\x12GetCalendarRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\x0bschool_year\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\"D\n\x13GetCalendarResponse\x12-\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x1b.iocedu.records.v1.Calendar\"i\n\x14ListCalendarsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"`\n\x15ListCalendarsResponse\x12.\n\tcalendars\x18\x01 \x03(\x0b\x32\x1b.iocedu.records.v1.Calendar\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x15GetCalendarDayRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x30\n\x03\x64\x61y\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\"\xa4\x01\n\x16GetCalendarDayResponse\x12\x13\n\x0bschool_year\x18\x01 \x01(\x05\x12\x0c\n\x04term\x18\x02 \x01(\x05\x12\x13\n\x0bworking_day\x18\x03 \x01(\x08\x12\x12\n\nschool_day\x18\x04 \x01(\x08\x12+\n\x07holiday\x18\x05 \x01(\x0b\x32\x1a.iocedu.records.v1.Holiday\x12\x11\n\tconfirmed\x18\x06 \x01(\x08\"\x87\x01\n\x15ImportCalendarRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\nrequest_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x35\n\x08\x63\x61lendar\x18\x03 \x01(\x0b\x32\x1b.iocedu.records.v1.CalendarB\x06\xbaH\x03\xc8\x01\x01\"G\n\x16ImportCalendarResponse\x12-\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x1b.iocedu.records.v1.Calendar\"B\n\x10\x43\x61lendarsChanged\x12.\n\tcalendars\x18\x01 \x03(\x0b\x32\x1b.iocedu.records.v1.Calendar*]\n\x0bHolidayKind\x12\x1c\n\x18HOLIDAY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13HOLIDAY_KIND_PUBLIC\x10\x01\x12\x17\n\x13HOLIDAY_KIND_SCHOOL\x10\x02\x32\xfa\x07\n\x0f\x43\x61lendarService\x12\x8e\x02\n\x0bGetCalendar\x12%.iocedu.records.v1.GetCalendarRequest\x1a&.iocedu.records.v1.GetCalendarResponse\"\xaf\x01\xca\xf3\x18{\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\"\x06\x61lerts\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02*\x12(/v1/units/{unit}/calendars/{school_year}\x12\x86\x02\n\rListCalendars\x12\'.iocedu.records.v1.ListCalendarsRequest\x1a(.iocedu.records.v1.ListCalendarsResponse\"\xa1\x01\xca\xf3\x18{\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\"\x06\x61lerts\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/units/{unit}/calendars\x12\x93\x02\n\x0eGetCalendarDay\x12(.iocedu.records.v1.GetCalendarDayRequest\x1a).iocedu.records.v1.GetCalendarDayResponse\"\xab\x01\xca\xf3\x18{\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\"\x06\x61lerts\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02&\x12$/v1/units/{unit}/calendar-days/{day}\x12\xb6\x01\n\x0eImportCalendar\x12(.iocedu.records.v1.ImportCalendarRequest\x1a).iocedu.records.v1.ImportCalendarResponse\"O\xca\xf3\x18\x1f\n\radministrator\n\x08\x64irector\x12\x04unit\x82\xd3\xe4\x93\x02&\"!/v1/units/{unit}/calendars:import:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/records/v1/calendar.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xb3\x01\n\x04Term\x12\x19\n\x06number\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x04(\x01\x12\x36\n\tfirst_day\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x35\n\x08last_day\x18\x03 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12!\n\x0eteaching_weeks\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18((\x00\"\xcc\x01\n\x07Holiday\x12\x36\n\tfirst_day\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x35\n\x08last_day\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x38\n\x04kind\x18\x03 \x01(\x0e\x32\x1e.iocedu.records.v1.HolidayKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x04name\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"\xa2\x03\n\x08\x43\x61lendar\x12 \n\x0bschool_year\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x38\n\x0bopening_day\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x30\n\x05terms\x18\x03 \x03(\x0b\x32\x17.iocedu.records.v1.TermB\x08\xbaH\x05\x92\x01\x02\x10\x04\x12\x36\n\x08holidays\x18\x04 \x03(\x0b\x32\x1a.iocedu.records.v1.HolidayB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1a\n\x06source\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\x11\n\tconfirmed\x18\x06 \x01(\x08\x12\x0f\n\x07unit_id\x18\x07 \x01(\x03\x12\x10\n\x08revision\x18\x08 \x01(\x03\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\n \x01(\t\x12\x39\n\tfirst_day\x18\x0b \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\"O\n\x12GetCalendarRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\x0bschool_year\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\"D\n\x13GetCalendarResponse\x12-\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x1b.iocedu.records.v1.Calendar\"i\n\x14ListCalendarsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"`\n\x15ListCalendarsResponse\x12.\n\tcalendars\x18\x01 \x03(\x0b\x32\x1b.iocedu.records.v1.Calendar\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x15GetCalendarDayRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x30\n\x03\x64\x61y\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\"\xa4\x01\n\x16GetCalendarDayResponse\x12\x13\n\x0bschool_year\x18\x01 \x01(\x05\x12\x0c\n\x04term\x18\x02 \x01(\x05\x12\x13\n\x0bworking_day\x18\x03 \x01(\x08\x12\x12\n\nschool_day\x18\x04 \x01(\x08\x12+\n\x07holiday\x18\x05 \x01(\x0b\x32\x1a.iocedu.records.v1.Holiday\x12\x11\n\tconfirmed\x18\x06 \x01(\x08\"\x87\x01\n\x15ImportCalendarRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\nrequest_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x35\n\x08\x63\x61lendar\x18\x03 \x01(\x0b\x32\x1b.iocedu.records.v1.CalendarB\x06\xbaH\x03\xc8\x01\x01\"G\n\x16ImportCalendarResponse\x12-\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x1b.iocedu.records.v1.Calendar\"B\n\x10\x43\x61lendarsChanged\x12.\n\tcalendars\x18\x01 \x03(\x0b\x32\x1b.iocedu.records.v1.Calendar*]\n\x0bHolidayKind\x12\x1c\n\x18HOLIDAY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13HOLIDAY_KIND_PUBLIC\x10\x01\x12\x17\n\x13HOLIDAY_KIND_SCHOOL\x10\x02\x32\xfa\x07\n\x0f\x43\x61lendarService\x12\x8e\x02\n\x0bGetCalendar\x12%.iocedu.records.v1.GetCalendarRequest\x1a&.iocedu.records.v1.GetCalendarResponse\"\xaf\x01\xca\xf3\x18{\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\"\x06\x61lerts\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02*\x12(/v1/units/{unit}/calendars/{school_year}\x12\x86\x02\n\rListCalendars\x12\'.iocedu.records.v1.ListCalendarsRequest\x1a(.iocedu.records.v1.ListCalendarsResponse\"\xa1\x01\xca\xf3\x18{\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\"\x06\x61lerts\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/units/{unit}/calendars\x12\x93\x02\n\x0eGetCalendarDay\x12(.iocedu.records.v1.GetCalendarDayRequest\x1a).iocedu.records.v1.GetCalendarDayResponse\"\xab\x01\xca\xf3\x18{\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\"\x06\x61lerts\"\treporting\"\x04sync\x82\xd3\xe4\x93\x02&\x12$/v1/units/{unit}/calendar-days/{day}\x12\xb6\x01\n\x0eImportCalendar\x12(.iocedu.records.v1.ImportCalendarRequest\x1a).iocedu.records.v1.ImportCalendarResponse\"O\xca\xf3\x18\x1f\n\radministrator\n\x08\x64irector\x12\x04unit\x82\xd3\xe4\x93\x02&\"!/v1/units/{unit}/calendars:import:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,6 +61,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALENDAR'].fields_by_name['holidays']._serialized_options = b'\272H\005\222\001\002\020d'
   _globals['_CALENDAR'].fields_by_name['source']._loaded_options = None
   _globals['_CALENDAR'].fields_by_name['source']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_CALENDAR'].fields_by_name['first_day']._loaded_options = None
+  _globals['_CALENDAR'].fields_by_name['first_day']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
   _globals['_GETCALENDARREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_GETCALENDARREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_GETCALENDARREQUEST'].fields_by_name['school_year']._loaded_options = None
@@ -89,32 +91,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALENDARSERVICE'].methods_by_name['GetCalendarDay']._serialized_options = b'\312\363\030{\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\n\005clerk\n\nintegrator\n\016provincial_ioc\022\004unit\"\006alerts\"\treporting\"\004sync\202\323\344\223\002&\022$/v1/units/{unit}/calendar-days/{day}'
   _globals['_CALENDARSERVICE'].methods_by_name['ImportCalendar']._loaded_options = None
   _globals['_CALENDARSERVICE'].methods_by_name['ImportCalendar']._serialized_options = b'\312\363\030\037\n\radministrator\n\010director\022\004unit\202\323\344\223\002&\"!/v1/units/{unit}/calendars:import:\001*'
-  _globals['_HOLIDAYKIND']._serialized_start=1832
-  _globals['_HOLIDAYKIND']._serialized_end=1925
+  _globals['_HOLIDAYKIND']._serialized_start=1891
+  _globals['_HOLIDAYKIND']._serialized_end=1984
   _globals['_TERM']._serialized_start=180
   _globals['_TERM']._serialized_end=359
   _globals['_HOLIDAY']._serialized_start=362
   _globals['_HOLIDAY']._serialized_end=566
   _globals['_CALENDAR']._serialized_start=569
-  _globals['_CALENDAR']._serialized_end=928
-  _globals['_GETCALENDARREQUEST']._serialized_start=930
-  _globals['_GETCALENDARREQUEST']._serialized_end=1009
-  _globals['_GETCALENDARRESPONSE']._serialized_start=1011
-  _globals['_GETCALENDARRESPONSE']._serialized_end=1079
-  _globals['_LISTCALENDARSREQUEST']._serialized_start=1081
-  _globals['_LISTCALENDARSREQUEST']._serialized_end=1186
-  _globals['_LISTCALENDARSRESPONSE']._serialized_start=1188
-  _globals['_LISTCALENDARSRESPONSE']._serialized_end=1284
-  _globals['_GETCALENDARDAYREQUEST']._serialized_start=1286
-  _globals['_GETCALENDARDAYREQUEST']._serialized_end=1384
-  _globals['_GETCALENDARDAYRESPONSE']._serialized_start=1387
-  _globals['_GETCALENDARDAYRESPONSE']._serialized_end=1551
-  _globals['_IMPORTCALENDARREQUEST']._serialized_start=1554
-  _globals['_IMPORTCALENDARREQUEST']._serialized_end=1689
-  _globals['_IMPORTCALENDARRESPONSE']._serialized_start=1691
-  _globals['_IMPORTCALENDARRESPONSE']._serialized_end=1762
-  _globals['_CALENDARSCHANGED']._serialized_start=1764
-  _globals['_CALENDARSCHANGED']._serialized_end=1830
-  _globals['_CALENDARSERVICE']._serialized_start=1928
-  _globals['_CALENDARSERVICE']._serialized_end=2946
+  _globals['_CALENDAR']._serialized_end=987
+  _globals['_GETCALENDARREQUEST']._serialized_start=989
+  _globals['_GETCALENDARREQUEST']._serialized_end=1068
+  _globals['_GETCALENDARRESPONSE']._serialized_start=1070
+  _globals['_GETCALENDARRESPONSE']._serialized_end=1138
+  _globals['_LISTCALENDARSREQUEST']._serialized_start=1140
+  _globals['_LISTCALENDARSREQUEST']._serialized_end=1245
+  _globals['_LISTCALENDARSRESPONSE']._serialized_start=1247
+  _globals['_LISTCALENDARSRESPONSE']._serialized_end=1343
+  _globals['_GETCALENDARDAYREQUEST']._serialized_start=1345
+  _globals['_GETCALENDARDAYREQUEST']._serialized_end=1443
+  _globals['_GETCALENDARDAYRESPONSE']._serialized_start=1446
+  _globals['_GETCALENDARDAYRESPONSE']._serialized_end=1610
+  _globals['_IMPORTCALENDARREQUEST']._serialized_start=1613
+  _globals['_IMPORTCALENDARREQUEST']._serialized_end=1748
+  _globals['_IMPORTCALENDARRESPONSE']._serialized_start=1750
+  _globals['_IMPORTCALENDARRESPONSE']._serialized_end=1821
+  _globals['_CALENDARSCHANGED']._serialized_start=1823
+  _globals['_CALENDARSCHANGED']._serialized_end=1889
+  _globals['_CALENDARSERVICE']._serialized_start=1987
+  _globals['_CALENDARSERVICE']._serialized_end=3005
 # @@protoc_insertion_point(module_scope)

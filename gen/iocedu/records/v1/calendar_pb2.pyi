@@ -128,6 +128,7 @@ class Calendar(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
     school_year: _builtins.int
     """First calendar year of the school year, for example 2026 for 2026-2027."""
     opening_day: _builtins.str
@@ -142,6 +143,10 @@ class Calendar(_message.Message):
     """Its revision; rises with each import. Ignored in requests."""
     created_by: _builtins.str
     """Who imported it; empty: it came with the product. Ignored in requests."""
+    first_day: _builtins.str
+    """First day of the school year, ISO 8601: from it on every service takes this year as the present one. Empty in requests
+    and events: as the unit above says, at last 1 August. From 1 June to 31 December.
+    """
     @_builtins.property
     def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
         """Terms, in order; one at least."""
@@ -167,10 +172,11 @@ class Calendar(_message.Message):
         revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         created_by: _builtins.str = ...,
+        first_day: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "create_time", b"create_time", "created_by", b"created_by", "holidays", b"holidays", "opening_day", b"opening_day", "revision", b"revision", "school_year", b"school_year", "source", b"source", "terms", b"terms", "unit_id", b"unit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "create_time", b"create_time", "created_by", b"created_by", "first_day", b"first_day", "holidays", b"holidays", "opening_day", b"opening_day", "revision", b"revision", "school_year", b"school_year", "source", b"source", "terms", b"terms", "unit_id", b"unit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -153,6 +153,9 @@ class RecordChange(_message.Message):
     FIELDS_FIELD_NUMBER: _builtins.int
     EDITED_BY_FIELD_NUMBER: _builtins.int
     EDIT_REASON_FIELD_NUMBER: _builtins.int
+    BROUGHT_BY_FIELD_NUMBER: _builtins.int
+    BATCH_UNIT_ID_FIELD_NUMBER: _builtins.int
+    BATCH_IDS_FIELD_NUMBER: _builtins.int
     kind: Global___ChangeKind.ValueType
     """What it did."""
     source: _builtins.str
@@ -165,6 +168,10 @@ class RecordChange(_message.Message):
     """Who corrected it by hand; empty: its source sent it."""
     edit_reason: _builtins.str
     """Why it was corrected by hand, as far as that was said."""
+    brought_by: _builtins.str
+    """Whose token the batch came with, or who had ordered it; empty: not kept, or it was corrected by hand."""
+    batch_unit_id: _builtins.int
+    """Id of the unit the batch was for: SyncService.GetBatch asks for a batch by unit, source and batch id."""
     @_builtins.property
     def change_time(self) -> _timestamp_pb2.Timestamp:
         """When it was stored; never before the change before it."""
@@ -172,6 +179,12 @@ class RecordChange(_message.Message):
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldChange]:
         """The fields that differ from the content before, in the order of the record."""
+
+    @_builtins.property
+    def batch_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the batches that were stored together, the change in one of them; more than one only where small ones came at
+        once. Empty: not kept.
+        """
 
     def __init__(
         self,
@@ -184,10 +197,13 @@ class RecordChange(_message.Message):
         fields: _abc.Iterable[Global___FieldChange] | None = ...,
         edited_by: _builtins.str = ...,
         edit_reason: _builtins.str = ...,
+        brought_by: _builtins.str = ...,
+        batch_unit_id: _builtins.int = ...,
+        batch_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "edit_reason", b"edit_reason", "edited_by", b"edited_by", "fields", b"fields", "kind", b"kind", "request_id", b"request_id", "source", b"source", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_ids", b"batch_ids", "batch_unit_id", b"batch_unit_id", "brought_by", b"brought_by", "change_time", b"change_time", "edit_reason", b"edit_reason", "edited_by", b"edited_by", "fields", b"fields", "kind", b"kind", "request_id", b"request_id", "source", b"source", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from iocedu.records.v1 import attendance_pb2 as _attendance_pb2
 from iocedu.records.v1 import records_pb2 as _records_pb2
 from iocedu.records.v1 import transfers_pb2 as _transfers_pb2
+from iocedu.records.v1 import year_steps_pb2 as _year_steps_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -230,6 +231,8 @@ class CourseYear(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     ATTENDANCE_FIELD_NUMBER: _builtins.int
     OTHERS_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    PROMOTED_FIELD_NUMBER: _builtins.int
     school_id: _builtins.int
     """Id of the school's unit."""
     school_name: _builtins.str
@@ -238,6 +241,10 @@ class CourseYear(_message.Message):
     """First calendar year of the school year."""
     pupil_key: _builtins.str
     """Key of the pupil there."""
+    step: _year_steps_pb2.YearStep.ValueType
+    """How the pupil went on in the next school year; unknown as long as that has no record."""
+    promoted: _builtins.bool
+    """Whether the school's results, or the re-tests after them, say that the pupil moves up; not set: not said."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[_records_pb2.Record]:
         """The results, in the order of the stages."""
@@ -260,12 +267,16 @@ class CourseYear(_message.Message):
         results: _abc.Iterable[_records_pb2.Record] | None = ...,
         attendance: _attendance_pb2.PupilAttendance | None = ...,
         others: _abc.Iterable[_records_pb2.Record] | None = ...,
+        step: _year_steps_pb2.YearStep.ValueType = ...,
+        promoted: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attendance", b"attendance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_promoted", b"_promoted", "attendance", b"attendance", "promoted", b"promoted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendance", b"attendance", "others", b"others", "pupil_key", b"pupil_key", "results", b"results", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_promoted", b"_promoted", "attendance", b"attendance", "others", b"others", "promoted", b"promoted", "pupil_key", b"pupil_key", "results", b"results", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__promoted: _TypeAlias = _typing.Literal["promoted"]  # noqa: Y015
+    _WhichOneofArgType__promoted: _TypeAlias = _typing.Literal["_promoted", b"_promoted"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__promoted) -> _WhichOneofReturnType__promoted | None: ...
 
 Global___CourseYear: _TypeAlias = CourseYear  # noqa: Y015
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from iocedu.records.v1 import persons_pb2 as iocedu_dot_records_dot_v1_dot_persons__pb2
+from iocedu.records.v1 import year_steps_pb2 as iocedu_dot_records_dot_v1_dot_year__steps__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -44,6 +45,11 @@ class PersonsServiceStub:
                 '/iocedu.records.v1.PersonsService/GetCourse',
                 request_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseRequest.SerializeToString,
                 response_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseResponse.FromString,
+                _registered_method=True)
+        self.ListYearSteps = channel.unary_unary(
+                '/iocedu.records.v1.PersonsService/ListYearSteps',
+                request_serializer=iocedu_dot_records_dot_v1_dot_year__steps__pb2.ListYearStepsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_year__steps__pb2.ListYearStepsResponse.FromString,
                 _registered_method=True)
         self.ListSuspectedDuplicates = channel.unary_unary(
                 '/iocedu.records.v1.PersonsService/ListSuspectedDuplicates',
@@ -94,6 +100,15 @@ class PersonsServiceServicer:
     def GetCourse(self, request, context):
         """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
         and the year's attendance.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListYearSteps(self, request, context):
+        """Lists the pupils of a school's or class's year with how each went on in the next: moved up, stayed in the grade, went to
+        another school, left, graduated, or unknown; and who has no record of the next year at all. Of other schools it says
+        no more than that the pupil goes on there, unless the caller may see them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,6 +172,11 @@ def add_PersonsServiceServicer_to_server(servicer, server):
                     servicer.GetCourse,
                     request_deserializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseRequest.FromString,
                     response_serializer=iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseResponse.SerializeToString,
+            ),
+            'ListYearSteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListYearSteps,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_year__steps__pb2.ListYearStepsRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_year__steps__pb2.ListYearStepsResponse.SerializeToString,
             ),
             'ListSuspectedDuplicates': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSuspectedDuplicates,
@@ -244,6 +264,33 @@ class PersonsService:
             '/iocedu.records.v1.PersonsService/GetCourse',
             iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseRequest.SerializeToString,
             iocedu_dot_records_dot_v1_dot_persons__pb2.GetCourseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListYearSteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.records.v1.PersonsService/ListYearSteps',
+            iocedu_dot_records_dot_v1_dot_year__steps__pb2.ListYearStepsRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_year__steps__pb2.ListYearStepsResponse.FromString,
             options,
             channel_credentials,
             insecure,

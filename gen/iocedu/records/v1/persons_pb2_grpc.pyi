@@ -6,6 +6,7 @@ Persons behind records: one identity over all schools and years, doubts about it
 from collections import abc as _abc
 from grpc import aio as _aio
 from iocedu.records.v1 import persons_pb2 as _persons_pb2
+from iocedu.records.v1 import year_steps_pb2 as _year_steps_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -43,6 +44,11 @@ class PersonsServiceStub:
     """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
     and the year's attendance.
     """
+    ListYearSteps: _grpc.UnaryUnaryMultiCallable[_year_steps_pb2.ListYearStepsRequest, _year_steps_pb2.ListYearStepsResponse]
+    """Lists the pupils of a school's or class's year with how each went on in the next: moved up, stayed in the grade, went to
+    another school, left, graduated, or unknown; and who has no record of the next year at all. Of other schools it says
+    no more than that the pupil goes on there, unless the caller may see them.
+    """
     ListSuspectedDuplicates: _grpc.UnaryUnaryMultiCallable[_persons_pb2.ListSuspectedDuplicatesRequest, _persons_pb2.ListSuspectedDuplicatesResponse]
     """Lists pairs of persons who may be one, for a person to decide, below a unit: those with a record in one of its
     schools. What is certain (an id, the name and the date of birth agree) is merged without asking.
@@ -77,6 +83,11 @@ class PersonsServiceAsyncStub(PersonsServiceStub):
     GetCourse: _aio.UnaryUnaryMultiCallable[_persons_pb2.GetCourseRequest, _persons_pb2.GetCourseResponse]  # type: ignore[assignment]
     """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
     and the year's attendance.
+    """
+    ListYearSteps: _aio.UnaryUnaryMultiCallable[_year_steps_pb2.ListYearStepsRequest, _year_steps_pb2.ListYearStepsResponse]  # type: ignore[assignment]
+    """Lists the pupils of a school's or class's year with how each went on in the next: moved up, stayed in the grade, went to
+    another school, left, graduated, or unknown; and who has no record of the next year at all. Of other schools it says
+    no more than that the pupil goes on there, unless the caller may see them.
     """
     ListSuspectedDuplicates: _aio.UnaryUnaryMultiCallable[_persons_pb2.ListSuspectedDuplicatesRequest, _persons_pb2.ListSuspectedDuplicatesResponse]  # type: ignore[assignment]
     """Lists pairs of persons who may be one, for a person to decide, below a unit: those with a record in one of its
@@ -121,6 +132,17 @@ class PersonsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_persons_pb2.GetCourseResponse, _abc.Awaitable[_persons_pb2.GetCourseResponse]]:
         """Gets the course of a pupil's life in schools: the person, and for each enrolment that the caller may see the results
         and the year's attendance.
+        """
+
+    @_abc_1.abstractmethod
+    def ListYearSteps(
+        self,
+        request: _year_steps_pb2.ListYearStepsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_year_steps_pb2.ListYearStepsResponse, _abc.Awaitable[_year_steps_pb2.ListYearStepsResponse]]:
+        """Lists the pupils of a school's or class's year with how each went on in the next: moved up, stayed in the grade, went to
+        another school, left, graduated, or unknown; and who has no record of the next year at all. Of other schools it says
+        no more than that the pupil goes on there, unless the caller may see them.
         """
 
     @_abc_1.abstractmethod

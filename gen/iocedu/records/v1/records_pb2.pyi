@@ -34,6 +34,7 @@ class ApplyRowsRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     ATOMIC_FIELD_NUMBER: _builtins.int
     EDIT_FIELD_NUMBER: _builtins.int
+    BROUGHT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent: a repeat answers the same and does nothing."""
     source: _builtins.str
@@ -52,6 +53,10 @@ class ApplyRowsRequest(_message.Message):
     def edit(self) -> Global___Edit:
         """What makes the one row a correction by hand of the record that is there; not set: a source sends the rows."""
 
+    @_builtins.property
+    def brought(self) -> Global___Brought:
+        """Which batches at sync the rows came in, for the history; not set: not told."""
+
     def __init__(
         self,
         *,
@@ -62,14 +67,43 @@ class ApplyRowsRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         atomic: _builtins.bool = ...,
         edit: Global___Edit | None = ...,
+        brought: Global___Brought | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["edit", b"edit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brought", b"brought", "edit", b"edit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["atomic", b"atomic", "backfill", b"backfill", "edit", b"edit", "request_id", b"request_id", "rows", b"rows", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atomic", b"atomic", "backfill", b"backfill", "brought", b"brought", "edit", b"edit", "request_id", b"request_id", "rows", b"rows", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplyRowsRequest: _TypeAlias = ApplyRowsRequest  # noqa: Y015
+
+@_typing.final
+class Brought(_message.Message):
+    """Where sync took rows from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    BATCH_IDS_FIELD_NUMBER: _builtins.int
+    unit_id: _builtins.int
+    """Id of the unit the batches are for."""
+    @_builtins.property
+    def batch_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the batches within unit and source; of small ones that came together, all, up to 100."""
+
+    def __init__(
+        self,
+        *,
+        unit_id: _builtins.int = ...,
+        batch_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_ids", b"batch_ids", "unit_id", b"unit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Brought: _TypeAlias = Brought  # noqa: Y015
 
 @_typing.final
 class Edit(_message.Message):

@@ -25,7 +25,7 @@ from services.sync.usecases.imports.examining import READ_AHEAD, reading_of
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
 from services.sync.usecases.imports.shelf import Shelf
-from services.sync.usecases.intake import apply, checking
+from services.sync.usecases.intake import apply, checking, find_school
 from services.sync.usecases.settling import Parcel
 
 Note = Callable[[int, sync_pb2.Outcome], Awaitable[None]]  # Slices carried by now, and the last one's outcome.
@@ -51,15 +51,17 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
         number += 1
         if number <= one.slices_done:
             continue
-        raws = await _made(office, reading, [row for row in part.rows if row is not None])
+        raws = await _made(office, origin_of(one), reading, [row for row in part.rows if row is not None])
         await note(number, await push_slice(office, one, raws, part.rows, name=f"{number:06d}"))
 
 
-async def _made(office: Office, reading: Reading, rows: Sequence[FileRow]) -> list[RawRow]:
-    """The records of a slice of a file, over what is held of them."""
+async def _made(office: Office, origin: Origin, reading: Reading, rows: Sequence[FileRow]) -> list[RawRow]:
+    """The records of a slice of a file, over what is held of them; beyond the import's unit nothing is read."""
+    intake = office.intake
+    find = find_school(intake.scopes.tree, origin, intake.clock.today())
     wanted: dict[str, list[tuple[int, Row]]] = {}
     for at, row in enumerate(rows):
-        if not row.flaws and isinstance(plain := reading.plain(row), Row):
+        if not row.flaws and isinstance(plain := reading.plain(row), Row) and isinstance(find(plain.school), int):
             wanted.setdefault(row.sheet.collection, []).append((at, plain))
     held: dict[int, Stored] = {}
     for collection, found in wanted.items():
@@ -67,7 +69,7 @@ async def _made(office: Office, reading: Reading, rows: Sequence[FileRow]) -> li
             part = found[start : start + HELD_AT_ONCE]
             names = [held_records_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
             request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names)
-            for one in (await office.intake.records.held(request)).held:
+            for one in (await intake.records.held(request)).held:
                 held[part[one.place][0]] = Stored(one.record.row, one.record.source)
     raws: list[RawRow] = []
     for at, row in enumerate(rows):
@@ -99,7 +101,7 @@ async def push_slice(
     checked = Checked(how)
     await checked.add_all([raw.row for raw in raws])
     told = digest_of(key.batch_id.encode(), *(raw.content for raw in raws))
-    await apply(intake, origin, [checked], batch=told)
+    await apply(intake, origin, [checked], batch=told, batch_ids=[key.batch_id])
     return (await intake.ledger.settle(origin, [Parcel(key, digest, [checked])]))[key]
 
 

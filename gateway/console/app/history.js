@@ -1,0 +1,78 @@
+// What changed in a record: when, which fields, from which source and batch, and whose token brought it. Masked as the
+// record is; the look is written down.
+
+import { ask } from "./api.js";
+import { h, replace } from "./elements.js";
+import { clock } from "./format.js";
+import { language } from "./texts.js";
+
+const KINDS = ["CREATED", "CHANGED", "DELETED", "RESTORED", "FIRST_KNOWN"];
+const TEXTS = {
+  vi: {
+    open: "Lịch sử thay đổi",
+    headings: ["Lúc", "Thay đổi", "Trường dữ liệu", "Nguồn và lô", "Bởi"],
+    kinds: ["Lưu lần đầu", "Thay đổi", "Xóa", "Lưu lại", "Nội dung cũ nhất còn giữ"],
+    edited: "sửa tay",
+    previous: "Trước đó mang khóa {n}",
+    next: "Đi tiếp dưới khóa {n}",
+    more: "Xem thêm",
+    unknown: "không rõ",
+  },
+  en: {
+    open: "History of changes",
+    headings: ["When", "Change", "Fields", "Source and batch", "By"],
+    kinds: ["Stored first", "Changed", "Deleted", "Stored again", "Oldest content kept"],
+    edited: "by hand",
+    previous: "Its key was {n} before",
+    next: "Goes on under the key {n}",
+    more: "More",
+    unknown: "not known",
+  },
+};
+const said = (key) => TEXTS[language()][key];
+
+// A button that shows below itself the history of a record; `purpose` as the record was asked for.
+export function historyOf(school, collection, key, purpose = "") {
+  const body = h("tbody");
+  const below = h("div");
+  const path = (which) => `/v1/schools/${encodeURIComponent(school)}/records/${collection}/${encodeURIComponent(which)}/changes`;
+  const page = async (token, which = key) => {
+    try {
+      const answer = await ask(path(which), { query: { purpose, page_size: 20, page_token: token } });
+      body.append(...(answer.changes ?? []).map(line));
+      const { next_page_token: next, previous_key: previous, next_key: following } = answer;
+      replace(
+        below,
+        next ? h("button", { class: "quiet wide", type: "button", onclick: () => page(next, which) }, said("more")) : "",
+        !next && previous ? h("button", { class: "quiet wide", type: "button", onclick: () => page("", previous) }, said("previous").replace("{n}", previous)) : "",
+        which === key && following ? h("p", { class: "notice warn" }, said("next").replace("{n}", following)) : "",
+      );
+    } catch (error) {
+      replace(below, h("p", { class: "notice warn", role: "alert" }, error.message));
+    }
+  };
+  const table = h(
+    "div",
+    { class: "scroll", hidden: true },
+    h("table", { class: "hits" }, h("thead", {}, h("tr", {}, said("headings").map((text) => h("th", { scope: "col" }, text)))), body),
+    below,
+  );
+  const onclick = () => {
+    table.hidden = !table.hidden;
+    if (!table.hidden && !body.children.length) page("");
+  };
+  return h("div", { class: "history" }, h("button", { class: "quiet", type: "button", onclick }, said("open")), table);
+}
+
+function line(one) {
+  const by = one.edited_by || one.brought_by || said("unknown");
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, clock(one.change_time, { dated: true })),
+    h("td", {}, said("kinds")[KINDS.indexOf(one.kind.replace("CHANGE_KIND_", ""))] ?? one.kind),
+    h("td", {}, (one.fields ?? []).map((each) => h("div", {}, h("b", {}, each.field), ` ${each.old_value ?? ""} → ${each.new_value ?? ""}`))),
+    h("td", {}, one.source ?? "", (one.batch_ids ?? []).map((batch) => h("div", { class: "muted" }, batch))),
+    h("td", {}, by, one.edited_by ? h("div", { class: "muted" }, [said("edited"), one.edit_reason].filter(Boolean).join(": ")) : ""),
+  );
+}

@@ -1,0 +1,12 @@
+"""Calendars tell on which day their school year begins; one that says nothing follows the units above."""
+
+from alembic import op
+
+revision = "0030_pre"
+down_revision = "0025_pre"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE school_calendar ADD COLUMN first_day date")

@@ -1,0 +1,80 @@
+"""What staff read: the clock on the wall, and words instead of patterns."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import Descriptor
+
+from chassis.errors import Fault, FieldViolation, Kind, to_status
+from chassis.validation import field_violations
+from chassis.wording import in_vietnamese, pattern_in_words
+from tests.support.toy import toy_pb2
+
+GENERATED = Path(__file__).parents[3] / "gen"
+
+
+def patterns() -> set[str]:
+    """Every pattern that a request of this product can break."""
+    found: set[str] = set()
+
+    def look(message: Descriptor) -> None:
+        for field in message.fields:
+            rules = field.GetOptions().Extensions[validate_pb2.field]
+            for texts in (rules.string, rules.repeated.items.string, rules.map.keys.string, rules.map.values.string):
+                found.add(texts.pattern)
+        for inner in message.nested_types:
+            look(inner)
+
+    for file in sorted(GENERATED.glob("iocedu/*/v1/*_pb2.py")):
+        module = importlib.import_module(".".join(file.relative_to(GENERATED).with_suffix("").parts))
+        for message in module.DESCRIPTOR.message_types_by_name.values():
+            look(message)
+    return found - {""}
+
+
+def test_every_pattern_of_the_interface_is_told_in_words():
+    """One that is added needs its words, too; what holds for it is not shown to staff as an expression."""
+    every = patterns()
+    assert len(every) > 20
+    assert [one for one in sorted(every) if not pattern_in_words(one)] == []
+    assert [one for one in sorted(every) if re.search(r"[\\[\]{}^$]", pattern_in_words(one))] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("đã bị khóa từ 2026-11-20T02:30:00Z bởi «so»", "đã bị khóa từ 09:30 ngày 20/11/2026 bởi «so»"),
+        ("lúc 2026-12-31T18:05:09.123456+00:00.", "lúc 01:05 ngày 01/01/2027."),
+        ("ghi «2014-02-30» không phải là ngày", "ghi «2014-02-30» không phải là ngày"),
+        ("Trường T1 còn trống", "Trường T1 còn trống"),
+    ],
+)
+def test_instants_are_told_by_the_time_of_viet_nam(said: str, told: str):
+    """Values as they were sent stay as they are."""
+    assert in_vietnamese(said) == told
+
+
+def test_a_fault_leaves_with_the_clock_on_the_wall_in_vietnamese_and_utc_in_english():
+    """Its fields, too; metadata stay what programs read."""
+    since = "2026-11-20T02:30:00Z"
+    violation = FieldViolation("row", "LOCKED", f"khóa từ {since}", f"locked since {since}")
+    fault = Fault(
+        Kind.PRECONDITION, "LOCKED", vi=f"Khóa từ {since}.", en=f"Since {since}.", metadata={"since": since},
+        violations=[violation],
+    )  # fmt: skip
+    vi = to_status(fault, domain="toy", language="vi").SerializeToString().decode(errors="replace")
+    en = to_status(fault, domain="toy", language="en").SerializeToString().decode(errors="replace")
+
+    assert "Khóa từ 09:30 ngày 20/11/2026." in vi
+    assert "khóa từ 09:30 ngày 20/11/2026" in vi
+    assert vi.count(since) == 3, "metadata, the status and the description are for programs"
+    assert "09:30" not in en
+
+
+def test_no_rule_is_told_in_english_to_staff():
+    """Also one that has no words of its own."""
+    (violation,) = field_violations(toy_pb2.LookRequest(unit="x" * 21))
+    assert violation.vi == "Trường unit quá dài: nhiều nhất 20 ký tự."
