@@ -41,7 +41,7 @@ def _never_sent(reason: Reason) -> Text:
     vi, en = _moment(reason.since)
     return Text(
         f"Chưa từng có dữ liệu nào của trường được tiếp nhận; trung tâm chờ từ {vi}. Nhà trường liên hệ nhà cung cấp "
-        "phần mềm để bật gửi dữ liệu, hoặc nộp bảng tính ở trang Nộp tệp.",
+        "phần mềm để bật gửi dữ liệu, hoặc nộp bảng tính ở trang Nạp tệp.",
         f"Nothing of the school was ever taken; the centre waits since {en}. The school asks its vendor to switch "
         "sending on, or uploads workbooks on the page of files.",
     )
@@ -89,7 +89,7 @@ def _collection_overdue(reason: Reason) -> Text:
     due = date.fromisoformat(told["due_day"])
     return Text(
         f"{name.vi} của năm học {told['school_year']} phải có muộn nhất ngày {due:%d/%m/%Y}, đến nay chưa nhận được. "
-        "Nhà trường gửi từ phần mềm hoặc nộp tệp.",
+        "Nhà trường gửi từ phần mềm hoặc nạp tệp.",
         f"{name.en} of the school year {told['school_year']} were due on {due}, nothing arrived so far. The school "
         "sends them from its software or uploads a file.",
     )

@@ -50,9 +50,14 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
     ) -> coverage_pb2.SummarizeCoverageResponse:
         """Sum up."""
         unit_id = self._unit_id(request.unit)
+        async with self._judge.database.connection() as reads:
+            position = await store.position(reads)
         total, parts = await self._counted(unit_id, request.filter, request.breakdown)
         return coverage_pb2.SummarizeCoverageResponse(
-            total=convert.sums(total), parts=convert.parts(parts), rules=convert.day_rules(self._judge.today())
+            total=convert.sums(total),
+            parts=convert.parts(parts),
+            rules=convert.day_rules(self._judge.today()),
+            position=str(position),
         )
 
     async def ListCoverage(

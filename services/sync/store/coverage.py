@@ -187,7 +187,7 @@ async def keep(
     positions: dict[int, int] = {}
     if changed:
         await writes.execute(sa.select(sa.func.pg_advisory_xact_lock(POSITION_LOCK)))
-        last = await writes.scalar(sa.text("SELECT coalesce(max(position), 0) FROM coverage")) or 0
+        last = await position(writes)
         positions = {school_id: last + number for number, school_id in enumerate(sorted(changed), 1)}
     rows = [
         {
@@ -315,6 +315,14 @@ _CHANGED = sa.text(
     WHERE c.position > :after AND c.school_id = ANY(CAST(:schools AS bigint[])) ORDER BY c.position LIMIT :most
     """  # noqa: S608
 )
+
+
+async def position(reads: AsyncConnection) -> int:
+    """The newest position."""
+    return await reads.scalar(_POSITION) or 0
+
+
+_POSITION = sa.text("SELECT coalesce(max(position), 0) FROM coverage")
 
 
 async def school(reads: AsyncConnection, school_id: int) -> Known | None:

@@ -261,6 +261,9 @@ class SummarizeCoverageResponse(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.str
+    """Position to follow changes after with WatchCoverage: what is not counted here yet comes then."""
     @_builtins.property
     def total(self) -> Global___CoverageSums:
         """All schools together."""
@@ -279,10 +282,11 @@ class SummarizeCoverageResponse(_message.Message):
         total: Global___CoverageSums | None = ...,
         parts: _abc.Iterable[Global___CoveragePart] | None = ...,
         rules: Global___CoverageRules | None = ...,
+        position: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "rules", b"rules", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "position", b"position", "rules", b"rules", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
