@@ -172,6 +172,7 @@ class Known:
     held_count: int
     open_row_count: int
     update_time: datetime | None
+    told_must_connect: bool  # As of when it was last looked at.
     position: int
     must_connect: bool
     first_accept_time: datetime | None

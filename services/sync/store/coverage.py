@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.sync.domain.coverage import Arrival, Assessment, CoverageState, DayCounts, Delivery, Known, Reason
+from services.sync.domain.coverage import Arrival, Assessment, CoverageState, DayCounts, Delivery, Facts, Known, Reason
 from services.sync.domain.school_days import VIETNAM
 
 POSITION_LOCK: Final = 0x636F7665  # "cove": positions are given in the order of commits.
@@ -115,7 +115,8 @@ _EXPECT_ALL = sa.text(
 _COLUMNS: Final = (
     "c.school_id, c.known_since, c.first_refused_time, c.last_refused_time, c.state, c.since_time, c.reasons,"
     " c.expected_count, c.arrived_count, c.taken_count, c.rejected_count, c.held_count, c.open_row_count,"
-    " c.update_time, c.position, n.must_connect, n.first_accept_time, n.last_accept_time, n.source, n.create_time"
+    " c.update_time, c.told_must_connect, c.position, n.must_connect,"
+    " n.first_accept_time, n.last_accept_time, n.source, n.create_time"
 )
 
 
@@ -178,12 +179,12 @@ _OPEN = sa.text(
 
 async def keep(
     writes: AsyncConnection,
-    assessed: Mapping[int, tuple[Assessment, int]],
+    assessed: Mapping[int, tuple[Assessment, Facts]],
     *,
     changed: Collection[int],
     now: datetime,
 ) -> dict[int, int]:
-    """Keep the states of claimed schools, with how many rows of each are open; returns positions of `changed`."""
+    """Keep the states of claimed schools, with the facts they follow from; returns positions of `changed`."""
     positions: dict[int, int] = {}
     if changed:
         await writes.execute(sa.select(sa.func.pg_advisory_xact_lock(POSITION_LOCK)))
@@ -201,10 +202,11 @@ async def keep(
             "taken_count": one.recent.taken,
             "rejected_count": one.recent.rejected,
             "held_count": one.recent.held,
-            "open_row_count": opened,
+            "open_row_count": facts.open_rows,
+            "must_connect": facts.must_connect,
             "position": positions.get(school_id),
         }
-        for school_id, (one, opened) in sorted(assessed.items())
+        for school_id, (one, facts) in sorted(assessed.items(), key=lambda item: item[0])
     ]
     await writes.execute(_KEEP, {"rows": json.dumps(rows), "now": now})
     return positions
@@ -215,11 +217,12 @@ _KEEP = sa.text(
     UPDATE coverage AS held SET look_time = told.look_time, state = told.state, since_time = told.since_time,
         reasons = told.reasons, expected_count = told.expected_count, arrived_count = told.arrived_count,
         taken_count = told.taken_count, rejected_count = told.rejected_count, held_count = told.held_count,
-        open_row_count = told.open_row_count, update_time = :now, position = coalesce(told.position, held.position)
+        open_row_count = told.open_row_count, update_time = :now, told_must_connect = told.must_connect,
+        position = coalesce(told.position, held.position)
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told(
         school_id bigint, look_time timestamptz, state smallint, since_time timestamptz, reasons jsonb,
         expected_count integer, arrived_count integer, taken_count bigint, rejected_count bigint, held_count bigint,
-        open_row_count bigint, position bigint)
+        open_row_count bigint, must_connect boolean, position bigint)
     WHERE held.school_id = told.school_id
     """
 )

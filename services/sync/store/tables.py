@@ -119,6 +119,7 @@ coverage = sa.Table(
     *(sa.Column(f"{name}_count", sa.Integer, nullable=False) for name in ("expected", "arrived")),
     *(sa.Column(f"{name}_count", sa.BigInteger, nullable=False) for name in ("taken", "rejected", "held", "open_row")),
     sa.Column("update_time", INSTANT),
+    sa.Column("told_must_connect", sa.Boolean, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
 )
 coverage_day = sa.Table(

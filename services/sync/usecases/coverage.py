@@ -52,18 +52,18 @@ async def look(judge: Coverage) -> int:
         rules = judge.rules.on(now.astimezone(VIETNAM).date())
         days = await school_days(judge, writes, rules.day)
         facts = await facts_of(judge, writes, claimed, rules)
-        assessed = {one.school_id: assess(one, rules, days(one.school_id), now) for one in facts}
+        assessed = {one.school_id: (assess(one, rules, days(one.school_id), now), one) for one in facts}
         before = {one.school_id: one for one in claimed}
-        changed = [school_id for school_id, one in assessed.items() if _differs(before[school_id], one)]
-        opened = {one.school_id: one.open_rows for one in facts}
-        kept = {school_id: (one, opened[school_id]) for school_id, one in assessed.items()}
-        positions = await coverage.keep(writes, kept, changed=changed, now=now)
+        changed = [school_id for school_id, (one, _) in assessed.items() if _differs(before[school_id], one)]
+        positions = await coverage.keep(writes, assessed, changed=changed, now=now)
         await _tell(writes, judge.scopes.tree, judge.rules, before, positions, rules.day)
     return len(claimed)
 
 
 def _differs(before: Known, now: Assessment) -> bool:
-    """Whether it is news: another state, since another time, or for other reasons."""
+    """Whether it is news: another state, since another time, for other reasons, or that it has to connect or not."""
+    if before.told_must_connect is not before.must_connect:
+        return True
     reasons = [(one.code, one.facts.get("collection"), one.state) for one in before.reasons]
     told = [(one.code, one.facts.get("collection"), one.state) for one in now.reasons]
     return (before.state, before.since_time, reasons) != (now.state, now.since, told)

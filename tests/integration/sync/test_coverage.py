@@ -284,6 +284,21 @@ async def test_who_listens_is_told_of_changes_and_the_first_look_is_a_baseline(h
     assert await poll_until(told) == [(SILENT, True), (CONNECTED, False)]
 
 
+async def test_that_a_school_need_not_connect_any_more_is_told(here: World, bus: Bus) -> None:
+    """Though its state stays: who waits for it stops."""
+    await until(here, SCHOOL_A, SILENT)
+    async with here.sync_database.transaction() as writes:
+        school_id = (await state_of(here, SCHOOL_A)).school_id
+        await connections.expect(writes, {school_id: False}, now=here.clock.now())
+        await coverage.expect(writes, [school_id], now=here.clock.now())
+
+    async def told() -> bool:
+        schools = [one for event in await events_of(bus) for one in event.schools]
+        return [one.must_connect for one in schools if one.school_name == NAMES[SCHOOL_A]] == [True, False]
+
+    await poll_until(told)
+
+
 # On a database alone.
 
 NOW = datetime(2026, 11, 3, 3, tzinfo=UTC)

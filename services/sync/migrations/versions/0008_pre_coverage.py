@@ -28,6 +28,7 @@ STATEMENTS = (
         held_count bigint NOT NULL DEFAULT 0,
         open_row_count bigint NOT NULL DEFAULT 0,
         update_time timestamptz,
+        told_must_connect boolean NOT NULL DEFAULT false,
         position bigint NOT NULL DEFAULT 0
     ) WITH (fillfactor = 70)
     """,
@@ -37,6 +38,7 @@ STATEMENTS = (
     "COMMENT ON COLUMN coverage.known_since IS 'Since when it is written down which collections arrived.'",
     "COMMENT ON COLUMN coverage.last_refused_time IS 'When a batch last came in of which nothing was taken.'",
     "COMMENT ON COLUMN coverage.look_time IS 'When it is to be looked at: something came in, or time may change it.'",
+    "COMMENT ON COLUMN coverage.told_must_connect IS 'Whether it had to connect when it was last looked at.'",
     "COMMENT ON COLUMN coverage.position IS 'Rises with each change of state or reason, in order of commits.'",
     """
     CREATE TABLE coverage_day (
