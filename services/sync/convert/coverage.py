@@ -1,10 +1,11 @@
 """Coverage as the interface tells it."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.sync.v1 import coverage_pb2
 
 from chassis.scope_tree import ScopeTree
@@ -14,50 +15,70 @@ from services.sync.domain.coverage_sums import Sums
 from services.sync.domain.coverage_words import words
 from services.sync.domain.locked import collection
 
-COMMUNE = "commune"
+COMMUNE: Final = "commune"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def parent_of(tree: ScopeTree, school_id: int, day: date) -> int:
-    """The commune a school lies in, else the unit directly above it; 0: none."""
-    above = tree.ancestors(school_id, day)
-    return next((one for one in above if (unit := tree.unit(one)) and unit.kind == COMMUNE), above[0] if above else 0)
+class Places:
+    """What the tree of units says of schools on a day, each looked up once."""
+
+    def __init__(self, tree: ScopeTree, rules: CoverageRules, day: date) -> None:
+        self._tree = tree
+        self._rules = rules
+        self._day = day
+        self._made: dict[int, coverage_pb2.SchoolCoverage] = {}
+
+    def holds(self, tree: ScopeTree, day: date) -> bool:
+        """Whether this is still what is so."""
+        return self._tree is tree and self._day == day
+
+    def of(self, school_id: int) -> coverage_pb2.SchoolCoverage:
+        """A school with its name, kind, levels and place; not to be changed."""
+        made = self._made.get(school_id)
+        if made is None:
+            made = self._made[school_id] = self._make(school_id)
+        return made
+
+    def _make(self, school_id: int) -> coverage_pb2.SchoolCoverage:
+        tree, unit = self._tree, self._tree.unit(school_id)
+        above = tree.ancestors(school_id, self._day)
+        nearest = above[0] if above else 0
+        parent = next((one for one in above if (known := tree.unit(one)) and known.kind == COMMUNE), nearest)
+        place, levels = tree.unit(parent), levels_of(unit.labels) if unit else ()
+        return coverage_pb2.SchoolCoverage(
+            school_id=school_id,
+            school_name=unit.name if unit else "",
+            kind=self._rules.kind_of(unit.kind if unit else "", levels),  # type: ignore[arg-type]  # its number
+            levels=levels,
+            parent_id=parent,
+            parent_name=place.name if place else "",
+        )
 
 
-def school(
-    one: Known, *, tree: ScopeTree, rules: CoverageRules, day: date, language: str = "vi"
-) -> coverage_pb2.SchoolCoverage:
+def school(one: Known, places: Places, *, language: str = "vi") -> coverage_pb2.SchoolCoverage:
     """How far a school is connected."""
-    unit, parent = tree.unit(one.school_id), parent_of(tree, one.school_id, day)
-    above = tree.unit(parent)
-    levels = levels_of(unit.labels) if unit else ()
-    said = coverage_pb2.SchoolCoverage(
-        school_id=one.school_id,
-        school_name=unit.name if unit else "",
-        kind=rules.kind_of(unit.kind if unit else "", levels),  # type: ignore[arg-type]  # the enum's number
-        levels=levels,
-        parent_id=parent,
-        parent_name=above.name if above else "",
-        must_connect=one.must_connect,
-        state=one.state,  # type: ignore[arg-type]  # the enum's number
-        source=one.source,
-        expected_count=one.expected_count,
-        arrived_count=one.arrived_count,
-        recent_rows=coverage_pb2.CoverageRows(
-            taken_count=one.taken_count, rejected_count=one.rejected_count, held_count=one.held_count
-        ),
-        open_row_count=one.open_row_count,
-        reasons=[_reason(reason, language) for reason in one.reasons],
+    said = coverage_pb2.SchoolCoverage()
+    said.CopyFrom(places.of(one.school_id))
+    said.must_connect, said.state, said.source = one.must_connect, one.state, one.source  # type: ignore[assignment]
+    said.expected_count, said.arrived_count, said.open_row_count = (
+        one.expected_count,
+        one.arrived_count,
+        one.open_row_count,
     )
-    for name in ("since_time", "first_accept_time", "last_accept_time", "update_time"):
-        _time(said, name, getattr(one, name))
+    rows = said.recent_rows
+    rows.taken_count, rows.rejected_count, rows.held_count = one.taken_count, one.rejected_count, one.held_count
+    for reason in one.reasons:
+        _tell(said.reasons.add(), reason, language)
+    _time(said.since_time, one.since_time)
+    _time(said.first_accept_time, one.first_accept_time)
+    _time(said.last_accept_time, one.last_accept_time)
+    _time(said.update_time, one.update_time)
     return said
 
 
-def coverage_changed(
-    schools: Iterable[Known], *, tree: ScopeTree, rules: CoverageRules, day: date, baseline: bool
-) -> bytes:
+def coverage_changed(schools: Iterable[Known], places: Places, *, baseline: bool) -> bytes:
     """The event that tells of schools."""
-    told = [school(one, tree=tree, rules=rules, day=day) for one in schools]
+    told = [school(one, places) for one in schools]
     return coverage_pb2.CoverageChanged(schools=told, baseline=baseline).SerializeToString()
 
 
@@ -83,8 +104,8 @@ def held_collection(one: Held, *, language: str) -> coverage_pb2.CollectionCover
     )
     if arrival is not None:
         said.source, said.row_count, said.last_day = arrival.source, arrival.row_count, arrival.last_day
-        _time(said, "first_time", arrival.first_time)
-        _time(said, "last_time", arrival.last_time)
+        _time(said.first_time, arrival.first_time)
+        _time(said.last_time, arrival.last_time)
     return said
 
 
@@ -98,15 +119,11 @@ def parts(counted: Sequence[tuple[str, str, Sums]]) -> list[coverage_pb2.Coverag
     return [coverage_pb2.CoveragePart(key=key, name=name, sums=sums(one)) for key, name, one in counted]
 
 
-def _reason(one: Reason, language: str) -> coverage_pb2.CoverageReason:
-    said = coverage_pb2.CoverageReason(
-        reason=one.code,
-        state=int(one.state),  # type: ignore[arg-type]  # the enum's number
-        message=_message(one.code, one.state, one.since, tuple(sorted(one.facts.items())), language),
-        collection=one.facts.get("collection", ""),
-    )
-    _time(said, "since_time", one.since)
-    return said
+def _tell(said: coverage_pb2.CoverageReason, one: Reason, language: str) -> None:
+    said.reason, said.state = one.code, int(one.state)  # type: ignore[assignment]  # the enum's number
+    said.message = _message(one.code, one.state, one.since, tuple(sorted(one.facts.items())), language)
+    said.collection = one.facts.get("collection", "")
+    _time(said.since_time, one.since)
 
 
 # The same words again and again: schools miss the same collections since the same day.
@@ -115,6 +132,8 @@ def _message(code: str, state: Any, since: datetime, facts: tuple[tuple[str, str
     return words(Reason(code, state, since, dict(facts))).told(language)
 
 
-def _time(message: Any, name: str, instant: datetime | None) -> None:
+def _time(stamp: Timestamp, instant: datetime | None) -> None:
+    """Fill a time; without an instant it stays away."""
     if instant is not None:
-        getattr(message, name).FromDatetime(instant)
+        whole = instant - _EPOCH
+        stamp.seconds, stamp.nanos = whole.days * 86_400 + whole.seconds, whole.microseconds * 1_000

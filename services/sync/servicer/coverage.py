@@ -44,6 +44,7 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
 
     def __init__(self, judge: Coverage) -> None:
         self._judge = judge
+        self._places: convert.Places | None = None
 
     async def SummarizeCoverage(
         self, request: coverage_pb2.SummarizeCoverageRequest, _context: Any
@@ -68,7 +69,9 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
         wanted = self._wanted(self._unit_id(request.unit), request.filter)
         async with self._judge.database.connection() as reads:
             found = await store.listed(reads, wanted, order=request.order, after=cursor, most=size + 1)
-        response = coverage_pb2.ListCoverageResponse(schools=[self._told(one) for one, _ in found[:size]])
+        places, language = self._places_today(), _language()
+        told = [convert.school(one, places, language=language) for one, _ in found[:size]]
+        response = coverage_pb2.ListCoverageResponse(schools=told)
         if len(found) > size:
             response.next_page_token = page_token(request, found[size - 1][1])  # type: ignore[arg-type]  # numbers
         return response
@@ -89,7 +92,9 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
             convert.held_collection(one, language=language) for one in held(facts, rules, days(school_id), now)
         ]
         return coverage_pb2.GetSchoolCoverageResponse(
-            school=self._told(known), collections=collections, rules=convert.day_rules(rules)
+            school=convert.school(known, self._places_today(), language=language),
+            collections=collections,
+            rules=convert.day_rules(rules),
         )
 
     async def ExportCoverage(
@@ -99,8 +104,9 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
         judge, unit_id, language = self._judge, self._unit_id(request.unit), _language()
         wanted = self._wanted(unit_id, request.filter)
         async with judge.database.connection() as reads:
-            found = await store.listed(reads, wanted, order=0, after=None, most=MOST_EXPORTED)
-        schools = [self._told(one) for one, _ in found]
+            found = await store.listed(reads, wanted, most=MOST_EXPORTED, whole=True)
+        places = self._places_today()
+        schools = [convert.school(one, places, language=language) for one, _ in found]
         name = f"ket-noi-{judge.clock.today():%Y-%m-%d}-{unit_id}"
         if request.format == "csv":
             content, kind = await asyncio.to_thread(table, schools, language=language), CSV
@@ -124,13 +130,14 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
             yield response
 
     async def _changes(self, unit_id: int, *, after: int) -> AsyncIterator[tuple[str, coverage_pb2.CoverageUpdate]]:
+        language = _language()
         while True:
             async with self._judge.database.connection() as reads:
                 found = await store.changed(reads, self._schools(unit_id), after=after, most=MOST_TOLD)
             if found:
-                after = found[-1].position
-                update = coverage_pb2.CoverageUpdate(schools=[self._told(one) for one in found], position=str(after))
-                yield str(after), update
+                after, places = found[-1].position, self._places_today()
+                told = [convert.school(one, places, language=language) for one in found]
+                yield str(after), coverage_pb2.CoverageUpdate(schools=told, position=str(after))
             if len(found) < MOST_TOLD:
                 await asyncio.sleep(WATCH_SECONDS)
 
@@ -198,11 +205,11 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
         unit = self._judge.scopes.tree.unit(school_id)
         return self._judge.rules.kind_of(unit.kind if unit else "", levels_of(unit.labels) if unit else ())
 
-    def _told(self, one: Known) -> coverage_pb2.SchoolCoverage:
-        judge = self._judge
-        return convert.school(
-            one, tree=judge.scopes.tree, rules=judge.rules, day=judge.clock.today(), language=_language()
-        )
+    def _places_today(self) -> convert.Places:
+        judge, tree, day = self._judge, self._judge.scopes.tree, self._judge.clock.today()
+        if self._places is None or not self._places.holds(tree, day):
+            self._places = convert.Places(tree, judge.rules, day)
+        return self._places
 
     def _name(self, unit_id: int) -> str:
         unit = self._judge.scopes.tree.unit(unit_id)

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.sync.domain.coverage import Arrival, Assessment, CoverageState, DayCounts, Delivery, Facts, Known, Reason
 from services.sync.domain.school_days import VIETNAM
 
+_REASONS: Final = Known.__slots__.index("reasons")
+_END: Final = len(Known.__slots__)
 POSITION_LOCK: Final = 0x636F7665  # "cove": positions are given in the order of commits.
 
 
@@ -118,6 +120,10 @@ _COLUMNS: Final = (
     " c.update_time, c.told_must_connect, c.position, n.must_connect,"
     " n.first_accept_time, n.last_accept_time, n.source, n.create_time"
 )
+
+
+# Of a list the gravest reason alone is read.
+_BRIEF: Final = _COLUMNS.replace("c.reasons", "jsonb_path_query_array(c.reasons, '$[0]') AS reasons")
 
 
 async def claim(writes: AsyncConnection, *, now: datetime, most: int) -> list[Known]:
@@ -266,11 +272,11 @@ _ORDERS: Final = (
         "-c.rejected_count::float8",
     ),
 )
-_LISTED: Final = tuple(
-    sa.text(
+_LISTED: Final = {
+    (order, whole): sa.text(
         f"""
         SELECT * FROM (
-            SELECT {_COLUMNS}, {first} AS first_key, {second} AS second_key
+            SELECT {_COLUMNS if whole else _BRIEF}, {first} AS first_key, {second} AS second_key
             FROM coverage AS c JOIN connection AS n ON n.school_id = c.school_id WHERE {_WANTED}
         ) AS found
         WHERE :begins OR (first_key, second_key, school_id)
@@ -278,19 +284,26 @@ _LISTED: Final = tuple(
         ORDER BY first_key, second_key, school_id LIMIT :most
         """  # noqa: S608
     )
-    for first, second in _ORDERS
-)
+    for order, (first, second) in enumerate(_ORDERS)
+    for whole in (True, False)
+}
 
 
 async def listed(
-    reads: AsyncConnection, wanted: Wanted, *, order: int, after: Sequence[Any] | None, most: int
+    reads: AsyncConnection,
+    wanted: Wanted,
+    *,
+    order: int = 0,
+    after: Sequence[Any] | None = None,
+    most: int,
+    whole: bool = False,
 ) -> list[tuple[Known, tuple[float, float, int]]]:
-    """Schools in one of the orders, after (number, number, school), each with its place."""
+    """Schools in one of the orders, after (number, number, school), each with its place; `whole`: with all reasons."""
     begins = after is None
     first, second, school = after or (0.0, 0.0, 0)
     given = {"begins": begins, "first": float(first), "second": float(second), "school": school, "most": most}
-    rows = await reads.execute(_LISTED[order], wanted.given() | given)
-    return [(_known(row), (row.first_key, row.second_key, row.school_id)) for row in rows]
+    rows = await reads.execute(_LISTED[order, whole], wanted.given() | given)
+    return [(_known(row), (row[-2], row[-1], row[0])) for row in rows]
 
 
 async def states(reads: AsyncConnection, wanted: Wanted) -> list[tuple[int, int, bool, bool, str]]:
@@ -306,18 +319,23 @@ _STATES = sa.text(
 )
 
 
-async def changed(reads: AsyncConnection, schools: Collection[int], *, after: int, most: int) -> list[Known]:
-    """Schools that changed after a position, in order of positions."""
+async def changed(
+    reads: AsyncConnection, schools: Collection[int], *, after: int, most: int, whole: bool = False
+) -> list[Known]:
+    """Schools that changed after a position, in order of positions; `whole`: with all reasons."""
     given = {"schools": list(schools), "after": after, "most": most}
-    return [_known(row) for row in await reads.execute(_CHANGED, given)]
+    return [_known(row) for row in await reads.execute(_CHANGED[whole], given)]
 
 
-_CHANGED = sa.text(
-    f"""
-    SELECT {_COLUMNS} FROM coverage AS c JOIN connection AS n ON n.school_id = c.school_id
+_CHANGED: Final = {
+    whole: sa.text(
+        f"""
+    SELECT {_COLUMNS if whole else _BRIEF} FROM coverage AS c JOIN connection AS n ON n.school_id = c.school_id
     WHERE c.position > :after AND c.school_id = ANY(CAST(:schools AS bigint[])) ORDER BY c.position LIMIT :most
     """  # noqa: S608
-)
+    )
+    for whole in (True, False)
+}
 
 
 async def position(reads: AsyncConnection) -> int:
@@ -355,8 +373,8 @@ _PRUNE = sa.text(
 
 
 def _known(row: Any) -> Known:
-    values = {name: getattr(row, name) for name in Known.__slots__}
-    return Known(**values | {"reasons": tuple(map(_read, row.reasons))})
+    """A school by its row, whose columns are those of `Known` in their order."""
+    return Known(*row[:_REASONS], tuple(map(_read, row[_REASONS])), *row[_REASONS + 1 : _END])
 
 
 def _written(reason: Reason) -> dict[str, Any]:

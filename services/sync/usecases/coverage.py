@@ -80,12 +80,12 @@ async def _tell(
     """Tell of changed schools; of those that were looked at for the first time as of a baseline, which is no news."""
     if not changed:
         return
-    known = await coverage.changed(writes, changed, after=0, most=len(changed))
+    known = await coverage.changed(writes, changed, after=0, most=len(changed), whole=True)
     leaving = []
     for baseline in (True, False):
         part = [one for one in known if (before[one.school_id].state == 0) is baseline]
         if part:
-            payload = convert.coverage_changed(part, tree=tree, rules=rules, day=day, baseline=baseline)
+            payload = convert.coverage_changed(part, convert.Places(tree, rules, day), baseline=baseline)
             leaving.append(Outgoing("coverage-changed", payload, len(part)))
     await outbox.append(writes, leaving)
 

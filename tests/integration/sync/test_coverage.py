@@ -352,7 +352,7 @@ async def kept(judge: Coverage) -> dict[int, tuple[Any, ...]]:
     """The states as they are kept."""
     wanted = coverage.Wanted(list(SCHOOLS), optional=True)
     async with judge.database.connection() as reads:
-        found = await coverage.listed(reads, wanted, order=0, after=None, most=1000)
+        found = await coverage.listed(reads, wanted, most=1000, whole=True)
     return {
         one.school_id: (one.state, one.since_time, one.reasons, one.expected_count, one.taken_count, one.open_row_count)
         for one, _ in found
@@ -364,7 +364,7 @@ async def computed(judge: Coverage) -> dict[int, tuple[Any, ...]]:
     rules, now = judge.today(), judge.clock.now()
     wanted = coverage.Wanted(list(SCHOOLS), optional=True)
     async with judge.database.connection() as reads:
-        known = [one for one, _ in await coverage.listed(reads, wanted, order=0, after=None, most=1000)]
+        known = [one for one, _ in await coverage.listed(reads, wanted, most=1000, whole=True)]
         days = await school_days(judge, reads, rules.day)
         facts = await facts_of(judge, reads, known, rules)
     found = {}

@@ -556,7 +556,7 @@ class SchoolCoverage(_message.Message):
 
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___CoverageReason]:
-        """Why, the gravest first; of a connected school nothing."""
+        """Why, the gravest first; of a connected school nothing. In lists and streams the gravest alone."""
 
     @_builtins.property
     def first_accept_time(self) -> _timestamp_pb2.Timestamp:
