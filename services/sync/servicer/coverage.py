@@ -15,7 +15,7 @@ from chassis.streams import envelope
 from services.sync.convert import coverage as convert
 from services.sync.convert.coverage_files import CSV, XLSX, About, table, workbook
 from services.sync.domain.connections import KINDS
-from services.sync.domain.coverage import Known, held
+from services.sync.domain.coverage import held
 from services.sync.domain.coverage_rules import SchoolKind, levels_of
 from services.sync.domain.coverage_sums import Standing, Sums, count
 from services.sync.domain.coverage_words import KINDS as KIND_NAMES

@@ -374,7 +374,9 @@ _PRUNE = sa.text(
 
 def _known(row: Any) -> Known:
     """A school by its row, whose columns are those of `Known` in their order."""
-    return Known(*row[:_REASONS], tuple(map(_read, row[_REASONS])), *row[_REASONS + 1 : _END])
+    values: list[Any] = list(row[:_END])
+    values[_REASONS] = tuple(map(_read, values[_REASONS]))
+    return Known(*values)
 
 
 def _written(reason: Reason) -> dict[str, Any]:

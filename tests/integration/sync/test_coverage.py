@@ -58,9 +58,9 @@ async def stub_of(here: World, subject: str = "vnedu", *, language: str = "vi") 
 
 async def state_of(here: World, school: str) -> coverage_pb2.SchoolCoverage:
     """One school, as it was last looked at."""
-    answer = await (await stub_of(here)).GetSchoolCoverage(coverage_pb2.GetSchoolCoverageRequest(school=school))
-    told: coverage_pb2.SchoolCoverage = answer.school
-    return told
+    asked = coverage_pb2.GetSchoolCoverageRequest(school=school)
+    answer: coverage_pb2.GetSchoolCoverageResponse = await (await stub_of(here)).GetSchoolCoverage(asked)
+    return answer.school
 
 
 async def until(here: World, school: str, state: int) -> coverage_pb2.SchoolCoverage:
@@ -70,8 +70,7 @@ async def until(here: World, school: str, state: int) -> coverage_pb2.SchoolCove
         one = await state_of(here, school)
         return one if one.state == state else None
 
-    found = await poll_until(there)
-    assert found is not None
+    found: coverage_pb2.SchoolCoverage = await poll_until(there)
     return found
 
 
