@@ -38,6 +38,7 @@ def consumers(
         made("reporting", "figures-changed", _take_figures, BATCH),
         made("sync", "connections-changed", _take_connections, BATCH),
         made("sync", "pushes-changed", _take_pushes, PUSHES_BATCH),
+        made("sync", "coverage-changed", _take_coverage, BATCH),
         made("records", "records-changed", take_records, RECORDS_BATCH),
         made("records", "units-changed", _take_units, BATCH),
         made("records", "calendars-changed", _take_calendars, BATCH),
@@ -80,6 +81,11 @@ async def _take_connections(connection: AsyncConnection, events: Sequence[Event]
 
 async def _take_pushes(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:
     facts = [fact for event in events for fact in convert.push_facts(event)]
+    return await usecases.take_facts(connection, facts, moment)
+
+
+async def _take_coverage(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:
+    facts = [fact for event in events for fact in convert.coverage_facts(event)]
     return await usecases.take_facts(connection, facts, moment)
 
 

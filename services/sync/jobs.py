@@ -1,5 +1,6 @@
 """Timers in: connections follow the tree of units whenever it has changed and as days pass; imports are worked on, rows
-that a lifted lock held are taken once more, records are passed on to destinations, and what is old is forgotten.
+that a lifted lock held are taken once more, schools are looked at for how far they are connected, records are passed on
+to destinations, and what is old is forgotten.
 
 Every replica runs all of it.
 """
@@ -22,8 +23,10 @@ from chassis.workers import Worker
 from services.sync.clients.records import Records
 from services.sync.domain.destinations import Destination
 from services.sync.store import batches, destinations, imports, pushes, quarantine
-from services.sync.usecases import noting
+from services.sync.store.coverage import prune_days
+from services.sync.usecases import coverage, noting
 from services.sync.usecases.connections import follow_tree
+from services.sync.usecases.coverage import Coverage
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.working import work_on_next
 from services.sync.usecases.intake import Intake
@@ -135,6 +138,7 @@ async def prune(database: Database, clock: Clock, *, kept: Kept) -> tuple[int, i
         (quarantine.prune, kept.quarantined),
         (imports.prune_files, kept.files),
         (imports.prune, kept.batches),
+        (prune_days, kept.batches),
     ):
         total, gone = 0, PRUNED_AT_ONCE
         while gone == PRUNED_AT_ONCE:
@@ -142,7 +146,7 @@ async def prune(database: Database, clock: Clock, *, kept: Kept) -> tuple[int, i
                 gone = await forget(writes, before=clock.now() - age, most=PRUNED_AT_ONCE)
             total += gone
         counts.append(total)
-    forgotten, rows, uploads, _ = counts
+    forgotten, rows, uploads, *_ = counts
     return forgotten, rows, uploads
 
 
@@ -185,6 +189,21 @@ def teller(pushing: Pushing) -> Worker:
             pass
 
     return _repeated("pushes-told", tell_all, every_seconds=TELL_SECONDS)
+
+
+def coverage_keeper(judge: Coverage, *, every_seconds: float) -> Worker:
+    """The worker that looks at schools that are due; at first at all of them, as rules may be others by now."""
+    begun = False
+
+    async def look_at_all() -> None:
+        nonlocal begun
+        if not begun:
+            await coverage.begin(judge)
+            begun = True
+        while await coverage.look(judge):
+            pass
+
+    return _repeated("coverage", look_at_all, every_seconds=every_seconds)
 
 
 def outcome_pruner(pushing: Pushing, *, kept: timedelta) -> Worker:

@@ -32,6 +32,9 @@ class Settings(ServiceSettings):
     connections_seconds: float = Field(
         default=60.0, gt=0, description="How often the schools to wait for are compared with the tree of units."
     )
+    coverage_seconds: float = Field(
+        default=1.0, gt=0, description="How often schools are looked for whose coverage may be another by now."
+    )
     ministry_url: str = Field(
         default="", description="Address of the ministry's sector database; empty: no pushing to it."
     )

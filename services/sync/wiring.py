@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import httpx
+from iocedu.sync.v1.coverage_pb2_grpc import add_CoverageServiceServicer_to_server
 from iocedu.sync.v1.destinations_pb2_grpc import add_DestinationsServiceServicer_to_server
 from iocedu.sync.v1.imports_pb2_grpc import add_ImportsServiceServicer_to_server
 from iocedu.sync.v1.quarantine_pb2_grpc import add_QuarantineServiceServicer_to_server
@@ -24,11 +25,12 @@ from services.sync import jobs
 from services.sync.clients.records import Records
 from services.sync.consumers import consumers
 from services.sync.convert.profiles import load_profiles
-from services.sync.convert.rules import load_rules
+from services.sync.convert.rules import load_calendars, load_coverage, load_rules
 from services.sync.convert.sheets.specification import load_sheets
 from services.sync.domain.destinations import Destination, Kind, new_destination
 from services.sync.domain.tables import TableProfile
 from services.sync.servicer import (
+    CoverageServicer,
     DestinationsServicer,
     ImportsServicer,
     QuarantineServicer,
@@ -36,6 +38,7 @@ from services.sync.servicer import (
     SyncServicer,
 )
 from services.sync.settings import Settings
+from services.sync.usecases.coverage import Coverage
 from services.sync.usecases.documents import Limits
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.intake import Intake
@@ -62,6 +65,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     profile = intake.profiles["moet"]
     assert isinstance(profile, TableProfile), "the ministry's names are a table"
     office = Office(intake, profile, load_sheets(), settings.file_limit_mb * MEGABYTE)
+    judge = Coverage(database, scopes, clock, load_coverage(), load_calendars())
     listening = consumers(database, bus, clock, scopes)
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
     return App(
@@ -74,6 +78,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             ),
             (add_ImportsServiceServicer_to_server, ImportsServicer(office)),
             (add_QuarantineServiceServicer_to_server, QuarantineServicer(intake)),
+            (add_CoverageServiceServicer_to_server, CoverageServicer(judge)),
         ],
         service_names=[
             "iocedu.sync.v1.SyncService",
@@ -81,6 +86,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.sync.v1.QuarantineService",
             "iocedu.sync.v1.DestinationsService",
             "iocedu.sync.v1.ReconciliationService",
+            "iocedu.sync.v1.CoverageService",
         ],
         workers=[
             jobs.connections(intake, every_seconds=settings.connections_seconds),
@@ -95,6 +101,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             ),
             *jobs.importers(office),
             jobs.replayer(intake),
+            jobs.coverage_keeper(judge, every_seconds=settings.coverage_seconds),
             *listening,
             jobs.follower(pushing, records, _own(settings, clock), every_seconds=settings.feed_seconds),
             *jobs.pushers(pushing, count=settings.push_workers),

@@ -14,6 +14,7 @@ const PAGES = {
   notices: "/notices.html",
   lookup: "/lookup.html",
   imports: "/imports.html",
+  coverage: "/coverage.html",
   destinations: "/destinations.html",
 };
 

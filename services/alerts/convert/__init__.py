@@ -14,6 +14,7 @@ from services.alerts.convert.calendars import calendars
 from services.alerts.convert.facts import (
     class_facts,
     connection_facts,
+    coverage_facts,
     is_backfill,
     push_facts,
     school_figures,
@@ -32,6 +33,7 @@ __all__ = [
     "class_facts",
     "connection_facts",
     "count_message",
+    "coverage_facts",
     "draft_of",
     "first_position",
     "instant",

@@ -6,17 +6,18 @@ from datetime import UTC, date, datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.records.v1 import unit_operations_pb2
 from iocedu.reporting.v1 import reporting_pb2
-from iocedu.sync.v1 import pushes_pb2, sync_pb2
+from iocedu.sync.v1 import coverage_pb2, pushes_pb2, sync_pb2
 
 from chassis.bus import Event
 from chassis.clock import VIETNAM
 from services.alerts.convert.alerts import instant
-from services.alerts.domain import CLASS_SIZE, CONNECTION, PUSHES, Fact
+from services.alerts.domain import CLASS_SIZE, CONNECTION, COVERAGE, PUSHES, Fact
 
 MERGED = ("merged_into", "renamed")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER = "—"
+_STATE = "COVERAGE_STATE_"
 
 
 def class_facts(event: Event) -> Iterator[Fact]:
@@ -88,6 +89,38 @@ def push_facts(event: Event) -> Iterator[Fact]:
                 "compared": _read(school.reconcile_time, known=school.HasField("reconcile_time")),
             },
             since=instant(school.oldest_waiting_time) if school.HasField("oldest_waiting_time") else None,
+        )
+
+
+def coverage_facts(event: Event) -> Iterator[Fact]:
+    """The facts of a `coverage-changed` event; no clock runs: sync tells as soon as time makes another state.
+
+    The event's time, given while the school was held, is the version.
+    """
+    changed = coverage_pb2.CoverageChanged.FromString(event.data)
+    for school in changed.schools:
+        rows, reason = school.recent_rows, next(iter(school.reasons), coverage_pb2.CoverageReason())
+        state = coverage_pb2.CoverageState.Name(school.state).removeprefix(_STATE).lower()
+        yield Fact(
+            kind=COVERAGE,
+            unit_id=school.school_id,
+            subject="",
+            version=_version(event),
+            values={
+                "must_connect": school.must_connect,
+                "ever_sent": school.HasField("first_accept_time"),
+                "state": "" if state == "unspecified" else state,
+                "reason": reason.reason,
+                "why": reason.message,
+                "state_since": _read(school.since_time, known=school.HasField("since_time")),
+                "source": school.source,
+                "expected": school.expected_count,
+                "arrived": school.arrived_count,
+                "recent_rows": rows.taken_count + rows.rejected_count + rows.held_count,
+                "recent_rejected": rows.rejected_count,
+                "open_rows": school.open_row_count,
+            },
+            baseline=changed.baseline,
         )
 
 

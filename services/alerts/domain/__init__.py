@@ -22,6 +22,7 @@ from services.alerts.domain.rules import Reach, Rule, Severity
 from services.alerts.domain.shapes import (
     CLASS_SIZE,
     CONNECTION,
+    COVERAGE,
     KINDS,
     PUPIL,
     PUSHES,
@@ -34,6 +35,7 @@ from services.alerts.domain.texts import UNIT_NAME, render, unknown_placeholders
 __all__ = [
     "CLASS_SIZE",
     "CONNECTION",
+    "COVERAGE",
     "FIRST_KEPT",
     "KINDS",
     "NEWEST_KEPT",

@@ -26,6 +26,7 @@ FAMILY_OF_KIND = {
     "class_size": "indicator",
     "school_figures": "indicator",
     "connection": "data",
+    "coverage": "data",
     "pushes": "data",
     "attendance_report": "data",
     "pupil": "pupil",

@@ -16,6 +16,7 @@ ABSENCE_DAY = "absence_day"
 CLASS_RESULTS = "class_results"
 SCHOOL_FIGURES = "school_figures"
 PUSHES = "pushes"
+COVERAGE = "coverage"
 SILENT_HOURS = "silent_hours"
 WAITING_HOURS = "waiting_hours"
 SCHOOL_YEAR = "school_year"
@@ -75,6 +76,28 @@ KINDS: Mapping[str, Kind] = {
             "rejected_share": Field(float, "Tỷ lệ dòng bị từ chối trong 7 ngày qua", "Share of rows refused"),
         },
         clock=SILENT_HOURS,
+    ),
+    COVERAGE: Kind(
+        "Mức độ kết nối của trường, theo ngày học",
+        "How far a school is connected, by school days",
+        {
+            "must_connect": Field(bool, "Trường phải kết nối", "Whether the school has to connect"),
+            "ever_sent": Field(bool, "Đã từng gửi", "Whether it ever sent anything"),
+            "state": Field(
+                str,
+                "Trạng thái: connected, late, failing hoặc silent; trống: chưa xét",
+                "State: connected, late, failing or silent; empty: not looked at yet",
+            ),
+            "reason": Field(str, "Mã lý do nặng nhất; trống: không có", "Gravest reason; empty: none"),
+            "why": Field(str, "Vì sao, bằng lời (tiếng Việt)", "Why, in words (in Vietnamese)"),
+            "state_since": Field(str, "Từ lúc, giờ Việt Nam", "Since when, time of Viet Nam"),
+            "source": Field(str, "Phần mềm gửi gần nhất", "Source that last sent"),
+            "expected": Field(int, "Số loại dữ liệu đến hạn", "Collections that are due"),
+            "arrived": Field(int, "Trong đó đã có", "Of these, arrived"),
+            "recent_rows": Field(int, "Số dòng gửi những ngày qua", "Rows sent of late"),
+            "recent_rejected": Field(int, "Số dòng bị từ chối những ngày qua", "Of these, rows refused"),
+            "open_rows": Field(int, "Số dòng còn ở khu cách ly", "Rows that stand in the quarantine"),
+        },
     ),
     PUSHES: Kind(
         "Đẩy dữ liệu của trường lên một nơi nhận (Bộ)",

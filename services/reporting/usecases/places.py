@@ -12,6 +12,7 @@ from chassis.errors import Fault, Kind
 from chassis.scopes import ScopeTree
 
 SCHOOL = "school"
+EXPECTED_KINDS = frozenset({SCHOOL, "childcare_group"})  # Of those that have to connect; as sync counts them.
 MUST_CONNECT = "must_connect"
 MOST_PLACES = 256
 
@@ -91,7 +92,7 @@ def _expected(tree: ScopeTree, units: Iterable[int]) -> frozenset[int]:
     found = []
     for one in units:
         unit = tree.unit(one)
-        if unit is not None and unit.kind == SCHOOL and MUST_CONNECT in unit.labels:
+        if unit is not None and unit.kind in EXPECTED_KINDS and MUST_CONNECT in unit.labels:
             found.append(one)
     return frozenset(found)
 

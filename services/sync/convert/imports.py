@@ -11,7 +11,7 @@ from iocedu.sync.v1 import imports_pb2, sync_pb2
 
 from services.sync.convert.answers import timestamp
 from services.sync.convert.documents import RawRow
-from services.sync.convert.rows import Same, Unread, make
+from services.sync.convert.rows import Same, Unread, kind_of, make
 from services.sync.domain import writing
 from services.sync.domain.imports import KINDS, Counts, Import
 from services.sync.domain.problems import flawed_cell, other_year
@@ -112,7 +112,7 @@ class Reading:
                 raw = raw | {"PHIEN_BAN": max(self.version, stored.row.version + 1)}
             made = self._made(raw)
             if isinstance(made, Row) and not made.previous_key and _record(made) == _record(stored.row):
-                made = Same(made.school)
+                made = Same(made.school, kind_of(made))
         return RawRow(_content(raw), made, row.number)
 
     def plain(self, row: FileRow) -> Row | Unread:

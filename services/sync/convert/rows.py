@@ -24,7 +24,11 @@ from services.sync.domain.retelling import Told, retell
 from services.sync.domain.words import NO_WORDS, shortened
 
 SLICE: Final = 500  # Rows between two looks at the loop.
+TAKEN: Final = frozenset((RowState.ACCEPTED, RowState.UNCHANGED))
 MOST_CONTENT: Final = 100_000  # Letters of a refused row that are kept.
+
+
+Kind = tuple[str, int, str]  # What a row is: its record, its school year, of a register its day.
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Same:
     """A row of which it is known that it says what is stored; it goes nowhere."""
 
     school: str
+    kind: "Kind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Checked:
     states: bytearray = field(default_factory=bytearray)
     noted: list[Noted] = field(default_factory=list)
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)  # Once answered: rows by school and state.
+    taken: Counter[tuple[int, Kind]] = field(default_factory=Counter)  # And those taken, by school and what they are.
     unverified: Counter[str] = field(default_factory=Counter)  # Fields with codes of catalogues that are not loaded.
 
     def add(self, rows: Iterable[Row | Unread | Same]) -> None:
@@ -91,6 +97,7 @@ class Checked:
                 self.states[-1] = RowState.UNCHANGED
                 if isinstance(school := find(row.school), int):
                     self.counts[school, RowState.UNCHANGED] += 1
+                    self.taken[school, row.kind] += 1
                 continue
             school = find(row.school)
             problem = problem_of(row, violations_of(row), how, index, school=school)
@@ -133,6 +140,11 @@ class Checked:
             states = [RowState.REJECTED if place in rest else state for place, state in enumerate(states)]
         self.counts.update((noted.school_id, RowState.REJECTED) for noted in self.noted if noted.school_id)
         self.counts.update(zip(self.school_ids, states, strict=True))
+        self.taken.update(
+            (school, kind_of(row))
+            for school, row, state in zip(self.school_ids, self.rows, states, strict=True)
+            if state in TAKEN and not row.deleted
+        )
         for index, state in zip(self.indexes, states, strict=True):
             self.states[index - self.first] = state
         for one in told:
@@ -169,6 +181,13 @@ class Checked:
 
     def _content(self, index: int) -> str:
         return cleaned(self.how.content(index)[:MOST_CONTENT])
+
+
+def kind_of(row: Row) -> Kind:
+    """What a row is."""
+    name = row.WhichOneof("record") or ""
+    record = getattr(row, name) if name else None
+    return name, getattr(record, "school_year", 0), record.day if name == "attendance_register" and record else ""
 
 
 def make(raw: Raw, profile: Profile) -> Row | Unread:

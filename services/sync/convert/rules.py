@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 from services.sync.domain.births import Births, births, read_rules
 from services.sync.domain.calendar import Bounds, YearRule, bounds, read_years
 from services.sync.domain.codes import Unlisted, allowed, read_lists, unlisted
+from services.sync.domain.coverage_rules import CoverageRules, read_coverage
+from services.sync.domain.school_days import Calendars, read_calendars
 
 LISTED: Final = ("pupil.status", "pupil.ethnic_group")
 
@@ -55,6 +57,16 @@ def load_rules() -> Rules:
         {year: Listed(*(allowed(lists, field, year) for field in LISTED)) for year in range(1990, 2101)},
         read_years(_table("school_years")),
     )
+
+
+def load_coverage() -> CoverageRules:
+    """By what the coverage of schools is judged."""
+    return read_coverage(_table("coverage"))
+
+
+def load_calendars() -> Calendars:
+    """The school calendars that hold until records tells others."""
+    return read_calendars(_table("school_days"))
 
 
 def _table(name: str) -> Any:

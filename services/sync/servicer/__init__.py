@@ -1,5 +1,6 @@
 """gRPC in: request, use case, response; one class for each service of the interface."""
 
+from services.sync.servicer.coverage import CoverageServicer
 from services.sync.servicer.destinations import DestinationsServicer
 from services.sync.servicer.imports import ImportsServicer
 from services.sync.servicer.quarantine import QuarantineServicer
@@ -7,6 +8,7 @@ from services.sync.servicer.reconciliation import ReconciliationServicer
 from services.sync.servicer.sync import SyncServicer
 
 __all__ = [
+    "CoverageServicer",
     "DestinationsServicer",
     "ImportsServicer",
     "QuarantineServicer",

@@ -1,4 +1,4 @@
-"""Sync's tables: batches, the quarantine, connections, and the chassis' own."""
+"""Sync's tables: batches, the quarantine, connections, coverage, and the chassis' own."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -104,4 +104,51 @@ replay = sa.Table(
     sa.Column("asked", sa.Integer, nullable=False),
     sa.Column("claimed_until", INSTANT),
     sa.Column("create_time", INSTANT, nullable=False),
+)
+
+coverage = sa.Table(
+    "coverage",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True),
+    sa.Column("known_since", INSTANT, nullable=False),
+    *(sa.Column(name, INSTANT) for name in ("first_refused_time", "last_refused_time")),
+    sa.Column("look_time", INSTANT, nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False),
+    sa.Column("since_time", INSTANT),
+    sa.Column("reasons", JSONB, nullable=False),
+    *(sa.Column(f"{name}_count", sa.Integer, nullable=False) for name in ("expected", "arrived")),
+    *(sa.Column(f"{name}_count", sa.BigInteger, nullable=False) for name in ("taken", "rejected", "held", "open_row")),
+    sa.Column("update_time", INSTANT),
+    sa.Column("told_must_connect", sa.Boolean, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+coverage_day = sa.Table(
+    "coverage_day",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    *(
+        sa.Column(f"{name}_count", sa.BigInteger, nullable=False)
+        for name in ("taken", "rejected", "held", "batch", "refused_batch")
+    ),
+)
+coverage_collection = sa.Table(
+    "coverage_collection",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True),
+    sa.Column("collection", sa.Text, primary_key=True),
+    sa.Column("school_year", sa.Integer, primary_key=True),
+    *(sa.Column(name, INSTANT, nullable=False) for name in ("first_time", "last_time")),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("row_count", sa.BigInteger, nullable=False),
+    sa.Column("last_day", sa.Text, nullable=False),
+)
+calendar = sa.Table(
+    "calendar",
+    metadata,
+    sa.Column("unit_id", sa.BigInteger, primary_key=True),
+    sa.Column("school_year", sa.Integer, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    *(sa.Column(name, JSONB, nullable=False) for name in ("terms", "holidays")),
 )

@@ -3,7 +3,7 @@
 from chassis import outbox
 from services.sync.convert import answers
 from services.sync.domain.connections import KINDS, MUST_CONNECT
-from services.sync.store import connections
+from services.sync.store import connections, coverage
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.settling import events, unit_name
 
@@ -31,4 +31,5 @@ async def follow_tree(intake: Intake) -> int:
             changed = await connections.expect(writes, part, now=now)
             told = [answers.connection(one, name=unit_name(tree, one.school_id), now=now) for one in changed]
             await outbox.append(writes, list(events(told, backfill=False)))
+            await coverage.expect(writes, [one.school_id for one in changed], now=now)
             count += len(changed)

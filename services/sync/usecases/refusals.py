@@ -327,6 +327,16 @@ def not_one_school() -> Fault:
     )
 
 
+def no_school(unit: str) -> Fault:
+    """The coverage of what is no school."""
+    shown = shortened(unit)
+    return invalid(
+        "school",
+        vi=f"“{shown}” không phải là trường hay nhóm trẻ. Hãy ghi mã trường; của cả một đơn vị thì dùng danh sách.",
+        en=f"“{shown}” is no school or childcare group. Write a school's code; of a whole unit ask for the list.",
+    )
+
+
 def unknown_quarantined_row(row_id: int) -> Fault:
     """No row of the quarantine has this id, below this unit."""
     return Fault(

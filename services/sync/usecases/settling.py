@@ -25,10 +25,11 @@ from services.sync.convert import answers
 from services.sync.convert.rows import Checked, Noted
 from services.sync.domain.batches import BatchKey, Origin, RowState
 from services.sync.domain.connections import KINDS, MUST_CONNECT
-from services.sync.store import batches, connections, quarantine
+from services.sync.store import batches, connections, coverage, quarantine
 from services.sync.store.batches import StoredBatch
 from services.sync.store.connections import Sent
 from services.sync.usecases import refusals
+from services.sync.usecases.delivering import deliveries, together
 from services.sync.usecases.erasing import without_erased
 
 MOST_SETTLED: Final = 5_000  # What calls that share a transaction weigh: each one, and its rows with problems.
@@ -150,6 +151,8 @@ class Ledger:
             ]
             leaving += events(told, backfill=one.origin.backfill, trace=one.trace)
         await outbox.append(writes, leaving)
+        delivered = [one for settlement, parcels in fresh for one in deliveries(settlement.origin, parcels, now=now)]
+        await coverage.note(writes, together(one for one in delivered if one.school_id in changed), now=now)
 
 
 def _weight(one: _Settlement) -> int:

@@ -26,6 +26,8 @@ TREE = ScopeTree(
         ScopeUnit(11, "school", "S1", (), edges=(ScopeEdge(3, valid_to=REFORM), ScopeEdge(4, valid_from=REFORM))),
         ScopeUnit(12, "school", "S2", MUST, edges=(ScopeEdge(1),)),
         ScopeUnit(13, "site", "S0 site", (), edges=(ScopeEdge(10),)),
+        ScopeUnit(14, "childcare_group", "G0", (), edges=(ScopeEdge(4, valid_from=REFORM),), valid_from=REFORM),
+        ScopeUnit(15, "childcare_group", "G1", MUST, edges=(ScopeEdge(4, valid_from=REFORM),), valid_from=REFORM),
     ]
 )
 
@@ -51,8 +53,9 @@ def test_what_lies_below_a_school_counts_in_the_school() -> None:
 
 
 def test_only_schools_that_must_connect_are_expected() -> None:
-    """Completeness is measured against those that have to send."""
-    assert Divider().divide(TREE, 1, breakdown="", day=AFTER).expected == {1: frozenset({10, 12})}
+    """Completeness is measured against those that have to send, childcare groups included."""
+    assert Divider().divide(TREE, 1, breakdown="", day=BEFORE).expected == {1: frozenset({10, 12})}
+    assert Divider().divide(TREE, 1, breakdown="", day=AFTER).expected == {1: frozenset({10, 12, 15})}
 
 
 def test_the_whole_is_what_its_parts_are_by_either_hierarchy() -> None:

@@ -1,0 +1,168 @@
+"""By what the coverage of schools is judged: thresholds, parts of the school year, and what is expected in which.
+
+All of it is data, rows with validity and source (`rules/coverage.json`). What follows from a day is asked of `on(day)`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum
+from typing import Any, Final, TypeVar
+
+FIRST_MONTH: Final = 8  # A school year begins in August, as the calendar of school years has it.
+LEVEL: Final = "level:"
+
+
+class SchoolKind(IntEnum):
+    """Kind of a school, as the interface numbers it."""
+
+    SCHOOL = 1
+    KINDERGARTEN = 2
+    CHILDCARE_GROUP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From when on a school is late, silent or failing. Hours are those of school days, 24 a day."""
+
+    late_hours: int
+    silent_hours: int
+    refused_hours: int
+    rejected_share: float
+    share_days: int
+    fewest_rows: int
+    grace_days: int
+    valid_from: str
+    valid_to: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the school year, from one month and day to another."""
+
+    part: str
+    first_day: str
+    last_day: str
+    valid_from: str
+    valid_to: str
+    source: str
+
+    def begins(self, school_year: int) -> date:
+        """Its first day in a school year."""
+        return day_in(school_year, self.first_day)
+
+    def holds(self, day: date) -> bool:
+        """Whether a day lies in it."""
+        year = school_year_of(day)
+        return self.begins(year) <= day <= day_in(year, self.last_day)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A collection that is expected of schools of these kinds and levels, by a day or again and again."""
+
+    collection: str
+    kinds: frozenset[str]
+    levels: frozenset[str]  # Empty: any.
+    part: str
+    due: str  # Month and day; empty: it is expected while its part lasts,
+    within_school_days: int  # newer each time than so many school days.
+    valid_from: str
+    valid_to: str
+    source: str
+
+    def concerns(self, kind: SchoolKind, levels: Iterable[str]) -> bool:
+        """Whether it is expected of such a school."""
+        return kind.name.lower() in self.kinds and (not self.levels or not self.levels.isdisjoint(levels))
+
+
+Row = TypeVar("Row", Thresholds, Part, Expectation)
+
+
+@dataclass(frozen=True, slots=True)
+class DayCoverage:
+    """What holds on a day."""
+
+    day: date
+    thresholds: Thresholds
+    parts: tuple[Part, ...]
+    expectations: tuple[Expectation, ...]
+
+    @property
+    def school_year(self) -> int:
+        """The school year of the day, by its first calendar year."""
+        return school_year_of(self.day)
+
+    @property
+    def part(self) -> str:
+        """The part of the school year the day lies in; empty: none."""
+        return next((one.part for one in self.parts if one.holds(self.day)), "")
+
+    def expected(self, kind: SchoolKind, levels: Iterable[str]) -> list[Expectation]:
+        """What is expected of such a school in this school year."""
+        levels = tuple(levels)
+        return [one for one in self.expectations if one.concerns(kind, levels)]
+
+
+@dataclass(frozen=True)
+class CoverageRules:
+    """All rows of the table."""
+
+    thresholds: tuple[Thresholds, ...]
+    parts: tuple[Part, ...]
+    expectations: tuple[Expectation, ...]
+    kindergarten_levels: frozenset[str]
+
+    def on(self, day: date) -> DayCoverage:
+        """Those in force on a day; raises LookupError where no thresholds are."""
+        valid = _valid(self.thresholds, day)
+        if not valid:
+            raise LookupError(f"rules/coverage.json has no thresholds for {day}")
+        return DayCoverage(day, valid[0], _valid(self.parts, day), _valid(self.expectations, day))
+
+    def kind_of(self, unit_kind: str, levels: Iterable[str]) -> SchoolKind:
+        """The kind of a school; one of kindergarten levels alone is a kindergarten."""
+        if unit_kind == "childcare_group":
+            return SchoolKind.CHILDCARE_GROUP
+        known = frozenset(levels)
+        return SchoolKind.KINDERGARTEN if known and known <= self.kindergarten_levels else SchoolKind.SCHOOL
+
+
+def levels_of(labels: Iterable[str]) -> tuple[str, ...]:
+    """The levels a unit's labels name."""
+    return tuple(sorted(label.removeprefix(LEVEL) for label in labels if label.startswith(LEVEL)))
+
+
+def school_year_of(day: date) -> int:
+    """The school year a day belongs to, by its first calendar year."""
+    return day.year if day.month >= FIRST_MONTH else day.year - 1
+
+
+def day_in(school_year: int, month_day: str) -> date:
+    """The day of a school year that has this month and day; raises ValueError where there is none."""
+    month, day = map(int, month_day.split("-"))
+    return date(school_year if month >= FIRST_MONTH else school_year + 1, month, day)
+
+
+def read_coverage(table: Mapping[str, Any]) -> CoverageRules:
+    """The rules of a table such as `rules/coverage.json`."""
+    sources = table["sources"]
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        return [entry | {"source": sources[entry["source"]]} for entry in table[name]]
+
+    return CoverageRules(
+        tuple(Thresholds(**entry) for entry in rows("thresholds")),
+        tuple(Part(**entry) for entry in rows("parts")),
+        tuple(
+            Expectation(**entry | {"kinds": frozenset(entry["kinds"]), "levels": frozenset(entry["levels"])})
+            for entry in rows("expectations")
+        ),
+        frozenset(table["kindergarten_levels"]),
+    )
+
+
+def _valid(rows: Iterable[Row], day: date) -> tuple[Row, ...]:
+    told = day.isoformat()
+    return tuple(row for row in rows if row.valid_from <= told and (not row.valid_to or told < row.valid_to))
