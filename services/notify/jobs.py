@@ -18,14 +18,18 @@ from chassis.logs import said
 from chassis.scopes import Scopes
 from chassis.workers import Worker
 from services.notify.domain.channels import Channel, ChannelRules, Lane, Message, Outcome, Result
+from services.notify.store.announcements import drop_old_attachments
 from services.notify.store.dispatches import cancel, prune
+from services.notify.store.objects import Objects
 from services.notify.usecases import dispatching, sending
+from services.notify.usecases.attaching import discard_contents
 from services.notify.usecases.ways import Way
 
 LOOK_SECONDS = 1.0
 DISPATCH_SECONDS = 0.5
 PRUNE_SECONDS = 3600.0
 PRUNED_AT_ONCE = 10_000
+SWEEP_SECONDS = 60.0
 MOST_LEAVING = 100  # Messages of a channel and lane that are being sent at once.
 
 log = structlog.get_logger(__name__)
@@ -168,6 +172,28 @@ class AnnouncementTimer:
                 more = await sending.remind_due(connection, now=self._clock.now())
             if more:
                 self._wake()
+
+
+def attachment_sweeper(database: Database, clock: Clock, objects: Objects, *, kept: timedelta) -> Worker:
+    """The worker that lets attachments go that were kept long enough, and deletes contents that go with nothing."""
+
+    async def sweep(stop: asyncio.Event) -> None:
+        count = 1
+        while count and not stop.is_set():
+            async with database.transaction() as connection:
+                now = clock.now()
+                count = await drop_old_attachments(connection, before=now - kept, now=now, limit=PRUNED_AT_ONCE)
+        count = 1
+        while count and not stop.is_set():
+            async with database.transaction() as connection:
+                count = await discard_contents(connection, objects.delete, now=clock.now())
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await _tried(sweep(stop))
+            await _either(stop, seconds=SWEEP_SECONDS)
+
+    return Worker("attachment-sweeper", run)
 
 
 async def _tried(look: Awaitable[None]) -> None:

@@ -20,7 +20,7 @@ from services.alerts.domain import (
     Transition,
 )
 from services.alerts.domain.rules import RuleStatistics
-from services.alerts.store.alerts import alert_of, within
+from services.alerts.store.alerts import alert_of, known, within
 from services.alerts.store.tables import alert_table, step_table
 
 _UNRESOLVED = sa.text("alert.state <> 3")  # As in the index: a parameter would keep a generic plan from using it.
@@ -104,12 +104,12 @@ async def list_steps(connection: AsyncConnection, alert_id: int, *, after: int, 
         (
             row.number,
             Step(
-                Transition(row.transition),
+                known(Transition, row.transition),
                 row.time,
                 row.rule_version,
                 by=row.made_by,
                 note=row.note,
-                reason=Reason(row.reason),
+                reason=known(Reason, row.reason),
                 unit_id=row.unit_id,
             ),
         )
