@@ -106,7 +106,7 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
     """Join the rooms over what is open."""
     tail = Tail.of("notify", database)
     timer = AnnouncementTimer(database, scopes, clock, wake=tail.wake)
-    dispatcher = Dispatcher(database, clock, outward.ways(database), outward.rules, kept=outward.kept)
+    dispatcher = Dispatcher(database, clock, outward.ways(database), outward.rules, kept=outward.kept, wake=tail.wake)
 
     def wake() -> None:
         tail.wake()

@@ -64,6 +64,7 @@ from services.alerts.store.worklist import (
     find_alert,
     list_alerts,
     list_steps,
+    open_by_severity,
     rule_statistics,
 )
 
@@ -109,6 +110,7 @@ __all__ = [
     "merged_by",
     "metadata",
     "next_versions",
+    "open_by_severity",
     "open_rules",
     "outdated_alerts",
     "pending_since",

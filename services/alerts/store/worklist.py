@@ -146,6 +146,13 @@ async def rule_statistics(
     return [RuleStatistics(*row) for row in await connection.execute(chosen.offset(offset).limit(limit))]
 
 
+async def open_by_severity(connection: AsyncConnection) -> dict[Severity, int]:
+    """How many alerts are not resolved, by how grave they are."""
+    chosen = sa.select(alert_table.c.severity, sa.func.count()).where(_UNRESOLVED).group_by(alert_table.c.severity)
+    found = {Severity(severity): count for severity, count in await connection.execute(chosen)}
+    return {severity: found.get(severity, 0) for severity in Severity}
+
+
 async def count_open(connection: AsyncConnection, rule: str, unit_ids: Iterable[int]) -> int:
     """How many alerts of a rule stand on the units and are not resolved."""
     chosen = sa.select(sa.func.count()).where(_UNRESOLVED, within(unit_ids), alert_table.c.rule == rule)

@@ -142,6 +142,7 @@ _FORGET = (
     sa.text("DELETE FROM preference WHERE subject = :subject"),
     sa.text("DELETE FROM webhook WHERE subject = :subject"),
     sa.text("DELETE FROM route WHERE subject = :subject"),
+    sa.text("DELETE FROM address_code WHERE subject = :subject"),
     sa.text(
         "DELETE FROM attempt USING dispatch WHERE dispatch.subject = :subject"
         " AND attempt.dispatch_id = dispatch.dispatch_id"

@@ -47,9 +47,11 @@ class Office:
     again: Callable[..., Any]  # Runs another copy over the same database.
 
     async def reach(self, subject: str, **contact: str) -> None:
-        """Somebody says how he or she is reached."""
-        request = channels_pb2.UpdateMyChannelsRequest(contact=channels_pb2.Contact(**contact))
-        await self.desk.call(subject, "channels", "UpdateMyChannels", request)
+        """An administrator brings somebody's addresses, so that they count as confirmed."""
+        named = channels_pb2.NamedContact(subject=subject, contact=channels_pb2.Contact(**contact))
+        await self.desk.call(
+            "admin", "channels", "ImportContacts", channels_pb2.ImportContactsRequest(contacts=[named])
+        )
 
     async def alarm(self, *changes: alerts_pb2.AlertChange) -> None:
         """Alerts tells something."""
@@ -172,6 +174,7 @@ async def test_what_waits_together_comes_in_one_mail(office):
 async def test_people_choose_by_gravity_and_may_switch_a_channel_off(office):
     """Only what is critical to one, nothing to another; both have it in the inbox all the same."""
     for subject, preference in (("head", {"least_severity": 3, "enabled": True}), ("officer", {"enabled": False})):
+        await office.reach(subject, email=f"{subject}@example.vn")
         request = channels_pb2.UpdateMyChannelsRequest(
             contact=channels_pb2.Contact(email=f"{subject}@example.vn"),
             preferences=[channels_pb2.Preference(channel=channels_pb2.CHANNEL_EMAIL, **preference)],
@@ -322,8 +325,8 @@ async def test_a_webhook_to_a_private_address_is_refused_with_the_reason(desk, u
 
 async def test_a_channel_without_a_server_gives_up_at_once_and_says_so(desk, bus, clock):
     """An operator sees it; nothing waits for ever."""
-    contact = channels_pb2.Contact(email="head@example.vn")
-    await desk.call("head", "channels", "UpdateMyChannels", channels_pb2.UpdateMyChannelsRequest(contact=contact))
+    named = channels_pb2.NamedContact(subject="head", contact=channels_pb2.Contact(email="head@example.vn"))
+    await desk.call("admin", "channels", "ImportContacts", channels_pb2.ImportContactsRequest(contacts=[named]))
     await scenes.publish(bus, "alerts", "alerts-changed", alerts_pb2.AlertsChanged(changes=[change("RAISED")]))
 
     async def dead() -> Any:
