@@ -25,7 +25,8 @@ async def _fits(page: Page, width: int, what: str) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_every_part_of_both_pages_fits_the_screen(world: World, width: int) -> None:
     """Worklist with details and a form open, rules and their editor, silences, figures; list, writing, preferences."""
-    await _crowded(world, f"PH{width}")
+    for key in ("A", "B"):
+        await _crowded(world, f"PH{width}{key}")
     screen = {"viewport": {"width": width, "height": 844}}
     async with _visiting(world, token=world.token(DIRECTOR), **screen) as page:
         await page.goto(f"http://{world.fleet.gateway}/alerts.html")

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notify.domain.channels import Channel, Contact, Preference, Route, Webhook
 
 _CONTACT = tuple(field.name for field in fields(Contact))
-_TYPES = {"bool": "boolean[]", "str": "text[]"}
+_TYPES: Mapping[object, str] = {bool: "boolean[]", str: "text[]"}
 
 
 async def lock_subjects(connection: AsyncConnection, subjects: Sequence[str]) -> None:
@@ -101,7 +101,7 @@ _CONTACTS = sa.text(f"SELECT subject, {', '.join(_CONTACT)} FROM contact WHERE {
 _KEEP_CONTACTS = sa.text(
     f"INSERT INTO contact (subject, {', '.join(_CONTACT)}, update_time)"  # noqa: S608 (our own names)
     " SELECT given.*, CAST(:now AS timestamptz) FROM unnest(CAST(:subjects AS text[]),"
-    f" {', '.join(f'CAST(:{one.name} AS {_TYPES[str(one.type)]})' for one in fields(Contact))}) AS given"
+    f" {', '.join(f'CAST(:{one.name} AS {_TYPES[one.type]})' for one in fields(Contact))}) AS given"
     f" ON CONFLICT (subject) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CONTACT)},"
     " update_time = excluded.update_time"
 )
