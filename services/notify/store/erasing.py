@@ -25,7 +25,7 @@ async def erased_keys(connection: AsyncConnection, unit_ids: Collection[int]) ->
 
 
 async def lock_matters_naming(connection: AsyncConnection, unit_id: int, keys: Collection[str]) -> list[Matter]:
-    """Lock the matters of a unit, but announcements, in whose texts one of the keys stands, maybe within a word."""
+    """Lock the matters of a unit, but announcements and groups, whose texts hold one of the keys, maybe in a word."""
     return await matters_where(connection, _NAMING, {"unit": unit_id, "keys": sorted(keys)})
 
 
@@ -96,7 +96,7 @@ _NOTE = sa.text(
 )
 _ERASED = sa.text("SELECT school_id, key FROM erased_key WHERE school_id = ANY(CAST(:units AS bigint[]))")
 _NAMING = (
-    "unit_id = :unit AND announcement_id = 0 AND "
+    "unit_id = :unit AND announcement_id = 0 AND alert_count = 0 AND "
     + _naming("concat_ws(' ', title_vi, title_en, body_vi, body_en)")
     + " ORDER BY alert_id FOR UPDATE"
 )

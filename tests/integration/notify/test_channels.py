@@ -470,7 +470,7 @@ async def test_all_that_was_done_long_ago_is_forgotten_in_portions(kept, clock):
     """However much there is; what waits and what is young stays."""
     async with kept.transaction() as connection:
         await connection.execute(sa.text(_DONE), {"now": NOW})
-    dispatcher = Dispatcher(kept, clock, {}, {}, kept=timedelta(days=180))
+    dispatcher = Dispatcher(kept, clock, {}, {}, kept=timedelta(days=180), wake=lambda: None)
     await dispatcher.prune_all(asyncio.Event(), at_once=10)
     async with kept.connection() as connection:
         rows = await connection.execute(sa.text("SELECT subject, count(*) FROM dispatch GROUP BY subject"))

@@ -80,6 +80,23 @@ async def test_a_notice_about_the_pupil_says_that_it_was_erased_and_others_stay(
     assert (one.service, one.school_id, one.data_request_id, one.erased_count) == ("notify", SCHOOL, 7, 1)
 
 
+async def test_a_group_loses_the_erased_alert_and_tells_the_others(database):
+    """Its text and list name the rest, and the mail about the rest still leaves."""
+    async with database.transaction() as connection:
+        await connection.execute(sa.text("INSERT INTO route VALUES ('head', 'email', 'head@truong.vn', 1)"))
+    pupils = [about("HS1", 7), about("HS2", 8)]
+    for one in pupils:
+        one.group_by = alerts_pb2.ALERT_GROUPING_READER
+    await tell(database, *pupils)
+    await handle(database, requested("HS1"))
+    [notice] = await inbox(database, "head")
+    assert "HS1" not in notice.matter.title_vi + notice.matter.body_vi
+    assert "HS2" in notice.matter.title_vi
+    assert notice.matter.alert_count == 2
+    async with database.connection() as connection:
+        assert await connection.scalar(sa.text("SELECT count(*) FROM delivery WHERE subject = 'head'")) == 1
+
+
 async def test_news_under_way_says_nothing_of_who_was_erased(database):
     """An alert that was raised before and arrives after is told without its texts, whatever the order of events."""
     await handle(database, requested("HS1"))
