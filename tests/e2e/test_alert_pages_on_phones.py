@@ -27,8 +27,7 @@ async def test_every_part_of_both_pages_fits_the_screen(world: World, width: int
     """Worklist with details and a form open, rules and their editor, silences, figures; list, writing, preferences."""
     for key in ("A", "B"):
         await _crowded(world, f"PH{width}{key}")
-    screen = {"viewport": {"width": width, "height": 844}}
-    async with _visiting(world, token=world.token(DIRECTOR), **screen) as page:
+    async with _visiting(world, token=world.token(DIRECTOR), viewport={"width": width, "height": 844}) as page:
         await page.goto(f"http://{world.fleet.gateway}/alerts.html")
         await page.locator(".worklist > li").first.locator("[data-do=details]").click(timeout=WAIT)
         await page.locator(".worklist > li").nth(1).locator("[data-do=silence]").click(timeout=WAIT)

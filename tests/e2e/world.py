@@ -167,7 +167,8 @@ class World:
 
     async def told(self, subject: str) -> list[notify_pb2.NoticeAlert]:
         """The alerts that somebody's notices tell, each as often as it is told."""
-        stub, found = notify_pb2_grpc.InboxServiceStub(self.channel), []
+        stub = notify_pb2_grpc.InboxServiceStub(self.channel)
+        found: list[notify_pb2.NoticeAlert] = []
         for notice in await self.notices(subject):
             if notice.alert_count:
                 request = notify_pb2.ListNoticeAlertsRequest(notice_id=notice.notice_id, page_size=1000)

@@ -23,13 +23,15 @@ EMAIL, SMS = channels_pb2.CHANNEL_EMAIL, channels_pb2.CHANNEL_SMS
 async def says(desk: Any, subject: str, **contact: str) -> channels_pb2.Channels:
     """Somebody gives addresses."""
     request = channels_pb2.UpdateMyChannelsRequest(contact=channels_pb2.Contact(**contact))
-    return (await desk.call(subject, "channels", "UpdateMyChannels", request)).channels
+    kept: channels_pb2.Channels = (await desk.call(subject, "channels", "UpdateMyChannels", request)).channels
+    return kept
 
 
 async def confirms(desk: Any, subject: str, code: str, channel: Any = EMAIL) -> channels_pb2.Channels:
     """Somebody types a code."""
     request = channels_pb2.ConfirmAddressRequest(channel=channel, code=code)
-    return (await desk.call(subject, "channels", "ConfirmAddress", request)).channels
+    kept: channels_pb2.Channels = (await desk.call(subject, "channels", "ConfirmAddress", request)).channels
+    return kept
 
 
 async def refusal(call: Any) -> Fault:
