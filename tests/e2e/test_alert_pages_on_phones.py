@@ -7,12 +7,12 @@ from tests.e2e.test_alerts_page import _crowded
 from tests.e2e.test_console import WAIT, _picture, _visiting, pytestmark  # noqa: F401 (the marks hold here, too)
 from tests.e2e.world import DIRECTOR, World
 
-TABS = ("worklist", "rules", "silences", "statistics")
-PARTS = ("list", "write", "preferences")
+TABS = {"rules": "table.rules tr", "silences": ".panel button, .panel p", "statistics": ".panel table, .panel p"}
+PARTS = {"list": "table.announcements", "write": "form.sheet", "preferences": "form.sheet"}
 
 
-async def _fits(page: Page, width: int, what: str) -> None:
-    await page.wait_for_load_state("networkidle")
+async def _fits(page: Page, width: int, what: str, ready: str) -> None:
+    await page.locator(ready).first.wait_for(timeout=WAIT)
     await _picture(page, f"{what}-{width}")
     found = await page.evaluate(
         "[document.documentElement.scrollWidth, ...[...document.querySelectorAll('main *')].filter((one) =>"
@@ -31,17 +31,17 @@ async def test_every_part_of_both_pages_fits_the_screen(world: World, width: int
         await page.goto(f"http://{world.fleet.gateway}/alerts.html")
         await page.locator(".worklist > li").first.locator("[data-do=details]").click(timeout=WAIT)
         await page.locator(".worklist > li").nth(1).locator("[data-do=silence]").click(timeout=WAIT)
-        await _fits(page, width, "alerts-worklist")
-        for tab in TABS[1:]:
+        await _fits(page, width, "alerts-worklist", ".more-of form")
+        for tab, ready in TABS.items():
             await page.locator(f"[data-tab={tab}]").click()
-            await _fits(page, width, f"alerts-{tab}")
+            await _fits(page, width, f"alerts-{tab}", ready)
         await page.locator("[data-tab=rules]").click()
         await page.locator("[data-do=copy]").first.click(timeout=WAIT)
-        await _fits(page, width, "alerts-editor")
+        await _fits(page, width, "alerts-editor", ".fields")
         await page.goto(f"http://{world.fleet.gateway}/notices.html")
-        for part in PARTS:
+        for part, ready in PARTS.items():
             await page.locator(f"[data-part={part}]").click(timeout=WAIT)
-            await _fits(page, width, f"notices-{part}")
+            await _fits(page, width, f"notices-{part}", ready)
         await page.goto(f"http://{world.fleet.gateway}/")
         await page.locator("#inbox .entry .head").first.click(timeout=WAIT)
-        await _fits(page, width, "inbox")
+        await _fits(page, width, "inbox", ".letter")
