@@ -232,11 +232,13 @@ async def test_what_fails_for_the_moment_is_tried_again_under_the_same_id_and_th
     await office.alarm(change("RAISED"))
 
     async def given_up() -> Any:
-        office.clock.advance(timedelta(hours=1))
         found = await office.dispatches()
+        # Not while a try is under way: its lease would run out, and another would begin beside it.
+        if not found or found[0].state != deliveries_pb2.DISPATCH_STATE_SENDING:
+            office.clock.advance(timedelta(hours=1))
         return found if found and found[0].state == deliveries_pb2.DISPATCH_STATE_DEAD else None
 
-    [dead] = await poll_until(given_up)
+    [dead] = await poll_until(given_up, timeout=30)
     assert [one.outcome for one in dead.attempts] == ["RETRY"] * 10
     replayed = await office.desk.call(
         "admin",
