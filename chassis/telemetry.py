@@ -12,6 +12,8 @@ metadata and NATS headers. Metrics on the Prometheus page:
 | `iocedu_consumer_lag` | consumer | events waiting in the stream |
 | `iocedu_dead_letters_total` | consumer | events given up |
 | `iocedu_rows_total` | state | rows by what became of them |
+
+What a service measures of its own matter stands in docs/operate.md, with these.
 """
 
 import threading
@@ -53,6 +55,18 @@ class Metrics:
     consumer_lag: Gauge
     dead_letters: Counter
     rows: Counter
+
+
+@cache
+def gauge(name: str, description: str) -> Gauge:
+    """A gauge of one service, which names it and says what it is."""
+    return otel_metrics.get_meter(SCOPE).create_gauge(name, description=description)
+
+
+@cache
+def counter(name: str, description: str) -> Counter:
+    """A counter of one service; Prometheus adds `_total` to its name."""
+    return otel_metrics.get_meter(SCOPE).create_counter(name, description=description)
 
 
 @cache

@@ -12,6 +12,7 @@ from chassis.bus import AfterCommit, Bus, Event
 from chassis.database import Database
 from chassis.inbox import Consumer, consumer
 from services.alerts import convert, usecases
+from services.alerts.convert.erasing import erasure_of
 from services.alerts.domain import Change
 from services.alerts.domain.early_warning import Reading
 from services.alerts.usecases.moment import Moment
@@ -42,6 +43,7 @@ def consumers(
         made("records", "records-changed", take_records, RECORDS_BATCH),
         made("records", "units-changed", _take_units, BATCH),
         made("records", "calendars-changed", _take_calendars, BATCH),
+        made("records", "erasures-requested", _take_erasures, 1),
     )
 
 
@@ -114,3 +116,7 @@ async def _take_units(connection: AsyncConnection, events: Sequence[Event], _mom
 async def _take_calendars(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:
     await usecases.take_calendars(connection, [one for event in events for one in convert.calendars(event)], moment)
     return []
+
+
+async def _take_erasures(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:
+    return [change for event in events for change in await usecases.erase(connection, erasure_of(event.data), moment)]

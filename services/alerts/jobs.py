@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis import telemetry
 from chassis.database import Database
 from chassis.dead_letters import reason_of
 from chassis.logs import said
@@ -25,6 +26,8 @@ from services.alerts.domain.calendar import EVERY_UNIT
 from services.alerts.usecases.moment import Moment
 
 CLAIM = 1000
+MEASURE_SECONDS = 15.0
+OPEN = "Alerts that are not resolved."
 PRUNE_EVERY = timedelta(minutes=10)
 
 Done = Awaitable[tuple[int, list[Change]]]
@@ -115,6 +118,24 @@ class _Timer:
     def _changed(self, changes: list[Change]) -> None:
         if changes:
             self.wake()
+
+
+def measurer(database: Database) -> Worker:
+    """The worker that says how many alerts are open; each replica says the same."""
+
+    async def measure() -> None:
+        async with database.connection() as connection:
+            counts = await store.open_by_severity(connection)
+        for severity, count in counts.items():
+            telemetry.gauge("iocedu_alerts_open", OPEN).set(count, {"severity": severity.name.lower()})
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await _tried(measure())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), MEASURE_SECONDS)
+
+    return Worker("measurer", run)
 
 
 def pruner(database: Database, *, moment: Callable[[], Moment], keeping: Keeping) -> Worker:

@@ -20,7 +20,7 @@ from chassis.server import App, Check
 from chassis.tail import Tail
 from services.alerts.consumers import consumers
 from services.alerts.convert.tables import early_warning, school_calendars
-from services.alerts.jobs import Keeping, pruner, timer
+from services.alerts.jobs import Keeping, measurer, pruner, timer
 from services.alerts.servicer import AlertsServicer, Desk, HandlingServicer, InsightServicer, RulesServicer
 from services.alerts.settings import Settings
 from services.alerts.usecases.moment import Moment
@@ -89,6 +89,7 @@ def assemble(
         workers=[
             *listening,
             timer(database, moment=moment, wake=tail.wake, every_seconds=timer_seconds, subtree=subtree),
+            measurer(database),
             pruner(database, moment=moment, keeping=keeping or Keeping()),
             tail.worker,
             outbox.relay(database, bus, "alerts"),

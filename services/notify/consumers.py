@@ -1,6 +1,7 @@
 """Events in: what changed in alerts, what other services ask to be told, and how long schools have been silent."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,6 +12,7 @@ from chassis.inbox import Consumer, consumer
 from chassis.scopes import Scopes
 from services.notify import usecases
 from services.notify.convert import news, requests, silences
+from services.notify.convert.erasing import erasure_of
 from services.notify.domain.silence import newest_silences
 from services.notify.store.silence import keep_silences
 from services.notify.usecases.news import unit_name
@@ -28,10 +30,12 @@ def alerts_consumer(
         wake()
 
     async def handle(connection: AsyncConnection, events: Sequence[Event]) -> AfterCommit | None:
+        tree = scopes.tree
         changed = await usecases.deliver_news(
             connection,
             [one for event in events for one in news(event)],
-            audience=usecases.audience_in(scopes.tree, clock.today()),
+            audience=usecases.audience_in(tree, clock.today()),
+            place=usecases.place_in(tree, clock.today()),
             now=clock.now(),
         )
         return woken if changed else None
@@ -63,6 +67,39 @@ def requests_consumers(
         consumer(database, bus, service="notify", source=source, event="notice-requested", handle=handle, batch=BATCH)
         for source in ASKING
     ]
+
+
+def erasures_consumer(
+    database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, wake: Callable[[], None]
+) -> Consumer:
+    """The consumer of `erasures-requested`; `wake` is called after each commit that changed an inbox."""
+
+    async def woken() -> None:
+        wake()
+
+    async def handle(connection: AsyncConnection, events: Sequence[Event]) -> AfterCommit | None:
+        changed, tree = False, scopes.tree
+        for event in events:
+            erasure = erasure_of(event.data)
+            accounts = [one for one in erasure.staff if _is_of(scopes, one, erasure.school_id, clock.today())]
+            changed |= await usecases.erase(
+                connection,
+                erasure,
+                asking=ASKING,
+                accounts=accounts,
+                unit_name=lambda unit_id: unit_name(tree, unit_id),
+                now=clock.now(),
+            )
+        return woken if changed else None
+
+    return consumer(
+        database, bus, service="notify", source="records", event="erasures-requested", handle=handle, batch=1
+    )
+
+
+def _is_of(scopes: Scopes, subject: str, school_id: int, day: date) -> bool:
+    """Whether an account may be that of a school's member of staff: it holds nothing elsewhere."""
+    return all(grant.unit_id == school_id for grant in scopes.tree.grants_of(subject, day))
 
 
 def connections_consumer(database: Database, bus: Bus) -> Consumer:

@@ -10,7 +10,9 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
+from opentelemetry.metrics import Counter
 
+from chassis import telemetry
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.dead_letters import reason_of
@@ -18,15 +20,23 @@ from chassis.logs import said
 from chassis.scopes import Scopes
 from chassis.workers import Worker
 from services.notify.domain.channels import Channel, ChannelRules, Lane, Message, Outcome, Result
-from services.notify.store.dispatches import cancel, prune
+from services.notify.store.announcements import drop_old_attachments
+from services.notify.store.dispatches import cancel, prune, queues
+from services.notify.store.objects import Objects
 from services.notify.usecases import dispatching, sending
+from services.notify.usecases.attaching import discard_contents
 from services.notify.usecases.ways import Way
 
 LOOK_SECONDS = 1.0
 DISPATCH_SECONDS = 0.5
 PRUNE_SECONDS = 3600.0
+MEASURE_SECONDS = 5.0
 PRUNED_AT_ONCE = 10_000
+SWEEP_SECONDS = 60.0
 MOST_LEAVING = 100  # Messages of a channel and lane that are being sent at once.
+
+WAITING = "Deliveries and messages that could leave."
+OLDEST = "Age of the oldest of them."
 
 log = structlog.get_logger(__name__)
 
@@ -42,13 +52,18 @@ class Dispatcher:
         rules: Mapping[Channel, ChannelRules],
         *,
         kept: timedelta,
+        wake: Callable[[], None],
     ) -> None:
         self._database = database
+        self._wake = wake
         self._clock = clock
         self._ways = ways
         self._rules = rules
         self._kept = kept
-        self._pruned = float("-inf")
+        self._pruned = self._measured = float("-inf")
+        for channel in ways:
+            for outcome in (Outcome.ACCEPTED, Outcome.RETRY, Outcome.REFUSED):
+                _tries().add(0, {"channel": channel.value, "outcome": outcome.value})
         self.workers = [
             Worker("dispatch-gather", self._gather),
             *(
@@ -69,9 +84,21 @@ class Dispatcher:
             async with self._database.transaction() as connection:
                 count = await dispatching.gather(connection, self._rules, now=self._clock.now())
         now = asyncio.get_running_loop().time()
+        if now - self._measured > MEASURE_SECONDS:
+            self._measured = now
+            await self._measure()
         if now - self._pruned > PRUNE_SECONDS:
             self._pruned = now
             await self.prune_all(stop)
+
+    async def _measure(self) -> None:
+        """Say how long the queues are; each replica says the same."""
+        async with self._database.connection() as connection:
+            waiting = await queues(connection, self._clock.now())
+        for channel in self._ways:
+            count, seconds = waiting.get(channel, (0, 0.0))
+            telemetry.gauge("iocedu_dispatch_waiting", WAITING).set(count, {"channel": channel.value})
+            telemetry.gauge("iocedu_dispatch_waiting_seconds", OLDEST).set(seconds, {"channel": channel.value})
 
     async def prune_all(self, stop: asyncio.Event, *, at_once: int = PRUNED_AT_ONCE) -> None:
         """Forget all messages that were done long ago, some a transaction."""
@@ -102,7 +129,7 @@ class Dispatcher:
                 async with self._database.transaction() as connection:
                     taken = await dispatching.take(connection, channel, lane, rules, now=self._clock.now())
             for message in taken:
-                task = asyncio.create_task(_tried(self._send_one(message, rules)))
+                task = asyncio.create_task(_tried(self._send_one(message)))
                 leaving.add(task)
                 task.add_done_callback(leaving.discard)
             if not leaving:
@@ -110,7 +137,7 @@ class Dispatcher:
             if not (room and taken):
                 await asyncio.wait(leaving, timeout=DISPATCH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _send_one(self, message: Message, rules: ChannelRules) -> None:
+    async def _send_one(self, message: Message) -> None:
         if not message.told:
             async with self._database.transaction() as connection:
                 await cancel(connection, message, self._clock.now())
@@ -121,8 +148,11 @@ class Dispatcher:
             # A message that cannot even be put into words must not stop those beside it.
             log.exception("message not sent", action="dispatch.failed", dispatch_id=str(message.dispatch_id))
             result = Result(Outcome.RETRY, type(error).__name__)
+        _tries().add(1, {"channel": message.channel.value, "outcome": result.outcome.value})
         async with self._database.transaction() as connection:
-            await dispatching.conclude(connection, message, result, rules, now=self._clock.now())
+            told = await dispatching.conclude(connection, message, result, self._rules, now=self._clock.now())
+        if told:
+            self._wake()
 
 
 class AnnouncementTimer:
@@ -168,6 +198,32 @@ class AnnouncementTimer:
                 more = await sending.remind_due(connection, now=self._clock.now())
             if more:
                 self._wake()
+
+
+def attachment_sweeper(database: Database, clock: Clock, objects: Objects, *, kept: timedelta) -> Worker:
+    """The worker that lets attachments go that were kept long enough, and deletes contents that go with nothing."""
+
+    async def sweep(stop: asyncio.Event) -> None:
+        count = 1
+        while count and not stop.is_set():
+            async with database.transaction() as connection:
+                now = clock.now()
+                count = await drop_old_attachments(connection, before=now - kept, now=now, limit=PRUNED_AT_ONCE)
+        count = 1
+        while count and not stop.is_set():
+            async with database.transaction() as connection:
+                count = await discard_contents(connection, objects.delete, now=clock.now())
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await _tried(sweep(stop))
+            await _either(stop, seconds=SWEEP_SECONDS)
+
+    return Worker("attachment-sweeper", run)
+
+
+def _tries() -> Counter:
+    return telemetry.counter("iocedu_dispatch_tries", "Tries to hand a message over, by what came of them.")
 
 
 async def _tried(look: Awaitable[None]) -> None:

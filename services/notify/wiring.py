@@ -13,6 +13,7 @@ from iocedu.notify.v1.my_announcements_pb2_grpc import add_MyAnnouncementsServic
 from iocedu.notify.v1.notify_pb2_grpc import add_InboxServiceServicer_to_server
 from iocedu.notify.v1.receipts_pb2_grpc import add_ReceiptsServiceServicer_to_server
 
+from chassis import outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
@@ -24,10 +25,10 @@ from chassis.tail import Tail
 from services.notify.clients.email import MailServer
 from services.notify.clients.sms import Provider, SmsGateway
 from services.notify.clients.webhooks import WebhookSender
-from services.notify.consumers import alerts_consumer, connections_consumer, requests_consumers
+from services.notify.consumers import alerts_consumer, connections_consumer, erasures_consumer, requests_consumers
 from services.notify.convert.rules import Speech, load_channel_rules, load_file_rules, load_speech
 from services.notify.domain.channels import Channel, ChannelRules
-from services.notify.jobs import AnnouncementTimer, Dispatcher
+from services.notify.jobs import AnnouncementTimer, Dispatcher, attachment_sweeper
 from services.notify.servicer.announcements import AnnouncementsServicer
 from services.notify.servicer.channels import ChannelsServicer, House
 from services.notify.servicer.deliveries import DeliveriesServicer
@@ -66,6 +67,8 @@ class Outward:
     sms: SmsGateway | None = None
     kept: timedelta = timedelta(days=180)
     most_attached: int = 4 * 1024**3
+    attached_copies: int = 1
+    attached_kept: timedelta = timedelta(days=730)
 
     def ways(self, database: Database) -> dict[Channel, Way]:
         """The adapter of each channel."""
@@ -94,6 +97,8 @@ def outward(settings: Settings, client: httpx.AsyncClient) -> Outward:
         sms=SmsGateway(provider, client) if provider else None,
         kept=timedelta(days=settings.deliveries_kept_days),
         most_attached=settings.attachments_most_bytes,
+        attached_copies=settings.attachments_replicas,
+        attached_kept=timedelta(days=settings.attachments_kept_days),
     )
 
 
@@ -101,7 +106,7 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
     """Join the rooms over what is open."""
     tail = Tail.of("notify", database)
     timer = AnnouncementTimer(database, scopes, clock, wake=tail.wake)
-    dispatcher = Dispatcher(database, clock, outward.ways(database), outward.rules, kept=outward.kept)
+    dispatcher = Dispatcher(database, clock, outward.ways(database), outward.rules, kept=outward.kept, wake=tail.wake)
 
     def wake() -> None:
         tail.wake()
@@ -111,9 +116,11 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
         alerts_consumer(database, bus, scopes, clock=clock, wake=tail.wake),
         *requests_consumers(database, bus, scopes, clock=clock, wake=tail.wake),
         connections_consumer(database, bus),
+        erasures_consumer(database, bus, scopes, clock=clock, wake=tail.wake),
     ]
     frame = Frame(database, scopes, clock, wake)
-    objects = Objects(bus, most_bytes=outward.most_attached)
+    objects = Objects(bus, most_bytes=outward.most_attached, replicas=outward.attached_copies)
+    sweeper = attachment_sweeper(database, clock, objects, kept=outward.attached_kept)
     house = House(outward.rules, outward.most_webhooks, outward.speech, outward.public_url)
     servicers: dict[str, tuple[AddToServer, object]] = {
         "InboxService": (
@@ -138,7 +145,14 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
     return App(
         servicers=list(servicers.values()),
         service_names=[f"{PACKAGE}.{name}" for name in servicers],
-        workers=[*listening, timer.worker, *dispatcher.workers, tail.worker],
+        workers=[
+            *listening,
+            timer.worker,
+            *dispatcher.workers,
+            sweeper,
+            tail.worker,
+            outbox.relay(database, bus, "notify"),
+        ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
         operations=OperationsServicer(database, {one.name: one.handle for one in listening}),

@@ -94,7 +94,7 @@ class Load:
         raise AssertionError("never answered")
 
     async def check(self) -> None:
-        """Every row is there once, the figures equal a recount, each class has one alert and each inbox one notice."""
+        """Every row is there once, the figures equal a recount, each class has one alert, told each reader once."""
         await self.settled()
         for school in SCHOOLS:
             stored = await self.stored(school)
@@ -106,7 +106,7 @@ class Load:
         assert sorted(alert.facts["name"] for alert in alerts) == sorted(expected)
         ids = {alert.alert_id: alert.unit_id for alert in alerts}
         for subject, units in ((DIRECTOR, SCHOOLS), (OFFICER, (SCHOOL, NEIGHBOUR)), (HEAD, (SCHOOL,))):
-            mine = [notice.alert_id for notice in await self.world.notices(subject) if notice.alert_id in ids]
+            mine = [one.alert_id for one in await self.world.told(subject) if one.alert_id in ids]
             expected_count = sum(1 for number in range(self.classes) if SCHOOLS[number % len(SCHOOLS)] in units)
 
             assert len(mine) == len(set(mine)) == expected_count
@@ -120,7 +120,7 @@ class Load:
             try:
                 alerts = {a.alert_id for a in await self.world.alerts(PROVINCE) if a.facts["name"] in expected}
                 counted = await self.world.figure("pupils") or 0
-                told = {notice.alert_id for notice in await self.world.notices(DIRECTOR)}
+                told = {one.alert_id for one in await self.world.told(DIRECTOR)}
             except grpc.aio.AioRpcError:
                 return False
             return counted >= total and len(alerts) >= len(expected) and alerts <= told

@@ -15,7 +15,7 @@ RECORD = f"/v1/schools/{SCHOOL}/records/pupils"
 
 
 async def test_a_granted_erasure_is_done_and_proven(world: World) -> None:
-    """Erased in records, sync and reporting; the request says so by itself, and the figures follow."""
+    """Erased in records and every other service; the request says so by itself, and the figures follow."""
     child = {"level": "01", "grade": "18", "full_name": "Lý Thị Bé Tư", "birth_date": "2021-05-04"}
     fields: dict[str, Any] = dict(child)
     await world.push([school_class(SCHOOL, "ERA"), pupil(SCHOOL, "ERA-1", "ERA", **fields)])
@@ -46,7 +46,7 @@ async def test_a_granted_erasure_is_done_and_proven(world: World) -> None:
     assert (planned["state"], planned["planned_state"]) == ("REMAIN_STATE_PRESENT", "REMAIN_STATE_ERASED")
     (left,) = [one for one in answer["remains"] if one["place"] == "pupils"]
     assert left["state"] == "REMAIN_STATE_ERASED"
-    assert [one["service"] for one in answer["confirmations"]] == ["reporting", "sync"]
+    assert [one["service"] for one in answer["confirmations"]] == ["alerts", "notify", "reporting", "sync"]
     listed = await world.get(f"/v1/units/{SCHOOL}/data-requests", HEAD)
     (done,) = [one for one in listed["data_requests"] if one["data_request_id"] == number]
     assert (done["state"], done["completed_by"]) == ("DATA_REQUEST_STATE_DONE", "records")

@@ -15,7 +15,6 @@ from tests.e2e.world import (
     COMMUNE,
     DIRECTOR,
     FAR,
-    FAR_NAME,
     HEAD,
     NEIGHBOUR,
     OFFICER,
@@ -113,15 +112,15 @@ async def test_an_oversize_class_reaches_every_inbox_and_resolves_itself(world: 
     assert await world.figure("pupils", SCHOOL) == before + PRIMARY_LIMIT + 1
     for subject in (HEAD, OFFICER, DIRECTOR):
 
-        async def delivered(subject: str = subject) -> list[notify_pb2.Notice]:
-            return [notice for notice in await world.notices(subject) if notice.alert_id == alert.alert_id]
+        async def delivered(subject: str = subject) -> list[notify_pb2.NoticeAlert]:
+            return [one for one in await world.told(subject) if one.alert_id == alert.alert_id]
 
         assert len(await poll_until(delivered)) == 1
 
     await push_by(way, world, [pupil(SCHOOL, f"{way}-0", key, version=2, status="05")], f"{way}-second")
 
     async def resolved() -> bool:
-        mine = [notice for notice in await world.notices(HEAD) if notice.alert_id == alert.alert_id]
+        mine = [one for one in await world.told(HEAD) if one.alert_id == alert.alert_id]
         return not await raised() and mine[0].resolved
 
     await poll_until(resolved)
@@ -134,7 +133,7 @@ async def test_pushing_the_same_again_changes_nothing_anywhere(world: World, way
     rows = [school_class(SCHOOL, key), *(pupil(SCHOOL, f"{way}-again-{n}", key) for n in range(PRIMARY_LIMIT + 2))]
     first = await push_by(way, world, rows, f"{way}-again")
     await world.settle()
-    before = (await world.position(), await world.figure("pupils"), len(await world.notices(DIRECTOR)))
+    before = (await world.position(), await world.figure("pupils"), await world.notices(DIRECTOR))
 
     repeated = await push_by(way, world, rows, f"{way}-again")
     renamed = await push_by(way, world, rows, f"{way}-another-id")
@@ -142,7 +141,7 @@ async def test_pushing_the_same_again_changes_nothing_anywhere(world: World, way
 
     assert repeated.accepted_count == first.accepted_count == len(rows)
     assert (renamed.accepted_count, renamed.unchanged_count) == (0, len(rows))
-    assert (await world.position(), await world.figure("pupils"), len(await world.notices(DIRECTOR))) == before
+    assert (await world.position(), await world.figure("pupils"), await world.notices(DIRECTOR)) == before
 
 
 async def test_a_rejected_row_is_explained_and_kept_and_blocks_nobody(world: World) -> None:
@@ -203,8 +202,8 @@ async def test_an_inbox_is_read_acknowledged_and_watched(world: World) -> None:
     async def watch() -> None:
         request = notify_pb2.WatchInboxRequest(after=max(newest, 1))
         async for answer in stub.WatchInbox(request, metadata=metadata):
-            # What earlier alerts are still told of goes on beside it.
-            if answer.WhichOneof("event") == "item" and answer.item.unit_name == FAR_NAME:
+            # What earlier alerts are still told of goes on beside it; the newest one leads the notice of its rule.
+            if answer.WhichOneof("event") == "item" and "5A" in answer.item.title_vi:
                 await seen.put(answer.item)
 
     watcher = asyncio.create_task(watch())
@@ -222,8 +221,10 @@ async def test_an_inbox_is_read_acknowledged_and_watched(world: World) -> None:
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
 
-    assert notice.alert_id not in {item.alert_id for item in await world.notices(OFFICER)}
-    assert notice.alert_id not in {item.alert_id for item in await world.notices(HEAD)}
+    far = {alert.alert_id for alert in await world.alerts(FAR)}
+    assert far <= {one.alert_id for one in await world.told(DIRECTOR)}
+    for subject in (OFFICER, HEAD):
+        assert not far & {one.alert_id for one in await world.told(subject)}
 
 
 async def test_the_provincial_view_counts_schools_that_sent(world: World) -> None:

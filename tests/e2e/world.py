@@ -165,6 +165,17 @@ class World:
         request = notify_pb2.ListNoticesRequest(page_size=1000)
         return list((await stub.ListNotices(request, metadata=self.metadata(subject), timeout=10)).notices)
 
+    async def told(self, subject: str) -> list[notify_pb2.NoticeAlert]:
+        """The alerts that somebody's notices tell, each as often as it is told."""
+        stub = notify_pb2_grpc.InboxServiceStub(self.channel)
+        found: list[notify_pb2.NoticeAlert] = []
+        for notice in await self.notices(subject):
+            if notice.alert_count:
+                request = notify_pb2.ListNoticeAlertsRequest(notice_id=notice.notice_id, page_size=1000)
+                answer = await stub.ListNoticeAlerts(request, metadata=self.metadata(subject), timeout=10)
+                found += answer.alerts
+        return found
+
     async def position(self) -> int:
         """The newest position of the change feed."""
         stub = records_pb2_grpc.RecordsServiceStub(self.channel)
@@ -187,7 +198,7 @@ class World:
                 await self.figure("classes"),
                 await self.position(),
                 len(await self.alerts(PROVINCE)),
-                len(await self.notices(DIRECTOR)),
+                tuple((one.notice_id, one.position) for one in await self.notices(DIRECTOR)),
             )
             seen.append(now)
             return len(seen) > 25 and len(set(seen[-25:])) == 1

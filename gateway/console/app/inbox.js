@@ -86,6 +86,7 @@ export function inbox({ onState, onError }) {
           " · ",
           h("time", { dateTime: notice.create_time, title: instant(notice.create_time) }, ago(notice.create_time)),
           notice.resolved ? ` · ${t("resolved")}` : "",
+          notice.alert_count > 1 && !notice.resolved ? ` · ${t("alertsOpen", { n: number(notice.open_count ?? 0), m: number(notice.alert_count) })}` : "",
           notice.recalled ? ` · ${t("recalled")}` : "",
           notice.due_time && !notice.resolved ? ` · ${t("dueUntil")} ${instant(notice.due_time)}` : "",
         ),
@@ -96,6 +97,7 @@ export function inbox({ onState, onError }) {
               h("p", {}, bilingual(notice, "body")),
               // A path of this very site, as services write it: nothing a notice says leads elsewhere.
               /^\/[^/\\]/.test(notice.link ?? "") ? h("a", { href: notice.link, class: "deal" }, t("openToDeal")) : "",
+              notice.alert_count > 1 ? together(notice) : "",
               notice.because ? h("p", { class: "muted" }, `${t("because")}: ${notice.because}`) : "",
             )
           : "",
@@ -111,6 +113,28 @@ export function inbox({ onState, onError }) {
             t("confirm"),
           ),
     );
+  }
+
+  // All alerts that a notice tells, each with what became of it; asked for only when somebody wants to see them.
+  function together(notice) {
+    const lines = h("ul", { class: "together" });
+    const further = async (token) => {
+      try {
+        const page = await ask(`/v1/me/notices/${notice.notice_id}/alerts`, { query: { page_size: 50, page_token: token } });
+        lines.append(...(page.alerts ?? []).map(alertLine));
+        const next = page.next_page_token;
+        if (next) lines.append(h("li", {}, h("button", { type: "button", class: "quiet", onclick: (event) => { event.currentTarget.parentElement.remove(); further(next); } }, t("more"))));
+      } catch (error) {
+        onError(error);
+      }
+    };
+    const begin = (event) => { if (event.currentTarget.open && !lines.children.length) further(""); };
+    return h("details", { ontoggle: begin }, h("summary", {}, t("alertsAll")), lines);
+  }
+
+  function alertLine(alert) {
+    const state = alert.resolved ? t("resolved") : alert.taken_by ? t("alertTaken", { n: alert.taken_by }) : "";
+    return h("li", { class: alert.resolved ? "over" : "", "data-alert": alert.alert_id }, [`${alert.unit_name}: ${bilingual(alert, "title")}`, state].filter(Boolean).join(" · "));
   }
 
   function read(notice) {

@@ -8,7 +8,8 @@ import { bilingual, instant, number } from "./format.js";
 import { language } from "./texts.js";
 
 const SEVERITIES = ["INFO", "WARNING", "CRITICAL"];
-const NUMBERS = ["for_minutes", "group_hours", "acknowledge_hours", "resolve_hours"];
+const NUMBERS = ["for_minutes", "group_hours", "acknowledge_hours", "resolve_hours", "group_wait_seconds", "group_interval_minutes"];
+const GROUPINGS = ["READER", "PARENT", "UNIT", "NONE"];
 const LISTS = ["audience_roles", "inhibited_by"];
 const MANAGING = ["administrator", "director"];
 
@@ -96,6 +97,9 @@ export async function rules(panel, { unit, account }) {
         ...["title_vi:titleVi", "title_en:titleEn", "body_vi:bodyVi", "body_en:bodyEn"].map((one) => text(...one.split(":"))),
         input("audience_roles", say("roles"), { value: (rule.audience_roles ?? ["head_teacher", "officer"]).join(", ") }),
         choice("audience_reach", say("reach"), { ABOVE: say("ABOVE"), UNIT: say("UNIT") }, (rule.audience_reach ?? "").replace("AUDIENCE_REACH_", "")),
+        choice("group_by", say("groupBy"), Object.fromEntries(GROUPINGS.map((one) => [one, say(`group${one}`)])), (rule.group_by ?? "").replace("ALERT_GROUPING_", "")),
+        count("group_wait_seconds", "groupWait"),
+        count("group_interval_minutes", "groupInterval"),
         count("for_minutes", "forMinutes"),
         count("group_hours", "groupHours"),
         count("acknowledge_hours", "ackHours"),
@@ -131,6 +135,7 @@ export async function rules(panel, { unit, account }) {
       for (const name of LISTS) said[name] = said[name].split(",").map((one) => one.trim()).filter(Boolean);
       said.severity = `SEVERITY_${said.severity}`;
       said.audience_reach = `AUDIENCE_REACH_${said.audience_reach}`;
+      said.group_by = `ALERT_GROUPING_${said.group_by}`;
       return { code, rule: said };
     }
 

@@ -18,7 +18,8 @@ const ages = () => ({
   168: say("days", { n: 7 }),
 });
 const said = (options) => Object.fromEntries(Object.entries(options).map(([key, text]) => [key, say(text)]));
-const bare = (value, prefix) => value?.replace(prefix, "") ?? "";
+// A step of a later version comes as a number.
+const bare = (value, prefix) => String(value ?? "").replace(prefix, "");
 const stateOf = (alert) => bare(alert.state, "ALERT_STATE_");
 
 export function worklist(panel, { unit, account }) {
@@ -33,6 +34,7 @@ export function worklist(panel, { unit, account }) {
     choice("family", say("family"), said(FAMILIES)),
     choice("age", say("age"), ages()),
     choice("who", say("mine"), { "": say("all"), [account.subject]: say("mineOnly") }),
+    input("rule", say("rule"), { value: new URLSearchParams(location.hash.slice(1)).get("rule") ?? "" }),
     count,
   );
   replace(panel, filters, list, below);
@@ -52,12 +54,13 @@ export function worklist(panel, { unit, account }) {
   }
 
   function read(page_token = "") {
-    const { state, severity, family, age, who } = values(filters);
+    const { state, severity, family, age, who, rule } = values(filters);
     return ask(unitPath(unit.id, "/alerts"), {
       query: {
         states: state ? `ALERT_STATE_${state}` : "",
         min_severity: `SEVERITY_${severity}`,
         families: family,
+        rule: rule.trim(),
         min_age_hours: age === "0" ? "" : age,
         taken_by: who,
         page_size: PAGE,

@@ -41,6 +41,9 @@ def alerts_changed(changes: Iterable[Change], unit_name: UnitName) -> Iterator[t
             transition=alerts_pb2.AlertTransition.ValueType(change.transition),
             audience_roles=change.alert.audience_roles if change.told else (),
             audience_unit_ids=change.audience_unit_ids if change.told else (),
+            group_by=alerts_pb2.AlertGrouping.ValueType(change.alert.group_by),
+            group_wait_seconds=change.alert.group_wait_seconds,
+            group_interval_minutes=change.alert.group_interval_minutes,
         )
         _fill(added.alert, change.alert, unit_name)
         piece = event.SerializeToString()

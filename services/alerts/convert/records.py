@@ -38,6 +38,15 @@ class RecordRows:
     renames: list[tuple[int, str, str]] = field(default_factory=list)
 
     @property
+    def restricted(self) -> dict[int, list[str]]:
+        """Keys of pupils of whom nothing is to be made, by school."""
+        found: dict[int, list[str]] = {}
+        for school_id, key, *_, restricted in self.pupils.values():
+            if restricted:
+                found.setdefault(school_id, []).append(key)
+        return found
+
+    @property
     def schools(self) -> set[int]:
         """Schools that any row is about."""
         kinds = (self.classes, self.pupils, self.registers, self.results)
@@ -73,7 +82,8 @@ def _add(rows: RecordRows, change: records_pb2.Change, position: int, *, time: d
     if kind == PUPIL:
         if row.previous_key and not row.deleted:
             rows.renames.append((school, row.previous_key, row.key))
-        _keep(rows.pupils, identity, (*identity, position, row.deleted, *_pupil(row.pupil, time, reading)))
+        values = (*_pupil(row.pupil, time, reading), change.restricted)
+        _keep(rows.pupils, identity, (*identity, position, row.deleted, *values))
     elif kind == SCHOOL_CLASS:
         group = row.school_class
         _keep(rows.classes, identity, (*identity, position, row.deleted, group.school_year, group.grade))

@@ -36,6 +36,8 @@ _SAME = (
     "inhibited_by",
     "created_by",
     "change_note",
+    "group_wait_seconds",
+    "group_interval_minutes",
 )
 _DRAFTED = tuple(name for name in rules_pb2.RuleDraft.DESCRIPTOR.fields_by_name)
 
@@ -46,6 +48,7 @@ def rule_message(rule: Rule) -> alerts_pb2.Rule:
         **{name: getattr(rule, name) for name in _SAME},
         severity=alerts_pb2.Severity.ValueType(rule.severity),
         audience_reach=alerts_pb2.AudienceReach.ValueType(rule.audience_reach),
+        group_by=alerts_pb2.AlertGrouping.ValueType(rule.group_by),
         valid_from=rule.valid_from.isoformat() if rule.valid_from else "",
         valid_to=rule.valid_to.isoformat() if rule.valid_to else "",
     )

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum
+from typing import Any
 
 from services.alerts.domain.facts import Fact
-from services.alerts.domain.rules import Reach, Rule, Severity
+from services.alerts.domain.rules import Grouping, Reach, Rule, Severity
 from services.alerts.domain.shapes import Scalar
 from services.alerts.domain.texts import as_text, render, shown
 
@@ -14,6 +15,13 @@ FIRST_KEPT, NEWEST_KEPT = (
     5,
     25,
 )  # Steps an alert carries with it: notes are long, and it may be taken for ever. All are kept beside it.
+ERASED_SUBJECT = "erased"
+ERASED_TEXTS = (
+    "Nội dung đã xóa theo yêu cầu về dữ liệu cá nhân",
+    "Erased at a person's request",
+    "Cảnh báo này đã đóng; nội dung của nó không còn được lưu.",
+    "This alert is over; what it said is no longer kept.",
+)
 SHOWN_STEPS = 10  # The newest, in lists, streams and events: with notes of 2,000 characters far below a message.
 
 
@@ -27,7 +35,7 @@ class State(IntEnum):
 
 
 class Transition(IntEnum):
-    """What happened to an alert; numbers as in the contract."""
+    """What happened to an alert; numbers as in the contract. ERASED is told and not kept: nothing is left to date."""
 
     RAISED = 1
     ACKNOWLEDGED = 2
@@ -39,6 +47,7 @@ class Transition(IntEnum):
     SUPPRESSED = 8
     RELEASED = 9
     MOVED = 10
+    ERASED = 11
 
 
 class Reason(IntEnum):
@@ -68,16 +77,18 @@ class Resolution(IntEnum):
 class Step:
     """One thing that happened to an alert after it was raised, and the version of the rule it stood on from then.
 
-    `unit_id` is where it climbed or moved to; 0 where it did neither.
+    `unit_id` is where it climbed or moved to; 0 where it did neither. A step that a later version took is a number this
+    one has no name for, and may say `further` things: both are handed on as they are.
     """
 
-    transition: Transition
+    transition: int
     time: datetime
     rule_version: int
     by: str = ""
     note: str = ""
-    reason: Reason = Reason.NONE
+    reason: int = Reason.NONE
     unit_id: int = 0
+    further: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,9 @@ class Alert:
     placed_unit_id: int | None = None
     dismissed: bool = False
     audience_reach: Reach = Reach.ABOVE
+    group_by: int = Grouping.UNSAID
+    group_wait_seconds: int = 0
+    group_interval_minutes: int = 0
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -247,6 +261,29 @@ class Alert:
         renewed = replace(raised, **{name: getattr(self, name) for name in _KEPT})
         return renewed.stepped(step, position=raised.position)
 
+    def erased(self, *, now: datetime, position: int) -> "Alert":
+        """The alert with nothing left that tells whom it was about; it is over."""
+        title_vi, title_en, body_vi, body_en = ERASED_TEXTS
+        return replace(
+            self,
+            state=State.RESOLVED,
+            resolve_time=self.resolve_time or now,
+            subject=ERASED_SUBJECT,
+            title_vi=title_vi,
+            title_en=title_en,
+            body_vi=body_vi,
+            body_en=body_en,
+            facts={},
+            note="",
+            history=(),
+            suppressed_by="",
+            due_time=None,
+            escalate_time=None,
+            dismissed=False,
+            revision=self.revision + 1,
+            position=position,
+        )
+
     def stepped(self, step: Step, *, position: int) -> "Alert":
         """The alert with one more step in its history, of which the first and the newest are kept."""
         history = (*self.history, step)
@@ -362,4 +399,7 @@ def raise_alert(
         fact_kind=rule.fact_kind,
         escalate_time=rule.time_to_take(now),
         audience_reach=rule.audience_reach,
+        group_by=rule.group_by,
+        group_wait_seconds=rule.group_wait_seconds,
+        group_interval_minutes=rule.group_interval_minutes,
     )

@@ -21,6 +21,28 @@ class Reach(IntEnum):
     UNIT = 2
 
 
+class Grouping(IntEnum):
+    """Which alerts of a rule are told as one notice; numbers as in the contract."""
+
+    UNSAID = 0
+    NONE = 1
+    UNIT = 2
+    PARENT = 3
+    READER = 4
+
+
+# Roles that people hold, as records knows them: a rule that names another would tell nobody.
+ROLES = (
+    "administrator",
+    "director",
+    "officer",
+    "auditor",
+    "head_teacher",
+    "clerk",
+    "integrator",
+    "provincial_ioc",
+    "operator",
+)
 FAMILIES = ("indicator", "pupil", "data", "statistics")
 FAMILY_OF_KIND = {
     "class_size": "indicator",
@@ -69,6 +91,9 @@ class Rule:
     created_by: str = ""
     create_time: datetime | None = None
     change_note: str = ""
+    group_by: int = Grouping.UNSAID
+    group_wait_seconds: int = 0
+    group_interval_minutes: int = 0
 
     @property
     def holds_for(self) -> timedelta:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
+from enum import IntEnum
 from operator import attrgetter
 from typing import Any
 
@@ -12,8 +13,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows, given_rows
-from services.alerts.domain import Alert, Reach, Reason, Resolution, Severity, State, Step, Transition
-from services.alerts.store.tables import alert_table, rule_table
+from services.alerts.domain import PUPIL, Alert, Reach, Reason, Resolution, Severity, State, Step, Transition
+from services.alerts.store.tables import alert_table, rule_table, step_table
 
 _ALERT_COLUMNS = tuple(column.name for column in alert_table.columns)
 _UNRESOLVED = sa.text("alert.state <> 3")  # As in the index: a parameter would keep a generic plan from using it.
@@ -42,7 +43,10 @@ _CHANGING = (
     *_EACH_TIME,
 )
 _CARRIED = ("rule_version", *_TEXTS, "facts", *_EACH_TIME)
-_FROM_RULE = ("severity", "audience_roles", "family", "audience_reach")
+_ERASED = (*_CHANGING, "subject", *_TEXTS, "facts")
+_GROUPING = ("group_by", "group_wait_seconds", "group_interval_minutes")
+_FROM_RULE = ("severity", "audience_roles", "family", "audience_reach", *_GROUPING)
+_STEP_FIELDS = frozenset(field.name for field in fields(Step)) - {"further"}
 _STEP = ("alert_id", "number", "transition", "time", "made_by", "note", "reason", "rule_version", "unit_id")
 
 
@@ -125,6 +129,24 @@ async def carry_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> 
     values |= {name: rule_table.c[name] for name in _FROM_RULE}
     ours = sa.and_(rule_table.c.code == alert_table.c.rule, rule_table.c.version == given.c.rule_version)
     await connection.execute(_matching(sa.update(alert_table).values(values), given).where(ours))
+
+
+async def erase_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
+    """Write what is left of alerts that are locked and were erased; nothing of what happened to them is."""
+    given, values = _given(alerts, _ERASED)
+    await connection.execute(_matching(sa.update(alert_table).values(values), given))
+    ids = sa.any_(bigints("alert_ids", [alert.alert_id for alert in alerts]))
+    await connection.execute(sa.delete(step_table).where(step_table.c.alert_id == ids))
+
+
+async def lock_about_pupils(connection: AsyncConnection, school_id: int, keys: Sequence[str]) -> list[Alert]:
+    """Lock all alerts on pupils of a school, of whichever year, resolved or not."""
+    table = alert_table.c
+    key = sa.func.substr(table.subject, sa.func.strpos(table.subject, "/") + 1)
+    named = sa.any_(sa.bindparam("keys", list(keys), type_=ARRAY(sa.Text)))
+    chosen = sa.select(alert_table).where(table.unit_id == school_id, table.fact_kind == PUPIL, key == named)
+    rows = await connection.execute(chosen.order_by(table.alert_id).with_for_update())
+    return [alert_of(row) for row in rows.mappings()]
 
 
 async def dismissed_alerts(
@@ -268,6 +290,7 @@ def _written(alert: Alert, name: str) -> Any:
 def _kept_step(step: Step) -> dict[str, Any]:
     """A step as it is kept; where it led nowhere it says nothing of that, so that code before this reads it too."""
     kept = {**asdict(step), "time": step.time.isoformat()}
+    kept |= kept.pop("further")
     if not step.unit_id:
         del kept["unit_id"]
     return kept
@@ -275,7 +298,17 @@ def _kept_step(step: Step) -> dict[str, Any]:
 
 def _step(kept: Mapping[str, Any]) -> Step:
     values = dict(kept) | {"time": datetime.fromisoformat(kept["time"])}
-    return Step(**values | {"transition": Transition(kept["transition"]), "reason": Reason(kept["reason"])})
+    values |= {"transition": known(Transition, kept["transition"]), "reason": known(Reason, kept["reason"])}
+    further = {name: values.pop(name) for name in kept if name not in _STEP_FIELDS}
+    return Step(**values, further=further)
+
+
+def known(kind: type[IntEnum], number: int) -> int:
+    """What a number stands for; one that a later version wrote stays a number and is handed on."""
+    try:
+        return kind(number)
+    except ValueError:
+        return number
 
 
 _RENAME = sa.text(

@@ -52,7 +52,7 @@ async def away_of_classes(connection: AsyncConnection, classes: Iterable[ClassYe
 
 
 async def pupils(connection: AsyncConnection, identities: Iterable[Identity]) -> list[PupilRow]:
-    """These pupils, as far as they are known."""
+    """These pupils, as far as they are known and something may be made of them."""
     return [PupilRow(*row) for row in await fetch(connection, _PUPILS, *_columns(identities, 2))]
 
 
@@ -165,7 +165,8 @@ _AWAY_OF_CLASSES = (
 )
 _PUPILS = (
     "SELECT school_id, key, deleted, school_year, class_key, grade, in_stock AND NOT deleted"
-    f" FROM {_PUPIL} JOIN pupil USING (school_id, key)"
+    f" FROM {_PUPIL} JOIN pupil USING (school_id, key) WHERE NOT restricted AND NOT EXISTS (SELECT FROM erased_pupil"
+    " WHERE erased_pupil.school_id = pupil.school_id AND erased_pupil.key = pupil.key)"
 )
 _AWAY_DAYS = (
     "SELECT absence.school_id, absence.pupil_key, register.school_year, register.day, bool_or(absence.kind = 'K')"

@@ -127,10 +127,14 @@ _CLASSES = _merge(
     "school_id, key",
     "school_id, key",
 )
-_PUPIL_TYPES = ("bigint", "text", "bigint", "bool", "int", "text", "text", "bool", "bool", "timestamptz", "smallint")
+_PUPIL_TYPES = (
+    "bigint", "text", "bigint", "bool", "int", "text", "text", "bool", "bool", "timestamptz", "smallint",
+    "bool",
+)  # fmt: skip
 _PUPILS = _merge(
     "pupil",
-    "school_id, key, position, deleted, school_year, class_key, grade, in_stock, left_school, left_time, context",
+    "school_id, key, position, deleted, school_year, class_key, grade, in_stock, left_school, left_time, context,"
+    " restricted",
     _PUPIL_TYPES,
     "school_id, key",
     "",

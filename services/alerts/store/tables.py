@@ -42,6 +42,9 @@ rule_table = sa.Table(
     sa.Column("created_by", sa.Text, nullable=False, comment="Who wrote this version."),
     sa.Column("create_time", INSTANT, comment="When this version was written; null: it came with the service."),
     sa.Column("change_note", sa.Text, nullable=False, comment="What this version changes."),
+    sa.Column("group_by", sa.SmallInteger, nullable=False, comment="What is told as one notice; 0: as usual."),
+    sa.Column("group_wait_seconds", sa.Integer, nullable=False, comment="Messages wait for more; 0: as usual."),
+    sa.Column("group_interval_minutes", sa.Integer, nullable=False, comment="Until they tell again; 0: as usual."),
     comment="Rules as data, in versions.",
 )
 rule_switch_table = sa.Table(
@@ -108,6 +111,9 @@ alert_table = sa.Table(
     sa.Column("placed_unit_id", sa.BigInteger, comment="Where it stands since its unit was merged; null: on its unit."),
     sa.Column("dismissed", sa.Boolean, nullable=False, comment="Closed by hand while its condition held."),
     sa.Column("audience_reach", sa.SmallInteger, nullable=False, comment="1 unit and above, 2 unit alone."),
+    sa.Column("group_by", sa.SmallInteger, nullable=False, comment="What is told as one notice; 0: as usual."),
+    sa.Column("group_wait_seconds", sa.Integer, nullable=False, comment="Messages wait for more; 0: as usual."),
+    sa.Column("group_interval_minutes", sa.Integer, nullable=False, comment="Until they tell again; 0: as usual."),
     sa.Index("alert_one_open", "unit_id", "rule", "subject", unique=True, postgresql_where=sa.text("state <> 3")),
     sa.Index("alert_by_rule", "rule", "rule_version", postgresql_where=sa.text("state <> 3")),
     sa.Index("alert_by_id", "alert_id"),

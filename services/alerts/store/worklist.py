@@ -20,7 +20,7 @@ from services.alerts.domain import (
     Transition,
 )
 from services.alerts.domain.rules import RuleStatistics
-from services.alerts.store.alerts import alert_of, within
+from services.alerts.store.alerts import alert_of, known, within
 from services.alerts.store.tables import alert_table, step_table
 
 _UNRESOLVED = sa.text("alert.state <> 3")  # As in the index: a parameter would keep a generic plan from using it.
@@ -104,12 +104,12 @@ async def list_steps(connection: AsyncConnection, alert_id: int, *, after: int, 
         (
             row.number,
             Step(
-                Transition(row.transition),
+                known(Transition, row.transition),
                 row.time,
                 row.rule_version,
                 by=row.made_by,
                 note=row.note,
-                reason=Reason(row.reason),
+                reason=known(Reason, row.reason),
                 unit_id=row.unit_id,
             ),
         )
@@ -144,6 +144,13 @@ async def rule_statistics(
     ).where(within(unit_ids), table.create_time >= since)
     chosen = _without(chosen, hidden_kinds).group_by(table.rule).order_by(raised.desc(), table.rule)
     return [RuleStatistics(*row) for row in await connection.execute(chosen.offset(offset).limit(limit))]
+
+
+async def open_by_severity(connection: AsyncConnection) -> dict[Severity, int]:
+    """How many alerts are not resolved, by how grave they are."""
+    chosen = sa.select(alert_table.c.severity, sa.func.count()).where(_UNRESOLVED).group_by(alert_table.c.severity)
+    found = {Severity(severity): count for severity, count in await connection.execute(chosen)}
+    return {severity: found.get(severity, 0) for severity in Severity}
 
 
 async def count_open(connection: AsyncConnection, rule: str, unit_ids: Iterable[int]) -> int:

@@ -3,6 +3,7 @@
 from services.alerts.usecases.acknowledge import acknowledge_alert
 from services.alerts.usecases.caseload import caseload
 from services.alerts.usecases.climb import escalate_overdue, follow_units, take_successions
+from services.alerts.usecases.erasing import erase
 from services.alerts.usecases.evaluate import look_at_due_facts, take_facts
 from services.alerts.usecases.follow_calendars import school_calendars, take_calendars
 from services.alerts.usecases.follow_figures import follow_connections, follow_figures
@@ -23,6 +24,7 @@ __all__ = [
     "create_silence",
     "dry_run",
     "end_silence",
+    "erase",
     "escalate_overdue",
     "follow_connections",
     "follow_figures",

@@ -71,12 +71,16 @@ def _reached(transition: Transition, alert: Alert) -> tuple[int, ...]:
 async def _write(connection: AsyncConnection, verdicts: Sequence[Verdict], alerts: Sequence[Alert]) -> None:
     fresh = [alert for verdict, alert in zip(verdicts, alerts, strict=True) if verdict.fresh]
     carried: list[Alert] = []
+    erased: list[Alert] = []
     others: list[Alert] = []
+    apart = {Transition.CARRIED_OVER: carried, Transition.ERASED: erased}
     for verdict, alert in zip(verdicts, alerts, strict=True):
         if not verdict.fresh:
-            (carried if verdict.transition is Transition.CARRIED_OVER else others).append(alert)
+            apart.get(verdict.transition, others).append(alert)
     if fresh:
         await store.add_alerts(connection, fresh)
+    if erased:
+        await store.erase_alerts(connection, erased)
     if others:
         await store.update_alerts(connection, others)
     if carried:

@@ -5,6 +5,7 @@ order of locks is facts, alerts, positions. Refuses to raise anything from histo
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis import telemetry
 from services.alerts import store
 from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, Transition, judge, newest, raise_alert
 from services.alerts.usecases.conclude import Verdict, conclude_each
@@ -105,6 +107,8 @@ async def _looks(facts: Sequence[Fact], book: Rulebook, moment: Moment, placed: 
             looks.append(_Look(rule, fact, values, condition, holds and in_scope, in_scope))
         if number % SLICE == SLICE - 1:
             await asyncio.sleep(0)
+    for kind, count in Counter(fact.kind for fact in facts).items():
+        telemetry.counter("iocedu_alerts_evaluations", "Facts judged by the rules in force.").add(count, {"kind": kind})
     return looks
 
 

@@ -18,6 +18,7 @@ from services.alerts.domain.shapes import ABSENCE_DAY, ATTENDANCE_REPORT, CLASS_
 from services.alerts.domain.statistics import binomial_tail, poisson_tail, usual_absence
 from services.alerts.store import counting, projection
 from services.alerts.store.projection import ClassYear, Identity, StageOf
+from services.alerts.usecases.erasing import forget_pupils
 from services.alerts.usecases.evaluate import take_facts
 from services.alerts.usecases.follow_calendars import school_calendars
 from services.alerts.usecases.moment import Moment
@@ -52,6 +53,9 @@ async def follow_records(
         found, changed = await projection.merge_results(connection, list(rows.results.values()))
         pupils |= found
         stages |= changed
+    changes: list[Change] = []
+    for school_id, keys in rows.restricted.items():
+        changes += (await forget_pupils(connection, school_id, keys, moment)).changes
     version = await store.next_versions(connection)
     facts = [
         *await pupil_facts(connection, pupils, reading, version=version, baseline=baseline),
@@ -59,7 +63,7 @@ async def follow_records(
         *await result_facts(connection, stages, version=version, baseline=baseline),
         *await report_facts(connection, schools, moment, version=version, baseline=baseline),
     ]
-    return await take_facts(connection, facts, moment)
+    return [*changes, *await take_facts(connection, facts, moment)]
 
 
 async def _rename(connection: AsyncConnection, rows: RecordRows) -> None:

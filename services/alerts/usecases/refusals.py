@@ -82,15 +82,10 @@ def unknown_silence(silence_id: int) -> Fault:
     )
 
 
-def invalid_silence(*, vi: str, en: str) -> Fault:
-    """It is over before it begins, or lasts too long."""
-    return Fault(
-        Kind.INVALID,
-        "INVALID_SILENCE",
-        vi=vi,
-        en=en,
-        violations=[FieldViolation("end_time", "INVALID_SILENCE", vi, en)],
-    )
+def invalid_silence(field: str, *, vi: str, en: str) -> Fault:
+    """It is over before it begins, lasts too long, or names what is not there."""
+    violation = FieldViolation(field, "INVALID_SILENCE", vi, en)
+    return Fault(Kind.INVALID, "INVALID_SILENCE", vi=vi, en=en, metadata={"field": field}, violations=[violation])
 
 
 def unknown_rule(code: str) -> Fault:
@@ -105,14 +100,11 @@ def unknown_rule(code: str) -> Fault:
 
 
 def rule_exists(code: str) -> Fault:
-    """Its code is taken."""
-    return Fault(
-        Kind.EXISTS,
-        "RULE_EXISTS",
-        vi=f"Đã có quy tắc mã “{code}”. Hãy chọn mã khác, hoặc viết phiên bản mới của quy tắc ấy.",
-        en=f"There is a rule “{code}” already. Choose another code, or write another version of it.",
-        metadata={"code": code},
-    )
+    """Its code is taken, whichever unit has it."""
+    vi = f"Đã có quy tắc mã “{code}”. Hãy chọn mã khác, hoặc viết phiên bản mới của quy tắc ấy."
+    en = f"There is a rule “{code}” already. Choose another code, or write another version of it."
+    violation = FieldViolation("code", "RULE_EXISTS", vi, en)
+    return Fault(Kind.EXISTS, "RULE_EXISTS", vi=vi, en=en, metadata={"code": code}, violations=[violation])
 
 
 def built_in_rule(code: str) -> Fault:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
 from services.alerts.domain import Alert, Change, Rule, State, Transition
+from services.alerts.domain.rules import FAMILIES
 from services.alerts.domain.silences import LONGEST, Silence
 from services.alerts.usecases.conclude import Verdict, conclude
 from services.alerts.usecases.keep_quiet import what_covers
@@ -22,13 +23,28 @@ async def create_silence(
     """Keep a silence and cover what is open; returns it, and how many alerts it covers. Raises INVALID_SILENCE."""
     if silence.end_time <= max(silence.start_time, moment.now):
         raise invalid_silence(
+            "end_time",
             vi="Thời điểm kết thúc phải sau thời điểm bắt đầu và sau hiện tại.",
             en="It must end after it begins, and after now.",
         )
     if silence.end_time - silence.start_time > LONGEST:
         raise invalid_silence(
+            "end_time",
             vi="Một lần tạm ngừng kéo dài nhiều nhất một năm. Hãy tắt quy tắc nếu không cần nữa.",
             en="A silence lasts a year at most. Switch the rule off where it is not needed.",
+        )
+    if silence.rule and not await store.list_versions(connection, silence.rule, limit=1):
+        raise invalid_silence(
+            "rule",
+            vi=f"Không có quy tắc mã “{silence.rule}”. Hãy kiểm tra mã, hoặc để trống để tạm ngừng mọi quy tắc.",
+            en=f"There is no rule “{silence.rule}”. Check its code, or leave it empty for all rules.",
+        )
+    if silence.family not in ("", *FAMILIES):
+        known = ", ".join(FAMILIES)
+        raise invalid_silence(
+            "family",
+            vi=f"Không có nhóm “{silence.family}”. Hãy chọn trong: {known}, hoặc để trống cho mọi nhóm.",
+            en=f"There is no family “{silence.family}”. Choose of: {known}, or leave it empty for all.",
         )
     kept = await store.add_silence(connection, silence)
     if kept.start_time > moment.now:

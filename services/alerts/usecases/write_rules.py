@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
 from services.alerts.domain import Rule
+from services.alerts.domain.rules import ROLES
 from services.alerts.usecases.moment import Moment
 from services.alerts.usecases.refusals import (
     built_in_rule,
@@ -70,6 +71,18 @@ def check_rule(rule: Rule) -> None:
             vi="cần ít nhất một vai trò để thông báo, nếu không sẽ chẳng ai biết",
             en="name at least one role to tell, or nobody will know",
         )
+    unknown = sorted(set(rule.audience_roles) - set(ROLES))
+    if unknown:
+        known = ", ".join(ROLES)
+        raise invalid_rule(
+            "audience_roles",
+            vi=f"không có vai trò: {', '.join(unknown)}; hãy chọn trong: {known}",
+            en=f"there is no role: {', '.join(unknown)}; choose of: {known}",
+        )
+    for name in ("audience_roles", "inhibited_by"):
+        values = getattr(rule, name)
+        if len(set(values)) < len(values):
+            raise invalid_rule(name, vi="có giá trị lặp lại; hãy ghi mỗi giá trị một lần", en="name each value once")
     if rule.code in rule.inhibited_by:
         raise invalid_rule("inhibited_by", vi="quy tắc không thể tự che chính nó", en="a rule cannot keep itself quiet")
     if rule.valid_from and rule.valid_to and rule.valid_to <= rule.valid_from:

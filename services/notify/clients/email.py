@@ -1,5 +1,6 @@
 """Hands mails to an SMTP server. A repeat carries the same Message-ID, by which mailboxes know it."""
 
+from dataclasses import replace
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
@@ -13,6 +14,8 @@ import aiosmtplib
 from services.notify.domain.channels import Outcome, Result
 
 TIMEOUT_SECONDS = 20.0
+PERMANENT = 500
+MAILBOX_FULL = 552  # Not for good, whatever its first digit says.
 
 
 class WholeSubjects(EmailPolicy):
@@ -72,7 +75,9 @@ class MailServer:
                 timeout=TIMEOUT_SECONDS,
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
-            return _answered(error.recipients[0].code, error.recipients[0].message)
+            refused = error.recipients[0]
+            gone = refused.code >= PERMANENT and refused.code != MAILBOX_FULL
+            return replace(_answered(refused.code, refused.message), address_refused=gone)
         except aiosmtplib.SMTPResponseException as error:
             return _answered(error.code, error.message)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
@@ -82,4 +87,4 @@ class MailServer:
 
 def _answered(code: int, said: str) -> Result:
     """Codes from 500 on will not change by trying again; those below may."""
-    return Result(Outcome.REFUSED if code >= 500 else Outcome.RETRY, f"{code} {said}", code)
+    return Result(Outcome.REFUSED if code >= PERMANENT else Outcome.RETRY, f"{code} {said}", code)

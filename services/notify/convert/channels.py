@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from iocedu.notify.v1 import channels_pb2, deliveries_pb2
 
 from services.notify.domain.channels import (
+    ADDRESSED,
     CHANNEL_NUMBERS,
     Channel,
     ChannelRules,
@@ -73,6 +74,10 @@ def channels_message(
             quiet_to=contact.quiet_to,
         )
     )
+    for channel in ADDRESSED:
+        known = contact.at(channel)
+        if known.address:
+            message.addresses.add(channel=channel_number(channel), confirmed=known.confirmed, failure=known.failure)
     for channel in Channel:
         one = chosen.get(channel)
         message.preferences.add(

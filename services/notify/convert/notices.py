@@ -8,7 +8,7 @@ from iocedu.notify.v1 import notice_requested_pb2, notify_pb2
 from iocedu.sync.v1 import sync_pb2
 
 from chassis.bus import Event
-from services.notify.domain import Matter, News, Notice, Request, State
+from services.notify.domain import Grouping, Matter, News, Notice, Request, State
 from services.notify.domain.notices import SEVERITIES
 from services.notify.domain.silence import Silence
 
@@ -19,6 +19,8 @@ _WIDENING = (
     alerts_pb2.ALERT_TRANSITION_REOPENED,
     alerts_pb2.ALERT_TRANSITION_RELEASED,
 )
+USUAL_WAIT, USUAL_INTERVAL = timedelta(minutes=1), timedelta(hours=1)
+_GROUPINGS = {grouping.value: grouping for grouping in Grouping}  # What is not said, or not known yet: READER.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -52,6 +54,12 @@ def news(event: Event) -> Iterator[News]:
             widens=change.transition in _WIDENING,
             audience_roles=tuple(change.audience_roles),
             audience_units=tuple(change.audience_unit_ids),
+            rule=alert.rule,
+            grouping=_GROUPINGS.get(change.group_by, Grouping.READER),
+            group_wait=timedelta(seconds=change.group_wait_seconds) or USUAL_WAIT,
+            group_interval=timedelta(minutes=change.group_interval_minutes) or USUAL_INTERVAL,
+            climbs=change.transition == alerts_pb2.ALERT_TRANSITION_ESCALATED,
+            again=change.transition == alerts_pb2.ALERT_TRANSITION_REOPENED,
         )
 
 
@@ -116,7 +124,7 @@ def notice_message(notice: Notice) -> notify_pb2.Notice:
         severity=matter.severity,
         because=notice.because,
         state=notify_pb2.NoticeState.ValueType(notice.state),
-        alert_id=max(matter.alert_id, 0),
+        alert_id=matter.only_alert_id or max(matter.alert_id, 0),
         resolved=matter.resolved,
         taken_by=matter.taken_by,
         position=notice.position,
@@ -124,6 +132,8 @@ def notice_message(notice: Notice) -> notify_pb2.Notice:
         link=matter.link,
         announcement_id=matter.announcement_id,
         recalled=matter.recalled,
+        alert_count=matter.alert_count or int(matter.alert_id > 0),
+        open_count=matter.open_count or int(matter.alert_id > 0 and not matter.resolved),
     )
     if matter.due_time is not None:
         message.due_time.FromDatetime(matter.due_time)
@@ -133,6 +143,20 @@ def notice_message(notice: Notice) -> notify_pb2.Notice:
     if notice.acknowledge_time is not None:
         message.acknowledge_time.FromDatetime(notice.acknowledge_time)
     return message
+
+
+def alert_message(matter: Matter) -> notify_pb2.NoticeAlert:
+    """An alert that a notice tells."""
+    return notify_pb2.NoticeAlert(
+        alert_id=matter.alert_id,
+        unit_id=matter.unit_id,
+        unit_name=matter.unit_name,
+        title_vi=matter.title_vi,
+        title_en=matter.title_en,
+        severity=matter.severity,
+        resolved=matter.resolved,
+        taken_by=matter.taken_by,
+    )
 
 
 def states(numbers: Iterable[int]) -> frozenset[State]:

@@ -2,6 +2,7 @@
 
 from services.notify.domain.notices import (
     Delivery,
+    Grouping,
     Matter,
     News,
     Notice,
@@ -12,4 +13,4 @@ from services.notify.domain.notices import (
     newest,
 )
 
-__all__ = ["Delivery", "Matter", "News", "Notice", "Recipient", "Request", "State", "because", "newest"]
+__all__ = ["Delivery", "Grouping", "Matter", "News", "Notice", "Recipient", "Request", "State", "because", "newest"]

@@ -1,7 +1,7 @@
 """Channels beside the inbox as plain values: how each behaves, how people are reached, what became of a message."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from uuid import UUID
@@ -18,6 +18,7 @@ class Channel(StrEnum):
     WEBHOOK = "webhook"
 
 
+ADDRESSED = (Channel.EMAIL, Channel.SMS)  # Channels whose address people give, and confirm.
 CHANNEL_NUMBERS: Mapping[Channel, int] = {Channel.EMAIL: 1, Channel.SMS: 2, Channel.WEBHOOK: 3}
 
 
@@ -45,13 +46,57 @@ class ChannelRules:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """How somebody is reached; quiet hours as `HH:MM` in Viet Nam, empty: none."""
+    """How somebody is reached; quiet hours as `HH:MM` in Viet Nam, empty: none.
+
+    An address is used once it is confirmed, as long as the other side has not refused it for good (`…_failure`).
+    """
 
     email: str = ""
     phone: str = ""
     language: str = "vi"
     quiet_from: str = ""
     quiet_to: str = ""
+    email_confirmed: bool = False
+    phone_confirmed: bool = False
+    email_failure: str = ""
+    phone_failure: str = ""
+
+    def at(self, channel: Channel) -> "Address":
+        """The address on a channel."""
+        if channel is Channel.EMAIL:
+            return Address(self.email, self.email_confirmed, self.email_failure)
+        return Address(self.phone, self.phone_confirmed, self.phone_failure)
+
+    def known_as(self, channel: Channel, *, confirmed: bool, failure: str = "") -> "Contact":
+        """The contact with something else known of an address."""
+        if channel is Channel.EMAIL:
+            return replace(self, email_confirmed=confirmed, email_failure=failure)
+        return replace(self, phone_confirmed=confirmed, phone_failure=failure)
+
+    def following(self, before: "Contact") -> "Contact":
+        """The contact as somebody gives it: what is known of an address goes on as long as that is the same."""
+        contact = self
+        for channel in ADDRESSED:
+            known, given = before.at(channel), self.at(channel)
+            same = known.address == given.address
+            contact = contact.known_as(
+                channel, confirmed=same and known.confirmed, failure=known.failure if same else ""
+            )
+        return contact
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where somebody is reached on a channel, and what is known of that."""
+
+    address: str
+    confirmed: bool
+    failure: str
+
+    @property
+    def used(self) -> bool:
+        """Whether messages are sent there."""
+        return bool(self.address) and self.confirmed and not self.failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +161,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a try, and what the other side said."""
+    """What came of a try, and what the other side said; `address_refused` where it knows no such address."""
 
     outcome: Outcome
     detail: str = ""
     status: int = 0
+    address_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +205,7 @@ def routes_of(
     """Every address at which somebody wants to be told, and what at least."""
     addresses: list[tuple[Channel, str]] = []
     if contact is not None:
-        addresses += [(Channel.EMAIL, contact.email), (Channel.SMS, contact.phone)]
+        addresses += [(channel, contact.at(channel).address) for channel in ADDRESSED if contact.at(channel).used]
     addresses += [(Channel.WEBHOOK, str(webhook.webhook_id)) for webhook in webhooks]
     found = []
     for channel, address in addresses:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 SEVERITIES = ("info", "warning", "critical")
@@ -14,6 +14,15 @@ class State(IntEnum):
     UNREAD = 1
     READ = 2
     ACKNOWLEDGED = 3
+
+
+class Grouping(IntEnum):
+    """Which alerts of a rule are told as one notice; numbers as in the contract of alerts."""
+
+    NONE = 1
+    UNIT = 2
+    PARENT = 3
+    READER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,9 @@ class Matter:
     due_time: datetime | None = None
     announcement_id: int = 0
     recalled: bool = False
+    alert_count: int = 0
+    open_count: int = 0
+    only_alert_id: int = 0
 
     @property
     def gravity(self) -> int:
@@ -51,7 +63,8 @@ class News:
     """A change of a matter. Its `audience_roles` are told when it begins, and those not told yet when it `widens`, as
     another version of a rule may name others; all other changes reach those who were.
 
-    With `audience_units`, as when an alert climbs, those who hold the roles at these very units are meant.
+    With `audience_units`, as when an alert climbs, those who hold the roles at these very units are meant. It is told
+    in a group unless it `stands_alone`; a group it is in already counts as grown when it comes `again`.
     """
 
     matter: Matter
@@ -59,6 +72,17 @@ class News:
     widens: bool
     audience_roles: tuple[str, ...]
     audience_units: tuple[int, ...] = ()
+    rule: str = ""
+    grouping: Grouping = Grouping.NONE
+    group_wait: timedelta = timedelta()
+    group_interval: timedelta = timedelta()
+    climbs: bool = False
+    again: bool = False
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it is a notice of its own: what is urgent, what climbs, and what its rule says."""
+        return self.climbs or self.grouping is Grouping.NONE or self.matter.severity == "critical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +137,7 @@ class Delivery:
     alert_id: int
     recipient: Recipient
     occasion: int = 0
+    due: datetime | None = None  # When its messages may leave; None: at once.
 
 
 def newest(news: Iterable[News]) -> list[Matter]:

@@ -24,6 +24,7 @@ from services.notify.domain.channels import Channel, ChannelRules, Outcome
 from services.notify.domain.messages import VARIABLES, filled, plain, segments, unknown_variables
 from services.notify.servicer.frame import Frame
 from services.notify.store.contacts import webhook_of
+from services.notify.usecases import addresses
 from services.notify.usecases import channels as usecases
 
 
@@ -67,6 +68,36 @@ class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
                 now=self._frame.clock.now(),
             )
         return channels_pb2.UpdateMyChannelsResponse(channels=self._shown(chosen))
+
+    async def ConfirmAddress(
+        self, request: channels_pb2.ConfirmAddressRequest, _context: Any
+    ) -> channels_pb2.ConfirmAddressResponse:
+        """Confirm an address of the caller by its code; a wrong one is counted before it is refused."""
+        subject = caller().subject
+        async with self._frame.database.transaction() as connection:
+            fault = await addresses.confirm(
+                connection,
+                subject,
+                channel_of(request.channel),
+                request.code,
+                rules=self._house.rules,
+                now=self._frame.clock.now(),
+            )
+            chosen = await usecases.chosen_by(connection, subject)
+        if fault is not None:
+            raise fault
+        return channels_pb2.ConfirmAddressResponse(channels=self._shown(chosen))
+
+    async def SendAddressCode(
+        self, request: channels_pb2.SendAddressCodeRequest, _context: Any
+    ) -> channels_pb2.SendAddressCodeResponse:
+        """Send another code to an address of the caller."""
+        channel = channel_of(request.channel)
+        async with self._frame.database.transaction() as connection:
+            until = await addresses.send_code(connection, caller().subject, channel, now=self._frame.clock.now())
+        response = channels_pb2.SendAddressCodeResponse()
+        response.expire_time.FromDatetime(until)
+        return response
 
     async def ImportContacts(
         self, request: channels_pb2.ImportContactsRequest, _context: Any

@@ -12,7 +12,7 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.streams import envelope
 from chassis.tail import Tail
 from services.notify import store, usecases
-from services.notify.convert import notice_message, states
+from services.notify.convert import alert_message, notice_message, states
 from services.notify.domain import State
 
 WATCH_PAGE = 500
@@ -56,6 +56,24 @@ class InboxServicer(notify_pb2_grpc.InboxServiceServicer):
             read_count=counts.get(State.READ, 0),
             acknowledged_count=counts.get(State.ACKNOWLEDGED, 0),
         )
+
+    async def ListNoticeAlerts(
+        self, request: notify_pb2.ListNoticeAlertsRequest, _context: Any
+    ) -> notify_pb2.ListNoticeAlertsResponse:
+        """List the alerts that one of the caller's notices tells."""
+        size, cursor = page_size(request.page_size, default=50), page_cursor(request)
+        async with self._database.connection() as connection:
+            alerts = await usecases.alerts_of_notice(
+                connection,
+                caller().subject,
+                request.notice_id,
+                below=int(cursor[0]) if cursor else None,
+                limit=size + 1,
+            )
+        response = notify_pb2.ListNoticeAlertsResponse(alerts=map(alert_message, alerts[:size]))
+        if len(alerts) > size:
+            response.next_page_token = page_token(request, [alerts[size - 1].alert_id])
+        return response
 
     async def ReadNotice(self, request: notify_pb2.ReadNoticeRequest, _context: Any) -> notify_pb2.ReadNoticeResponse:
         """Mark one of the caller's notices as read."""

@@ -110,6 +110,32 @@ async def add_attachment(connection: AsyncConnection, announcement_id: int, file
     return Attachment(attachment_id=attachment_id, **values)
 
 
+async def drop_old_attachments(connection: AsyncConnection, *, before: datetime, now: datetime, limit: int) -> int:
+    """Let at most `limit` files go whose announcement left before an instant or is not to leave; says how many."""
+    return len((await connection.execute(_DROP_OLD, {"before": before, "now": now, "limit": limit})).all())
+
+
+async def keep_content(connection: AsyncConnection, sha256: str) -> None:
+    """A content is needed again: wait for whoever is just deleting it, and let nobody begin."""
+    await connection.execute(_KEEP_CONTENT, {"sha256": sha256})
+
+
+async def claim_discarded(connection: AsyncConnection, *, before: datetime, limit: int) -> list[str]:
+    """Lock contents that were given up before an instant; those another replica holds are left to it."""
+    return list(await connection.scalars(_CLAIM_DISCARDED, {"before": before, "limit": limit}))
+
+
+async def still_attached(connection: AsyncConnection, sha256s: Sequence[str]) -> set[str]:
+    """Which of these contents go with an announcement."""
+    chosen = sa.select(attachment_table.c.sha256).where(attachment_table.c.sha256.in_(sha256s))
+    return set(await connection.scalars(chosen))
+
+
+async def forget_discarded(connection: AsyncConnection, sha256s: Sequence[str]) -> None:
+    """These claimed contents are gone."""
+    await connection.execute(_FORGET_DISCARDED, {"sha256s": list(sha256s)})
+
+
 async def _one(connection: AsyncConnection, chosen: sa.Select[Any]) -> Announcement | None:
     row = (await connection.execute(chosen)).mappings().one_or_none()
     if row is None:
@@ -151,3 +177,20 @@ def _announcement(row: Mapping[Any, Any], files: tuple[Attachment, ...]) -> Anno
     return Announcement(
         announcement_id=row["announcement_id"], draft=draft, state=Stage(row["state"]), attachments=files, **life
     )
+
+
+_DROP_OLD = sa.text(
+    "WITH old AS (SELECT attachment_id FROM attachment JOIN announcement USING (announcement_id)"
+    " WHERE coalesce(sent_time, create_time) < CAST(:before AS timestamptz) OR (state = 5 AND sent_time IS NULL)"
+    " ORDER BY attachment_id LIMIT :limit FOR UPDATE OF attachment SKIP LOCKED),"
+    " gone AS (DELETE FROM attachment USING old WHERE attachment.attachment_id = old.attachment_id RETURNING sha256),"
+    " discarded AS (INSERT INTO discarded_object SELECT DISTINCT sha256, CAST(:now AS timestamptz) FROM gone"
+    " ON CONFLICT (sha256) DO UPDATE SET discard_time = excluded.discard_time)"
+    " SELECT sha256 FROM gone"
+)
+_KEEP_CONTENT = sa.text("DELETE FROM discarded_object WHERE sha256 = :sha256")
+_CLAIM_DISCARDED = sa.text(
+    "SELECT sha256 FROM discarded_object WHERE discard_time < CAST(:before AS timestamptz)"
+    " ORDER BY sha256 LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_FORGET_DISCARDED = sa.text("DELETE FROM discarded_object WHERE sha256 = ANY(CAST(:sha256s AS text[]))")

@@ -1,6 +1,7 @@
 """Addresses, preferences, webhooks, and the routes that follow. Who changes them holds the subject's lock."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -8,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain.channels import Channel, Contact, Preference, Route, Webhook
 
-_CONTACT = ("email", "phone", "language", "quiet_from", "quiet_to")
+_CONTACT = tuple(field.name for field in fields(Contact))
+_TYPES: Mapping[object, str] = {bool: "boolean[]", str: "text[]"}
 
 
 async def lock_subjects(connection: AsyncConnection, subjects: Sequence[str]) -> None:
@@ -98,11 +100,9 @@ _LOCK = sa.text(
 _CONTACTS = sa.text(f"SELECT subject, {', '.join(_CONTACT)} FROM contact WHERE {_SUBJECTS}")  # noqa: S608 (our own names)
 _KEEP_CONTACTS = sa.text(
     f"INSERT INTO contact (subject, {', '.join(_CONTACT)}, update_time)"  # noqa: S608 (our own names)
-    " SELECT given.*, CAST(:now AS timestamptz) FROM unnest(CAST(:subjects AS text[]), CAST(:email AS text[]),"
-    " CAST(:phone AS text[]), CAST(:language AS text[]), CAST(:quiet_from AS text[]), CAST(:quiet_to AS text[]))"
-    " AS given"
-    " ON CONFLICT (subject) DO UPDATE SET email = excluded.email, phone = excluded.phone,"
-    " language = excluded.language, quiet_from = excluded.quiet_from, quiet_to = excluded.quiet_to,"
+    " SELECT given.*, CAST(:now AS timestamptz) FROM unnest(CAST(:subjects AS text[]),"
+    f" {', '.join(f'CAST(:{one.name} AS {_TYPES[one.type]})' for one in fields(Contact))}) AS given"
+    f" ON CONFLICT (subject) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CONTACT)},"
     " update_time = excluded.update_time"
 )
 _PREFERENCES = sa.text(f"SELECT subject, channel, enabled, least_severity FROM preference WHERE {_SUBJECTS}")  # noqa: S608

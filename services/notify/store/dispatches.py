@@ -187,6 +187,16 @@ async def fall_back(connection: AsyncConnection, message: Message, channel: Chan
     return (await connection.execute(_FALL_BACK, given)).rowcount
 
 
+async def divert_waiting(
+    connection: AsyncConnection, message: Message, fallback: Channel | None, now: datetime
+) -> None:
+    """Let what waits to leave for the address of a message leave by another channel, or not at all."""
+    given = {"subject": message.subject, "channel": message.channel.value, "address": message.address, "now": now}
+    if fallback is not None:
+        await connection.execute(_DIVERT, given | {"fallback": fallback.value})
+    await connection.execute(_DROP_WAITING, given)
+
+
 async def replay(connection: AsyncConnection, ids: Collection[UUID], now: datetime) -> int:
     """Put given-up messages back into the queue under their ids; all where none is named."""
     given = {"ids": list(ids), "every": not ids, "now": now}
@@ -224,6 +234,12 @@ async def count_dispatches(connection: AsyncConnection) -> list[tuple[Channel, W
     """How many messages of each channel are in each state."""
     rows = await connection.execute(_COUNT)
     return [(Channel(row.channel), Way(row.state), row.messages) for row in rows]
+
+
+async def queues(connection: AsyncConnection, now: datetime) -> dict[Channel, tuple[int, float]]:
+    """By channel: how many deliveries and messages wait that could leave, and how many seconds the oldest has."""
+    rows = await connection.execute(_QUEUES, {"now": now})
+    return {Channel(row.channel): (row.waiting, max(row.seconds, 0.0)) for row in rows}
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
@@ -279,8 +295,17 @@ _FALL_BACK = sa.text(
     "INSERT INTO delivery (subject, matter_id, occasion, channel, address, priority, due_time)"
     " SELECT delivery.subject, matter_id, occasion, route.channel, route.address, priority, CAST(:now AS timestamptz)"
     " FROM delivery JOIN route ON route.subject = delivery.subject AND route.channel = :channel"
-    " WHERE dispatch_id = :id ON CONFLICT DO NOTHING"
+    " WHERE dispatch_id = :id AND NOT EXISTS (SELECT FROM address_code"
+    " WHERE address_code.matter_id = delivery.matter_id) ON CONFLICT DO NOTHING"
 )
+_MINE = "subject = :subject AND channel = :channel AND address = :address AND dispatch_id IS NULL"
+_DIVERT = sa.text(
+    "INSERT INTO delivery (subject, matter_id, occasion, channel, address, priority, due_time)"  # noqa: S608 (our own text)
+    " SELECT waiting.subject, matter_id, occasion, route.channel, route.address, priority, CAST(:now AS timestamptz)"
+    f" FROM (SELECT * FROM delivery WHERE {_MINE}) AS waiting JOIN route ON route.subject = waiting.subject"
+    " AND route.channel = :fallback ON CONFLICT DO NOTHING"
+)
+_DROP_WAITING = sa.text(f"DELETE FROM delivery WHERE {_MINE}")  # noqa: S608 (our own text)
 _REPLAY = sa.text(
     "UPDATE dispatch SET state = 1, next_time = CAST(:now AS timestamptz), done_time = NULL WHERE state = 4"
     " AND (:every OR dispatch_id = ANY(CAST(:ids AS uuid[])))"
@@ -293,6 +318,12 @@ _LIST = sa.text(
 )
 _TRIES = sa.text("SELECT * FROM attempt WHERE dispatch_id = ANY(CAST(:ids AS uuid[])) ORDER BY dispatch_id, number")
 _COUNT = sa.text("SELECT channel, state, count(*) AS messages FROM dispatch GROUP BY channel, state ORDER BY 1, 2")
+_QUEUES = sa.text(
+    "SELECT channel, count(*) AS waiting, extract(epoch FROM CAST(:now AS timestamptz) - min(since))::float8 AS seconds"
+    " FROM (SELECT channel, due_time AS since FROM delivery WHERE dispatch_id IS NULL"
+    " AND due_time <= CAST(:now AS timestamptz)"
+    " UNION ALL SELECT channel, create_time FROM dispatch WHERE state IN (1, 2)) AS waiting GROUP BY channel"
+)
 _PRUNE = sa.text(
     "WITH old AS (SELECT dispatch_id FROM dispatch WHERE done_time < CAST(:before AS timestamptz) LIMIT :limit"
     " FOR UPDATE SKIP LOCKED), tries AS (DELETE FROM attempt USING old WHERE attempt.dispatch_id = old.dispatch_id),"

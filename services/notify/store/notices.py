@@ -38,6 +38,13 @@ async def keep_matters(connection: AsyncConnection, matters: Sequence[Matter]) -
     return set(kept.scalars())
 
 
+async def matters_where(connection: AsyncConnection, condition: str, given: Mapping[str, Any]) -> list[Matter]:
+    """Matters of which a condition of our own holds, which may also order and lock them."""
+    statement = sa.text(f"SELECT {', '.join(_MATTER)} FROM matter WHERE {condition}")  # noqa: S608 (our own text)
+    rows = await connection.execute(statement, dict(given))
+    return [Matter(**{name: row[name] for name in _MATTER}) for row in rows.mappings()]
+
+
 async def lock_notices_about(connection: AsyncConnection, alert_ids: Iterable[int]) -> list[int]:
     """Lock the notices about these matters, in one order; returns their ids."""
     table = notice_table.c
@@ -139,6 +146,13 @@ async def lock_notice(connection: AsyncConnection, subject: str, notice_id: int)
     """Lock one notice of an inbox."""
     chosen = _notices().where(notice_table.c.subject == subject, notice_table.c.notice_id == notice_id)
     row = (await connection.execute(chosen.with_for_update(of=notice_table))).mappings().one_or_none()
+    return None if row is None else _notice(row)
+
+
+async def find_notice(connection: AsyncConnection, subject: str, notice_id: int) -> Notice | None:
+    """One notice of an inbox, without holding it."""
+    chosen = _notices().where(notice_table.c.subject == subject, notice_table.c.notice_id == notice_id)
+    row = (await connection.execute(chosen)).mappings().one_or_none()
     return None if row is None else _notice(row)
 
 

@@ -1,7 +1,8 @@
 """Contents of attachments in JetStream's object store, each under its digest: the same file is kept once.
 
 All together take no more than they are given, so that attachments never leave the events of the services no room. What
-would be beyond it is refused; nothing that is kept makes way.
+would be beyond it is refused; nothing that is kept makes way. They lie in as many copies as settings say, also those
+kept before.
 """
 
 from typing import Final
@@ -24,9 +25,10 @@ class NoRoomError(Exception):
 class Objects:
     """The contents; the bucket is made when it is first needed."""
 
-    def __init__(self, bus: Bus, *, most_bytes: int) -> None:
+    def __init__(self, bus: Bus, *, most_bytes: int, replicas: int) -> None:
         self._bus = bus
         self._most_bytes = most_bytes
+        self._replicas = replicas
         self._bounded = False
 
     async def put(self, sha256: str, content: bytes) -> None:
@@ -50,17 +52,29 @@ class Objects:
             return None
         return found.data
 
+    async def delete(self, sha256: str) -> None:
+        """Forget a content; one that is gone already is."""
+        try:
+            await (await self._bucket()).delete(sha256)
+        except js_errors.ObjectNotFoundError:
+            return
+
     async def _bucket(self) -> ObjectStore:
         jetstream = self._bus.jetstream
         try:
             bucket = await jetstream.object_store(BUCKET)
         except js_errors.BucketNotFoundError:
-            made = api.ObjectStoreConfig(bucket=BUCKET, storage=api.StorageType.FILE, max_bytes=self._most_bytes)
+            made = api.ObjectStoreConfig(
+                bucket=BUCKET,
+                storage=api.StorageType.FILE,
+                max_bytes=self._most_bytes,
+                replicas=self._replicas,
+            )
             bucket = await jetstream.create_object_store(BUCKET, config=made)
         if not self._bounded:
-            # One that was made under another bound, or under none, takes this one.
+            # One that was made under another bound, or under none, takes this one, and so many copies.
             config = (await jetstream.stream_info(STREAM)).config
-            if config.max_bytes != self._most_bytes:
-                await jetstream.update_stream(config, max_bytes=self._most_bytes)
+            if (config.max_bytes, config.num_replicas) != (self._most_bytes, self._replicas):
+                await jetstream.update_stream(config, max_bytes=self._most_bytes, num_replicas=self._replicas)
             self._bounded = True
         return bucket

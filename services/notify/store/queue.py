@@ -31,7 +31,7 @@ async def queue_deliveries(
             "occasions": [delivery.occasion for delivery in chosen],
             "gravities": [weight_of(matter) for matter in about],
             "priorities": [int(priority_of(matter)) for matter in about],
-            "now": now,
+            "dues": [delivery.due or now for delivery in chosen],
         },
     )
 
@@ -46,10 +46,10 @@ _REACHED = sa.text("SELECT DISTINCT subject FROM route WHERE subject = ANY(CAST(
 _QUEUE = sa.text(
     "INSERT INTO delivery (subject, matter_id, occasion, channel, address, priority, due_time)"
     " SELECT given.subject, given.matter_id, given.occasion, route.channel, route.address, given.priority,"
-    " CAST(:now AS timestamptz)"
+    " given.due_time"
     " FROM unnest(CAST(:subjects AS text[]), CAST(:matters AS bigint[]), CAST(:occasions AS bigint[]),"
-    " CAST(:gravities AS int[]), CAST(:priorities AS int[]))"
-    " AS given(subject, matter_id, occasion, gravity, priority)"
+    " CAST(:gravities AS int[]), CAST(:priorities AS int[]), CAST(:dues AS timestamptz[]))"
+    " AS given(subject, matter_id, occasion, gravity, priority, due_time)"
     " JOIN route ON route.subject = given.subject AND given.gravity >= route.least_severity"
     " ON CONFLICT DO NOTHING"
 )

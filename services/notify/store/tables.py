@@ -30,6 +30,9 @@ matter_table = sa.Table(
     sa.Column("due_time", _INSTANT, comment="Until when something is asked; NULL: nothing is."),
     sa.Column("announcement_id", sa.BigInteger, nullable=False, comment="The announcement it brings; 0: none."),
     sa.Column("recalled", sa.Boolean, nullable=False, comment="Whether it was taken back."),
+    sa.Column("alert_count", sa.Integer, nullable=False, comment="Alerts it tells together; 0: it is no group."),
+    sa.Column("open_count", sa.Integer, nullable=False, comment="Of these, how many are not resolved."),
+    sa.Column("only_alert_id", sa.BigInteger, nullable=False, comment="The alert of a group of one; else 0."),
     comment="What there is to tell, once for all who are told.",
 )
 notice_table = sa.Table(

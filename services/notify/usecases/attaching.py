@@ -1,6 +1,11 @@
-"""Attaches files to announcements that are being written. Refuses what is too large and what is not what it seems."""
+"""Attaches files to announcements that are being written, and lets them go when they were kept long enough.
+
+Refuses what is too large and what is not what it seems.
+"""
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +17,8 @@ from services.notify.store import announcements
 from services.notify.usecases import faults
 
 MEGABYTE = 1024 * 1024
+DISCARDED_AT_ONCE = 100
+GRACE = timedelta(minutes=10)  # Longer than an upload takes, which may have found the content there.
 
 
 def checked_file(held: Announcement, name: str, content: bytes, rules: FileRules) -> Attachment:
@@ -53,3 +60,20 @@ async def attach(connection: AsyncConnection, held: Announcement, file: Attachme
     again = await announcements.announcement_of(connection, held.announcement_id)
     assert again is not None
     return again
+
+
+async def discard_contents(
+    connection: AsyncConnection, delete: Callable[[str], Awaitable[None]], *, now: datetime
+) -> int:
+    """Delete contents that go with no announcement any more; returns of how many it was decided.
+
+    Whoever dies between deleting and the commit leaves a content that is deleted once more.
+    """
+    claimed = await announcements.claim_discarded(connection, before=now - GRACE, limit=DISCARDED_AT_ONCE)
+    attached = await announcements.still_attached(connection, claimed) if claimed else set()
+    for sha256 in claimed:
+        if sha256 not in attached:
+            await delete(sha256)
+    if claimed:
+        await announcements.forget_discarded(connection, claimed)
+    return len(claimed)

@@ -8,8 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.webhooks import new_secret
-from services.notify.domain.channels import Channel, ChannelRules, Contact, Preference, Webhook, routes_of
+from services.notify.domain.channels import Channel, ChannelRules, Contact, Preference, Webhook
 from services.notify.store import contacts as store
+from services.notify.usecases.addresses import send_codes
+from services.notify.usecases.routing import reroute
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,22 @@ async def choose(
     rules: Mapping[Channel, ChannelRules],
     now: datetime,
 ) -> Chosen:
-    """Replace addresses, quiet hours and preferences of somebody. Raises INVALID_PREFERENCES."""
+    """Replace addresses, quiet hours and preferences of somebody; a new address is sent a code first.
+
+    Raises INVALID_PREFERENCES.
+    """
     if bool(contact.quiet_from) != bool(contact.quiet_to):
         vi = "Giờ yên tĩnh cần cả lúc bắt đầu và lúc kết thúc."
         raise _invalid("contact.quiet_to", vi, "Quiet hours need a begin and an end.")
     if len({one.channel for one in preferences}) < len(preferences):
         raise _invalid("preferences", "Mỗi kênh chỉ khai một lần.", "Name each channel once.")
     await store.lock_subjects(connection, [subject])
-    await store.keep_contacts(connection, {subject: contact}, now)
+    before = (await store.contacts_of(connection, [subject])).get(subject, Contact())
+    kept = contact.following(before)
+    await store.keep_contacts(connection, {subject: kept}, now)
     await store.keep_preferences(connection, subject, preferences)
-    await _reroute(connection, [subject], rules)
+    await reroute(connection, [subject], rules)
+    await send_codes(connection, subject, kept, now=now)
     return await chosen_by(connection, subject)
 
 
@@ -58,13 +66,13 @@ async def import_contacts(
     rules: Mapping[Channel, ChannelRules],
     now: datetime,
 ) -> int:
-    """Keep addresses of many; what is not named of a contact stays as it is."""
+    """Keep addresses of many, which count as confirmed; what is not named of a contact stays as it is."""
     subjects = sorted(given)
     await store.lock_subjects(connection, subjects)
     known = await store.contacts_of(connection, subjects)
     merged = {subject: _merged(known.get(subject, Contact()), given[subject]) for subject in subjects}
     await store.keep_contacts(connection, merged, now)
-    await _reroute(connection, subjects, rules)
+    await reroute(connection, subjects, rules)
     return len(merged)
 
 
@@ -88,7 +96,7 @@ async def add_webhook(
             en=f"One person has at most {most} webhooks. Remove one first.",
         )
     added = await store.add_webhook(connection, subject, url, new_secret(), now)
-    await _reroute(connection, [subject], rules)
+    await reroute(connection, [subject], rules)
     return added
 
 
@@ -99,7 +107,7 @@ async def remove_webhook(
     await store.lock_subjects(connection, [subject])
     if not await store.remove_webhook(connection, subject, webhook_id):
         raise unknown_webhook(webhook_id)
-    await _reroute(connection, [subject], rules)
+    await reroute(connection, [subject], rules)
 
 
 def unknown_webhook(webhook_id: int) -> Fault:
@@ -113,16 +121,6 @@ def unknown_webhook(webhook_id: int) -> Fault:
     )
 
 
-async def _reroute(connection: AsyncConnection, subjects: Sequence[str], rules: Mapping[Channel, ChannelRules]) -> None:
-    contacts = await store.contacts_of(connection, subjects)
-    preferences = await store.preferences_of(connection, subjects)
-    webhooks = await store.webhooks_of(connection, subjects)
-    routes = {
-        one: routes_of(contacts.get(one), preferences.get(one, {}), webhooks.get(one, ()), rules) for one in subjects
-    }
-    await store.keep_routes(connection, routes)
-
-
 def _merged(known: Contact, given: Contact) -> Contact:
     return Contact(
         email=given.email or known.email,
@@ -130,6 +128,11 @@ def _merged(known: Contact, given: Contact) -> Contact:
         language=given.language or known.language,
         quiet_from=given.quiet_from or known.quiet_from,
         quiet_to=given.quiet_to or known.quiet_to,
+        # Who brings addresses answers for them; one brought again is tried again.
+        email_confirmed=bool(given.email) or known.email_confirmed,
+        phone_confirmed=bool(given.phone) or known.phone_confirmed,
+        email_failure="" if given.email else known.email_failure,
+        phone_failure="" if given.phone else known.phone_failure,
     )
 
 

@@ -17,6 +17,7 @@ from services.notify.domain.channels import Channel, ChannelRules, Lane, Message
 from services.notify.domain.delivering import Way, after_quiet_hours, paced, pause_before
 from services.notify.store import dispatches
 from services.notify.store.dispatches import Gathered, Waiting
+from services.notify.usecases.addresses import give_up_address
 
 GATHERED_AT_ONCE = 2000
 TAKEN_AT_ONCE = 20
@@ -67,19 +68,28 @@ async def take(
 
 
 async def conclude(
-    connection: AsyncConnection, message: Message, result: Result, rules: ChannelRules, *, now: datetime
-) -> None:
-    """Write down what came of a try: it is done, is tried again later, or is given up and falls back."""
+    connection: AsyncConnection,
+    message: Message,
+    result: Result,
+    every: Mapping[Channel, ChannelRules],
+    *,
+    now: datetime,
+) -> bool:
+    """Write down what came of a try: it is done, is tried again later, or is given up and falls back.
+
+    An address that was refused for good is given up too. Says whether an inbox changed.
+    """
+    rules = every[message.channel]
     if result.outcome is Outcome.ACCEPTED:
         await dispatches.settle(connection, message, result, way=Way.SENT, next_time=now, now=now)
-        return
+        return False
     if result.outcome is Outcome.RETRY and message.attempt < rules.most_attempts:
         first, longest = rules.pause_seconds
         pause = pause_before(message.attempt, first=first, longest=longest, share=random.random())  # noqa: S311 (no secret)
         await dispatches.settle(connection, message, result, way=Way.QUEUED, next_time=now + pause, now=now)
-        return
+        return False
     if not await dispatches.settle(connection, message, result, way=Way.DEAD, next_time=now, now=now):
-        return
+        return False
     others = await dispatches.fall_back(connection, message, rules.fallback, now) if rules.fallback else 0
     log.warning(
         "message given up",
@@ -89,6 +99,7 @@ async def conclude(
         attempts=message.attempt,
         fallen_back=others,
     )
+    return result.address_refused and await give_up_address(connection, message, result.detail, rules=every, now=now)
 
 
 def _by_address(waiting: Sequence[Waiting]) -> list[list[Waiting]]:

@@ -1,4 +1,7 @@
-"""Lets each reader say how far he or she got. Refuses a notice that is not in the caller's inbox."""
+"""Lets each reader see what a notice tells, and say how far he or she got.
+
+Refuses a notice that is not in the caller's inbox.
+"""
 
 from dataclasses import replace
 from datetime import datetime
@@ -8,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.errors import Fault, Kind
 from chassis.tail import allot_positions
 from services.notify import store
-from services.notify.domain import Notice, State
+from services.notify.domain import Matter, Notice, State
+from services.notify.store import groups
 
 
 async def read_notice(connection: AsyncConnection, subject: str, notice_id: int, *, now: datetime) -> Notice:
@@ -27,6 +31,18 @@ async def acknowledge_notice(connection: AsyncConnection, subject: str, notice_i
     read_time = notice.read_time or now
     confirmed = replace(notice, state=State.ACKNOWLEDGED, read_time=read_time, acknowledge_time=now)
     return await _changed(connection, confirmed)
+
+
+async def alerts_of_notice(
+    connection: AsyncConnection, subject: str, notice_id: int, *, below: int | None, limit: int
+) -> list[Matter]:
+    """The alerts that a notice tells, newest first, from the one before `below`. Raises UNKNOWN_NOTICE."""
+    notice = await store.find_notice(connection, subject, notice_id)
+    if notice is None:
+        raise _unknown_notice(notice_id)
+    if notice.matter.alert_count:
+        return await groups.members_of(connection, notice.matter.alert_id, below=below, limit=limit)
+    return [notice.matter] if notice.matter.alert_id > 0 and below is None else []
 
 
 async def _own(connection: AsyncConnection, subject: str, notice_id: int) -> Notice:

@@ -1,6 +1,7 @@
 """Delivers news of alerts to those they concern, and shows what becomes of them to those who were told."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -11,8 +12,12 @@ from chassis.scope_tree import EVERY_UNIT, ScopeTree
 from chassis.tail import allot_positions
 from services.notify import store
 from services.notify.domain import Delivery, News, Recipient, because, newest
+from services.notify.domain.groups import GroupKey, unit_of
+from services.notify.store import groups
 from services.notify.store.queue import queue_deliveries
+from services.notify.usecases.erasing import told
 from services.notify.usecases.faults import unknown_unit_id
+from services.notify.usecases.grouping import Together, tell_together
 
 log = structlog.get_logger(__name__)
 
@@ -24,20 +29,41 @@ class Audience(Protocol):
         """Each of them once."""
 
 
-async def deliver_news(connection: AsyncConnection, news: Sequence[News], *, audience: Audience, now: datetime) -> bool:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where units stand and how they are called when news is told."""
+
+    name: Callable[[int], str]
+    parent: Callable[[int], int | None]
+
+
+async def deliver_news(
+    connection: AsyncConnection,
+    news: Sequence[News],
+    *,
+    audience: Audience,
+    place: Place,
+    now: datetime,
+) -> bool:
     """Keep what is newer than known, tell those whom it concerns now, and show the rest to those who were told.
 
     Order does not matter: a matter whose end is known before its beginning is delivered as resolved.
     """
-    matters = newest(news)
+    matters = await told(connection, newest(news))
     kept = await store.keep_matters(connection, matters)
-    deliveries = _deliveries(news, audience)
+    deliveries = _deliveries([one for one in news if one.stands_alone], audience)
+    together = await _together(connection, [one for one in news if not one.stands_alone], audience, place)
     # What is kept as of its beginning was not known before: nobody can have a notice of it yet.
-    beginnings = {one.matter for one in news if one.begins}
-    continued = {matter.alert_id for matter in matters if matter.alert_id in kept and matter not in beginnings}
+    beginnings = {(one.matter.alert_id, one.matter.version) for one in news if one.begins}
+    continued = {
+        matter.alert_id
+        for matter in matters
+        if matter.alert_id in kept and (matter.alert_id, matter.version) not in beginnings
+    }
+    grouped = await tell_together(connection, together, continued, unit_name=place.name, now=now)
     moved = await store.lock_notices_about(connection, continued) if continued else []
     if not deliveries and not moved:
-        return False
+        return bool(grouped)
     await queue_deliveries(connection, deliveries, {matter.alert_id: matter for matter in matters}, now)
     first = await allot_positions(connection, len(moved) + len(deliveries))
     await store.move_notices(connection, moved, first=first)
@@ -57,6 +83,26 @@ def _deliveries(news: Sequence[News], audience: Audience) -> list[Delivery]:
     return list(found.values())
 
 
+async def _together(
+    connection: AsyncConnection, news: Sequence[News], audience: Audience, place: Place
+) -> dict[GroupKey, Together]:
+    """What is told together, without those who have a notice of an alert by itself, as from before it was grouped."""
+    telling = [one for one in news if one.begins or one.widens]
+    alone = await groups.told_alone(connection, {one.matter.alert_id for one in telling}) if telling else set()
+    found: dict[GroupKey, Together] = {}
+    for one in telling:
+        alert_id, unit_id = one.matter.alert_id, one.matter.unit_id
+        for recipient in _recipients(one, audience):
+            if (recipient.subject, alert_id) in alone:
+                continue
+            key = one.rule, unit_of(one.grouping, unit_id, recipient.unit_id, place.parent)
+            group = found.setdefault(key, Together(one.group_wait, one.group_interval))
+            group.alerts.setdefault(alert_id, {}).setdefault(recipient.subject, recipient)
+            if one.again:
+                group.again.add(alert_id)
+    return found
+
+
 def _recipients(one: News, audience: Audience) -> Sequence[Recipient]:
     if not one.audience_roles:
         return ()  # Held back where it comes from, by a silence or a group.
@@ -64,6 +110,13 @@ def _recipients(one: News, audience: Audience) -> Sequence[Recipient]:
         return audience(one.audience_roles, one.matter.unit_id)
     told = (audience(one.audience_roles, unit_id, exactly=True) for unit_id in one.audience_units)
     return [recipient for recipients in told for recipient in recipients]
+
+
+def place_in(tree: ScopeTree, today: date) -> Place:
+    """Units as they are today."""
+    return Place(
+        lambda unit_id: unit_name(tree, unit_id), lambda unit_id: next(iter(tree.parents(unit_id, today)), None)
+    )
 
 
 def audience_in(tree: ScopeTree, today: date) -> Audience:
@@ -81,7 +134,7 @@ def audience_in(tree: ScopeTree, today: date) -> Audience:
             by_subject: dict[str, Recipient] = {}
             for subject, role, granted in tree.holders(roles, unit_id, today):
                 if granted == unit_id or not exactly:
-                    by_subject.setdefault(subject, Recipient(subject, because(role, unit_name(tree, granted))))
+                    by_subject.setdefault(subject, Recipient(subject, because(role, unit_name(tree, granted)), granted))
             found = known[roles, unit_id, exactly] = tuple(by_subject.values())
             if not found:
                 log.warning("nobody to tell", action="news.no_audience", unit_id=unit_id, roles=roles)

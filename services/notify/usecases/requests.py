@@ -11,6 +11,7 @@ from chassis.tail import allot_positions
 from services.notify import store
 from services.notify.domain import Delivery, Matter, Recipient, Request
 from services.notify.store.queue import queue_deliveries
+from services.notify.usecases.erasing import told as may_be_told
 from services.notify.usecases.news import Audience
 
 NAMED = "được nêu đích danh"
@@ -31,7 +32,7 @@ async def deliver_requests(
         return False
     told = [one for one in wanted if one.identity in fresh]
     matters = {fresh[one.identity]: _matter(one, fresh[one.identity]) for one in told}
-    await store.keep_matters(connection, [matters[number] for number in sorted(matters)])
+    await store.keep_matters(connection, await may_be_told(connection, [matters[number] for number in sorted(matters)]))
     again = await store.lock_notices_about(connection, matters)
     deliveries = [delivery for one in told for delivery in _deliveries(one, fresh[one.identity], audience)]
     await queue_deliveries(connection, deliveries, matters, now)

@@ -159,9 +159,11 @@ def change(
     unit_id: int = SCHOOL,
     taken_by: str = "",
     roles: Sequence[str] = ("head_teacher", "officer", "director"),
+    group_by: alerts_pb2.AlertGrouping.ValueType = alerts_pb2.ALERT_GROUPING_NONE,
 ) -> alerts_pb2.AlertChange:
-    """What alerts says of one alert: RAISED, ACKNOWLEDGED, CARRIED_OVER or RESOLVED."""
-    state = {"RAISED": "OPEN", "CARRIED_OVER": "OPEN"}.get(transition, transition)
+    """What alerts says of one alert, such as RAISED, ACKNOWLEDGED or RESOLVED, of a rule that tells each by itself."""
+    opening = ("RAISED", "CARRIED_OVER", "ESCALATED", "REOPENED", "RELEASED")
+    state = "OPEN" if transition in opening else transition
     alert = alerts_pb2.Alert(
         alert_id=alert_id,
         rule="class_oversize",
@@ -177,7 +179,7 @@ def change(
         position=position,
     )
     transition_number = alerts_pb2.AlertTransition.Value(f"ALERT_TRANSITION_{transition}")
-    return alerts_pb2.AlertChange(transition=transition_number, alert=alert, audience_roles=roles)
+    return alerts_pb2.AlertChange(transition=transition_number, alert=alert, audience_roles=roles, group_by=group_by)
 
 
 def event(source: str, name: str, message: Message, *, time: datetime = NOW, event_id: str | None = None) -> Event:

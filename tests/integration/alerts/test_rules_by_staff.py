@@ -151,6 +151,12 @@ async def _when(found: Any, enough: Callable[[Any], bool]) -> Any:
         ({"title_vi": "Lớp {nam}"}, "rule.title_vi", "nam"),
         ({"body_en": " "}, "rule.body_en", "must not be empty"),
         ({"audience_roles": []}, "rule.audience_roles", "at least one role"),
+        (
+            {"audience_roles": ["officer", "teacher"]},
+            "rule.audience_roles",
+            "there is no role: teacher; choose of: admin",
+        ),
+        ({"audience_roles": ["officer", "officer"]}, "rule.audience_roles", "name each value once"),
         ({"fact_kind": "weather"}, "rule.fact_kind", "no facts of kind"),
         ({"inhibited_by": ["nothing"]}, "rule.inhibited_by", "there is no rule: nothing"),
         ({"valid_from": "2027-01-01", "valid_to": "2026-01-01"}, "rule.valid_to", "after the day it begins"),
@@ -164,6 +170,46 @@ async def test_what_cannot_be_used_is_refused_with_the_field_and_the_reason(desk
     assert says in fault.en
     unknown = await refusal(desk.rules.ListRuleVersions(rules_pb2.ListRuleVersionsRequest(code="class_wrong")))
     assert unknown.reason == "UNKNOWN_RULE"
+
+
+async def test_a_code_is_taken_once_whichever_unit_asks(desk):
+    """The second is refused by its field, with what to do, and the first stays as it was."""
+    request = rules_pb2.CreateRuleRequest(unit=ALL, code="class_crowded", rule=a_draft())
+    await desk.rules.CreateRule(request)
+    request.unit, request.rule.condition = str(DISTRICT), "fact.size > 1"
+    fault = await refusal(desk.rules.CreateRule(request))
+    assert (fault.reason, fault.violations[0].field) == ("RULE_EXISTS", "code")
+    assert "Choose another code" in fault.en
+    versions = (await desk.rules.ListRuleVersions(rules_pb2.ListRuleVersionsRequest(code="class_crowded"))).rules
+    assert [one.condition for one in versions] == ["fact.size > 38"]
+
+
+@pytest.mark.parametrize("field", ["severity", "audience_reach", "group_by"])
+async def test_a_number_that_stands_for_nothing_is_refused_by_its_field(desk, field):
+    """Nothing is guessed, and nothing fails inside."""
+    request = rules_pb2.CreateRuleRequest(unit=ALL, code="class_wrong", rule=a_draft(**{field: 99}))
+    fault = await refusal(desk.rules.CreateRule(request))
+    assert (fault.reason, fault.violations[0].field) == ("INVALID_FIELD", f"rule.{field}")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason", "field"),
+    [
+        ({"rule": "class_oversise"}, "INVALID_SILENCE", "rule"),
+        ({"family": "weather"}, "INVALID_SILENCE", "family"),
+        ({"unit": "moet:nowhere"}, "UNKNOWN_UNIT", ""),
+        ({"unit": "424242"}, "UNKNOWN_UNIT", ""),
+    ],
+)
+async def test_a_silence_names_what_there_is(desk, database, wrong, reason, field):
+    """One that would cover nothing is refused, so that nobody believes it does."""
+    request = handling_pb2.CreateSilenceRequest(**({"unit": ALL, "reason": "Nghỉ bão"} | wrong))
+    request.end_time.FromDatetime(NOW + timedelta(days=1))
+    fault = await refusal(desk.handling.CreateSilence(request))
+    assert fault.reason == reason
+    assert [one.field for one in fault.violations][:1] == ([field] if field else [])
+    async with database.connection() as reading:
+        assert await reading.scalar(sa.text("SELECT count(*) FROM silence")) == 0
 
 
 async def test_a_rule_that_came_with_the_service_is_copied_not_altered_and_what_is_off_stays_off(

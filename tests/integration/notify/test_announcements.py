@@ -355,8 +355,8 @@ async def test_files_of_what_was_taken_back_are_kept_from_its_readers(desk, kept
 async def test_attachments_take_no_more_than_they_are_given(desk, bus):
     """A bucket made without a bound takes one; what is beyond it is refused with the remedy, what is kept stays."""
     await bus.jetstream.create_object_store("attachments")
-    await Objects(bus, most_bytes=1_000_000).put("first", PDF)
-    roomless = Objects(bus, most_bytes=400_000)
+    await Objects(bus, most_bytes=1_000_000, replicas=1).put("first", PDF)
+    roomless = Objects(bus, most_bytes=400_000, replicas=1)
     with pytest.raises(NoRoomError):
         await roomless.put("second", PDF)
     assert (await roomless.get("first"), await roomless.get("second")) == (PDF, None)

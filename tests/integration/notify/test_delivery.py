@@ -1,7 +1,7 @@
 """News against real tables: whom it reaches, why, once, and what they see at the end whatever the order of events."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from chassis.errors import Fault
 from services.notify import store
 from services.notify.convert import news
 from services.notify.domain import Notice, State
-from services.notify.usecases import acknowledge_notice, audience_in, deliver_news, read_notice
+from services.notify.usecases import acknowledge_notice, audience_in, deliver_news, place_in, read_notice
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, OTHER_SCHOOL, SCHOOL, change
 from tests.support.databases import DatabaseFactory
@@ -28,12 +28,12 @@ async def database(database_factory: DatabaseFactory) -> Database:
     return await database_factory("notify")
 
 
-async def tell(database: Database, *changes: alerts_pb2.AlertChange) -> bool:
+async def tell(database: Database, *changes: alerts_pb2.AlertChange, now: datetime = NOW) -> bool:
     """An event with these changes, as one transaction."""
     told = scenes.event("alerts", "alerts-changed", alerts_pb2.AlertsChanged(changes=changes))
-    audience = audience_in(scenes.tree(), NOW.date())
+    audience, place = audience_in(scenes.tree(), NOW.date()), place_in(scenes.tree(), NOW.date())
     async with database.transaction() as connection:
-        return await deliver_news(connection, list(news(told)), audience=audience, now=NOW)
+        return await deliver_news(connection, list(news(told)), audience=audience, place=place, now=now)
 
 
 async def inbox(database: Database, subject: str) -> list[Notice]:

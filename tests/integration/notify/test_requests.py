@@ -12,7 +12,7 @@ from chassis.database import Database
 from services.notify import store
 from services.notify.convert import requests
 from services.notify.domain import Matter, News, State
-from services.notify.usecases import audience_in, deliver_news, deliver_requests
+from services.notify.usecases import audience_in, deliver_news, deliver_requests, place_in
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, OTHER_DISTRICT, SCHOOL, hours
 from tests.integration.notify import people
@@ -115,7 +115,7 @@ async def test_when_an_alert_climbs_the_people_at_the_units_named_are_told_and_n
         matter, begins=False, widens=True, audience_roles=("officer", "director"), audience_units=(OTHER_DISTRICT,)
     )
     async with database.transaction() as connection:
-        await deliver_news(connection, [climbed], audience=audience, now=NOW)
+        await deliver_news(connection, [climbed], audience=audience, place=place_in(scenes.tree(), NOW.date()), now=NOW)
     async with database.connection() as connection:
         told = {
             subject: len(await store.list_notices(connection, subject, frozenset(State), below=None, limit=10))

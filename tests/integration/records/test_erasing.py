@@ -288,10 +288,10 @@ async def test_it_is_done_when_every_service_says_so(records: Running, bus: Bus,
     with pytest.raises(Fault) as refused:
         await requests.CompleteDataRequest(by_hand)
     assert reason(refused) == "ERASURE_UNFINISHED"
-    assert refused.value.metadata["waits_for"] == "reporting, sync"
+    assert refused.value.metadata["waits_for"] == "alerts, notify, reporting, sync"
     ((school_id,),) = await records.rows("SELECT school_id FROM erasure")
 
-    for service in ("sync", "reporting"):
+    for service in ("sync", "reporting", "alerts", "notify"):
         assert not (await remains(records, number)).complete
         event = erasures_pb2.ErasuresConfirmed(
             school_id=school_id,  # type: ignore[arg-type]  # the column is a number
@@ -311,7 +311,7 @@ async def test_it_is_done_when_every_service_says_so(records: Running, bus: Bus,
 
     answer = await remains(records, number)
     assert answer.complete
-    assert [one.erased_count for one in answer.confirmations] == [2, 2]
+    assert [one.erased_count for one in answer.confirmations] == [2, 2, 2, 2]
     (kept,) = (await requests.ListDataRequests(data_requests_pb2.ListDataRequestsRequest(unit=SCHOOL_A))).data_requests
     assert (kept.state, kept.completed_by) == (data_requests_pb2.DATA_REQUEST_STATE_DONE, "records")
 

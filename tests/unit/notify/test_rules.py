@@ -134,15 +134,21 @@ def test_the_rules_that_ship_can_be_read():
     assert {language for _, language in load_speech().templates} == {"vi", "en"}
 
 
+def _refused(contact: Contact) -> Contact:
+    return contact.known_as(Channel.EMAIL, confirmed=True, failure="550 unknown")
+
+
 def test_a_route_follows_what_was_chosen():
     """Switched off: none; a gravity of one's own; else the house's."""
     rules, _ = load_channel_rules()
-    contact = Contact(email="a@b.vn", phone="+84912345678")
+    contact = Contact(email="a@b.vn", phone="+84912345678", email_confirmed=True, phone_confirmed=True)
     chosen = {
         Channel.EMAIL: Preference(Channel.EMAIL, enabled=True, least_severity=1),
         Channel.SMS: Preference(Channel.SMS, enabled=False),
     }
     assert [(one.channel, one.least_severity) for one in routes_of(contact, chosen, (), rules)] == [(Channel.EMAIL, 1)]
+    for unused in (contact.known_as(Channel.EMAIL, confirmed=False), _refused(contact)):
+        assert routes_of(unused, chosen, (), rules) == []
     assert [one.least_severity for one in routes_of(contact, {}, (), rules)] == [
         rules[Channel.EMAIL].least_severity,
         rules[Channel.SMS].least_severity,

@@ -13,7 +13,8 @@ export async function channels(place) {
     replace(place, h("p", { class: "notice warn", role: "alert" }, error.message));
   }
 
-  function draw({ contact = {}, preferences = [], webhooks = [] }) {
+  function draw({ contact = {}, preferences = [], webhooks = [], addresses = [] }) {
+    const known = (channel) => addresses.filter((one) => one.channel === channel).map(addressLine);
     const input = (name, key, more = {}) => {
       const made = h("input", { name, value: contact[name] ?? "", ...more });
       return [made, h("label", {}, said(key), made)];
@@ -52,7 +53,9 @@ export async function channels(place) {
         "form",
         { class: "sheet", onsubmit: keep },
         emailLabel,
+        known("CHANNEL_EMAIL"),
         phoneLabel,
+        known("CHANNEL_SMS"),
         h("label", {}, said("language"), language),
         h("div", { class: "boxes" }, fromLabel, toLabel),
         h("p", { class: "muted" }, said("quietHint")),
@@ -60,6 +63,36 @@ export async function channels(place) {
         h("div", { class: "deeds" }, h("button", { class: "primary", "data-deed": "keep" }, said("keep")), note),
       ),
       h("div", { class: "sheet" }, h("h2", {}, said("webhooks")), webhooks.map(webhookLine), adder()),
+    );
+  }
+
+  // What is known of an address; where it is not confirmed, or messages do not arrive, it is confirmed by a code.
+  function addressLine({ channel, confirmed, failure }) {
+    if (confirmed && !failure) return h("p", { class: "muted" }, said("isConfirmed"));
+    const code = h("input", { name: `code_${channel}`, inputMode: "numeric", maxLength: 6, size: 8, autocomplete: "one-time-code", "aria-label": said("code"), placeholder: said("code") });
+    const confirm = async () => {
+      try {
+        draw((await ask("/v1/me/channels:confirm", { method: "POST", body: { channel, code: code.value.trim() } })).channels);
+        replace(note, said("isConfirmed"));
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const again = async () => {
+      try {
+        await ask("/v1/me/channels:sendCode", { method: "POST", body: { channel } });
+        replace(note, said("codeSent"));
+      } catch (error) {
+        fail(error);
+      }
+    };
+    return h(
+      "div",
+      { class: "deeds", "data-address": channel },
+      h("span", { class: failure ? "warn" : "muted" }, failure ? said("failed", { n: failure }) : said("unconfirmed")),
+      code,
+      h("button", { type: "button", "data-deed": "confirm-address", onclick: confirm }, said("confirmCode")),
+      h("button", { type: "button", class: "quiet", onclick: again }, said("sendCode")),
     );
   }
 

@@ -9,7 +9,7 @@ import { said } from "./texts.js";
 const REFRESH_MS = 4000;
 const WAITING_MS = 800;
 
-export function list(place, { unit, given = "" }) {
+export function list(place, { unit, open, given = "" }) {
   const note = h("p", { role: "status" }, given);
   const rows = h("tbody", {});
   const picture = h("section", { class: "picture", "aria-live": "polite" });
@@ -46,8 +46,8 @@ export function list(place, { unit, given = "" }) {
     const state = stateOf(announcement);
     const deed = (key, run) => h("button", { type: "button", "data-deed": key, onclick: run }, said(key));
     const deeds = {
-      DRAFT: () => [deed("approve", () => step(announcement, "approve"))],
-      APPROVED: () => [deed("send", () => step(announcement, "schedule"))],
+      DRAFT: () => [deed("edit", () => open("write", announcement)), deed("approve", () => step(announcement, "approve"))],
+      APPROVED: () => [deed("edit", () => open("write", announcement)), deed("send", () => step(announcement, "schedule"))],
       SCHEDULED: () => [deed("recall", () => recall(announcement))],
       SENT: () => [
         deed("picture", () => show(announcement)),

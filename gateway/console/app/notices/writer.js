@@ -1,4 +1,5 @@
-// Writes an announcement: text, audience with a preview of whom it reaches, form, files; keeps it as a draft.
+// Writes an announcement, new or begun: text, audience with a preview of whom it reaches, form, files; keeps it as a draft.
+// What a draft says that has no place on this page, such as further groups or English texts, stays as it is.
 
 import { ask, unitPath } from "../api.js";
 import { h, replace } from "../elements.js";
@@ -15,51 +16,57 @@ const KIND_NAMES = {
   en: { school: "School", commune: "Commune", district: "District", province: "Province" },
 };
 
-export function writer(place, { unit, open }) {
+export function writer(place, { unit, open, given }) {
+  const begun = given?.draft ?? {};
+  const group = begun.audience?.groups?.[0];
   const field = (name, key, more = {}) => {
     const { rows, ...rest } = more;
     const control = h(rows ? "textarea" : "input", { name, rows, ...rest });
     return [control, h("label", {}, said(key), control)];
   };
-  const [name, nameLabel] = field("title", "name", { required: true, maxLength: 200 });
-  const [body, bodyLabel] = field("body", "body", { rows: 6, required: true, maxLength: 20000 });
-  const [due, dueLabel] = field("due", "due", { type: "datetime-local" });
-  const [remind, remindLabel] = field("remind", "remind", { placeholder: "24, 2" });
+  const [name, nameLabel] = field("title", "name", { required: true, maxLength: 200, value: begun.title_vi ?? "" });
+  const [body, bodyLabel] = field("body", "body", { rows: 6, required: true, maxLength: 20000, value: begun.body_vi ?? "" });
+  const [due, dueLabel] = field("due", "due", { type: "datetime-local", value: localOf(begun.due_time) });
+  const [remind, remindLabel] = field("remind", "remind", { placeholder: "24, 2", value: (begun.reminder_hours ?? []).join(", ") });
   const [files, filesLabel] = field("files", "files", { type: "file", multiple: true, accept: ".pdf,.docx,.xlsx,.png,.jpg,.jpeg" });
-  const severity = h("select", { name: "severity" }, said("severities").map((text, place) => h("option", { value: place + 1 }, text)));
-  const receipt = h("input", { type: "checkbox", name: "receipt" });
+  const severity = h("select", { name: "severity" }, said("severities").map((text, place) => h("option", { value: place + 1, selected: place + 1 === begun.severity }, text)));
+  const receipt = h("input", { type: "checkbox", name: "receipt", checked: Boolean(begun.receipt_required) });
   const language = document.documentElement.lang;
-  const kinds = boxes("kinds", KINDS, (kind) => KIND_NAMES[language][kind], ["school"]);
-  const levels = boxes("levels", Object.keys(LEVELS), (label) => LEVELS[label], []);
-  const roles = boxes("roles", ROLES, (role) => t(`role_${role}`), ["head_teacher"]);
-  const silent = h("input", { type: "number", name: "silent", min: 0, max: 365, value: "" });
-  const everybody = h("input", { type: "checkbox", name: "everybody" });
+  const kinds = boxes("kinds", KINDS, (kind) => KIND_NAMES[language][kind], group ? (group.kinds ?? []) : ["school"]);
+  const levels = boxes("levels", Object.keys(LEVELS), (label) => LEVELS[label], group?.labels ?? []);
+  const roles = boxes("roles", ROLES, (role) => t(`role_${role}`), group ? (group.roles ?? []) : ["head_teacher"]);
+  const silent = h("input", { type: "number", name: "silent", min: 0, max: 365, value: group?.silent_days || "" });
+  const everybody = h("input", { type: "checkbox", name: "everybody", checked: Boolean(begun.audience?.everybody) });
   const preview = h("div", { class: "notice", role: "status", hidden: true });
   const said_ = h("p", { role: "status" });
-  const questions = h("div", { class: "sheet" });
+  const questions = h("div", { class: "sheet" }, (begun.form ?? []).map(question));
 
   const audience = () => ({
+    ...begun.audience,
     groups: [
       {
-        unit: unit.id,
+        ...group,
+        unit: group ? group.unit : unit.id,
         kinds: kinds.chosen(),
         labels: levels.chosen(),
         roles: roles.chosen(),
         silent_days: Number(silent.value) || 0,
       },
+      ...(begun.audience?.groups ?? []).slice(1),
     ],
     everybody: everybody.checked,
   });
 
   const draft = () => ({
+    ...begun,
     title_vi: name.value,
     body_vi: body.value,
     severity: Number(severity.value),
     audience: audience(),
     receipt_required: receipt.checked,
-    ...(due.value ? { due_time: new Date(`${due.value}:00+07:00`).toISOString() } : {}),
+    due_time: due.value ? new Date(`${due.value}:00+07:00`).toISOString() : undefined,
     reminder_hours: remind.value.split(/[,;\s]+/).map(Number).filter(Boolean),
-    form: [...questions.children].map((row, place) => row.question(`f${place + 1}`)),
+    form: named([...questions.children].map((row) => row.question())),
   });
 
   async function look() {
@@ -78,7 +85,9 @@ export function writer(place, { unit, open }) {
     event.preventDefault();
     try {
       const path = unitPath(unit.id, "/announcements");
-      const { announcement } = await ask(path, { method: "POST", body: { draft: draft(), request_id: requestId } });
+      const { announcement } = given?.draft
+        ? await ask(`${path}/${given.announcement_id}`, { method: "PUT", body: { draft: draft(), etag: given.etag } })
+        : await ask(path, { method: "POST", body: { draft: draft(), request_id: requestId } });
       for (const file of files.files) {
         const given = { name: file.name, content: await base64(file) };
         await ask(`${path}/${announcement.announcement_id}/attachments`, { method: "POST", body: given });
@@ -118,7 +127,7 @@ export function writer(place, { unit, open }) {
         {},
         h("legend", {}, said("form")),
         questions,
-        h("div", {}, h("button", { type: "button", "data-deed": "ask", onclick: () => questions.append(question()) }, said("addField"))),
+        h("div", {}, h("button", { type: "button", "data-deed": "ask", onclick: () => questions.append(question({})) }, said("addField"))),
       ),
       remindLabel,
       filesLabel,
@@ -148,15 +157,33 @@ function boxes(key, values, nameOf, chosen) {
   return { element, chosen: () => made.filter((box) => box.checked).map((box) => box.value) };
 }
 
-function question() {
-  const label = h("input", { "aria-label": said("question"), placeholder: said("question"), maxLength: 200, required: true });
-  const choices = h("input", { "aria-label": said("choices"), placeholder: said("choices"), hidden: true });
+// Instants as the field has them: of Viet Nam, whatever the browser's clock.
+function localOf(instant) {
+  return instant ? new Date(Date.parse(instant) + 7 * 3600_000).toISOString().slice(0, 16) : "";
+}
+
+// New questions get names that no other has; those asked before keep theirs, so that answers stay with them.
+function named(form) {
+  const taken = new Set(form.map((one) => one.name));
+  let next = 1;
+  const fresh = () => {
+    while (taken.has(`f${next}`)) next += 1;
+    taken.add(`f${next}`);
+    return `f${next}`;
+  };
+  return form.map((one) => ({ ...one, name: one.name || fresh() }));
+}
+
+function question(begun) {
+  const kind = (begun.type ?? "FIELD_TYPE_TEXT").replace("FIELD_TYPE_", "");
+  const label = h("input", { "aria-label": said("question"), placeholder: said("question"), maxLength: 200, required: true, value: begun.label ?? "" });
+  const choices = h("input", { "aria-label": said("choices"), placeholder: said("choices"), hidden: kind !== "CHOICE", value: (begun.choices ?? []).join("; ") });
   const type = h(
     "select",
     { "aria-label": said("types").TEXT, onchange: () => (choices.hidden = type.value !== "CHOICE") },
-    Object.entries(said("types")).map(([value, text]) => h("option", { value }, text)),
+    Object.entries(said("types")).map(([value, text]) => h("option", { value, selected: value === kind }, text)),
   );
-  const must = h("input", { type: "checkbox", checked: true });
+  const must = h("input", { type: "checkbox", checked: begun.name ? Boolean(begun.required) : true });
   const row = h("div", { class: "asked" });
   row.append(
     label,
@@ -165,8 +192,8 @@ function question() {
     h("button", { type: "button", class: "quiet", onclick: () => row.remove() }, said("remove")),
     choices,
   );
-  row.question = (name) => ({
-    name,
+  row.question = () => ({
+    ...begun,
     label: label.value,
     type: `FIELD_TYPE_${type.value}`,
     required: must.checked,

@@ -105,6 +105,40 @@ AUDIENCE_REACH_UNIT: AudienceReach.ValueType  # 2
 """Who holds one of the roles on the alert's unit itself; those above are told by escalation."""
 Global___AudienceReach: _TypeAlias = AudienceReach  # noqa: Y015
 
+class _AlertGrouping:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AlertGroupingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertGrouping.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ALERT_GROUPING_UNSPECIFIED: _AlertGrouping.ValueType  # 0
+    """Not said: as READER."""
+    ALERT_GROUPING_NONE: _AlertGrouping.ValueType  # 1
+    """Each is a notice of its own."""
+    ALERT_GROUPING_UNIT: _AlertGrouping.ValueType  # 2
+    """Those on the same unit."""
+    ALERT_GROUPING_PARENT: _AlertGrouping.ValueType  # 3
+    """Those on units directly below the same unit; who is told at the alert's unit itself sees those on that."""
+    ALERT_GROUPING_READER: _AlertGrouping.ValueType  # 4
+    """Those below the unit at which the reader holds the role: for the department one notice, for a school that of its own."""
+
+class AlertGrouping(_AlertGrouping, metaclass=_AlertGroupingEnumTypeWrapper):
+    """Which alerts of a rule are told as one notice, which grows as more of them are raised. What is critical is told alone,
+    and so is an alert that climbs.
+    """
+
+ALERT_GROUPING_UNSPECIFIED: AlertGrouping.ValueType  # 0
+"""Not said: as READER."""
+ALERT_GROUPING_NONE: AlertGrouping.ValueType  # 1
+"""Each is a notice of its own."""
+ALERT_GROUPING_UNIT: AlertGrouping.ValueType  # 2
+"""Those on the same unit."""
+ALERT_GROUPING_PARENT: AlertGrouping.ValueType  # 3
+"""Those on units directly below the same unit; who is told at the alert's unit itself sees those on that."""
+ALERT_GROUPING_READER: AlertGrouping.ValueType  # 4
+"""Those below the unit at which the reader holds the role: for the department one notice, for a school that of its own."""
+Global___AlertGrouping: _TypeAlias = AlertGrouping  # noqa: Y015
+
 class _Resolution:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -209,6 +243,8 @@ class _AlertTransitionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Alert
     """What kept it from being told is over."""
     ALERT_TRANSITION_MOVED: _AlertTransition.ValueType  # 10
     """It followed its unit through a merger."""
+    ALERT_TRANSITION_ERASED: _AlertTransition.ValueType  # 11
+    """What it said of a person was erased at that person's request: its texts say so, and it is resolved."""
 
 class AlertTransition(_AlertTransition, metaclass=_AlertTransitionEnumTypeWrapper):
     """What happened to an alert."""
@@ -235,6 +271,8 @@ ALERT_TRANSITION_RELEASED: AlertTransition.ValueType  # 9
 """What kept it from being told is over."""
 ALERT_TRANSITION_MOVED: AlertTransition.ValueType  # 10
 """It followed its unit through a merger."""
+ALERT_TRANSITION_ERASED: AlertTransition.ValueType  # 11
+"""What it said of a person was erased at that person's request: its texts say so, and it is resolved."""
 Global___AlertTransition: _TypeAlias = AlertTransition  # noqa: Y015
 
 @_typing.final
@@ -273,6 +311,9 @@ class Rule(_message.Message):
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CHANGE_NOTE_FIELD_NUMBER: _builtins.int
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    GROUP_WAIT_SECONDS_FIELD_NUMBER: _builtins.int
+    GROUP_INTERVAL_MINUTES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable code, for example `class_oversize`."""
     version: _builtins.int
@@ -327,6 +368,12 @@ class Rule(_message.Message):
     """Who wrote this version."""
     change_note: _builtins.str
     """What this version changes, in words."""
+    group_by: Global___AlertGrouping.ValueType
+    """Which of its alerts are told as one notice."""
+    group_wait_seconds: _builtins.int
+    """Seconds that a mail or message about a group waits for more of them; 0: 60. The inbox shows the group at once."""
+    group_interval_minutes: _builtins.int
+    """Minutes from one mail or message about a group that grew to the next; 0: 60."""
     @_builtins.property
     def audience_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles of the people to tell, at the alert's unit and above."""
@@ -372,10 +419,13 @@ class Rule(_message.Message):
         created_by: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         change_note: _builtins.str = ...,
+        group_by: Global___AlertGrouping.ValueType = ...,
+        group_wait_seconds: _builtins.int = ...,
+        group_interval_minutes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "built_in", b"built_in", "change_note", b"change_note", "clear_condition", b"clear_condition", "code", b"code", "condition", b"condition", "copied_from", b"copied_from", "create_time", b"create_time", "created_by", b"created_by", "enabled", b"enabled", "fact_kind", b"fact_kind", "family", b"family", "for_minutes", b"for_minutes", "group_hours", b"group_hours", "inhibited_by", b"inhibited_by", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "built_in", b"built_in", "change_note", b"change_note", "clear_condition", b"clear_condition", "code", b"code", "condition", b"condition", "copied_from", b"copied_from", "create_time", b"create_time", "created_by", b"created_by", "enabled", b"enabled", "fact_kind", b"fact_kind", "family", b"family", "for_minutes", b"for_minutes", "group_by", b"group_by", "group_hours", b"group_hours", "group_interval_minutes", b"group_interval_minutes", "group_wait_seconds", b"group_wait_seconds", "inhibited_by", b"inhibited_by", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1019,8 +1069,17 @@ class AlertChange(_message.Message):
     ALERT_FIELD_NUMBER: _builtins.int
     AUDIENCE_ROLES_FIELD_NUMBER: _builtins.int
     AUDIENCE_UNIT_IDS_FIELD_NUMBER: _builtins.int
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    GROUP_WAIT_SECONDS_FIELD_NUMBER: _builtins.int
+    GROUP_INTERVAL_MINUTES_FIELD_NUMBER: _builtins.int
     transition: Global___AlertTransition.ValueType
     """What happened."""
+    group_by: Global___AlertGrouping.ValueType
+    """Which alerts of the rule are told as one notice."""
+    group_wait_seconds: _builtins.int
+    """Seconds that a message about a group waits for more of them; 0: as the receiver does."""
+    group_interval_minutes: _builtins.int
+    """Minutes from one message about a group to the next; 0: as the receiver does."""
     @_builtins.property
     def alert(self) -> Global___Alert:
         """The alert after it."""
@@ -1040,10 +1099,13 @@ class AlertChange(_message.Message):
         alert: Global___Alert | None = ...,
         audience_roles: _abc.Iterable[_builtins.str] | None = ...,
         audience_unit_ids: _abc.Iterable[_builtins.int] | None = ...,
+        group_by: Global___AlertGrouping.ValueType = ...,
+        group_wait_seconds: _builtins.int = ...,
+        group_interval_minutes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "audience_roles", b"audience_roles", "audience_unit_ids", b"audience_unit_ids", "transition", b"transition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "audience_roles", b"audience_roles", "audience_unit_ids", b"audience_unit_ids", "group_by", b"group_by", "group_interval_minutes", b"group_interval_minutes", "group_wait_seconds", b"group_wait_seconds", "transition", b"transition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

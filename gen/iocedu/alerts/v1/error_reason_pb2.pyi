@@ -49,7 +49,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNKNOWN_SILENCE: _ErrorReason.ValueType  # 12
     """There is no such silence for the unit. ErrorInfo: {"metadata": {"silence_id": "7"}}."""
     ERROR_REASON_INVALID_SILENCE: _ErrorReason.ValueType  # 13
-    """The silence ends before it begins, is over already, or lasts longer than a year."""
+    """The silence ends before it begins, is over already, lasts longer than a year, or names a rule or family there is not.
+    ErrorInfo: {"metadata": {"field": "rule"}}.
+    """
     ERROR_REASON_DUE_IN_PAST: _ErrorReason.ValueType  # 14
     """The time named lies in the past."""
 
@@ -83,7 +85,9 @@ ERROR_REASON_ALREADY_OPEN: ErrorReason.ValueType  # 11
 ERROR_REASON_UNKNOWN_SILENCE: ErrorReason.ValueType  # 12
 """There is no such silence for the unit. ErrorInfo: {"metadata": {"silence_id": "7"}}."""
 ERROR_REASON_INVALID_SILENCE: ErrorReason.ValueType  # 13
-"""The silence ends before it begins, is over already, or lasts longer than a year."""
+"""The silence ends before it begins, is over already, lasts longer than a year, or names a rule or family there is not.
+ErrorInfo: {"metadata": {"field": "rule"}}.
+"""
 ERROR_REASON_DUE_IN_PAST: ErrorReason.ValueType  # 14
 """The time named lies in the past."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

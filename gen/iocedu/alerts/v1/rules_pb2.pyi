@@ -175,6 +175,9 @@ class RuleDraft(_message.Message):
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_TO_FIELD_NUMBER: _builtins.int
     CHANGE_NOTE_FIELD_NUMBER: _builtins.int
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    GROUP_WAIT_SECONDS_FIELD_NUMBER: _builtins.int
+    GROUP_INTERVAL_MINUTES_FIELD_NUMBER: _builtins.int
     fact_kind: _builtins.str
     """Kind of fact, as ListFactKinds names it."""
     condition: _builtins.str
@@ -213,6 +216,12 @@ class RuleDraft(_message.Message):
     """First day after, ISO 8601; empty: open."""
     change_note: _builtins.str
     """What this version changes, in words."""
+    group_by: _alerts_pb2.AlertGrouping.ValueType
+    """Which of its alerts are told as one notice."""
+    group_wait_seconds: _builtins.int
+    """Seconds that a mail or message about a group waits for more of them, at most an hour; 0: 60."""
+    group_interval_minutes: _builtins.int
+    """Minutes from one mail or message about a group that grew to the next, at most a week; 0: 60."""
     @_builtins.property
     def audience_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles of the people to tell."""
@@ -245,10 +254,13 @@ class RuleDraft(_message.Message):
         valid_from: _builtins.str = ...,
         valid_to: _builtins.str = ...,
         change_note: _builtins.str = ...,
+        group_by: _alerts_pb2.AlertGrouping.ValueType = ...,
+        group_wait_seconds: _builtins.int = ...,
+        group_interval_minutes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "change_note", b"change_note", "clear_condition", b"clear_condition", "condition", b"condition", "fact_kind", b"fact_kind", "for_minutes", b"for_minutes", "group_hours", b"group_hours", "inhibited_by", b"inhibited_by", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "change_note", b"change_note", "clear_condition", b"clear_condition", "condition", b"condition", "fact_kind", b"fact_kind", "for_minutes", b"for_minutes", "group_by", b"group_by", "group_hours", b"group_hours", "group_interval_minutes", b"group_interval_minutes", "group_wait_seconds", b"group_wait_seconds", "inhibited_by", b"inhibited_by", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -157,6 +157,7 @@ class Channels(_message.Message):
     CONTACT_FIELD_NUMBER: _builtins.int
     PREFERENCES_FIELD_NUMBER: _builtins.int
     WEBHOOKS_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def contact(self) -> Global___Contact:
         """Addresses and quiet hours."""
@@ -169,20 +170,151 @@ class Channels(_message.Message):
     def webhooks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Webhook]:
         """Webhooks."""
 
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddressState]:
+        """What is known of the addresses there are."""
+
     def __init__(
         self,
         *,
         contact: Global___Contact | None = ...,
         preferences: _abc.Iterable[Global___Preference] | None = ...,
         webhooks: _abc.Iterable[Global___Webhook] | None = ...,
+        addresses: _abc.Iterable[Global___AddressState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "preferences", b"preferences", "webhooks", b"webhooks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "contact", b"contact", "preferences", b"preferences", "webhooks", b"webhooks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Channels: _TypeAlias = Channels  # noqa: Y015
+
+@_typing.final
+class AddressState(_message.Message):
+    """Whether an address is used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    channel: Global___Channel.ValueType
+    """The channel: e-mail or SMS."""
+    confirmed: _builtins.bool
+    """Whether it was confirmed. Until then nothing but a code is sent there."""
+    failure: _builtins.str
+    """What the other side answered when it refused the address for good; empty: it did not. Nothing is sent there since."""
+    def __init__(
+        self,
+        *,
+        channel: Global___Channel.ValueType = ...,
+        confirmed: _builtins.bool = ...,
+        failure: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed", b"confirmed", "failure", b"failure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddressState: _TypeAlias = AddressState  # noqa: Y015
+
+@_typing.final
+class ConfirmAddressRequest(_message.Message):
+    """Confirms an address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    channel: Global___Channel.ValueType
+    """The channel: e-mail or SMS."""
+    code: _builtins.str
+    """The code."""
+    def __init__(
+        self,
+        *,
+        channel: Global___Channel.ValueType = ...,
+        code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "code", b"code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmAddressRequest: _TypeAlias = ConfirmAddressRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmAddressResponse(_message.Message):
+    """Holds what is kept now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def channels(self) -> Global___Channels:
+        """The channels."""
+
+    def __init__(
+        self,
+        *,
+        channels: Global___Channels | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmAddressResponse: _TypeAlias = ConfirmAddressResponse  # noqa: Y015
+
+@_typing.final
+class SendAddressCodeRequest(_message.Message):
+    """Asks for another code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    channel: Global___Channel.ValueType
+    """The channel: e-mail or SMS."""
+    def __init__(
+        self,
+        *,
+        channel: Global___Channel.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendAddressCodeRequest: _TypeAlias = SendAddressCodeRequest  # noqa: Y015
+
+@_typing.final
+class SendAddressCodeResponse(_message.Message):
+    """Says that it is on its way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it can be used."""
+
+    def __init__(
+        self,
+        *,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendAddressCodeResponse: _TypeAlias = SendAddressCodeResponse  # noqa: Y015
 
 @_typing.final
 class GetMyChannelsRequest(_message.Message):

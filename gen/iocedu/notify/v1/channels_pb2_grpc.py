@@ -45,6 +45,16 @@ class ChannelsServiceStub:
                 request_serializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.UpdateMyChannelsRequest.SerializeToString,
                 response_deserializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.UpdateMyChannelsResponse.FromString,
                 _registered_method=True)
+        self.ConfirmAddress = channel.unary_unary(
+                '/iocedu.notify.v1.ChannelsService/ConfirmAddress',
+                request_serializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.ConfirmAddressRequest.SerializeToString,
+                response_deserializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.ConfirmAddressResponse.FromString,
+                _registered_method=True)
+        self.SendAddressCode = channel.unary_unary(
+                '/iocedu.notify.v1.ChannelsService/SendAddressCode',
+                request_serializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.SendAddressCodeRequest.SerializeToString,
+                response_deserializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.SendAddressCodeResponse.FromString,
+                _registered_method=True)
         self.ImportContacts = channel.unary_unary(
                 '/iocedu.notify.v1.ChannelsService/ImportContacts',
                 request_serializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.ImportContactsRequest.SerializeToString,
@@ -84,14 +94,29 @@ class ChannelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateMyChannels(self, request, context):
-        """Replaces the caller's addresses, quiet hours and preferences.
+        """Replaces the caller's addresses, quiet hours and preferences. To an address that is new nothing is sent but a code,
+        until it is confirmed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmAddress(self, request, context):
+        """Confirms an address of the caller by the code that was sent there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendAddressCode(self, request, context):
+        """Sends another code to an address of the caller that is not confirmed, or that messages no longer reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportContacts(self, request, context):
-        """Brings the addresses of many people; what is not named stays as it is.
+        """Brings the addresses of many people, which count as confirmed; what is not named stays as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,6 +162,16 @@ def add_ChannelsServiceServicer_to_server(servicer, server):
                     servicer.UpdateMyChannels,
                     request_deserializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.UpdateMyChannelsRequest.FromString,
                     response_serializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.UpdateMyChannelsResponse.SerializeToString,
+            ),
+            'ConfirmAddress': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmAddress,
+                    request_deserializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.ConfirmAddressRequest.FromString,
+                    response_serializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.ConfirmAddressResponse.SerializeToString,
+            ),
+            'SendAddressCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendAddressCode,
+                    request_deserializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.SendAddressCodeRequest.FromString,
+                    response_serializer=iocedu_dot_notify_dot_v1_dot_channels__pb2.SendAddressCodeResponse.SerializeToString,
             ),
             'ImportContacts': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportContacts,
@@ -219,6 +254,60 @@ class ChannelsService:
             '/iocedu.notify.v1.ChannelsService/UpdateMyChannels',
             iocedu_dot_notify_dot_v1_dot_channels__pb2.UpdateMyChannelsRequest.SerializeToString,
             iocedu_dot_notify_dot_v1_dot_channels__pb2.UpdateMyChannelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmAddress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.notify.v1.ChannelsService/ConfirmAddress',
+            iocedu_dot_notify_dot_v1_dot_channels__pb2.ConfirmAddressRequest.SerializeToString,
+            iocedu_dot_notify_dot_v1_dot_channels__pb2.ConfirmAddressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendAddressCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.notify.v1.ChannelsService/SendAddressCode',
+            iocedu_dot_notify_dot_v1_dot_channels__pb2.SendAddressCodeRequest.SerializeToString,
+            iocedu_dot_notify_dot_v1_dot_channels__pb2.SendAddressCodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,9 +36,15 @@ class ChannelsServiceStub:
     GetMyChannels: _grpc.UnaryUnaryMultiCallable[_channels_pb2.GetMyChannelsRequest, _channels_pb2.GetMyChannelsResponse]
     """Gives the caller's addresses, preferences and webhooks, with what holds where nothing was chosen."""
     UpdateMyChannels: _grpc.UnaryUnaryMultiCallable[_channels_pb2.UpdateMyChannelsRequest, _channels_pb2.UpdateMyChannelsResponse]
-    """Replaces the caller's addresses, quiet hours and preferences."""
+    """Replaces the caller's addresses, quiet hours and preferences. To an address that is new nothing is sent but a code,
+    until it is confirmed.
+    """
+    ConfirmAddress: _grpc.UnaryUnaryMultiCallable[_channels_pb2.ConfirmAddressRequest, _channels_pb2.ConfirmAddressResponse]
+    """Confirms an address of the caller by the code that was sent there."""
+    SendAddressCode: _grpc.UnaryUnaryMultiCallable[_channels_pb2.SendAddressCodeRequest, _channels_pb2.SendAddressCodeResponse]
+    """Sends another code to an address of the caller that is not confirmed, or that messages no longer reached."""
     ImportContacts: _grpc.UnaryUnaryMultiCallable[_channels_pb2.ImportContactsRequest, _channels_pb2.ImportContactsResponse]
-    """Brings the addresses of many people; what is not named stays as it is."""
+    """Brings the addresses of many people, which count as confirmed; what is not named stays as it is."""
     CreateWebhook: _grpc.UnaryUnaryMultiCallable[_channels_pb2.CreateWebhookRequest, _channels_pb2.CreateWebhookResponse]
     """Registers a webhook of the caller. The secret is told once, in the answer."""
     DeleteWebhook: _grpc.UnaryUnaryMultiCallable[_channels_pb2.DeleteWebhookRequest, _channels_pb2.DeleteWebhookResponse]
@@ -56,9 +62,15 @@ class ChannelsServiceAsyncStub(ChannelsServiceStub):
     GetMyChannels: _aio.UnaryUnaryMultiCallable[_channels_pb2.GetMyChannelsRequest, _channels_pb2.GetMyChannelsResponse]  # type: ignore[assignment]
     """Gives the caller's addresses, preferences and webhooks, with what holds where nothing was chosen."""
     UpdateMyChannels: _aio.UnaryUnaryMultiCallable[_channels_pb2.UpdateMyChannelsRequest, _channels_pb2.UpdateMyChannelsResponse]  # type: ignore[assignment]
-    """Replaces the caller's addresses, quiet hours and preferences."""
+    """Replaces the caller's addresses, quiet hours and preferences. To an address that is new nothing is sent but a code,
+    until it is confirmed.
+    """
+    ConfirmAddress: _aio.UnaryUnaryMultiCallable[_channels_pb2.ConfirmAddressRequest, _channels_pb2.ConfirmAddressResponse]  # type: ignore[assignment]
+    """Confirms an address of the caller by the code that was sent there."""
+    SendAddressCode: _aio.UnaryUnaryMultiCallable[_channels_pb2.SendAddressCodeRequest, _channels_pb2.SendAddressCodeResponse]  # type: ignore[assignment]
+    """Sends another code to an address of the caller that is not confirmed, or that messages no longer reached."""
     ImportContacts: _aio.UnaryUnaryMultiCallable[_channels_pb2.ImportContactsRequest, _channels_pb2.ImportContactsResponse]  # type: ignore[assignment]
-    """Brings the addresses of many people; what is not named stays as it is."""
+    """Brings the addresses of many people, which count as confirmed; what is not named stays as it is."""
     CreateWebhook: _aio.UnaryUnaryMultiCallable[_channels_pb2.CreateWebhookRequest, _channels_pb2.CreateWebhookResponse]  # type: ignore[assignment]
     """Registers a webhook of the caller. The secret is told once, in the answer."""
     DeleteWebhook: _aio.UnaryUnaryMultiCallable[_channels_pb2.DeleteWebhookRequest, _channels_pb2.DeleteWebhookResponse]  # type: ignore[assignment]
@@ -85,7 +97,25 @@ class ChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _channels_pb2.UpdateMyChannelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_channels_pb2.UpdateMyChannelsResponse, _abc.Awaitable[_channels_pb2.UpdateMyChannelsResponse]]:
-        """Replaces the caller's addresses, quiet hours and preferences."""
+        """Replaces the caller's addresses, quiet hours and preferences. To an address that is new nothing is sent but a code,
+        until it is confirmed.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmAddress(
+        self,
+        request: _channels_pb2.ConfirmAddressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_channels_pb2.ConfirmAddressResponse, _abc.Awaitable[_channels_pb2.ConfirmAddressResponse]]:
+        """Confirms an address of the caller by the code that was sent there."""
+
+    @_abc_1.abstractmethod
+    def SendAddressCode(
+        self,
+        request: _channels_pb2.SendAddressCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_channels_pb2.SendAddressCodeResponse, _abc.Awaitable[_channels_pb2.SendAddressCodeResponse]]:
+        """Sends another code to an address of the caller that is not confirmed, or that messages no longer reached."""
 
     @_abc_1.abstractmethod
     def ImportContacts(
@@ -93,7 +123,7 @@ class ChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _channels_pb2.ImportContactsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_channels_pb2.ImportContactsResponse, _abc.Awaitable[_channels_pb2.ImportContactsResponse]]:
-        """Brings the addresses of many people; what is not named stays as it is."""
+        """Brings the addresses of many people, which count as confirmed; what is not named stays as it is."""
 
     @_abc_1.abstractmethod
     def CreateWebhook(

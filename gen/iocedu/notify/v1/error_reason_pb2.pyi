@@ -64,6 +64,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Quiet hours have a begin and no end, or the reverse; or a channel is named twice."""
     ERROR_REASON_INVALID_TIME: _ErrorReason.ValueType  # 20
     """The time to send lies in the past, or behind the due time."""
+    ERROR_REASON_NOTHING_TO_CONFIRM: _ErrorReason.ValueType  # 21
+    """No address of the caller waits for a code on that channel: save it first. BadRequest: field `channel`."""
+    ERROR_REASON_WRONG_CODE: _ErrorReason.ValueType  # 22
+    """The code does not fit, was tried too often or is over. ErrorInfo: {"metadata": {"tries_left": "3"}}."""
+    ERROR_REASON_CODE_TOO_SOON: _ErrorReason.ValueType  # 23
+    """A code was sent a moment ago, or too many were that day. RetryInfo says when to ask again.
+    ErrorInfo: {"metadata": {"retry_time": "2026-11-24T03:00:00+00:00"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `notify.iocedu`), without the prefix."""
@@ -110,4 +118,12 @@ ERROR_REASON_INVALID_PREFERENCES: ErrorReason.ValueType  # 19
 """Quiet hours have a begin and no end, or the reverse; or a channel is named twice."""
 ERROR_REASON_INVALID_TIME: ErrorReason.ValueType  # 20
 """The time to send lies in the past, or behind the due time."""
+ERROR_REASON_NOTHING_TO_CONFIRM: ErrorReason.ValueType  # 21
+"""No address of the caller waits for a code on that channel: save it first. BadRequest: field `channel`."""
+ERROR_REASON_WRONG_CODE: ErrorReason.ValueType  # 22
+"""The code does not fit, was tried too often or is over. ErrorInfo: {"metadata": {"tries_left": "3"}}."""
+ERROR_REASON_CODE_TOO_SOON: ErrorReason.ValueType  # 23
+"""A code was sent a moment ago, or too many were that day. RetryInfo says when to ask again.
+ErrorInfo: {"metadata": {"retry_time": "2026-11-24T03:00:00+00:00"}}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

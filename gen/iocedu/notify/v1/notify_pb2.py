@@ -29,13 +29,19 @@ from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access
 from iocedu.chassis.v1 import stream_pb2 as iocedu_dot_chassis_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1diocedu/notify/v1/notify.proto\x12\x10iocedu.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\"\xaa\x04\n\x06Notice\x12\x11\n\tnotice_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\x10\n\x08title_vi\x18\x04 \x01(\t\x12\x10\n\x08title_en\x18\x05 \x01(\t\x12\x0f\n\x07\x62ody_vi\x18\x06 \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x07 \x01(\t\x12\x10\n\x08severity\x18\x08 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\t \x01(\t\x12,\n\x05state\x18\n \x01(\x0e\x32\x1d.iocedu.notify.v1.NoticeState\x12\x10\n\x08\x61lert_id\x18\x0b \x01(\x03\x12\x10\n\x08resolved\x18\x0c \x01(\x08\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x61\x63knowledge_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x10 \x01(\x03\x12\x10\n\x08taken_by\x18\x11 \x01(\t\x12\r\n\x05topic\x18\x12 \x01(\t\x12\x0c\n\x04link\x18\x13 \x01(\t\x12,\n\x08\x64ue_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x61nnouncement_id\x18\x15 \x01(\x03\x12\x10\n\x08recalled\x18\x16 \x01(\x08\"}\n\x12ListNoticesRequest\x12-\n\x06states\x18\x01 \x03(\x0e\x32\x1d.iocedu.notify.v1.NoticeState\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"Y\n\x13ListNoticesResponse\x12)\n\x07notices\x18\x01 \x03(\x0b\x32\x18.iocedu.notify.v1.Notice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x15\n\x13\x43ountNoticesRequest\"\\\n\x14\x43ountNoticesResponse\x12\x14\n\x0cunread_count\x18\x01 \x01(\x03\x12\x12\n\nread_count\x18\x02 \x01(\x03\x12\x1a\n\x12\x61\x63knowledged_count\x18\x03 \x01(\x03\"/\n\x11ReadNoticeRequest\x12\x1a\n\tnotice_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\">\n\x12ReadNoticeResponse\x12(\n\x06notice\x18\x01 \x01(\x0b\x32\x18.iocedu.notify.v1.Notice\"6\n\x18\x41\x63knowledgeNoticeRequest\x12\x1a\n\tnotice_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"E\n\x19\x41\x63knowledgeNoticeResponse\x12(\n\x06notice\x18\x01 \x01(\x0b\x32\x18.iocedu.notify.v1.Notice\"+\n\x11WatchInboxRequest\x12\x16\n\x05\x61\x66ter\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xd2\x01\n\x12WatchInboxResponse\x12(\n\x04item\x18\x01 \x01(\x0b\x32\x18.iocedu.notify.v1.NoticeH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent*z\n\x0bNoticeState\x12\x1c\n\x18NOTICE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13NOTICE_STATE_UNREAD\x10\x01\x12\x15\n\x11NOTICE_STATE_READ\x10\x02\x12\x1d\n\x19NOTICE_STATE_ACKNOWLEDGED\x10\x03\x32\xbf\x05\n\x0cInboxService\x12x\n\x0bListNotices\x12$.iocedu.notify.v1.ListNoticesRequest\x1a%.iocedu.notify.v1.ListNoticesResponse\"\x1c\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/notices\x12\x81\x01\n\x0c\x43ountNotices\x12%.iocedu.notify.v1.CountNoticesRequest\x1a&.iocedu.notify.v1.CountNoticesResponse\"\"\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/me/notices:count\x12\x89\x01\n\nReadNotice\x12#.iocedu.notify.v1.ReadNoticeRequest\x1a$.iocedu.notify.v1.ReadNoticeResponse\"0\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02$\"\x1f/v1/me/notices/{notice_id}:read:\x01*\x12\xa5\x01\n\x11\x41\x63knowledgeNotice\x12*.iocedu.notify.v1.AcknowledgeNoticeRequest\x1a+.iocedu.notify.v1.AcknowledgeNoticeResponse\"7\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02+\"&/v1/me/notices/{notice_id}:acknowledge:\x01*\x12}\n\nWatchInbox\x12#.iocedu.notify.v1.WatchInboxRequest\x1a$.iocedu.notify.v1.WatchInboxResponse\"\"\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/me/notices:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1diocedu/notify/v1/notify.proto\x12\x10iocedu.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\"\xd3\x04\n\x06Notice\x12\x11\n\tnotice_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\x10\n\x08title_vi\x18\x04 \x01(\t\x12\x10\n\x08title_en\x18\x05 \x01(\t\x12\x0f\n\x07\x62ody_vi\x18\x06 \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x07 \x01(\t\x12\x10\n\x08severity\x18\x08 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\t \x01(\t\x12,\n\x05state\x18\n \x01(\x0e\x32\x1d.iocedu.notify.v1.NoticeState\x12\x10\n\x08\x61lert_id\x18\x0b \x01(\x03\x12\x10\n\x08resolved\x18\x0c \x01(\x08\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x61\x63knowledge_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x10 \x01(\x03\x12\x10\n\x08taken_by\x18\x11 \x01(\t\x12\r\n\x05topic\x18\x12 \x01(\t\x12\x0c\n\x04link\x18\x13 \x01(\t\x12,\n\x08\x64ue_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x61nnouncement_id\x18\x15 \x01(\x03\x12\x10\n\x08recalled\x18\x16 \x01(\x08\x12\x13\n\x0b\x61lert_count\x18\x17 \x01(\x05\x12\x12\n\nopen_count\x18\x18 \x01(\x05\"\x9d\x01\n\x0bNoticeAlert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\x10\n\x08title_vi\x18\x04 \x01(\t\x12\x10\n\x08title_en\x18\x05 \x01(\t\x12\x10\n\x08severity\x18\x06 \x01(\t\x12\x10\n\x08resolved\x18\x07 \x01(\x08\x12\x10\n\x08taken_by\x18\x08 \x01(\t\"o\n\x17ListNoticeAlertsRequest\x12\x1a\n\tnotice_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"b\n\x18ListNoticeAlertsResponse\x12-\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1d.iocedu.notify.v1.NoticeAlert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"}\n\x12ListNoticesRequest\x12-\n\x06states\x18\x01 \x03(\x0e\x32\x1d.iocedu.notify.v1.NoticeState\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"Y\n\x13ListNoticesResponse\x12)\n\x07notices\x18\x01 \x03(\x0b\x32\x18.iocedu.notify.v1.Notice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x15\n\x13\x43ountNoticesRequest\"\\\n\x14\x43ountNoticesResponse\x12\x14\n\x0cunread_count\x18\x01 \x01(\x03\x12\x12\n\nread_count\x18\x02 \x01(\x03\x12\x1a\n\x12\x61\x63knowledged_count\x18\x03 \x01(\x03\"/\n\x11ReadNoticeRequest\x12\x1a\n\tnotice_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\">\n\x12ReadNoticeResponse\x12(\n\x06notice\x18\x01 \x01(\x0b\x32\x18.iocedu.notify.v1.Notice\"6\n\x18\x41\x63knowledgeNoticeRequest\x12\x1a\n\tnotice_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"E\n\x19\x41\x63knowledgeNoticeResponse\x12(\n\x06notice\x18\x01 \x01(\x0b\x32\x18.iocedu.notify.v1.Notice\"+\n\x11WatchInboxRequest\x12\x16\n\x05\x61\x66ter\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xd2\x01\n\x12WatchInboxResponse\x12(\n\x04item\x18\x01 \x01(\x0b\x32\x18.iocedu.notify.v1.NoticeH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent*z\n\x0bNoticeState\x12\x1c\n\x18NOTICE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13NOTICE_STATE_UNREAD\x10\x01\x12\x15\n\x11NOTICE_STATE_READ\x10\x02\x12\x1d\n\x19NOTICE_STATE_ACKNOWLEDGED\x10\x03\x32\xdc\x06\n\x0cInboxService\x12x\n\x0bListNotices\x12$.iocedu.notify.v1.ListNoticesRequest\x1a%.iocedu.notify.v1.ListNoticesResponse\"\x1c\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/notices\x12\x81\x01\n\x0c\x43ountNotices\x12%.iocedu.notify.v1.CountNoticesRequest\x1a&.iocedu.notify.v1.CountNoticesResponse\"\"\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/me/notices:count\x12\x9a\x01\n\x10ListNoticeAlerts\x12).iocedu.notify.v1.ListNoticeAlertsRequest\x1a*.iocedu.notify.v1.ListNoticeAlertsResponse\"/\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02#\x12!/v1/me/notices/{notice_id}/alerts\x12\x89\x01\n\nReadNotice\x12#.iocedu.notify.v1.ReadNoticeRequest\x1a$.iocedu.notify.v1.ReadNoticeResponse\"0\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02$\"\x1f/v1/me/notices/{notice_id}:read:\x01*\x12\xa5\x01\n\x11\x41\x63knowledgeNotice\x12*.iocedu.notify.v1.AcknowledgeNoticeRequest\x1a+.iocedu.notify.v1.AcknowledgeNoticeResponse\"7\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02+\"&/v1/me/notices/{notice_id}:acknowledge:\x01*\x12}\n\nWatchInbox\x12#.iocedu.notify.v1.WatchInboxRequest\x1a$.iocedu.notify.v1.WatchInboxResponse\"\"\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/me/notices:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.notify.v1.notify_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTNOTICEALERTSREQUEST'].fields_by_name['notice_id']._loaded_options = None
+  _globals['_LISTNOTICEALERTSREQUEST'].fields_by_name['notice_id']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_LISTNOTICEALERTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTNOTICEALERTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTNOTICEALERTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTNOTICEALERTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_LISTNOTICESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTNOTICESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTNOTICESREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -50,36 +56,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INBOXSERVICE'].methods_by_name['ListNotices']._serialized_options = b'\312\363\030\002(\001\202\323\344\223\002\020\022\016/v1/me/notices'
   _globals['_INBOXSERVICE'].methods_by_name['CountNotices']._loaded_options = None
   _globals['_INBOXSERVICE'].methods_by_name['CountNotices']._serialized_options = b'\312\363\030\002(\001\202\323\344\223\002\026\022\024/v1/me/notices:count'
+  _globals['_INBOXSERVICE'].methods_by_name['ListNoticeAlerts']._loaded_options = None
+  _globals['_INBOXSERVICE'].methods_by_name['ListNoticeAlerts']._serialized_options = b'\312\363\030\002(\001\202\323\344\223\002#\022!/v1/me/notices/{notice_id}/alerts'
   _globals['_INBOXSERVICE'].methods_by_name['ReadNotice']._loaded_options = None
   _globals['_INBOXSERVICE'].methods_by_name['ReadNotice']._serialized_options = b'\312\363\030\002(\001\202\323\344\223\002$\"\037/v1/me/notices/{notice_id}:read:\001*'
   _globals['_INBOXSERVICE'].methods_by_name['AcknowledgeNotice']._loaded_options = None
   _globals['_INBOXSERVICE'].methods_by_name['AcknowledgeNotice']._serialized_options = b'\312\363\030\002(\001\202\323\344\223\002+\"&/v1/me/notices/{notice_id}:acknowledge:\001*'
   _globals['_INBOXSERVICE'].methods_by_name['WatchInbox']._loaded_options = None
   _globals['_INBOXSERVICE'].methods_by_name['WatchInbox']._serialized_options = b'\312\363\030\002(\001\202\323\344\223\002\026\022\024/v1/me/notices:watch'
-  _globals['_NOTICESTATE']._serialized_start=1597
-  _globals['_NOTICESTATE']._serialized_end=1719
+  _globals['_NOTICESTATE']._serialized_start=2011
+  _globals['_NOTICESTATE']._serialized_end=2133
   _globals['_NOTICE']._serialized_start=208
-  _globals['_NOTICE']._serialized_end=762
-  _globals['_LISTNOTICESREQUEST']._serialized_start=764
-  _globals['_LISTNOTICESREQUEST']._serialized_end=889
-  _globals['_LISTNOTICESRESPONSE']._serialized_start=891
-  _globals['_LISTNOTICESRESPONSE']._serialized_end=980
-  _globals['_COUNTNOTICESREQUEST']._serialized_start=982
-  _globals['_COUNTNOTICESREQUEST']._serialized_end=1003
-  _globals['_COUNTNOTICESRESPONSE']._serialized_start=1005
-  _globals['_COUNTNOTICESRESPONSE']._serialized_end=1097
-  _globals['_READNOTICEREQUEST']._serialized_start=1099
-  _globals['_READNOTICEREQUEST']._serialized_end=1146
-  _globals['_READNOTICERESPONSE']._serialized_start=1148
-  _globals['_READNOTICERESPONSE']._serialized_end=1210
-  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_start=1212
-  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_end=1266
-  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_start=1268
-  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_end=1337
-  _globals['_WATCHINBOXREQUEST']._serialized_start=1339
-  _globals['_WATCHINBOXREQUEST']._serialized_end=1382
-  _globals['_WATCHINBOXRESPONSE']._serialized_start=1385
-  _globals['_WATCHINBOXRESPONSE']._serialized_end=1595
-  _globals['_INBOXSERVICE']._serialized_start=1722
-  _globals['_INBOXSERVICE']._serialized_end=2425
+  _globals['_NOTICE']._serialized_end=803
+  _globals['_NOTICEALERT']._serialized_start=806
+  _globals['_NOTICEALERT']._serialized_end=963
+  _globals['_LISTNOTICEALERTSREQUEST']._serialized_start=965
+  _globals['_LISTNOTICEALERTSREQUEST']._serialized_end=1076
+  _globals['_LISTNOTICEALERTSRESPONSE']._serialized_start=1078
+  _globals['_LISTNOTICEALERTSRESPONSE']._serialized_end=1176
+  _globals['_LISTNOTICESREQUEST']._serialized_start=1178
+  _globals['_LISTNOTICESREQUEST']._serialized_end=1303
+  _globals['_LISTNOTICESRESPONSE']._serialized_start=1305
+  _globals['_LISTNOTICESRESPONSE']._serialized_end=1394
+  _globals['_COUNTNOTICESREQUEST']._serialized_start=1396
+  _globals['_COUNTNOTICESREQUEST']._serialized_end=1417
+  _globals['_COUNTNOTICESRESPONSE']._serialized_start=1419
+  _globals['_COUNTNOTICESRESPONSE']._serialized_end=1511
+  _globals['_READNOTICEREQUEST']._serialized_start=1513
+  _globals['_READNOTICEREQUEST']._serialized_end=1560
+  _globals['_READNOTICERESPONSE']._serialized_start=1562
+  _globals['_READNOTICERESPONSE']._serialized_end=1624
+  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_start=1626
+  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_end=1680
+  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_start=1682
+  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_end=1751
+  _globals['_WATCHINBOXREQUEST']._serialized_start=1753
+  _globals['_WATCHINBOXREQUEST']._serialized_end=1796
+  _globals['_WATCHINBOXRESPONSE']._serialized_start=1799
+  _globals['_WATCHINBOXRESPONSE']._serialized_end=2009
+  _globals['_INBOXSERVICE']._serialized_start=2136
+  _globals['_INBOXSERVICE']._serialized_end=2996
 # @@protoc_insertion_point(module_scope)

@@ -77,6 +77,8 @@ class Notice(_message.Message):
     DUE_TIME_FIELD_NUMBER: _builtins.int
     ANNOUNCEMENT_ID_FIELD_NUMBER: _builtins.int
     RECALLED_FIELD_NUMBER: _builtins.int
+    ALERT_COUNT_FIELD_NUMBER: _builtins.int
+    OPEN_COUNT_FIELD_NUMBER: _builtins.int
     notice_id: _builtins.int
     """Id."""
     unit_id: _builtins.int
@@ -98,9 +100,9 @@ class Notice(_message.Message):
     state: Global___NoticeState.ValueType
     """State."""
     alert_id: _builtins.int
-    """Id of the alert it is about; 0: none."""
+    """Id of the alert it is about; 0: none, or several."""
     resolved: _builtins.bool
-    """Whether the matter has been resolved since."""
+    """Whether the matter has been resolved since; of several alerts, whether all have."""
     position: _builtins.int
     """Position of its last change, for watching."""
     taken_by: _builtins.str
@@ -113,6 +115,10 @@ class Notice(_message.Message):
     """Id of the announcement it brings; 0: none."""
     recalled: _builtins.bool
     """Whether it was taken back: it counts no longer."""
+    alert_count: _builtins.int
+    """How many alerts it tells; 0: it is about none."""
+    open_count: _builtins.int
+    """How many of them are not resolved."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was delivered."""
@@ -154,14 +160,124 @@ class Notice(_message.Message):
         due_time: _timestamp_pb2.Timestamp | None = ...,
         announcement_id: _builtins.int = ...,
         recalled: _builtins.bool = ...,
+        alert_count: _builtins.int = ...,
+        open_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "due_time", b"due_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "alert_id", b"alert_id", "announcement_id", b"announcement_id", "because", b"because", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "due_time", b"due_time", "link", b"link", "notice_id", b"notice_id", "position", b"position", "read_time", b"read_time", "recalled", b"recalled", "resolved", b"resolved", "severity", b"severity", "state", b"state", "taken_by", b"taken_by", "title_en", b"title_en", "title_vi", b"title_vi", "topic", b"topic", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "alert_count", b"alert_count", "alert_id", b"alert_id", "announcement_id", b"announcement_id", "because", b"because", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "due_time", b"due_time", "link", b"link", "notice_id", b"notice_id", "open_count", b"open_count", "position", b"position", "read_time", b"read_time", "recalled", b"recalled", "resolved", b"resolved", "severity", b"severity", "state", b"state", "taken_by", b"taken_by", "title_en", b"title_en", "title_vi", b"title_vi", "topic", b"topic", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Notice: _TypeAlias = Notice  # noqa: Y015
+
+@_typing.final
+class NoticeAlert(_message.Message):
+    """One of the alerts that a notice tells."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERT_ID_FIELD_NUMBER: _builtins.int
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    UNIT_NAME_FIELD_NUMBER: _builtins.int
+    TITLE_VI_FIELD_NUMBER: _builtins.int
+    TITLE_EN_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    RESOLVED_FIELD_NUMBER: _builtins.int
+    TAKEN_BY_FIELD_NUMBER: _builtins.int
+    alert_id: _builtins.int
+    """The alert."""
+    unit_id: _builtins.int
+    """Id of the unit it stands on."""
+    unit_name: _builtins.str
+    """Name of that unit."""
+    title_vi: _builtins.str
+    """Title in Vietnamese."""
+    title_en: _builtins.str
+    """Title in English."""
+    severity: _builtins.str
+    """How grave: info, warning or critical."""
+    resolved: _builtins.bool
+    """Whether it has been resolved."""
+    taken_by: _builtins.str
+    """Who took it in hand; empty: nobody yet."""
+    def __init__(
+        self,
+        *,
+        alert_id: _builtins.int = ...,
+        unit_id: _builtins.int = ...,
+        unit_name: _builtins.str = ...,
+        title_vi: _builtins.str = ...,
+        title_en: _builtins.str = ...,
+        severity: _builtins.str = ...,
+        resolved: _builtins.bool = ...,
+        taken_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "resolved", b"resolved", "severity", b"severity", "taken_by", b"taken_by", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoticeAlert: _TypeAlias = NoticeAlert  # noqa: Y015
+
+@_typing.final
+class ListNoticeAlertsRequest(_message.Message):
+    """Asks for the alerts of a notice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    notice_id: _builtins.int
+    """The notice."""
+    page_size: _builtins.int
+    """Most alerts to return; larger values are cut to 1,000, 0 means 50."""
+    page_token: _builtins.str
+    """Token of the next page, as returned before."""
+    def __init__(
+        self,
+        *,
+        notice_id: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notice_id", b"notice_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNoticeAlertsRequest: _TypeAlias = ListNoticeAlertsRequest  # noqa: Y015
+
+@_typing.final
+class ListNoticeAlertsResponse(_message.Message):
+    """Holds the alerts of a notice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def alerts(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoticeAlert]:
+        """The alerts."""
+
+    def __init__(
+        self,
+        *,
+        alerts: _abc.Iterable[Global___NoticeAlert] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNoticeAlertsResponse: _TypeAlias = ListNoticeAlertsResponse  # noqa: Y015
 
 @_typing.final
 class ListNoticesRequest(_message.Message):

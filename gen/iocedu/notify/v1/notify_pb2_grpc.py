@@ -45,6 +45,11 @@ class InboxServiceStub:
                 request_serializer=iocedu_dot_notify_dot_v1_dot_notify__pb2.CountNoticesRequest.SerializeToString,
                 response_deserializer=iocedu_dot_notify_dot_v1_dot_notify__pb2.CountNoticesResponse.FromString,
                 _registered_method=True)
+        self.ListNoticeAlerts = channel.unary_unary(
+                '/iocedu.notify.v1.InboxService/ListNoticeAlerts',
+                request_serializer=iocedu_dot_notify_dot_v1_dot_notify__pb2.ListNoticeAlertsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_notify_dot_v1_dot_notify__pb2.ListNoticeAlertsResponse.FromString,
+                _registered_method=True)
         self.ReadNotice = channel.unary_unary(
                 '/iocedu.notify.v1.InboxService/ReadNotice',
                 request_serializer=iocedu_dot_notify_dot_v1_dot_notify__pb2.ReadNoticeRequest.SerializeToString,
@@ -75,6 +80,13 @@ class InboxServiceServicer:
 
     def CountNotices(self, request, context):
         """Counts the caller's notices by state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNoticeAlerts(self, request, context):
+        """Lists the alerts that one of the caller's notices tells, newest first: a notice may tell many of one rule.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +125,11 @@ def add_InboxServiceServicer_to_server(servicer, server):
                     servicer.CountNotices,
                     request_deserializer=iocedu_dot_notify_dot_v1_dot_notify__pb2.CountNoticesRequest.FromString,
                     response_serializer=iocedu_dot_notify_dot_v1_dot_notify__pb2.CountNoticesResponse.SerializeToString,
+            ),
+            'ListNoticeAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNoticeAlerts,
+                    request_deserializer=iocedu_dot_notify_dot_v1_dot_notify__pb2.ListNoticeAlertsRequest.FromString,
+                    response_serializer=iocedu_dot_notify_dot_v1_dot_notify__pb2.ListNoticeAlertsResponse.SerializeToString,
             ),
             'ReadNotice': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadNotice,
@@ -185,6 +202,33 @@ class InboxService:
             '/iocedu.notify.v1.InboxService/CountNotices',
             iocedu_dot_notify_dot_v1_dot_notify__pb2.CountNoticesRequest.SerializeToString,
             iocedu_dot_notify_dot_v1_dot_notify__pb2.CountNoticesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNoticeAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.notify.v1.InboxService/ListNoticeAlerts',
+            iocedu_dot_notify_dot_v1_dot_notify__pb2.ListNoticeAlertsRequest.SerializeToString,
+            iocedu_dot_notify_dot_v1_dot_notify__pb2.ListNoticeAlertsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class InboxServiceStub:
     """Lists the caller's notices, newest first."""
     CountNotices: _grpc.UnaryUnaryMultiCallable[_notify_pb2.CountNoticesRequest, _notify_pb2.CountNoticesResponse]
     """Counts the caller's notices by state."""
+    ListNoticeAlerts: _grpc.UnaryUnaryMultiCallable[_notify_pb2.ListNoticeAlertsRequest, _notify_pb2.ListNoticeAlertsResponse]
+    """Lists the alerts that one of the caller's notices tells, newest first: a notice may tell many of one rule."""
     ReadNotice: _grpc.UnaryUnaryMultiCallable[_notify_pb2.ReadNoticeRequest, _notify_pb2.ReadNoticeResponse]
     """Marks a notice as read."""
     AcknowledgeNotice: _grpc.UnaryUnaryMultiCallable[_notify_pb2.AcknowledgeNoticeRequest, _notify_pb2.AcknowledgeNoticeResponse]
@@ -53,6 +55,8 @@ class InboxServiceAsyncStub(InboxServiceStub):
     """Lists the caller's notices, newest first."""
     CountNotices: _aio.UnaryUnaryMultiCallable[_notify_pb2.CountNoticesRequest, _notify_pb2.CountNoticesResponse]  # type: ignore[assignment]
     """Counts the caller's notices by state."""
+    ListNoticeAlerts: _aio.UnaryUnaryMultiCallable[_notify_pb2.ListNoticeAlertsRequest, _notify_pb2.ListNoticeAlertsResponse]  # type: ignore[assignment]
+    """Lists the alerts that one of the caller's notices tells, newest first: a notice may tell many of one rule."""
     ReadNotice: _aio.UnaryUnaryMultiCallable[_notify_pb2.ReadNoticeRequest, _notify_pb2.ReadNoticeResponse]  # type: ignore[assignment]
     """Marks a notice as read."""
     AcknowledgeNotice: _aio.UnaryUnaryMultiCallable[_notify_pb2.AcknowledgeNoticeRequest, _notify_pb2.AcknowledgeNoticeResponse]  # type: ignore[assignment]
@@ -78,6 +82,14 @@ class InboxServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notify_pb2.CountNoticesResponse, _abc.Awaitable[_notify_pb2.CountNoticesResponse]]:
         """Counts the caller's notices by state."""
+
+    @_abc_1.abstractmethod
+    def ListNoticeAlerts(
+        self,
+        request: _notify_pb2.ListNoticeAlertsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notify_pb2.ListNoticeAlertsResponse, _abc.Awaitable[_notify_pb2.ListNoticeAlertsResponse]]:
+        """Lists the alerts that one of the caller's notices tells, newest first: a notice may tell many of one rule."""
 
     @_abc_1.abstractmethod
     def ReadNotice(
