@@ -275,19 +275,25 @@ def add_figures(
     names: Mapping[int, str],
 ) -> None:
     """Append figures with their units' names; only what is there is set, since answers hold thousands."""
-    for code, unit, values, value, numerator, denominator, completeness, suppressed in figures:
-        message = response.figures.add(indicator=code, unit_id=unit, unit_name=names[unit])
-        if values:
-            message.dimension_values.extend(values)
-        if value is not None:
-            message.value = value
-        if numerator is not None:
-            message.numerator = numerator
-        if denominator is not None:
-            message.denominator = denominator
-        if suppressed:
-            message.suppressed = True
-        message.reporting_school_count, message.expected_school_count = completeness
+    for figure in figures:
+        fill_figure(response.figures.add(), figure, names)
+
+
+def fill_figure(message: reporting_pb2.Figure, figure: Figure, names: Mapping[int, str]) -> None:
+    """Write one figure into a message."""
+    code, unit, values, value, numerator, denominator, completeness, suppressed = figure
+    message.indicator, message.unit_id, message.unit_name = code, unit, names[unit]
+    if values:
+        message.dimension_values.extend(values)
+    if value is not None:
+        message.value = value
+    if numerator is not None:
+        message.numerator = numerator
+    if denominator is not None:
+        message.denominator = denominator
+    if suppressed:
+        message.suppressed = True
+    message.reporting_school_count, message.expected_school_count = completeness
 
 
 def timestamp(instant: datetime | None) -> Timestamp | None:

@@ -12,7 +12,7 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from chassis.scopes import Scopes
 from services.reporting import convert
-from services.reporting.convert.analysis import COMPARISONS, INTERVALS, RANKINGS, figure_message
+from services.reporting.convert.analysis import COMPARISONS, INTERVALS, RANKINGS
 from services.reporting.domain.catalogue import Indicator
 from services.reporting.domain.figures import Figure
 from services.reporting.usecases.analysing import Analysed, Analyses, Analysis, PeriodAsked, PeriodFigures
@@ -132,13 +132,13 @@ class AnalysisServicer(analysis_pb2_grpc.AnalysisServiceServicer):
         english = _english()
         response = analysis_pb2.ExplainIndicatorResponse(
             indicator=convert.indicator_message(found.indicator, school_year=found.school_year),
-            figure=figure_message(found.figure, {found.figure.unit_id: found.name}),
             formula=found.formula[english],
             filters=[one[english] for one in found.filters],
             hierarchy_as_of=found.hierarchy.isoformat(),
             data_time=convert.timestamp(found.data_time),
             next_page_token=page_token(request, [end]) if end < len(found.contributions) else "",
         )
+        convert.fill_figure(response.figure, found.figure, {found.figure.unit_id: found.name})
         ratio, scale = found.indicator.is_ratio, found.indicator.scale
         for one in found.contributions[start:end]:
             message = response.contributions.add(
@@ -161,7 +161,7 @@ def _compared(
     indicator: Indicator,
     found: Analysed,
 ) -> None:
-    message.figure.CopyFrom(figure_message(figure, found.names))
+    convert.fill_figure(message.figure, figure, found.names)
     cell = cell_of(figure)
     if (last_year := period.last_year.get(cell)) is not None:
         message.last_year = last_year

@@ -16,7 +16,7 @@ from services.reporting.domain.figures import Figure
 from services.reporting.domain.school_year import school_year_of
 from services.reporting.store import outside
 from services.reporting.store.mirror import Stocks
-from services.reporting.usecases.computing import Sums, figures_of, sums_of
+from services.reporting.usecases.computing import Sums, figures_of, prepare, sums_of
 from services.reporting.usecases.outside import Moment, outside_sums
 from services.reporting.usecases.places import Places
 from services.reporting.usecases.querying import MOST_CELLS, Question, Questions, chosen, parsed_day, resolved
@@ -70,6 +70,7 @@ class Explanations:
         stocks = await self.questions.mirror.stocks(year)
         moment = Moment(tree, day, self.questions.clock.now(), today, year)
         outer = await outside_sums([indicator], places, moment, mirror=self.questions.mirror)
+        await prepare([indicator], question.dimensions, stocks)
         figures = figures_of(
             [indicator], question.dimensions, stocks, places, disclosed={}, most=MOST_CELLS, outside=outer
         )
