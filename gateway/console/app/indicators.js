@@ -3,6 +3,7 @@
 import { ask, unitPath } from "./api.js";
 import { drawing, inks } from "./charts.js";
 import { h, replace } from "./elements.js";
+import { recordsOf } from "./figureRecords.js";
 import { instant, number } from "./format.js";
 import { openPage } from "./page.js";
 import { language, t } from "./texts.js";
@@ -14,6 +15,7 @@ const BELOW = {
   commune: ["school"],
 };
 const FIRST_ROWS = 30; // Of the schools behind a figure.
+const OPENING = ["administrator", "director", "officer", "auditor", "head_teacher"]; // Roles that see whom a figure counts.
 const TEXTS = {
   vi: {
     indicator: "Chỉ số",
@@ -93,9 +95,10 @@ const explained = h("section", { class: "panel", "aria-live": "polite", hidden: 
 let points = [];
 let drawn = { show() {} };
 
-async function show({ content, unit }) {
+async function show({ content, unit, account }) {
   const { indicators = [] } = await ask("/v1/indicators", { query: { page_size: 1000 } });
-  Object.assign(state, { unit, content, catalogue: indicators, by: "" });
+  const opens = OPENING.some((role) => account.roles.includes(role));
+  Object.assign(state, { unit, content, catalogue: indicators, by: "", opens });
   drawn = drawing(chart, (drawer) => drawer.setOption(options(), true));
   form();
   return () => {
@@ -242,13 +245,10 @@ function row(one, byUnit) {
 async function explain(figure, byUnit) {
   explained.hidden = false;
   const close = h("button", { class: "quiet", onclick: () => (explained.hidden = true) }, said("close"));
+  const cell = { dimensions: state.by && !byUnit ? [state.by] : [], dimension_values: figure.dimension_values ?? [] };
   try {
     const found = await ask(unitPath(figure.unit_id, `/indicators/${figure.indicator}:explain`), {
-      query: {
-        dimensions: state.by && !byUnit ? [state.by] : [],
-        dimension_values: figure.dimension_values ?? [],
-        page_size: FIRST_ROWS,
-      },
+      query: { ...cell, page_size: FIRST_ROWS },
     });
     const ratio = found.indicator.ratio;
     replace(
@@ -267,6 +267,7 @@ async function explain(figure, byUnit) {
         ),
       ),
       found.next_page_token ? h("p", { class: "muted" }, "…") : "",
+      state.opens ? recordsOf(figure, { ratio, cell }) : "",
     );
   } catch (error) {
     replace(explained, h("p", { class: "warn" }, error.message), close);

@@ -14,10 +14,12 @@ from chassis.errors import Fault
 from chassis.scopes import ScopeTree
 from chassis.testing import FixedClock
 from services.reporting import convert
+from services.reporting.domain.recorded import recorded
 from services.reporting.store import outside, projection, recount
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Mirror
 from services.reporting.store.outside import PopulationRow
+from services.reporting.store.recorded import facts_page
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.querying import Question, Questions
 from tests.integration.reporting import scenes
@@ -353,3 +355,40 @@ async def test_disability_is_given_for_the_whole_province_and_withheld_when_smal
         with pytest.raises(Fault) as refused:
             await questions(feed).ask(asked, tree=TREE, today=TODAY)
         assert refused.value.reason == "SENSITIVE_COMBINATION"
+
+
+async def test_as_many_records_stand_behind_a_cell_as_it_counts(feed):
+    """Whatever the indicator and its dimensions, of the numerator and the denominator, and each of them once."""
+    for send in (_primary, _secondary, _kindergarten, _around):
+        await send(feed)
+    asked = questions(feed)
+    opened = set()
+    for indicator in asked.catalogue.indicators:
+        if indicator.sensitive:
+            continue
+        for dimensions in ((), *((one,) for one in indicator.dimensions if one != "ethnic_group")):
+            question = Question("1", (indicator.code,), YEAR, dimensions=dimensions)
+            for figure in (await asked.ask(question, tree=TREE, today=TODAY)).figures:
+                counts = (figure.numerator, figure.denominator) if indicator.is_ratio else (figure.value,)
+                for term, count in zip(indicator.terms, counts, strict=True):
+                    wanted = recorded(term, dimensions, figure.dimension_values)
+                    if wanted is None or count is None:
+                        continue
+                    found = []
+                    async with feed.database.connection() as connection:
+                        while page := await facts_page(
+                            connection, wanted, school_year=YEAR, schools=[PRIMARY, SECONDARY, KINDERGARTEN],
+                            after=found[-1][:2] if found else (0, ""), limit=3,
+                        ):  # fmt: skip
+                            found += page
+                    assert len({one[:2] for one in found}) == len(found) == count, (indicator.code, dimensions, term)
+                    opened.add(indicator.code)
+    assert {
+        "pupils",
+        "dropout_rate",
+        "placed_share",
+        "teachers",
+        "classes_oversize_share",
+        "pupils_absent_30",
+    } <= opened
+    assert {"chronic_absence_share", "primary_excellent_share", "kindergarten_mobilisation_rate"} <= opened

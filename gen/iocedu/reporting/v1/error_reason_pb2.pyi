@@ -98,6 +98,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 55
     """The request id came with another request before. ErrorInfo: {"metadata": {"request_id": "x"}}."""
+    ERROR_REASON_NOT_OF_RECORDS: _ErrorReason.ValueType  # 56
+    """The figure does not count records one by one: it is about schools, sessions, marks or residents. ErrorInfo:
+    {"metadata": {"indicator": "mark_mean", "measure": "mark_tenths"}}.
+    """
+    ERROR_REASON_RECORDS_UNREACHABLE: _ErrorReason.ValueType  # 57
+    """This installation does not say where records is."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `reporting.iocedu`), without the prefix."""
@@ -178,4 +184,10 @@ ERROR_REASON_EXPORT_NOT_DONE: ErrorReason.ValueType  # 54
 """
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 55
 """The request id came with another request before. ErrorInfo: {"metadata": {"request_id": "x"}}."""
+ERROR_REASON_NOT_OF_RECORDS: ErrorReason.ValueType  # 56
+"""The figure does not count records one by one: it is about schools, sessions, marks or residents. ErrorInfo:
+{"metadata": {"indicator": "mark_mean", "measure": "mark_tenths"}}.
+"""
+ERROR_REASON_RECORDS_UNREACHABLE: ErrorReason.ValueType  # 57
+"""This installation does not say where records is."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
