@@ -6,6 +6,7 @@ import { h, replace } from "./elements.js";
 import { recordsOf } from "./figureRecords.js";
 import { instant, number } from "./format.js";
 import { openPage } from "./page.js";
+import { KEEPING, pivotPanel } from "./pivots.js";
 import { language, t } from "./texts.js";
 
 const BELOW = {
@@ -93,12 +94,15 @@ const chart = h("div", { class: "series", role: "img" });
 const note = h("p", { class: "muted" });
 const explained = h("section", { class: "panel", "aria-live": "polite", hidden: true });
 let points = [];
+let pivots = "";
 let drawn = { show() {} };
 
 async function show({ content, unit, account }) {
   const { indicators = [] } = await ask("/v1/indicators", { query: { page_size: 1000 } });
   const opens = OPENING.some((role) => account.roles.includes(role));
+  const keeps = KEEPING.some((role) => account.roles.includes(role));
   Object.assign(state, { unit, content, catalogue: indicators, by: "", opens });
+  pivots = pivotPanel({ unit, keeps, question, onOpen: reopen });
   drawn = drawing(chart, (drawer) => drawer.setOption(options(), true));
   form();
   return () => {
@@ -158,6 +162,7 @@ function form() {
     table,
     h("section", { class: "panel" }, h("h2", {}, said("interval")), note, chart),
     explained,
+    pivots,
   );
   explained.hidden = true;
   tell();
@@ -175,24 +180,33 @@ function tell() {
   replace(counting, texts);
 }
 
+const isByUnit = () => (BELOW[state.unit.kind] ?? []).includes(state.by);
+
+// What is asked now; a pivot keeps the same.
+function question() {
+  const byUnit = isByUnit();
+  return {
+    indicators: [state.code],
+    breakdown: byUnit ? state.by : "",
+    dimensions: state.by && !byUnit ? [state.by] : [],
+    compare_with: current().sensitive
+      ? ["COMPARISON_TARGET"]
+      : ["COMPARISON_LAST_YEAR", "COMPARISON_TARGET", ...(byUnit ? ["COMPARISON_PEERS"] : [])],
+  };
+}
+
+function reopen({ indicators: [code], breakdown, dimensions = [] }) {
+  Object.assign(state, { code, by: breakdown || dimensions[0] || "" });
+  form();
+  state.content.scrollIntoView();
+}
+
 async function load() {
   const version = ++state.version;
-  const kinds = BELOW[state.unit.kind] ?? [];
-  const byUnit = kinds.includes(state.by);
-  const compare = current().sensitive
-    ? ["COMPARISON_TARGET"]
-    : ["COMPARISON_LAST_YEAR", "COMPARISON_TARGET", ...(byUnit ? ["COMPARISON_PEERS"] : [])];
+  const byUnit = isByUnit();
   replace(table, h("p", { class: "muted" }, "…"));
   try {
-    const answer = await ask(unitPath(state.unit.id, "/indicators:analyse"), {
-      method: "POST",
-      body: {
-        indicators: [state.code],
-        breakdown: byUnit ? state.by : "",
-        dimensions: state.by && !byUnit ? [state.by] : [],
-        compare_with: compare,
-      },
-    });
+    const answer = await ask(unitPath(state.unit.id, "/indicators:analyse"), { method: "POST", body: question() });
     if (version === state.version) rows(answer.periods[0], byUnit);
   } catch (error) {
     if (version === state.version) replace(table, h("p", { class: "warn" }, error.message));

@@ -374,7 +374,7 @@ async def test_as_many_records_stand_behind_a_cell_as_it_counts(feed):
                     wanted = recorded(term, dimensions, figure.dimension_values)
                     if wanted is None or count is None:
                         continue
-                    found = []
+                    found: list[tuple[int, str, str]] = []
                     async with feed.database.connection() as connection:
                         while page := await facts_page(
                             connection, wanted, school_year=YEAR, schools=[PRIMARY, SECONDARY, KINDERGARTEN],

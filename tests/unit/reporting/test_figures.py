@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.reporting.domain.catalogue import DIMENSIONS, UNIT_MEASURES, Catalogue, Indicator, Term
-from services.reporting.domain.cube import Combinations, Roll, sum_columns
+from services.reporting.domain.cube import Column, Combinations, Roll, sum_columns
 from services.reporting.domain.school_year import school_year_of
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Head, Stocks
@@ -149,8 +149,8 @@ def test_sums_that_are_kept_up_are_those_of_a_count_anew(states, dimensions) -> 
     combinations, term = Combinations(), Term("pupils")
     targets = {1: 100, 2: 100, 3: 200, 9: 200}  # School 4 lies elsewhere, unit 9 has sent nothing.
     roll = Roll(combinations.grouping(term, dimensions), targets)
-    columns: dict = {}
-    said: dict = {}
+    columns: dict[int, Column] = {}
+    said: dict[int, dict[str, int]] = {}
     answers = []
     for state in states:
         columns = {
