@@ -112,6 +112,14 @@ async def test_the_page_shows_an_indicator_by_school_and_explains_it(world: Worl
             await expect(first.get_by_role("link")).to_have_attribute(
                 "href", re.compile(r"/lookup\.html#unit=.+&pupil=")
             )
+            await page.get_by_role("button", name="Lưu câu hỏi này").click()
+            await page.get_by_label("Tên").fill("Thôi học theo trường")
+            await page.get_by_role("button", name="Lưu", exact=True).click()
+            kept = page.locator(".pivots li", has_text="Thôi học theo trường")
+            await expect(kept).to_be_visible(timeout=WAIT)
+            await page.get_by_label("Chỉ số").select_option("pupils")
+            await kept.get_by_role("button", name="Thôi học theo trường").click()
+            await expect(page.get_by_label("Chia theo")).to_have_value("school")
             assert complaints == []
             assert "token" not in page.url
         finally:

@@ -317,10 +317,10 @@ async function series(version) {
     });
     if (version !== state.version) return undefined;
     points = (found.points ?? []).map((point) => [
-      yearly ? `${point.school_year}–${point.school_year + 1}` : point.day,
+      yearly ? `${point.school_year}–${point.school_year + 1}` : written(point.day),
       point.value ?? null,
     ]);
-    if (found.known_from) replace(note, said("knownFrom").replace("{day}", found.known_from));
+    if (found.known_from) replace(note, said("knownFrom").replace("{day}", written(found.known_from)));
     chart.setAttribute("aria-label", points.map(([day, found]) => `${day}: ${found ?? said("noData")}`).join("; "));
   } catch (error) {
     if (version === state.version) replace(note, error.message);
@@ -328,16 +328,27 @@ async function series(version) {
   return drawn.show();
 }
 
+// Days as people here write them.
+const written = (day) => day.split("-").reverse().join("/");
+
 function options() {
   const ink = inks();
-  const axis = { axisLabel: { color: ink.muted }, axisLine: { lineStyle: { color: ink.line } } };
+  const axis = { axisLine: { lineStyle: { color: ink.line } } };
+  const percent = current().unit_of_count === "percent";
+  const told = (found) => (found === null || found === undefined ? said("noData") : `${number(found, 2)}${percent ? " %" : ""}`);
   return {
     animation: false,
     textStyle: { fontFamily: ink.font, color: ink.text },
-    grid: { left: 56, right: 16, top: 16, bottom: 32 },
-    tooltip: { trigger: "axis", valueFormatter: (found) => (found === null ? said("noData") : number(found, 2)) },
-    xAxis: { type: "category", data: points.map(([day]) => day), ...axis },
-    yAxis: { type: "value", scale: true, splitLine: { lineStyle: { color: ink.line } }, ...axis },
+    grid: { left: 8, right: 16, top: 16, bottom: 8, containLabel: true },
+    tooltip: { trigger: "axis", valueFormatter: told },
+    xAxis: { type: "category", data: points.map(([day]) => day), axisLabel: { color: ink.muted, hideOverlap: true }, ...axis },
+    yAxis: {
+      type: "value",
+      scale: true,
+      splitLine: { lineStyle: { color: ink.line } },
+      axisLabel: { color: ink.muted, formatter: told },
+      ...axis,
+    },
     series: [
       {
         type: "line",

@@ -139,7 +139,11 @@ def _detail(change: records_pb2.Change, position: int) -> DetailRow | None:
             multi_grade=group.multi_grade,
         )  # fmt: skip
     elif kind == STAFF_MEMBER:
-        found = tallies.staff_tallies(rules_of(row.staff_member.school_year), staff_group=row.staff_member.staff_group)
+        member = row.staff_member
+        found = tallies.staff_tallies(
+            rules_of(member.school_year), staff_group=member.staff_group, subject=member.subject,
+            qualification=member.qualification, contract=member.contract,
+        )  # fmt: skip
     elif kind == REGISTER:
         register = row.attendance_register
         kinds = {one.pupil_key: one.kind for one in register.exceptions}
@@ -153,6 +157,8 @@ def _detail(change: records_pb2.Change, position: int) -> DetailRow | None:
             rules_of(result.school_year), stage=result.stage, regulation=result.regulation,
             learning=result.learning_result, conduct=result.conduct_result,
             marks={one.subject.replace("|", "/"): one.mark for one in result.subject_marks if one.HasField("mark")},
+            levels=[one.level for one in result.subject_marks if one.level and not one.HasField("mark")],
+            promoted=result.promoted if result.HasField("promoted") else None,
         )  # fmt: skip
     else:
         found = {"schools_of_national_standard|||": 1} if row.school_profile.national_standard else {}

@@ -32,8 +32,21 @@ KINDS: Mapping[str, str] = {
         PUPILS,
     ),
     **dict.fromkeys((CLASSES, "classes_oversize", "classes_multi_grade", "classes_two_session"), CLASSES),
-    **dict.fromkeys((STAFF, "teachers"), STAFF),
-    **dict.fromkeys(("pupils_with_results", "learning_tt22", "learning_tt27", "conduct_tt22"), RESULTS),
+    **dict.fromkeys((STAFF, "teachers", "teachers_of_subjects", "teachers_qualified", "staff_contracts"), STAFF),
+    **dict.fromkeys(
+        (
+            "pupils_with_results",
+            "learning_tt22",
+            "learning_tt27",
+            "conduct_tt22",
+            "promotions_decided",
+            "pupils_promoted",
+            "pupils_not_promoted",
+            "pupils_judged",
+            "pupils_failing",
+        ),
+        RESULTS,
+    ),
 }
 
 
