@@ -6,8 +6,8 @@ counting, limits and norms, what comes from outside: residents by age and target
 schools with their frozen versions; pivots, questions that people keep and have sent to them.
 Publishes `figures-changed`, `notice-requested`, `erasures-confirmed`.
 Listens to `records-changed`, `units-changed` and `erasures-requested` (records) and `connections-changed` (sync).
-Calls records' change feed, only to rebuild its projections; its locks, when a report is approved or opened again; and has
-it show the records behind a figure to whoever asks.
+Calls records' change feed, only to rebuild its projections; its locks, when a report is approved or opened again; its
+records by key, to show those behind a figure to whoever asks.
 Refuses unknown indicators, dimensions and breakdowns, questions of too many cells, a step that is not the caller's or
 not the report's next, and to tell small counts of a sensitive dimension, by one answer or by all of them together.
 """
