@@ -82,7 +82,7 @@ def a_class(key: str, *, grade: str, level: str, two: bool, several: bool = Fals
     )
 
 
-def staff(keys: str, *, group: str = "03", status: str = "01", **fields: str) -> Iterable[tuple[str, Any]]:
+def staff(keys: str, *, group: str = "03", status: str = "01", **fields: Any) -> Iterable[tuple[str, Any]]:
     """Members of staff alike."""
     for key in keys.split():
         yield key, resources_pb2.StaffMember(school_year=YEAR, sex="2", staff_group=group, status=status, **fields)
