@@ -101,9 +101,14 @@ class Explanations:
 
 def _alone(stocks: Stocks, places: Places) -> Places:
     """Each school by itself: those that should have sent something, and those that have."""
-    expected = frozenset[int]().union(*places.expected.values())
-    schools = expected | (stocks.reporting & places.targets.keys())
-    return Places({school: school for school in schools}, {school: expected & {school} for school in schools})
+    known = places.apart.get(stocks.reporting)
+    if known is None:
+        expected = frozenset[int]().union(*places.expected.values())
+        schools = expected | (stocks.reporting & places.targets.keys())
+        known = Places({school: school for school in schools}, {school: expected & {school} for school in schools})
+        places.apart.clear()
+        places.apart[stocks.reporting] = known
+    return known
 
 
 def _contributions(

@@ -31,6 +31,8 @@ class Places:
     rolls: dict[Hashable, Roll] = field(default_factory=dict, init=False, compare=False)
     # By evidence, the schools that have sent it, and what that says of the units.
     proofs: dict[str, tuple[frozenset[int], Proof]] = field(default_factory=dict, init=False, compare=False)
+    # By the schools that have sent anything, each school by itself; of the newest of these alone.
+    apart: dict[frozenset[int], "Places"] = field(default_factory=dict, init=False, compare=False)
 
 
 class Divider:
