@@ -162,6 +162,14 @@ function contentOf({ name = "", shared = false, schedule = {}, question }) {
     );
     const hour = h("input", { type: "number", min: 0, max: 23, value: schedule.hour ?? 7 });
     const day = h("input", { type: "number", min: 1, max: 31, value: schedule.day || 1 });
+    const atHour = field(said("hour"), hour);
+    const onDay = field(said("day"), day);
+    const timing = () => {
+      atHour.hidden = interval.value === INTERVALS[0];
+      onDay.hidden = atHour.hidden || interval.value === INTERVALS[1];
+    };
+    interval.addEventListener("change", timing);
+    timing();
     const leave = (answer) => {
       dialog.close();
       dialog.remove();
@@ -180,8 +188,8 @@ function contentOf({ name = "", shared = false, schedule = {}, question }) {
       field(said("name"), called),
       h("label", { class: "check" }, sharing, ` ${said("shared")}`),
       field(said("schedule"), interval),
-      field(said("hour"), hour),
-      field(said("day"), day),
+      atHour,
+      onDay,
       h(
         "div",
         { class: "actions" },
