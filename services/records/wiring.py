@@ -130,7 +130,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             ),
             (
                 held_records_pb2_grpc.add_HeldRecordsServiceServicer_to_server,
-                HeldRecordsServicer(database, scopes, clock),
+                HeldRecordsServicer(database, scopes, clock, lookups=lookups),
             ),
             (
                 access_log_pb2_grpc.add_AccessLogServiceServicer_to_server,

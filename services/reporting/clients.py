@@ -1,16 +1,25 @@
-"""gRPC out: records' change feed, read page by page, and its locks. Refuses nothing; faults of records come through."""
+"""gRPC out to records: its change feed, its locks, and records shown to someone. Faults of records come through."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from iocedu.records.v1 import locks_pb2, locks_pb2_grpc, records_pb2, records_pb2_grpc, resources_pb2
+from iocedu.records.v1 import (
+    held_records_pb2,
+    held_records_pb2_grpc,
+    locks_pb2,
+    locks_pb2_grpc,
+    records_pb2,
+    records_pb2_grpc,
+    resources_pb2,
+)
 
 EVERY_UNIT = "0"
 PAGE = 5000
 SECONDS = 60.0
 LOCK_SECONDS = 10.0
+SHOW_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,3 +58,23 @@ class SchoolLocks:
         """Lift the locks of collections of a school: the same as of `set`."""
         request = locks_pb2.LiftLocksRequest(unit=str(school_id), collections=collections, **what)
         await locks_pb2_grpc.LocksServiceStub(self.channel).LiftLocks(request, timeout=LOCK_SECONDS)
+
+
+@dataclass(frozen=True)
+class ShownRecords:
+    """Records as the caller may see them; records writes each look down."""
+
+    channel: grpc.aio.Channel
+
+    async def show(
+        self, collection: str, names: Sequence[tuple[int, str]], *, unit: str, purpose: str
+    ) -> list[records_pb2.Record]:
+        """The records of schools and keys that are there, in the order asked for."""
+        request = held_records_pb2.ShowRecordsRequest(
+            method="ListFigureRecords", unit=unit, purpose=purpose, collection=collection
+        )
+        for school, key in names:
+            request.names.add(school=str(school), key=key)
+        stub = held_records_pb2_grpc.HeldRecordsServiceStub(self.channel)
+        answer = await stub.ShowRecords(request, timeout=SHOW_SECONDS)
+        return [one.record for one in answer.shown]

@@ -1,10 +1,13 @@
 """Indicators on the real platform: from a push to a figure compared, followed and explained, and on the page."""
 
+import re
+
+import httpx
 import pytest
 from playwright.async_api import async_playwright, expect
 
 from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
-from tests.e2e.world import DIRECTOR, PROVINCE, SCHOOL, World, pupil, school_class, written
+from tests.e2e.world import DIRECTOR, HEAD, PROVINCE, SCHOOL, World, pupil, school_class, written
 from tests.support.waiting import poll_until
 
 pytestmark = pytest.mark.e2e
@@ -40,6 +43,48 @@ async def test_a_pushed_record_is_analysed_and_explained_by_rest(world: World) -
     assert series["points"][-1]["value"] == now["figures"][0]["value"]
 
 
+async def test_the_records_behind_a_figure_are_shown_for_a_purpose_and_written_down(world: World) -> None:
+    """To whom the role allows it; how many they are is what the figure says."""
+    await _pushed(world)
+    path = f"/v1/units/{SCHOOL}/indicators/dropouts:records"
+    answer = await world.get(path, HEAD, purpose="Vận động học sinh trở lại lớp")
+    shown = [one["record"]["row"]["key"] for one in answer["records"]]
+    figure = (await world.get(f"/v1/units/{SCHOOL}/indicators", HEAD, indicators="dropouts"))["figures"][0]
+    assert answer["collection"] == "pupils"
+    assert "IND-9" in shown
+    assert "IND-1" not in shown
+    assert len(shown) == figure["value"] == int(answer["record_count"])
+    looks = (await world.get(f"/v1/units/{SCHOOL}/accesses", HEAD))["accesses"]
+    look = next(one for one in looks if one["method"] == "ListFigureRecords")
+    assert (look["subject"], look["purpose"], look["record_count"]) == (
+        HEAD,
+        "Vận động học sinh trở lại lớp",
+        len(shown),
+    )
+
+
+@pytest.mark.parametrize(
+    ("indicator", "asked", "reason"),
+    [
+        ("pupils", {"dimensions": "ethnic_group", "dimension_values": "01"}, "SENSITIVE_COMBINATION"),
+        ("pupils_with_disability", {}, "SENSITIVE_COMBINATION"),
+        ("attendance_rate", {}, "NOT_OF_RECORDS"),
+        ("pupils", {"purpose": ""}, "INVALID_FIELD"),
+    ],
+)
+async def test_what_would_point_at_persons_or_counts_no_records_does_not_open(
+    world: World, indicator: str, asked: dict[str, str], reason: str
+) -> None:
+    """Nor does anything without a purpose; nothing of it depends on what is counted."""
+    answer = await world.http.get(
+        f"/v1/units/{PROVINCE}/indicators/{indicator}:records",
+        params={"purpose": "Kiểm tra"} | asked,
+        headers=world.bearer(DIRECTOR),
+    )
+    assert answer.status_code == httpx.codes.BAD_REQUEST
+    assert reason in answer.text
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
 async def test_the_page_shows_an_indicator_by_school_and_explains_it(world: World) -> None:
@@ -59,6 +104,22 @@ async def test_the_page_shows_an_indicator_by_school_and_explains_it(world: Worl
             await row.get_by_role("button").click(timeout=WAIT)
             await expect(page.locator(".formula")).to_contain_text("× 100", timeout=WAIT)
             await expect(page.locator(".series svg")).to_be_visible(timeout=WAIT)
+            await page.get_by_role("button", name="Xem hồ sơ", exact=True).click()
+            await page.get_by_label("Mục đích").fill("Vận động học sinh trở lại lớp")
+            await page.get_by_role("button", name="Xem", exact=True).click()
+            first = page.locator(".records tbody tr").first
+            await expect(first).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
+            await expect(first.get_by_role("link")).to_have_attribute(
+                "href", re.compile(r"/lookup\.html#unit=.+&pupil=")
+            )
+            await page.get_by_role("button", name="Lưu câu hỏi này").click()
+            await page.get_by_label("Tên").fill("Thôi học theo trường")
+            await page.get_by_role("button", name="Lưu", exact=True).click()
+            kept = page.locator(".pivots li", has_text="Thôi học theo trường")
+            await expect(kept).to_be_visible(timeout=WAIT)
+            await page.get_by_label("Chỉ số").select_option("pupils")
+            await kept.get_by_role("button", name="Thôi học theo trường").click()
+            await expect(page.get_by_label("Chia theo")).to_have_value("school")
             assert complaints == []
             assert "token" not in page.url
         finally:

@@ -3,8 +3,10 @@
 import { ask, unitPath } from "./api.js";
 import { drawing, inks } from "./charts.js";
 import { h, replace } from "./elements.js";
+import { recordsOf } from "./figureRecords.js";
 import { instant, number } from "./format.js";
 import { openPage } from "./page.js";
+import { KEEPING, pivotPanel } from "./pivots.js";
 import { language, t } from "./texts.js";
 
 const BELOW = {
@@ -14,6 +16,7 @@ const BELOW = {
   commune: ["school"],
 };
 const FIRST_ROWS = 30; // Of the schools behind a figure.
+const OPENING = ["administrator", "director", "officer", "auditor", "head_teacher"]; // Roles that see whom a figure counts.
 const TEXTS = {
   vi: {
     indicator: "Chỉ số",
@@ -91,11 +94,15 @@ const chart = h("div", { class: "series", role: "img" });
 const note = h("p", { class: "muted" });
 const explained = h("section", { class: "panel", "aria-live": "polite", hidden: true });
 let points = [];
+let pivots = "";
 let drawn = { show() {} };
 
-async function show({ content, unit }) {
+async function show({ content, unit, account }) {
   const { indicators = [] } = await ask("/v1/indicators", { query: { page_size: 1000 } });
-  Object.assign(state, { unit, content, catalogue: indicators, by: "" });
+  const opens = OPENING.some((role) => account.roles.includes(role));
+  const keeps = KEEPING.some((role) => account.roles.includes(role));
+  Object.assign(state, { unit, content, catalogue: indicators, by: "", opens });
+  pivots = pivotPanel({ unit, keeps, question, onOpen: reopen });
   drawn = drawing(chart, (drawer) => drawer.setOption(options(), true));
   form();
   return () => {
@@ -155,6 +162,7 @@ function form() {
     table,
     h("section", { class: "panel" }, h("h2", {}, said("interval")), note, chart),
     explained,
+    pivots,
   );
   explained.hidden = true;
   tell();
@@ -172,24 +180,33 @@ function tell() {
   replace(counting, texts);
 }
 
+const isByUnit = () => (BELOW[state.unit.kind] ?? []).includes(state.by);
+
+// What is asked now; a pivot keeps the same.
+function question() {
+  const byUnit = isByUnit();
+  return {
+    indicators: [state.code],
+    breakdown: byUnit ? state.by : "",
+    dimensions: state.by && !byUnit ? [state.by] : [],
+    compare_with: current().sensitive
+      ? ["COMPARISON_TARGET"]
+      : ["COMPARISON_LAST_YEAR", "COMPARISON_TARGET", ...(byUnit ? ["COMPARISON_PEERS"] : [])],
+  };
+}
+
+function reopen({ indicators: [code], breakdown, dimensions = [] }) {
+  Object.assign(state, { code, by: breakdown || dimensions[0] || "" });
+  form();
+  state.content.scrollIntoView();
+}
+
 async function load() {
   const version = ++state.version;
-  const kinds = BELOW[state.unit.kind] ?? [];
-  const byUnit = kinds.includes(state.by);
-  const compare = current().sensitive
-    ? ["COMPARISON_TARGET"]
-    : ["COMPARISON_LAST_YEAR", "COMPARISON_TARGET", ...(byUnit ? ["COMPARISON_PEERS"] : [])];
+  const byUnit = isByUnit();
   replace(table, h("p", { class: "muted" }, "…"));
   try {
-    const answer = await ask(unitPath(state.unit.id, "/indicators:analyse"), {
-      method: "POST",
-      body: {
-        indicators: [state.code],
-        breakdown: byUnit ? state.by : "",
-        dimensions: state.by && !byUnit ? [state.by] : [],
-        compare_with: compare,
-      },
-    });
+    const answer = await ask(unitPath(state.unit.id, "/indicators:analyse"), { method: "POST", body: question() });
     if (version === state.version) rows(answer.periods[0], byUnit);
   } catch (error) {
     if (version === state.version) replace(table, h("p", { class: "warn" }, error.message));
@@ -242,13 +259,10 @@ function row(one, byUnit) {
 async function explain(figure, byUnit) {
   explained.hidden = false;
   const close = h("button", { class: "quiet", onclick: () => (explained.hidden = true) }, said("close"));
+  const cell = { dimensions: state.by && !byUnit ? [state.by] : [], dimension_values: figure.dimension_values ?? [] };
   try {
     const found = await ask(unitPath(figure.unit_id, `/indicators/${figure.indicator}:explain`), {
-      query: {
-        dimensions: state.by && !byUnit ? [state.by] : [],
-        dimension_values: figure.dimension_values ?? [],
-        page_size: FIRST_ROWS,
-      },
+      query: { ...cell, page_size: FIRST_ROWS },
     });
     const ratio = found.indicator.ratio;
     replace(
@@ -267,6 +281,7 @@ async function explain(figure, byUnit) {
         ),
       ),
       found.next_page_token ? h("p", { class: "muted" }, "…") : "",
+      state.opens ? recordsOf(figure, { ratio, cell }) : "",
     );
   } catch (error) {
     replace(explained, h("p", { class: "warn" }, error.message), close);
@@ -302,10 +317,10 @@ async function series(version) {
     });
     if (version !== state.version) return undefined;
     points = (found.points ?? []).map((point) => [
-      yearly ? `${point.school_year}–${point.school_year + 1}` : point.day,
+      yearly ? `${point.school_year}–${point.school_year + 1}` : written(point.day),
       point.value ?? null,
     ]);
-    if (found.known_from) replace(note, said("knownFrom").replace("{day}", found.known_from));
+    if (found.known_from) replace(note, said("knownFrom").replace("{day}", written(found.known_from)));
     chart.setAttribute("aria-label", points.map(([day, found]) => `${day}: ${found ?? said("noData")}`).join("; "));
   } catch (error) {
     if (version === state.version) replace(note, error.message);
@@ -313,16 +328,27 @@ async function series(version) {
   return drawn.show();
 }
 
+// Days as people here write them.
+const written = (day) => day.split("-").reverse().join("/");
+
 function options() {
   const ink = inks();
-  const axis = { axisLabel: { color: ink.muted }, axisLine: { lineStyle: { color: ink.line } } };
+  const axis = { axisLine: { lineStyle: { color: ink.line } } };
+  const percent = current().unit_of_count === "percent";
+  const told = (found) => (found === null || found === undefined ? said("noData") : `${number(found, 2)}${percent ? " %" : ""}`);
   return {
     animation: false,
     textStyle: { fontFamily: ink.font, color: ink.text },
-    grid: { left: 56, right: 16, top: 16, bottom: 32 },
-    tooltip: { trigger: "axis", valueFormatter: (found) => (found === null ? said("noData") : number(found, 2)) },
-    xAxis: { type: "category", data: points.map(([day]) => day), ...axis },
-    yAxis: { type: "value", scale: true, splitLine: { lineStyle: { color: ink.line } }, ...axis },
+    grid: { left: 8, right: 16, top: 16, bottom: 8, containLabel: true },
+    tooltip: { trigger: "axis", valueFormatter: told },
+    xAxis: { type: "category", data: points.map(([day]) => day), axisLabel: { color: ink.muted, hideOverlap: true }, ...axis },
+    yAxis: {
+      type: "value",
+      scale: true,
+      splitLine: { lineStyle: { color: ink.line } },
+      axisLabel: { color: ink.muted, formatter: told },
+      ...axis,
+    },
     series: [
       {
         type: "line",

@@ -76,6 +76,9 @@ function show({ content, unit }) {
   );
   choose(state.kind, kinds);
   field.focus();
+  const named = new URLSearchParams(location.hash.slice(1));
+  if (named.get("pupil")) showCourse(course, unit.id, named.get("pupil"));
+  else if (named.get("member")) showStaff(course, unit.id, named.get("member"), "");
 }
 
 const where = () => said("where").replace("{name}", state.unit.name);

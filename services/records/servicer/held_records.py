@@ -1,4 +1,4 @@
-"""HeldRecordsService: records in full for services that are about to change them."""
+"""HeldRecordsService: records by key, in full for services that change them, or as a person may see them."""
 
 from typing import Any
 
@@ -6,20 +6,25 @@ from iocedu.records.v1 import held_records_pb2, held_records_pb2_grpc
 
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.identity import caller
 from chassis.scopes import Scopes
 from services.records.convert.outgoing import present_record
+from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, DELETED
-from services.records.servicer.places import aliases
+from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.reading import reading_of
 from services.records.store import lookup
+from services.records.usecases.lookups import Lookups
 
 
 class HeldRecordsServicer(held_records_pb2_grpc.HeldRecordsServiceServicer):
-    """Answers HeldRecordsService. Nobody looks at what it gives, so that no reading is written down."""
+    """Answers HeldRecordsService. Nobody looks at what ReadRecords gives, so that no reading is written down."""
 
-    def __init__(self, database: Database, scopes: Scopes, clock: Clock) -> None:
+    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, lookups: Lookups) -> None:
         self._database = database
         self._scopes = scopes
         self._clock = clock
+        self._lookups = lookups
 
     async def ReadRecords(
         self, request: held_records_pb2.ReadRecordsRequest, _context: Any
@@ -38,4 +43,35 @@ class HeldRecordsServicer(held_records_pb2_grpc.HeldRecordsServiceServicer):
             if stored is not None and not stored[DELETED]:
                 record = present_record(spec, stored, alias=alias, mask=False)
                 response.held.add(place=place, record=record)
+        return response
+
+    async def ShowRecords(
+        self, request: held_records_pb2.ShowRecordsRequest, _context: Any
+    ) -> held_records_pb2.ShowRecordsResponse:
+        """Give records as the caller may see them; the look is durable before the answer leaves."""
+        today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
+        unit_id, purpose = resolve_unit(tree, request.unit, today), request.purpose.strip()
+        unmasked = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, unit_id, today)
+        below = tree.subtree(unit_id, today)
+        wanted = [(tree.resolve(name.school, today), name.key) for name in request.names]
+        inside = [(school_id, key) for school_id, key in wanted if school_id and school_id in below]
+        async with self._database.connection() as connection:
+            found = await lookup.records_by_key(connection, spec, inside, withheld=False)
+        alias, response = aliases(tree, today), held_records_pb2.ShowRecordsResponse()
+        for place, (school_id, key) in enumerate(wanted):
+            stored = found.get((school_id, key)) if school_id else None
+            if stored is not None and not stored[DELETED]:
+                record = present_record(spec, stored, alias=alias, mask=not unmasked)
+                response.shown.add(place=place, record=record)
+        await self._lookups.note(
+            reading_of(
+                request.method,
+                at=self._clock.now(),
+                unit_id=unit_id,
+                collection=spec.collection,
+                count=len(response.shown),
+                purpose=purpose,
+                unmasked=unmasked,
+            )
+        )
         return response

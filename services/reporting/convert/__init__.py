@@ -139,7 +139,11 @@ def _detail(change: records_pb2.Change, position: int) -> DetailRow | None:
             multi_grade=group.multi_grade,
         )  # fmt: skip
     elif kind == STAFF_MEMBER:
-        found = tallies.staff_tallies(rules_of(row.staff_member.school_year), staff_group=row.staff_member.staff_group)
+        member = row.staff_member
+        found = tallies.staff_tallies(
+            rules_of(member.school_year), staff_group=member.staff_group, subject=member.subject,
+            qualification=member.qualification, contract=member.contract,
+        )  # fmt: skip
     elif kind == REGISTER:
         register = row.attendance_register
         kinds = {one.pupil_key: one.kind for one in register.exceptions}
@@ -153,6 +157,8 @@ def _detail(change: records_pb2.Change, position: int) -> DetailRow | None:
             rules_of(result.school_year), stage=result.stage, regulation=result.regulation,
             learning=result.learning_result, conduct=result.conduct_result,
             marks={one.subject.replace("|", "/"): one.mark for one in result.subject_marks if one.HasField("mark")},
+            levels=[one.level for one in result.subject_marks if one.level and not one.HasField("mark")],
+            promoted=result.promoted if result.HasField("promoted") else None,
         )  # fmt: skip
     else:
         found = {"schools_of_national_standard|||": 1} if row.school_profile.national_standard else {}
@@ -275,19 +281,25 @@ def add_figures(
     names: Mapping[int, str],
 ) -> None:
     """Append figures with their units' names; only what is there is set, since answers hold thousands."""
-    for code, unit, values, value, numerator, denominator, completeness, suppressed in figures:
-        message = response.figures.add(indicator=code, unit_id=unit, unit_name=names[unit])
-        if values:
-            message.dimension_values.extend(values)
-        if value is not None:
-            message.value = value
-        if numerator is not None:
-            message.numerator = numerator
-        if denominator is not None:
-            message.denominator = denominator
-        if suppressed:
-            message.suppressed = True
-        message.reporting_school_count, message.expected_school_count = completeness
+    for figure in figures:
+        fill_figure(response.figures.add(), figure, names)
+
+
+def fill_figure(message: reporting_pb2.Figure, figure: Figure, names: Mapping[int, str]) -> None:
+    """Write one figure into a message."""
+    code, unit, values, value, numerator, denominator, completeness, suppressed = figure
+    message.indicator, message.unit_id, message.unit_name = code, unit, names[unit]
+    if values:
+        message.dimension_values.extend(values)
+    if value is not None:
+        message.value = value
+    if numerator is not None:
+        message.numerator = numerator
+    if denominator is not None:
+        message.denominator = denominator
+    if suppressed:
+        message.suppressed = True
+    message.reporting_school_count, message.expected_school_count = completeness
 
 
 def timestamp(instant: datetime | None) -> Timestamp | None:

@@ -1,13 +1,11 @@
 """Analyses on the wire, and what records tells of units: each figure with what stands beside it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 
 from iocedu.records.v1 import unit_operations_pb2
-from iocedu.reporting.v1 import analysis_pb2, reporting_pb2
+from iocedu.reporting.v1 import analysis_pb2
 
-from services.reporting.convert import add_figures
-from services.reporting.domain.figures import Figure
 from services.reporting.domain.successions import Succession
 
 COMPARISONS = {
@@ -36,10 +34,3 @@ def succession_rows(histories: Iterable[unit_operations_pb2.UnitHistory]) -> lis
         for history in histories
         for one in history.successions
     ]
-
-
-def figure_message(figure: Figure, names: Mapping[int, str]) -> reporting_pb2.Figure:
-    """One figure by itself."""
-    holder = reporting_pb2.QueryIndicatorsResponse()
-    add_figures(holder, [figure], names)
-    return holder.figures[0]

@@ -12,7 +12,8 @@ def export_message(export: Export) -> exports_pb2.Export:
     message = exports_pb2.Export(
         export_id=export.export_id,
         unit_id=export.unit_id,
-        campaign_id=export.campaign_id,
+        campaign_id=export.campaign_id or 0,
+        pivot_id=export.pivot_id or 0,
         format=export.format,
         state=state,
         done_count=export.done_count,

@@ -31,6 +31,7 @@ class Said:
     values: Mapping[str, str]
     link: str
     due_time: datetime | None = None
+    subjects: Sequence[str] = ()  # Told whatever their role.
 
 
 def notice_events(said: Iterable[Said]) -> Iterator[Outgoing]:
@@ -54,6 +55,7 @@ def _request(said: Said) -> notice_requested_pb2.NoticeRequest:
         revision=said.revision,
         unit_ids=said.unit_ids,
         audience_roles=text.audience_roles,
+        subjects=said.subjects,
         severity=text.severity,
         topic=TOPIC,
         title_vi=filled(text.title_vi, said.values),

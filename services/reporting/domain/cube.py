@@ -39,6 +39,13 @@ class Column:
             known = self._grouped[grouping] = array("I", sums.keys()), array("q", sums.values())
         return zip(*known, strict=True)
 
+    def prepare(self, grouping: "Grouping") -> int:
+        """Have the groups of a question ready; says how many stocks had to be looked at."""
+        if grouping in self._grouped:
+            return 0
+        self.grouped(grouping)
+        return len(self.values)
+
 
 @dataclass(slots=True)
 class Combinations:
@@ -104,6 +111,60 @@ class Grouping:
         return [tuple(label[place] for place in order) for label in self._labels]
 
 
+class Roll:
+    """Sums of one grouping by target, kept up as schools' columns are replaced: exact, at the cost of what moved.
+
+    `targets` maps a school to where it counts. What was answered is never altered afterwards.
+    """
+
+    def __init__(self, grouping: Grouping, targets: Mapping[int, int]) -> None:
+        self._grouping = grouping
+        self._targets = targets
+        self._columns: dict[int, Column] = {}
+        self._sums: dict[int, dict[int, int]] = {}
+        self._answers: dict[tuple[str, ...], dict[int, dict[Values, int]]] = {}
+
+    def sums(self, columns: Mapping[int, Column], dimensions: Sequence[str]) -> Mapping[int, Mapping[Values, int]]:
+        """For each target the groups that are not zero, labelled in the order a question names the dimensions."""
+        touched = self._follow(columns)
+        if touched:
+            # A question may still hold what it was answered before.
+            self._answers = {
+                order: self._labelled(touched, order) if not answer else {**answer, **self._labelled(touched, order)}
+                for order, answer in self._answers.items()
+            }
+        order = tuple(dimensions)
+        if order not in self._answers:
+            self._answers[order] = self._labelled(self._sums, order)
+        return self._answers[order]
+
+    def _follow(self, columns: Mapping[int, Column]) -> set[int]:
+        """Take in what was replaced; the targets whose sums it changes."""
+        touched: set[int] = set()
+        known, grouping = self._columns, self._grouping
+        few, many = (columns, self._targets) if len(columns) < len(self._targets) else (self._targets, columns)
+        for school in [*(one for one in few if one in many), *(one for one in known if one not in columns)]:
+            before, after = known.get(school), columns.get(school)
+            if before is after:
+                continue
+            target = self._targets[school]
+            into = self._sums.setdefault(target, {})
+            for column, sign in ((before, -1), (after, 1)):
+                for group, value in column.grouped(grouping) if column else ():
+                    into[group] = into.get(group, 0) + sign * value
+            if after is None:
+                del known[school]
+            else:
+                known[school] = after
+            touched.add(target)
+        return touched
+
+    def _labelled(self, targets: Iterable[int], dimensions: Sequence[str]) -> dict[int, dict[Values, int]]:
+        labels = self._grouping.labels(dimensions)
+        sums = self._sums
+        return {target: {labels[group]: value for group, value in sums[target].items() if value} for target in targets}
+
+
 def sum_columns(
     columns: Mapping[int, Column],
     combinations: Combinations,
@@ -111,18 +172,6 @@ def sum_columns(
     term: Term,
     dimensions: Sequence[str],
     targets: Mapping[int, int],
-) -> dict[int, dict[Values, int]]:
-    """Sum a term over schools: for each target (`targets` maps a school to where it counts) the non-zero groups."""
-    grouping = combinations.grouping(term, dimensions)
-    sums: dict[int, dict[int, int]] = {}
-    for school, column in columns.items():
-        target = targets.get(school)
-        if target is None:
-            continue
-        into = sums.get(target)
-        if into is None:
-            into = sums[target] = defaultdict(int)
-        for group, value in column.grouped(grouping):
-            into[group] += value
-    labels = grouping.labels(dimensions)
-    return {target: {labels[group]: value for group, value in found.items() if value} for target, found in sums.items()}
+) -> Mapping[int, Mapping[Values, int]]:
+    """Sum a term over schools, once: for each target the groups that are not zero."""
+    return Roll(combinations.grouping(term, dimensions), targets).sums(columns, dimensions)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+READERS = ("administrator", "director", "officer", "auditor")  # Roles whose exports may be made.
+
 
 class ExportState(IntEnum):
     """Where an export is; numbers as in the contract."""
@@ -20,7 +22,9 @@ class Export:
 
     export_id: int
     unit_id: int
-    campaign_id: int
+    campaign_id: int | None
+    pivot_id: int | None
+    scheduled: bool
     format: str
     state: ExportState
     done_count: int

@@ -59,6 +59,16 @@ class FreshnessRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FailingRule:
+    """A subject is failed below a mark, or at a level of a regulation; from how many on a pupil is counted."""
+
+    mark: float
+    regulation: str
+    level: str
+    subjects: int
+
+
+@dataclass(frozen=True, slots=True)
 class YearRules:
     """What applies to one school year; None where no row does."""
 
@@ -67,6 +77,7 @@ class YearRules:
     staffing: tuple[StaffingNorm, ...]
     absence: AbsenceRule | None
     freshness: FreshnessRule | None
+    failing: FailingRule | None
     outcomes: Mapping[str, Mapping[str, str]]  # By regulation, then by what schools write.
 
     def outcome(self, regulation: str, said: str) -> str:
@@ -87,8 +98,8 @@ def rules_of(school_year: int) -> YearRules:
     def holding(name: str) -> list[Mapping[str, Any]]:
         return [row for row in everything[name] if holds(row, school_year)]
 
-    ages, teachers, absence, freshness = (
-        next(iter(holding(name)), None) for name in ("ages", "teachers", "absence", "freshness_hours")
+    ages, teachers, absence, freshness, failing = (
+        next(iter(holding(name)), None) for name in ("ages", "teachers", "absence", "freshness_hours", "failing")
     )
     return YearRules(
         ages=_ages(ages) if ages else None,
@@ -96,6 +107,7 @@ def rules_of(school_year: int) -> YearRules:
         staffing=tuple(_norm(row) for row in holding("staffing")),
         absence=_absence(absence) if absence else None,
         freshness=FreshnessRule(freshness["amber"], freshness["red"]) if freshness else None,
+        failing=_failing(failing) if failing else None,
         outcomes={
             regulation: {_folded(said): code for code, written in codes.items() for said in written}
             for regulation, codes in everything["outcomes"].items()
@@ -123,6 +135,10 @@ def _absence(row: Mapping[str, Any]) -> AbsenceRule:
     return AbsenceRule(
         tuple(row["grades"]), row["amber"], row["red"], row["most"], row["chronic_percent"], row["severe_percent"]
     )
+
+
+def _failing(row: Mapping[str, Any]) -> FailingRule:
+    return FailingRule(row["mark"], row["regulation"], row["level"], row["subjects"])
 
 
 def _folded(said: str) -> str:

@@ -69,9 +69,24 @@ def class_tallies(rules: YearRules, *, level: str, grade: str, two_session: bool
     return found
 
 
-def staff_tallies(rules: YearRules, *, staff_group: str) -> Tallies:
-    """Of a member of staff: whether a teacher; the other side of the shortage counts in hundredths too."""
-    return {"teachers|||": 1, "teachers_there|||": 100} if staff_group in rules.teacher_groups else {}
+def staff_tallies(
+    rules: YearRules, *, staff_group: str, subject: str = "", qualification: str = "", contract: str = ""
+) -> Tallies:
+    """Of a member of staff: the contract, and of a teacher the subject and the qualification, each as its code.
+
+    The other side of the shortage counts in hundredths too.
+    """
+    found: Tallies = {}
+    if contract:
+        found[f"staff_contracts|||{contract}"] = 1
+    if staff_group not in rules.teacher_groups:
+        return found
+    found |= {"teachers|||": 1, "teachers_there|||": 100}
+    if subject:
+        found[f"teachers_of_subjects||{subject.replace('|', '/')}|"] = 1
+    if qualification:
+        found[f"teachers_qualified|||{qualification}"] = 1
+    return found
 
 
 def register_tallies(scheduled: int, kinds: Iterable[str]) -> Tallies:
@@ -89,10 +104,24 @@ def register_tallies(scheduled: int, kinds: Iterable[str]) -> Tallies:
 
 
 def result_tallies(
-    rules: YearRules, *, stage: str, regulation: str, learning: str, conduct: str, marks: Mapping[str, float]
-) -> Tallies:
-    """Of a pupil's results at a stage: what was reached in learning and conduct, and marks in tenths by subject."""
+    rules: YearRules, *, stage: str, regulation: str, learning: str, conduct: str, marks: Mapping[str, float],
+    levels: Sequence[str] = (), promoted: bool | None = None,
+) -> Tallies:  # fmt: skip
+    """Of a pupil's results at a stage: what was reached in learning and conduct, and marks in tenths by subject.
+
+    `levels` are what subjects without a mark were judged by; `promoted` is what the school decided, None: nothing yet.
+    """
     found: Tallies = {f"pupils_with_results|{stage}||": 1}
+    if promoted is not None:
+        found[f"promotions_decided|{stage}||"] = 1
+        found[f"{'pupils_promoted' if promoted else 'pupils_not_promoted'}|{stage}||"] = 1
+    failing = rules.failing
+    if failing is not None and (marks or levels):
+        found[f"pupils_judged|{stage}||"] = 1
+        below = sum(mark < failing.mark for mark in marks.values())
+        below += sum(rules.outcome(failing.regulation, level) == failing.level for level in levels)
+        if below >= failing.subjects:
+            found[f"pupils_failing|{stage}||"] = 1
     named = regulation or next((one for one in rules.outcomes if rules.outcome(one, learning)), "")
     for measure, said in (("learning", learning), ("conduct", conduct)):
         outcome = rules.outcome(named, said)

@@ -9,12 +9,12 @@ from iocedu.reporting.v1 import analysis_pb2, analysis_pb2_grpc
 
 from chassis.clock import Clock
 from chassis.paging import page_cursor, page_size, page_token
-from chassis.request import current_request
 from chassis.scopes import Scopes
 from services.reporting import convert
-from services.reporting.convert.analysis import COMPARISONS, INTERVALS, RANKINGS, figure_message
+from services.reporting.convert.analysis import COMPARISONS, INTERVALS, RANKINGS
 from services.reporting.domain.catalogue import Indicator
 from services.reporting.domain.figures import Figure
+from services.reporting.servicer.places import language
 from services.reporting.usecases.analysing import Analysed, Analyses, Analysis, PeriodAsked, PeriodFigures
 from services.reporting.usecases.comparing import cell_of
 from services.reporting.usecases.explaining import Explanations
@@ -52,35 +52,7 @@ class AnalysisServicer(analysis_pb2_grpc.AnalysisServiceServicer):
             limit=request.limit,
         )
         found = await self.analyses.ask(analysis, tree=self.scopes.tree, today=self.clock.today())
-        response = analysis_pb2.AnalyseIndicatorsResponse(
-            hierarchy=analysis_pb2.HierarchyUsed(
-                as_of=found.day.isoformat(),
-                version=found.version,
-                successions_followed=found.followed,
-                mapped_school_count=len(found.remapped.mapped),
-                estimated_school_count=len(found.remapped.estimated),
-                unplaced_school_count=len(found.remapped.unplaced),
-            )
-        )
-        english = _english()
-        for period in found.periods:
-            await self._add_period(response.periods.add(), period, found, english=english)
-        return response
-
-    async def _add_period(
-        self, answer: analysis_pb2.PeriodAnswer, period: PeriodFigures, found: Analysed, *, english: bool
-    ) -> None:
-        answer.period.school_year = period.school_year
-        answer.period.as_of = _iso(period.as_of)
-        answer.known_from = _iso(period.known_from)
-        if period.data_time is not None:
-            answer.data_time.FromDatetime(period.data_time)
-        for start in range(0, len(period.figures), convert.SLICE):
-            for figure in period.figures[start : start + convert.SLICE]:
-                _compared(answer.figures.add(), figure, period, found.indicators[figure.indicator], found)
-            await asyncio.sleep(0)
-        for one in period.sums:
-            answer.additions.add(indicator=one.indicator, adds_up=one.adds_up, reason=one.en if english else one.vi)
+        return await analysed_message(found)
 
     async def GetIndicatorSeries(
         self, request: analysis_pb2.GetIndicatorSeriesRequest, _context: Any
@@ -129,16 +101,16 @@ class AnalysisServicer(analysis_pb2_grpc.AnalysisServiceServicer):
         found = await self.explanations.explain(
             question, tuple(request.dimension_values), tree=self.scopes.tree, today=self.clock.today()
         )
-        english = _english()
+        english = language() == "en"
         response = analysis_pb2.ExplainIndicatorResponse(
             indicator=convert.indicator_message(found.indicator, school_year=found.school_year),
-            figure=figure_message(found.figure, {found.figure.unit_id: found.name}),
             formula=found.formula[english],
             filters=[one[english] for one in found.filters],
             hierarchy_as_of=found.hierarchy.isoformat(),
             data_time=convert.timestamp(found.data_time),
             next_page_token=page_token(request, [end]) if end < len(found.contributions) else "",
         )
+        convert.fill_figure(response.figure, found.figure, {found.figure.unit_id: found.name})
         ratio, scale = found.indicator.is_ratio, found.indicator.scale
         for one in found.contributions[start:end]:
             message = response.contributions.add(
@@ -154,6 +126,40 @@ class AnalysisServicer(analysis_pb2_grpc.AnalysisServiceServicer):
         return response
 
 
+async def analysed_message(found: Analysed) -> analysis_pb2.AnalyseIndicatorsResponse:
+    """An answer, in slices between which the loop runs."""
+    response = analysis_pb2.AnalyseIndicatorsResponse(
+        hierarchy=analysis_pb2.HierarchyUsed(
+            as_of=found.day.isoformat(),
+            version=found.version,
+            successions_followed=found.followed,
+            mapped_school_count=len(found.remapped.mapped),
+            estimated_school_count=len(found.remapped.estimated),
+            unplaced_school_count=len(found.remapped.unplaced),
+        )
+    )
+    english = language() == "en"
+    for period in found.periods:
+        await _add_period(response.periods.add(), period, found, english=english)
+    return response
+
+
+async def _add_period(
+    answer: analysis_pb2.PeriodAnswer, period: PeriodFigures, found: Analysed, *, english: bool
+) -> None:
+    answer.period.school_year = period.school_year
+    answer.period.as_of = _iso(period.as_of)
+    answer.known_from = _iso(period.known_from)
+    if period.data_time is not None:
+        answer.data_time.FromDatetime(period.data_time)
+    for start in range(0, len(period.figures), convert.SLICE):
+        for figure in period.figures[start : start + convert.SLICE]:
+            _compared(answer.figures.add(), figure, period, found.indicators[figure.indicator], found)
+        await asyncio.sleep(0)
+    for one in period.sums:
+        answer.additions.add(indicator=one.indicator, adds_up=one.adds_up, reason=one.en if english else one.vi)
+
+
 def _compared(
     message: analysis_pb2.ComparedFigure,
     figure: Figure,
@@ -161,7 +167,7 @@ def _compared(
     indicator: Indicator,
     found: Analysed,
 ) -> None:
-    message.figure.CopyFrom(figure_message(figure, found.names))
+    convert.fill_figure(message.figure, figure, found.names)
     cell = cell_of(figure)
     if (last_year := period.last_year.get(cell)) is not None:
         message.last_year = last_year
@@ -177,11 +183,6 @@ def _compared(
         message.threshold = indicator.passed(figure.value, period.school_year)
     if (oldest := period.oldest_report.get(figure.unit_id)) is not None:
         message.oldest_report_time.FromDatetime(oldest)
-
-
-def _english() -> bool:
-    frame = current_request()
-    return frame is not None and frame.language == "en"
 
 
 def _iso(day: date | None) -> str:

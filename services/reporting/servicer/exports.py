@@ -9,12 +9,11 @@ from iocedu.reporting.v1 import exports_pb2, exports_pb2_grpc
 from chassis.database import Database
 from chassis.errors import Fault, Kind
 from chassis.identity import caller
-from chassis.request import current_request
 from services.reporting.convert.exports import export_message, file_of
 from services.reporting.convert.tables import CSV, ZIP, table
 from services.reporting.convert.workbooks import XLSX, About, SchoolPage, one_report
 from services.reporting.domain.exports import Export, ExportState
-from services.reporting.servicer.places import UnitsToday
+from services.reporting.servicer.places import UnitsToday, language
 from services.reporting.store import exports
 from services.reporting.store.exports import Begun
 from services.reporting.usecases.asking import once
@@ -50,7 +49,7 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
             page = SchoolPage(report.school_id, school, report.state, content)
             file = await asyncio.to_thread(table, form, [page], school_year=report.school_year)
             return exports_pb2.DownloadReportResponse(content=file_of(file, CSV), file_name=f"{name}.csv")
-        about = About(school, report.school_year, _language(), now)
+        about = About(school, report.school_year, language(), now)
         file = await asyncio.to_thread(
             one_report, form, content, about=about, state=report.state, catalogue=self.exporter.catalogue
         )
@@ -61,7 +60,7 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
     ) -> exports_pb2.StartExportResponse:
         """Begin an export, once a request id."""
         unit_id, by = self.units.resolve(request.unit), caller().subject
-        begun = Begun(unit_id, request.campaign_id, request.format or DEFAULT, by, _language())
+        begun = Begun(unit_id, request.format or DEFAULT, by, language(), campaign_id=request.campaign_id)
         async with self.database.transaction() as connection:
             await get_campaign(connection, request.campaign_id, below=self.units.below(request.unit))
 
@@ -113,11 +112,6 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
         if export is None:
             raise _unknown(request.export_id)
         return export
-
-
-def _language() -> str:
-    request = current_request()
-    return "en" if request is not None and request.language == "en" else "vi"
 
 
 def _unknown(export_id: int) -> Fault:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chassis.access import unknown_unit
 from chassis.clock import Clock
+from chassis.request import current_request
 from chassis.scopes import Scopes
 
 
@@ -29,3 +30,9 @@ class UnitsToday:
         """The unit's name."""
         unit = self.scopes.tree.unit(unit_id)
         return unit.name if unit else f"#{unit_id}"
+
+
+def language() -> str:
+    """The language the caller reads: `vi` or `en`."""
+    request = current_request()
+    return "en" if request is not None and request.language == "en" else "vi"

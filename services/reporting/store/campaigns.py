@@ -35,6 +35,14 @@ async def add_campaign(
     return campaign_id, [(report_id, school_id) for report_id, school_id in reports]
 
 
+async def same_campaign(connection: AsyncConnection, given: Mapping[str, Any], form: str) -> int | None:
+    """A campaign of a form that a unit has for a school year and day already; others wait for this transaction."""
+    await connection.execute(_HOLD, {"name": f"campaign/{given['unit_id']}/{form}/{given['school_year']}"})
+    asked = {name: given[name] for name in ("unit_id", "school_year", "confirm_due_time")}
+    found: int | None = await connection.scalar(_SAME, {**asked, "form": form})
+    return found
+
+
 async def find_campaign(connection: AsyncConnection, campaign_id: int, *, below: Collection[int]) -> Campaign | None:
     """A campaign in which one of the units has a report, or which one of them started; None: there is none."""
     row = (await connection.execute(_ONE, {"campaign_id": campaign_id, "below": list(below)})).first()
@@ -57,6 +65,12 @@ async def states_of(
     return [(school, State(state), late) for school, state, late in await connection.execute(_STATES, given)]
 
 
+_HOLD = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_SAME = sa.text(
+    "SELECT campaign_id FROM campaign WHERE unit_id = :unit_id AND form = :form AND school_year = :school_year"
+    " AND CAST(confirm_due_time AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)"
+    " = CAST(CAST(:confirm_due_time AS timestamptz) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date) LIMIT 1"
+)
 _ADD = sa.text(
     "INSERT INTO campaign (unit_id, form, form_version, school_year, confirm_due_time, review_due_time,"
     " approve_due_time, report_count, created_by, create_time) VALUES (:unit_id, :form, :form_version, :school_year,"

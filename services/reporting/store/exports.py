@@ -14,10 +14,12 @@ class Begun:
     """What an export is to hold, and for whom."""
 
     unit_id: int
-    campaign_id: int
     format: str
     by: str
     language: str
+    campaign_id: int | None = None
+    pivot_id: int | None = None
+    scheduled: bool = False
 
 
 async def add_export(connection: AsyncConnection, begun: Begun, *, now: datetime) -> int:
@@ -25,6 +27,8 @@ async def add_export(connection: AsyncConnection, begun: Begun, *, now: datetime
     given = {
         "unit_id": begun.unit_id,
         "campaign_id": begun.campaign_id,
+        "pivot_id": begun.pivot_id,
+        "scheduled": begun.scheduled,
         "format": begun.format,
         "by": begun.by,
         "language": begun.language,
@@ -50,10 +54,16 @@ async def claim_export(connection: AsyncConnection, *, now: datetime, lease_unti
     return _export(row) if row else None
 
 
-async def advance(connection: AsyncConnection, export_id: int, *, done: int, total: int, lease_until: datetime) -> bool:
-    """Note how far it is; whether it still is to go on."""
-    given = {"export_id": export_id, "done": done, "total": total, "lease_until": lease_until}
+async def advance(connection: AsyncConnection, export: Export, *, done: int, total: int) -> bool:
+    """Note how far it is; whether it still is to go on, and by who claimed it."""
+    given = {"export_id": export.export_id, "attempts": export.attempts, "done": done, "total": total}
     return (await connection.execute(_ADVANCE, given)).rowcount == 1
+
+
+async def renew(connection: AsyncConnection, export: Export, *, lease_until: datetime) -> bool:
+    """Leave it to who claimed it for longer; False where it has ended, or somebody else has claimed it since."""
+    given = {"export_id": export.export_id, "attempts": export.attempts, "lease_until": lease_until}
+    return (await connection.execute(_RENEW, given)).rowcount == 1
 
 
 async def end_export(
@@ -62,13 +72,15 @@ async def end_export(
     state: ExportState,
     *,
     now: datetime,
+    attempts: int | None = None,
     content: bytes | None = None,
     file_name: str = "",
     failure: str = "",
 ) -> bool:
-    """End a running export; False where it had ended already."""
+    """End a running export; False where it had ended already, or is no longer of the attempt named."""
     given = {
         "export_id": export_id,
+        "attempts": attempts,
         "state": int(state),
         "now": now,
         "content": content,
@@ -88,12 +100,12 @@ def _export(row: sa.Row[tuple[object, ...]]) -> Export:
 
 
 _COLUMNS = (
-    "export_id, unit_id, campaign_id, format, state, done_count, total_count, file_name, failure, created_by, language,"
-    " create_time, end_time, attempts"
+    "export_id, unit_id, campaign_id, pivot_id, scheduled, format, state, done_count, total_count, file_name, failure,"
+    " created_by, language, create_time, end_time, attempts"
 )
 _ADD = sa.text(
-    "INSERT INTO export (unit_id, campaign_id, format, state, created_by, language, create_time)"
-    " VALUES (:unit_id, :campaign_id, :format, 1, :by, :language, :now) RETURNING export_id"
+    "INSERT INTO export (unit_id, campaign_id, pivot_id, scheduled, format, state, created_by, language, create_time)"
+    " VALUES (:unit_id, :campaign_id, :pivot_id, :scheduled, :format, 1, :by, :language, :now) RETURNING export_id"
 )
 _ONE = sa.text(f"SELECT {_COLUMNS} FROM export WHERE export_id = :export_id AND unit_id = :unit_id")  # noqa: S608
 _CONTENT = sa.text("SELECT content FROM export WHERE export_id = :export_id")
@@ -103,11 +115,15 @@ _CLAIM = sa.text(
     f" ORDER BY export_id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING {_COLUMNS}"
 )
 _ADVANCE = sa.text(
-    "UPDATE export SET done_count = :done, total_count = :total, lease_until = :lease_until"
-    " WHERE export_id = :export_id AND state = 1"
+    "UPDATE export SET done_count = :done, total_count = :total"
+    " WHERE export_id = :export_id AND state = 1 AND attempts = :attempts"
+)
+_RENEW = sa.text(
+    "UPDATE export SET lease_until = :lease_until WHERE export_id = :export_id AND state = 1 AND attempts = :attempts"
 )
 _END = sa.text(
     "UPDATE export SET state = :state, end_time = :now, content = :content, file_name = :file_name, failure = :failure,"
     " lease_until = NULL WHERE export_id = :export_id AND state = 1"
+    " AND (CAST(:attempts AS integer) IS NULL OR attempts = :attempts)"
 )
 _PRUNE = sa.text("DELETE FROM export WHERE end_time < :before")

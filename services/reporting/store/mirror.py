@@ -17,6 +17,8 @@ from services.reporting.domain.catalogue import PLACED_PUPILS
 from services.reporting.domain.cube import Column, Combinations
 from services.reporting.domain.rules import rules_of
 
+SLICE = 500  # Columns read before the loop runs other work; a province's first look has tens of thousands.
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -35,6 +37,7 @@ class Stocks:
     combinations: Mapping[str, Combinations]
     reporting: frozenset[int]  # Schools that have sent anything for the year.
     connected: frozenset[int]  # Schools that have ever sent anything.
+    school_year: int | None = None  # Whose present they are; None: of some other moment.
 
 
 @dataclass
@@ -86,14 +89,16 @@ class Mirror:
         columns = {measure: dict(schools) for measure, schools in known.columns.items()} if known else {}
         moved: set[int] = set()
         asked = {"school_year": school_year, "after": after, **_thresholds(school_year)}
-        for row in await connection.execute(_MOVED, asked):
-            if row.school_id not in moved:
-                moved.add(row.school_id)
+        for place, (school, measure, combinations, values) in enumerate(await connection.execute(_MOVED, asked), 1):
+            if school not in moved:
+                moved.add(school)
                 for schools in columns.values():
-                    schools.pop(row.school_id, None)
-            if row.measure is not None:
-                combinations = self.combinations(row.measure)
-                columns.setdefault(row.measure, {})[row.school_id] = combinations.column(row.combinations, row.values_)
+                    schools.pop(school, None)
+            if measure is not None:
+                column = self.combinations(measure).column(combinations, values)
+                columns.setdefault(measure, {})[school] = column
+            if place % SLICE == 0:
+                await asyncio.sleep(0)
         connected = await connection.scalars(_CONNECTED, {"after": after})
         return Stocks(
             head=head,
@@ -101,6 +106,7 @@ class Mirror:
             combinations=self._combinations,
             reporting=(known.reporting if known else frozenset()) | moved,
             connected=(known.connected if known else frozenset()) | frozenset(connected),
+            school_year=school_year,
         )
 
 

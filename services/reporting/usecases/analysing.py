@@ -17,7 +17,7 @@ from services.reporting.store import outside, successions
 from services.reporting.store.mirror import Stocks
 from services.reporting.usecases import past
 from services.reporting.usecases.comparing import Cell, Standing, Sum, additions, cell_of, ranked, standings
-from services.reporting.usecases.computing import figures_of
+from services.reporting.usecases.computing import figures_of, prepare
 from services.reporting.usecases.disclosing import Disclosure, check_covered
 from services.reporting.usecases.lattice import is_top
 from services.reporting.usecases.outside import OUTSIDE, Moment, outside_sums
@@ -27,6 +27,7 @@ from services.reporting.usecases.querying import (
     Question,
     Questions,
     chosen,
+    in_slices,
     parsed_day,
     resolved,
 )
@@ -267,18 +268,17 @@ class Analyses:
         if any(term.measure in OUTSIDE for one in asked.indicators for term in one.terms):
             moment = Moment(asked.tree, asked.day, self.questions.clock.now(), as_of or asked.today, year)
             outer = await outside_sums(asked.indicators, places, moment, mirror=self.questions.mirror)
-        figures = list(
-            figures_of(
-                asked.indicators,
-                question.dimensions,
-                stocks,
-                places,
-                disclosed=disclosed,
-                most=MOST_CELLS,
-                outside=outer,
-            )
+        await prepare(asked.indicators, question.dimensions, stocks)
+        computed = figures_of(
+            asked.indicators,
+            question.dimensions,
+            stocks,
+            places,
+            disclosed=disclosed,
+            most=MOST_CELLS,
+            outside=outer,
         )
-        return figures, stocks, known_from, remapped
+        return await in_slices(computed), stocks, known_from, remapped
 
 
 def _period(asked: PeriodAsked, *, years: Years, today: date) -> tuple[int, date | None]:
@@ -304,7 +304,7 @@ def _registers_alone(stocks: Stocks) -> Stocks:
     """What is known of a day before anything became known: registers, which are about days of their own."""
     columns = {measure: schools for measure, schools in stocks.columns.items() if measure in DAY_MEASURES}
     there = frozenset(school for schools in columns.values() for school in schools)
-    return replace(stocks, columns=columns, reporting=stocks.reporting & there)
+    return replace(stocks, columns=columns, reporting=stocks.reporting & there, school_year=None)
 
 
 def _together(first: Remapped, second: Remapped) -> Remapped:

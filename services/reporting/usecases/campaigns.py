@@ -1,6 +1,7 @@
 """Campaigns started: every school below the unit that the form is for gets its report, in one transaction.
 
-Refuses deadlines that are not in order, and a unit below which no school is one the form is for.
+Refuses deadlines that are not in order, a campaign that is there already, and a unit below which no school is one the
+form is for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,9 @@ async def start_campaign(
             en="No school below this unit is of a level the form is for.",
             metadata={"form": form["code"], "levels": ",".join(levels)},
         )
+    same = await campaigns.same_campaign(connection, given, form["code"])
+    if same is not None:
+        raise _exists(same)
     row = {**given, "form": form["code"], "form_version": form["version"]}
     reminded = teller.reminders_so_far(given["confirm_due_time"])
     campaign_id, reports = await campaigns.add_campaign(
@@ -76,6 +80,18 @@ def schools_for(tree: ScopeTree, unit_id: int, levels: Sequence[str], clock: Clo
         unit.unit_id
         for unit in found
         if unit is not None and unit.kind == SCHOOL and (not wanted or wanted.intersection(unit.labels))
+    )
+
+
+def _exists(campaign_id: int) -> Fault:
+    return Fault(
+        Kind.EXISTS,
+        "CAMPAIGN_EXISTS",
+        vi=f"Đơn vị đã có đợt báo cáo số {campaign_id} của biểu mẫu này cho năm học và hạn xác nhận đó. Hãy mở đợt ấy,"
+        " hoặc chọn hạn khác nếu đây là một đợt mới.",
+        en=f"Campaign {campaign_id} asks for this form already, for that school year and deadline. Open that one, or"
+        " choose another deadline if this is a new round.",
+        metadata={"campaign_id": str(campaign_id)},
     )
 
 

@@ -52,12 +52,12 @@ def standings(
     for (code, _), peers in groups.items():
         ordered = sorted(figure.value for figure in peers if figure.value is not None)
         middle, count = median(ordered), len(ordered)
-        for figure in peers:
-            assert figure.value is not None
-            below, up_to = bisect_left(ordered, figure.value), bisect_right(ordered, figure.value)
+        placed: dict[float, Standing] = {}  # Equals share one.
+        for value in dict.fromkeys(ordered):
+            below, up_to = bisect_left(ordered, value), bisect_right(ordered, value)
             rank = below + 1 if indicators[code].direction == "down" else count - up_to + 1
-            percentile = (below + up_to) / 2 / count * 100
-            found[cell_of(figure)] = Standing(rank, count, percentile, middle)
+            placed[value] = Standing(rank, count, (below + up_to) / 2 / count * 100, middle)
+        found.update((cell_of(figure), placed[figure.value]) for figure in peers if figure.value is not None)
     return found
 
 

@@ -3,6 +3,7 @@
 Refuses an answer of too many cells.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,14 +17,34 @@ from services.reporting.domain.catalogue import (
     Indicator,
     Term,
 )
-from services.reporting.domain.cube import Combinations, Values, sum_columns
+from services.reporting.domain.cube import Combinations, Roll, Values, sum_columns
 from services.reporting.domain.disclosure import SMALL
 from services.reporting.domain.figures import Completeness, Figure
 from services.reporting.store.mirror import Stocks
 from services.reporting.usecases.disclosing import WITHHELD, Disclosure
-from services.reporting.usecases.places import Places, members
+from services.reporting.usecases.places import Places, Proof, members
 
 Sums = Mapping[int, Mapping[Values, int]]
+MOST_ROLLS = 32  # Kept with each way to divide a subtree.
+SLICE = 5_000  # Stocks looked at before the loop runs other work.
+
+
+async def prepare(indicators: Sequence[Indicator], dimensions: Sequence[str], stocks: Stocks) -> None:
+    """Look at every stock once, if it is the first time that it is grouped so, leaving the loop to others meanwhile."""
+    done = 0
+    terms = {term.asked_by(dimensions) for one in indicators for term in one.terms}
+    wanted = {(measure, term) for term in terms for measure in term.measures}
+    wanted |= {(term.beyond, Term(term.beyond)) for term in terms if term.beyond}
+    for measure, term in wanted:
+        combinations = stocks.combinations.get(measure)
+        if combinations is None:
+            continue
+        grouping = combinations.grouping(term, dimensions)
+        for column in stocks.columns.get(measure, {}).values():
+            done += column.prepare(grouping)
+            if done >= SLICE:
+                done = 0
+                await asyncio.sleep(0)
 
 
 def figures_of(
@@ -60,11 +81,9 @@ def figures_of(
                 continue
             known = unit in has_data or indicator.numerator.measure in UNIT_MEASURES
             known = known and all(unit in given[term] for term in terms if term in given)
-            cells = above.keys() | below.keys() if dimensions else {()}
-            withheld = (
-                {cell for cell in cells if not disclosure.shows(parts[unit], dimensions, cell)} if disclosure else set()
-            )
-            for values in sorted(cells - withheld):
+            cells: set[Values] = {*above, *below} if dimensions else {()}
+            withheld = [cell for cell in cells if disclosure and not disclosure.shows(parts[unit], dimensions, cell)]
+            for values in sorted(cells.difference(withheld)) if dimensions else cells:
                 numerator, denominator = above.get(values, 0), below.get(values, 0)
                 if indicator.sensitive and numerator < SMALL:
                     yield Figure(indicator.code, unit, values, None, None, None, completeness[unit], suppressed=True)
@@ -82,9 +101,18 @@ def figures_of(
                 yield Figure(indicator.code, unit, values, None, None, None, completeness[unit], suppressed=True)
 
 
-def _proof(evidence: str, stocks: Stocks, places: Places) -> tuple[set[int], dict[int, Completeness]]:
+def _proof(evidence: str, stocks: Stocks, places: Places) -> Proof:
     """The units of which anything is known, and of how many schools: by what they sent, or a measure that shows it."""
     sent = stocks.reporting & stocks.columns.get(evidence, {}).keys() if evidence else stocks.reporting
+    known = places.proofs.get(evidence)
+    if known is not None and known[0] == sent:
+        return known[1]
+    proof = _proven(sent, places)
+    places.proofs[evidence] = sent, proof
+    return proof
+
+
+def _proven(sent: frozenset[int], places: Places) -> Proof:
     has_data = {places.targets[school] for school in sent if school in places.targets}
     return has_data, {
         unit: Completeness(len(expected & sent), len(expected)) for unit, expected in places.expected.items()
@@ -121,32 +149,44 @@ def _sum(term: Term, dimensions: Sequence[str], stocks: Stocks, places: Places) 
         return {unit: {(): len(schools & stocks.connected)} for unit, schools in places.expected.items() if schools}
     if term.beyond:
         return _beyond(term, stocks, places)
-    total = _measure(term.measure, term, dimensions, stocks, places.targets)
+    first = _measure(term.measure, term, dimensions, stocks, places)
+    if len(term.signed) == 1:
+        return first
+    total = {unit: dict(cells) for unit, cells in first.items()}
     for measure, sign in term.signed[1:]:
-        for unit, cells in _measure(measure, term, dimensions, stocks, places.targets).items():
+        for unit, cells in _measure(measure, term, dimensions, stocks, places).items():
             into = total.setdefault(unit, {})
             for values, amount in cells.items():
                 into[values] = into.get(values, 0) + sign * amount
     return total
 
 
-def _measure(
-    measure: str, term: Term, dimensions: Sequence[str], stocks: Stocks, targets: Mapping[int, int]
-) -> dict[int, dict[Values, int]]:
-    return sum_columns(
-        stocks.columns.get(measure, {}),
-        stocks.combinations.get(measure) or Combinations(),
-        term=term,
-        dimensions=dimensions,
-        targets=targets,
-    )
+def _measure(measure: str, term: Term, dimensions: Sequence[str], stocks: Stocks, places: Places) -> Sums:
+    """Sums of one measure; those of the present are kept up with the places they were asked for."""
+    columns, combinations = stocks.columns.get(measure, {}), stocks.combinations.get(measure)
+    if combinations is None:
+        return {}
+    if stocks.school_year is None:
+        return sum_columns(columns, combinations, term=term, dimensions=dimensions, targets=places.targets)
+    rolls, key = places.rolls, (stocks.school_year, measure, term, frozenset(dimensions))
+    grouping = combinations.grouping(term, dimensions)
+    # The one asked for last is dropped last.
+    roll = rolls[key] = rolls.pop(key) if key in rolls else Roll(grouping, places.targets)
+    if len(rolls) > MOST_ROLLS:
+        del rolls[next(iter(rolls))]
+    return roll.sums(columns, dimensions)
+
+
+def _of_schools(measure: str, term: Term, stocks: Stocks, alone: Mapping[int, int]) -> Sums:
+    combinations = stocks.combinations.get(measure) or Combinations()
+    return sum_columns(stocks.columns.get(measure, {}), combinations, term=term, dimensions=(), targets=alone)
 
 
 def _beyond(term: Term, stocks: Stocks, places: Places) -> dict[int, dict[Values, int]]:
     """What each school has beyond another measure, in hundredths and rounded: never netted across schools."""
     alone = {school: school for school in stocks.columns.get(term.measure, {}) if school in places.targets}
-    due = _measure(term.measure, term, (), stocks, alone)
-    there = _measure(term.beyond, Term(term.beyond), (), stocks, alone)
+    due = _of_schools(term.measure, term, stocks, alone)
+    there = _of_schools(term.beyond, Term(term.beyond), stocks, alone)
     sums: defaultdict[int, int] = defaultdict(int)
     for school, cells in due.items():
         short = sum(cells.values()) - sum(there.get(school, {}).values())

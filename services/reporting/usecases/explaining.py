@@ -15,7 +15,7 @@ from services.reporting.domain.cube import Values
 from services.reporting.domain.figures import Figure
 from services.reporting.store import outside
 from services.reporting.store.mirror import Stocks
-from services.reporting.usecases.computing import Sums, figures_of, sums_of
+from services.reporting.usecases.computing import Sums, figures_of, prepare, sums_of
 from services.reporting.usecases.outside import Moment, outside_sums
 from services.reporting.usecases.places import Places
 from services.reporting.usecases.querying import MOST_CELLS, Question, Questions, chosen, parsed_day, resolved
@@ -69,6 +69,7 @@ class Explanations:
         stocks = await self.questions.mirror.stocks(year)
         moment = Moment(tree, day, self.questions.clock.now(), today, year)
         outer = await outside_sums([indicator], places, moment, mirror=self.questions.mirror)
+        await prepare([indicator], question.dimensions, stocks)
         figures = figures_of(
             [indicator], question.dimensions, stocks, places, disclosed={}, most=MOST_CELLS, outside=outer
         )
@@ -99,9 +100,14 @@ class Explanations:
 
 def _alone(stocks: Stocks, places: Places) -> Places:
     """Each school by itself: those that should have sent something, and those that have."""
-    expected = frozenset[int]().union(*places.expected.values())
-    schools = expected | (stocks.reporting & places.targets.keys())
-    return Places({school: school for school in schools}, {school: expected & {school} for school in schools})
+    known = places.apart.get(stocks.reporting)
+    if known is None:
+        expected = frozenset[int]().union(*places.expected.values())
+        schools = expected | (stocks.reporting & places.targets.keys())
+        known = Places({school: school for school in schools}, {school: expected & {school} for school in schools})
+        places.apart.clear()
+        places.apart[stocks.reporting] = known
+    return known
 
 
 def _contributions(

@@ -67,7 +67,7 @@ async def stocks_on(
             columns[one.measure][one.school_id] = column
     columns |= _of_registers(registers, mirror)
     there = {school for schools in columns.values() for school in schools}
-    return replace(present, columns=columns, reporting=present.reporting & there), first
+    return replace(present, columns=columns, reporting=present.reporting & there, school_year=None), first
 
 
 def _of_registers(registers: Mapping[str, Mapping[int, int]], mirror: Mirror) -> dict[str, dict[int, Column]]:

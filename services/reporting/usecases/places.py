@@ -4,12 +4,16 @@ Every school of the subtree has one place, so that the parts add up to the whole
 broken down to counts under the unit itself, one below two of them in the nearer. Refuses a kind with none below.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from chassis.errors import Fault, Kind
 from chassis.scopes import ScopeTree
+from services.reporting.domain.cube import Roll
+from services.reporting.domain.figures import Completeness
+
+Proof = tuple[set[int], dict[int, Completeness]]  # Units of which anything is known, and of how many schools.
 
 SCHOOL = "school"
 EXPECTED_KINDS = frozenset({SCHOOL, "childcare_group"})  # Of those that have to connect; as sync counts them.
@@ -24,6 +28,12 @@ class Places:
     targets: Mapping[int, int]  # The unit that each unit of the subtree counts in.
     expected: Mapping[int, frozenset[int]]  # By unit that gets figures, in order of name: schools that have to send.
     rest: int | None = None  # The unit asked about, where it stands last for what is below none of the others.
+    # Sums of the questions asked last, by school year, measure, and how it is grouped.
+    rolls: dict[Hashable, Roll] = field(default_factory=dict, init=False, compare=False)
+    # By evidence, the schools that have sent it, and what that says of the units.
+    proofs: dict[str, tuple[frozenset[int], Proof]] = field(default_factory=dict, init=False, compare=False)
+    # By the schools that have sent anything, each school by itself; of the newest of these alone.
+    apart: dict[frozenset[int], "Places"] = field(default_factory=dict, init=False, compare=False)
 
 
 class Divider:

@@ -4,7 +4,7 @@ Refuses unknown units, indicators, dimensions and breakdowns with what would be 
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import islice
@@ -20,7 +20,7 @@ from services.reporting.domain.catalogue import (
 )
 from services.reporting.domain.figures import Figure
 from services.reporting.store.mirror import Mirror, Stocks
-from services.reporting.usecases.computing import figures_of
+from services.reporting.usecases.computing import figures_of, prepare
 from services.reporting.usecases.disclosing import Disclosure, Disclosures, check_covered
 from services.reporting.usecases.lattice import is_top
 from services.reporting.usecases.outside import Moment, outside_sums
@@ -82,7 +82,7 @@ class Questions:
             stocks, disclosed = await self.decided(measures, school_year, tree=tree, today=today)
         moment = Moment(tree, day, self.clock.now(), today, school_year)
         outside = await outside_sums(indicators, places, moment, mirror=self.mirror)
-        figures: list[Figure] = []
+        await prepare(indicators, question.dimensions, stocks)
         computed = figures_of(
             indicators,
             question.dimensions,
@@ -92,11 +92,8 @@ class Questions:
             most=MOST_CELLS,
             outside=outside,
         )
-        while part := list(islice(computed, SLICE)):
-            figures.extend(part)
-            await asyncio.sleep(0)
         return Answer(
-            figures=figures,
+            figures=await in_slices(computed),
             names={one: found.name if (found := tree.unit(one)) else "" for one in places.expected},
             hierarchy_as_of=day,
             school_year=school_year,
@@ -116,7 +113,17 @@ class Questions:
         }
         oldest = min((one.stocks for one in decided.values()), key=lambda stocks: stocks.head.position)
         columns = {measure: one.stocks.columns.get(measure, {}) for measure, one in decided.items()}
-        return replace(oldest, columns=columns), {measure: one.disclosure for measure, one in decided.items()}
+        stocks = replace(oldest, columns=columns, school_year=None)
+        return stocks, {measure: one.disclosure for measure, one in decided.items()}
+
+
+async def in_slices(computed: Iterator[Figure]) -> list[Figure]:
+    """Compute figures, leaving the loop to others now and then."""
+    figures: list[Figure] = []
+    while part := list(islice(computed, SLICE)):
+        figures.extend(part)
+        await asyncio.sleep(0)
+    return figures
 
 
 def chosen(catalogue: Catalogue, question: Question, *, whole: bool) -> tuple[Indicator, ...]:

@@ -13,6 +13,8 @@ from chassis.clock import Clock, vietnam_day
 from chassis.outbox import append
 from chassis.scopes import Scopes
 from services.reporting.convert.notices import Said, filled, notice_events, shown_time
+from services.reporting.domain.exports import Export
+from services.reporting.domain.pivots import Pivot
 from services.reporting.domain.report_rules import ReportRules
 from services.reporting.domain.reports import AT_SCHOOL, Campaign, Report, State
 
@@ -88,6 +90,19 @@ class Teller:
             text = self.rules.notices[name]
             said.append(Said(key_of, int(now.timestamp()), [unit_id], text, values, link, due_time=due_time))
         await append(connection, list(notice_events(said)))
+
+    async def sent(self, connection: AsyncConnection, pivot: Pivot, export: Export, *, done: bool) -> None:
+        """A pivot's time came: its owner hears of the file, or why there is none."""
+        values = {
+            "name": pivot.kept.name,
+            "unit": self._name(export.unit_id),
+            "time": shown_time(export.create_time),
+        }
+        link = f"/indicators.html#unit={export.unit_id}&pivot={pivot.pivot_id}&export={export.export_id}"
+        text = self.rules.notices["pivot_ready" if done else "pivot_failed"]
+        key = f"pivot/{pivot.pivot_id}/{export.export_id}"
+        said = Said(key, 1, [export.unit_id], text, values, link, subjects=[pivot.owner])
+        await append(connection, list(notice_events([said])))
 
     def reviewing_unit(self, school_id: int) -> int:
         """The unit directly above a school, whose people review."""

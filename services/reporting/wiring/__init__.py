@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import grpc
 from iocedu.reporting.v1.analysis_pb2_grpc import add_AnalysisServiceServicer_to_server
 from iocedu.reporting.v1.bases_pb2_grpc import add_BasesServiceServicer_to_server
+from iocedu.reporting.v1.figure_records_pb2_grpc import add_FigureRecordsServiceServicer_to_server
 from iocedu.reporting.v1.reporting_pb2_grpc import add_ReportingServiceServicer_to_server
 
 from chassis import clients, outbox
@@ -18,12 +19,13 @@ from chassis.scopes import Scopes
 from chassis.server import App, Check, Command
 from chassis.settings import SettingsError
 from services.reporting import jobs
-from services.reporting.clients import ChangeFeed
+from services.reporting.clients import ChangeFeed, ShownRecords
 from services.reporting.consumers import SERVICE, consumers
 from services.reporting.domain.catalogue import Catalogue
 from services.reporting.servicer import ReportingServicer
 from services.reporting.servicer.analysis import AnalysisServicer
 from services.reporting.servicer.bases import BasesServicer
+from services.reporting.servicer.recorded import FigureRecordsServicer
 from services.reporting.settings import Settings
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Mirror
@@ -31,6 +33,7 @@ from services.reporting.usecases.analysing import Analyses
 from services.reporting.usecases.explaining import Explanations
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.querying import Questions
+from services.reporting.usecases.recorded import FigureRecords
 from services.reporting.usecases.series import SeriesQuestions
 from services.reporting.usecases.watching import Pulse
 from services.reporting.wiring.reports import report_parts
@@ -72,12 +75,21 @@ def assemble(
                     Analyses(questions), SeriesQuestions(questions), Explanations(questions), scopes, clock
                 ),
             ),
+            (
+                add_FigureRecordsServiceServicer_to_server,
+                FigureRecordsServicer(
+                    FigureRecords(Explanations(questions), ShownRecords(records) if records is not None else None),
+                    scopes,
+                    clock,
+                ),
+            ),
             (add_BasesServiceServicer_to_server, BasesServicer(database, catalogue, scopes, clock)),
             *reports.servicers,
         ],
         service_names=[
             "iocedu.reporting.v1.ReportingService",
             "iocedu.reporting.v1.AnalysisService",
+            "iocedu.reporting.v1.FigureRecordsService",
             "iocedu.reporting.v1.BasesService",
             *reports.service_names,
         ],

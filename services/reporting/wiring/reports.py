@@ -9,6 +9,7 @@ from iocedu.reporting.v1.brief_pb2_grpc import add_BriefServiceServicer_to_serve
 from iocedu.reporting.v1.campaigns_pb2_grpc import add_CampaignsServiceServicer_to_server
 from iocedu.reporting.v1.exports_pb2_grpc import add_ExportsServiceServicer_to_server
 from iocedu.reporting.v1.forms_pb2_grpc import add_FormsServiceServicer_to_server
+from iocedu.reporting.v1.pivots_pb2_grpc import add_PivotsServiceServicer_to_server
 from iocedu.reporting.v1.reports_pb2_grpc import add_ReportsServiceServicer_to_server
 
 from chassis.clock import Clock
@@ -22,12 +23,15 @@ from services.reporting.servicer.brief import BriefServicer
 from services.reporting.servicer.campaigns import CampaignsServicer
 from services.reporting.servicer.exports import ExportsServicer
 from services.reporting.servicer.forms import FormsServicer
+from services.reporting.servicer.pivots import PivotsServicer
 from services.reporting.servicer.places import UnitsToday
 from services.reporting.servicer.reports import ReportsServicer
+from services.reporting.usecases.analysing import Analyses
 from services.reporting.usecases.briefing import Briefing
 from services.reporting.usecases.exporting import Exporter
 from services.reporting.usecases.filling import Filler
 from services.reporting.usecases.locking import do_tasks
+from services.reporting.usecases.pivots import Pivots
 from services.reporting.usecases.querying import Questions
 from services.reporting.usecases.reading import Reading
 from services.reporting.usecases.reminding import remind
@@ -35,7 +39,7 @@ from services.reporting.usecases.reports import Steps
 from services.reporting.usecases.telling import Teller
 
 LOCKING_SECONDS, EXPORTING_SECONDS, REMINDING_SECONDS, PRUNING_SECONDS = 0.5, 1.0, 2.0, 600.0
-KEEPING_SECONDS = 60.0
+KEEPING_SECONDS, SCHEDULING_SECONDS = 60.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,17 @@ def report_parts(
     units = UnitsToday(scopes, clock)
     teller = Teller(scopes, clock, rules)
     reading = Reading(database, Filler(questions, scopes, clock))
-    exporter = Exporter(database, reading, questions.catalogue, scopes, clock, kept_days=rules.export_kept_days)
+    kept = Pivots(Analyses(questions), scopes, clock)
+    exporter = Exporter(
+        database,
+        reading,
+        questions.catalogue,
+        scopes,
+        clock,
+        kept_days=rules.export_kept_days,
+        pivots=kept,
+        teller=teller,
+    )
 
     briefing = Briefing(database, questions, scopes, clock, rules.brief_indicators)
 
@@ -63,7 +77,12 @@ def report_parts(
         async with database.transaction() as connection:
             return await remind(connection, teller, clock)
 
+    async def scheduling() -> int:
+        async with database.transaction() as connection:
+            return await kept.begin_due(connection)
+
     workers = [
+        looking("schedules", scheduling, every_seconds=SCHEDULING_SECONDS),
         looking("reminders", reminding, every_seconds=REMINDING_SECONDS),
         looking("exports", exporter.look, every_seconds=EXPORTING_SECONDS),
         looking("daily figures", briefing.keep, every_seconds=KEEPING_SECONDS),
@@ -72,7 +91,7 @@ def report_parts(
     if records is not None:
         locks = SchoolLocks(records)
         workers.append(looking("locks", lambda: do_tasks(database, locks, clock), every_seconds=LOCKING_SECONDS))
-    services = "FormsService", "CampaignsService", "ReportsService", "ExportsService", "BriefService"
+    services = "FormsService", "CampaignsService", "ReportsService", "ExportsService", "BriefService", "PivotsService"
     return Parts(
         servicers=[
             (add_FormsServiceServicer_to_server, FormsServicer(database, units, questions.catalogue)),
@@ -82,6 +101,7 @@ def report_parts(
                 ReportsServicer(database, units, reading, Steps(scopes, clock, teller)),
             ),
             (add_ExportsServiceServicer_to_server, ExportsServicer(database, units, reading, exporter)),
+            (add_PivotsServiceServicer_to_server, PivotsServicer(database, units, kept)),
             (add_BriefServiceServicer_to_server, BriefServicer(units, briefing)),
         ],
         service_names=[f"iocedu.reporting.v1.{name}" for name in services],

@@ -14,10 +14,12 @@ from chassis.errors import Fault
 from chassis.scopes import ScopeTree
 from chassis.testing import FixedClock
 from services.reporting import convert
+from services.reporting.domain.recorded import recorded
 from services.reporting.store import outside, projection, recount
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Mirror
 from services.reporting.store.outside import PopulationRow
+from services.reporting.store.recorded import facts_page
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.querying import Question, Questions
 from tests.integration.reporting import scenes
@@ -80,10 +82,10 @@ def a_class(key: str, *, grade: str, level: str, two: bool, several: bool = Fals
     )
 
 
-def staff(keys: str, *, group: str = "03", status: str = "01") -> Iterable[tuple[str, Any]]:
+def staff(keys: str, *, group: str = "03", status: str = "01", **fields: Any) -> Iterable[tuple[str, Any]]:
     """Members of staff alike."""
     for key in keys.split():
-        yield key, resources_pb2.StaffMember(school_year=YEAR, sex="2", staff_group=group, status=status)
+        yield key, resources_pb2.StaffMember(school_year=YEAR, sex="2", staff_group=group, status=status, **fields)
 
 
 def register(class_key: str, day: date, scheduled: int, absent: str = "") -> tuple[str, Any]:
@@ -98,13 +100,16 @@ def register(class_key: str, day: date, scheduled: int, absent: str = "") -> tup
 
 
 def result(
-    pupil: str, stage: str, regulation: str, learning: str, conduct: str = "", **marks: float
-) -> tuple[str, Any]:
-    """Results of a pupil at a stage."""
+    pupil: str, stage: str, regulation: str, learning: str, conduct: str = "", *, promoted: bool | None = None,
+    judged: str = "", **marks: float,
+) -> tuple[str, Any]:  # fmt: skip
+    """Results of a pupil at a stage; `judged` are the levels of subjects without marks."""
     record = results_pb2.Result(
         school_year=YEAR, pupil_key=pupil, stage=stage, regulation=regulation, learning_result=learning,
-        conduct_result=conduct,
+        conduct_result=conduct, promoted=promoted,
     )  # fmt: skip
+    for level in judged.split():
+        record.subject_marks.add(subject=f"M{len(record.subject_marks)}", level=level)
     for subject, mark in marks.items():
         record.subject_marks.add(subject=subject, mark=mark)
     return f"{pupil} {stage}", record
@@ -146,7 +151,7 @@ async def _primary(feed: Feed) -> None:
         *pupils("f", born=2014, grade="03", level="02", class_key="3B"),
         *pupils("g", born=2018, grade="03", level="02", class_key="3A", status="05"),
         *staff("t1 t2"),
-        *staff("m1", group="01"),
+        *staff("m1", group="01", contract="02", qualification="06"),
         *staff("t3", status="06"),
         register("3A", TODAY, 10, "a:P B:K"),
         result("A", "CN", "TT27", "HTXS", TOAN=9),
@@ -164,13 +169,16 @@ async def _secondary(feed: Feed) -> None:
         *pupils("R S", born=2015, grade="06", level="03", class_key="6A", personal_id=girl),
         *pupils("r", born=2015, grade="06", level="03", class_key="6A", personal_id=boy),
         *pupils("s", born=2011, grade="06", level="03", class_key="6A", personal_id="048211000001"),
-        *staff("t1 t2 t3"),
+        *staff("t1 t2", subject="TOAN", qualification="05", contract="01"),
+        *staff("t3", subject="VAN"),
         register("6A", date(2026, 10, 30), 4, "r:K"),
         register("6A", TODAY, 4, "r:P s:M"),
-        result("R", "CN", "TT22", "T", "T", TOAN=8.0, VAN=7.0),
-        result("S", "CN", "TT22", "Khá", "T", TOAN=6.5),
-        result("r", "CN", "TT22", "CD", "K", TOAN=3.0),
-        result("s", "GK1", "TT22", "K"),
+        result("R", "CN", "TT22", "T", "T", promoted=True, TOAN=8.0, VAN=7.0),
+        result("S", "CN", "TT22", "Khá", "T", promoted=True, TOAN=6.5),
+        result("r", "CN", "TT22", "CD", "K", promoted=False, TOAN=3.0),
+        result("s", "GK1", "TT22", "K", judged="CĐ Đ", TOAN=4.5),
+        result("R", "GK1", "TT22", "", judged="CĐ", TOAN=5.0),
+        result("S", "GK1", "TT22", ""),
         ("11", resources_pb2.School(school_year=YEAR, name="THCS", national_standard=False)),
     )
 
@@ -224,6 +232,9 @@ async def test_every_indicator_is_what_it_is_by_hand(feed):
         "classes_two_session_share": 3 / 4 * 100,
         "staff": 7,  # 3 + 3 + 1 at work
         "teachers": 6,  # 2 + 3 + 1, without the manager
+        "teachers_by_subject": 3,
+        "teachers_by_qualification": 2,  # not the manager
+        "staff_by_contract": 3,
         "pupils_per_teacher": 20 / 6,
         "teachers_per_class": 6 / 4,
         # Primary: 2 classes of two sessions take 3.0, there are 2: 1.0. Secondary: 1.9, there are 3: a surplus that
@@ -251,6 +262,9 @@ async def test_every_indicator_is_what_it_is_by_hand(feed):
         "primary_good_share": 1 / 2 * 100,
         "primary_completed_share": 0,
         "primary_not_completed_share": 0,
+        "promoted_share": 2 / 3 * 100,  # R S, not r; of the others nothing is decided
+        "not_promoted_share": 1 / 3 * 100,
+        "failing_two_subjects_share": 1 / 2 * 100,  # s by 4.5 and one comment; R by one comment alone, 5.0 is enough
         "mark_mean": (9 + 8 + 7 + 6.5 + 3) / 5,
         "schools": 3,
         "schools_connected": 2,
@@ -353,3 +367,40 @@ async def test_disability_is_given_for_the_whole_province_and_withheld_when_smal
         with pytest.raises(Fault) as refused:
             await questions(feed).ask(asked, tree=TREE, today=TODAY)
         assert refused.value.reason == "SENSITIVE_COMBINATION"
+
+
+async def test_as_many_records_stand_behind_a_cell_as_it_counts(feed):
+    """Whatever the indicator and its dimensions, of the numerator and the denominator, and each of them once."""
+    for send in (_primary, _secondary, _kindergarten, _around):
+        await send(feed)
+    asked = questions(feed)
+    opened = set()
+    for indicator in asked.catalogue.indicators:
+        if indicator.sensitive:
+            continue
+        for dimensions in ((), *((one,) for one in indicator.dimensions if one != "ethnic_group")):
+            question = Question("1", (indicator.code,), YEAR, dimensions=dimensions)
+            for figure in (await asked.ask(question, tree=TREE, today=TODAY)).figures:
+                counts = (figure.numerator, figure.denominator) if indicator.is_ratio else (figure.value,)
+                for term, count in zip(indicator.terms, counts, strict=True):
+                    wanted = recorded(term, dimensions, figure.dimension_values)
+                    if wanted is None or count is None:
+                        continue
+                    found: list[tuple[int, str, str]] = []
+                    async with feed.database.connection() as connection:
+                        while page := await facts_page(
+                            connection, wanted, school_year=YEAR, schools=[PRIMARY, SECONDARY, KINDERGARTEN],
+                            after=found[-1][:2] if found else (0, ""), limit=3,
+                        ):  # fmt: skip
+                            found += page
+                    assert len({one[:2] for one in found}) == len(found) == count, (indicator.code, dimensions, term)
+                    opened.add(indicator.code)
+    assert {
+        "pupils",
+        "dropout_rate",
+        "placed_share",
+        "teachers",
+        "classes_oversize_share",
+        "pupils_absent_30",
+    } <= opened
+    assert {"chronic_absence_share", "primary_excellent_share", "kindergarten_mobilisation_rate"} <= opened

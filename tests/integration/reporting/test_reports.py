@@ -367,3 +367,14 @@ async def test_people_are_reminded_on_the_days_of_the_rules_and_once(desk: Desk,
     (above,) = [one for key, one in (await told(bus, 5)).items() if key.startswith("campaign/")]
     assert (list(above.unit_ids), list(above.audience_roles)) == ([NEW_COMMUNE], ["officer", "director"])
     assert above.body_vi.startswith("1 báo cáo")
+
+
+async def test_the_same_campaign_is_not_started_twice(desk: Desk):
+    """A second press of the button answers which one there is; another deadline is another round."""
+    first = await desk.begin()
+    with pytest.raises(Fault) as refused:
+        await desk.campaigns().CreateCampaign(campaign_request())
+    assert refused.value.reason == "CAMPAIGN_EXISTS"
+    assert refused.value.metadata["campaign_id"] == str(first.campaign_id)
+    again = await desk.campaigns().CreateCampaign(campaign_request(days=(40, 50, 60)))
+    assert again.campaign.campaign_id > first.campaign_id

@@ -1,5 +1,6 @@
 """Formulas, the cube and school years against numbers worked by hand."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.reporting.domain.catalogue import DIMENSIONS, UNIT_MEASURES, Catalogue, Indicator, Term
-from services.reporting.domain.cube import Combinations, sum_columns
+from services.reporting.domain.cube import Column, Combinations, Roll, sum_columns
 from services.reporting.store.catalogue import load_catalogue
+from services.reporting.store.mirror import Head, Stocks
+from services.reporting.usecases.computing import SLICE, prepare
 
 
 def _indicator(**changes: Any) -> Indicator:
@@ -120,3 +123,56 @@ def test_the_cube_sums_what_a_loop_over_all_cells_sums(cells, dimensions, girls,
     for _ in range(asked):
         found = sum_columns(columns, combinations, term=term, dimensions=dimensions, targets=targets)
         assert {target: sums for target, sums in found.items() if sums} == expected
+
+
+STATES = st.dictionaries(
+    st.integers(1, 4), st.dictionaries(st.sampled_from(["01|1", "01|2", "02|1"]), st.integers(1, 9))
+)
+
+
+@given(
+    states=st.lists(STATES, min_size=1, max_size=5), dimensions=st.sampled_from([(), ("level",), ("grade", "level")])
+)
+def test_sums_that_are_kept_up_are_those_of_a_count_anew(states, dimensions) -> None:
+    """Whatever schools send, replace and take back; and what was answered before stays as it was answered."""
+    combinations, term = Combinations(), Term("pupils")
+    targets = {1: 100, 2: 100, 3: 200, 9: 200}  # School 4 lies elsewhere, unit 9 has sent nothing.
+    roll = Roll(combinations.grouping(term, dimensions), targets)
+    columns: dict[int, Column] = {}
+    said: dict[int, dict[str, int]] = {}
+    answers = []
+    for state in states:
+        columns = {
+            school: columns[school] if said.get(school) == cells else combinations.column(cells.keys(), cells.values())
+            for school, cells in state.items()
+        }
+        said = state
+        combinations.grouping(term, dimensions)
+        found = roll.sums(columns, dimensions)
+        anew = sum_columns(columns, combinations, term=term, dimensions=dimensions, targets=targets)
+        assert {target: sums for target, sums in found.items() if sums} == {t: s for t, s in anew.items() if s}
+        answers.append((found, {target: dict(sums) for target, sums in found.items()}))
+    assert all(given == kept for given, kept in answers)
+
+
+async def test_a_first_look_at_many_stocks_leaves_the_loop_to_others() -> None:
+    """A grouping nobody asked for before would else stop every other call while a province is summed."""
+    combinations = Combinations()
+    written = [f"{level:02}|{grade:02}|{sex}" for level in range(5) for grade in range(10) for sex in range(2)]
+    columns = {school: combinations.column(written, [1] * len(written)) for school in range(500)}
+    schools = frozenset(columns)
+    stocks = Stocks(Head(1, None), {"pupils": columns}, {"pupils": combinations}, schools, schools)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(others())
+    try:
+        await prepare([_indicator(dimensions=("grade",))], ["grade"], stocks)
+    finally:
+        running.cancel()
+    assert turns >= len(columns) * len(written) // SLICE

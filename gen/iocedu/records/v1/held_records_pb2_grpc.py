@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class HeldRecordsServiceStub:
-    """Gives records to services, which look at them for nobody.
+    """Gives records to services by key.
     """
 
     def __init__(self, channel):
@@ -40,14 +40,29 @@ class HeldRecordsServiceStub:
                 request_serializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsRequest.SerializeToString,
                 response_deserializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsResponse.FromString,
                 _registered_method=True)
+        self.ShowRecords = channel.unary_unary(
+                '/iocedu.records.v1.HeldRecordsService/ShowRecords',
+                request_serializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ShowRecordsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ShowRecordsResponse.FromString,
+                _registered_method=True)
 
 
 class HeldRecordsServiceServicer:
-    """Gives records to services, which look at them for nobody.
+    """Gives records to services by key.
     """
 
     def ReadRecords(self, request, context):
-        """Reads records by school and key; those that never were, or are gone, are left out.
+        """Reads records in full by school and key, for a service that looks at them for nobody; those that never were, or are
+        gone, are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShowRecords(self, request, context):
+        """Gives records by school and key as the person spoken for may see them, and writes the look down before it answers:
+        in full for a stated purpose and a role on the unit that allows it, else masked. Those outside the unit, gone or
+        restricted are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +76,11 @@ def add_HeldRecordsServiceServicer_to_server(servicer, server):
                     request_deserializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsRequest.FromString,
                     response_serializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsResponse.SerializeToString,
             ),
+            'ShowRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowRecords,
+                    request_deserializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ShowRecordsRequest.FromString,
+                    response_serializer=iocedu_dot_records_dot_v1_dot_held__records__pb2.ShowRecordsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'iocedu.records.v1.HeldRecordsService', rpc_method_handlers)
@@ -70,7 +90,7 @@ def add_HeldRecordsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class HeldRecordsService:
-    """Gives records to services, which look at them for nobody.
+    """Gives records to services by key.
     """
 
     @staticmethod
@@ -90,6 +110,33 @@ class HeldRecordsService:
             '/iocedu.records.v1.HeldRecordsService/ReadRecords',
             iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsRequest.SerializeToString,
             iocedu_dot_records_dot_v1_dot_held__records__pb2.ReadRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.records.v1.HeldRecordsService/ShowRecords',
+            iocedu_dot_records_dot_v1_dot_held__records__pb2.ShowRecordsRequest.SerializeToString,
+            iocedu_dot_records_dot_v1_dot_held__records__pb2.ShowRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

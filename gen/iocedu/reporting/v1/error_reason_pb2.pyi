@@ -98,6 +98,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 55
     """The request id came with another request before. ErrorInfo: {"metadata": {"request_id": "x"}}."""
+    ERROR_REASON_NOT_OF_RECORDS: _ErrorReason.ValueType  # 56
+    """The figure does not count records one by one: it is about schools, sessions, marks or residents. ErrorInfo:
+    {"metadata": {"indicator": "mark_mean", "measure": "mark_tenths"}}.
+    """
+    ERROR_REASON_RECORDS_UNREACHABLE: _ErrorReason.ValueType  # 57
+    """This installation does not say where records is."""
+    ERROR_REASON_UNKNOWN_PIVOT: _ErrorReason.ValueType  # 58
+    """There is no such pivot, or it is not shared with the unit. ErrorInfo: {"metadata": {"pivot_id": "7"}}."""
+    ERROR_REASON_NOT_OWNER: _ErrorReason.ValueType  # 59
+    """The pivot is somebody else's. ErrorInfo: {"metadata": {"pivot_id": "7"}}."""
+    ERROR_REASON_PIVOT_CHANGED: _ErrorReason.ValueType  # 60
+    """The pivot changed since it was read; read it again. ErrorInfo: {"metadata": {"pivot_id": "7", "etag": "…"}}."""
+    ERROR_REASON_TOO_MANY_PIVOTS: _ErrorReason.ValueType  # 61
+    """Whoever asks keeps as many pivots as one may. ErrorInfo: {"metadata": {"limit": "200"}}."""
+    ERROR_REASON_CAMPAIGN_EXISTS: _ErrorReason.ValueType  # 62
+    """The same form is asked for by the same unit, school year and day already. ErrorInfo: {"metadata": {"campaign_id":
+    "7"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `reporting.iocedu`), without the prefix."""
@@ -178,4 +196,22 @@ ERROR_REASON_EXPORT_NOT_DONE: ErrorReason.ValueType  # 54
 """
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 55
 """The request id came with another request before. ErrorInfo: {"metadata": {"request_id": "x"}}."""
+ERROR_REASON_NOT_OF_RECORDS: ErrorReason.ValueType  # 56
+"""The figure does not count records one by one: it is about schools, sessions, marks or residents. ErrorInfo:
+{"metadata": {"indicator": "mark_mean", "measure": "mark_tenths"}}.
+"""
+ERROR_REASON_RECORDS_UNREACHABLE: ErrorReason.ValueType  # 57
+"""This installation does not say where records is."""
+ERROR_REASON_UNKNOWN_PIVOT: ErrorReason.ValueType  # 58
+"""There is no such pivot, or it is not shared with the unit. ErrorInfo: {"metadata": {"pivot_id": "7"}}."""
+ERROR_REASON_NOT_OWNER: ErrorReason.ValueType  # 59
+"""The pivot is somebody else's. ErrorInfo: {"metadata": {"pivot_id": "7"}}."""
+ERROR_REASON_PIVOT_CHANGED: ErrorReason.ValueType  # 60
+"""The pivot changed since it was read; read it again. ErrorInfo: {"metadata": {"pivot_id": "7", "etag": "…"}}."""
+ERROR_REASON_TOO_MANY_PIVOTS: ErrorReason.ValueType  # 61
+"""Whoever asks keeps as many pivots as one may. ErrorInfo: {"metadata": {"limit": "200"}}."""
+ERROR_REASON_CAMPAIGN_EXISTS: ErrorReason.ValueType  # 62
+"""The same form is asked for by the same unit, school year and day already. ErrorInfo: {"metadata": {"campaign_id":
+"7"}}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

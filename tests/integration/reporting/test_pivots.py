@@ -1,0 +1,194 @@
+"""Pivots: kept by one, seen by those they are shared with, answered as analyses are, and sent by the clock."""
+
+import csv
+import io
+import zipfile
+from datetime import timedelta
+from typing import Any
+
+import openpyxl
+import pytest
+import sqlalchemy as sa
+from iocedu.notify.v1 import notice_requested_pb2
+from iocedu.reporting.v1 import exports_pb2, pivots_pb2, pivots_pb2_grpc
+
+from chassis.bus import Bus
+from chassis.database import Database
+from chassis.errors import Fault
+from chassis.testing import FixedClock
+from services.reporting.domain.exports import ExportState
+from services.reporting.store import exports
+from services.reporting.store.exports import Begun
+from tests.integration.reporting.report_scenes import COMMUNE_DIRECTOR, DIRECTOR, HEAD, OFFICER, Desk
+from tests.integration.reporting.scenes import NEW_COMMUNE, NOW, PRIMARY, PROVINCE
+from tests.support.waiting import poll_until
+
+DONE = exports_pb2.EXPORT_STATE_DONE
+LEASE = timedelta(seconds=60)
+
+
+def _stub(desk: Desk, subject: str = DIRECTOR) -> Any:
+    return pivots_pb2_grpc.PivotsServiceStub(desk.channels[subject])
+
+
+def _content(**changes: Any) -> pivots_pb2.PivotContent:
+    question = {"indicators": ["pupils", "girls_share"], "dimensions": ["grade"]} | changes.pop("question", {})
+    kept: dict[str, Any] = {"name": "Quy mô", "question": pivots_pb2.PivotQuestion(**question)}
+    return pivots_pb2.PivotContent(**(kept | changes))
+
+
+async def _kept(desk: Desk, unit: int = PROVINCE, subject: str = DIRECTOR, **changes: Any) -> pivots_pb2.Pivot:
+    request = pivots_pb2.CreatePivotRequest(unit=str(unit), content=_content(**changes))
+    pivot: pivots_pb2.Pivot = (await _stub(desk, subject).CreatePivot(request)).pivot
+    return pivot
+
+
+async def _listed(desk: Desk, subject: str, unit: int) -> list[str]:
+    found = await _stub(desk, subject).ListPivots(pivots_pb2.ListPivotsRequest(unit=str(unit)))
+    return [one.content.name for one in found.pivots]
+
+
+async def _file(desk: Desk, export_id: int, unit: int, subject: str) -> bytes:
+    async def done() -> bool:
+        asked = exports_pb2.GetExportRequest(unit=str(unit), export_id=export_id)
+        return bool((await desk.exports(subject).GetExport(asked)).export.state == DONE)
+
+    await poll_until(done)
+    asked = exports_pb2.DownloadExportRequest(unit=str(unit), export_id=export_id)
+    return bytes((await desk.exports(subject).DownloadExport(asked)).content.data)
+
+
+async def test_a_pivot_says_what_the_same_analysis_says(desk: Desk):
+    """Now, and of the unit it is run for."""
+    pivot = await _kept(desk)
+    ran = await _stub(desk).RunPivot(pivots_pb2.RunPivotRequest(unit="gso:49", pivot_id=pivot.pivot_id))
+    figures = {
+        (one.figure.indicator, *one.figure.dimension_values): one.figure.value for one in ran.answer.periods[0].figures
+    }
+    assert figures["pupils", "03"] == 3
+    assert figures["pupils", "04"] == 1
+    assert figures["girls_share", "03"] == pytest.approx(100 / 3)
+
+
+async def test_a_shared_pivot_is_run_by_those_below_for_their_own_unit(desk: Desk):
+    """One that is not shared is nobody else's; one of a unit below is not seen above."""
+    shared = await _kept(desk, name="Chung", shared=True)
+    await _kept(desk, name="Riêng")
+    await _kept(desk, unit=NEW_COMMUNE, subject=OFFICER, name="Của xã", shared=True)
+    assert await _listed(desk, DIRECTOR, PROVINCE) == ["Chung", "Riêng"]
+    assert await _listed(desk, HEAD, PRIMARY) == ["Chung", "Của xã"]
+    request = pivots_pb2.RunPivotRequest(unit=str(PRIMARY), pivot_id=shared.pivot_id)
+    ran = await _stub(desk, HEAD).RunPivot(request)
+    assert {one.figure.unit_id for one in ran.answer.periods[0].figures} == {PRIMARY}
+    assert not ran.pivot.own
+
+
+async def test_only_its_owner_changes_a_pivot_and_only_what_was_read(desk: Desk):
+    """Others save one of their own; an old etag tells that somebody was faster."""
+    pivot = await _kept(desk, unit=NEW_COMMUNE, subject=OFFICER, shared=True)
+    asked: dict[str, Any] = {"unit": str(NEW_COMMUNE), "pivot_id": pivot.pivot_id}
+    other = pivots_pb2.UpdatePivotRequest(**asked, content=_content(name="Khác"), etag=pivot.etag)
+    with pytest.raises(Fault) as refused:
+        await _stub(desk, COMMUNE_DIRECTOR).UpdatePivot(other)
+    assert refused.value.reason == "NOT_OWNER"
+    after = (await _stub(desk, OFFICER).UpdatePivot(other)).pivot
+    assert (after.content.name, after.content.shared) == ("Khác", False)
+    for call, request in (("UpdatePivot", other), ("DeletePivot", pivots_pb2.DeletePivotRequest(**asked, etag="1.1"))):
+        with pytest.raises(Fault) as refused:
+            await getattr(_stub(desk, OFFICER), call)(request)
+        assert refused.value.reason == "PIVOT_CHANGED"
+    await _stub(desk, OFFICER).DeletePivot(pivots_pb2.DeletePivotRequest(**asked, etag=after.etag))
+    assert await _listed(desk, OFFICER, NEW_COMMUNE) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ({"indicators": ["no_such"]}, "UNKNOWN_INDICATOR"),
+        ({"breakdown": "galaxy"}, "UNKNOWN_BREAKDOWN"),
+        ({"dimensions": ["ethnic_group", "grade"], "indicators": ["pupils"]}, "SENSITIVE_COMBINATION"),
+    ],
+)
+async def test_what_cannot_be_answered_is_not_kept(desk: Desk, question: dict[str, Any], reason: str):
+    """The guard of ethnic groups is that of every question."""
+    with pytest.raises(Fault) as refused:
+        await _kept(desk, question=question)
+    assert refused.value.reason == reason
+    assert await _listed(desk, DIRECTOR, PROVINCE) == []
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "csv"])
+async def test_a_pivot_is_exported_with_its_numbers_and_rules(desk: Desk, kind: str):
+    """As a job, once a request id; no text in it is run."""
+    pivot = await _kept(desk, name="=1+1")
+    request = pivots_pb2.ExportPivotRequest(unit="gso:49", pivot_id=pivot.pivot_id, format=kind, request_id="x")
+    export = (await _stub(desk).ExportPivot(request)).export
+    assert export.export_id == (await _stub(desk).ExportPivot(request)).export.export_id
+    assert (export.pivot_id, export.campaign_id) == (pivot.pivot_id, 0)
+    content = await _file(desk, export.export_id, PROVINCE, DIRECTOR)
+    if kind == "csv":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            rows = list(csv.DictReader(io.StringIO(archive.read(archive.namelist()[0]).decode("utf-8-sig"))))
+        assert {row["grade"]: row["Value"] for row in rows if row["Code"] == "pupils"} == {"03": "3", "04": "1"}
+        return
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    assert book.worksheets[0]["A1"].data_type == "s"
+    lines = [[cell.value for cell in row] for row in book.worksheets[0].iter_rows(min_row=4)]
+    assert ["2026-2027", "", "pupils", "Pupils", str(PROVINCE), "Quảng Nam", "03", 3] in [line[:8] for line in lines]
+    assert any("girls" in str(cell.value).lower() for row in book.worksheets[1].iter_rows() for cell in row)
+
+
+async def test_a_scheduled_pivot_is_made_once_and_its_owner_told(
+    desk: Desk, report_database: Database, report_clock: FixedClock, bus: Bus
+):
+    """When its hour has come, also a day late; nothing is sent for who no longer may."""
+    told = await bus.jetstream.subscribe("iocedu.reporting.v1.notice-requested", ordered_consumer=True)
+    schedule = pivots_pb2.PivotSchedule(interval=pivots_pb2.PIVOT_INTERVAL_DAILY, hour=7)
+    pivot = await _kept(desk, unit=NEW_COMMUNE, subject=OFFICER, schedule=schedule)
+    assert pivot.next_time.ToDatetime().isoformat() == "2026-11-03T00:00:00"
+    async with report_database.transaction() as connection:
+        await connection.execute(
+            sa.text(
+                "INSERT INTO pivot (unit_id, owner, name, shared, question, interval, hour, day, format, language,"
+                " next_time, revision, update_time) SELECT unit_id, 'nguoi-cu', name, shared, question, interval, hour,"
+                " day, format, language, next_time, revision, update_time FROM pivot"
+            )
+        )
+    report_clock.advance(timedelta(days=2))
+
+    async def ended() -> list[Any]:
+        async with report_database.connection() as connection:
+            return list(await connection.execute(sa.text("SELECT created_by, state, scheduled FROM export")))
+
+    async def done() -> bool:
+        return [tuple(row) for row in await ended()] == [(OFFICER, DONE, True)]
+
+    await poll_until(done, timeout=20)
+    message = await told.next_msg(timeout=10)
+    (notice,) = notice_requested_pb2.NoticesRequested.FromString(message.data).requests
+    assert (list(notice.subjects), list(notice.audience_roles)) == ([OFFICER], [])
+    assert "Quy mô" in notice.title_vi
+    assert f"pivot={pivot.pivot_id}" in notice.link
+    found = await _stub(desk, OFFICER).ListPivots(pivots_pb2.ListPivotsRequest(unit=str(NEW_COMMUNE)))
+    assert found.pivots[0].next_time.ToDatetime().isoformat() == "2026-11-05T00:00:00"
+    async with report_database.connection() as connection:
+        assert await connection.scalar(sa.text("SELECT next_time FROM pivot WHERE owner = 'nguoi-cu'")) is None
+
+
+async def test_a_long_export_stays_with_who_has_it_and_ends_for_nobody_else(report_database: Database):
+    """A lease is renewed while work goes on; who lost it neither brings it forward nor ends it."""
+    async with report_database.transaction() as connection:
+        begun = Begun(PROVINCE, "xlsx", DIRECTOR, "vi", pivot_id=1)
+        await exports.add_export(connection, begun, now=NOW)
+        first = await exports.claim_export(connection, now=NOW, lease_until=NOW + LEASE)
+        assert first is not None
+        later = NOW + LEASE * 2
+        assert await exports.renew(connection, first, lease_until=later + LEASE)
+        assert await exports.claim_export(connection, now=later, lease_until=later + LEASE) is None
+        second = await exports.claim_export(connection, now=later + LEASE * 2, lease_until=later + LEASE * 3)
+        assert second is not None
+        assert not await exports.renew(connection, first, lease_until=later + LEASE * 9)
+        assert not await exports.advance(connection, first, done=1, total=1)
+        state = ExportState.DONE
+        assert not await exports.end_export(connection, first.export_id, state, now=later, attempts=first.attempts)
+        assert await exports.end_export(connection, second.export_id, state, now=later, attempts=second.attempts)
