@@ -29,6 +29,7 @@ from services.records.domain.erasing import Identity, Withheld
 from services.records.domain.persons import PUPIL
 from services.records.store import bulk, edits, keys, persons, requests
 from services.records.store.driver import begin
+from services.records.store.full_copies import keep_full_copies
 from services.records.store.withheld import follow_restrictions
 from services.records.usecases.bounds import Bounds, bounds_of
 from services.records.usecases.deciding import Decided, decide, give_up
@@ -106,6 +107,7 @@ async def _apply_group(
     kept = {batch.request_id: answer_of(batch, one.outcomes) for batch, one in zip(new, decided, strict=True)}
     meant = [(batch, one) for batch, one in zip(new, decided, strict=True) if not batch.validate_only]
     await _write(connection, [one for _, one in meant], now=now)
+    await _note_full_copies(connection, [batch for batch, _ in meant], bounds=bounds)
     restricted = (
         await _restrict(connection, meant, withheld=bounds.withheld) if bounds.withheld.restricted else frozenset()
     )
@@ -124,6 +126,15 @@ async def _apply_group(
                 raise request_id_reused(batch.request_id)
         kept |= {request_id: answer for request_id, (_, answer) in known.items()}
     return answers | kept
+
+
+async def _note_full_copies(connection: AsyncConnection, batches: Sequence[Batch], *, bounds: Bounds) -> None:
+    """Keep what was told completely, also for batches that follow in the same transaction."""
+    copies = [batch.full_copy for batch in batches if batch.full_copy]
+    if copies:
+        await keep_full_copies(connection, copies)
+    for copy in copies:
+        bounds.copies.take(copy)
 
 
 async def _tell(

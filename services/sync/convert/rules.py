@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 from services.sync.domain.births import Births, births, read_rules
 from services.sync.domain.calendar import Bounds, YearRule, bounds, read_years
 from services.sync.domain.codes import Unlisted, allowed, read_lists, unlisted
+from services.sync.domain.suspicions import SuspicionRule
+from services.sync.domain.suspicions import read_rules as read_suspicions
 
 LISTED: Final = ("pupil.status", "pupil.ethnic_group")
 
@@ -40,6 +42,7 @@ class Rules:
     unlisted: Unlisted
     listed: Mapping[int, Listed]
     years: tuple[YearRule, ...]
+    suspicions: tuple[SuspicionRule, ...]  # From where on something is no everyday change.
 
     def on(self, today: date) -> DayRules:
         """As they are seen from a day."""
@@ -54,6 +57,7 @@ def load_rules() -> Rules:
         unlisted(lists),
         {year: Listed(*(allowed(lists, field, year) for field in LISTED)) for year in range(1990, 2101)},
         read_years(_table("school_years")),
+        tuple(read_suspicions(_table("suspicions"))),
     )
 
 

@@ -100,10 +100,18 @@ def find_school(tree: ScopeTree, origin: Origin, day: date) -> FindSchool:
     return find
 
 
-async def apply(intake: Intake, origin: Origin, parts: Sequence[Checked], *, batch: bytes) -> None:
+async def apply(
+    intake: Intake,
+    origin: Origin,
+    parts: Sequence[Checked],
+    *,
+    batch: bytes,
+    full_copy: records_pb2.FullCopy | None = None,
+) -> None:
     """Hand the good rows to records, in calls of at most 5,000, and let each part take its answers.
 
-    Of a batch that is stored whole or not at all, of which a row is refused here, records only looks at the others.
+    What was told completely goes along with the first call, or in one of its own. Of a batch that is stored whole or
+    not at all, of which a row is refused here, records only looks at the others.
     """
     rows = parts[0].rows if len(parts) == 1 else [row for part in parts for row in part.rows]
     refused = [noted.index for part in parts for noted in part.noted]
@@ -111,6 +119,8 @@ async def apply(intake: Intake, origin: Origin, parts: Sequence[Checked], *, bat
     runs = list(cuts([row.ByteSize() for row in rows]))
     if origin.atomic and (len(runs) > 1 or sum(len(part.states) for part in parts) > MOST_ROWS):
         raise refusals.too_large_to_be_atomic()
+    if full_copy is not None and not runs:
+        runs = [(0, 0)]
     states: list[int] = []
     told: list[Told] = []
     for number, (start, end) in enumerate(runs):
@@ -120,6 +130,7 @@ async def apply(intake: Intake, origin: Origin, parts: Sequence[Checked], *, bat
             backfill=origin.backfill,
             validate_only=origin.validate_only or stopped,
             atomic=origin.atomic,
+            full_copy=full_copy if number == 0 else None,
         )
         for first in range(start, end, SLICE):
             request.rows.extend(rows[first : min(first + SLICE, end)])

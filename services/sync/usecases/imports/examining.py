@@ -12,7 +12,7 @@ from services.sync.convert.imports import FileRow, Reading, SheetAt, fact_of, fi
 from services.sync.domain.connections import KINDS as SCHOOLS
 from services.sync.domain.imports import Import
 from services.sync.domain.sheets import folded
-from services.sync.domain.suspicions import Fact, Found, Suspicion, suspicions
+from services.sync.domain.suspicions import Fact, Found, Suspicion, rule_on, suspicions
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
 from services.sync.usecases.imports.shelf import Shelf
@@ -53,7 +53,8 @@ async def examine(office: Office, one: Import, path: Path) -> Examined:
                 await asyncio.sleep(0)
     if school:
         found = await _found(office, one, facts, school=school, above=above)
-        examined.suspicions = suspicions(found, _rule(office))
+        rule = rule_on(office.intake.rules.suspicions, office.intake.clock.today().isoformat())
+        examined.suspicions = suspicions(found, rule)
     return examined
 
 
@@ -108,13 +109,4 @@ async def _found(office: Office, one: Import, facts: list[Fact], *, school: str,
             for other in units
             if other.kind in SCHOOLS and other.unit_id != order.unit_id and len(folded(other.name)) > 8
         },
-    )
-
-
-def _rule(office: Office) -> Any:
-    today = office.intake.clock.today().isoformat()
-    return next(
-        rule
-        for rule in office.sheets.rules
-        if rule.valid_from <= today and (not rule.valid_to or today < rule.valid_to)
     )
