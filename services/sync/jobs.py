@@ -136,6 +136,7 @@ async def prune(database: Database, clock: Clock, *, kept: Kept) -> tuple[int, i
         (imports.prune_files, kept.files),
         (imports.prune, kept.batches),
         (declarations.prune, kept.batches),
+        (declarations.prune_questions, kept.quarantined),
     ):
         total, gone = 0, PRUNED_AT_ONCE
         while gone == PRUNED_AT_ONCE:

@@ -107,10 +107,16 @@ async def conclude(
     outcome: bytes,
     decided_by: str = "",
 ) -> bool:
-    """Say what became of a declaration; False: another call did so, and its word counts."""
+    """Say what became of a declaration; False: another call did so, and its word counts.
+
+    What stood in its batches is kept no longer than it is needed: until a person has answered.
+    """
     values = {"state": state.value, "outcome": outcome, "decided_by": decided_by}
     where = sa.and_(_is(unit_id, source, full_of), declaration.c.state == expected.value)
-    return bool((await writes.execute(declaration.update().where(where).values(values))).rowcount)
+    first = bool((await writes.execute(declaration.update().where(where).values(values))).rowcount)
+    if first and state is not FullState.HELD:
+        await _drop_batches(writes, unit_id, source, full_of)
+    return first
 
 
 async def supersede(writes: AsyncConnection, source: str, full_of: FullOf) -> None:
@@ -127,6 +133,7 @@ async def supersede(writes: AsyncConnection, source: str, full_of: FullOf) -> No
                 .values(state=FullState.SUPERSEDED.value)
             )
             await drop_question(writes, one.unit_id, source, one.full_of)
+            await _drop_batches(writes, one.unit_id, source, one.full_of)
 
 
 async def drop_question(writes: AsyncConnection, unit_id: int, source: str, full_of: FullOf) -> None:
@@ -144,11 +151,26 @@ async def drop_question(writes: AsyncConnection, unit_id: int, source: str, full
 
 
 async def prune(writes: AsyncConnection, *, before: datetime, most: int) -> int:
-    """Forget the oldest declarations begun before an instant; returns how many."""
+    """Forget the oldest declarations begun before an instant that ask nobody; returns how many."""
+    return await _prune(writes, declaration.c.state != FullState.HELD.value, before=before, most=most)
+
+
+async def prune_questions(writes: AsyncConnection, *, before: datetime, most: int) -> int:
+    """Forget those that still wait for a person, as their rows in the quarantine are forgotten; returns how many."""
+    return await _prune(writes, declaration.c.state == FullState.HELD.value, before=before, most=most)
+
+
+async def _prune(writes: AsyncConnection, state: "sa.ColumnElement[bool]", *, before: datetime, most: int) -> int:
     key = sa.tuple_(*(declaration.c[name] for name in _KEY))
-    old = sa.select(*(declaration.c[name] for name in _KEY)).where(declaration.c.create_time < before)
+    old = sa.select(*(declaration.c[name] for name in _KEY)).where(declaration.c.create_time < before, state)
     old = old.order_by(declaration.c.create_time).limit(most)
     return (await writes.execute(declaration.delete().where(key.in_(old)))).rowcount
+
+
+async def _drop_batches(writes: AsyncConnection, unit_id: int, source: str, full_of: FullOf) -> None:
+    table = declaration_batch
+    place = _place(unit_id, source, full_of).items()
+    await writes.execute(table.delete().where(*(table.c[name] == value for name, value in place)))
 
 
 def _order(one: Arrived) -> tuple[object, ...]:

@@ -174,6 +174,7 @@ async def test_a_mass_disappearance_waits_for_a_person(here: World) -> None:
     assert await there(here) == {"HS0": 1, "HS5": 6}
     assert await kept(here) == []
     assert (await stub.PushRows(whole)).outcome.full == confirmed
+    assert (await here.count("declaration"), await here.count("declaration_batch")) == (1, 0)
 
 
 async def test_the_next_declaration_takes_the_question_away(here: World) -> None:

@@ -57,7 +57,7 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
         if under_way is not None:
             await under_way
     finally:
-        if under_way is not None and not under_way.done():
+        if under_way is not None:
             under_way.cancel()
             await asyncio.gather(under_way, return_exceptions=True)
     gone = await _gone(office, one, reading, read) if one.order.complete else []
