@@ -21,7 +21,7 @@ _PLACE: Final = ("school_id", "collection", "school_year", "source")
 async def full_copies(connection: AsyncConnection, school_ids: Collection[int]) -> FullCopies:
     """What sources have told completely of these schools."""
     found = await fetch(connection, _KNOWN, numbers(school_ids))
-    return FullCopies(FullCopy(*row[:5], frozenset(row[5])) for row in found)
+    return FullCopies(FullCopy(row[0], row[1], row[2], row[3], row[4], frozenset(row[5])) for row in found)
 
 
 async def keep_full_copies(connection: AsyncConnection, copies: Sequence[FullCopy]) -> None:

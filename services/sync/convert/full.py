@@ -62,9 +62,16 @@ def full_copy(full_of: FullOf, lacks: Lacking) -> records_pb2.FullCopy:
 
 
 def full_outcome(
-    state: FullState, keys: Sequence[str] = (), *, lacks: Lacking | None = None, states: bytes = b"", **counts: int
+    state: FullState,
+    keys: Sequence[str] = (),
+    *,
+    present: Presence,
+    count: int,
+    awaited: int = 0,
+    lacks: Lacking | None = None,
+    states: bytes = b"",
 ) -> sync_pb2.FullOutcome:
-    """What became of a declaration; `keys` are gone by it, `states` what became of their deletions."""
+    """What became of a declaration of `count` batches; `keys` are gone by it, `states` tells of their deletions."""
     gone = [key for key, state in zip(keys, states, strict=True) if state not in _STAYS] if states else list(keys)
     return sync_pb2.FullOutcome(
         state=state.value,  # type: ignore[arg-type]  # the number is the enum's
@@ -73,7 +80,9 @@ def full_outcome(
         locked_count=states.count(RowState.HELD),
         refused_count=states.count(RowState.REJECTED),
         newer_count=states.count(RowState.STALE) + (lacks.newer if lacks else 0),
-        **counts,
+        batch_count=count,
+        awaited_batch_count=awaited,
+        unsure_count=present.unsure,
     )
 
 

@@ -239,8 +239,17 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             raise refusals.not_declarable(f"{path}.school", _NO_SCHOOL)
         return replace(origin, full_of=declared(message, school.unit_id, batch_id=batch_id))
 
-    def _origin(self, unit: str, source: str, *, backfill: bool, profile: str = DEFAULT, **how: bool) -> Origin:
-        return Origin(unit, self._unit_id(unit), source, backfill, profile, **how)
+    def _origin(
+        self,
+        unit: str,
+        source: str,
+        *,
+        backfill: bool,
+        profile: str = DEFAULT,
+        validate_only: bool = False,
+        atomic: bool = False,
+    ) -> Origin:
+        return Origin(unit, self._unit_id(unit), source, backfill, profile, validate_only, atomic)
 
     def _unit_id(self, unit: str) -> int:
         unit_id = self._intake.scopes.tree.resolve(unit, self._intake.clock.today())

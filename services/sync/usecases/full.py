@@ -7,6 +7,7 @@ that nothing here needs a lock.
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
 import structlog
 from iocedu.sync.v1 import sync_pb2
@@ -86,13 +87,13 @@ async def _conclude(
     if fresh is not None:
         present.numbers |= fresh.numbers
         present.unsure, count = present.unsure + fresh.unsure, count + 1
-    counts = {"batch_count": count, "unsure_count": present.unsure}
+    tell = partial(full_outcome, present=present, count=count)
     awaited = max(full_of.batch_count - count, 0)
     if not full_of.batch_count or awaited:
-        return full_outcome(FullState.OPEN, awaited_batch_count=awaited, **counts)
+        return tell(FullState.OPEN, awaited=awaited)
     if superseded or present.unsure:
         state = FullState.SUPERSEDED if superseded else FullState.UNSURE
-        return await _keep(intake, origin, full_of, full_outcome(state, **counts), confirmed_by=confirmed_by)
+        return await _keep(intake, origin, full_of, tell(state), confirmed_by=confirmed_by)
     held = await intake.records.holdings(
         school=str(full_of.school_id),
         collection=full_of.collection,
@@ -103,10 +104,10 @@ async def _conclude(
     rule = rule_on(intake.rules.suspicions, intake.clock.today().isoformat())
     if not confirmed_by and is_mass(len(lacks.gone), len(held), rule):
         await _ask(intake, origin, full_of, lacks, held_count=len(held))
-        outcome = full_outcome(FullState.HELD, lacks.gone, lacks=lacks, **counts)
+        outcome = tell(FullState.HELD, lacks.gone, lacks=lacks)
     else:
         states = await _delete(intake, origin, full_of, lacks)
-        outcome = full_outcome(FullState.DONE, lacks.gone, lacks=lacks, states=states, **counts)
+        outcome = tell(FullState.DONE, lacks.gone, lacks=lacks, states=states)
     return await _keep(intake, origin, full_of, outcome, confirmed_by=confirmed_by)
 
 

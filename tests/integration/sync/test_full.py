@@ -33,9 +33,8 @@ OPEN, DONE, ASKED, UNSURE, SUPERSEDED = 1, 2, 3, 4, 5
 
 def full(version: int, **fields: Any) -> sync_pb2.FullOf:
     """Everything of the school's pupils of 2026."""
-    return sync_pb2.FullOf(
-        **{"school": SCHOOL_A, "school_year": 2026, "collection": "pupils", "version": version} | fields
-    )
+    place: dict[str, Any] = {"school": SCHOOL_A, "school_year": 2026, "collection": "pupils", "version": version}
+    return sync_pb2.FullOf(**(place | fields))
 
 
 async def there(here: World) -> dict[str, int]:
