@@ -25,10 +25,22 @@ def without_keys(outcome: bytes, keys: Collection[str]) -> tuple[bytes, int]:
     for problem in naming:
         for field in ("key", "message", "message_en", "metadata"):
             problem.ClearField(field)
-    gone = [key for key in message.full.disappeared_keys if key in keys]
+    gone = _without_gone(message.full, keys)
+    return message.SerializeToString(), len(naming) + gone
+
+
+def without_gone(outcome: bytes, keys: Collection[str]) -> tuple[bytes, int]:
+    """What became of a declaration, naming none of these keys any more, and how often it did."""
+    message = sync_pb2.FullOutcome.FromString(outcome)
+    gone = _without_gone(message, keys)
+    return message.SerializeToString(), gone
+
+
+def _without_gone(message: sync_pb2.FullOutcome, keys: Collection[str]) -> int:
+    gone = [key for key in message.disappeared_keys if key in keys]
     for key in gone:
-        message.full.disappeared_keys.remove(key)
-    return message.SerializeToString(), len(naming) + len(gone)
+        message.disappeared_keys.remove(key)
+    return len(gone)
 
 
 def confirmed(request: erasures_pb2.ErasuresRequested, service: str, count: int) -> bytes:

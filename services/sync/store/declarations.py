@@ -56,6 +56,18 @@ async def found_below(
     return _declaration(row) if row else None
 
 
+async def of_school(writes: AsyncConnection, school_id: int) -> list[Declaration]:
+    """The declarations of a school; held until the transaction ends."""
+    asked = sa.select(declaration).where(declaration.c.school_id == school_id).with_for_update()
+    return list(map(_declaration, await writes.execute(asked)))
+
+
+async def keep_outcome(writes: AsyncConnection, one: Declaration, outcome: bytes) -> None:
+    """Keep what became of a declaration with something taken out."""
+    where = _is(one.unit_id, one.source, one.full_of)
+    await writes.execute(declaration.update().where(where).values(outcome=outcome))
+
+
 async def note(writes: AsyncConnection, arrived: Iterable[Arrived], *, now: datetime) -> None:
     """Note batches of declarations, and these with their first."""
     for one in sorted(arrived, key=_order):
