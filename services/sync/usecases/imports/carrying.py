@@ -184,11 +184,17 @@ async def _slices(office: Office, one: Import, path: Path) -> AsyncIterator[list
 
 
 async def _gone(office: Office, one: Import, reading: Reading, seen: Mapping[str, set[str]]) -> list[RawRow]:
-    shelf, found = Shelf(office.one_school(one), one.order.school_year), list[RawRow]()
+    """The deletions of what a complete file lacks of its source."""
+
+    def keep(collection: str, row: Row, source: str) -> Stored | None:
+        lacking = row.key not in seen[KINDS[collection]] and source == one.order.source
+        return Stored(row, source) if lacking else None
+
+    shelf, found = Shelf(office.one_school(one), one.order.school_year, keep=keep), list[RawRow]()
     await shelf.fill(office.intake.records, [_KIND_COLLECTIONS[kind] for kind in seen])
-    for kind, keys in seen.items():
+    for kind in seen:
         for key, stored in sorted(shelf.held[_KIND_COLLECTIONS[kind]].items()):
-            if key not in keys and stored.source == one.order.source and (raw := reading.gone(kind, key, stored)):
+            if raw := reading.gone(kind, key, stored):
                 found.append(raw)
     return found
 

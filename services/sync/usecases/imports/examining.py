@@ -80,7 +80,8 @@ def _fact(row: FileRow, reading: Reading) -> Fact | None:
 
 async def _found(office: Office, one: Import, facts: list[Fact], *, school: str, above: list[str]) -> Found:
     order, tree = one.order, office.intake.scopes.tree
-    shelf = Shelf(school, order.school_year or (facts[0].year if facts else 0))
+    year = order.school_year or (facts[0].year if facts else 0)
+    shelf = Shelf(school, year, keep=lambda _collection, row, source: held_of(row, source=source))
     collections = {fact.collection for fact in facts}
     await shelf.fill(office.intake.records, collections | ({"pupils"} if "results" in collections else set()))
     unit = tree.unit(order.unit_id)
@@ -90,14 +91,10 @@ async def _found(office: Office, one: Import, facts: list[Fact], *, school: str,
         source=order.source,
         complete=order.complete,
         facts=facts,
-        held={
-            (collection, key): held_of(stored.row, source=stored.source)
-            for collection in collections
-            for key, stored in shelf.held[collection].items()
-        },
+        held={(collection, key): held for collection in collections for key, held in shelf.held[collection].items()},
         names={
-            key.rpartition(".")[0] + f".{shelf.school_year}": stored.row.pupil.full_name
-            for key, stored in shelf.held.get("pupils", {}).items()
+            key.rpartition(".")[0] + f".{shelf.school_year}": held.name
+            for key, held in shelf.held.get("pupils", {}).items()
         }
         if "results" in collections
         else {},
