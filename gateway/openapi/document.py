@@ -1,7 +1,7 @@
 """Puts the OpenAPI document together: one operation for each method with a REST face, errors in one shape."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -99,14 +99,18 @@ def _query(schemas: Schemas, request: Descriptor, rest: Rest, in_path: list[str]
     """Whatever is neither in the path nor in the body is a query parameter; fields of a message by dotted name."""
     if rest.body == "*":
         return
-    for field in request.fields:
-        if field.name in (*in_path, rest.body):
-            continue
+    fields = [field for field in request.fields if field.name not in (*in_path, rest.body)]
+    for name, field in _dotted(fields):
+        yield _parameter(schemas, field, "query", name)
+
+
+def _dotted(fields: Iterable[FieldDescriptor], inside: str = "") -> Iterator[tuple[str, FieldDescriptor]]:
+    for field in fields:
+        name = f"{inside}{field.name}"
         if field.message_type is None:
-            yield _parameter(schemas, field, "query", field.name)
+            yield name, field
         elif not field.is_repeated:
-            for inner in field.message_type.fields:
-                yield _parameter(schemas, inner, "query", f"{field.name}.{inner.name}")
+            yield from _dotted(field.message_type.fields, f"{name}.")
 
 
 def _parameter(schemas: Schemas, field: FieldDescriptor, where: str, name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from chassis.errors import Fault
 from chassis.workers import Worker
 from services.sync.clients.records import Records
 from services.sync.domain.destinations import Destination
-from services.sync.store import batches, destinations, imports, pushes, quarantine
+from services.sync.store import batches, declarations, destinations, imports, pushes, quarantine
 from services.sync.store.coverage import prune_days
 from services.sync.usecases import coverage, noting
 from services.sync.usecases.connections import follow_tree
@@ -139,6 +139,8 @@ async def prune(database: Database, clock: Clock, *, kept: Kept) -> tuple[int, i
         (imports.prune_files, kept.files),
         (imports.prune, kept.batches),
         (prune_days, kept.batches),
+        (declarations.prune, kept.batches),
+        (declarations.prune_questions, kept.quarantined),
     ):
         total, gone = 0, PRUNED_AT_ONCE
         while gone == PRUNED_AT_ONCE:

@@ -174,6 +174,31 @@ async def test_a_rejected_row_is_explained_and_kept_and_blocks_nobody(world: Wor
     assert held == {"bad-date", "bad-grade", "nowhere"}
 
 
+async def test_a_document_that_is_everything_says_so_in_its_address(world: World) -> None:
+    """As docs/integrate.md shows it: what it lacks of that year and source is gone, and named."""
+
+    async def sent(*keys: str, **declared: Any) -> dict[str, Any]:
+        taught: dict[str, Any] = {"school_year": 2020, "birth_date": "2014-03-08"}
+        rows = [as_json(pupil(SCHOOL, key, "W", **taught)) for key in keys]
+        query = {"batch.source": "whole", "batch.backfill": "true"}
+        query |= {f"batch.full_of.{name}": value for name, value in declared.items()}
+        headers = world.bearer(VENDOR) | {"content-type": "application/x-ndjson"}
+        answer = await world.http.post(f"/v1/units/{SCHOOL}/push", params=query, content=ndjson(rows), headers=headers)
+        assert answer.status_code == 200, answer.text
+        outcome: dict[str, Any] = answer.json()["outcome"]
+        return outcome
+
+    everything = {"school": SCHOOL, "school_year": "2020", "collection": "pupils", "version": "5"}
+    assert (await sent("W1", "W2"))["accepted_count"] == 2
+    full = (await sent("W1", **everything))["full"]
+    assert (full["state"], full["disappeared_keys"]) == ("FULL_STATE_DONE", ["W2"])
+    headers = world.bearer(VENDOR) | {"content-type": "application/x-ndjson"}
+    wrong = {"batch.source": "whole", "batch.full_of.school": SCHOOL, "batch.full_of.version": "6"}
+    refused = await world.http.post(f"/v1/units/{SCHOOL}/push", params=wrong, content=b"", headers=headers)
+    assert refused.status_code == 400
+    assert "batch.full_of.school_year" in refused.text
+
+
 async def test_history_sets_figures_and_notifies_nobody(world: World) -> None:
     """A backfilled oversize class is counted and raises nothing; the next live change of it does."""
     rows = [school_class(NEIGHBOUR, "4A"), *(pupil(NEIGHBOUR, f"old-{n}", "4A") for n in range(PRIMARY_LIMIT + 3))]

@@ -20,8 +20,12 @@ from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from iocedu.records.v1 import records_pb2, resources_pb2
 
+from chassis.errors import FieldViolation
+from chassis.validation import invalid
+from services.records.convert.collections import collection_of
 from services.records.domain import problems
 from services.records.domain.edits import Edit, edit_id
+from services.records.domain.full_copies import FullCopy
 from services.records.domain.history import Brought
 from services.records.domain.names import stored_names
 from services.records.domain.objects import BY_FIELD, Column, Kind, ObjectSpec
@@ -57,6 +61,7 @@ class Batch:
     atomic: bool = False
     edit: Edit | None = None  # makes its row a correction by hand
     brought: Brought | None = None  # where its rows came from
+    full_copy: FullCopy | None = None  # what its source has told completely
     problems: dict[int, Problem] = field(default_factory=dict)
     entries: dict[ObjectSpec, list[Entry]] = field(default_factory=dict)
     renamed: dict[int, int] = field(default_factory=dict)  # index of each tombstone's row, and of the row it came with
@@ -76,7 +81,8 @@ class Batch:
     @property
     def school_ids(self) -> set[int]:
         """The schools that are touched."""
-        return {entry[0] for entries in self.entries.values() for entry in entries}
+        touched = {entry[0] for entries in self.entries.values() for entry in entries}
+        return touched | {self.full_copy.school_id} if self.full_copy else touched
 
 
 class RowRefused(Exception):  # noqa: N818 (says what became of the row)
@@ -102,12 +108,25 @@ async def read_batch(
         _read_slice(batch, start, school=school, found=found)
         await asyncio.sleep(0)
     batch.entries = {spec: sorted(found[name].values()) for name, spec in BY_FIELD.items() if found[name]}
+    if request.HasField("full_copy"):
+        batch.full_copy = _full_copy(request, school=school)
     if request.HasField("edit"):
         batch.request_id, batch.digest = edit_id(request.request_id), request.edit.digest
         batch.edit = Edit(request.edit.etag, request.edit.reason, caller)
     else:
         batch.digest = blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
     return batch
+
+
+def _full_copy(request: records_pb2.ApplyRowsRequest, *, school: School) -> FullCopy:
+    told = request.full_copy
+    school_id = school(told.school)
+    if isinstance(school_id, Problem):
+        violation = FieldViolation("full_copy.school", school_id.reason, school_id.message, f"no school {told.school}")
+        raise invalid([violation])
+    collection = collection_of(told.collection).collection
+    awaited = frozenset(told.awaited_keys)
+    return FullCopy(school_id, collection, told.school_year, request.source, told.version, awaited)
 
 
 def _read_slice(batch: Batch, start: int, *, school: School, found: dict[str, dict[Identity, Entry]]) -> None:

@@ -159,6 +159,17 @@ lock = sa.Table(
     sa.Column("lift_reason", sa.Text, nullable=False),
 )
 
+full_copy = sa.Table(
+    "full_copy",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("collection", sa.Text, primary_key=True),
+    sa.Column("school_year", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("awaited", ARRAY(sa.BigInteger), nullable=False),
+)
+
 hand_over = sa.Table(
     "hand_over",
     metadata,

@@ -29,6 +29,7 @@ from services.records.domain.erasing import Identity, Withheld
 from services.records.domain.persons import PUPIL
 from services.records.store import brought, bulk, edits, keys, persons, requests
 from services.records.store.driver import begin
+from services.records.store.full_copies import keep_full_copies
 from services.records.store.withheld import follow_restrictions
 from services.records.usecases.bounds import Bounds, bounds_of
 from services.records.usecases.deciding import Decided, decide, give_up
@@ -108,6 +109,7 @@ async def _apply_group(
     await _write(connection, [one for _, one in meant], now=now)
     changing = [batch for batch, one in meant if one.accepted and batch.edit is None]
     await brought.keep_brought(connection, {one.request_id: one.brought for one in changing if one.brought})
+    await _note_full_copies(connection, [batch for batch, _ in meant], bounds=bounds)
     restricted = (
         await _restrict(connection, meant, withheld=bounds.withheld) if bounds.withheld.restricted else frozenset()
     )
@@ -126,6 +128,15 @@ async def _apply_group(
                 raise request_id_reused(batch.request_id)
         kept |= {request_id: answer for request_id, (_, answer) in known.items()}
     return answers | kept
+
+
+async def _note_full_copies(connection: AsyncConnection, batches: Sequence[Batch], *, bounds: Bounds) -> None:
+    """Keep what was told completely, also for batches that follow in the same transaction."""
+    copies = [batch.full_copy for batch in batches if batch.full_copy]
+    if copies:
+        await keep_full_copies(connection, copies)
+    for copy in copies:
+        bounds.copies.take(copy)
 
 
 async def _tell(

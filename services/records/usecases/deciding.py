@@ -17,14 +17,15 @@ from services.records.convert.rules import load_erasure_rules
 from services.records.convert.withholding import withhold
 from services.records.domain import problems
 from services.records.domain.edits import Edit, etag_of
+from services.records.domain.full_copies import FullCopy
 from services.records.domain.locks import Lock, OpenLocks
 from services.records.domain.objects import CONTENT_HASH, SOURCE, VERSION, ObjectSpec
-from services.records.domain.sources import Owners
 from services.records.domain.versions import DELETED_HASH, Outcome, Stored, classify
 from services.records.store import bulk, lookup
 from services.records.store.keys import Rename
 from services.records.usecases.bounds import Bounds
 
+_STORED: Final = frozenset({Outcome.NEW, Outcome.CHANGED})
 STORING: Final = frozenset({Outcome.NEW, Outcome.CHANGED, Outcome.RAISED})
 
 
@@ -68,9 +69,7 @@ async def decide(
         entries, outcomes = batch.entries.get(spec, ()), decided.outcomes
         writes = decided.writes[spec] = Writes()
         if batch.edit is None:
-            fresh, changed, noted = _sort_out(
-                spec, entries, stored, batch=batch, outcomes=outcomes, owners=bounds.owners
-            )
+            fresh, changed, noted = _sort_out(spec, entries, stored, batch=batch, outcomes=outcomes, bounds=bounds)
         else:
             changed = await _corrections(connection, spec, entries, batch=batch, edit=batch.edit)
             fresh, noted = [], []
@@ -113,15 +112,22 @@ def _sort_out(
     *,
     batch: Batch,
     outcomes: dict[int, Outcome],
-    owners: Owners,
+    bounds: Bounds,
 ) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Decide each row: those to insert, those to store over what is there, those whose version alone is noted."""
     chosen: dict[Outcome, list[Entry]] = {outcome: [] for outcome in STORING}
+    owners, source = bounds.owners, batch.source
+    told = {school_id for school_id in batch.school_ids if bounds.copies.concern(school_id, spec.collection, source)}
     for entry in entries:
         school_id, key, version, content_hash, index = entry
         held = stored.get((school_id, key))
         owner = owners.of(school_id, spec.collection)
-        outcome = classify(held, version=version, content_hash=content_hash, source=batch.source, owner=owner)
+        outcome = classify(held, version=version, content_hash=content_hash, source=source, owner=owner)
+        gone = held is None or held.content_hash == DELETED_HASH
+        if gone and school_id in told and outcome in _STORED and content_hash != DELETED_HASH:
+            year = getattr(batch.rows[index], spec.field).school_year
+            place = FullCopy(school_id, spec.collection, year, source, version)
+            outcome = Outcome.STALE if bounds.copies.outdate(place, key) else outcome
         outcomes[index] = outcome
         if index in batch.problems:
             continue

@@ -9,6 +9,8 @@ from iocedu.records.v1 import (
     access_log_pb2_grpc,
     held_records_pb2,
     held_records_pb2_grpc,
+    holdings_pb2,
+    holdings_pb2_grpc,
     records_pb2,
     records_pb2_grpc,
 )
@@ -18,6 +20,7 @@ from chassis.disclosures import written_down
 APPLY_SECONDS: Final = 60.0
 ONE_SECONDS: Final = 10.0
 FEED_PAGE: Final = 2000
+HOLDINGS_PAGE: Final = 10_000
 
 
 class Records:
@@ -28,6 +31,7 @@ class Records:
         self._held: held_records_pb2_grpc.HeldRecordsServiceAsyncStub = held_records_pb2_grpc.HeldRecordsServiceStub(
             channel
         )
+        self._holdings: holdings_pb2_grpc.HoldingsServiceAsyncStub = holdings_pb2_grpc.HoldingsServiceStub(channel)
         self._access_log: access_log_pb2_grpc.AccessLogServiceAsyncStub = access_log_pb2_grpc.AccessLogServiceStub(
             channel
         )
@@ -55,6 +59,19 @@ class Records:
     async def held(self, request: held_records_pb2.ReadRecordsRequest) -> held_records_pb2.ReadRecordsResponse:
         """Records by school and key, in full, as of now; raises what records answers as `Fault`."""
         return await self._held.ReadRecords(request, timeout=APPLY_SECONDS)
+
+    async def holdings(self, *, school: str, collection: str, school_year: int, source: str) -> dict[str, int]:
+        """Keys and versions of all that is held of a source in a school's year; raises what records answers."""
+        held: dict[str, int] = {}
+        request = holdings_pb2.ListHoldingsRequest(
+            school=school, collection=collection, school_year=school_year, source=source, page_size=HOLDINGS_PAGE
+        )
+        while True:
+            page = await self._holdings.ListHoldings(request, timeout=APPLY_SECONDS)
+            held |= {one.key: one.version for one in page.holdings}
+            if not page.next_page_token:
+                return held
+            request.page_token = page.next_page_token
 
     async def note_access(self, request: access_log_pb2.NoteAccessRequest) -> bool:
         """Write down what is about to be shown to the caller; whether it may be in full. Raises `Fault`."""

@@ -19,13 +19,28 @@ def identities_of(named: Iterable[erasures_pb2.RecordKeys]) -> list[tuple[int, s
 
 
 def without_keys(outcome: bytes, keys: Collection[str]) -> tuple[bytes, int]:
-    """An outcome whose problems name none of these keys any more, and how many did."""
+    """An outcome that names none of these keys any more, and how often it did."""
     message = sync_pb2.Outcome.FromString(outcome)
     naming = [one for one in message.problems if one.key in keys]
     for problem in naming:
         for field in ("key", "message", "message_en", "metadata"):
             problem.ClearField(field)
-    return message.SerializeToString(), len(naming)
+    gone = _without_gone(message.full, keys)
+    return message.SerializeToString(), len(naming) + gone
+
+
+def without_gone(outcome: bytes, keys: Collection[str]) -> tuple[bytes, int]:
+    """What became of a declaration, naming none of these keys any more, and how often it did."""
+    message = sync_pb2.FullOutcome.FromString(outcome)
+    gone = _without_gone(message, keys)
+    return message.SerializeToString(), gone
+
+
+def _without_gone(message: sync_pb2.FullOutcome, keys: Collection[str]) -> int:
+    gone = [key for key in message.disappeared_keys if key in keys]
+    for key in gone:
+        message.disappeared_keys.remove(key)
+    return len(gone)
 
 
 def confirmed(request: erasures_pb2.ErasuresRequested, service: str, count: int) -> bytes:

@@ -88,8 +88,8 @@ class Reading:
     version: int  # Of rows that do not say theirs: it rises with each file.
     extra: Mapping[str, frozenset[str]]  # By type of record the columns that are for comparison only.
 
-    def raw_row(self, row: FileRow, stored: Stored | None) -> RawRow:
-        """A record of a row; where one is held what the file does not say stays as it is."""
+    def raw_row(self, row: FileRow, plain: Row | Unread, stored: Stored | None) -> RawRow:
+        """A record of a row that says `plain`; where one is held what the file does not say stays as it is."""
         raw = self._completed(row)
         if row.flaws:
             letter, flaw = next(iter(row.flaws.items()))
@@ -98,7 +98,7 @@ class Reading:
             problem = flawed_cell(replace(called, field=field), flaw)
             made: Row | Unread | Same = Unread(problem, key=str(raw.get("HOC_SINH_ID", "")), school=self.school)
             return RawRow(_content(raw), made, row.number)
-        made = self._made(raw)
+        made = plain
         if isinstance(made, Row) and _year(made) not in (0, self.school_year):
             called = self.profile.called(_path(self.profile, row.sheet.kind, "NAM_HOC"), raw)
             made = Unread(other_year(called, year=self.school_year), key=made.key, school=made.school)

@@ -12,6 +12,8 @@ from services.sync.domain.calendar import Bounds, YearRule, bounds, read_years
 from services.sync.domain.codes import Unlisted, allowed, read_lists, unlisted
 from services.sync.domain.coverage_rules import CoverageRules, read_coverage
 from services.sync.domain.school_days import Calendars, read_calendars
+from services.sync.domain.suspicions import SuspicionRule
+from services.sync.domain.suspicions import read_rules as read_suspicions
 
 LISTED: Final = ("pupil.status", "pupil.ethnic_group")
 
@@ -42,6 +44,7 @@ class Rules:
     unlisted: Unlisted
     listed: Mapping[int, Listed]
     years: tuple[YearRule, ...]
+    suspicions: tuple[SuspicionRule, ...]  # From where on something is no everyday change.
 
     def on(self, today: date) -> DayRules:
         """As they are seen from a day."""
@@ -56,6 +59,7 @@ def load_rules() -> Rules:
         unlisted(lists),
         {year: Listed(*(allowed(lists, field, year) for field in LISTED)) for year in range(1990, 2101)},
         read_years(_table("school_years")),
+        tuple(read_suspicions(_table("suspicions"))),
     )
 
 

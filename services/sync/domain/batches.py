@@ -6,6 +6,8 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import Final
 
+from services.sync.domain.full import FullOf
+
 MOST_ROWS: Final = 5_000  # Rows of one call to records.
 MOST_BATCH_IDS: Final = 100  # Batches that one call to records names.
 MOST_BYTES: Final = 8_000_000  # Bytes of one call to records; a message carries 16 MB.
@@ -44,6 +46,7 @@ class Origin:
     profile: str
     validate_only: bool = False  # They are only looked at.
     atomic: bool = False  # All of them are stored or none.
+    full_of: FullOf | None = None  # What they are everything of.
 
 
 def digest_of(*parts: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from services.sync.domain.fields import described, reason_of
 from services.sync.domain.problems import Called
 from services.sync.domain.profiles import Raw
-from services.sync.domain.reading import ITEMS, LATER, ObjectTable
+from services.sync.domain.reading import ITEMS, ObjectTable
 from services.sync.domain.values import text
 from services.sync.domain.words import Text, same, shortened
 
@@ -36,7 +36,7 @@ def name_field(table: ObjectTable, path: str, raw: Raw, *, of_object: str) -> Ca
     if target == "further" and found["further"] is not None:
         name = found["further"]
         return name_slot(table, name, path, written=_written(raw.get(name)))
-    names = names_of(table, target)
+    names = table.names.get(target, ())
     name = _used(names, raw)
     source = next((source for to, source, _ in table.derived if to == target), "")
     if not _given(raw.get(name)) and source:
@@ -63,12 +63,6 @@ def name_slot(table: ObjectTable, name: str, path: str, *, inside: str = "", wri
     )
 
 
-def names_of(table: ObjectTable, target: str) -> list[str]:
-    """The sender's names that can say our field, the better ones first."""
-    fitting = [name for name, slot in table.slots.items() if slot.target == target]
-    return sorted(fitting, key=lambda name: table.slots[name].how == LATER)
-
-
 def _item(table: ObjectTable, name: str, path: str, raw: Raw, *, place: int, inner: str) -> Called:
     items = table.slots[name].items
     whole = raw.get(name)
@@ -82,7 +76,7 @@ def _item(table: ObjectTable, name: str, path: str, raw: Raw, *, place: int, inn
 
 
 def _key(table: ObjectTable) -> Called:
-    names = [next(iter(names_of(table, target))) for target in table.key if target not in table.constant]
+    names = [table.names[target][0] for target in table.key if target not in table.constant]
     return Called(names[0], same(" + ".join(names)), _KEY)
 
 

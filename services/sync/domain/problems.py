@@ -16,6 +16,7 @@ from services.sync.domain.words import Text, nearest, shortened
 
 INVALID_JSON: Final = "INVALID_JSON"
 RECORD_ERASED: Final = "RECORD_ERASED"  # As records says it.
+MASS_DISAPPEARANCE: Final = "MASS_DISAPPEARANCE"
 BATCH_REFUSED: Final = "BATCH_REFUSED"
 UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"
 SCHOOL_OUTSIDE_UNIT: Final = "SCHOOL_OUTSIDE_UNIT"
@@ -112,6 +113,22 @@ def batch_refused(first: int, place: Text) -> Problem:
             "or held. Deal with that one, then send all of it again in a new batch.",
         ),
         metadata={"first_index": str(first)},
+    )
+
+
+def mass_disappearance(declaration_id: str, *, gone: int, held: int) -> Problem:
+    """Name a deletion that waits for a person, since so much would be gone with it."""
+    shown = shortened(declaration_id)
+    return Problem(
+        MASS_DISAPPEARANCE,
+        "",
+        Text(
+            f"Lần gửi “{shown}” được khai là đầy đủ nhưng thiếu {gone} trong {held} bản ghi đang lưu, trong đó có bản "
+            "ghi này. Chưa xóa gì. Nếu đúng vậy, hãy xác nhận; nếu không, hãy gửi lại đầy đủ với phiên bản cao hơn.",
+            f"“{shown}” is said to be everything but lacks {gone} of {held} records held, this one among them. Nothing "
+            "is deleted yet. Confirm it if it is so; else send everything again in a higher version.",
+        ),
+        metadata={"declaration_id": shown, "gone_count": str(gone), "held_count": str(held)},
     )
 
 

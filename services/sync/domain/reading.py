@@ -37,6 +37,7 @@ class ObjectTable:
     record: str
     key: tuple[str, ...]
     slots: Mapping[str, Slot]
+    names: Mapping[str, tuple[str, ...]]  # By our field the sender's names that can say it, the better ones first.
     of_year: tuple[str, ...]  # Fields that name a record of the same school year.
     items_of_year: tuple[tuple[str, str], ...]
     derived: tuple[tuple[str, str, Mapping[str, str]], ...]

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 PREVIEW: Final = 40  # Rows of a sheet among which its headings must stand.
 MOST_HEADER_ROWS: Final = 3
 MOST_SKIPPED_NAMED: Final = 50
+LONGEST_HEADING: Final = 300  # Letters; a longer text is no heading, no code, and is not remembered.
 _BRACKETS: Final = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 _NO_LETTER: Final = re.compile(r"[^a-z0-9]+")
 _COUNTING: Final = re.compile(r"\(?\s*(\d{1,3}|[a-z])\s*\)?")
@@ -91,12 +92,18 @@ class Table:
     from_1904: bool = False  # How numbers are days.
 
 
-@lru_cache(maxsize=65536)
 def folded(text: str) -> str:
     """A heading for comparison: without tones, case, brackets, signs and line breaks."""
+    return _remembered(text) if len(text) <= LONGEST_HEADING else _folded(text)
+
+
+def _folded(text: str) -> str:
     plain = unicodedata.normalize("NFD", _BRACKETS.sub(" ", text).casefold().replace("đ", "d"))
     bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return _NO_LETTER.sub(" ", bare).strip()
+
+
+_remembered: Final = lru_cache(maxsize=8192)(_folded)  # By the text: what is long would fill the memory.
 
 
 def column_name(place: int) -> str:
@@ -232,9 +239,12 @@ def _said(kind: Kind, above: Iterable[str], given: set[str]) -> dict[str, str]:
 
 def _repeats(table: Table, given: Sequence[tuple[Column, Cell]]) -> bool:
     """Whether a row says the headings once more, in our words or its own."""
-    like = 0
+    like, left = 0, len(given)
     for column, cell in given:
-        if isinstance(cell.value, str):
+        if (like + left) * 2 <= len(given):
+            return False  # Too few are left: of a record the first half tells.
+        left -= 1
+        if isinstance(cell.value, str) and len(cell.value) <= LONGEST_HEADING:
             said = folded(cell.value)
             like += said == table.headings[column.place] or table.kind.headings.get(said) == column.field
     return like * 2 > len(given)

@@ -99,6 +99,11 @@ def read_rules(table: Mapping[str, Any]) -> list[SuspicionRule]:
     return [SuspicionRule(**entry | {"source": table["sources"][entry["source"]]}) for entry in table["rules"]]
 
 
+def rule_on(rules: Iterable[SuspicionRule], day: str) -> SuspicionRule:
+    """The rule in force on a day."""
+    return next(one for one in rules if one.valid_from <= day and (not one.valid_to or day < one.valid_to))
+
+
 def suspicions(found: Found, rule: SuspicionRule) -> list[Suspicion]:
     """What seems wrong, the gravest first."""
     checks: tuple[Callable[[Found, SuspicionRule], Iterator[Suspicion]], ...] = (

@@ -114,6 +114,7 @@ def _compile(
         record=entry["record"],
         key=tuple(entry["key"]),
         slots=slots,
+        names=_names(slots),
         of_year=tuple(dict.fromkeys(item["to"] for item in every.values() if item.get("of_year"))),
         items_of_year=tuple(
             (item["to"], one["to"])
@@ -127,6 +128,14 @@ def _compile(
         constant=entry.get("constant", {}),
         checks=specification.checks(kind, core=entry["fields"], read=_read_here(slots)) if specification else None,
     )
+
+
+def _names(slots: Mapping[str, Slot]) -> Mapping[str, tuple[str, ...]]:
+    """By our field the names that can say it; a row may be written back for every one that is read."""
+    names: dict[str, list[str]] = {}
+    for name, slot in slots.items():
+        names.setdefault(slot.target, []).append(name)
+    return {to: tuple(sorted(of, key=lambda name: slots[name].how == reading.LATER)) for to, of in names.items()}
 
 
 def _read_here(slots: Mapping[str, Slot]) -> list[str]:
@@ -149,7 +158,7 @@ def _refused(spec: ObjectTable, error: CannotReadError | NoKeyError, *, key: str
 
 def _problem(spec: ObjectTable, error: CannotReadError | NoKeyError) -> Problem:
     if isinstance(error, NoKeyError):
-        names = [(next(iter(naming.names_of(spec, target))), target) for target in error.missing]
+        names = [(next(iter(spec.names.get(target, ()))), target) for target in error.missing]
         return problems.missing_key([naming.name_slot(spec, name, f"{spec.record}.{to}") for name, to in names])
     inside = f"{error.inside}." if error.inside else ""
     if error.wanted is None:

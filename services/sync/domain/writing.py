@@ -6,7 +6,6 @@ Gives none for a record that these names cannot say, such as one whose key was n
 from collections.abc import Mapping
 from typing import Any
 
-from services.sync.domain.naming import names_of
 from services.sync.domain.profiles import Fields
 from services.sync.domain.reading import FURTHER, ITEMS, ROW, SKIP, ObjectTable
 
@@ -22,7 +21,7 @@ def write(spec: ObjectTable, key: str, record: Mapping[str, Any]) -> Fields | No
     for name, slot in spec.slots.items():
         if slot.how == FURTHER and further.get(name):
             written[name] = further[name]
-        if slot.how in (SKIP, ROW, FURTHER) or name != names_of(spec, slot.target)[0]:
+        if slot.how in (SKIP, ROW, FURTHER) or name != spec.names[slot.target][0]:
             continue
         value = plain.get(slot.target)
         if value is None or value in ("", []):
@@ -71,7 +70,7 @@ def overlay(
     """
     merged = held | given
     for target, source, _ in spec.derived:
-        to, of = names_of(spec, target)[0], names_of(spec, source)[0]
+        to, of = spec.names[target][0], spec.names[source][0]
         if of in given and to not in given and given[of] != held.get(of):
             merged.pop(to, None)  # It follows from the new value.
     for name, (code, columns) in codes.items():

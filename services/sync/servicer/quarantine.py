@@ -1,4 +1,4 @@
-"""QuarantineService: rows corrected, and taken once more."""
+"""QuarantineService: rows corrected, taken once more, and what would be gone confirmed."""
 
 from typing import Any
 
@@ -6,11 +6,13 @@ from iocedu.records.v1.resources_pb2 import RowProblem
 from iocedu.sync.v1 import quarantine_pb2, quarantine_pb2_grpc
 
 from chassis.access import unknown_unit
+from chassis.identity import caller
 from chassis.request import current_request
 from services.sync.convert.answers import row_problem
 from services.sync.domain.batches import RowState
 from services.sync.store import quarantine
 from services.sync.usecases import refusals
+from services.sync.usecases.full import confirm
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.replaying import MOST_REPLAYED, correct, replay
 
@@ -60,6 +62,19 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             last_row_id=max((one.row_id for one in done), default=0),
             more=len(rows) > MOST_REPLAYED,
         )
+
+    async def ConfirmDisappearance(
+        self, request: quarantine_pb2.ConfirmDisappearanceRequest, _context: Any
+    ) -> quarantine_pb2.ConfirmDisappearanceResponse:
+        """Confirm that what a declaration of everything lacks is gone."""
+        full = await confirm(
+            self._intake,
+            self._places(request.unit) or (),
+            source=request.source,
+            declaration_id=request.declaration_id,
+            subject=caller().subject,
+        )
+        return quarantine_pb2.ConfirmDisappearanceResponse(full=full)
 
     def _places(self, unit: str) -> Any:
         tree, today = self._intake.scopes.tree, self._intake.clock.today()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -14,13 +15,16 @@ from chassis.access import unknown_unit
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from chassis.streams import envelope
+from chassis.validation import field_violations, invalid
 from services.sync.convert import answers
+from services.sync.convert.full import declared
 from services.sync.convert.profiles import DEFAULT
 from services.sync.domain import documents
 from services.sync.domain.batches import Origin, digest_of
 from services.sync.domain.connections import KINDS, State, window
 from services.sync.domain.corrections import Correction
 from services.sync.domain.masking import masked
+from services.sync.domain.words import Text
 from services.sync.store import batches, connections, quarantine
 from services.sync.usecases import refusals, streams
 from services.sync.usecases.batches import push_rows
@@ -32,6 +36,19 @@ from services.sync.usecases.settling import unit_name
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 MOST_BATCH_ID: Final = 100
 SEARCHED: Final = ("reason", "batch_id", "source", "field", "key")  # What quarantined rows can be asked for by.
+_ALONE: Final = Text(
+    "Chỉ ghi batch_count khi có declaration_id: không có mã đó thì một lô là toàn bộ.",
+    "batch_count is said with a declaration_id only: without one the batch is everything.",
+)
+_NOT_ATOMIC: Final = Text(
+    "Không dùng full_of cùng atomic. Hãy bỏ một trong hai.", "full_of does not go with atomic. Leave one of them out."
+)
+_NO_SCHOOL: Final = Text(
+    "Không có trường này trong đơn vị của lô. Hãy ghi mã trường, ví dụ moet:49506001, và gửi lô cho trường đó hoặc đơn "
+    "vị cấp trên.",
+    "No such school lies in the batch's unit. Write the school's code, for example moet:49506001, and send the batch "
+    "for that school or a unit above it.",
+)
 MOST_PAGE_BYTES: Final = 8_000_000  # A message carries 16 MB; one row is far smaller than the rest.
 
 
@@ -52,6 +69,8 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             validate_only=request.validate_only,
             atomic=request.atomic,
         )
+        if batch.HasField("full_of"):
+            origin = self._declaring(origin, batch.full_of, batch.batch_id, path="batch.full_of")
         # The same unit may be named by another of its codes when the batch is repeated; what is only looked at is the
         # batch that is sent in earnest after it.
         request.ClearField("unit")
@@ -69,7 +88,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             raise refusals.out_of_turn()
         opened = first.open
         origin = self._origin(opened.unit, opened.source, backfill=opened.backfill)
-        acks = streams.acknowledge(self._intake, origin, _batches(request_iterator))
+        acks = streams.acknowledge(self._intake, origin, _batches(request_iterator), declare=self._declared)
         async for response in envelope(sync_pb2.StreamRowsResponse, _localized(acks, _language()), position=""):
             yield response
 
@@ -93,6 +112,8 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             validate_only=first.validate_only,
             atomic=first.atomic,
         )
+        if batch.HasField("full_of"):
+            origin = self._declaring(origin, batch.full_of, batch.batch_id, path="batch.full_of")
         batch_id, outcome = await push_document(
             self._intake,
             origin,
@@ -199,8 +220,36 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             response.next_page_token = page_token(request, [instant, last.school_id])
         return response
 
-    def _origin(self, unit: str, source: str, *, backfill: bool, profile: str = DEFAULT, **how: bool) -> Origin:
-        return Origin(unit, self._unit_id(unit), source, backfill, profile, **how)
+    def _declared(self, batch: sync_pb2.StreamBatch, origin: Origin) -> Origin:
+        if not batch.HasField("full_of"):
+            return origin
+        return self._declaring(origin, batch.full_of, batch.batch_id, path="batch.full_of")
+
+    def _declaring(self, origin: Origin, message: sync_pb2.FullOf, batch_id: str, *, path: str) -> Origin:
+        """The same with what a batch declares; raises INVALID_FIELD."""
+        if found := field_violations(message):
+            raise invalid([replace(one, field=f"{path}.{one.field}") for one in found])
+        if message.batch_count and not message.declaration_id:
+            raise refusals.not_declarable(f"{path}.batch_count", _ALONE)
+        if origin.atomic:
+            raise refusals.not_declarable(path, _NOT_ATOMIC)
+        tree, today = self._intake.scopes.tree, self._intake.clock.today()
+        school = tree.unit(tree.resolve(message.school, today) or 0)
+        if school is None or school.kind not in KINDS or school.unit_id not in tree.subtree(origin.unit_id, today):
+            raise refusals.not_declarable(f"{path}.school", _NO_SCHOOL)
+        return replace(origin, full_of=declared(message, school.unit_id, batch_id=batch_id))
+
+    def _origin(
+        self,
+        unit: str,
+        source: str,
+        *,
+        backfill: bool,
+        profile: str = DEFAULT,
+        validate_only: bool = False,
+        atomic: bool = False,
+    ) -> Origin:
+        return Origin(unit, self._unit_id(unit), source, backfill, profile, validate_only, atomic)
 
     def _unit_id(self, unit: str) -> int:
         unit_id = self._intake.scopes.tree.resolve(unit, self._intake.clock.today())

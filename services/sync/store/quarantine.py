@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows
+from services.sync.domain.problems import MASS_DISAPPEARANCE
 from services.sync.store.arrays import any_of
 from services.sync.store.tables import quarantined_row, replay
 
@@ -99,9 +100,12 @@ async def wanted(
     after: int = 0,
     most: int,
 ) -> list[dict[str, Any]]:
-    """Quarantined rows at these places (None: everywhere) to take once more, the oldest first."""
+    """Quarantined rows at these places (None: everywhere) to take once more, the oldest first.
+
+    Deletions that wait for a person are none of them: they are confirmed together.
+    """
     row = quarantined_row.c
-    asked = sa.select(quarantined_row).where(row.quarantined_row_id > after)
+    asked = sa.select(quarantined_row).where(row.quarantined_row_id > after, row.reason != MASS_DISAPPEARANCE)
     asked = asked.order_by(row.quarantined_row_id).limit(most)
     if places is not None:
         asked = asked.where(row.place_id == any_of(places))

@@ -60,6 +60,35 @@ erased_key = sa.Table(
     sa.Column("place_id", sa.BigInteger, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
 )
+_DECLARATION = (
+    ("school_id", sa.BigInteger),
+    ("unit_id", sa.BigInteger),
+    ("source", sa.Text),
+    ("declaration_id", sa.Text),
+)
+declaration = sa.Table(
+    "declaration",
+    metadata,
+    *(sa.Column(name, kind, primary_key=True) for name, kind in _DECLARATION),
+    sa.Column("school_year", sa.Integer, nullable=False),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("batch_count", sa.Integer, nullable=False),
+    sa.Column("backfill", sa.Boolean, nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False),
+    sa.Column("outcome", sa.LargeBinary, nullable=False),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("create_time", INSTANT, nullable=False),
+)
+declaration_batch = sa.Table(
+    "declaration_batch",
+    metadata,
+    *(sa.Column(name, kind, primary_key=True) for name, kind in _DECLARATION),
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("numbers", sa.LargeBinary, nullable=False),
+    sa.Column("unsure_count", sa.Integer, nullable=False),
+    sa.ForeignKeyConstraint([name for name, _ in _DECLARATION], [declaration.c[name] for name, _ in _DECLARATION]),
+)
 
 import_ = sa.Table(
     "import",

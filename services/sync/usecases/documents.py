@@ -16,13 +16,17 @@ from iocedu.sync.v1 import sync_pb2
 from chassis.errors import Fault
 from services.sync.convert.checks import Check
 from services.sync.convert.documents import RawRow, json_rows, ndjson_rows
+from services.sync.convert.full import note_presence
 from services.sync.convert.rows import Checked
 from services.sync.domain import problems
 from services.sync.domain.batches import MOST_BYTES, MOST_ROWS, BatchKey, Origin, RowState, digest_of
 from services.sync.domain.documents import LONGEST_SIGN, BrokenDocumentError, packed_as
+from services.sync.domain.full import Presence
 from services.sync.domain.words import Text
 from services.sync.store import batches
+from services.sync.store.declarations import Arrived
 from services.sync.usecases import refusals
+from services.sync.usecases.full import check_declared, concluded
 from services.sync.usecases.intake import Intake, apply, checking
 from services.sync.usecases.settling import Parcel
 
@@ -43,7 +47,22 @@ class Limits:
 async def push_document(
     intake: Intake, origin: Origin, batch_id: str, *, kind: str, parts: AsyncIterator[bytes], limits: Limits
 ) -> tuple[str, sync_pb2.Outcome]:
-    """Take a document of kind `json` or `ndjson` and return its batch id and what became of it.
+    """Take a document of kind `json` or `ndjson` and return its batch id and what became of it, its declaration too.
+
+    One that is stopped or cut declares nothing.
+    """
+    batch_id, outcome, fresh = await _take(intake, origin, batch_id, kind=kind, parts=parts, limits=limits)
+    origin = _named(origin, batch_id)
+    key = BatchKey(origin.unit_id, origin.source, batch_id)
+    if origin.validate_only and fresh is None:
+        return batch_id, outcome
+    return batch_id, await concluded(intake, origin, key, outcome, fresh=fresh if origin.validate_only else None)
+
+
+async def _take(
+    intake: Intake, origin: Origin, batch_id: str, *, kind: str, parts: AsyncIterator[bytes], limits: Limits
+) -> tuple[str, sync_pb2.Outcome, Presence | None]:
+    """The same, and which records stood in it; None: it is known, or declares nothing.
 
     Without a batch id the content's digest is one. Raises TOO_LARGE, TOO_MANY_REFUSED, INVALID_JSON, BATCH_ID_REUSED,
     UNSUPPORTED_CONTENT_TYPE of a compressed one.
@@ -51,13 +70,15 @@ async def push_document(
     A document that is stopped half way, as TOO_LARGE or TOO_MANY_REFUSED, is no batch, but what records stored of it
     is counted, and its refused rows are kept.
     """
-    told = f"{origin.profile}/{kind}/{origin.backfill:d}/{'atomic/' if origin.atomic else ''}".encode()
-    content = _Content(parts, limit=limits.ndjson if kind == "ndjson" else limits.json, told=told)
+    told = f"{origin.profile}/{kind}/{origin.backfill:d}/{'atomic/' if origin.atomic else ''}"
+    told += f"{origin.full_of}/" if origin.full_of else ""
+    content = _Content(parts, limit=limits.ndjson if kind == "ndjson" else limits.json, told=told.encode())
     if batch_id:
         key = BatchKey(origin.unit_id, origin.source, batch_id)
         if await _is_known(intake, key):
             await content.drain()
-            return batch_id, (await intake.ledger.recall({key: content.digest()}))[key]
+            return batch_id, (await intake.ledger.recall({key: content.digest()}))[key], None
+    await check_declared(intake, _named(origin, batch_id))
     place = problems.line_at if kind == "ndjson" else problems.element_at
     reading = _Reading(intake, origin, nonce=batch_id or uuid4().hex, batch_id=batch_id, place=place)
     try:
@@ -70,7 +91,7 @@ async def push_document(
         if not reading.begun:
             known = await intake.ledger.recall({key: digest})
             if key in known:
-                return batch_id, known[key]
+                return batch_id, known[key], None
             reading.nonce = reading.batch_id = batch_id
         await reading.flush()
         slices = await reading.finish()
@@ -84,7 +105,17 @@ async def push_document(
     except BaseException:
         await reading.abandon()
         raise
-    return batch_id, (await intake.ledger.settle(origin, [Parcel(key, digest, slices)]))[key]
+    full_of, presence = _named(origin, batch_id).full_of, reading.presence
+    arrived = Arrived(key, full_of, origin.backfill, presence) if full_of else None
+    settled = await intake.ledger.settle(origin, [Parcel(key, digest, slices, arrived=arrived)])
+    return batch_id, settled[key], presence if full_of else None
+
+
+def _named(origin: Origin, batch_id: str) -> Origin:
+    """The same with the id under which it declares: one that is alone has that of the batch, known at its end."""
+    if origin.full_of is None or origin.full_of.declaration_id:
+        return origin
+    return replace(origin, full_of=replace(origin.full_of, declaration_id=batch_id))
 
 
 class _Content:
@@ -135,6 +166,7 @@ class _Reading:
     refused: int = 0
     letters: int = 0  # Of the refused rows' content.
     size: int = 0
+    presence: Presence = field(default_factory=Presence)  # Of what is declared.
     under_way: "asyncio.Task[None] | None" = None
 
     @property
@@ -197,6 +229,8 @@ class _Reading:
 
     async def _send(self, checked: Checked, raws: Sequence[RawRow]) -> None:
         await checked.add_all([raw.row for raw in raws])
+        if self.origin.full_of is not None:
+            note_presence(self.presence, (raw.row for raw in raws), self.origin.full_of, checked.how.school)
         checked.unverified.update(name for raw in raws for name in raw.unverified)
         content = digest_of(*(raw.content for raw in raws))
         self.told.append(content)

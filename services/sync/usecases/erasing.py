@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox
 from chassis.outbox import Outgoing
-from services.sync.convert.erasing import confirmed, identities_of, keys_of, without_keys
+from services.sync.convert.erasing import confirmed, identities_of, keys_of, without_gone, without_keys
 from services.sync.convert.packages import without_records
 from services.sync.domain.erasing import mentions_of
 from services.sync.domain.problems import RECORD_ERASED
-from services.sync.store import erasing, withholding
+from services.sync.store import declarations, erasing, withholding
 from services.sync.store.quarantine import QUARANTINE_COLUMNS
 
 ERASURES_CONFIRMED: Final = "erasures-confirmed"
@@ -42,6 +42,11 @@ async def erase(
             left, named = without_keys(outcome, keys)
             if named:
                 await erasing.keep_outcome(writes, key, left)
+                count += named
+        for one in await declarations.of_school(writes, school_id):
+            told, named = without_gone(one.outcome, keys)
+            if named:
+                await declarations.keep_outcome(writes, one, told)
                 count += named
         count += await _stop_passing_on(writes, request, now=now)
     await outbox.append(writes, [Outgoing(ERASURES_CONFIRMED, confirmed(request, "sync", count))])

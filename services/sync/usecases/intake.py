@@ -101,12 +101,19 @@ def find_school(tree: ScopeTree, origin: Origin, day: date) -> FindSchool:
 
 
 async def apply(
-    intake: Intake, origin: Origin, parts: Sequence[Checked], *, batch: bytes, batch_ids: Sequence[str]
+    intake: Intake,
+    origin: Origin,
+    parts: Sequence[Checked],
+    *,
+    batch: bytes,
+    batch_ids: Sequence[str],
+    full_copy: records_pb2.FullCopy | None = None,
 ) -> None:
     """Hand the good rows to records, in calls of at most 5,000, and let each part take its answers.
 
-    `batch_ids` are those under which the rows came; records keeps them with the history.
-    Of a batch that is stored whole or not at all, of which a row is refused here, records only looks at the others.
+    `batch_ids` are those under which the rows came; records keeps them with the history. What was told completely goes
+    along with the first call, or in one of its own. Of a batch that is stored whole or not at all, of which a row is
+    refused here, records only looks at the others.
     """
     rows = parts[0].rows if len(parts) == 1 else [row for part in parts for row in part.rows]
     refused = [noted.index for part in parts for noted in part.noted]
@@ -115,6 +122,8 @@ async def apply(
     if origin.atomic and (len(runs) > 1 or sum(len(part.states) for part in parts) > MOST_ROWS):
         raise refusals.too_large_to_be_atomic()
     brought = records_pb2.Brought(unit_id=origin.unit_id, batch_ids=batch_ids[:MOST_BATCH_IDS])
+    if full_copy is not None and not runs:
+        runs = [(0, 0)]
     states: list[int] = []
     told: list[Told] = []
     for number, (start, end) in enumerate(runs):
@@ -125,6 +134,7 @@ async def apply(
             validate_only=origin.validate_only or stopped,
             atomic=origin.atomic,
             brought=brought,
+            full_copy=full_copy if number == 0 else None,
         )
         for first in range(start, end, SLICE):
             request.rows.extend(rows[first : min(first + SLICE, end)])

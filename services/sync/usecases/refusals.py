@@ -7,7 +7,7 @@ from services.sync.domain.documents import BrokenDocumentError
 from services.sync.domain.imports import ImportState
 from services.sync.domain.locked import correction_locked
 from services.sync.domain.problems import Problem
-from services.sync.domain.words import shortened
+from services.sync.domain.words import Text, shortened
 
 TOO_LARGE = "TOO_LARGE"
 TOO_MANY_REFUSED = "TOO_MANY_REFUSED"
@@ -334,6 +334,35 @@ def no_school(unit: str) -> Fault:
         "school",
         vi=f"“{shown}” không phải là trường hay nhóm trẻ. Hãy ghi mã trường; của cả một đơn vị thì dùng danh sách.",
         en=f"“{shown}” is no school or childcare group. Write a school's code; of a whole unit ask for the list.",
+    )
+
+
+def declaration_id_reused(declaration_id: str) -> Fault:
+    """A batch declares something else than its declaration, or comes after its end."""
+    return Fault(
+        Kind.INVALID,
+        "DECLARATION_ID_REUSED",
+        vi=f"Mã khai báo “{declaration_id}” đã dùng cho một lần khai khác hoặc đã kết thúc. Mọi lô của một lần khai "
+        "phải ghi cùng trường, năm học, loại dữ liệu, phiên bản và số lô; hãy dùng mã mới.",
+        en=f"The declaration id {declaration_id} was used for another declaration, or that is over. All batches of one "
+        "name the same school, school year, collection, version and number of batches; use a new id.",
+        metadata={"declaration_id": declaration_id},
+    )
+
+
+def not_declarable(field: str, matter: Text) -> Fault:
+    """A declaration of everything that cannot be taken."""
+    return invalid(field, vi=matter.vi, en=matter.en)
+
+
+def unknown_declaration(declaration_id: str) -> Fault:
+    """No declaration of everything has this id, below this unit."""
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_DECLARATION",
+        vi=f"Không có lần khai báo đầy đủ “{declaration_id}” của nguồn này trong đơn vị này.",
+        en=f"There is no declaration of everything {declaration_id} of this source in this unit.",
+        metadata={"declaration_id": declaration_id},
     )
 
 

@@ -25,9 +25,10 @@ from services.sync.convert import answers
 from services.sync.convert.rows import Checked, Noted
 from services.sync.domain.batches import BatchKey, Origin, RowState
 from services.sync.domain.connections import KINDS, MUST_CONNECT
-from services.sync.store import batches, connections, coverage, quarantine
+from services.sync.store import batches, connections, coverage, declarations, quarantine
 from services.sync.store.batches import StoredBatch
 from services.sync.store.connections import Sent
+from services.sync.store.declarations import Arrived
 from services.sync.usecases import refusals
 from services.sync.usecases.delivering import deliveries, together
 from services.sync.usecases.erasing import without_erased
@@ -45,12 +46,16 @@ class Parcel:
     digest: bytes
     slices: Sequence[Checked]
     shown_as: str = ""  # The batch id its quarantined rows carry, where it is another than the key's.
+    arrived: Arrived | None = None  # What it declares, and which records stood in it.
 
     def outcome(self) -> sync_pb2.Outcome:
         """What became of its rows."""
         states = bytearray(chain.from_iterable(one.states for one in self.slices))
         unverified = sum((one.unverified for one in self.slices), Counter[str]())
-        return answers.outcome(states, [noted for one in self.slices for noted in one.noted], unverified)
+        outcome = answers.outcome(states, [noted for one in self.slices for noted in one.noted], unverified)
+        if self.arrived is not None:
+            outcome.full.state = sync_pb2.FULL_STATE_OPEN
+        return outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,8 @@ class Ledger:
                 entered.append([parcel for parcel in one.parcels if parcel.key in added])
                 added -= {parcel.key for parcel in one.parcels}
             fresh = list(zip(settlements, entered, strict=True))
+            declared = [parcel.arrived for parcels in entered for parcel in parcels if parcel.arrived]
+            await declarations.note(writes, declared, now=now)
             kept = [row for one, parcels in fresh for row in _kept(one.origin, parcels, now=now)]
             if kept:
                 await quarantine.add(writes, await without_erased(writes, kept))

@@ -15,6 +15,9 @@ from chassis.request import ask_again
 from services.sync.convert.checks import FindSchool
 from services.sync.convert.rows import Checked
 from services.sync.domain.batches import MOST_ROWS, BatchKey, Origin, digest_of
+from services.sync.store.declarations import Arrived
+from services.sync.usecases.batches import arrival
+from services.sync.usecases.full import check_declared, concluded
 from services.sync.usecases.intake import Intake, apply, checking_rows, find_school
 from services.sync.usecases.settling import Parcel
 
@@ -22,6 +25,7 @@ MOST_UNDER_WAY = 8
 GATHER_SECONDS = 0.05
 
 Batches = AsyncIterator[sync_pb2.StreamBatch]
+Declare = Callable[[sync_pb2.StreamBatch, Origin], Origin]
 Acks = AsyncGenerator[tuple[str, sync_pb2.StreamAck]]
 
 
@@ -32,8 +36,11 @@ class _Ended:
     error: Exception | None = None
 
 
-async def acknowledge(intake: Intake, origin: Origin, batches: Batches) -> Acks:
-    """Take batches and give (batch id, acknowledgement) once each is durable; nothing of a caller who no longer may."""
+async def acknowledge(intake: Intake, origin: Origin, batches: Batches, *, declare: Declare) -> Acks:
+    """Take batches and give (batch id, acknowledgement) once each is durable; nothing of a caller who no longer may.
+
+    `declare` adds to an origin what a batch declares.
+    """
     under_way = asyncio.Semaphore(MOST_UNDER_WAY)
     arrived: asyncio.Queue[sync_pb2.StreamBatch | _Ended] = asyncio.Queue()
     reader = asyncio.create_task(_read(batches, arrived, under_way))
@@ -41,7 +48,7 @@ async def acknowledge(intake: Intake, origin: Origin, batches: Batches) -> Acks:
     try:
         while group := await gather.next():
             ask_again()
-            for ack in await take(intake, origin, group):
+            for ack in await take(intake, origin, group, declare=declare):
                 under_way.release()
                 yield ack.batch_id, ack
         if gather.error is not None:
@@ -52,23 +59,34 @@ async def acknowledge(intake: Intake, origin: Origin, batches: Batches) -> Acks:
             await reader
 
 
-async def take(intake: Intake, origin: Origin, group: Sequence[sync_pb2.StreamBatch]) -> list[sync_pb2.StreamAck]:
+async def take(
+    intake: Intake, origin: Origin, group: Sequence[sync_pb2.StreamBatch], *, declare: Declare
+) -> list[sync_pb2.StreamAck]:
     """Take messages together; each is a batch of its own and has its own answer."""
     contents = {_key(origin, batch): batch.SerializeToString(deterministic=True) for batch in group}
     digests = {key: digest_of(content) for key, content in contents.items()}
     answers = await intake.ledger.recall(digests)
     new: dict[BatchKey, Checked] = {}
+    arrived: dict[BatchKey, Arrived | None] = {}
+    declared = {_key(origin, batch): declare(batch, origin) for batch in group}
     for batch in group:
         key = _key(origin, batch)
         if key not in answers:
+            await check_declared(intake, declared[key])
             new[key] = Checked(checking_rows(intake, origin, batch.rows, careful=b"\0" in contents[key]))
             await new[key].add_all(batch.rows)
+            arrived[key] = arrival(declared[key], key, batch.rows, new[key])
     if new:
         told = digest_of(*(part for key in new for part in (key.batch_id.encode(), digests[key])))
         await apply(intake, origin, list(new.values()), batch=told, batch_ids=[key.batch_id for key in new])
-        parcels = [Parcel(key, digests[key], [one]) for key, one in new.items()]
+        parcels = [Parcel(key, digests[key], [one], arrived=arrived[key]) for key, one in new.items()]
         answers |= await intake.ledger.settle(origin, parcels)
-    return [sync_pb2.StreamAck(batch_id=one.batch_id, outcome=answers[_key(origin, one)]) for one in group]
+    acks = []
+    for batch in group:
+        key = _key(origin, batch)
+        outcome = await concluded(intake, declared[key], key, answers[key])
+        acks.append(sync_pb2.StreamAck(batch_id=batch.batch_id, outcome=outcome))
+    return acks
 
 
 class _Gather:

@@ -26,7 +26,8 @@ async def held(here: World) -> str:
     async with here.sync_database.connection() as connection:
         rows = await connection.exec_driver_sql("SELECT quarantined_row::text FROM quarantined_row")
         batches = await connection.exec_driver_sql("SELECT batch_id, encode(outcome, 'escape') FROM batch")
-        return str([*rows, *batches])
+        told = await connection.exec_driver_sql("SELECT encode(outcome, 'escape') FROM declaration")
+        return str([*rows, *batches, *told])
 
 
 async def test_refused_rows_and_their_names_in_answers_are_erased(here: World) -> None:
@@ -64,6 +65,21 @@ async def test_what_comes_later_is_refused_and_not_kept(here: World) -> None:
     assert "Bùi" not in await held(here)
     shown = await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=SCHOOL_A))
     assert {row.problem.reason for row in shown.rows} >= {"RECORD_ERASED"}
+
+
+async def test_what_would_be_gone_by_a_declaration_no_longer_names_who_was_erased(here: World) -> None:
+    """Neither the answer of its batch, nor what is kept of it, nor the question in the quarantine; the others stay."""
+    stub = await here.sync()
+    await stub.PushRows(push("good", *(pupil(f"M{one}.2026", **CHILD) for one in range(6))))
+    full_of = sync_pb2.FullOf(school=SCHOOL_A, school_year=2026, collection="pupils", version=9)
+    whole = push("whole", pupil("M0.2026", **CHILD), full_of=full_of)
+    assert len((await stub.PushRows(whole)).outcome.full.disappeared_keys) == 5
+
+    await grant(here, "M1.2026")
+
+    assert "M1.2026" not in await held(here)
+    left = (await stub.PushRows(whole)).outcome.full
+    assert list(left.disappeared_keys) == [f"M{one}.2026" for one in range(2, 6)]
 
 
 def test_a_number_is_looked_for_in_quotes_and_not_too_short() -> None:

@@ -1,6 +1,7 @@
 """Imports as jobs: what seems wrong waits for a person, what runs can be stopped, what is lost is gone on with."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -140,6 +141,43 @@ async def test_an_import_that_runs_is_stopped_between_two_slices(here: World, mo
 
     assert (one.state, one.accepted_count) == (imports_pb2.IMPORT_STATE_CANCELLED, 5), one
     assert await here.count("pupil", of="records") == 5
+
+
+async def test_a_record_that_stands_in_two_slices_is_as_the_later_row_says(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though a slice is made while the one before is stored, it stands over what that one stores."""
+    monkeypatch.setattr(carrying, "SLICE_ROWS", 2)
+    lines = [*pupils(4), pupil_line(3, name="Lê Thị An"), pupil_line(4, name="Lê Thị Bình")]
+    one = await send(here, workbook(("6A", lines)))
+    assert (one.state, one.accepted_count, one.rejected_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 6, 0), one
+    assert (await here.record("HS003.2026")).row.pupil.full_name == "Lê Thị An"
+    assert (await here.record("HS004.2026")).row.pupil.full_name == "Lê Thị Bình"
+
+
+async def test_a_slow_upload_holds_no_transaction(here: World) -> None:
+    """Nothing of it is in the database before all of it came; then it is an import as any other."""
+    *first, last = parts(workbook(("6A", pupils(12))), size=1_000)
+    halfway, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[imports_pb2.CreateImportRequest]:
+        for part in first:
+            yield part
+        halfway.set()
+        await go_on.wait()
+        yield last
+
+    upload = asyncio.ensure_future((await desk(here)).CreateImport(slowly()))
+    await asyncio.wait_for(halfway.wait(), 30)
+    async with here.sync_database.connection() as reads:
+        open_ones = await reads.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND state = 'idle in transaction' AND query LIKE '%import%'"
+        )
+        assert open_ones.scalar_one() == 0
+    go_on.set()
+    one = await rested(here, held_by(await upload).import_id)
+    assert (one.state, one.accepted_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 12)
 
 
 async def test_a_run_that_lost_its_claim_does_no_more(here: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,10 +129,12 @@ async def test_at_most_eight_messages_are_under_way(here: World, monkeypatch: py
     release = asyncio.Event()
     take = streams.take
 
-    async def slow(intake: Intake, origin: Origin, group: list[sync_pb2.StreamBatch]) -> list[sync_pb2.StreamAck]:
+    async def slow(
+        intake: Intake, origin: Origin, group: list[sync_pb2.StreamBatch], *, declare: streams.Declare
+    ) -> list[sync_pb2.StreamAck]:
         taken.append(len(group))
         await release.wait()
-        return await take(intake, origin, group)
+        return await take(intake, origin, group, declare=declare)
 
     monkeypatch.setattr(streams, "take", slow)
     read = 0
@@ -143,7 +145,9 @@ async def test_at_most_eight_messages_are_under_way(here: World, monkeypatch: py
             read += 1
             yield batch(f"b{number}", pupil(f"HS{number}")).batch
 
-    acknowledged = streams.acknowledge(await here.intake(), here.origin(), many())
+    acknowledged = streams.acknowledge(
+        await here.intake(), here.origin(), many(), declare=lambda _batch, origin: origin
+    )
     waiting = asyncio.ensure_future(anext(acknowledged))
     await poll_until(lambda: taken)
     for _ in range(100):

@@ -57,6 +57,8 @@ def test_fields_of_a_nested_message_are_dotted_query_parameters() -> None:
     """Beside a document, what it is travels in the query."""
     found = _parameters("/v1/units/{unit}/push", "post")
     batch = {"batch.batch_id", "batch.source", "batch.backfill"}
+    of = ("school", "school_year", "collection", "version", "declaration_id", "batch_count")
+    batch |= {f"batch.full_of.{name}" for name in of}
     assert {"unit", "profile", "validate_only", "atomic", *batch} == set(found)
     assert [name for name, each in found.items() if each["required"]] == ["unit", "batch.source"]
     assert found["unit"]["example"].startswith("moet:")

@@ -35,6 +35,7 @@ class ApplyRowsRequest(_message.Message):
     ATOMIC_FIELD_NUMBER: _builtins.int
     EDIT_FIELD_NUMBER: _builtins.int
     BROUGHT_FIELD_NUMBER: _builtins.int
+    FULL_COPY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent: a repeat answers the same and does nothing."""
     source: _builtins.str
@@ -57,6 +58,12 @@ class ApplyRowsRequest(_message.Message):
     def brought(self) -> Global___Brought:
         """Which batches at sync the rows came in, for the history; not set: not told."""
 
+    @_builtins.property
+    def full_copy(self) -> Global___FullCopy:
+        """What the source has told completely, noted with the rows; not set: nothing. From then on a row of it below that
+        version, of a record that is not there, is stale: it tells of what was gone by then.
+        """
+
     def __init__(
         self,
         *,
@@ -68,10 +75,11 @@ class ApplyRowsRequest(_message.Message):
         atomic: _builtins.bool = ...,
         edit: Global___Edit | None = ...,
         brought: Global___Brought | None = ...,
+        full_copy: Global___FullCopy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["brought", b"brought", "edit", b"edit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brought", b"brought", "edit", b"edit", "full_copy", b"full_copy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["atomic", b"atomic", "backfill", b"backfill", "brought", b"brought", "edit", b"edit", "request_id", b"request_id", "rows", b"rows", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atomic", b"atomic", "backfill", b"backfill", "brought", b"brought", "edit", b"edit", "full_copy", b"full_copy", "request_id", b"request_id", "rows", b"rows", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -104,6 +112,48 @@ class Brought(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Brought: _TypeAlias = Brought  # noqa: Y015
+
+@_typing.final
+class FullCopy(_message.Message):
+    """Says that a source told all it had of a collection of a school's year at a version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SCHOOL_YEAR_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    AWAITED_KEYS_FIELD_NUMBER: _builtins.int
+    school: _builtins.str
+    """The school, by alias or unit id."""
+    collection: _builtins.str
+    """Collection, such as pupils."""
+    school_year: _builtins.int
+    """First calendar year of the school year."""
+    version: _builtins.int
+    """The version."""
+    @_builtins.property
+    def awaited_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Records that stood in it and are not there, as those that were refused: they may still come. Each by the first 8
+        bytes of BLAKE2b (digest size 8) of its key, big-endian, so that no key is kept.
+        """
+
+    def __init__(
+        self,
+        *,
+        school: _builtins.str = ...,
+        collection: _builtins.str = ...,
+        school_year: _builtins.int = ...,
+        version: _builtins.int = ...,
+        awaited_keys: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaited_keys", b"awaited_keys", "collection", b"collection", "school", b"school", "school_year", b"school_year", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FullCopy: _TypeAlias = FullCopy  # noqa: Y015
 
 @_typing.final
 class Edit(_message.Message):

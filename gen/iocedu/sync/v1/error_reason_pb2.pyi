@@ -64,6 +64,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the wrong school year. It is not acknowledged: correct it and send it again.
     ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
     """
+    ERROR_REASON_MASS_DISAPPEARANCE: _ErrorReason.ValueType  # 14
+    """RowProblem of a deletion that waits for a person, since a declaration of everything lacks so much that it may be a
+    mistake: {"declaration_id": "…", "gone_count": "412", "held_count": "900"}.
+    """
+    ERROR_REASON_DECLARATION_ID_REUSED: _ErrorReason.ValueType  # 15
+    """The declaration id was used for another school, school year, collection, version or number of batches.
+    ErrorInfo: {"metadata": {"declaration_id": "…"}}.
+    """
+    ERROR_REASON_UNKNOWN_DECLARATION: _ErrorReason.ValueType  # 16
+    """There is no such declaration of everything. ErrorInfo: {"metadata": {"declaration_id": "…"}}."""
     ERROR_REASON_UNREADABLE_FILE: _ErrorReason.ValueType  # 40
     """A file that is no XLSX, XLS or CSV, is broken, or is locked by a password. ErrorInfo: {"metadata": {"file_name": "…"}}."""
     ERROR_REASON_UNSAFE_FILE: _ErrorReason.ValueType  # 41
@@ -164,6 +174,16 @@ ERROR_REASON_TOO_MANY_REFUSED: ErrorReason.ValueType  # 13
 the wrong school year. It is not acknowledged: correct it and send it again.
 ErrorInfo: {"metadata": {"limit": "20000", "reason": "UNKNOWN_FIELD"}}.
 """
+ERROR_REASON_MASS_DISAPPEARANCE: ErrorReason.ValueType  # 14
+"""RowProblem of a deletion that waits for a person, since a declaration of everything lacks so much that it may be a
+mistake: {"declaration_id": "…", "gone_count": "412", "held_count": "900"}.
+"""
+ERROR_REASON_DECLARATION_ID_REUSED: ErrorReason.ValueType  # 15
+"""The declaration id was used for another school, school year, collection, version or number of batches.
+ErrorInfo: {"metadata": {"declaration_id": "…"}}.
+"""
+ERROR_REASON_UNKNOWN_DECLARATION: ErrorReason.ValueType  # 16
+"""There is no such declaration of everything. ErrorInfo: {"metadata": {"declaration_id": "…"}}."""
 ERROR_REASON_UNREADABLE_FILE: ErrorReason.ValueType  # 40
 """A file that is no XLSX, XLS or CSV, is broken, or is locked by a password. ErrorInfo: {"metadata": {"file_name": "…"}}."""
 ERROR_REASON_UNSAFE_FILE: ErrorReason.ValueType  # 41

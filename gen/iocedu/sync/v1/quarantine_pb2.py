@@ -26,15 +26,22 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 from iocedu.records.v1 import resources_pb2 as iocedu_dot_records_dot_v1_dot_resources__pb2
+from iocedu.sync.v1 import sync_pb2 as iocedu_dot_sync_dot_v1_dot_sync__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/sync/v1/quarantine.proto\x12\x0eiocedu.sync.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a!iocedu/records/v1/resources.proto\"\xf0\x01\n\x1c\x43orrectQuarantinedRowRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12#\n\x12quarantined_row_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x63\n\x06values\x18\x03 \x03(\x0b\x32\x38.iocedu.sync.v1.CorrectQuarantinedRowRequest.ValuesEntryB\x19\xbaH\x16\x9a\x01\x13\x08\x01\x10\x32\"\x06r\x04\x10\x01\x18x*\x05r\x03\x18\xa0\x1f\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"{\n\x1d\x43orrectQuarantinedRowResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.iocedu.records.v1.RowState\x12.\n\x07problem\x18\x02 \x01(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"\xcb\x01\n\x1cReplayQuarantinedRowsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12&\n\x13quarantined_row_ids\x18\x02 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\x88\'\x12\x17\n\x06reason\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x17\n\x05\x66ield\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08\x62\x61tch_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1d\n\x0c\x61\x66ter_row_id\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xa2\x01\n\x1dReplayQuarantinedRowsResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x05\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x02 \x01(\x05\x12\x15\n\rsettled_count\x18\x03 \x01(\x05\x12\x17\n\x0fremaining_count\x18\x04 \x01(\x05\x12\x13\n\x0blast_row_id\x18\x05 \x01(\x03\x12\x0c\n\x04more\x18\x06 \x01(\x08\x32\xcb\x03\n\x11QuarantineService\x12\xe4\x01\n\x15\x43orrectQuarantinedRow\x12,.iocedu.sync.v1.CorrectQuarantinedRowRequest\x1a-.iocedu.sync.v1.CorrectQuarantinedRowResponse\"n\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02=\"8/v1/units/{unit}/quarantine/{quarantined_row_id}:correct:\x01*\x12\xce\x01\n\x15ReplayQuarantinedRows\x12,.iocedu.sync.v1.ReplayQuarantinedRowsRequest\x1a-.iocedu.sync.v1.ReplayQuarantinedRowsResponse\"X\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/quarantine:replay:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/sync/v1/quarantine.proto\x12\x0eiocedu.sync.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a!iocedu/records/v1/resources.proto\x1a\x19iocedu/sync/v1/sync.proto\"t\n\x1b\x43onfirmDisappearanceRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x64\x65\x63laration_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x19\n\x06source\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"I\n\x1c\x43onfirmDisappearanceResponse\x12)\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x1b.iocedu.sync.v1.FullOutcome\"\xf0\x01\n\x1c\x43orrectQuarantinedRowRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12#\n\x12quarantined_row_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x63\n\x06values\x18\x03 \x03(\x0b\x32\x38.iocedu.sync.v1.CorrectQuarantinedRowRequest.ValuesEntryB\x19\xbaH\x16\x9a\x01\x13\x08\x01\x10\x32\"\x06r\x04\x10\x01\x18x*\x05r\x03\x18\xa0\x1f\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"{\n\x1d\x43orrectQuarantinedRowResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.iocedu.records.v1.RowState\x12.\n\x07problem\x18\x02 \x01(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"\xcb\x01\n\x1cReplayQuarantinedRowsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12&\n\x13quarantined_row_ids\x18\x02 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\x88\'\x12\x17\n\x06reason\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x17\n\x05\x66ield\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08\x62\x61tch_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1d\n\x0c\x61\x66ter_row_id\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xa2\x01\n\x1dReplayQuarantinedRowsResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x05\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x02 \x01(\x05\x12\x15\n\rsettled_count\x18\x03 \x01(\x05\x12\x17\n\x0fremaining_count\x18\x04 \x01(\x05\x12\x13\n\x0blast_row_id\x18\x05 \x01(\x03\x12\x0c\n\x04more\x18\x06 \x01(\x08\x32\xa3\x05\n\x11QuarantineService\x12\xe4\x01\n\x15\x43orrectQuarantinedRow\x12,.iocedu.sync.v1.CorrectQuarantinedRowRequest\x1a-.iocedu.sync.v1.CorrectQuarantinedRowResponse\"n\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02=\"8/v1/units/{unit}/quarantine/{quarantined_row_id}:correct:\x01*\x12\xce\x01\n\x15ReplayQuarantinedRows\x12,.iocedu.sync.v1.ReplayQuarantinedRowsRequest\x1a-.iocedu.sync.v1.ReplayQuarantinedRowsResponse\"X\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/quarantine:replay:\x01*\x12\xd5\x01\n\x14\x43onfirmDisappearance\x12+.iocedu.sync.v1.ConfirmDisappearanceRequest\x1a,.iocedu.sync.v1.ConfirmDisappearanceResponse\"b\xca\xf3\x18\x1b\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02=\"8/v1/units/{unit}/disappearances/{declaration_id}:confirm:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.sync.v1.quarantine_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CONFIRMDISAPPEARANCEREQUEST'].fields_by_name['unit']._loaded_options = None
+  _globals['_CONFIRMDISAPPEARANCEREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_CONFIRMDISAPPEARANCEREQUEST'].fields_by_name['declaration_id']._loaded_options = None
+  _globals['_CONFIRMDISAPPEARANCEREQUEST'].fields_by_name['declaration_id']._serialized_options = b'\272H\006r\004\020\001\030d'
+  _globals['_CONFIRMDISAPPEARANCEREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_CONFIRMDISAPPEARANCEREQUEST'].fields_by_name['source']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._loaded_options = None
   _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_options = b'8\001'
   _globals['_CORRECTQUARANTINEDROWREQUEST'].fields_by_name['unit']._loaded_options = None
@@ -59,16 +66,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUARANTINESERVICE'].methods_by_name['CorrectQuarantinedRow']._serialized_options = b'\312\363\030\'\n\nintegrator\n\005clerk\n\014head_teacher\022\004unit\202\323\344\223\002=\"8/v1/units/{unit}/quarantine/{quarantined_row_id}:correct:\001*'
   _globals['_QUARANTINESERVICE'].methods_by_name['ReplayQuarantinedRows']._loaded_options = None
   _globals['_QUARANTINESERVICE'].methods_by_name['ReplayQuarantinedRows']._serialized_options = b'\312\363\030\'\n\nintegrator\n\005clerk\n\014head_teacher\022\004unit\202\323\344\223\002\'\"\"/v1/units/{unit}/quarantine:replay:\001*'
-  _globals['_CORRECTQUARANTINEDROWREQUEST']._serialized_start=178
-  _globals['_CORRECTQUARANTINEDROWREQUEST']._serialized_end=418
-  _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_start=373
-  _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_end=418
-  _globals['_CORRECTQUARANTINEDROWRESPONSE']._serialized_start=420
-  _globals['_CORRECTQUARANTINEDROWRESPONSE']._serialized_end=543
-  _globals['_REPLAYQUARANTINEDROWSREQUEST']._serialized_start=546
-  _globals['_REPLAYQUARANTINEDROWSREQUEST']._serialized_end=749
-  _globals['_REPLAYQUARANTINEDROWSRESPONSE']._serialized_start=752
-  _globals['_REPLAYQUARANTINEDROWSRESPONSE']._serialized_end=914
-  _globals['_QUARANTINESERVICE']._serialized_start=917
-  _globals['_QUARANTINESERVICE']._serialized_end=1376
+  _globals['_QUARANTINESERVICE'].methods_by_name['ConfirmDisappearance']._loaded_options = None
+  _globals['_QUARANTINESERVICE'].methods_by_name['ConfirmDisappearance']._serialized_options = b'\312\363\030\033\n\005clerk\n\014head_teacher\022\004unit\202\323\344\223\002=\"8/v1/units/{unit}/disappearances/{declaration_id}:confirm:\001*'
+  _globals['_CONFIRMDISAPPEARANCEREQUEST']._serialized_start=204
+  _globals['_CONFIRMDISAPPEARANCEREQUEST']._serialized_end=320
+  _globals['_CONFIRMDISAPPEARANCERESPONSE']._serialized_start=322
+  _globals['_CONFIRMDISAPPEARANCERESPONSE']._serialized_end=395
+  _globals['_CORRECTQUARANTINEDROWREQUEST']._serialized_start=398
+  _globals['_CORRECTQUARANTINEDROWREQUEST']._serialized_end=638
+  _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_start=593
+  _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_end=638
+  _globals['_CORRECTQUARANTINEDROWRESPONSE']._serialized_start=640
+  _globals['_CORRECTQUARANTINEDROWRESPONSE']._serialized_end=763
+  _globals['_REPLAYQUARANTINEDROWSREQUEST']._serialized_start=766
+  _globals['_REPLAYQUARANTINEDROWSREQUEST']._serialized_end=969
+  _globals['_REPLAYQUARANTINEDROWSRESPONSE']._serialized_start=972
+  _globals['_REPLAYQUARANTINEDROWSRESPONSE']._serialized_end=1134
+  _globals['_QUARANTINESERVICE']._serialized_start=1137
+  _globals['_QUARANTINESERVICE']._serialized_end=1812
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from iocedu.records.v1 import resources_pb2 as _resources_pb2
+from iocedu.sync.v1 import sync_pb2 as _sync_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,60 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class ConfirmDisappearanceRequest(_message.Message):
+    """Names a declaration of everything that waits for a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    DECLARATION_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The school, or a unit above it, by alias or id."""
+    declaration_id: _builtins.str
+    """Its id: the declaration id, or that of the batch that was alone; the `batch_id` of the rows in the quarantine."""
+    source: _builtins.str
+    """Code of its source."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        declaration_id: _builtins.str = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declaration_id", b"declaration_id", "source", b"source", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmDisappearanceRequest: _TypeAlias = ConfirmDisappearanceRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmDisappearanceResponse(_message.Message):
+    """Says what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FULL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def full(self) -> _sync_pb2.FullOutcome:
+        """What is gone."""
+
+    def __init__(
+        self,
+        *,
+        full: _sync_pb2.FullOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["full", b"full"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["full", b"full"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmDisappearanceResponse: _TypeAlias = ConfirmDisappearanceResponse  # noqa: Y015
 
 @_typing.final
 class CorrectQuarantinedRowRequest(_message.Message):

@@ -45,6 +45,11 @@ class QuarantineServiceStub:
                 request_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ReplayQuarantinedRowsRequest.SerializeToString,
                 response_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ReplayQuarantinedRowsResponse.FromString,
                 _registered_method=True)
+        self.ConfirmDisappearance = channel.unary_unary(
+                '/iocedu.sync.v1.QuarantineService/ConfirmDisappearance',
+                request_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceResponse.FromString,
+                _registered_method=True)
 
 
 class QuarantineServiceServicer:
@@ -61,7 +66,17 @@ class QuarantineServiceServicer:
 
     def ReplayQuarantinedRows(self, request, context):
         """Takes rows once more as they are, for example all that one missing code explains, once it is there. Up to 5,000 a
-        call, the oldest first. Rows held by a lock are taken by themselves when it is lifted.
+        call, the oldest first. Rows held by a lock are taken by themselves when it is lifted. Deletions that wait for a
+        person (`MASS_DISAPPEARANCE`) are left alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmDisappearance(self, request, context):
+        """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
+        what came again meanwhile in its version or a higher one stays. Twice the same is harmless. Who does not agree does
+        nothing: the next declaration takes the question away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,6 +94,11 @@ def add_QuarantineServiceServicer_to_server(servicer, server):
                     servicer.ReplayQuarantinedRows,
                     request_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ReplayQuarantinedRowsRequest.FromString,
                     response_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ReplayQuarantinedRowsResponse.SerializeToString,
+            ),
+            'ConfirmDisappearance': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmDisappearance,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +156,33 @@ class QuarantineService:
             '/iocedu.sync.v1.QuarantineService/ReplayQuarantinedRows',
             iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ReplayQuarantinedRowsRequest.SerializeToString,
             iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ReplayQuarantinedRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmDisappearance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.sync.v1.QuarantineService/ConfirmDisappearance',
+            iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,7 +39,13 @@ class QuarantineServiceStub:
     """
     ReplayQuarantinedRows: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ReplayQuarantinedRowsRequest, _quarantine_pb2.ReplayQuarantinedRowsResponse]
     """Takes rows once more as they are, for example all that one missing code explains, once it is there. Up to 5,000 a
-    call, the oldest first. Rows held by a lock are taken by themselves when it is lifted.
+    call, the oldest first. Rows held by a lock are taken by themselves when it is lifted. Deletions that wait for a
+    person (`MASS_DISAPPEARANCE`) are left alone.
+    """
+    ConfirmDisappearance: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ConfirmDisappearanceRequest, _quarantine_pb2.ConfirmDisappearanceResponse]
+    """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
+    what came again meanwhile in its version or a higher one stays. Twice the same is harmless. Who does not agree does
+    nothing: the next declaration takes the question away.
     """
 
 @_typing.type_check_only
@@ -53,7 +59,13 @@ class QuarantineServiceAsyncStub(QuarantineServiceStub):
     """
     ReplayQuarantinedRows: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ReplayQuarantinedRowsRequest, _quarantine_pb2.ReplayQuarantinedRowsResponse]  # type: ignore[assignment]
     """Takes rows once more as they are, for example all that one missing code explains, once it is there. Up to 5,000 a
-    call, the oldest first. Rows held by a lock are taken by themselves when it is lifted.
+    call, the oldest first. Rows held by a lock are taken by themselves when it is lifted. Deletions that wait for a
+    person (`MASS_DISAPPEARANCE`) are left alone.
+    """
+    ConfirmDisappearance: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ConfirmDisappearanceRequest, _quarantine_pb2.ConfirmDisappearanceResponse]  # type: ignore[assignment]
+    """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
+    what came again meanwhile in its version or a higher one stays. Twice the same is harmless. Who does not agree does
+    nothing: the next declaration takes the question away.
     """
 
 class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -76,7 +88,19 @@ class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_quarantine_pb2.ReplayQuarantinedRowsResponse, _abc.Awaitable[_quarantine_pb2.ReplayQuarantinedRowsResponse]]:
         """Takes rows once more as they are, for example all that one missing code explains, once it is there. Up to 5,000 a
-        call, the oldest first. Rows held by a lock are taken by themselves when it is lifted.
+        call, the oldest first. Rows held by a lock are taken by themselves when it is lifted. Deletions that wait for a
+        person (`MASS_DISAPPEARANCE`) are left alone.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmDisappearance(
+        self,
+        request: _quarantine_pb2.ConfirmDisappearanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quarantine_pb2.ConfirmDisappearanceResponse, _abc.Awaitable[_quarantine_pb2.ConfirmDisappearanceResponse]]:
+        """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
+        what came again meanwhile in its version or a higher one stays. Twice the same is harmless. Who does not agree does
+        nothing: the next declaration takes the question away.
         """
 
 def add_QuarantineServiceServicer_to_server(servicer: QuarantineServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,6 +25,46 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _FullState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FullStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FullState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FULL_STATE_UNSPECIFIED: _FullState.ValueType  # 0
+    """Not said."""
+    FULL_STATE_OPEN: _FullState.ValueType  # 1
+    """Batches are awaited, or its end was not said yet; nothing is gone."""
+    FULL_STATE_DONE: _FullState.ValueType  # 2
+    """All of it arrived; what it lacks is gone."""
+    FULL_STATE_HELD: _FullState.ValueType  # 3
+    """So much would be gone that a person is asked first: QuarantineService.ConfirmDisappearance. Nothing is gone."""
+    FULL_STATE_UNSURE: _FullState.ValueType  # 4
+    """It has rows of which it cannot be told which record they are, so that nothing can be said to be gone. Correct them
+    and declare anew, under another id.
+    """
+    FULL_STATE_SUPERSEDED: _FullState.ValueType  # 5
+    """A declaration of a higher version came before; nothing more is gone."""
+
+class FullState(_FullState, metaclass=_FullStateEnumTypeWrapper):
+    """How far a declaration of everything is."""
+
+FULL_STATE_UNSPECIFIED: FullState.ValueType  # 0
+"""Not said."""
+FULL_STATE_OPEN: FullState.ValueType  # 1
+"""Batches are awaited, or its end was not said yet; nothing is gone."""
+FULL_STATE_DONE: FullState.ValueType  # 2
+"""All of it arrived; what it lacks is gone."""
+FULL_STATE_HELD: FullState.ValueType  # 3
+"""So much would be gone that a person is asked first: QuarantineService.ConfirmDisappearance. Nothing is gone."""
+FULL_STATE_UNSURE: FullState.ValueType  # 4
+"""It has rows of which it cannot be told which record they are, so that nothing can be said to be gone. Correct them
+and declare anew, under another id.
+"""
+FULL_STATE_SUPERSEDED: FullState.ValueType  # 5
+"""A declaration of a higher version came before; nothing more is gone."""
+Global___FullState: _TypeAlias = FullState  # noqa: Y015
+
 class _ConnectionState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -66,26 +106,139 @@ class Batch(_message.Message):
     BATCH_ID_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     BACKFILL_FIELD_NUMBER: _builtins.int
+    FULL_OF_FIELD_NUMBER: _builtins.int
     batch_id: _builtins.str
     """Idempotency key, unique within unit and source; a repeat answers the same and does nothing."""
     source: _builtins.str
     """Code of the source, for example a vendor's."""
     backfill: _builtins.bool
     """Whether this is history that sets baselines and notifies nobody."""
+    @_builtins.property
+    def full_of(self) -> Global___FullOf:
+        """What the batch holds everything of; not set: only what is in it is told. Not together with `atomic`."""
+
     def __init__(
         self,
         *,
         batch_id: _builtins.str = ...,
         source: _builtins.str = ...,
         backfill: _builtins.bool = ...,
+        full_of: Global___FullOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["full_of", b"full_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "batch_id", b"batch_id", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "batch_id", b"batch_id", "full_of", b"full_of", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Batch: _TypeAlias = Batch  # noqa: Y015
+
+@_typing.final
+class FullOf(_message.Message):
+    """Says that a batch, or several together, hold everything that the source has of a collection of a school's year. What
+    the centre holds of it from this source and is not in it is gone: it becomes a deletion at `version`. A record of a
+    refused row was in it; one held in that version or a higher one stays, and so does whatever is another source's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_FIELD_NUMBER: _builtins.int
+    SCHOOL_YEAR_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DECLARATION_ID_FIELD_NUMBER: _builtins.int
+    BATCH_COUNT_FIELD_NUMBER: _builtins.int
+    school: _builtins.str
+    """The school, by alias or id, within the batch's unit."""
+    school_year: _builtins.int
+    """First calendar year of the school year."""
+    collection: _builtins.str
+    """Collection, for example pupils, as in UpdateRecordRequest."""
+    version: _builtins.int
+    """As of which version this is everything. Counts as versions of rows do: above that of every row the source has sent
+    before, and below that of every row it sends for a later change.
+    """
+    declaration_id: _builtins.str
+    """Names what several batches tell together, within unit and source; the other fields are the same in all of them.
+    Empty: the batch alone is everything.
+    """
+    batch_count: _builtins.int
+    """How many batches the declaration has, its end: said by one of them at least. Nothing is gone before that many have
+    arrived. 0: not said here. Without a declaration id it is left out.
+    """
+    def __init__(
+        self,
+        *,
+        school: _builtins.str = ...,
+        school_year: _builtins.int = ...,
+        collection: _builtins.str = ...,
+        version: _builtins.int = ...,
+        declaration_id: _builtins.str = ...,
+        batch_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_count", b"batch_count", "collection", b"collection", "declaration_id", b"declaration_id", "school", b"school", "school_year", b"school_year", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FullOf: _TypeAlias = FullOf  # noqa: Y015
+
+@_typing.final
+class FullOutcome(_message.Message):
+    """What became of a declaration of everything. A repeat of any of its batches tells it as of then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    DISAPPEARED_COUNT_FIELD_NUMBER: _builtins.int
+    DISAPPEARED_KEYS_FIELD_NUMBER: _builtins.int
+    LOCKED_COUNT_FIELD_NUMBER: _builtins.int
+    NEWER_COUNT_FIELD_NUMBER: _builtins.int
+    REFUSED_COUNT_FIELD_NUMBER: _builtins.int
+    BATCH_COUNT_FIELD_NUMBER: _builtins.int
+    AWAITED_BATCH_COUNT_FIELD_NUMBER: _builtins.int
+    UNSURE_COUNT_FIELD_NUMBER: _builtins.int
+    state: Global___FullState.ValueType
+    """How far it is."""
+    disappeared_count: _builtins.int
+    """Records that are gone because of it; HELD: that would be."""
+    locked_count: _builtins.int
+    """Records it lacks that are not gone since they are locked: their deletions wait in the quarantine for the lock."""
+    newer_count: _builtins.int
+    """Records it lacks that stay, since they are held in its version or a higher one."""
+    refused_count: _builtins.int
+    """Records it lacks whose deletion was refused, as where the collection was handed over to another source."""
+    batch_count: _builtins.int
+    """Batches that arrived,"""
+    awaited_batch_count: _builtins.int
+    """and that are still awaited; 0 also where its end was not said."""
+    unsure_count: _builtins.int
+    """Rows of which it cannot be told which record they are."""
+    @_builtins.property
+    def disappeared_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their keys in order, the first 1,000."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___FullState.ValueType = ...,
+        disappeared_count: _builtins.int = ...,
+        disappeared_keys: _abc.Iterable[_builtins.str] | None = ...,
+        locked_count: _builtins.int = ...,
+        newer_count: _builtins.int = ...,
+        refused_count: _builtins.int = ...,
+        batch_count: _builtins.int = ...,
+        awaited_batch_count: _builtins.int = ...,
+        unsure_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaited_batch_count", b"awaited_batch_count", "batch_count", b"batch_count", "disappeared_count", b"disappeared_count", "disappeared_keys", b"disappeared_keys", "locked_count", b"locked_count", "newer_count", b"newer_count", "refused_count", b"refused_count", "state", b"state", "unsure_count", b"unsure_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FullOutcome: _TypeAlias = FullOutcome  # noqa: Y015
 
 @_typing.final
 class PushRowsRequest(_message.Message):
@@ -189,6 +342,7 @@ class Outcome(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     UNVERIFIED_COUNTS_FIELD_NUMBER: _builtins.int
+    FULL_FIELD_NUMBER: _builtins.int
     accepted_count: _builtins.int
     """Rows stored."""
     unchanged_count: _builtins.int
@@ -215,6 +369,10 @@ class Outcome(_message.Message):
         `HOC_SINH.MA_TON_GIAO`, that no loaded catalogue has. Such codes are kept as they came.
         """
 
+    @_builtins.property
+    def full(self) -> Global___FullOutcome:
+        """Of a batch that declares `full_of`: what became of that."""
+
     def __init__(
         self,
         *,
@@ -226,10 +384,11 @@ class Outcome(_message.Message):
         states: _abc.Iterable[_resources_pb2.RowState.ValueType] | None = ...,
         problems: _abc.Iterable[_resources_pb2.RowProblem] | None = ...,
         unverified_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        full: Global___FullOutcome | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["full", b"full"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "held_count", b"held_count", "problems", b"problems", "rejected_count", b"rejected_count", "stale_count", b"stale_count", "states", b"states", "unchanged_count", b"unchanged_count", "unverified_counts", b"unverified_counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "full", b"full", "held_count", b"held_count", "problems", b"problems", "rejected_count", b"rejected_count", "stale_count", b"stale_count", "states", b"states", "unchanged_count", b"unchanged_count", "unverified_counts", b"unverified_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -305,21 +464,27 @@ class StreamBatch(_message.Message):
 
     BATCH_ID_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    FULL_OF_FIELD_NUMBER: _builtins.int
     batch_id: _builtins.str
     """Idempotency key of this message; after a cut, send unacknowledged ones again under the same id."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Row]:
         """The rows."""
 
+    @_builtins.property
+    def full_of(self) -> Global___FullOf:
+        """What this batch, or several together, hold everything of."""
+
     def __init__(
         self,
         *,
         batch_id: _builtins.str = ...,
         rows: _abc.Iterable[_resources_pb2.Row] | None = ...,
+        full_of: Global___FullOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["full_of", b"full_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "full_of", b"full_of", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,6 +1,7 @@
 """The school's own sheets with what is wrong beside each bad cell.
 
-A workbook keeps its looks; what else is read becomes one. Of sheets that are long the headings and the rows with
+A workbook keeps its looks where it is small and harmless all through; what else was read becomes one. One that was
+refused is not opened again. Of sheets that are long the headings and the rows with
 problems come alone, under their own numbers. Who must not see personal data gets these alone, too, and only the columns
 that are not personal.
 """
@@ -10,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
-from zipfile import is_zipfile
 
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
@@ -19,6 +19,7 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import column_index_from_string
 
 from services.sync.convert.sheets.reading import MOST_SHEETS, open_sheets
+from services.sync.convert.sheets.xlsx import harmless
 
 MOST_KEPT_BYTES: Final = 5_000_000  # A workbook up to this size keeps its looks,
 MOST_KEPT_ROWS: Final = 20_000  # and any sheet up to so many rows is given back whole.
@@ -41,7 +42,7 @@ def write(path: Path, target: Path, told: Mapping[str, Any]) -> None:
         problems.setdefault((one["sheet"], one["row"]), []).append(one)
     headings: Mapping[str, int] = told["headings"]
     masked: Mapping[str, Mapping[str, Any]] | None = told["masked"]
-    keeps = masked is None and is_zipfile(path) and path.stat().st_size <= MOST_KEPT_BYTES
+    keeps = bool(headings) and masked is None and path.stat().st_size <= MOST_KEPT_BYTES and harmless(path)
     book = _opened(path) if keeps else None
     if book is None:
         book = _copied(path, problems, headings, masked)
@@ -90,7 +91,7 @@ def _copied(
 ) -> Workbook:
     book = Workbook()
     book.remove(book.worksheets[0])
-    for name, rows, _ in islice(open_sheets(path), MOST_SHEETS):
+    for name, rows, _ in islice(open_sheets(path), MOST_SHEETS) if headings else ():
         if name not in headings:
             continue
         sheet = book.create_sheet(_NAME.sub(" ", name)[:31] or "Trang")

@@ -11,7 +11,6 @@ from importlib.resources import files
 from typing import Any
 
 from services.sync.domain.sheets import folded
-from services.sync.domain.suspicions import SuspicionRule, read_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,6 @@ class Sheets:
     templates: Mapping[str, Sequence[str]]
     titles: Mapping[str, str]
     subjects: Mapping[str, str]  # What a subject's code is called.
-    rules: Sequence[SuspicionRule]
     left_out: str  # Pattern of folded names of sheets that hold codes or advice.
 
     def specification(self, kinds: Iterable[str]) -> bytes:
@@ -51,7 +49,6 @@ def load_sheets() -> Sheets:
             code: spoken[0][:1].upper() + spoken[0][1:]
             for code, spoken in table["objects"]["KET_QUA"]["grid"]["codes"].items()
         },
-        rules=read_rules(_json("rules", "suspicions")),
         left_out=table["left_out"],
     )
 

@@ -41,6 +41,7 @@ _ERRORS: Final = (
     OSError,
     RuntimeError,
 )
+_XML: Final = (".xml", ".rels", ".vml")
 _BROKEN: Final = Text("cấu trúc bên trong bị hỏng", "its inside is broken")
 
 
@@ -180,6 +181,27 @@ class Book:
             while data := content.read(PART):
                 _feed(parser, data)
         _feed(parser, b"", last=True)
+
+
+def harmless(path: Path) -> bool:
+    """Whether a reader may open a workbook that holds all of it and follows every part: small, and no part declares a
+    document type, those that nobody reads here among them.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > MOST_ENTRIES or sum(one.file_size for one in entries) > SMALL:
+                return False
+            for one in entries:
+                if one.filename.lower().endswith(_XML):
+                    parser = _parser(lambda _name, _given: None, None, None)
+                    with archive.open(one) as content:
+                        while data := content.read(PART):
+                            _feed(parser, data)
+                    _feed(parser, b"", last=True)
+    except (*_ERRORS, refused.FileRefusedError):
+        return False
+    return True
 
 
 class _SharedReader:

@@ -1,12 +1,13 @@
 """The rows of a file are carried to records in slices, each a batch of its own whose id is made from import and slice.
 
-A run that is lost between two steps is gone on with by another: what was carried is known by its batch id.
+The next slice is read and made while records works on the last: an order of slices is an order of versions, so one
+is carried at a time. A run that is lost between two steps is gone on with by another: what was carried is known by its
+batch id.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from iocedu.sync.v1 import sync_pb2
 
 from services.sync.convert.documents import RawRow
 from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, file_row, sheet_at
-from services.sync.convert.rows import Checked
+from services.sync.convert.rows import Checked, Unread
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, digest_of
 from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Import
@@ -29,51 +30,105 @@ from services.sync.usecases.intake import apply, checking, find_school
 from services.sync.usecases.settling import Parcel
 
 Note = Callable[[int, sync_pb2.Outcome], Awaitable[None]]  # Slices carried by now, and the last one's outcome.
+Plain = Row | Unread
 HELD_AT_ONCE: Final = 250  # Records read in one call: a message carries 16 MB.
 _KIND_COLLECTIONS: Final = {kind: collection for collection, kind in KINDS.items()}
 
 
-@dataclass
-class _Slice:
-    rows: list[FileRow | None] = field(default_factory=list)
-    raws: list[RawRow] = field(default_factory=list)  # Of deletions; rows of the file are made when it is carried.
-
-
 async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
     """Carry all rows that are not yet, telling of each slice; raises FileRefusedError and what records answers."""
-    number, reading = 0, reading_of(office, one)
-    async for part in _slices(office, one, path):
-        if part.raws:
-            # What a lost run deleted is not listed again: these are known by what they delete, not by their number.
-            name = f"gone-{digest_of(*(raw.content for raw in part.raws)).hex()}"
-            await note(number, await push_slice(office, one, part.raws, part.rows, name=name))
-            continue
+    number, reading, read = one.slices_done, reading_of(office, one), dict[str, set[str]]()
+    under_way: asyncio.Task[None] | None = None
+    before: set[tuple[str, str]] = set()
+
+    async def push(number: int, raws: Sequence[RawRow], rows: Sequence[FileRow | None], *, name: str) -> None:
+        await note(number, await push_slice(office, one, raws, rows, name=name))
+
+    try:
+        async for number, rows, plain in _to_carry(office, one, path, reading, read=read):
+            records = {(row.sheet.kind, key) for row, made in zip(rows, plain, strict=True) for key in _keys(made)}
+            if under_way is not None and not records.isdisjoint(before):
+                await under_way  # What it stores is what the rows of this one stand over.
+            raws = await _made(office, origin_of(one), reading, rows, plain)
+            if under_way is not None:
+                await under_way
+            before = records
+            under_way = asyncio.create_task(push(number, raws, rows, name=f"{number:06d}"))
+        if under_way is not None:
+            await under_way
+    finally:
+        if under_way is not None:
+            under_way.cancel()
+            await asyncio.gather(under_way, return_exceptions=True)
+    gone = await _gone(office, one, reading, read) if one.order.complete else []
+    for start in range(0, len(gone), SLICE_ROWS):
+        raws = gone[start : start + SLICE_ROWS]
+        # What a lost run deleted is not listed again: these are known by what they delete, not by their number.
+        name = f"gone-{digest_of(*(raw.content for raw in raws)).hex()}"
+        await push(number, raws, [None] * len(raws), name=name)
+
+
+async def _to_carry(
+    office: Office, one: Import, path: Path, reading: Reading, *, read: dict[str, set[str]]
+) -> AsyncIterator[tuple[int, list[FileRow], list[Plain]]]:
+    """The slices that are not carried yet, by number from 1, with what their rows say.
+
+    Of a complete file the keys of all rows are noted in `read`, by type of record.
+    """
+    number = 0
+    async for rows in _slices(office, one, path):
         number += 1
-        if number <= one.slices_done:
+        carried = number <= one.slices_done
+        if carried and not one.order.complete:
             continue
-        raws = await _made(office, origin_of(one), reading, [row for row in part.rows if row is not None])
-        await note(number, await push_slice(office, one, raws, part.rows, name=f"{number:06d}"))
+        plain = await _plain(reading, rows)
+        if one.order.complete:
+            for row, made in zip(rows, plain, strict=True):
+                read.setdefault(row.sheet.kind, set()).add(made.key)
+        if not carried:
+            yield number, rows, plain
 
 
-async def _made(office: Office, origin: Origin, reading: Reading, rows: Sequence[FileRow]) -> list[RawRow]:
-    """The records of a slice of a file, over what is held of them; beyond the import's unit nothing is read."""
-    intake = office.intake
-    find = find_school(intake.scopes.tree, origin, intake.clock.today())
-    wanted: dict[str, list[tuple[int, Row]]] = {}
+async def _plain(reading: Reading, rows: Sequence[FileRow]) -> list[Plain]:
+    """What the rows of a slice say, whatever is held."""
+    plain: list[Plain] = []
     for at, row in enumerate(rows):
-        if not row.flaws and isinstance(plain := reading.plain(row), Row) and isinstance(find(plain.school), int):
-            wanted.setdefault(row.sheet.collection, []).append((at, plain))
+        plain.append(reading.plain(row))
+        if at % READ_AHEAD == 0:
+            await asyncio.sleep(0)
+    return plain
+
+
+def _keys(made: Plain) -> tuple[str, ...]:
+    return (made.key, made.previous_key) if isinstance(made, Row) and made.previous_key else (made.key,)
+
+
+async def _made(
+    office: Office, origin: Origin, reading: Reading, rows: Sequence[FileRow], plain: Sequence[Plain]
+) -> list[RawRow]:
+    """The records of a slice of a file, over what is held of them; beyond the import's unit nothing is read."""
+    find = find_school(office.intake.scopes.tree, origin, office.intake.clock.today())
+    wanted: dict[str, list[tuple[int, Row]]] = {}
+    for at, (row, made) in enumerate(zip(rows, plain, strict=True)):
+        if not row.flaws and isinstance(made, Row) and isinstance(find(made.school), int):
+            wanted.setdefault(row.sheet.collection, []).append((at, made))
     held: dict[int, Stored] = {}
-    for collection, found in wanted.items():
-        for start in range(0, len(found), HELD_AT_ONCE):
-            part = found[start : start + HELD_AT_ONCE]
-            names = [held_records_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
-            request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names)
-            for one in (await intake.records.held(request)).held:
-                held[part[one.place][0]] = Stored(one.record.row, one.record.source)
+    parts = [
+        (collection, found[start : start + HELD_AT_ONCE])
+        for collection, found in wanted.items()
+        for start in range(0, len(found), HELD_AT_ONCE)
+    ]
+
+    async def look(collection: str, part: Sequence[tuple[int, Row]]) -> None:
+        names = [held_records_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
+        request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names)
+        for one in (await office.intake.records.held(request)).held:
+            held[part[one.place][0]] = Stored(one.record.row, one.record.source)
+
+    await asyncio.gather(*(look(*part) for part in parts))
     raws: list[RawRow] = []
     for at, row in enumerate(rows):
-        raws.append(reading.raw_row(row, held.get(at)))
+        raws.append(reading.raw_row(row, plain[at], held.get(at)))
         if at % READ_AHEAD == 0:
             await asyncio.sleep(0)
     return raws
@@ -111,40 +166,38 @@ def origin_of(one: Import) -> Origin:
     return Origin(str(order.unit_id), order.unit_id, order.source, order.backfill, "moet")
 
 
-async def _slices(office: Office, one: Import, path: Path) -> AsyncIterator[_Slice]:
-    """The rows of a file; after them, of a complete one, the deletions of what it lacks."""
-    reading = reading_of(office, one)
+async def _slices(office: Office, one: Import, path: Path) -> AsyncIterator[list[FileRow]]:
+    """The rows of a file."""
     sheets: list[SheetAt | None] = []
-    part, seen, read, size = _Slice(), dict[str, set[str]](), 0, 0
+    part, count, size = list[FileRow](), 0, 0
     async for kind, rest in lines(path, office.sheets.specification(office.kinds(one.order.collection))):
         if kind == b"S":
             about = json.loads(rest)
             sheets += [None] * (about["place"] - len(sheets)) + [sheet_at(about)]
         elif kind in (b"R", b"F"):
-            row = file_row(sheets, kind, rest)
-            if one.order.complete:
-                seen.setdefault(row.sheet.kind, set()).add(reading.plain(row).key)
-            part.rows.append(row)
-            read, size = read + 1, size + len(rest)
-            if len(part.rows) == SLICE_ROWS or size > SLICE_BYTES:
+            part.append(file_row(sheets, kind, rest))
+            count, size = count + 1, size + len(rest)
+            if len(part) == SLICE_ROWS or size > SLICE_BYTES:
                 yield part
-                part, size = _Slice(), 0
-            if read % READ_AHEAD == 0:
+                part, size = [], 0
+            if count % READ_AHEAD == 0:
                 await asyncio.sleep(0)
-    if part.rows:
+    if part:
         yield part
-    gone = await _gone(office, one, reading, seen) if one.order.complete else []
-    for start in range(0, len(gone), SLICE_ROWS):
-        raws = gone[start : start + SLICE_ROWS]
-        yield _Slice([None] * len(raws), raws)
 
 
 async def _gone(office: Office, one: Import, reading: Reading, seen: Mapping[str, set[str]]) -> list[RawRow]:
-    shelf, found = Shelf(office.one_school(one), one.order.school_year), list[RawRow]()
+    """The deletions of what a complete file lacks of its source."""
+
+    def keep(collection: str, row: Row, source: str) -> Stored | None:
+        lacking = row.key not in seen[KINDS[collection]] and source == one.order.source
+        return Stored(row, source) if lacking else None
+
+    shelf, found = Shelf(office.one_school(one), one.order.school_year, keep=keep), list[RawRow]()
     await shelf.fill(office.intake.records, [_KIND_COLLECTIONS[kind] for kind in seen])
-    for kind, keys in seen.items():
+    for kind in seen:
         for key, stored in sorted(shelf.held[_KIND_COLLECTIONS[kind]].items()):
-            if key not in keys and stored.source == one.order.source and (raw := reading.gone(kind, key, stored)):
+            if raw := reading.gone(kind, key, stored):
                 found.append(raw)
     return found
 

@@ -12,7 +12,7 @@ from services.sync.convert.imports import FileRow, Reading, SheetAt, fact_of, fi
 from services.sync.domain.connections import KINDS as SCHOOLS
 from services.sync.domain.imports import Import
 from services.sync.domain.sheets import folded
-from services.sync.domain.suspicions import Fact, Found, Suspicion, suspicions
+from services.sync.domain.suspicions import Fact, Found, Suspicion, rule_on, suspicions
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
 from services.sync.usecases.imports.shelf import Shelf
@@ -53,7 +53,8 @@ async def examine(office: Office, one: Import, path: Path) -> Examined:
                 await asyncio.sleep(0)
     if school:
         found = await _found(office, one, facts, school=school, above=above)
-        examined.suspicions = suspicions(found, _rule(office))
+        rule = rule_on(office.intake.rules.suspicions, office.intake.clock.today().isoformat())
+        examined.suspicions = suspicions(found, rule)
     return examined
 
 
@@ -79,7 +80,8 @@ def _fact(row: FileRow, reading: Reading) -> Fact | None:
 
 async def _found(office: Office, one: Import, facts: list[Fact], *, school: str, above: list[str]) -> Found:
     order, tree = one.order, office.intake.scopes.tree
-    shelf = Shelf(school, order.school_year or (facts[0].year if facts else 0))
+    year = order.school_year or (facts[0].year if facts else 0)
+    shelf = Shelf(school, year, keep=lambda _collection, row, source: held_of(row, source=source))
     collections = {fact.collection for fact in facts}
     await shelf.fill(office.intake.records, collections | ({"pupils"} if "results" in collections else set()))
     unit = tree.unit(order.unit_id)
@@ -89,14 +91,10 @@ async def _found(office: Office, one: Import, facts: list[Fact], *, school: str,
         source=order.source,
         complete=order.complete,
         facts=facts,
-        held={
-            (collection, key): held_of(stored.row, source=stored.source)
-            for collection in collections
-            for key, stored in shelf.held[collection].items()
-        },
+        held={(collection, key): held for collection in collections for key, held in shelf.held[collection].items()},
         names={
-            key.rpartition(".")[0] + f".{shelf.school_year}": stored.row.pupil.full_name
-            for key, stored in shelf.held.get("pupils", {}).items()
+            key.rpartition(".")[0] + f".{shelf.school_year}": held.name
+            for key, held in shelf.held.get("pupils", {}).items()
         }
         if "results" in collections
         else {},
@@ -108,13 +106,4 @@ async def _found(office: Office, one: Import, facts: list[Fact], *, school: str,
             for other in units
             if other.kind in SCHOOLS and other.unit_id != order.unit_id and len(folded(other.name)) > 8
         },
-    )
-
-
-def _rule(office: Office) -> Any:
-    today = office.intake.clock.today().isoformat()
-    return next(
-        rule
-        for rule in office.sheets.rules
-        if rule.valid_from <= today and (not rule.valid_to or today < rule.valid_to)
     )

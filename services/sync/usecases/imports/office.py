@@ -23,6 +23,7 @@ class Office:
     sheets: Sheets
     most_bytes: int
     most_writing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  # Workbooks at once.
+    most_receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))  # Files on their way in.
     rung: asyncio.Event = field(default_factory=asyncio.Event)  # Set when there is something to do in this process.
 
     def kinds(self, collection: str) -> Iterable[str]:

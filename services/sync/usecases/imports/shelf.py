@@ -1,23 +1,28 @@
 """What the centre holds of a school, as files are compared with it: read from records' change feed, by school year.
 
-Of one school at a time, so that it fits in memory.
+Of one school at a time, and of each record only what is asked for, so that it fits in memory.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from iocedu.records.v1.resources_pb2 import Row
 
 from services.sync.clients.records import Records
-from services.sync.convert.imports import TYPES, Stored
+from services.sync.convert.imports import TYPES
+
+Kept = TypeVar("Kept")
 
 
 @dataclass
-class Shelf:
-    """Records of a school in a school year, by collection and key."""
+class Shelf(Generic[Kept]):
+    """What is wanted of the records of a school in a school year, by collection and key."""
 
     school: str
     school_year: int
-    held: dict[str, dict[str, Stored]] = field(default_factory=dict)
+    keep: Callable[[str, Row, str], Kept | None]  # Of a collection's record and its source; None: nothing is wanted.
+    held: dict[str, dict[str, Kept]] = field(default_factory=dict)
     grades_before: dict[str, str] = field(default_factory=dict)  # Of pupils by code, a year before.
 
     async def fill(self, records: Records, collections: Iterable[str]) -> None:
@@ -31,14 +36,16 @@ class Shelf:
                     self._take(found, collection, change)
                 after, caught_up = page.position, page.caught_up
 
-    def _take(self, found: dict[str, Stored], collection: str, change: Any) -> None:
+    def _take(self, found: dict[str, Kept], collection: str, change: Any) -> None:
         row = change.row
         if row.deleted:
             found.pop(row.key, None)
             return
         record = getattr(row, row.WhichOneof("record"))
         if record.school_year == self.school_year:
-            found[row.key] = Stored(row, change.source)
+            found.pop(row.key, None)
+            if (kept := self.keep(collection, row, change.source)) is not None:
+                found[row.key] = kept
             if row.previous_key:
                 found.pop(row.previous_key, None)
         elif collection == "pupils" and record.school_year == self.school_year - 1:

@@ -24,7 +24,7 @@ async def template(
     records: list[Fields] = []
     names: dict[str, str] = {}
     if filled:
-        shelf = Shelf(school, school_year)
+        shelf = Shelf(school, school_year, keep=lambda _collection, row, source: Stored(row, source))
         await shelf.fill(office.intake.records, [collection, "pupils"] if collection == "results" else [collection])
         records = _records(office, kind, shelf.held[collection], stage=stage)
         names = {key.rpartition(".")[0]: one.row.pupil.full_name for key, one in shelf.held.get("pupils", {}).items()}

@@ -1,8 +1,13 @@
-"""A file is taken: streamed into the database part by part, with what is asked for, in one transaction."""
+"""A file is taken: received on disk, however slowly it comes, then written into the database in one short transaction.
 
+No connection to the database is held while a sender sends.
+"""
+
+import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from hashlib import blake2b
-from typing import Final
+from typing import IO, Final
 
 from services.sync.domain.imports import Import, ImportState, Order
 from services.sync.store import imports
@@ -14,35 +19,51 @@ PART: Final = 1 << 20
 
 async def create_import(office: Office, order: Order, *, parts: AsyncIterator[bytes]) -> Import:
     """Take a file; raises TOO_LARGE, and REQUEST_ID_REUSED where the id was used for another file."""
-    database, now = office.intake.database, office.intake.clock.now()
-    digest, size, number, rest = blake2b(_told(order), digest_size=16), 0, 0, bytearray()
-    async with database.transaction() as writes:
-        import_id = await imports.begin(writes, order, now=now)
-        async for part in parts:
-            size += len(part)
-            if size > office.most_bytes:
-                raise refusals.file_too_large(office.most_bytes)
-            digest.update(part)
-            rest += part
-            while import_id is not None and len(rest) >= PART:
-                await imports.add_part(writes, import_id, number, bytes(rest[:PART]))
-                number, rest = number + 1, rest[PART:]
-            if import_id is None:
-                rest.clear()
-        if import_id is not None:
-            if rest:
-                await imports.add_part(writes, import_id, number, bytes(rest))
-            await imports.complete_upload(writes, import_id, size=size, digest=digest.digest())
-    async with database.connection() as reads:
+    async with office.most_receiving:
+        with tempfile.TemporaryFile(prefix="iocedu-upload-") as spool:
+            size, digest = await _received(office, order, parts, spool)
+            import_id = await _kept(office, order, spool, size=size, digest=digest)
+    async with office.intake.database.connection() as reads:
         if import_id is not None:
             one = await imports.get(reads, import_id)
         else:
             one = await imports.by_request(reads, order.unit_id, order.request_id)
     assert one is not None, "it was committed, or was there before"
-    if one.digest != digest.digest():
+    if one.digest != digest:
         raise refusals.request_id_reused(order.request_id)
     office.rung.set()
     return one
+
+
+async def _received(office: Office, order: Order, parts: AsyncIterator[bytes], spool: IO[bytes]) -> tuple[int, bytes]:
+    """Write a file to disk as it comes; its size, and what tells it from others."""
+    digest, size, waiting = blake2b(_told(order), digest_size=16), 0, bytearray()
+    async for part in parts:
+        size += len(part)
+        if size > office.most_bytes:
+            raise refusals.file_too_large(office.most_bytes)
+        digest.update(part)
+        waiting += part
+        if len(waiting) >= PART:
+            await asyncio.to_thread(spool.write, bytes(waiting))
+            waiting.clear()
+    spool.write(waiting)
+    return size, digest.digest()
+
+
+async def _kept(office: Office, order: Order, spool: IO[bytes], *, size: int, digest: bytes) -> int | None:
+    """Keep an import with its file; None when its request id is there already."""
+    spool.seek(0)
+    number = 0
+    async with office.intake.database.transaction() as writes:
+        import_id = await imports.begin(writes, order, now=office.intake.clock.now())
+        if import_id is None:
+            return None
+        while part := await asyncio.to_thread(spool.read, PART):
+            await imports.add_part(writes, import_id, number, part)
+            number += 1
+        await imports.complete_upload(writes, import_id, size=size, digest=digest)
+    return import_id
 
 
 async def confirm_import(office: Office, one: Import, *, subject: str) -> Import:

@@ -1,0 +1,190 @@
+"""Declarations of everything, brought to their end once all of it arrived: what they lack is deleted, or asked about.
+
+The batches are durable before; a crash in between leaves the declaration open, and the sender, who has no answer,
+repeats a batch. What is deleted at the version of the declaration is stale where something newer came meanwhile, so
+that nothing here needs a lock.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+
+import structlog
+from iocedu.sync.v1 import sync_pb2
+
+from services.sync.convert.full import deletions, full_copy, full_outcome, questions
+from services.sync.convert.profiles import DEFAULT
+from services.sync.convert.rows import Checked
+from services.sync.domain import problems
+from services.sync.domain.batches import BatchKey, Origin, digest_of
+from services.sync.domain.full import FullOf, FullState, Lacking, Presence, is_mass, lacking
+from services.sync.domain.suspicions import rule_on
+from services.sync.store import declarations, erasing
+from services.sync.store.declarations import Declaration
+from services.sync.usecases import refusals
+from services.sync.usecases.intake import Intake, apply, checking_rows
+from services.sync.usecases.settling import Parcel
+
+log = structlog.get_logger(__name__)
+_UNSETTLED = frozenset({FullState.OPEN, FullState.HELD})
+
+
+async def check_declared(intake: Intake, origin: Origin) -> None:
+    """Raise DECLARATION_ID_REUSED where a new batch declares what its declaration does not, or comes after its end."""
+    if (full_of := origin.full_of) is None:
+        return
+    async with intake.database.connection() as reads:
+        known = await declarations.find(reads, origin.unit_id, origin.source, full_of)
+    if known is not None and (known.state is not FullState.OPEN or not known.full_of.agrees_with(full_of)):
+        raise refusals.declaration_id_reused(full_of.declaration_id)
+
+
+async def concluded(
+    intake: Intake, origin: Origin, key: BatchKey, outcome: sync_pb2.Outcome, *, fresh: Presence | None = None
+) -> sync_pb2.Outcome:
+    """The outcome of a batch that was settled, or known, with what became of its declaration by now.
+
+    `fresh` is what stands in a batch that is only looked at.
+    """
+    full_of = origin.full_of
+    if full_of is None or not outcome.HasField("full") or FullState(outcome.full.state) not in _UNSETTLED:
+        return outcome
+    told = sync_pb2.Outcome()
+    told.CopyFrom(outcome)
+    told.full.CopyFrom(await _conclude(intake, origin, full_of, fresh=fresh))
+    if not origin.validate_only and told.full != outcome.full:
+        async with intake.database.transaction() as writes:
+            await erasing.keep_outcome(writes, key, told.SerializeToString())
+    return told
+
+
+async def confirm(
+    intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, subject: str
+) -> sync_pb2.FullOutcome:
+    """Let what a declaration lacks be gone, though it is so much; raises UNKNOWN_DECLARATION."""
+    async with intake.database.connection() as reads:
+        known = await declarations.found_below(reads, schools, source, declaration_id)
+    if known is None:
+        raise refusals.unknown_declaration(declaration_id)
+    if known.state is not FullState.HELD:
+        return _told(known)
+    origin = Origin(str(known.unit_id), known.unit_id, source, known.backfill, DEFAULT, full_of=known.full_of)
+    log.info("disappearance confirmed", action="declarations.confirmed", school_id=known.full_of.school_id)
+    return await _conclude(intake, origin, known.full_of, confirmed_by=subject)
+
+
+async def _conclude(
+    intake: Intake, origin: Origin, full_of: FullOf, *, fresh: Presence | None = None, confirmed_by: str = ""
+) -> sync_pb2.FullOutcome:
+    async with intake.database.connection() as reads:
+        known = await declarations.find(reads, origin.unit_id, origin.source, full_of)
+        present, count = await declarations.arrived_by_now(reads, origin.unit_id, origin.source, full_of)
+        superseded = await declarations.is_superseded(reads, origin.source, full_of)
+    if known is not None:
+        if known.state is not FullState.OPEN and not confirmed_by:
+            return _told(known)
+        full_of = replace(known.full_of, batch_count=known.full_of.batch_count or full_of.batch_count)
+    if fresh is not None:
+        present.numbers |= fresh.numbers
+        present.unsure, count = present.unsure + fresh.unsure, count + 1
+    tell = partial(full_outcome, present=present, count=count)
+    awaited = max(full_of.batch_count - count, 0)
+    if not full_of.batch_count or awaited:
+        return tell(FullState.OPEN, awaited=awaited)
+    if superseded or present.unsure:
+        state = FullState.SUPERSEDED if superseded else FullState.UNSURE
+        return await _keep(intake, origin, full_of, tell(state), confirmed_by=confirmed_by)
+    held = await intake.records.holdings(
+        school=str(full_of.school_id),
+        collection=full_of.collection,
+        school_year=full_of.school_year,
+        source=origin.source,
+    )
+    lacks = lacking(full_of, present.numbers, held)
+    rule = rule_on(intake.rules.suspicions, intake.clock.today().isoformat())
+    if not confirmed_by and is_mass(len(lacks.gone), len(held), rule):
+        await _ask(intake, origin, full_of, lacks, held_count=len(held))
+        outcome = tell(FullState.HELD, lacks.gone, lacks=lacks)
+    else:
+        states = await _delete(intake, origin, full_of, lacks)
+        outcome = tell(FullState.DONE, lacks.gone, lacks=lacks, states=states)
+    return await _keep(intake, origin, full_of, outcome, confirmed_by=confirmed_by)
+
+
+async def _keep(
+    intake: Intake, origin: Origin, full_of: FullOf, outcome: sync_pb2.FullOutcome, *, confirmed_by: str
+) -> sync_pb2.FullOutcome:
+    """Keep what became of a declaration, unless another call was faster: then its word is told."""
+    if origin.validate_only:
+        return outcome
+    unit_id, source, state = origin.unit_id, origin.source, FullState(outcome.state)
+    async with intake.database.transaction() as writes:
+        first = await declarations.conclude(
+            writes,
+            unit_id,
+            source,
+            full_of,
+            expected=FullState.HELD if confirmed_by else FullState.OPEN,
+            state=state,
+            outcome=outcome.SerializeToString(),
+            decided_by=confirmed_by,
+        )
+        if first and confirmed_by:
+            await declarations.drop_question(writes, unit_id, source, full_of)
+        if first and state in (FullState.DONE, FullState.HELD):
+            await declarations.supersede(writes, source, full_of)
+    if first:
+        log.info(
+            "declaration of everything ended",
+            action="declarations.ended",
+            school_id=full_of.school_id,
+            collection=full_of.collection,
+            state=state.name,
+            gone=outcome.disappeared_count,
+        )
+        return outcome
+    async with intake.database.connection() as reads:
+        known = await declarations.find(reads, unit_id, source, full_of)
+    return _told(known) if known else outcome
+
+
+async def _delete(intake: Intake, origin: Origin, full_of: FullOf, lacks: Lacking) -> bytes:
+    """Delete what a declaration lacks, and have it noted; returns what became of each deletion."""
+    origin, rows = _of_deletions(origin), deletions(lacks.gone, full_of)
+    checked = Checked(checking_rows(intake, origin, rows, careful=False))
+    await checked.add_all(rows)
+    told = digest_of(_name(full_of), *(key.encode(errors="replace") for key in lacks.gone))
+    key = BatchKey(origin.unit_id, origin.source, f"gone-{told.hex()}")
+    copy = full_copy(full_of, lacks)
+    await apply(intake, origin, [checked], batch=told, batch_ids=[key.batch_id], full_copy=copy)
+    if rows:
+        await intake.ledger.settle(origin, [Parcel(key, told, [checked], shown_as=full_of.declaration_id)])
+    return bytes(checked.states)
+
+
+async def _ask(intake: Intake, origin: Origin, full_of: FullOf, lacks: Lacking, *, held_count: int) -> None:
+    """Put the deletions into the quarantine, where they wait for a person."""
+    origin, rows = _of_deletions(origin), deletions(lacks.gone, full_of)
+    problem = problems.mass_disappearance(full_of.declaration_id, gone=len(rows), held=held_count)
+    asked = questions(rows, full_of, problem, Checked(checking_rows(intake, origin, rows, careful=False)))
+    told = digest_of(b"asked", _name(full_of))
+    key = BatchKey(origin.unit_id, origin.source, f"asked-{told.hex()}")
+    await intake.ledger.settle(origin, [Parcel(key, told, [asked], shown_as=full_of.declaration_id)])
+
+
+def _of_deletions(origin: Origin) -> Origin:
+    """Where deletions come from: they are written in our own names."""
+    return replace(origin, profile=DEFAULT, full_of=None)
+
+
+def _name(full_of: FullOf) -> bytes:
+    return f"{full_of.school_id}/{full_of.collection}/{full_of.school_year}/{full_of.declaration_id}".encode(
+        errors="replace"
+    )
+
+
+def _told(known: Declaration) -> sync_pb2.FullOutcome:
+    """What became of a declaration, as of now."""
+    outcome = sync_pb2.FullOutcome.FromString(known.outcome)
+    outcome.state = known.state.value  # type: ignore[assignment]  # the number is the enum's
+    return outcome

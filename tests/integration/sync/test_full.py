@@ -1,0 +1,266 @@
+"""Batches that are everything a source has: what they lack is gone, once, and never by mistake."""
+
+import random
+from typing import Any
+
+import pytest
+from iocedu.records.v1 import records_pb2, records_pb2_grpc
+from iocedu.sync.v1 import quarantine_pb2, sync_pb2
+
+from chassis.errors import Fault
+from chassis.testing import client
+from tests.integration.sync.test_quarantine import kept, ward
+from tests.integration.sync.world import (
+    ACCEPTED,
+    ADMINISTRATOR,
+    CLERK,
+    PROVINCE,
+    REJECTED,
+    SCHOOL_A,
+    SCHOOL_B,
+    STALE,
+    VENDOR,
+    World,
+    document,
+    moet_pupil,
+    ndjson,
+    pupil,
+    push,
+)
+
+OPEN, DONE, ASKED, UNSURE, SUPERSEDED = 1, 2, 3, 4, 5
+
+
+def full(version: int, **fields: Any) -> sync_pb2.FullOf:
+    """Everything of the school's pupils of 2026."""
+    place: dict[str, Any] = {"school": SCHOOL_A, "school_year": 2026, "collection": "pupils", "version": version}
+    return sync_pb2.FullOf(**(place | fields))
+
+
+async def there(here: World) -> dict[str, int]:
+    """Keys and versions of the school's pupils."""
+    channel = client(here.records_address, here.keys.mint(ADMINISTRATOR))
+    stub: records_pb2_grpc.RecordsServiceAsyncStub = records_pb2_grpc.RecordsServiceStub(
+        await here.stack.enter_async_context(channel)
+    )
+    request = records_pb2.ListRecordsRequest(unit=SCHOOL_A, collection="pupils", page_size=1000)
+    return {one.row.key: one.row.version for one in (await stub.ListRecords(request)).records}
+
+
+async def test_what_a_full_batch_lacks_is_gone_at_its_version(here: World) -> None:
+    """Only what this source has of that school, year and collection; a repeat answers the same."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(4)), pupil("X1", school_year=2025)))
+    await stub.PushRows(push("2", pupil("SMAS1"), source="smas"))
+    whole = push("3", pupil("HS1"), pupil("HS2", 2, full_name="Lê Thị An"), pupil("HS9", 2), full_of=full(5))
+    answer = (await stub.PushRows(whole)).outcome
+    assert (answer.accepted_count, answer.unchanged_count) == (2, 1)
+    assert (answer.full.state, answer.full.disappeared_count) == (DONE, 2)
+    assert list(answer.full.disappeared_keys) == ["HS0", "HS3"]
+    assert await there(here) == {"HS1": 1, "HS2": 2, "HS9": 2, "X1": 1, "SMAS1": 1}
+    assert (await stub.PushRows(whole)).outcome == answer
+    late = (await stub.PushRows(push("4", pupil("HS0", 4), pupil("HS3", 6), pupil("HS8", 4)))).outcome
+    assert list(late.states) == [STALE, ACCEPTED, STALE], "HS8 was gone before the centre ever heard of it"
+    again = (
+        await stub.PushRows(push("5", pupil("HS1"), pupil("HS2", 2, full_name="Lê Thị An"), full_of=full(7)))
+    ).outcome
+    assert list(again.full.disappeared_keys) == ["HS3", "HS9"]
+
+
+async def test_a_refused_row_was_in_it_all_the_same(here: World) -> None:
+    """Its record stays as it is; and it may be corrected in the quarantine, though it is below the version."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", pupil("HS1"), pupil("HS2")))
+    rows = [pupil("HS1", 2, birth_date="31/02/2014"), pupil("HS3", 2, birth_date="31/02/2014")]
+    answer = (await stub.PushRows(push("2", *rows, full_of=full(9)))).outcome
+    assert (list(answer.states), list(answer.full.disappeared_keys)) == ([REJECTED, REJECTED], ["HS2"])
+    for row in await kept(here):
+        request = quarantine_pb2.CorrectQuarantinedRowRequest(unit=SCHOOL_A, quarantined_row_id=row.quarantined_row_id)
+        request.values["pupil.birth_date"] = "2014-03-10"
+        assert (await (await ward(here)).CorrectQuarantinedRow(request)).state == ACCEPTED
+    assert await there(here) == {"HS1": 2, "HS3": 2}
+
+
+async def test_nothing_is_gone_where_it_cannot_be_told_what_was_in_it(here: World) -> None:
+    """A row without a key, and a line that is no JSON."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", pupil("HS1.2026"), pupil("HS2.2026")))
+    answer = (await stub.PushRows(push("2", pupil("HS1.2026"), pupil(""), full_of=full(9)))).outcome
+    assert (answer.full.state, answer.full.unsure_count) == (UNSURE, 1)
+    parts = list(document(ndjson([moet_pupil("HS1")]) + b"{\n", batch_id="3"))
+    parts[0].batch.full_of.CopyFrom(full(9))
+    answer = (await stub.PushDocument(iter(parts))).outcome
+    assert answer.full.state == UNSURE
+    assert sorted(await there(here)) == ["HS1.2026", "HS2.2026"]
+
+
+async def test_a_document_is_everything_and_can_be_tried(here: World) -> None:
+    """With the ministry's names, a date and then a year that cannot be read; tried, it changes nothing."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", *(pupil(f"HS{one}.2026") for one in (1, 2, 3))))
+    content = ndjson([moet_pupil("HS1"), moet_pupil("HS2", NGAY_SINH="31/02/2014", PHIEN_BAN=2)])
+
+    def parts(**fields: Any) -> list[sync_pb2.PushDocumentRequest]:
+        given = list(document(content, **fields))
+        given[0].batch.full_of.CopyFrom(full(4))
+        return given
+
+    tried = parts()
+    tried[0].validate_only = True
+    looked = (await stub.PushDocument(iter(tried))).outcome
+    assert (looked.full.state, list(looked.full.disappeared_keys)) == (DONE, ["HS3.2026"])
+    assert (len(await there(here)), await here.count("declaration"), await here.count("batch")) == (3, 0, 1)
+    stored = (await stub.PushDocument(iter(parts()))).outcome
+    assert stored.full == looked.full
+    assert sorted(await there(here)) == ["HS1.2026", "HS2.2026"]
+    assert (await stub.PushDocument(iter(parts()))).outcome == stored
+    content = ndjson([moet_pupil("HS1"), moet_pupil("HS2", NAM_HOC="2026-27-28")])
+    assert (await stub.PushDocument(iter(parts(batch_id="year")))).outcome.full.state == UNSURE
+    assert sorted(await there(here)) == ["HS1.2026", "HS2.2026"], "which record it is cannot be told"
+
+
+async def test_several_batches_are_one_declaration_that_ends_when_all_have_come(here: World) -> None:
+    """In any order, by stream or not; one that is cut deletes nothing; the repeat of an early batch tells the end."""
+    stub = await here.sync()
+    await stub.PushRows(push("0", *(pupil(f"HS{one}") for one in range(3))))
+    first = sync_pb2.StreamBatch(batch_id="1", rows=[pupil("HS0")], full_of=full(5, declaration_id="d"))
+    last = sync_pb2.StreamBatch(
+        batch_id="2", rows=[pupil("HS7", 2)], full_of=full(5, declaration_id="d", batch_count=3)
+    )
+
+    async def sent(*batches: sync_pb2.StreamBatch) -> list[sync_pb2.Outcome]:
+        opened = sync_pb2.StreamRowsRequest(open=sync_pb2.StreamOpen(unit=SCHOOL_A, source="vnedu"))
+        messages = [opened, *(sync_pb2.StreamRowsRequest(batch=one) for one in batches)]
+        return [one.item.outcome async for one in stub.StreamRows(iter(messages)) if one.HasField("item")]
+
+    early, late = await sent(last, first)
+    assert (early.full.state, late.full.state, late.full.awaited_batch_count) == (OPEN, OPEN, 1)
+    assert len(await there(here)) == 4
+    end = push("3", pupil("HS2", 3), full_of=full(5, declaration_id="d"))
+    answer = (await stub.PushRows(end)).outcome
+    assert (answer.full.state, answer.full.batch_count, list(answer.full.disappeared_keys)) == (DONE, 3, ["HS1"])
+    (repeated,) = await sent(first)
+    assert repeated.full == answer.full
+    with pytest.raises(Fault) as over:
+        await stub.PushRows(push("4", full_of=full(5, declaration_id="d")))
+    assert over.value.reason == "DECLARATION_ID_REUSED"
+    assert await there(here) == {"HS0": 1, "HS2": 3, "HS7": 2}
+
+
+async def test_a_mass_disappearance_waits_for_a_person(here: World) -> None:
+    """Nothing is gone before; a replay passes it by; the vendor cannot confirm; what came again meanwhile stays."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(10))))
+    whole = push("2", pupil("HS0"), unit=PROVINCE, full_of=full(5))
+    answer = (await stub.PushRows(whole)).outcome
+    assert (answer.full.state, answer.full.disappeared_count) == (ASKED, 9)
+    rows = await kept(here)
+    assert {(row.problem.reason, row.batch_id, row.problem.metadata["gone_count"]) for row in rows} == {
+        ("MASS_DISAPPEARANCE", "2", "9")
+    }
+    replayed = await (await ward(here)).ReplayQuarantinedRows(
+        quarantine_pb2.ReplayQuarantinedRowsRequest(unit=SCHOOL_A, reason="MASS_DISAPPEARANCE")
+    )
+    assert (replayed.replayed_count, len(await there(here))) == (0, 10)
+    await stub.PushRows(push("3", pupil("HS5", 6)))
+    request = quarantine_pb2.ConfirmDisappearanceRequest(unit=SCHOOL_A, declaration_id="2", source="vnedu")
+    with pytest.raises(Fault) as refused:
+        await (await ward(here, VENDOR)).ConfirmDisappearance(request)
+    assert refused.value.reason == "NO_GRANT"
+    confirmed = (await (await ward(here)).ConfirmDisappearance(request)).full
+    assert (confirmed.state, confirmed.disappeared_count, confirmed.newer_count) == (DONE, 8, 1)
+    assert (await (await ward(here)).ConfirmDisappearance(request)).full == confirmed
+    assert await there(here) == {"HS0": 1, "HS5": 6}
+    assert await kept(here) == []
+    assert (await stub.PushRows(whole)).outcome.full == confirmed
+    assert (await here.count("declaration"), await here.count("declaration_batch")) == (1, 0)
+
+
+async def test_the_next_declaration_takes_the_question_away(here: World) -> None:
+    """The earlier one is superseded, its deletions wait no longer; and one that comes late deletes nothing."""
+    stub = await here.sync()
+    everybody = [pupil(f"HS{one}") for one in range(10)]
+    await stub.PushRows(push("1", *everybody))
+    await stub.PushRows(push("2", pupil("HS0"), full_of=full(5)))
+    assert len(await kept(here)) == 9
+    assert (await stub.PushRows(push("3", *everybody[:9], full_of=full(6)))).outcome.full.state == DONE
+    assert await kept(here) == []
+    request = quarantine_pb2.ConfirmDisappearanceRequest(unit=SCHOOL_A, declaration_id="2", source="vnedu")
+    assert (await (await ward(here)).ConfirmDisappearance(request)).full.state == SUPERSEDED
+    assert (await stub.PushRows(push("4", *everybody[:8], full_of=full(5)))).outcome.full.state == SUPERSEDED
+    assert len(await there(here)) == 9
+
+
+async def test_what_is_locked_waits_for_the_lock(here: World) -> None:
+    """Its deletion is kept aside, and goes through by itself."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", pupil("HS1"), pupil("HS2")))
+    await here.lock("pupils")
+    answer = (await stub.PushRows(push("2", pupil("HS1"), full_of=full(5)))).outcome
+    assert (answer.full.state, answer.full.disappeared_count, answer.full.locked_count) == (DONE, 0, 1)
+    assert [(row.problem.reason, row.problem.key) for row in await kept(here)] == [("LOCKED", "HS2")]
+    assert len(await there(here)) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"school": SCHOOL_B}, "batch.full_of.school"),
+        ({"school": "moet:0"}, "batch.full_of.school"),
+        ({"collection": "hoc_sinh"}, "batch.full_of.collection"),
+        ({"school_year": 26}, "batch.full_of.school_year"),
+        ({"version": 0}, "batch.full_of.version"),
+        ({"batch_count": 2}, "batch.full_of.batch_count"),
+    ],
+)
+async def test_a_declaration_that_cannot_be_is_refused_by_its_field(
+    here: World, fields: dict[str, Any], field: str
+) -> None:
+    """By message and by document alike, and nothing is stored."""
+    stub = await here.sync()
+    with pytest.raises(Fault) as refused:
+        await stub.PushRows(push("1", pupil("HS1"), full_of=full(**{"version": 5} | fields)))
+    assert (refused.value.reason, refused.value.violations[0].field) == ("INVALID_FIELD", field)
+    parts = list(document(ndjson([moet_pupil("HS1")])))
+    parts[0].batch.full_of.CopyFrom(full(**{"version": 5} | fields))
+    fault = await here.refused(parts, subject=CLERK if field.endswith("school") else VENDOR)
+    assert (fault.reason, fault.violations[0].field) == ("INVALID_FIELD", field)
+    assert await there(here) == {}
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_in_any_order_the_state_of_the_highest_versions_remains(here: World, seed: int) -> None:
+    """A source's history sent as partial batches and full ones in parts, shuffled, repeated, some never finished.
+
+    What remains is, of each record, what its last row said, unless a full copy that was finished came after it and
+    lacked it; the order in which all of it came does not matter.
+    """
+    chance, stub = random.Random(seed), await here.sync()
+    alive: dict[str, int] = {}
+    sent: list[sync_pb2.PushRowsRequest] = []
+    told: dict[str, int] = {}
+    finished: list[tuple[int, set[str]]] = []
+    for clock in range(1, 13):
+        key = f"HS{chance.randrange(6)}"
+        if clock % 4:
+            alive[key] = told[key] = clock
+            sent.append(push(f"p{clock}", pupil(key, clock, full_name=f"Lê An {'ABCDEFGHIJKLM'[clock]}")))
+            continue
+        gone = chance.choice(sorted(alive))
+        del alive[gone]
+        rows = [pupil(one, at, full_name=f"Lê An {'ABCDEFGHIJKLM'[at]}") for one, at in alive.items()]
+        parts = [
+            push(f"f{clock}.{part}", *rows[part::2], full_of=full(clock, declaration_id=f"f{clock}", batch_count=2))
+            for part in (0, 1)
+        ]
+        if chance.random() < 0.7:
+            finished.append((clock, set(alive)))
+        else:
+            parts.pop()
+        sent += parts
+    sent += chance.choices(sent, k=6)
+    chance.shuffle(sent)
+    for one in sent:
+        await stub.PushRows(one)
+    expected = {key: at for key, at in told.items() if all(at > when or key in whole for when, whole in finished)}
+    assert await there(here) == expected
