@@ -194,7 +194,7 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
             service = (await self._verifier.verify(shown)).service
             if service is None:
                 raise invalid_token("not_a_service")
-        call.caller = Caller(subject=verified.subject, service=service, token=token, actor=verified.actor)
+        call.caller = Caller(verified.subject, service, token, verified.actor, verified.roles)
         set_caller(call.caller)
         return left
 
@@ -223,7 +223,7 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
     def _decide_again(self, call: _Call) -> None:
         """Whether a stream may go on: its token's time and its caller's right may end while it runs."""
         if call.verified is not None:
-            call.verified.check_expiry()
+            self._verifier.check(call.verified)
         self._decide(call, call.asked)
 
     def _tree(self) -> Any:

@@ -12,6 +12,7 @@ from chassis import outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
+from chassis.keyring import Keyring
 from chassis.operations import OperationsServicer
 from chassis.scope_tree import ScopeTree
 from chassis.scopes import Scopes
@@ -93,6 +94,7 @@ def assemble(
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
+        keyring=Keyring(bus),
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 

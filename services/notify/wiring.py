@@ -16,6 +16,7 @@ from iocedu.notify.v1.receipts_pb2_grpc import add_ReceiptsServiceServicer_to_se
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
+from chassis.keyring import Keyring
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import AddToServer, App, Check
@@ -141,5 +142,6 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
         workers=[*listening, timer.worker, *dispatcher.workers, tail.worker],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
+        keyring=Keyring(bus),
         operations=OperationsServicer(database, {one.name: one.handle for one in listening}),
     )

@@ -27,6 +27,7 @@ from services.sync.usecases.connections import follow_tree
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.working import work_on_next
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.partners import Partners, publish_keyring
 from services.sync.usecases.pushing import Pushing, take_turn
 from services.sync.usecases.replaying import replay_next_unlocked
 from services.sync.usecases.telling import tell
@@ -78,6 +79,17 @@ def importers(office: Office) -> list[Worker]:
 def replayer(intake: Intake) -> Worker:
     """The worker that takes rows once more which a lifted lock held."""
     return Worker("replayer", partial(_repeat, asyncio.Event(), partial(replay_next_unlocked, intake), "replay"))
+
+
+def keyring_publisher(partners: Partners) -> Worker:
+    """The worker that publishes the keys of partners: at once when some were changed, else as time passes."""
+
+    async def publish() -> bool:
+        if await publish_keyring(partners):
+            log.info("keys of partners published", action="partners.keys_published")
+        return False
+
+    return Worker("keyring-publisher", partial(_repeat, partners.rung, publish, "partners.keys"))
 
 
 async def _repeat(rung: asyncio.Event, work: Callable[[], Awaitable[bool]], name: str, stop: asyncio.Event) -> None:

@@ -2,6 +2,7 @@
 
 from services.sync.servicer.destinations import DestinationsServicer
 from services.sync.servicer.imports import ImportsServicer
+from services.sync.servicer.partners import PartnersServicer
 from services.sync.servicer.quarantine import QuarantineServicer
 from services.sync.servicer.reconciliation import ReconciliationServicer
 from services.sync.servicer.sync import SyncServicer
@@ -9,6 +10,7 @@ from services.sync.servicer.sync import SyncServicer
 __all__ = [
     "DestinationsServicer",
     "ImportsServicer",
+    "PartnersServicer",
     "QuarantineServicer",
     "ReconciliationServicer",
     "SyncServicer",

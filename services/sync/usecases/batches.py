@@ -16,7 +16,7 @@ async def push_rows(
 ) -> sync_pb2.Outcome:
     """Take one batch; `content` is what tells it from another batch under the same id."""
     key, digest = BatchKey(origin.unit_id, origin.source, batch_id), digest_of(content)
-    known = (await intake.ledger.recall({key: digest})).get(key)
+    known = (await intake.ledger.recall({key: digest}, trial=origin.trial)).get(key)
     if known is not None:
         return known
     checked = Checked(checking_rows(intake, origin, rows, careful=b"\0" in content))

@@ -57,7 +57,8 @@ async def push_document(
         key = BatchKey(origin.unit_id, origin.source, batch_id)
         if await _is_known(intake, key):
             await content.drain()
-            return batch_id, (await intake.ledger.recall({key: content.digest()}))[key]
+            known = await intake.ledger.recall({key: content.digest()}, trial=origin.trial)
+            return batch_id, known[key]
     place = problems.line_at if kind == "ndjson" else problems.element_at
     reading = _Reading(intake, origin, nonce=batch_id or uuid4().hex, place=place)
     try:
@@ -68,7 +69,7 @@ async def push_document(
         batch_id = batch_id or f"sha-{digest.hex()}"
         key = BatchKey(origin.unit_id, origin.source, batch_id)
         if not reading.begun:
-            known = await intake.ledger.recall({key: digest})
+            known = await intake.ledger.recall({key: digest}, trial=origin.trial)
             if key in known:
                 return batch_id, known[key]
             reading.nonce = batch_id

@@ -56,7 +56,7 @@ async def take(intake: Intake, origin: Origin, group: Sequence[sync_pb2.StreamBa
     """Take messages together; each is a batch of its own and has its own answer."""
     contents = {_key(origin, batch): batch.SerializeToString(deterministic=True) for batch in group}
     digests = {key: digest_of(content) for key, content in contents.items()}
-    answers = await intake.ledger.recall(digests)
+    answers = await intake.ledger.recall(digests, trial=origin.trial)
     new: dict[BatchKey, Checked] = {}
     for batch in group:
         key = _key(origin, batch)
