@@ -63,14 +63,21 @@ def once_allowed(vendor: SchoolSystem, unit: str, rows: list[dict[str, Any]], ba
 
 async def test_a_partner_from_its_registration_to_its_conformance_report(world: World, tmp_path: Path) -> None:
     """Register, connect, push, rotate, suspend, go on, open a sandbox, empty it, and read what is still wrong."""
+    before = await world.figure("pupils", NEIGHBOUR) or 0
     tokens = await registers(world, tmp_path)
     connection = await pushes_where_it_is_connected(world, tokens)
     next_tokens = await rotates_its_key(world, tokens, tmp_path)
     await is_suspended_for_a_while(world, next_tokens)
     await tries_things_out(world, next_tokens)
+    await takes_back_what_it_sent(world, next_tokens)
     path = f"/v1/units/{NEIGHBOUR}/partner-connections/{connection}:end"
     ended = await world.post(path, HEAD_THERE, {"reason": "hết hợp đồng"})
     assert ended["connection"]["state"] == "PARTNER_CONNECTION_STATE_ENDED"
+
+    async def as_before() -> bool:
+        return (await world.figure("pupils", NEIGHBOUR) or 0) == before
+
+    await poll_until(as_before)
 
 
 async def registers(world: World, tmp_path: Path) -> OwnTokens:
@@ -181,4 +188,12 @@ async def tries_things_out(world: World, next_tokens: OwnTokens) -> None:
 
     told = await world.get(f"/v1/units/{PROVINCE}/connections", DIRECTOR, page_size=1000)
     assert not [one for one in told["connections"] if "thử nghiệm" in one["school_name"]]
+    vendor.close()
+
+
+async def takes_back_what_it_sent(world: World, tokens: OwnTokens) -> None:
+    """The pupil is deleted again, so that the school is as it was."""
+    vendor = SchoolSystem(world.fleet.gateway, tokens, source=PARTNER, profile="iocedu")
+    gone = {"school": NEIGHBOUR, "key": "HS7001.2026", "version": 2, "deleted": True, "pupil": {"school_year": 2026}}
+    assert vendor.push(NEIGHBOUR, [gone]).accepted == 1
     vendor.close()

@@ -83,9 +83,8 @@ async def test_what_is_in_a_sandbox_is_in_no_feed_and_tells_nobody(here: World) 
     records: records_pb2_grpc.RecordsServiceAsyncStub = records_pb2_grpc.RecordsServiceStub(channel)
 
     async def told() -> list[str]:
-        return [
-            one.record.row.key for one in (await records.ListChanges(records_pb2.ListChangesRequest(unit="0"))).changes
-        ]
+        answer = await records.ListChanges(records_pb2.ListChangesRequest(unit="0"))
+        return [one.row.key for one in answer.changes]
 
     await poll_until(told)
     assert await told() == ["HS9"]

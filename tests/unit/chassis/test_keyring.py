@@ -17,7 +17,7 @@ from tests.support.signing import Signer
 
 def jwk(signer: Signer, *roles: str) -> dict[str, object]:
     """The key as it is published."""
-    told = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(signer.key.public_key()))
+    told: dict[str, object] = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(signer.key.public_key()))
     return told | {"kid": signer.kid, "sub": signer.subject, "alg": "ES256", "roles": list(roles or ("visitor",))}
 
 
