@@ -38,14 +38,16 @@ def key_page(partners: Partners, *, listen: str) -> Worker:
 
     async def run(stop: asyncio.Event) -> None:
         host, _, port = listen.rpartition(":")
-        server = await asyncio.start_server(_answering(body), host.strip("[]"), int(port), limit=MOST_REQUEST)
+        server = await asyncio.start_server(answering(body), host.strip("[]"), int(port), limit=MOST_REQUEST)
         async with server:
             await stop.wait()
 
     return Worker("partner-keys", run)
 
 
-def _answering(body: Callable[[], Awaitable[bytes]]) -> Any:
+def answering(body: Callable[[], Awaitable[bytes]]) -> Any:
+    """What answers a connection, by HTTP, with a set of keys."""
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(SECONDS):
