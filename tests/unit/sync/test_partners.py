@@ -36,9 +36,9 @@ def test_two_connections_meet_where_they_share_a_collection_on_some_day(
         assert one.meets(collections=theirs, valid_from=begins, valid_to=ends) == expected
 
 
-@given(DAYS, st.none() | DAYS, DAYS, st.booleans())
+@given(start=DAYS, end=st.none() | DAYS, day=DAYS, granted=st.booleans())
 def test_a_connection_is_in_force_only_on_its_days_and_with_its_grant(
-    start: date, end: date | None, day: date, granted: bool
+    *, start: date, end: date | None, day: date, granted: bool
 ) -> None:
     """Without the grant it never claims to be."""
     state = connection({"pupils"}, start, end).state(day, granted=granted)
@@ -53,9 +53,9 @@ def test_what_may_be_pushed_is_what_the_connections_name_together() -> None:
     assert set(COLLECTIONS) == {field.name for field in Row.DESCRIPTOR.oneofs_by_name["record"].fields}
 
 
-@given(st.integers(-5, 5), st.none() | st.integers(-5, 5), st.booleans(), st.integers(-5, 5))
+@given(start=st.integers(-5, 5), end=st.none() | st.integers(-5, 5), revoked=st.booleans(), now=st.integers(-5, 5))
 def test_a_key_that_holds_may_hold_and_a_revoked_one_never_does(
-    start: int, end: int | None, revoked: bool, now: int
+    *, start: int, end: int | None, revoked: bool, now: int
 ) -> None:
     """Whatever its days."""
 
