@@ -3,6 +3,7 @@
 The units of a sandbox are told to services by the scopes alone: no event tells of them, so that nobody counts them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -41,11 +42,10 @@ class Opened:
 async def open_sandbox(connection: AsyncConnection, subject: str, *, today: date, now: datetime) -> Opened:
     """Make the sandbox of a subject, unless there is one."""
     await units.lock_forest(connection)
-    aliases = [f"moet:{SYSTEM}-{subject}-{number}" for number, _ in enumerate(SCHOOLS, 1)]
     present = await sandboxes.sandbox_of(connection, subject)
     if present is not None:
-        return Opened(present.root_id, _places(present.school_ids, aliases), fresh=False)
-    always = Span()
+        return Opened(present.root_id, _places(present.root_id, present.school_ids), fresh=False)
+    always, ids = Span(), list(await units.next_unit_ids(connection, len(SCHOOLS) + 1))
     root = UnitDraft(
         SANDBOX, always, [Name(f"Môi trường thử {subject}", always)], [Code(SYSTEM, subject, always)], [], [], [SANDBOX]
     )
@@ -59,18 +59,18 @@ async def open_sandbox(connection: AsyncConnection, subject: str, *, today: date
             [],
             [SANDBOX],
         )
-        for name, alias in zip(SCHOOLS, aliases, strict=True)
+        for name, alias in zip(SCHOOLS, _aliases(ids[0]), strict=True)
     ]
     forest = Forest(await units.load_units(connection))
-    additions = forest.plan([root, *schools], ids=await units.next_unit_ids(connection, len(schools) + 1))
+    additions = forest.plan([root, *schools], ids=iter(ids))
     made = [one.unit_id for one in additions.units]
-    assert len(made) == len(schools) + 1, "the units of a sandbox are new"
+    assert made == ids, "the units of a sandbox are new"
     await units.add_units(connection, additions)
     await sandboxes.keep_sandbox(connection, subject, made[0], made[1:], now=now)
     draft = GrantDraft(subject, INTEGRATOR, made[0], ADMINISTRATIVE, Span(today, None))
     await grants.add_grant(connection, draft, created_by="service:sync", now=now)
     await scopes.raise_scope_version(connection)
-    return Opened(made[0], _places(made[1:], aliases), fresh=True)
+    return Opened(made[0], _places(made[0], made[1:]), fresh=True)
 
 
 async def reset_sandbox(connection: AsyncConnection, subject: str) -> int:
@@ -82,5 +82,10 @@ async def reset_sandbox(connection: AsyncConnection, subject: str) -> int:
     return await sandboxes.empty(connection, subject)
 
 
-def _places(school_ids: "tuple[int, ...] | list[int]", aliases: list[str]) -> tuple[Place, ...]:
-    return tuple(Place(*each) for each in zip(school_ids, aliases, SCHOOLS, strict=True))
+def _places(root_id: int, school_ids: Sequence[int]) -> tuple[Place, ...]:
+    return tuple(Place(*each) for each in zip(school_ids, _aliases(root_id), SCHOOLS, strict=True))
+
+
+def _aliases(root_id: int) -> list[str]:
+    """What rows name the schools by: codes of at most 15 letters, as the ministry's are, that no real school has."""
+    return [f"moet:tn{root_id}-{number}" for number, _ in enumerate(SCHOOLS, 1)]
