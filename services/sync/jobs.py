@@ -21,7 +21,7 @@ from chassis.errors import Fault
 from chassis.workers import Worker
 from services.sync.clients.records import Records
 from services.sync.domain.destinations import Destination
-from services.sync.store import batches, destinations, imports, pushes, quarantine
+from services.sync.store import batches, destinations, imports, pushes, quarantine, sandboxes
 from services.sync.usecases import noting
 from services.sync.usecases.connections import follow_tree
 from services.sync.usecases.imports.office import Office
@@ -147,6 +147,7 @@ async def prune(database: Database, clock: Clock, *, kept: Kept) -> tuple[int, i
         (quarantine.prune, kept.quarantined),
         (imports.prune_files, kept.files),
         (imports.prune, kept.batches),
+        (sandboxes.prune, kept.batches),
     ):
         total, gone = 0, PRUNED_AT_ONCE
         while gone == PRUNED_AT_ONCE:
@@ -154,7 +155,7 @@ async def prune(database: Database, clock: Clock, *, kept: Kept) -> tuple[int, i
                 gone = await forget(writes, before=clock.now() - age, most=PRUNED_AT_ONCE)
             total += gone
         counts.append(total)
-    forgotten, rows, uploads, _ = counts
+    forgotten, rows, uploads, *_ = counts
     return forgotten, rows, uploads
 
 

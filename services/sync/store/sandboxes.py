@@ -92,6 +92,13 @@ async def pushes(reads: AsyncConnection, unit_id: int) -> list[Push]:
     ]
 
 
+async def prune(writes: AsyncConnection, *, before: datetime, most: int) -> int:
+    """Forget what came into sandboxes before an instant; returns how much."""
+    old = sa.select(sandbox_push.c.unit_id, sandbox_push.c.push_id).where(sandbox_push.c.create_time < before)
+    these = sa.tuple_(sandbox_push.c.unit_id, sandbox_push.c.push_id).in_(old.limit(most))
+    return (await writes.execute(sa.delete(sandbox_push).where(these))).rowcount
+
+
 def _told(row: Shown) -> list[Any]:
     return [
         row.index,
