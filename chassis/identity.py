@@ -145,7 +145,7 @@ class Verifier:
             kid = str(jwt.get_unverified_header(token).get("kid", ""))
             said = jwt.decode(token, options={"verify_signature": False})
             if said.get("iss") == SELF_SIGNED:
-                return self._self_signed(token, subject=str(said.get("sub", "")), kid=kid)
+                return await self._self_signed(token, subject=str(said.get("sub", "")), kid=kid)
             key = self._keys.get(kid) or await self._look_for(kid)
             if key is None:
                 raise invalid_token("unknown_key") if self._keys else _no_keys()
@@ -171,10 +171,10 @@ class Verifier:
         actor = str(act["sub"]) if isinstance(act, dict) and "sub" in act else None
         return Verified(subject=subject, actor=actor, expires=float(claims["exp"]))
 
-    def _self_signed(self, token: str, *, subject: str, kid: str) -> Verified:
+    async def _self_signed(self, token: str, *, subject: str, kid: str) -> Verified:
         """What a token says that its subject signed; the subject's own keys are the only ones tried."""
         self._keyring.refuse_suspended(subject)
-        bound = self._keyring.find(subject, kid)
+        bound = await self._keyring.look_for(subject, kid)
         if bound is None:
             foreign = self._keyring.is_anothers(subject, kid)
             raise invalid_token("subject_of_another_key" if foreign else "unknown_key")

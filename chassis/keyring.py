@@ -7,6 +7,7 @@ while the broker is away. Refuses a key under another subject's name, and whoeve
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ LEEWAY_SECONDS = 10.0  # How far another's clock may be ahead of ours.
 BUCKET = "keyring"
 ENTRY = "set"
 LOOK_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 0.2  # But no sooner than this after the last look, however many unknown keys are shown.
 MOST_BYTES = 900_000  # NATS carries 1 MB a message by default.
 
 log = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ class Keyring:
         self._suspended: frozenset[str] = frozenset()
         self._text = b""
         self._looked = bus is None
+        self._looked_at = float("-inf")  # On the monotonic clock.
         self.worker = Worker("keyring", self._run)
         self.check = Check("keyring", self._ping)
 
@@ -60,6 +63,15 @@ class Keyring:
     def find(self, subject: str, kid: str) -> BoundKey | None:
         """The key that a subject names, None when it is not in force or another's."""
         return self._keys.get((subject, kid))
+
+    async def look_for(self, subject: str, kid: str) -> BoundKey | None:
+        """The same, looking at what is published once more where it is not there, but not more often than is fair."""
+        found = self.find(subject, kid)
+        if found is None and self._bus is not None and time.monotonic() - self._looked_at >= LOOK_AGAIN_SECONDS:
+            with contextlib.suppress(Exception):  # A broker that is away is no answer; the worker says so.
+                await self.refresh()
+            found = self.find(subject, kid)
+        return found
 
     def is_anothers(self, subject: str, kid: str) -> bool:
         """Whether the key is in force for somebody else."""
@@ -93,6 +105,7 @@ class Keyring:
     async def refresh(self) -> None:
         """Look once at what is published."""
         assert self._bus is not None, "this keyring follows no bucket"
+        self._looked_at = time.monotonic()
         with contextlib.suppress(KeyNotFoundError):
             self.take((await (await self._bus.key_value(BUCKET)).get(ENTRY)).value or b"")
         self._looked = True
