@@ -37,7 +37,7 @@ async def test_a_key_that_leaves_the_set_is_refused_at_the_edge_within_seconds(o
 
         async def told(token: str) -> tuple[str, str]:
             answer = await client.get(WHERE, headers={"authorization": f"Bearer {token}"})
-            info = next((each for each in answer.json().get("details", []) if "reason" in each), {})
+            info: dict[str, str] = next((each for each in answer.json().get("details", []) if "reason" in each), {})
             return info.get("domain", ""), info.get("reason", "")
 
         async def passes() -> bool:

@@ -103,7 +103,9 @@ async def test_a_grant_is_ended_on_a_day_and_never_lengthened(records: Running):
     stub = await records.grants()
 
     async def ended(day: str) -> units_pb2.Grant:
-        return (await stub.RevokeGrant(units_pb2.RevokeGrantRequest(grant_id=grant.grant_id, valid_to=day))).grant
+        request = units_pb2.RevokeGrantRequest(grant_id=grant.grant_id, valid_to=day)
+        answer: units_pb2.RevokeGrantResponse = await stub.RevokeGrant(request)
+        return answer.grant
 
     assert (await ended("2026-12-01")).valid_to == "2026-12-01"
     assert (await ended("2027-01-01")).valid_to == "2026-12-01"
