@@ -173,8 +173,8 @@ class Verifier:
 
     async def _self_signed(self, token: str, *, subject: str, kid: str) -> Verified:
         """What a token says that its subject signed; the subject's own keys are the only ones tried."""
-        self._keyring.refuse_suspended(subject)
         bound = await self._keyring.look_for(subject, kid)
+        self._keyring.refuse_suspended(subject)  # After the look: who may go on has keys again.
         if bound is None:
             foreign = self._keyring.is_anothers(subject, kid)
             raise invalid_token("subject_of_another_key" if foreign else "unknown_key")
