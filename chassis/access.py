@@ -65,8 +65,9 @@ def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callabl
         return
     if not rule.roles:
         raise _not_allowed(rule.method)
+    roles = rule.roles if caller.roles is None else rule.roles & caller.roles
     forest = tree()
-    held = forest.units_of(caller.subject, rule.roles, day)
+    held = forest.units_of(caller.subject, roles, day)
     if not held or (rule.every_unit and EVERY_UNIT not in held):
         raise _no_grant(rule, unit=_first(rule, request))
     if rule.named_units is None or EVERY_UNIT in held:
@@ -76,7 +77,7 @@ def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callabl
         unit_id = forest.resolve(ref or str(EVERY_UNIT), day)
         if unit_id is None:
             raise unknown_unit(ref)
-        if not forest.may(caller.subject, rule.roles, unit_id, day):
+        if not forest.may(caller.subject, roles, unit_id, day):
             raise _no_grant(rule, unit=ref)
 
 

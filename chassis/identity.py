@@ -1,7 +1,8 @@
-"""Who calls: verifies tokens (ES256 or RS256 against a JWKS), and makes this service's own short-lived tokens.
+"""Who calls: verifies tokens (ES256 or RS256, against a JWKS or, of who signs for oneself, against the keyring), and
+makes this service's own short-lived tokens.
 
-Refuses unsigned, expired and foreign tokens, and a service's key that signs for anybody but that service. What a caller
-may do is not decided here but in `chassis.access`.
+Refuses unsigned, expired and foreign tokens, and a service's or a subject's own key that signs for anybody else. What a
+caller may do is not decided here but in `chassis.access`.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chassis.errors import Fault, Kind
+from chassis.keyring import LEEWAY_SECONDS, LONGEST_SELF_SIGNED, SELF_SIGNED, Keyring
 
 ALGORITHMS = ("ES256", "RS256")
 SERVICE_PREFIX = "service:"
@@ -42,6 +44,7 @@ class Caller:
     service: str | None = None
     token: str = ""
     actor: str | None = None  # For whom a service works, by the `act` claim of its own token.
+    roles: frozenset[str] | None = None  # The only roles it may act in, whatever it holds; None: no such bound.
 
 
 _caller: ContextVar[Caller] = ContextVar("caller")
@@ -72,6 +75,8 @@ class Verified:
     subject: str
     actor: str | None
     expires: float  # Seconds since the epoch.
+    kid: str = ""  # The subject's own key it is signed with; empty: the issuer's or a service's.
+    roles: frozenset[str] | None = None  # The only roles it may act in; None: no such bound.
 
     def check_expiry(self) -> None:
         """Raise TOKEN_EXPIRED once its time is over."""
@@ -91,14 +96,19 @@ class _Key:
 
 
 class Verifier:
-    """Verifies tokens against a JWKS in a file (read again when it changes) or at a URL (read again now and then)."""
+    """Verifies tokens against a JWKS in a file (read again when it changes) or at a URL (read again now and then), and
+    those that subjects signed themselves against a keyring.
+    """
 
-    def __init__(self, *, jwks: str, issuer: str, audience: str, longest_life: int = 86_400) -> None:
+    def __init__(
+        self, *, jwks: str, issuer: str, audience: str, longest_life: int = 86_400, keyring: Keyring | None = None
+    ) -> None:
         self._source = jwks
         self._by_url = jwks.startswith(("http://", "https://"))
         self._issuer = issuer
         self._audience = audience
         self._longest_life = longest_life  # Seconds from `iat` to `exp`.
+        self._keyring = keyring or Keyring()
         self._keys: dict[str, _Key] = {}
         self._cache: dict[str, Verified] = {}
         self._stamp: tuple[int, int] = (0, 0)
@@ -115,15 +125,27 @@ class Verifier:
                 self._cache.pop(next(iter(self._cache)))
             self._cache[token] = known
         try:
-            known.check_expiry()
+            self.check(known)
         except Fault:
             self._cache.pop(token, None)
             raise
         return known
 
+    def check(self, verified: Verified) -> None:
+        """Raise once a token that was good proves nothing any more: its time is over, its key or subject withdrawn."""
+        verified.check_expiry()
+        for named in (verified.subject, verified.actor):
+            if named:
+                self._keyring.refuse_suspended(named)
+        if verified.kid and self._keyring.find(verified.subject, verified.kid) is None:
+            raise invalid_token("unknown_key")
+
     async def _verify_anew(self, token: str) -> Verified:
         try:
             kid = str(jwt.get_unverified_header(token).get("kid", ""))
+            said = jwt.decode(token, options={"verify_signature": False})
+            if said.get("iss") == SELF_SIGNED:
+                return await self._self_signed(token, subject=str(said.get("sub", "")), kid=kid)
             key = self._keys.get(kid) or await self._look_for(kid)
             if key is None:
                 raise invalid_token("unknown_key") if self._keys else _no_keys()
@@ -148,6 +170,26 @@ class Verifier:
         act = claims.get("act")
         actor = str(act["sub"]) if isinstance(act, dict) and "sub" in act else None
         return Verified(subject=subject, actor=actor, expires=float(claims["exp"]))
+
+    async def _self_signed(self, token: str, *, subject: str, kid: str) -> Verified:
+        """What a token says that its subject signed; the subject's own keys are the only ones tried."""
+        bound = await self._keyring.look_for(subject, kid)
+        self._keyring.refuse_suspended(subject)  # After the look: who may go on has keys again.
+        if bound is None:
+            foreign = self._keyring.is_anothers(subject, kid)
+            raise invalid_token("subject_of_another_key" if foreign else "unknown_key")
+        claims = jwt.decode(
+            token,
+            bound.key,
+            algorithms=ALGORITHMS,
+            audience=self._audience,
+            issuer=SELF_SIGNED,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "iat", "sub", "iss", "aud"]},
+        )
+        if claims["exp"] - claims["iat"] > LONGEST_SELF_SIGNED:
+            raise invalid_token("lives_too_long")
+        return Verified(subject=subject, actor=None, expires=float(claims["exp"]), kid=kid, roles=bound.roles)
 
     async def ping(self) -> None:
         """Raise as long as there are no keys to verify with; for readiness."""

@@ -207,7 +207,7 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
                 raise invalid_token("not_a_service")
         if call.method.rule is not None and call.method.rule.reveals_personal_data:
             begin_writing()
-        call.caller = Caller(subject=verified.subject, service=service, token=token, actor=verified.actor)
+        call.caller = Caller(verified.subject, service, token, verified.actor, verified.roles)
         set_caller(call.caller)
         return left
 
@@ -257,7 +257,7 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
     def _decide_again(self, call: _Call) -> None:
         """Whether a stream may go on: its token's time and its caller's right may end while it runs."""
         if call.verified is not None:
-            call.verified.check_expiry()
+            self._verifier.check(call.verified)
         self._decide(call, call.asked)
 
     def _tree(self) -> Any:

@@ -33,6 +33,7 @@ from chassis.disclosures import Note
 from chassis.health import Readiness, remove_ready_file
 from chassis.identity import Verifier
 from chassis.interceptors import Chain
+from chassis.keyring import Keyring
 from chassis.reflection import add_reflection
 from chassis.scopes import Scopes
 from chassis.settings import DatabaseSettings, ServiceSettings, SettingsError, SettingsT, load_settings
@@ -59,7 +60,9 @@ AddToServer = Callable[[Any, Any], None]
 
 @dataclass(frozen=True)
 class App:
-    """An assembled service, as `build` hands it over. The server adds the worker and the check of `scopes` itself."""
+    """An assembled service, as `build` hands it over. The server adds the workers and checks of `scopes` and `keyring`
+    itself.
+    """
 
     servicers: Sequence[tuple[AddToServer, object]]
     service_names: Sequence[str]  # Full proto names, for health and reflection.
@@ -68,6 +71,7 @@ class App:
     scopes: Scopes | None = None
     # Writes down what was shown; every service has one that has a method which reveals personal data.
     note: Note | None = None
+    keyring: Keyring | None = None  # Of subjects who sign their own tokens; None: nobody does.
     operations: Any = None  # Answers iocedu.chassis.v1.OperationsService.
 
 
@@ -196,11 +200,12 @@ async def _running(
         issuer=settings.issuer,
         audience=settings.audience,
         longest_life=settings.longest_token_seconds,
+        keyring=app.keyring,
     )
     chain = Chain(service=service, verifier=verifier, scopes=app.scopes, stopping=stopping, clock=clock, note=app.note)
     server = grpc.aio.server(interceptors=[chain], options=OPTIONS)
     names = [*app.service_names, *([OPERATIONS_NAME] if app.operations else [])]
-    workers, checks = _with_scopes(app)
+    workers, checks = _with_followers(app)
     if app.operations:
         workers.append(app.operations.pruner(kept=timedelta(days=settings.dead_letters_kept_days)))
     checks.append(Check("keys", verifier.ping))
@@ -247,12 +252,14 @@ def _revealing(names: Sequence[str]) -> str:
     return ""
 
 
-def _with_scopes(app: App) -> tuple[list[Worker], list[Check]]:
+def _with_followers(app: App) -> tuple[list[Worker], list[Check]]:
+    """The workers and checks of a service with those of what it follows in the broker."""
     workers, checks = list(app.workers), list(app.checks)
-    if app.scopes and app.scopes.follows and app.scopes.worker not in workers:
-        workers.append(app.scopes.worker)
-    if app.scopes and app.scopes.check not in checks:
-        checks.append(app.scopes.check)
+    for followed in (app.scopes, app.keyring):
+        if followed and followed.follows and followed.worker not in workers:
+            workers.append(followed.worker)
+        if followed and followed.check not in checks:
+            checks.append(followed.check)
     return workers, checks
 
 

@@ -65,6 +65,7 @@ class Fleet:
         self.addresses = {service.name: f"{LOOPBACK}:{free_port()}" for service in self.services}
         self.pages = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
         self.simulators = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
+        self.partner_keys = f"{LOOPBACK}:{free_port()}"
         self.databases: dict[str, str] = {}
 
     @property
@@ -171,7 +172,7 @@ class Fleet:
 
     async def _start_services(self, progress: Progress) -> None:
         self.databases = await self._ensure_databases()
-        wires = Wires(self.databases, self.nats_url, self.addresses, self.issuer, self.simulators)
+        wires = Wires(self.databases, self.nats_url, self.addresses, self.issuer, self.simulators, self.partner_keys)
         copies = [self._add_simulator(one) for one in simulators_of(self.services, self.settings)]
         copies += [slot for service in self.services for slot in self._add_service(service, wires)]
         began = time.monotonic()
@@ -212,7 +213,8 @@ class Fleet:
                 service.command,
                 environment=environment(
                     service,
-                    wires=wires,
+                    # The edge asks the first copy alone for keys, as it does everything else of this machine.
+                    wires=wires if number == 1 else replace(wires, partner_keys=""),
                     settings=self.settings,
                     listen=listen,
                     metrics_listen=f"{LOOPBACK}:{free_port()}",
@@ -250,6 +252,7 @@ class Fleet:
             admin=f"{LOOPBACK}:{free_port()}",
             backends=self.addresses,
             jwks=str(self.issuer.jwks),
+            partner_jwks=f"http://{self.partner_keys}/jwks.json" if "sync" in self.addresses else "",
             issuer=ISSUER,
             audience=AUDIENCE,
             otlp=self.settings.otlp_endpoint.removeprefix("http://"),

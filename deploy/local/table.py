@@ -86,6 +86,7 @@ class Wires:
     addresses: Mapping[str, str]
     issuer: Issuer
     simulators: Mapping[str, str] = field(default_factory=dict)  # Addresses of those that run.
+    partner_keys: str = ""  # Where sync shows the edge by which keys partners sign.
 
 
 def environment(
@@ -111,6 +112,7 @@ def environment(
         "GRACE_SECONDS": "3",
         **{f"{called.upper()}_ADDRESS": wires.addresses[called] for called in service.calls},
         **({"PUBLIC_URL": f"http://{LOOPBACK}:{settings.port}"} if service.name == "notify" else {}),
+        **({"PARTNER_KEYS_LISTEN": wires.partner_keys} if service.name == "sync" and wires.partner_keys else {}),
         **({"ADMINISTRATORS": settings.administrators} if service.name == "records" else {}),
         **({"OTLP_ENDPOINT": settings.otlp_endpoint} if settings.otlp_endpoint else {}),
         **_led_to(service, wires),

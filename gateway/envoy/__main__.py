@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metrics=options.metrics,
         backends=backends,
         jwks=options.jwks,
+        partner_jwks=options.partner_jwks,
         issuer=options.issuer,
         audience=options.audience,
         otlp=options.otlp,
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--backend", action="append", default=[], metavar="NAME=HOST:PORT", help="once for each service"
     )
     parser.add_argument("--jwks", required=True, help="file or URL of the public keys")
+    parser.add_argument("--partner-jwks", default="", help="URL of the keys by which partners sign; empty: none do")
     parser.add_argument("--issuer", required=True, help="the `iss` a token must carry")
     parser.add_argument("--audience", default="iocedu", help="the `aud` a token must carry")
     parser.add_argument("--otlp", default="", help="host:port traces are sent to; empty: none")

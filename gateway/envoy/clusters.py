@@ -7,6 +7,7 @@ from gateway.envoy.edge import Edge, host_port, is_name
 
 ADMIN = "admin"
 JWKS = "jwks"
+PARTNER_JWKS = "partner_jwks"
 OTLP = "otlp"
 
 
@@ -18,7 +19,9 @@ def clusters(edge: Edge) -> list[dict[str, Any]]:
     if edge.otlp:
         found.append(_cluster(OTLP, urlsplit(edge.otlp).netloc or edge.otlp) | _http2())
     if "://" in edge.jwks:
-        found.append(_key_set(edge.jwks))
+        found.append(_key_set(JWKS, edge.jwks))
+    if edge.partner_jwks:
+        found.append(_key_set(PARTNER_JWKS, edge.partner_jwks))
     return found
 
 
@@ -88,10 +91,10 @@ def _http2() -> dict[str, Any]:
     }
 
 
-def _key_set(url: str) -> dict[str, Any]:
+def _key_set(name: str, url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    cluster = _cluster(JWKS, f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}")
+    cluster = _cluster(name, f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}")
     if parts.scheme == "https":
         cluster["transport_socket"] = {
             "name": "envoy.transport_sockets.tls",

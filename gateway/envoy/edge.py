@@ -35,6 +35,7 @@ class Edge:
     jwks: str  # path of a file, or an http(s) URL
     issuer: str
     audience: str = "iocedu"
+    partner_jwks: str = ""  # http(s) URL of the keys by which partners sign their own tokens; empty: none do
     certificate: str = ""  # PEM file; with it the public port speaks TLS
     private_key: str = ""
     admin: str = ""

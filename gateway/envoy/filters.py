@@ -7,8 +7,9 @@ so that a limit is counted per caller; transcoding stands last, so that all befo
 import base64
 from typing import Any
 
+from chassis.keyring import LEEWAY_SECONDS, SELF_SIGNED
 from gateway.envoy import site
-from gateway.envoy.clusters import JWKS
+from gateway.envoy.clusters import JWKS, PARTNER_JWKS
 from gateway.envoy.edge import Edge
 from gateway.interface import Interface
 
@@ -62,29 +63,41 @@ def _health(interface: Interface) -> dict[str, Any]:
 
 
 def _tokens(edge: Edge, interface: Interface) -> dict[str, Any]:
-    provider: dict[str, Any] = {
-        "issuer": edge.issuer,
+    # Checking an ES256 signature costs more than everything else on the way.
+    issued = _provider(edge, edge.issuer) | {"jwt_cache_config": {"jwt_cache_size": 10_000}}
+    if "://" in edge.jwks:
+        uri = {"uri": edge.jwks, "cluster": JWKS, "timeout": "5s"}
+        issued["remote_jwks"] = {"http_uri": uri, "cache_duration": "300s", "async_fetch": {"fast_listener": True}}
+    else:
+        issued["local_jwks"] = {"filename": edge.jwks}
+    providers, required = {"iocedu": issued}, [{"provider_name": "iocedu"}]
+    if edge.partner_jwks:
+        # No cache of tokens: one that was good would outlive its key. Keys are fetched five seconds before they are
+        # old, so every two seconds, and after one where sync did not answer.
+        uri = {"uri": edge.partner_jwks, "cluster": PARTNER_JWKS, "timeout": "2s"}
+        fetched = {"http_uri": uri, "cache_duration": "7s", "async_fetch": {"fast_listener": True}}
+        providers["partners"] = _provider(edge, SELF_SIGNED) | {"remote_jwks": fetched}
+        required.append({"provider_name": "partners"})
+    exempt = [{"match": {"path": path}} for path in (ALIVE, *(a.path for a in site.assets(edge, interface)))]
+    if edge.reflection:
+        exempt += [{"match": {"prefix": prefix}} for prefix in REFLECTION]
+    requires = {"requires_any": {"requirements": required}} if len(required) > 1 else required[0]
+    # The last rule denies: whatever is not named above needs a token.
+    rules = [*exempt, {"match": {"prefix": "/"}, "requires": requires}]
+    return _filter("jwt_authn", "jwt_authn.v3.JwtAuthentication", {"providers": providers, "rules": rules})
+
+
+def _provider(edge: Edge, issuer: str) -> dict[str, Any]:
+    return {
+        "issuer": issuer,
         "audiences": [edge.audience],
         # Only the header: a token in an address ends up in logs and histories.
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
         "forward": True,
         "require_expiration": True,
-        "clock_skew_seconds": 10,
+        "clock_skew_seconds": int(LEEWAY_SECONDS),
         "payload_in_metadata": "token",
-        # Checking an ES256 signature costs more than everything else on the way.
-        "jwt_cache_config": {"jwt_cache_size": 10_000},
     }
-    if "://" in edge.jwks:
-        uri = {"uri": edge.jwks, "cluster": JWKS, "timeout": "5s"}
-        provider["remote_jwks"] = {"http_uri": uri, "cache_duration": "300s", "async_fetch": {"fast_listener": True}}
-    else:
-        provider["local_jwks"] = {"filename": edge.jwks}
-    exempt = [{"match": {"path": path}} for path in (ALIVE, *(a.path for a in site.assets(edge, interface)))]
-    if edge.reflection:
-        exempt += [{"match": {"prefix": prefix}} for prefix in REFLECTION]
-    # The last rule denies: whatever is not named above needs a token.
-    rules = [*exempt, {"match": {"prefix": "/"}, "requires": {"provider_name": "iocedu"}}]
-    return _filter("jwt_authn", "jwt_authn.v3.JwtAuthentication", {"providers": {"iocedu": provider}, "rules": rules})
 
 
 def _rate_limit(edge: Edge) -> dict[str, Any]:

@@ -63,6 +63,15 @@ REPLIES = (
     Reply(
         401,
         code_pb2.UNAUTHENTICATED,
+        "UNKNOWN_KEY",
+        vi="Khóa ký mã truy cập không có hiệu lực: chưa đăng ký, đã thu hồi, hết hạn, hoặc đối tác đang bị tạm dừng.",
+        en="The key that signed the token is not in force: not registered, revoked, out of its time, or its partner is "
+        "suspended.",
+        when="response.code_details.contains('match_kid')",
+    ),
+    Reply(
+        401,
+        code_pb2.UNAUTHENTICATED,
         "INVALID_TOKEN",
         vi="Mã truy cập không hợp lệ. Vui lòng đăng nhập lại.",
         en="The token is not one this centre accepts: its signature, issuer or form is wrong.",

@@ -13,6 +13,7 @@ from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
 from chassis.disclosures import Disclosures
+from chassis.keyring import Keyring
 from chassis.operations import OperationsServicer
 from chassis.scope_tree import ScopeTree
 from chassis.scopes import Scopes
@@ -97,6 +98,7 @@ def assemble(
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
         note=Disclosures(database).note,
+        keyring=Keyring(bus),
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 

@@ -17,6 +17,7 @@ from chassis import outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
+from chassis.keyring import Keyring
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import AddToServer, App, Check
@@ -155,5 +156,6 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
         ],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
+        keyring=Keyring(bus),
         operations=OperationsServicer(database, {one.name: one.handle for one in listening}),
     )

@@ -20,6 +20,7 @@ from iocedu.records.v1 import (
     persons_pb2_grpc,
     profiles_pb2_grpc,
     records_pb2_grpc,
+    sandboxes_pb2_grpc,
     search_pb2_grpc,
     sources_pb2_grpc,
     transfers_pb2_grpc,
@@ -32,6 +33,7 @@ from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import open_database
 from chassis.disclosures import Shown
+from chassis.keyring import Keyring
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App, Command
@@ -60,6 +62,7 @@ from services.records.servicer import (
     PersonsServicer,
     ProfilesServicer,
     RecordsServicer,
+    SandboxesServicer,
     SearchServicer,
     SourcesServicer,
     TransfersServicer,
@@ -162,6 +165,10 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 ProfilesServicer(database, scopes, clock, lookups=lookups),
             ),
             (locks_pb2_grpc.add_LocksServiceServicer_to_server, LocksServicer(database, scopes, clock)),
+            (
+                sandboxes_pb2_grpc.add_SandboxesServiceServicer_to_server,
+                SandboxesServicer(database, clock, changed=publisher.wake),
+            ),
             (sources_pb2_grpc.add_SourcesServiceServicer_to_server, SourcesServicer(database, scopes, clock)),
             (
                 assessment_pb2_grpc.add_AssessmentServiceServicer_to_server,
@@ -184,6 +191,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.records.v1.HoldingsService",
             "iocedu.records.v1.LocksService",
             "iocedu.records.v1.SourcesService",
+            "iocedu.records.v1.SandboxesService",
             "iocedu.records.v1.AssessmentService",
             "iocedu.records.v1.AttendanceService",
             "iocedu.records.v1.HistoryService",
@@ -210,6 +218,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
         note=note,
+        keyring=Keyring(bus),
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 

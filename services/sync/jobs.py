@@ -22,7 +22,7 @@ from chassis.errors import Fault
 from chassis.workers import Worker
 from services.sync.clients.records import Records
 from services.sync.domain.destinations import Destination
-from services.sync.store import batches, declarations, destinations, imports, pushes, quarantine
+from services.sync.store import batches, declarations, destinations, imports, pushes, quarantine, sandboxes
 from services.sync.store.coverage import prune_days
 from services.sync.usecases import coverage, noting
 from services.sync.usecases.connections import follow_tree
@@ -30,6 +30,7 @@ from services.sync.usecases.coverage import Coverage
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.working import work_on_next
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.partners import Partners, publish_keyring
 from services.sync.usecases.pushing import Pushing, take_turn
 from services.sync.usecases.replaying import replay_next_unlocked
 from services.sync.usecases.telling import tell
@@ -81,6 +82,17 @@ def importers(office: Office) -> list[Worker]:
 def replayer(intake: Intake) -> Worker:
     """The worker that takes rows once more which a lifted lock held."""
     return Worker("replayer", partial(_repeat, asyncio.Event(), partial(replay_next_unlocked, intake), "replay"))
+
+
+def keyring_publisher(partners: Partners) -> Worker:
+    """The worker that publishes the keys of partners: at once when some were changed, else as time passes."""
+
+    async def publish() -> bool:
+        if await publish_keyring(partners):
+            log.info("keys of partners published", action="partners.keys_published")
+        return False
+
+    return Worker("keyring-publisher", partial(_repeat, partners.rung, publish, "partners.keys"))
 
 
 async def _repeat(rung: asyncio.Event, work: Callable[[], Awaitable[bool]], name: str, stop: asyncio.Event) -> None:
@@ -141,6 +153,7 @@ async def prune(database: Database, clock: Clock, *, kept: Kept) -> tuple[int, i
         (prune_days, kept.batches),
         (declarations.prune, kept.batches),
         (declarations.prune_questions, kept.quarantined),
+        (sandboxes.prune, kept.batches),
     ):
         total, gone = 0, PRUNED_AT_ONCE
         while gone == PRUNED_AT_ONCE:

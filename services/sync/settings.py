@@ -9,6 +9,10 @@ class Settings(ServiceSettings):
     """Settings of the sync service."""
 
     records_address: str = Field(description="host:port of records, which stores the rows.")
+    partner_keys_listen: str = Field(
+        default="",
+        description="host:port where the edge fetches the keys by which partners sign; empty: nowhere.",
+    )
     document_limit_mb: int = Field(default=256, gt=0, description="Largest NDJSON document that is taken, in MB.")
     json_limit_mb: int = Field(
         default=16,

@@ -7,6 +7,7 @@ import httpx
 from iocedu.sync.v1.coverage_pb2_grpc import add_CoverageServiceServicer_to_server
 from iocedu.sync.v1.destinations_pb2_grpc import add_DestinationsServiceServicer_to_server
 from iocedu.sync.v1.imports_pb2_grpc import add_ImportsServiceServicer_to_server
+from iocedu.sync.v1.partners_pb2_grpc import add_PartnersServiceServicer_to_server
 from iocedu.sync.v1.quarantine_pb2_grpc import add_QuarantineServiceServicer_to_server
 from iocedu.sync.v1.reconciliation_pb2_grpc import add_ReconciliationServiceServicer_to_server
 from iocedu.sync.v1.sync_pb2_grpc import add_SyncServiceServicer_to_server
@@ -17,12 +18,15 @@ from chassis.clock import Clock
 from chassis.database import Database, open_database
 from chassis.disclosures import Disclosures
 from chassis.identity import ServiceIdentity
+from chassis.keyring import Keyring
 from chassis.operations import OperationsServicer
 from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
 from chassis.server import App, Check
 from services.sync import jobs
+from services.sync.clients.grants import Grants
 from services.sync.clients.records import Records
+from services.sync.clients.sandboxes import Sandboxes
 from services.sync.consumers import consumers
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rules import load_calendars, load_coverage, load_rules
@@ -33,16 +37,19 @@ from services.sync.servicer import (
     CoverageServicer,
     DestinationsServicer,
     ImportsServicer,
+    PartnersServicer,
     QuarantineServicer,
     ReconciliationServicer,
     SyncServicer,
 )
+from services.sync.servicer.key_set import key_page
 from services.sync.settings import Settings
 from services.sync.usecases.coverage import Coverage
 from services.sync.usecases.documents import Limits
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.outlets import MINISTRY, Outlets, ministry_of
+from services.sync.usecases.partners import Partners
 from services.sync.usecases.pushing import Pushing
 from services.sync.usecases.settling import Ledger
 
@@ -66,6 +73,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     assert isinstance(profile, TableProfile), "the ministry's names are a table"
     office = Office(intake, profile, load_sheets(), settings.file_limit_mb * MEGABYTE)
     judge = Coverage(database, scopes, clock, load_coverage(), load_calendars())
+    partners = Partners(database, bus, scopes, clock, Grants(channel))
     listening = consumers(database, bus, clock, scopes)
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)
     return App(
@@ -79,6 +87,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             (add_ImportsServiceServicer_to_server, ImportsServicer(office)),
             (add_QuarantineServiceServicer_to_server, QuarantineServicer(intake)),
             (add_CoverageServiceServicer_to_server, CoverageServicer(judge)),
+            (add_PartnersServiceServicer_to_server, PartnersServicer(partners, Sandboxes(channel))),
         ],
         service_names=[
             "iocedu.sync.v1.SyncService",
@@ -87,6 +96,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             "iocedu.sync.v1.DestinationsService",
             "iocedu.sync.v1.ReconciliationService",
             "iocedu.sync.v1.CoverageService",
+            "iocedu.sync.v1.PartnersService",
         ],
         workers=[
             jobs.connections(intake, every_seconds=settings.connections_seconds),
@@ -102,6 +112,8 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             *jobs.importers(office),
             jobs.replayer(intake),
             jobs.coverage_keeper(judge, every_seconds=settings.coverage_seconds),
+            jobs.keyring_publisher(partners),
+            *([key_page(partners, listen=settings.partner_keys_listen)] if settings.partner_keys_listen else []),
             *listening,
             jobs.follower(pushing, records, _own(settings, clock), every_seconds=settings.feed_seconds),
             *jobs.pushers(pushing, count=settings.push_workers),
@@ -112,6 +124,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
         note=Disclosures(database).note,
+        keyring=Keyring(bus),
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 

@@ -29,6 +29,8 @@ GIVABLE: Final = MappingProxyType(
     {
         ADMINISTRATOR: ROLES,
         DIRECTOR: frozenset({"officer", "auditor", "head_teacher", "clerk", "integrator"}),
+        # The school says whose software sends its data.
+        "head_teacher": frozenset({"integrator"}),
     },
 )
 # Which roles their holders may delegate for a time. Not the one that gives every role, nor those that programs,

@@ -8,7 +8,8 @@ from typing import Final
 from services.records.domain.spans import Span
 
 ADMINISTRATIVE: Final = "administrative"
-ROOT_KINDS: Final = frozenset({"ministry", "province"})  # kinds that need no unit above them
+SANDBOX: Final = "sandbox"  # Kind of the root of a sandbox, and label of all its units.
+ROOT_KINDS: Final = frozenset({"ministry", "province", SANDBOX})  # kinds that need no unit above them
 
 
 class InvalidUnitError(Exception):

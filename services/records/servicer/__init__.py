@@ -16,6 +16,7 @@ from services.records.servicer.locks import LocksServicer
 from services.records.servicer.persons import PersonsServicer
 from services.records.servicer.profiles import ProfilesServicer
 from services.records.servicer.records import RecordsServicer
+from services.records.servicer.sandboxes import SandboxesServicer
 from services.records.servicer.search import SearchServicer
 from services.records.servicer.sources import SourcesServicer
 from services.records.servicer.transfers import TransfersServicer
@@ -39,6 +40,7 @@ __all__ = [
     "PersonsServicer",
     "ProfilesServicer",
     "RecordsServicer",
+    "SandboxesServicer",
     "SearchServicer",
     "SourcesServicer",
     "TransfersServicer",

@@ -62,7 +62,7 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
         return response
 
     async def RevokeGrant(self, request: units_pb2.RevokeGrantRequest, _context: Any) -> units_pb2.RevokeGrantResponse:
-        """End a grant now."""
+        """End a grant, now or on a day."""
         async with self._database.transaction() as connection:
             grant = await revoke_grant(
                 connection,
@@ -71,6 +71,7 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
                 tree=self._scopes.tree,
                 day=self._clock.today(),
                 now=self._clock.now(),
+                after=day_of(request.valid_to, field="valid_to"),
             )
             (message,) = await self._messages(connection, [grant])
         self._changed()

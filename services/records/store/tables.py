@@ -482,3 +482,12 @@ restriction_lift = sa.Table(
     sa.Column("lifted_by", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
 )
+
+sandbox_school = sa.Table(
+    "sandbox_school",
+    metadata,
+    sa.Column("school_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("root_id", sa.BigInteger, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False),
+)

@@ -30,6 +30,7 @@ from services.records.domain.persons import PUPIL
 from services.records.store import brought, bulk, edits, keys, persons, requests
 from services.records.store.driver import begin
 from services.records.store.full_copies import keep_full_copies
+from services.records.store.sandboxes import sandboxed
 from services.records.store.withheld import follow_restrictions
 from services.records.usecases.bounds import Bounds, bounds_of
 from services.records.usecases.deciding import Decided, decide, give_up
@@ -61,10 +62,11 @@ async def apply_rows(connection: AsyncConnection, batches: Sequence[Batch], *, n
     bounds = await bounds_of(connection, schools, collections, now=now)
     pupils = any(PUPIL in batch.entries for batch in batches)
     elsewhere = await persons.counted_elsewhere(connection, schools) if pupils else frozenset()
+    untold = await sandboxed(connection, schools)
     answers: list[bytes] = []
     # What is found wrong is noted with a batch; a batch that is tried again begins without it.
     for group in _apart([replace(batch, problems=dict(batch.problems)) for batch in batches]):
-        answered = await _apply_group(connection, group, bounds=bounds, elsewhere=elsewhere, now=now)
+        answered = await _apply_group(connection, group, bounds=bounds, elsewhere=elsewhere, untold=untold, now=now)
         answers += [answered[batch.request_id] for batch in group]
     return answers
 
@@ -89,6 +91,7 @@ async def _apply_group(
     *,
     bounds: Bounds,
     elsewhere: Collection[tuple[int, str]],
+    untold: Collection[int],
     now: datetime,
 ) -> dict[str, bytes]:
     """Store batches that have nothing in common; the answers by request id."""
@@ -113,7 +116,7 @@ async def _apply_group(
     restricted = (
         await _restrict(connection, meant, withheld=bounds.withheld) if bounds.withheld.restricted else frozenset()
     )
-    await _tell(connection, meant, elsewhere=elsewhere, restricted=restricted)
+    await _tell(connection, meant, elsewhere=elsewhere, restricted=restricted, untold=untold)
     # A correction that was refused may be sent again under its id: what was in its way may be gone.
     rows = [
         (batch.request_id, batch.digest, kept[batch.request_id])
@@ -145,13 +148,15 @@ async def _tell(
     *,
     elsewhere: Collection[tuple[int, str]],
     restricted: Collection[Identity],
+    untold: Collection[int],
 ) -> None:
-    """Let the events leave that tell what was stored, and keep who corrected what and why."""
+    """Let the events leave that tell what was stored, but in `untold` schools, and keep who corrected what and why."""
     leaving = []
     corrected = []
     for batch, one in meant:
         accepted = sorted(one.accepted, key=lambda row: row[0])
-        packed = await pack_changes(batch, accepted, elsewhere=elsewhere, restricted=restricted)
+        told = [row for row in accepted if row[1] not in untold]
+        packed = await pack_changes(batch, told, elsewhere=elsewhere, restricted=restricted)
         leaving += [outbox.Outgoing(RECORDS_CHANGED, each.payload, each.count, parent=batch.trace) for each in packed]
         if batch.edit is not None:
             by, reason = batch.edit.by, batch.edit.reason

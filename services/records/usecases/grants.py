@@ -88,9 +88,16 @@ def _rights(
 
 
 async def revoke_grant(
-    connection: AsyncConnection, grant_id: int, *, revoker: str, tree: ScopeTree, day: date, now: datetime
+    connection: AsyncConnection,
+    grant_id: int,
+    *,
+    revoker: str,
+    tree: ScopeTree,
+    day: date,
+    now: datetime,
+    after: date | None = None,
 ) -> Grant:
-    """End a grant and what is delegated of it now; a revoked one stays as it is.
+    """End a grant and what is delegated of it, now or on a later day; a revoked one, or one that ends sooner, stays.
 
     Raises UNKNOWN_GRANT, also to those who may not: who neither may give the role nor delegated it.
     """
@@ -110,6 +117,14 @@ async def revoke_grant(
         )
     if grant.revoke_time is not None:
         return grant
+    if after is not None and day < after:
+        if grant.span.end <= after:
+            return grant
+        # One that would only begin later never counts.
+        if after > grant.span.start:
+            await grants.shorten_grant(connection, grant_id, Span(grant.span.first, after))
+            await scopes.raise_scope_version(connection)
+            return (await grants.grants_by_id(connection, [grant_id]))[grant_id]
     revoked = await grants.revoke_grant(connection, grant_id, revoked_by=revoker, now=now)
     await scopes.raise_scope_version(connection)
     return revoked

@@ -14,6 +14,7 @@ from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
 from chassis.identity import ServiceIdentity
+from chassis.keyring import Keyring
 from chassis.operations import OperationsServicer
 from chassis.scopes import Scopes
 from chassis.server import App, Check, Command
@@ -96,6 +97,7 @@ def assemble(
         workers=[*listening, jobs.pulse_worker(pulse), *reports.workers, outbox.relay(database, bus, SERVICE)],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
+        keyring=Keyring(bus),
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )
 

@@ -13,6 +13,7 @@ from services.sync.convert.records import wrong_with
 from services.sync.convert.rules import DayRules
 from services.sync.domain import problems
 from services.sync.domain.explain import Violation, explain
+from services.sync.domain.partners import COLLECTIONS
 from services.sync.domain.problems import Called, Problem
 from services.sync.domain.words import Text, shortened
 
@@ -32,6 +33,7 @@ class Check:
     rules: DayRules
     document: bool = False  # Whether problems begin with where the row stands.
     careful: bool = False  # Whether a text may hold NUL, which no store keeps.
+    records: frozenset[str] | None = None  # What its sender is connected for, by field of a row; None: all.
     # For programs: where the row at an index stands in its file, and the field that is wrong.
     located: Callable[[int, str], Mapping[str, str]] | None = None
 
@@ -85,6 +87,8 @@ def _unruly(row: Row, how: Check, index: int) -> Sequence[Problem]:
     name = row.WhichOneof("record")
     if name is None:
         return [problems.no_record(_RECORDS)]
+    if how.records is not None and name not in how.records:
+        return [problems.collection_not_connected(COLLECTIONS[name])]
     found = () if row.deleted else wrong_with(name, getattr(row, name), how.rules, how.called, index)
     # Marks are numbers with zero bytes: whether a text has one is seen much faster in the row's text form.
     if how.careful and "\\000" in str(row) and (path := _with_nul(row, "")):

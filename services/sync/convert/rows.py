@@ -17,6 +17,7 @@ from iocedu.records.v1.resources_pb2 import Row
 from services.sync.convert.checks import Check, fields_wrong, problem_of
 from services.sync.domain import problems
 from services.sync.domain.batches import RowState
+from services.sync.domain.conformance import Shown
 from services.sync.domain.fields import described
 from services.sync.domain.problems import Problem, RowRefusedError
 from services.sync.domain.profiles import Fields, Profile, Raw
@@ -82,6 +83,7 @@ class Checked:
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)  # Once answered: rows by school and state.
     taken: Counter[tuple[int, Kind]] = field(default_factory=Counter)  # And those taken, by school and what they are.
     unverified: Counter[str] = field(default_factory=Counter)  # Fields with codes of catalogues that are not loaded.
+    shown: list[Shown] = field(default_factory=list)  # Of rows for a sandbox what is judged of them, once answered.
 
     def add(self, rows: Iterable[Row | Unread | Same]) -> None:
         """Check rows and add them."""

@@ -1,7 +1,7 @@
 """What a batch is, how it is known again, and how it is cut for records."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from hashlib import blake2b
 from typing import Final
@@ -36,6 +36,15 @@ class BatchKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """That rows are for a sandbox."""
+
+    root_id: int
+    round: int  # How often it was emptied: what comes after is new to records, also under an old batch id.
+    self_signed: bool  # Whether the sender has signed its own token.
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where rows come from, whom they are for, and how they are to be taken."""
 
@@ -47,6 +56,16 @@ class Origin:
     validate_only: bool = False  # They are only looked at.
     atomic: bool = False  # All of them are stored or none.
     full_of: FullOf | None = None  # What they are everything of.
+    records: frozenset[str] | None = None  # What its sender is connected for, by field of a row; None: all.
+    trial: Trial | None = None  # Where they are for a sandbox.
+
+    def tried(self, trial: Trial) -> "Origin":
+        """The same, for a sandbox."""
+        return replace(self, trial=trial)
+
+    def narrowed(self, records: frozenset[str]) -> "Origin":
+        """The same of a sender who may send only these records."""
+        return replace(self, records=records)
 
 
 def digest_of(*parts: bytes) -> bytes:
@@ -65,6 +84,8 @@ def request_id(origin: Origin, *, batch: bytes, number: int, refused: Iterable[i
     the tree of units has changed in between.
     """
     told = f"{origin.unit_id}/{origin.source}/{number}/{','.join(map(str, refused))}"
+    if origin.trial:
+        told += f"/{origin.trial.round}"
     return f"sync-{digest_of(batch, told.encode()).hex()}"
 
 

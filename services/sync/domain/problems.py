@@ -286,6 +286,21 @@ def school_outside_unit(called: Called, school: str, unit: str) -> Problem:
     )
 
 
+def collection_not_connected(collection: str) -> Problem:
+    """Name a collection for which the sender is not connected."""
+    return Problem(
+        "COLLECTION_NOT_CONNECTED",
+        "",
+        Text(
+            f"Kết nối của đối tác với đơn vị không gồm loại dữ liệu `{collection}`. Hãy nhờ hiệu trưởng hoặc sở "
+            "nối thêm loại này.",
+            f"The partner's connection with the unit is not for {collection}. Ask the school's head or the department "
+            "to connect it.",
+        ),
+        metadata={"collection": collection},
+    )
+
+
 def forbidden_character(called: Called) -> Problem:
     """Name a text with a sign that no store keeps."""
     return Problem(

@@ -12,6 +12,7 @@ from iocedu.records.v1 import records_pb2
 from iocedu.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from chassis.access import unknown_unit
+from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from chassis.streams import envelope
@@ -31,6 +32,8 @@ from services.sync.usecases.batches import push_rows
 from services.sync.usecases.corrections import correct_record
 from services.sync.usecases.documents import Limits, push_document
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.partner_connections import admitted
+from services.sync.usecases.sandboxes import on_trial
 from services.sync.usecases.settling import unit_name
 
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
@@ -62,7 +65,9 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
     async def PushRows(self, request: sync_pb2.PushRowsRequest, _context: Any) -> sync_pb2.PushRowsResponse:
         """Take a batch."""
         batch = request.batch
-        origin = self._origin(
+        batch.source = batch.source or _own_source()
+        _check_source(batch.source)
+        origin = await self._admitted(
             request.unit,
             batch.source,
             backfill=batch.backfill,
@@ -87,7 +92,9 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         if first.WhichOneof("event") != "open":
             raise refusals.out_of_turn()
         opened = first.open
-        origin = self._origin(opened.unit, opened.source, backfill=opened.backfill)
+        source = opened.source or _own_source()
+        _check_source(source)
+        origin = await self._admitted(opened.unit, source, backfill=opened.backfill)
         acks = streams.acknowledge(self._intake, origin, _batches(request_iterator), declare=self._declared)
         async for response in envelope(sync_pb2.StreamRowsResponse, _localized(acks, _language()), position=""):
             yield response
@@ -98,13 +105,14 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         """Take a document in parts."""
         first = await anext(request_iterator)
         batch, profile = first.batch, first.profile or DEFAULT
+        batch.source = batch.source or _own_source()
         _check_batch(batch)
         if profile not in self._intake.profiles:
             raise refusals.unknown_profile(profile, sorted(self._intake.profiles))
         kind = documents.kind_of(first.content.content_type)
         if not kind:
             raise refusals.unsupported(first.content.content_type)
-        origin = self._origin(
+        origin = await self._admitted(
             first.unit,
             batch.source,
             backfill=batch.backfill,
@@ -239,17 +247,14 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             raise refusals.not_declarable(f"{path}.school", _NO_SCHOOL)
         return replace(origin, full_of=declared(message, school.unit_id, batch_id=batch_id))
 
-    def _origin(
-        self,
-        unit: str,
-        source: str,
-        *,
-        backfill: bool,
-        profile: str = DEFAULT,
-        validate_only: bool = False,
-        atomic: bool = False,
-    ) -> Origin:
-        return Origin(unit, self._unit_id(unit), source, backfill, profile, validate_only, atomic)
+    async def _admitted(self, unit: str, source: str, *, backfill: bool, profile: str = DEFAULT, **how: Any) -> Origin:
+        """Where rows come from, narrowed to what their sender is connected for."""
+        origin = self._origin(unit, source, backfill=backfill, profile=profile, **how)
+        origin = await admitted(self._intake, origin, caller().subject)
+        return await on_trial(self._intake, origin, self_signed=caller().roles is not None)
+
+    def _origin(self, unit: str, source: str, *, backfill: bool, profile: str = DEFAULT, **how: Any) -> Origin:
+        return Origin(unit, self._unit_id(unit), source, backfill, profile, **how)
 
     def _unit_id(self, unit: str) -> int:
         unit_id = self._intake.scopes.tree.resolve(unit, self._intake.clock.today())
@@ -286,14 +291,27 @@ async def _parts(
         yield message.content.data
 
 
-def _check_batch(batch: sync_pb2.Batch) -> None:
-    """What names a document's batch comes from a query string, with words of our own for what is missing."""
-    if not _SOURCE.fullmatch(batch.source):
+def _own_source() -> str:
+    """The source of who names none: a partner that signs its own tokens is its own; empty: it must be named."""
+    known = caller()
+    if known.roles is None:
+        return ""
+    return known.subject
+
+
+def _check_source(source: str) -> None:
+    """Only a partner that signs its own tokens may leave the source out."""
+    if not _SOURCE.fullmatch(source):
         raise refusals.invalid(
             "batch.source",
             vi="Thiếu mã nguồn hoặc mã không hợp lệ. Hãy thêm vào địa chỉ mã phần mềm gửi, ví dụ batch.source=vnedu.",
             en="The source is missing or malformed: add batch.source=<code> to the address, e.g. batch.source=vnedu.",
         )
+
+
+def _check_batch(batch: sync_pb2.Batch) -> None:
+    """What names a document's batch comes from a query string, with words of our own for what is missing."""
+    _check_source(batch.source)
     if len(batch.batch_id) > MOST_BATCH_ID:
         raise refusals.invalid(
             "batch.batch_id",

@@ -20,7 +20,7 @@ async def push_rows(
 ) -> sync_pb2.Outcome:
     """Take one batch; `content` is what tells it from another batch under the same id."""
     key, digest = BatchKey(origin.unit_id, origin.source, batch_id), digest_of(content)
-    known = (await intake.ledger.recall({key: digest})).get(key)
+    known = (await intake.ledger.recall({key: digest}, trial=origin.trial)).get(key)
     if known is not None:
         return known if origin.validate_only else await concluded(intake, origin, key, known)
     await check_declared(intake, origin)

@@ -77,7 +77,8 @@ async def _take(
         key = BatchKey(origin.unit_id, origin.source, batch_id)
         if await _is_known(intake, key):
             await content.drain()
-            return batch_id, (await intake.ledger.recall({key: content.digest()}))[key], None
+            known = await intake.ledger.recall({key: content.digest()}, trial=origin.trial)
+            return batch_id, known[key], None
     await check_declared(intake, _named(origin, batch_id))
     place = problems.line_at if kind == "ndjson" else problems.element_at
     reading = _Reading(intake, origin, nonce=batch_id or uuid4().hex, batch_id=batch_id, place=place)
@@ -89,7 +90,7 @@ async def _take(
         batch_id = batch_id or f"sha-{digest.hex()}"
         key = BatchKey(origin.unit_id, origin.source, batch_id)
         if not reading.begun:
-            known = await intake.ledger.recall({key: digest})
+            known = await intake.ledger.recall({key: digest}, trial=origin.trial)
             if key in known:
                 return batch_id, known[key], None
             reading.nonce = reading.batch_id = batch_id

@@ -21,6 +21,7 @@ from services.sync.convert import answers
 from services.sync.convert.checks import Check, FindSchool
 from services.sync.convert.rows import SLICE, Checked, content_of
 from services.sync.convert.rules import Rules
+from services.sync.convert.showing import shown
 from services.sync.domain import problems
 from services.sync.domain.batches import MOST_BATCH_IDS, MOST_ROWS, Origin, cuts, request_id
 from services.sync.domain.problems import Called
@@ -79,6 +80,7 @@ def checking(
         document=document,
         careful=careful,
         located=located,
+        records=origin.records,
     )
 
 
@@ -147,5 +149,8 @@ async def apply(
     for part in parts:
         end = start + len(part.rows)
         own = [one.shifted(-start) for one in told if start <= one.place < end]
+        sent = list(zip(part.indexes, part.rows, strict=True)) if origin.trial else []
         part.answer(states[start:end], own, stopped=stopped)
+        if origin.trial:
+            part.shown = shown(part, sent)
         start = end

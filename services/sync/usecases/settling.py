@@ -23,9 +23,11 @@ from chassis.scope_tree import EVERY_UNIT, ScopeTree
 from chassis.scopes import Scopes
 from services.sync.convert import answers
 from services.sync.convert.rows import Checked, Noted
-from services.sync.domain.batches import BatchKey, Origin, RowState
+from services.sync.domain.batches import BatchKey, Origin, RowState, Trial
+from services.sync.domain.conformance import Push, PushKind
 from services.sync.domain.connections import KINDS, MUST_CONNECT
-from services.sync.store import batches, connections, coverage, declarations, quarantine
+from services.sync.domain.partners import SANDBOX
+from services.sync.store import batches, connections, coverage, declarations, quarantine, sandboxes
 from services.sync.store.batches import StoredBatch
 from services.sync.store.connections import Sent
 from services.sync.store.declarations import Arrived
@@ -80,9 +82,18 @@ class Ledger:
             self._enter, most=MOST_SETTLED, bound=MOST_WAITING, weigh=_weight
         )
 
-    async def recall(self, digests: Mapping[BatchKey, bytes]) -> dict[BatchKey, sync_pb2.Outcome]:
-        """What was answered to those of the batches that came before; raises BATCH_ID_REUSED."""
+    async def recall(
+        self, digests: Mapping[BatchKey, bytes], *, trial: Trial | None = None
+    ) -> dict[BatchKey, sync_pb2.Outcome]:
+        """What was answered to those of the batches that came before; raises BATCH_ID_REUSED.
+
+        Of batches for a sandbox (`trial`) it is kept that they came again.
+        """
         found = await self._finding.ask(list(digests))
+        if trial is not None and found:
+            again = [_again(stored, trial, reused=stored.digest != digests[key]) for key, stored in found.items()]
+            async with self._database.transaction() as writes:
+                await sandboxes.note_pushes(writes, trial.root_id, again, now=self._clock.now())
         if reused := next((key for key, stored in found.items() if stored.digest != digests[key]), None):
             raise refusals.batch_id_reused(reused.batch_id)
         return {key: sync_pb2.Outcome.FromString(stored.outcome) for key, stored in found.items()}
@@ -137,6 +148,10 @@ class Ledger:
             if kept:
                 await quarantine.add(writes, await without_erased(writes, kept))
             await self._note_sent(writes, fresh, now=now)
+            for one, parcels in fresh:
+                if one.origin.trial and parcels:
+                    tried = [_taken(parcel, one.outcomes[parcel.key], one.origin.trial) for parcel in parcels]
+                    await sandboxes.note_pushes(writes, one.origin.trial.root_id, tried, now=now)
         return entered
 
     async def _note_sent(
@@ -160,6 +175,17 @@ class Ledger:
         await outbox.append(writes, leaving)
         delivered = [one for settlement, parcels in fresh for one in deliveries(settlement.origin, parcels, now=now)]
         await coverage.note(writes, together(one for one in delivered if one.school_id in changed), now=now)
+
+
+def _again(stored: StoredBatch, trial: Trial, *, reused: bool) -> Push:
+    kind = PushKind.ID_REUSED if reused else PushKind.REPEATED
+    return Push(stored.key.batch_id, kind, trial.self_signed, stored.row_count, ())
+
+
+def _taken(parcel: Parcel, outcome: sync_pb2.Outcome, trial: Trial) -> Push:
+    rows = tuple(chain.from_iterable(one.shown for one in parcel.slices))
+    batch_id = parcel.shown_as or parcel.key.batch_id
+    return Push(batch_id, PushKind.TAKEN, trial.self_signed, len(outcome.states), rows)
 
 
 def _weight(one: _Settlement) -> int:
@@ -204,13 +230,13 @@ def _kept(origin: Origin, parcels: Iterable[Parcel], *, now: datetime) -> Iterat
 
 
 def _sent(origin: Origin, parcels: Iterable[Parcel], tree: ScopeTree) -> Iterator[Sent]:
-    """What each school sent. History is counted, but does not make a connection fresh."""
+    """What each school sent. History is counted, but does not make a connection fresh; a sandbox has none."""
     counts: Counter[tuple[int, int]] = Counter()
     for one in chain.from_iterable(parcel.slices for parcel in parcels):
         counts.update(one.counts)
     for school_id in {school_id for school_id, _ in counts}:
         unit = tree.unit(school_id)
-        if unit is None or unit.kind not in KINDS:
+        if unit is None or unit.kind not in KINDS or SANDBOX in unit.labels:
             continue
         taken = counts[school_id, RowState.ACCEPTED] + counts[school_id, RowState.UNCHANGED]
         yield Sent(

@@ -65,7 +65,7 @@ async def take(
     """Take messages together; each is a batch of its own and has its own answer."""
     contents = {_key(origin, batch): batch.SerializeToString(deterministic=True) for batch in group}
     digests = {key: digest_of(content) for key, content in contents.items()}
-    answers = await intake.ledger.recall(digests)
+    answers = await intake.ledger.recall(digests, trial=origin.trial)
     new: dict[BatchKey, Checked] = {}
     arrived: dict[BatchKey, Arrived | None] = {}
     declared = {_key(origin, batch): declare(batch, origin) for batch in group}

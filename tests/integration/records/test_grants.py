@@ -1,5 +1,7 @@
 """Who may do what: given by those who may, revoked at once, judged the same everywhere."""
 
+from datetime import date
+
 import pytest
 from iocedu.records.v1 import records_pb2, units_pb2
 
@@ -80,6 +82,39 @@ async def test_a_director_cannot_revoke_what_she_could_not_give(records: Running
             await stub.RevokeGrant(units_pb2.RevokeGrantRequest(grant_id=grant_id))
         assert (error.value.kind, reason(error)) == (Kind.NOT_FOUND, "UNKNOWN_GRANT")
         assert error.value.metadata["grant_id"] == str(grant_id)
+
+
+async def test_a_head_teacher_says_whose_software_sends_and_nothing_else(records: Running):
+    """She gives and revokes the integrator of her own school; no other role, no other school."""
+    await records.grant("h@a", "head_teacher", SCHOOL_A)
+    stub = await records.grants("h@a")
+    given = (await stub.CreateGrant(_create("edusoft", "integrator", SCHOOL_A))).grant
+    assert given.created_by == "h@a"
+    for role, unit, expected in (("clerk", SCHOOL_A, "ROLE_NOT_HELD"), ("integrator", SCHOOL_B, "NO_GRANT")):
+        with pytest.raises(Fault) as error:
+            await stub.CreateGrant(_create("x", role, unit))
+        assert reason(error) == expected
+    assert (await stub.RevokeGrant(units_pb2.RevokeGrantRequest(grant_id=given.grant_id))).grant.HasField("revoke_time")
+
+
+async def test_a_grant_is_ended_on_a_day_and_never_lengthened(records: Running):
+    """It counts until the day before; a later day changes nothing, a sooner one does; today or before is at once."""
+    grant = await records.grant("c@a", "clerk", SCHOOL_A)
+    stub = await records.grants()
+
+    async def ended(day: str) -> units_pb2.Grant:
+        request = units_pb2.RevokeGrantRequest(grant_id=grant.grant_id, valid_to=day)
+        answer: units_pb2.RevokeGrantResponse = await stub.RevokeGrant(request)
+        return answer.grant
+
+    assert (await ended("2026-12-01")).valid_to == "2026-12-01"
+    assert (await ended("2027-01-01")).valid_to == "2026-12-01"
+    sooner = await ended("2026-11-10")
+    assert (sooner.valid_to, sooner.HasField("revoke_time")) == ("2026-11-10", False)
+    tree = records.scopes
+    await poll_until(lambda: not tree.tree.grants_of("c@a", date(2026, 11, 10)), timeout=5.0)
+    assert tree.tree.grants_of("c@a", date(2026, 11, 9))
+    assert (await ended("2026-11-02")).HasField("revoke_time")
 
 
 async def test_lists_hold_a_unit_and_all_below_it_page_by_page(records: Running):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from iocedu.chassis.v1 import access_pb2
 
+from chassis.keyring import SELF_SIGNED
 from gateway.envoy.__main__ import main
 from gateway.envoy.edge import Edge, host_port
 from gateway.envoy.render import bootstrap
@@ -223,3 +224,20 @@ def test_the_command_names_what_is_missing_in_one_line(capsys: pytest.CaptureFix
     """A missing service is one clear line and a failure."""
     assert main(["--jwks", "/keys.json", "--issuer", "https://i", "--backend", "sync=h:1"]) == 2
     assert capsys.readouterr().err == "gateway: no address given for alerts, notify, records, reporting\n"
+
+
+def test_keys_of_partners_are_a_provider_of_their_own_that_is_fetched_often_and_cached_by_nobody() -> None:
+    """Either provider suffices; a withdrawn key is gone within seconds, and no cache of tokens outlives it."""
+    config = bootstrap(_edge(partner_jwks="http://sync:9480/jwks.json"))
+    tokens = _http_filter(config, "jwt_authn")
+    partners = tokens["providers"]["partners"]
+    assert partners["issuer"] == SELF_SIGNED
+    assert "jwt_cache_config" not in partners
+    assert partners["remote_jwks"]["http_uri"]["uri"] == "http://sync:9480/jwks.json"
+    assert int(partners["remote_jwks"]["cache_duration"].removesuffix("s")) <= 7
+    required = tokens["rules"][-1]["requires"]["requires_any"]["requirements"]
+    assert [one["provider_name"] for one in required] == ["iocedu", "partners"]
+    names = {cluster["name"] for cluster in config["static_resources"]["clusters"]}
+    assert "partner_jwks" in names
+    alone = _http_filter(bootstrap(_edge()), "jwt_authn")
+    assert alone["rules"][-1]["requires"] == {"provider_name": "iocedu"}

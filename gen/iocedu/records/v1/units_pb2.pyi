@@ -928,16 +928,22 @@ class RevokeGrantRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     GRANT_ID_FIELD_NUMBER: _builtins.int
+    VALID_TO_FIELD_NUMBER: _builtins.int
     grant_id: _builtins.int
     """Id of the grant."""
+    valid_to: _builtins.str
+    """First day on which it does not count any more, ISO 8601; a grant that ends sooner stays as it is. Empty or not after
+    today: now.
+    """
     def __init__(
         self,
         *,
         grant_id: _builtins.int = ...,
+        valid_to: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_id", b"grant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_id", b"grant_id", "valid_to", b"valid_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -372,8 +372,8 @@ class GrantsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeGrant(self, request, context):
-        """Ends a grant and all that is delegated of it now; every service knows within seconds. It is for who may give the
-        role and, where it is delegated, for who delegated it.
+        """Ends a grant and all that is delegated of it, now or on a day; every service knows within seconds. It is for who may
+        give the role and, where it is delegated, for who delegated it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

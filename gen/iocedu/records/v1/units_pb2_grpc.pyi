@@ -129,8 +129,8 @@ class GrantsServiceStub:
     ListGrants: _grpc.UnaryUnaryMultiCallable[_units_pb2.ListGrantsRequest, _units_pb2.ListGrantsResponse]
     """Lists grants on a unit and below it."""
     RevokeGrant: _grpc.UnaryUnaryMultiCallable[_units_pb2.RevokeGrantRequest, _units_pb2.RevokeGrantResponse]
-    """Ends a grant and all that is delegated of it now; every service knows within seconds. It is for who may give the
-    role and, where it is delegated, for who delegated it.
+    """Ends a grant and all that is delegated of it, now or on a day; every service knows within seconds. It is for who may
+    give the role and, where it is delegated, for who delegated it.
     """
     ListOwnGrants: _grpc.UnaryUnaryMultiCallable[_units_pb2.ListOwnGrantsRequest, _units_pb2.ListOwnGrantsResponse]
     """Lists what the caller may do where."""
@@ -145,8 +145,8 @@ class GrantsServiceAsyncStub(GrantsServiceStub):
     ListGrants: _aio.UnaryUnaryMultiCallable[_units_pb2.ListGrantsRequest, _units_pb2.ListGrantsResponse]  # type: ignore[assignment]
     """Lists grants on a unit and below it."""
     RevokeGrant: _aio.UnaryUnaryMultiCallable[_units_pb2.RevokeGrantRequest, _units_pb2.RevokeGrantResponse]  # type: ignore[assignment]
-    """Ends a grant and all that is delegated of it now; every service knows within seconds. It is for who may give the
-    role and, where it is delegated, for who delegated it.
+    """Ends a grant and all that is delegated of it, now or on a day; every service knows within seconds. It is for who may
+    give the role and, where it is delegated, for who delegated it.
     """
     ListOwnGrants: _aio.UnaryUnaryMultiCallable[_units_pb2.ListOwnGrantsRequest, _units_pb2.ListOwnGrantsResponse]  # type: ignore[assignment]
     """Lists what the caller may do where."""
@@ -176,8 +176,8 @@ class GrantsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _units_pb2.RevokeGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_units_pb2.RevokeGrantResponse, _abc.Awaitable[_units_pb2.RevokeGrantResponse]]:
-        """Ends a grant and all that is delegated of it now; every service knows within seconds. It is for who may give the
-        role and, where it is delegated, for who delegated it.
+        """Ends a grant and all that is delegated of it, now or on a day; every service knows within seconds. It is for who may
+        give the role and, where it is delegated, for who delegated it.
         """
 
     @_abc_1.abstractmethod

@@ -126,6 +126,36 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """SchoolPushes: the push account is refused (tài khoản kết chuyển không chính xác)."""
     ERROR_REASON_NO_SCHOOL_CODE: _ErrorReason.ValueType  # 71
     """SchoolPushes: the unit has no code of the ministry."""
+    ERROR_REASON_UNKNOWN_PARTNER: _ErrorReason.ValueType  # 90
+    """There is no such partner, or it is not the caller's to see. ErrorInfo: {"metadata": {"partner_id": "…"}}."""
+    ERROR_REASON_PARTNER_EXISTS: _ErrorReason.ValueType  # 91
+    """The id of a partner is taken, or somebody else holds roles under it. ErrorInfo: {"metadata": {"partner_id": "…"}}."""
+    ERROR_REASON_PARTNER_CHANGED: _ErrorReason.ValueType  # 92
+    """The partner is another by now: read it again. ErrorInfo: {"metadata": {"etag": "…"}}."""
+    ERROR_REASON_KEY_REFUSED: _ErrorReason.ValueType  # 93
+    """What was sent as a public key cannot be taken: a private key, of another kind, too short. ErrorInfo: {"metadata":
+    {"cause": "private_key"}}.
+    """
+    ERROR_REASON_KID_REUSED: _ErrorReason.ValueType  # 94
+    """The partner has, or had, another key under this kid. ErrorInfo: {"metadata": {"kid": "…"}}."""
+    ERROR_REASON_UNKNOWN_KEY: _ErrorReason.ValueType  # 95
+    """The partner has no such key. ErrorInfo: {"metadata": {"kid": "…"}}."""
+    ERROR_REASON_TOO_MANY_KEYS: _ErrorReason.ValueType  # 96
+    """The partner has as many keys that may still hold as it may have: revoke one. ErrorInfo: {"metadata": {"limit": "5"}}."""
+    ERROR_REASON_ALREADY_CONNECTED: _ErrorReason.ValueType  # 97
+    """Another partner, or the same on other terms, is connected there for the same collections and days: end that
+    connection or hand it over. ErrorInfo: {"metadata": {"connection_id": "7", "partner_id": "…"}}.
+    """
+    ERROR_REASON_UNKNOWN_CONNECTION: _ErrorReason.ValueType  # 98
+    """There is no such connection on the unit. ErrorInfo: {"metadata": {"connection_id": "7"}}."""
+    ERROR_REASON_CONNECTION_ENDED: _ErrorReason.ValueType  # 99
+    """The connection has ended, or is not in force on the day. ErrorInfo: {"metadata": {"connection_id": "7"}}."""
+    ERROR_REASON_SOURCE_OF_ANOTHER: _ErrorReason.ValueType  # 100
+    """A partner sends under the code of another partner. ErrorInfo: {"metadata": {"source": "…"}}."""
+    ERROR_REASON_COLLECTION_NOT_CONNECTED: _ErrorReason.ValueType  # 101
+    """RowProblem: the connection by which the partner pushes is not for this collection: {"collection": "results"}."""
+    ERROR_REASON_NO_SANDBOX: _ErrorReason.ValueType  # 102
+    """The partner has no sandbox: open one. ErrorInfo: {"metadata": {"partner_id": "…"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `sync.iocedu`) and in RowProblem, without the prefix. Rows may also have the reasons of
@@ -236,4 +266,34 @@ ERROR_REASON_ACCOUNT_REFUSED: ErrorReason.ValueType  # 70
 """SchoolPushes: the push account is refused (tài khoản kết chuyển không chính xác)."""
 ERROR_REASON_NO_SCHOOL_CODE: ErrorReason.ValueType  # 71
 """SchoolPushes: the unit has no code of the ministry."""
+ERROR_REASON_UNKNOWN_PARTNER: ErrorReason.ValueType  # 90
+"""There is no such partner, or it is not the caller's to see. ErrorInfo: {"metadata": {"partner_id": "…"}}."""
+ERROR_REASON_PARTNER_EXISTS: ErrorReason.ValueType  # 91
+"""The id of a partner is taken, or somebody else holds roles under it. ErrorInfo: {"metadata": {"partner_id": "…"}}."""
+ERROR_REASON_PARTNER_CHANGED: ErrorReason.ValueType  # 92
+"""The partner is another by now: read it again. ErrorInfo: {"metadata": {"etag": "…"}}."""
+ERROR_REASON_KEY_REFUSED: ErrorReason.ValueType  # 93
+"""What was sent as a public key cannot be taken: a private key, of another kind, too short. ErrorInfo: {"metadata":
+{"cause": "private_key"}}.
+"""
+ERROR_REASON_KID_REUSED: ErrorReason.ValueType  # 94
+"""The partner has, or had, another key under this kid. ErrorInfo: {"metadata": {"kid": "…"}}."""
+ERROR_REASON_UNKNOWN_KEY: ErrorReason.ValueType  # 95
+"""The partner has no such key. ErrorInfo: {"metadata": {"kid": "…"}}."""
+ERROR_REASON_TOO_MANY_KEYS: ErrorReason.ValueType  # 96
+"""The partner has as many keys that may still hold as it may have: revoke one. ErrorInfo: {"metadata": {"limit": "5"}}."""
+ERROR_REASON_ALREADY_CONNECTED: ErrorReason.ValueType  # 97
+"""Another partner, or the same on other terms, is connected there for the same collections and days: end that
+connection or hand it over. ErrorInfo: {"metadata": {"connection_id": "7", "partner_id": "…"}}.
+"""
+ERROR_REASON_UNKNOWN_CONNECTION: ErrorReason.ValueType  # 98
+"""There is no such connection on the unit. ErrorInfo: {"metadata": {"connection_id": "7"}}."""
+ERROR_REASON_CONNECTION_ENDED: ErrorReason.ValueType  # 99
+"""The connection has ended, or is not in force on the day. ErrorInfo: {"metadata": {"connection_id": "7"}}."""
+ERROR_REASON_SOURCE_OF_ANOTHER: ErrorReason.ValueType  # 100
+"""A partner sends under the code of another partner. ErrorInfo: {"metadata": {"source": "…"}}."""
+ERROR_REASON_COLLECTION_NOT_CONNECTED: ErrorReason.ValueType  # 101
+"""RowProblem: the connection by which the partner pushes is not for this collection: {"collection": "results"}."""
+ERROR_REASON_NO_SANDBOX: ErrorReason.ValueType  # 102
+"""The partner has no sandbox: open one. ErrorInfo: {"metadata": {"partner_id": "…"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

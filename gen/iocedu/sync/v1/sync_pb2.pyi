@@ -110,7 +110,7 @@ class Batch(_message.Message):
     batch_id: _builtins.str
     """Idempotency key, unique within unit and source; a repeat answers the same and does nothing."""
     source: _builtins.str
-    """Code of the source, for example a vendor's."""
+    """Code of the source, for example a vendor's. A partner that signs its own tokens may leave it out: its id is meant."""
     backfill: _builtins.bool
     """Whether this is history that sets baselines and notifies nobody."""
     @_builtins.property
@@ -438,7 +438,7 @@ class StreamOpen(_message.Message):
     unit: _builtins.str
     """The unit the stream is for, by alias or id."""
     source: _builtins.str
-    """Code of the source."""
+    """Code of the source; may be left out as in Batch."""
     backfill: _builtins.bool
     """Whether this is history that sets baselines and notifies nobody."""
     def __init__(

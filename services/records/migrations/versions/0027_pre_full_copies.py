@@ -6,7 +6,7 @@ A row below it of a record that is not there comes late. No key is kept: those s
 from alembic import op
 
 revision = "0027_pre"
-down_revision = "0025_pre"
+down_revision = "0026_pre"
 branch_labels = None
 depends_on = None
 

@@ -6,7 +6,7 @@ Of what was in a batch only numbers made of keys are kept.
 from alembic import op
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -27,6 +27,8 @@ from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
 from services.sync.usecases.imports.shelf import Shelf
 from services.sync.usecases.intake import apply, checking, find_school
+from services.sync.usecases.partner_connections import admitted
+from services.sync.usecases.sandboxes import on_trial
 from services.sync.usecases.settling import Parcel
 
 Note = Callable[[int, sync_pb2.Outcome], Awaitable[None]]  # Slices carried by now, and the last one's outcome.
@@ -138,9 +140,11 @@ async def push_slice(
     office: Office, one: Import, raws: Sequence[RawRow], rows: Sequence[FileRow | None], *, name: str
 ) -> sync_pb2.Outcome:
     """Carry a slice, or tell again what became of it."""
-    intake, origin = office.intake, origin_of(one)
+    intake = office.intake
+    origin = await admitted(intake, origin_of(one), one.order.subject)
+    origin = await on_trial(intake, origin, self_signed=False)
     key, digest = BatchKey(origin.unit_id, origin.source, one.batch_prefix + name), digest_of(one.digest, name.encode())
-    known = (await intake.ledger.recall({key: digest})).get(key)
+    known = (await intake.ledger.recall({key: digest}, trial=origin.trial)).get(key)
     if known is not None:
         return known
     how = checking(

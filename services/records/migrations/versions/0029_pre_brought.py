@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0031_pre"
-down_revision = "0030_pre"
+revision = "0029_pre"
+down_revision = "0028_pre"
 branch_labels = None
 depends_on = None
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0030_pre"
-down_revision = "0025_pre"
+revision = "0028_pre"
+down_revision = "0027_pre"
 branch_labels = None
 depends_on = None
 

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-revision = "0010_pre"
-down_revision = "0006_pre"
+revision = "0009_pre"
+down_revision = "0008_pre"
 branch_labels = None
 depends_on = None
 

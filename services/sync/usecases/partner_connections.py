@@ -1,0 +1,209 @@
+"""Schools connected with partners, and handed over from one to another.
+
+The grant in records is what lets a partner push; a connection is why it is there, and narrows it to collections. The
+grant comes first and is taken back last, and each step may be repeated: asking again completes what was cut half way.
+No transaction is open while records works.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.clock import VIETNAM
+from services.sync.domain.batches import Origin
+from services.sync.domain.partners import COLLECTIONS, PartnerConnection, pushable
+from services.sync.store import partner_connections as store
+from services.sync.store import partners as partner_store
+from services.sync.usecases import partner_refusals as refusals
+from services.sync.usecases.intake import Intake
+from services.sync.usecases.partners import Partners
+from services.sync.usecases.refusals import invalid
+
+MOST_AHEAD: Final = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a partner is to be connected with a unit."""
+
+    unit_id: int
+    partner_id: str
+    collections: tuple[str, ...]
+    valid_from: date
+    valid_to: date | None
+    reason: str
+    handed_over_from: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What became of a hand-over."""
+
+    ended: PartnerConnection
+    begun: PartnerConnection
+    places: int
+
+
+async def connect(partners: Partners, terms: Terms, *, by: str) -> PartnerConnection:
+    """Connect; the same terms again answer the same connection. Raises ALREADY_CONNECTED, and what records says."""
+    today = partners.clock.today()
+    if unknown := [name for name in terms.collections if name not in COLLECTIONS.values()]:
+        known = ", ".join(COLLECTIONS.values())
+        raise invalid(
+            "collections",
+            vi=f"Không có loại dữ liệu “{unknown[0]}”. Các loại: {known}.",
+            en=f"There is no collection “{unknown[0]}”. There are: {known}.",
+        )
+    if terms.valid_from < today or (terms.valid_to is not None and terms.valid_to <= terms.valid_from):
+        raise invalid(
+            "valid_from" if terms.valid_from < today else "valid_to",
+            vi="Kết nối bắt đầu từ hôm nay hoặc muộn hơn, và kết thúc sau ngày bắt đầu.",
+            en="A connection begins today or later, and ends after the day it begins.",
+        )
+    return await _connect(partners, terms, by=by, beside=0)
+
+
+async def _connect(partners: Partners, terms: Terms, *, by: str, beside: int) -> PartnerConnection:
+    """Connect, whatever the connection `beside` says, which is handed over."""
+    async with partners.database.transaction() as writes:
+        if await partner_store.partner_of(writes, terms.partner_id) is None:
+            raise refusals.unknown_partner(terms.partner_id)
+        if present := _standing(await store.on_unit(writes, terms.unit_id), terms, beside=beside):
+            return present
+    grant_id = await partners.grants.give(
+        terms.partner_id, terms.unit_id, valid_from=terms.valid_from, valid_to=terms.valid_to
+    )
+    async with partners.database.transaction() as writes:
+        held = await store.on_unit(writes, terms.unit_id)
+        if present := _standing(held, terms, beside=beside):
+            return present
+        made = PartnerConnection(
+            0,
+            terms.unit_id,
+            terms.partner_id,
+            terms.collections,
+            terms.valid_from,
+            terms.valid_to,
+            grant_id,
+            by,
+            terms.reason,
+            partners.clock.now(),
+            "",
+            "",
+            None,
+            terms.handed_over_from,
+        )
+        return await store.add(writes, made)
+
+
+def _standing(held: Sequence[PartnerConnection], terms: Terms, *, beside: int) -> PartnerConnection | None:
+    """The connection that says all of this already; raises ALREADY_CONNECTED where one says something else."""
+    for one in held:
+        if one.connection_id == beside or not one.meets(
+            collections=terms.collections, valid_from=terms.valid_from, valid_to=terms.valid_to
+        ):
+            continue
+        same = (one.partner_id, set(one.collections), one.valid_to) == (
+            terms.partner_id,
+            set(terms.collections),
+            terms.valid_to,
+        )
+        if same and one.valid_from <= terms.valid_from:
+            return one
+        raise refusals.already_connected(one)
+    return None
+
+
+async def end(
+    partners: Partners, unit_id: int, connection_id: int, *, day: date | None, reason: str, by: str
+) -> PartnerConnection:
+    """End a connection, at once or on a day; one that ends sooner stays as it is. Raises UNKNOWN_CONNECTION."""
+    after = max(day or partners.clock.today(), partners.clock.today())
+    async with partners.database.transaction() as writes:
+        await store.on_unit(writes, unit_id)
+        found = await store.by_id(writes, unit_id, connection_id)
+        if found is None:
+            raise refusals.unknown_connection(connection_id)
+        if found.valid_to is None or after < found.valid_to:
+            found = await _ended(partners, writes, found, after=after, reason=reason, by=by)
+    await _take_back(partners, found)
+    return found
+
+
+async def hand_over(
+    partners: Partners, unit_id: int, connection_id: int, *, partner_id: str, day: date | None, reason: str, by: str
+) -> HandedOver:
+    """Hand a connection over to another partner on a day; raises UNKNOWN_CONNECTION or CONNECTION_ENDED."""
+    today = partners.clock.today()
+    first = max(day or today, today)
+    if first > today + MOST_AHEAD:
+        raise invalid("day", vi="Ngày chuyển giao cách hôm nay nhiều nhất một năm.", en="A year ahead at most.")
+    async with partners.database.connection() as reads:
+        found = await store.by_id(reads, unit_id, connection_id)
+        taker = await partner_store.partner_of(reads, partner_id)
+    if found is None:
+        raise refusals.unknown_connection(connection_id)
+    if taker is None:
+        raise refusals.unknown_partner(partner_id)
+    until, done = found.valid_to, False
+    if until is not None and until <= first:
+        # Said before, and perhaps cut half way: what took over tells until when it would have gone on.
+        async with partners.database.transaction() as writes:
+            after = [one for one in await store.on_unit(writes, unit_id) if one.handed_over_from == connection_id]
+        if not any(one.partner_id == partner_id and one.valid_from == first for one in after):
+            raise refusals.connection_ended(found)
+        until, done = after[0].valid_to, True
+    if partner_id == found.partner_id or first < found.valid_from:
+        raise refusals.connection_ended(found)
+    terms = Terms(unit_id, partner_id, found.collections, first, until, reason, connection_id)
+    begun = await _connect(partners, terms, by=by, beside=connection_id)
+    places = await partners.grants.hand_over(
+        unit_id,
+        list(found.collections),
+        partner_id,
+        from_time=None if first == today else datetime.combine(first, time(), VIETNAM),
+        reason=reason[:200],
+        request_id=f"connection-{connection_id}-{partner_id}-{first.isoformat()}",
+    )
+    if not done:
+        async with partners.database.transaction() as writes:
+            await store.on_unit(writes, unit_id)
+            found = await _ended(partners, writes, found, after=first, reason=reason, by=by)
+    await _take_back(partners, found)
+    return HandedOver(found, begun, places)
+
+
+async def _ended(
+    partners: Partners, writes: AsyncConnection, one: PartnerConnection, *, after: date, reason: str, by: str
+) -> PartnerConnection:
+    values = {"valid_to": after, "ended_by": by, "end_reason": reason, "end_time": partners.clock.now()}
+    return await store.change(writes, one, **values)
+
+
+async def _take_back(partners: Partners, one: PartnerConnection) -> None:
+    """Let the grant end with the last connection that it came of."""
+    async with partners.database.transaction() as writes:
+        held = await store.on_unit(writes, one.unit_id)
+    ends = [each.valid_to for each in held if each.grant_id == one.grant_id]
+    if None not in ends:
+        await partners.grants.end(one.grant_id, day=max(day for day in ends if day is not None))
+
+
+async def admitted(intake: Intake, origin: Origin, subject: str) -> Origin:
+    """The batch of a partner, narrowed to what its connections are for; of anybody else as it is.
+
+    Where a grant has no connection it came otherwise, and nothing narrows it. Raises SOURCE_OF_ANOTHER.
+    """
+    today, tree = intake.clock.today(), intake.scopes.tree
+    async with intake.database.connection() as reads:
+        known = await partner_store.among(reads, {subject, origin.source})
+        if subject not in known:
+            return origin
+        if origin.source != subject and origin.source in known:
+            raise refusals.source_of_another(origin.source, subject)
+        units = [origin.unit_id, *tree.ancestors(origin.unit_id, today)]
+        held = await store.in_force(reads, subject, units, day=today)
+    return origin.narrowed(pushable(held)) if held else origin

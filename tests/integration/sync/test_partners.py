@@ -1,0 +1,350 @@
+"""Partners sign their own tokens: registered, given keys, rotated, suspended; nobody signs for anybody else."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from google.protobuf.timestamp_pb2 import Timestamp
+from iocedu.sync.v1 import partners_pb2, partners_pb2_grpc, sync_pb2_grpc
+
+from chassis.errors import Fault
+from chassis.testing import client
+from tests.integration.sync.world import (
+    ACCEPTED,
+    ADMINISTRATOR,
+    HEAD,
+    OFFICER,
+    PROVINCE,
+    REJECTED,
+    SCHOOL_A,
+    SCHOOL_B,
+    World,
+    pupil,
+    push,
+    staff_member,
+)
+from tests.support.signing import Signer
+from tests.support.waiting import poll_until
+
+
+async def stub(
+    here: World, subject: str = ADMINISTRATOR, *, token: str = ""
+) -> "partners_pb2_grpc.PartnersServiceAsyncStub":
+    """PartnersService as somebody calls it."""
+    channel = client(here.sync_address, token or here.keys.mint(subject))
+    made: partners_pb2_grpc.PartnersServiceAsyncStub = partners_pb2_grpc.PartnersServiceStub(
+        await here.stack.enter_async_context(channel)
+    )
+    return made
+
+
+async def pushing(here: World, token: str) -> "sync_pb2_grpc.SyncServiceAsyncStub":
+    """SyncService as a partner calls it."""
+    made: sync_pb2_grpc.SyncServiceAsyncStub = sync_pb2_grpc.SyncServiceStub(
+        await here.stack.enter_async_context(client(here.sync_address, token))
+    )
+    return made
+
+
+async def registered(here: World, partner_id: str = "edusoft", kid: str = "k1") -> Signer:
+    """A partner with one key."""
+    department, signer = await stub(here), Signer(partner_id, kid)
+    await department.CreatePartner(
+        partners_pb2.CreatePartnerRequest(unit=PROVINCE, partner_id=partner_id, display_name=partner_id.title())
+    )
+    await department.AddPartnerKey(
+        partners_pb2.AddPartnerKeyRequest(partner_id=partner_id, kid=kid, public_key=signer.public)
+    )
+    return signer
+
+
+async def connected(
+    here: World, signer: Signer, *collections: str, unit: str = SCHOOL_A, by: str = ADMINISTRATOR
+) -> int:
+    """A connection of a partner with a school."""
+    request = partners_pb2.ConnectPartnerRequest(
+        unit=unit, partner_id=signer.subject, collections=collections or ("pupils",), reason="hợp đồng 12/2026"
+    )
+    answer = await (await stub(here, by)).ConnectPartner(request)
+    return answer.connection.connection_id
+
+
+async def outcome(here: World, token: str) -> str:
+    """What a push with a token comes to: OK or the reason of its refusal."""
+    try:
+        answer = await (await pushing(here, token)).PushRows(push(f"one-{token[-8:]}", pupil("HS1"), source=""))
+    except Fault as fault:
+        return fault.reason
+    return "OK" if list(answer.outcome.states) == [ACCEPTED] else str(answer.outcome)
+
+
+def becomes(here: World, signer: Signer, reason: str) -> Callable[[], Awaitable[bool]]:
+    """Whether asking for itself, the partner hears a reason by now."""
+
+    async def asked() -> bool:
+        try:
+            await (await stub(here, token=signer.token())).GetPartner(
+                partners_pb2.GetPartnerRequest(partner_id=signer.subject)
+            )
+        except Fault as fault:
+            return fault.reason == reason
+        return reason == "OK"
+
+    return asked
+
+
+async def test_a_partner_pushes_with_a_token_it_signed_itself(here: World) -> None:
+    """Registered, given a key and connected by the school's head, it pushes under its own id and names no source."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    await connected(here, signer, by=HEAD)
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    answer = await (await pushing(here, signer.token())).PushRows(push("b1", pupil("HS1"), source=""))
+    assert list(answer.outcome.states) == [ACCEPTED]
+    assert (await here.record("HS1")).source == "edusoft"
+
+
+async def test_a_key_signs_for_its_partner_and_for_nobody_else(here: World) -> None:
+    """Partner A's key under partner B's name is refused, and so are an unknown key and one of A under B's kid."""
+    a, b = await registered(here, "edusoft", "k1"), await registered(here, "smartedu", "k2")
+    await poll_until(becomes(here, a, "OK"))
+    await poll_until(becomes(here, b, "OK"))
+    forged = [
+        a.token(sub="smartedu"),
+        Signer("smartedu", "k2", a.key).token(),
+        Signer("smartedu", "k3", b.key).token(),
+        a.token(sub=ADMINISTRATOR),
+        a.token(sub="service:sync"),
+    ]
+    for token in forged:
+        with pytest.raises(Fault) as refused:
+            await (await stub(here, token=token)).ListPartners(partners_pb2.ListPartnersRequest(unit=PROVINCE))
+        assert refused.value.reason == "INVALID_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"seconds": 301}, "INVALID_TOKEN"),
+        ({"seconds": -1}, "TOKEN_EXPIRED"),
+        ({"aud": "another"}, "INVALID_TOKEN"),
+        ({"iat": None}, "INVALID_TOKEN"),
+    ],
+)
+async def test_a_token_of_a_partner_lives_five_minutes_at_most(
+    here: World, claims: dict[str, int | str | None], reason: str
+) -> None:
+    """What lives longer, is over, is for somebody else or does not say since when is refused."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    with pytest.raises(Fault) as refused:
+        await (await stub(here, token=signer.token(**claims))).GetPartner(  # type: ignore[arg-type]  # claims of any kind
+            partners_pb2.GetPartnerRequest(partner_id="edusoft")
+        )
+    assert refused.value.reason == reason
+
+
+async def test_keys_are_rotated_without_a_pause(here: World) -> None:
+    """The partner adds its next key itself; both hold; the revoked one is refused within seconds, for good."""
+    old = await registered(here)
+    await poll_until(becomes(here, old, "OK"))
+    new = Signer("edusoft", "k2")
+    own = await stub(here, token=old.token())
+    await own.AddPartnerKey(partners_pb2.AddPartnerKeyRequest(partner_id="edusoft", kid="k2", public_key=new.public))
+    await poll_until(becomes(here, new, "OK"))
+    assert await becomes(here, old, "OK")()
+    own = await stub(here, token=new.token())
+    await own.RevokePartnerKey(partners_pb2.RevokePartnerKeyRequest(partner_id="edusoft", kid="k1", reason="đổi khóa"))
+    await poll_until(becomes(here, old, "INVALID_TOKEN"))
+    assert await becomes(here, new, "OK")()
+    with pytest.raises(Fault) as refused:
+        await own.AddPartnerKey(
+            partners_pb2.AddPartnerKeyRequest(partner_id="edusoft", kid="k1", public_key=old.public)
+        )
+    assert refused.value.reason == "KID_REUSED"
+    listed = (await own.ListPartnerKeys(partners_pb2.ListPartnerKeysRequest(partner_id="edusoft"))).keys
+    assert [(key.kid, key.in_force, key.revoked_by) for key in listed] == [("k1", False, "edusoft"), ("k2", True, "")]
+
+
+async def test_a_key_holds_from_its_day_to_its_end(here: World) -> None:
+    """A key may be told of beforehand; it is taken once its time has come, and no longer when that is over."""
+    await registered(here)
+    signer, begins = Signer("edusoft", "next"), Timestamp()
+    begins.FromDatetime(here.clock.now() + timedelta(hours=1))
+    ends = Timestamp(seconds=begins.seconds + 3600)
+    department = await stub(here)
+    request = partners_pb2.AddPartnerKeyRequest(
+        partner_id="edusoft", kid="next", public_key=signer.public, valid_from=begins, valid_to=ends
+    )
+    assert not (await department.AddPartnerKey(request)).key.in_force
+    await poll_until(becomes(here, signer, "INVALID_TOKEN"))
+    here.clock.advance(timedelta(minutes=61))
+    await poll_until(becomes(here, signer, "OK"))
+    here.clock.advance(timedelta(minutes=60))
+    await poll_until(becomes(here, signer, "INVALID_TOKEN"))
+
+
+async def test_a_suspended_partner_is_refused_with_any_token_until_it_may_go_on(here: World) -> None:
+    """Its own tokens and those an identity provider issued to it end within seconds; what it had comes back."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    department = await stub(here)
+    await department.SuspendPartner(partners_pb2.SuspendPartnerRequest(partner_id="edusoft", reason="lộ dữ liệu"))
+    await poll_until(becomes(here, signer, "SUBJECT_SUSPENDED"))
+    with pytest.raises(Fault) as refused:
+        await (await stub(here, "edusoft")).GetPartner(partners_pb2.GetPartnerRequest(partner_id="edusoft"))
+    assert refused.value.reason == "SUBJECT_SUSPENDED"
+    told = (await department.GetPartner(partners_pb2.GetPartnerRequest(partner_id="edusoft"))).partner
+    assert (told.state, told.state_reason, told.state_by) == (2, "lộ dữ liệu", ADMINISTRATOR)
+    await department.ResumePartner(partners_pb2.ResumePartnerRequest(partner_id="edusoft"))
+    await poll_until(becomes(here, signer, "OK"))
+
+
+async def test_only_public_keys_that_are_strong_enough_are_taken(here: World) -> None:
+    """A private key, a short one, one of another curve and what is none are refused, each with its cause."""
+    await registered(here)
+    department = await stub(here)
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    other = ec.generate_private_key(ec.SECP384R1())
+    for text, cause in (
+        (Signer("edusoft", "x").private, "private_key"),
+        (Signer("edusoft", "x", weak).public, "key_size"),
+        (Signer("edusoft", "x", other).public, "other_curve"),
+        ("no key", "unreadable"),
+        ('{"kty": "oct", "k": "AAAA"}', "private_key"),
+    ):
+        with pytest.raises(Fault) as refused:
+            await department.AddPartnerKey(
+                partners_pb2.AddPartnerKeyRequest(partner_id="edusoft", kid="x", public_key=text)
+            )
+        assert (refused.value.reason, refused.value.metadata["cause"]) == ("KEY_REFUSED", cause)
+    strong = Signer("edusoft", "rsa", rsa.generate_private_key(public_exponent=65537, key_size=2048), "RS256")
+    await department.AddPartnerKey(
+        partners_pb2.AddPartnerKeyRequest(partner_id="edusoft", kid="rsa", public_key=strong.public)
+    )
+    await poll_until(becomes(here, strong, "OK"))
+
+
+async def test_a_partner_is_managed_by_itself_and_its_department_alone(here: World) -> None:
+    """Others do not even learn that it is there; itself it cannot let go on; an id others act under is not given."""
+    a, b = await registered(here, "edusoft"), await registered(here, "smartedu")
+    await poll_until(becomes(here, b, "OK"))
+    strangers = [await stub(here, token=b.token()), await stub(here, HEAD), await stub(here, OFFICER)]
+    for stranger in strangers:
+        with pytest.raises(Fault) as refused:
+            await stranger.AddPartnerKey(
+                partners_pb2.AddPartnerKeyRequest(partner_id="edusoft", kid="x", public_key=a.public)
+            )
+        assert refused.value.reason == "UNKNOWN_PARTNER"
+    with pytest.raises(Fault) as refused:
+        await (await stub(here, token=a.token())).ResumePartner(partners_pb2.ResumePartnerRequest(partner_id="edusoft"))
+    assert refused.value.reason == "NO_GRANT"
+    with pytest.raises(Fault) as refused:
+        await (await stub(here)).CreatePartner(
+            partners_pb2.CreatePartnerRequest(unit=PROVINCE, partner_id=HEAD, display_name="Giả danh")
+        )
+    assert refused.value.reason == "PARTNER_EXISTS"
+
+
+async def test_a_change_of_what_somebody_else_has_changed_is_refused(here: World) -> None:
+    """An update names the etag it read."""
+    await registered(here)
+    department = await stub(here)
+    etag = (await department.GetPartner(partners_pb2.GetPartnerRequest(partner_id="edusoft"))).partner.etag
+    request = partners_pb2.UpdatePartnerRequest(partner_id="edusoft", etag=etag)
+    request.partner.contact, request.update_mask.paths[:] = "1900 1234", ["contact"]
+    assert (await department.UpdatePartner(request)).partner.contact == "1900 1234"
+    with pytest.raises(Fault) as refused:
+        await department.UpdatePartner(request)
+    assert refused.value.reason == "PARTNER_CHANGED"
+
+
+async def test_a_connection_gives_the_role_and_narrows_it_to_its_collections(here: World) -> None:
+    """What it is not for is refused row by row; where it is not connected at all, the call is."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    assert await outcome(here, signer.token()) == "NO_GRANT"
+    await connected(here, signer, "pupils", by=HEAD)
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    sync = await pushing(here, signer.token())
+    answer = await sync.PushRows(push("b1", pupil("HS1"), staff_member("GV1"), source=""))
+    assert list(answer.outcome.states) == [ACCEPTED, REJECTED]
+    (problem,) = answer.outcome.problems
+    assert (problem.reason, dict(problem.metadata)) == ("COLLECTION_NOT_CONNECTED", {"collection": "staff"})
+    with pytest.raises(Fault) as refused:
+        await sync.PushRows(push("b2", pupil("HS2", school=SCHOOL_B), unit=SCHOOL_B, source=""))
+    assert refused.value.reason == "NO_GRANT"
+    await registered(here, "smartedu")
+    with pytest.raises(Fault) as refused:
+        await sync.PushRows(push("b3", pupil("HS2"), source="smartedu"))
+    assert refused.value.reason == "SOURCE_OF_ANOTHER"
+
+
+async def test_a_connection_that_is_ended_ends_the_role_and_stays_as_history(here: World) -> None:
+    """At once or on a day; who ended it and why is told."""
+    signer = await registered(here)
+    connection = await connected(here, signer, by=HEAD)
+    assert await connected(here, signer, by=HEAD) == connection, "the same terms again are the same connection"
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    head = await stub(here, HEAD)
+    day = here.clock.today() + timedelta(days=30)
+    request = partners_pb2.EndPartnerConnectionRequest(
+        unit=SCHOOL_A, connection_id=connection, valid_to=day.isoformat(), reason="hết hợp đồng"
+    )
+    assert (await head.EndPartnerConnection(request)).connection.state == partners_pb2.PARTNER_CONNECTION_STATE_IN_FORCE
+    await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", day))
+    assert here.scopes.tree.grants_of("edusoft", day - timedelta(days=1))
+    request.valid_to = ""
+    assert (await head.EndPartnerConnection(request)).connection.state == partners_pb2.PARTNER_CONNECTION_STATE_ENDED
+    await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    (told,) = (
+        await head.ListUnitPartnerConnections(partners_pb2.ListUnitPartnerConnectionsRequest(unit=SCHOOL_A))
+    ).connections
+    assert (told.connected_by, told.ended_by, told.end_reason) == (HEAD, HEAD, "hết hợp đồng")
+
+
+async def test_a_grant_revoked_in_records_shows_at_its_connection(here: World) -> None:
+    """The grant is the truth: without it a connection says so instead of claiming to be in force."""
+    signer = await registered(here)
+    await connected(here, signer)
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    await here.revoke("edusoft")
+    (told,) = (
+        await (await stub(here)).ListPartnerConnections(
+            partners_pb2.ListPartnerConnectionsRequest(partner_id="edusoft")
+        )
+    ).connections
+    assert told.state == partners_pb2.PARTNER_CONNECTION_STATE_WITHOUT_GRANT
+
+
+async def test_a_school_is_handed_over_from_one_vendor_to_another_on_a_day(here: World) -> None:
+    """From the day on the new one's rows take over and the old one's are refused; saying it twice changes nothing."""
+    old, new = await registered(here, "edusoft"), await registered(here, "smartedu")
+    await poll_until(becomes(here, old, "OK"))
+    await poll_until(becomes(here, new, "OK"))
+    connection = await connected(here, old, "pupils")
+    with pytest.raises(Fault) as refused:
+        await connected(here, new, "pupils", "results")
+    assert (refused.value.reason, refused.value.metadata["partner_id"]) == ("ALREADY_CONNECTED", "edusoft")
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    answer = await (await pushing(here, old.token())).PushRows(push("o1", pupil("HS1", version=7), source=""))
+    assert list(answer.outcome.states) == [ACCEPTED]
+    head = await stub(here, HEAD)
+    day = here.clock.today() + timedelta(days=10)
+    request = partners_pb2.HandOverPartnerConnectionRequest(
+        unit=SCHOOL_A, connection_id=connection, partner_id="smartedu", day=day.isoformat(), reason="đổi phần mềm"
+    )
+    done = await head.HandOverPartnerConnection(request)
+    assert (done.ended.valid_to, done.begun.valid_from, done.handed_over_count) == (day.isoformat(), day.isoformat(), 1)
+    assert done.begun.handed_over_from == connection
+    again = await head.HandOverPartnerConnection(request)
+    assert (again.begun.connection_id, again.ended.valid_to) == (done.begun.connection_id, day.isoformat())
+    await poll_until(lambda: here.scopes.tree.grants_of("smartedu", day))
+    assert await outcome(here, new.token()) == "NO_GRANT"
+    here.clock.advance(timedelta(days=10))
+    await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", day))
+    answer = await (await pushing(here, new.token())).PushRows(push("n1", pupil("HS1", version=1), source=""))
+    assert list(answer.outcome.states) == [ACCEPTED]
+    assert await outcome(here, old.token()) == "NO_GRANT"
+    assert (await here.record("HS1")).source == "smartedu"

@@ -1,0 +1,152 @@
+"""A sandbox is filled by the normal push, counts nowhere, can be emptied, and shows what a client still does wrong."""
+
+from collections.abc import Sequence
+
+import pytest
+from iocedu.records.v1 import records_pb2, records_pb2_grpc, resources_pb2, sandboxes_pb2, sandboxes_pb2_grpc
+from iocedu.sync.v1 import partners_pb2
+
+from chassis.errors import Fault
+from chassis.testing import client
+from tests.integration.sync.test_partners import becomes, pushing, registered, stub
+from tests.integration.sync.world import (
+    ACCEPTED,
+    ADMINISTRATOR,
+    REJECTED,
+    SCHOOL_A,
+    STALE,
+    UNCHANGED,
+    World,
+    document,
+    moet_pupil,
+    ndjson,
+    pupil,
+    push,
+)
+from tests.support.signing import Signer
+from tests.support.waiting import poll_until
+
+
+async def opened(here: World) -> tuple[Signer, str]:
+    """A partner with a sandbox that it may push into, and the alias of its first school."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    own = await stub(here, token=signer.token())
+    answer = await own.OpenSandbox(partners_pb2.OpenSandboxRequest(partner_id="edusoft"))
+    again = await own.OpenSandbox(partners_pb2.OpenSandboxRequest(partner_id="edusoft"))
+    assert again.sandbox.unit_id == answer.sandbox.unit_id, "opening twice opens one"
+    school = answer.sandbox.schools[0].alias
+    await poll_until(lambda: here.scopes.tree.resolve(school, here.clock.today()))
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    return signer, school
+
+
+async def pushed(here: World, signer: Signer, batch_id: str, *rows: resources_pb2.Row) -> Sequence[int]:
+    """States of rows pushed into the first school of the sandbox."""
+    request = push(batch_id, *rows, unit=rows[0].school, source="")
+    return list((await (await pushing(here, signer.token())).PushRows(request)).outcome.states)
+
+
+async def findings(here: World, signer: Signer) -> dict[str, partners_pb2.ConformanceFinding]:
+    """The conformance report by requirement."""
+    own = await stub(here, token=signer.token())
+    answer = await own.CheckConformance(partners_pb2.CheckConformanceRequest(partner_id="edusoft"))
+    return {one.requirement: one for one in answer.findings}
+
+
+async def test_a_sandbox_is_emptied_and_filled_again_from_version_one(here: World) -> None:
+    """The same batches under the same ids are new after a reset; rows, batches and quarantined rows were gone."""
+    signer, school = await opened(here)
+    rows = pupil("HS1", 5, school=school), pupil("HS2", school=school, birth_date="x")
+    assert await pushed(here, signer, "b1", *rows) == [ACCEPTED, REJECTED]
+    assert await pushed(here, signer, "b2", pupil("HS1", 4, school=school)) == [STALE]
+    own = await stub(here, token=signer.token())
+    emptied = await own.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
+    assert (emptied.removed_count, emptied.sandbox.reset_count) == (1, 1)
+    assert [await here.count(table) for table in ("batch", "quarantined_row", "sandbox_push")] == [0, 0, 0]
+    assert [await here.count(table, of="records") for table in ("pupil", "record_history", "feed")] == [0, 0, 0]
+    assert await pushed(here, signer, "b1", *rows) == [ACCEPTED, REJECTED], "answered anew, not remembered"
+    assert await pushed(here, signer, "b3", pupil("HS3", 1, school=school)) == [ACCEPTED]
+    assert emptied.sandbox.schools[0].alias == school
+
+
+async def test_what_is_in_a_sandbox_is_in_no_feed_and_tells_nobody(here: World) -> None:
+    """Neither the change feed nor an event nor a school's connection knows of it; a real push beside it is told."""
+    signer, school = await opened(here)
+    connections = await here.count("connection")
+    assert await pushed(here, signer, "b1", pupil("HS1", school=school)) == [ACCEPTED]
+    content = ndjson([moet_pupil("7", TRUONG_ID=school.removeprefix("moet:"))])
+    stored = await (await pushing(here, signer.token())).PushDocument(document(content, unit=school, source=""))
+    assert list(stored.outcome.states) == [ACCEPTED], "rows in the ministry's names find the school, too"
+    await (await here.sync()).PushRows(push("real", pupil("HS9")))
+    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
+    records: records_pb2_grpc.RecordsServiceAsyncStub = records_pb2_grpc.RecordsServiceStub(channel)
+
+    async def told() -> list[str]:
+        answer = await records.ListChanges(records_pb2.ListChangesRequest(unit="0"))
+        return [one.row.key for one in answer.changes]
+
+    await poll_until(told)
+    assert await told() == ["HS9"]
+    assert await here.count("connection") == connections
+    assert (await here.record("HS1", school=school)).source == "edusoft", "yet it is there to be looked at"
+
+
+async def test_no_real_school_can_be_emptied(here: World) -> None:
+    """Neither through a partner without a sandbox nor by records itself, which knows what it made."""
+    await registered(here)
+    await (await here.sync()).PushRows(push("real", pupil("HS9")))
+    department = await stub(here)
+    with pytest.raises(Fault) as refused:
+        await department.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
+    assert refused.value.reason == "NO_SANDBOX"
+    service = here.keys.service_key("sync")
+    assert service.exists()
+    async with client(here.records_address, here.keys.mint(ADMINISTRATOR)) as channel:
+        sandboxes: sandboxes_pb2_grpc.SandboxesServiceAsyncStub = sandboxes_pb2_grpc.SandboxesServiceStub(channel)
+        with pytest.raises(Fault) as refused:
+            await sandboxes.ResetSandbox(sandboxes_pb2.ResetSandboxRequest(subject="edusoft"))
+    assert refused.value.reason == "NOT_ALLOWED", "no person may, whatever role"
+    assert (await here.record("HS9", school=SCHOOL_A)).row.version == 1
+
+
+async def test_a_conformance_report_names_what_is_wrong_shown_and_missing(here: World) -> None:
+    """Each requirement is passed, failed with batch, row and field, or not shown yet; a reset begins anew."""
+    signer, school = await opened(here)
+    assert (await findings(here, signer))["repeats_batches"].state == partners_pb2.CONFORMANCE_STATE_NOT_SHOWN
+    first = pupil("HS1", 2, school=school), pupil("HS2", school=school, birth_date="x")
+    await pushed(here, signer, "b1", *first)
+    await pushed(here, signer, "b1", *first)
+    assert await pushed(here, signer, "b2", pupil("HS1", 1, school=school, full_name="Khác")) == [STALE]
+    assert await pushed(here, signer, "b3", pupil("HS1", 3, school=school, full_name="Khác")) == [ACCEPTED]
+    gone = resources_pb2.Row(school=school, key="HS1", version=4, deleted=True, pupil=first[0].pupil)
+    assert await pushed(here, signer, "b4", gone) == [ACCEPTED]
+    with pytest.raises(Fault):
+        await pushed(here, signer, "b4", pupil("HS5", school=school))
+    found = await findings(here, signer)
+    passed = {name for name, one in found.items() if one.state == partners_pb2.CONFORMANCE_STATE_PASSED}
+    assert {"signs_itself", "repeats_batches", "versions_rise", "handles_stale", "sends_deletions"} <= passed
+    failed = {name for name, one in found.items() if one.state == partners_pb2.CONFORMANCE_STATE_FAILED}
+    assert failed == {"one_id_one_batch", "corrects_rejected"}
+    (evidence,) = found["corrects_rejected"].evidence
+    assert (evidence.batch_id, evidence.row_index, evidence.key, evidence.field, evidence.seen) == (
+        "b1",
+        1,
+        "HS2",
+        "pupil.birth_date",
+        "INVALID_DATE",
+    )
+    assert {one.seen for one in found["all_collections"].evidence} == {
+        "profiles",
+        "staff",
+        "classes",
+        "attendance",
+        "results",
+    }
+    assert await pushed(here, signer, "b5", pupil("HS2", school=school)) == [ACCEPTED]
+    assert (await findings(here, signer))["corrects_rejected"].state == partners_pb2.CONFORMANCE_STATE_PASSED
+    own = await stub(here, token=signer.token())
+    await own.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
+    assert (await findings(here, signer))["one_id_one_batch"].state == partners_pb2.CONFORMANCE_STATE_NOT_SHOWN
+    assert await pushed(here, signer, "b6", pupil("HS2", school=school)) == [ACCEPTED]
+    assert await pushed(here, signer, "b7", pupil("HS2", school=school)) == [UNCHANGED]
