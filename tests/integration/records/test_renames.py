@@ -186,7 +186,7 @@ async def test_a_key_that_another_record_gives_up_in_the_same_batch_is_not_taken
     records: Running, order: tuple[int, int]
 ):
     """Two children would become one: it is said which keys, and the order of two pushes makes it plain."""
-    other = {"full_name": "Lý Khác Hẳn", "birth_date": "2014-05-01"}
+    other: dict[str, Any] = {"full_name": "Lý Khác Hẳn", "birth_date": "2014-05-01"}
     await records.apply(pupil("A"), pupil("B", **other))
     rows = (renamed("B", "A", 2), renamed("C", "B", 3, **other))
     answer = await records.apply(*(rows[place] for place in order))
