@@ -16,7 +16,7 @@ from services.records.store.access_log import append_readings
 from services.records.usecases.erasing import confirm_erasures
 
 SERVICE = "records"
-SHOWING = ("alerts", "sync")  # Services with methods that reveal personal data.
+SHOWING = ("alerts", "reporting", "sync")  # Services with methods that reveal personal data.
 
 
 def consumers(database: Database, bus: Bus, clock: Clock) -> list[Consumer]:

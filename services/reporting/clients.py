@@ -15,6 +15,8 @@ from iocedu.records.v1 import (
     resources_pb2,
 )
 
+from chassis.disclosures import written_down
+
 EVERY_UNIT = "0"
 PAGE = 5000
 SECONDS = 60.0
@@ -77,4 +79,5 @@ class ShownRecords:
             request.names.add(school=str(school), key=key)
         stub = held_records_pb2_grpc.HeldRecordsServiceStub(self.channel)
         answer = await stub.ShowRecords(request, timeout=SHOW_SECONDS)
+        written_down()
         return [one.record for one in answer.shown]

@@ -13,6 +13,7 @@ from chassis import clients, outbox
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database, open_database
+from chassis.disclosures import Disclosures
 from chassis.identity import ServiceIdentity
 from chassis.keyring import Keyring
 from chassis.operations import OperationsServicer
@@ -97,6 +98,7 @@ def assemble(
         workers=[*listening, jobs.pulse_worker(pulse), *reports.workers, outbox.relay(database, bus, SERVICE)],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
+        note=Disclosures(database).note,
         keyring=Keyring(bus),
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )

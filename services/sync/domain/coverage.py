@@ -11,7 +11,7 @@ from enum import IntEnum
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-from services.sync.domain.coverage_rules import DayCoverage, Expectation, SchoolKind, day_in, school_year_of
+from services.sync.domain.coverage_rules import DayCoverage, Expectation, SchoolKind, day_in
 from services.sync.domain.school_days import VIETNAM, SchoolDays, begin_of
 
 ATTENDANCE: Final = "attendance"
@@ -265,15 +265,14 @@ def _due(
         return None  # Of a school that has not sent anything nothing else is asked.
     part = next((part for part in rules.parts if part.part == one.part), None)
     joined = max(facts.first_accept_time, facts.known_since) + timedelta(days=rules.thresholds.grace_days)
-    year = rules.school_year
     if one.within_school_days:
-        if part is None or not part.holds(rules.day):
+        if part is None or not part.holds(rules.day, rules.year_begins):
             return None
-        begins = part.begins(year) - timedelta(days=1)
+        begins = part.begins(rules.year_begins) - timedelta(days=1)
         newest = date.fromisoformat(arrival.last_day) if arrival and arrival.last_day else begins
         first = days.nth_after(max(newest, begins), one.within_school_days + 1)
         return max(begin_of(first), joined) if first else None
-    return max(begin_of(day_in(year, one.due) + timedelta(days=1)), joined)
+    return max(begin_of(day_in(rules.year_begins, one.due) + timedelta(days=1)), joined)
 
 
 def _status(
@@ -286,7 +285,7 @@ def _status(
         return Status.ARRIVED
     known = facts.known_since
     sent_before = facts.first_accept_time is not None and facts.first_accept_time < known
-    if sent_before and school_year_of(known.astimezone(VIETNAM).date()) == rules.school_year:
+    if sent_before and known.astimezone(VIETNAM).date() >= rules.year_begins:
         return Status.UNKNOWN
     return Status.OVERDUE if late else Status.AWAITED
 

@@ -9,7 +9,6 @@ from datetime import date
 from enum import IntEnum
 from typing import Any, Final, TypeVar
 
-FIRST_MONTH: Final = 8  # A school year begins in August, as the calendar of school years has it.
 LEVEL: Final = "level:"
 
 
@@ -48,14 +47,13 @@ class Part:
     valid_to: str
     source: str
 
-    def begins(self, school_year: int) -> date:
-        """Its first day in a school year."""
-        return day_in(school_year, self.first_day)
+    def begins(self, year_begins: date) -> date:
+        """Its first day in the school year that begins on a day."""
+        return day_in(year_begins, self.first_day)
 
-    def holds(self, day: date) -> bool:
-        """Whether a day lies in it."""
-        year = school_year_of(day)
-        return self.begins(year) <= day <= day_in(year, self.last_day)
+    def holds(self, day: date, year_begins: date) -> bool:
+        """Whether a day of that school year lies in it."""
+        return self.begins(year_begins) <= day <= day_in(year_begins, self.last_day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +83,7 @@ class DayCoverage:
     """What holds on a day."""
 
     day: date
+    year_begins: date  # First day of the school year it lies in.
     thresholds: Thresholds
     parts: tuple[Part, ...]
     expectations: tuple[Expectation, ...]
@@ -92,12 +91,12 @@ class DayCoverage:
     @property
     def school_year(self) -> int:
         """The school year of the day, by its first calendar year."""
-        return school_year_of(self.day)
+        return self.year_begins.year
 
     @property
     def part(self) -> str:
         """The part of the school year the day lies in; empty: none."""
-        return next((one.part for one in self.parts if one.holds(self.day)), "")
+        return next((one.part for one in self.parts if one.holds(self.day, self.year_begins)), "")
 
     def expected(self, kind: SchoolKind, levels: Iterable[str]) -> list[Expectation]:
         """What is expected of such a school in this school year."""
@@ -114,12 +113,12 @@ class CoverageRules:
     expectations: tuple[Expectation, ...]
     kindergarten_levels: frozenset[str]
 
-    def on(self, day: date) -> DayCoverage:
-        """Those in force on a day; raises LookupError where no thresholds are."""
+    def on(self, day: date, year_begins: date) -> DayCoverage:
+        """Those in force on a day of the school year that begins then; raises LookupError where no thresholds are."""
         valid = _valid(self.thresholds, day)
         if not valid:
             raise LookupError(f"rules/coverage.json has no thresholds for {day}")
-        return DayCoverage(day, valid[0], _valid(self.parts, day), _valid(self.expectations, day))
+        return DayCoverage(day, year_begins, valid[0], _valid(self.parts, day), _valid(self.expectations, day))
 
     def kind_of(self, unit_kind: str, levels: Iterable[str]) -> SchoolKind:
         """The kind of a school; one of kindergarten levels alone is a kindergarten."""
@@ -134,15 +133,10 @@ def levels_of(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(label.removeprefix(LEVEL) for label in labels if label.startswith(LEVEL)))
 
 
-def school_year_of(day: date) -> int:
-    """The school year a day belongs to, by its first calendar year."""
-    return day.year if day.month >= FIRST_MONTH else day.year - 1
-
-
-def day_in(school_year: int, month_day: str) -> date:
+def day_in(year_begins: date, month_day: str) -> date:
     """The day of a school year that has this month and day; raises ValueError where there is none."""
     month, day = map(int, month_day.split("-"))
-    return date(school_year if month >= FIRST_MONTH else school_year + 1, month, day)
+    return date(year_begins.year + (month < year_begins.month), month, day)
 
 
 def read_coverage(table: Mapping[str, Any]) -> CoverageRules:

@@ -16,7 +16,7 @@ from chassis import outbox
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.outbox import Outgoing
-from chassis.scope_tree import ScopeTree
+from chassis.scope_tree import EVERY_UNIT, ScopeTree
 from chassis.scopes import Scopes
 from services.sync.convert import coverage as convert
 from services.sync.domain.coverage import Assessment, Facts, Known, assess
@@ -39,7 +39,12 @@ class Coverage:
 
     def today(self) -> DayCoverage:
         """The rules of today."""
-        return self.rules.on(self.clock.today())
+        return self.on(self.clock.today())
+
+    def on(self, day: date) -> DayCoverage:
+        """The rules of a day."""
+        years = self.scopes.tree.years(EVERY_UNIT, day)
+        return self.rules.on(day, years.first_day(years.of(day)))
 
 
 async def look(judge: Coverage) -> int:
@@ -49,7 +54,7 @@ async def look(judge: Coverage) -> int:
         claimed = await coverage.claim(writes, now=now, most=AT_ONCE)
         if not claimed:
             return 0
-        rules = judge.rules.on(now.astimezone(VIETNAM).date())
+        rules = judge.on(now.astimezone(VIETNAM).date())
         days = await school_days(judge, writes, rules.day)
         facts = await facts_of(judge, writes, claimed, rules)
         assessed = {one.school_id: (assess(one, rules, days(one.school_id), now), one) for one in facts}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.years import Years
 from services.sync.convert.rules import load_calendars, load_coverage
 from services.sync.domain.coverage import (
     Arrival,
@@ -23,7 +24,7 @@ from services.sync.domain.coverage import (
     assess,
     held,
 )
-from services.sync.domain.coverage_rules import SchoolKind, day_in, read_coverage, school_year_of
+from services.sync.domain.coverage_rules import CoverageRules, DayCoverage, SchoolKind, day_in, read_coverage
 from services.sync.domain.coverage_sums import Standing, count
 from services.sync.domain.coverage_words import words
 from services.sync.domain.school_days import VIETNAM, begin_of
@@ -57,9 +58,14 @@ def facts(**fields: Any) -> Facts:
     return Facts(**given_fields | fields)
 
 
+def on(day: date, rules: CoverageRules = RULES) -> DayCoverage:
+    """The rules of a day, in school years that turn on the usual day."""
+    return rules.on(day, Years().first_day(Years().of(day)))
+
+
 def at(one: Facts, now: datetime) -> Assessment:
     """The state at an instant."""
-    return assess(one, RULES.on(now.astimezone(VIETNAM).date()), DAYS, now)
+    return assess(one, on(now.astimezone(VIETNAM).date()), DAYS, now)
 
 
 def codes(one: Assessment) -> list[str]:
@@ -175,11 +181,12 @@ def test_a_school_that_has_just_joined_has_time() -> None:
 def test_what_came_before_it_was_written_down_is_unknown_not_missing() -> None:
     """Of the school year in which writing down began; of the next one it is asked for."""
     one = facts(known_since=datetime(2026, 10, 1, tzinfo=VIETNAM), arrivals={}, last_accept_time=TUESDAY)
-    found = {each.collection: each.status for each in held(one, RULES.on(TUESDAY.date()), DAYS, TUESDAY)}
+    found = {each.collection: each.status for each in held(one, on(TUESDAY.date()), DAYS, TUESDAY)}
     assert found["pupils"] is Status.UNKNOWN
     assert "COLLECTION_OVERDUE" not in codes(at(one, TUESDAY))
-    assert school_year_of(date(2027, 7, 31)) == 2026
-    assert school_year_of(date(2027, 8, 1)) == 2027
+    next_year = datetime(2027, 9, 20, tzinfo=VIETNAM)
+    found = {each.collection: each.status for each in held(one, on(next_year.date()), DAYS, next_year)}
+    assert found["pupils"] is not Status.UNKNOWN
 
 
 def test_registers_are_expected_within_three_school_days() -> None:
@@ -195,7 +202,7 @@ def test_registers_are_expected_within_three_school_days() -> None:
 
 def test_of_childcare_groups_no_registers_and_of_kindergartens_no_results_are_expected() -> None:
     """Expectations are by kind and level."""
-    day = RULES.on(TUESDAY.date())
+    day = on(TUESDAY.date())
     named = {kind: {one.collection for one in day.expected(kind, ("01",))} for kind in SchoolKind}
     assert named[SchoolKind.CHILDCARE_GROUP] == {"profiles", "classes", "pupils"}
     assert "attendance" in named[SchoolKind.KINDERGARTEN]
@@ -224,10 +231,10 @@ def test_thresholds_are_chosen_by_the_day() -> None:
         ],
     }
     rules = read_coverage(table)
-    chosen = [rules.on(day).thresholds for day in (date(2026, 12, 31), date(2027, 1, 1))]
+    chosen = [on(day, rules).thresholds for day in (date(2026, 12, 31), date(2027, 1, 1))]
     assert [(one.late_hours, one.source) for one in chosen] == [(24, "A"), (12, "B")]
     with pytest.raises(LookupError):
-        rules.on(date(1989, 1, 1))
+        on(date(1989, 1, 1), rules)
 
 
 def _row(source: str, valid_from: str, valid_to: str, *, late: int) -> dict[str, Any]:
@@ -312,4 +319,7 @@ def test_parts_add_up_to_the_whole(schools: list[Standing]) -> None:
 
 def test_days_of_a_year_lie_in_the_calendar_year_they_belong_to() -> None:
     """From August on in the first."""
-    assert (day_in(2026, "08-01"), day_in(2026, "06-15")) == (date(2026, 8, 1), date(2027, 6, 15))
+    assert (day_in(date(2026, 8, 1), "08-01"), day_in(date(2026, 8, 1), "06-15")) == (
+        date(2026, 8, 1),
+        date(2027, 6, 15),
+    )
