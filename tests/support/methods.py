@@ -113,4 +113,4 @@ def _string(rules: validate_pb2.StringRules) -> str:
         return str(getattr(rules, "in")[0])
     if not rules.min_len and re.search(rules.pattern, "") is not None:
         return ""
-    return next(text for text in ("vnedu", "2026-11-02", "GetRecord") if re.search(rules.pattern, text))
+    return next(text for text in ("vnedu", "2026-11-02", "GetRecord", "000000") if re.search(rules.pattern, text))
