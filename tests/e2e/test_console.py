@@ -392,6 +392,6 @@ async def test_the_interface_has_a_page_to_read(world: World) -> None:
             "/v1/units/gso:48/indicators"
         )
         pushed = page.locator("#SyncService_PushDocument pre").first
-        await expect(pushed).to_contain_text("/v1/units/moet:49506001/push")
+        await expect(pushed).to_contain_text("/v1/units/moet:49506001/push?batch.source=vnedu")
         await expect(pushed).to_contain_text('"rows"')
         await _picture(page, "docs")

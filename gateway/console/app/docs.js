@@ -3,6 +3,8 @@
 import { h, replace } from "./elements.js";
 import { shade } from "./shade.js";
 
+// Parameters that only some callers may leave out: who has every unit, and partners that sign their own tokens.
+const USUAL = ["unit", "batch.source"];
 const content = document.getElementById("content");
 let schemas = {};
 
@@ -127,7 +129,7 @@ function curl({ verb, path, parameters }, body) {
   const examples = new Map(parameters.map((one) => [one.name, one.example]));
   const filled = path.replace(/{(\w+)}/g, (given, name) => examples.get(name) ?? given);
   const required = parameters
-    .filter((one) => one.in === "query" && (one.required || one.name === "unit"))
+    .filter((one) => one.in === "query" && (one.required || USUAL.includes(one.name)))
     .map((one) => `${one.name}=${one.example ?? "…"}`);
   const lines = [
     `curl -H "authorization: Bearer $TOKEN" '${location.origin}${filled}${required.length ? `?${required.join("&")}` : ""}'`,
