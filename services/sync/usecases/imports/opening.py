@@ -1,17 +1,20 @@
 """Files are opened by a process of their own, which is fed from a file on disk and read line by line.
 
-A process that is no longer wanted is ended. One that dies by itself is logged with its status and last words, and told
-as a file that cannot be read, or a workbook that cannot be made.
+A process that is no longer wanted is ended. One that dies by itself is logged with its status and last words, and
+told as a file that cannot be read, or a workbook that cannot be made. Processes are started by `subprocess`, by
+vfork: uvloop forks, and gRPC's handlers of forks end some children by a segmentation fault before they are the other
+program.
 """
 
 import asyncio
-import contextlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -31,6 +34,19 @@ _GONE: Final = Text("tệp làm hỏng chương trình đọc", "it breaks the p
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A process, and what it writes."""
+
+    running: subprocess.Popen[bytes]
+    stdout: asyncio.StreamReader
+    pipe: asyncio.ReadTransport
+
+    async def wait(self) -> int:
+        """Its exit status; below zero: the signal that ended it."""
+        return await asyncio.to_thread(self.running.wait)
+
+
 @asynccontextmanager
 async def spooled(database: Database, import_id: int) -> AsyncIterator[Path]:
     """The file of an import on disk, for as long as it is needed."""
@@ -46,7 +62,6 @@ async def lines(path: Path, told: bytes) -> AsyncGenerator[tuple[bytes, bytes]]:
     """What a file holds: the kind of each line and the rest of it; raises FileRefusedError."""
     with tempfile.TemporaryFile() as words:
         process = await _start("read", str(path), told=told, words=words)
-        assert process.stdout is not None
         ended = False
         try:
             async for line in process.stdout:
@@ -68,7 +83,6 @@ async def made(*arguments: str, told: Mapping[str, Any]) -> None:
     """Let a workbook be written; raises FileRefusedError, and WORKBOOK_FAILED where the process dies."""
     with tempfile.TemporaryFile() as words:
         process = await _start(*arguments, told=json.dumps(told, ensure_ascii=False).encode(), words=words)
-        assert process.stdout is not None
         try:
             said = await process.stdout.read()
             if said.startswith(b"X "):
@@ -80,28 +94,27 @@ async def made(*arguments: str, told: Mapping[str, Any]) -> None:
             await _end(process)
 
 
-async def _start(*arguments: str, told: bytes, words: IO[bytes]) -> asyncio.subprocess.Process:
+async def _start(*arguments: str, told: bytes, words: IO[bytes]) -> _Process:
     """A process that finds what it is told in a file: a pipe can be closed again before it was written to."""
     try:
         with tempfile.TemporaryFile() as given:
             given.write(told)
             given.seek(0)
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                MODULE,
-                *arguments,
-                stdin=given,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=words,
-                limit=LONGEST_LINE,
+            command = [sys.executable, "-m", MODULE, *arguments]
+            running = await asyncio.to_thread(
+                subprocess.Popen, command, stdin=given, stdout=subprocess.PIPE, stderr=words
             )
     except OSError as error:  # The machine has no room for another process now.
         log.error("process not started", action="imports.process_not_started", asked=arguments[0], error=str(error))  # noqa: TRY400 (says all)
         raise refusals.no_process() from error
+    stdout = asyncio.StreamReader(limit=LONGEST_LINE)
+    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stdout), running.stdout
+    )
+    return _Process(running, stdout, pipe)
 
 
-async def _note_death(process: asyncio.subprocess.Process, words: IO[bytes], *, asked: str) -> None:
+async def _note_death(process: _Process, words: IO[bytes], *, asked: str) -> None:
     """Log how a process ended by itself; a status below zero is the signal that ended it."""
     status = await process.wait()
     words.seek(max(0, words.seek(0, os.SEEK_END) - LAST_WORDS))
@@ -109,14 +122,9 @@ async def _note_death(process: asyncio.subprocess.Process, words: IO[bytes], *, 
     log.error("process died", action="imports.process_died", asked=asked, status=status, said=said)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    # The pipe is emptied first: a process is not over for asyncio while something stands in it.
-    if process.stdout is not None:
-        with contextlib.suppress(ValueError):
-            while await process.stdout.read(1 << 16):
-                pass
+async def _end(process: _Process) -> None:
+    process.running.kill()
+    process.pipe.close()
     await process.wait()
 
 
