@@ -10,7 +10,8 @@ from services.sync.convert.checks import FindSchool
 from services.sync.convert.rows import Checked, Noted, Same, Unread, content_of
 from services.sync.domain import problems
 from services.sync.domain.batches import RowState
-from services.sync.domain.full import MOST_NAMED, RECORDS, FullOf, FullState, Lacking, Presence, number_of
+from services.sync.domain.collections import RECORDS
+from services.sync.domain.full import MOST_NAMED, FullOf, FullState, Lacking, Presence, number_of
 from services.sync.domain.problems import Problem
 
 
