@@ -127,6 +127,19 @@ def connection_ended(one: PartnerConnection) -> Fault:
     )
 
 
+def not_connected(partner_id: str) -> Fault:
+    """Its connections have ended, or have not begun; the grant that came of them is no longer, or not yet, worth it."""
+    return Fault(
+        Kind.DENIED,
+        "NO_GRANT",
+        vi=f"Đối tác “{partner_id}” không có kết nối nào đang hiệu lực với đơn vị này. Hãy nhờ hiệu trưởng hoặc sở kết "
+        "nối.",
+        en=f"The partner {partner_id} has no connection in force with this unit. Ask the school's head or the "
+        "department to connect it.",
+        metadata={"partner_id": partner_id},
+    )
+
+
 def no_sandbox(partner_id: str) -> Fault:
     """There is nothing to try things out in."""
     return Fault(
