@@ -10,7 +10,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.sync.domain.conformance import Push, Shown
-from services.sync.store.tables import batch, connection, import_, quarantined_row, replay, sandbox, sandbox_push
+from services.sync.store.tables import (
+    batch,
+    connection,
+    declaration,
+    import_,
+    quarantined_row,
+    replay,
+    sandbox,
+    sandbox_push,
+)
 
 MOST_JUDGED = 2_000  # The newest pushes; a sandbox is no archive.
 
@@ -53,6 +62,7 @@ async def empty(writes: AsyncConnection, one: Sandbox, *, now: datetime) -> Sand
         quarantined_row.c.place_id.in_(units),
         quarantined_row.c.unit_id.in_(units),
         connection.c.school_id.in_(units),
+        declaration.c.school_id.in_(units),  # With its batches.
         import_.c.unit_id.in_(units),
         replay.c.place_id.in_(units),
         sandbox_push.c.unit_id == one.unit_id,

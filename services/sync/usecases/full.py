@@ -23,6 +23,7 @@ from services.sync.store import declarations, erasing
 from services.sync.store.declarations import Declaration
 from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking_rows
+from services.sync.usecases.sandboxes import on_trial
 from services.sync.usecases.settling import Parcel
 
 log = structlog.get_logger(__name__)
@@ -69,6 +70,7 @@ async def confirm(
     if known.state is not FullState.HELD:
         return _told(known)
     origin = Origin(str(known.unit_id), known.unit_id, source, known.backfill, DEFAULT, full_of=known.full_of)
+    origin = await on_trial(intake, origin, self_signed=False)
     log.info("disappearance confirmed", action="declarations.confirmed", school_id=known.full_of.school_id)
     return await _conclude(intake, origin, known.full_of, confirmed_by=subject)
 
@@ -158,7 +160,9 @@ async def _delete(intake: Intake, origin: Origin, full_of: FullOf, lacks: Lackin
     copy = full_copy(full_of, lacks)
     await apply(intake, origin, [checked], batch=told, batch_ids=[key.batch_id], full_copy=copy)
     if rows:
-        await intake.ledger.settle(origin, [Parcel(key, told, [checked], shown_as=full_of.declaration_id)])
+        await intake.ledger.settle(
+            origin, [Parcel(key, told, [checked], shown_as=full_of.declaration_id, concluded=True)]
+        )
     return bytes(checked.states)
 
 
@@ -169,7 +173,7 @@ async def _ask(intake: Intake, origin: Origin, full_of: FullOf, lacks: Lacking, 
     asked = questions(rows, full_of, problem, Checked(checking_rows(intake, origin, rows, careful=False)))
     told = digest_of(b"asked", _name(full_of))
     key = BatchKey(origin.unit_id, origin.source, f"asked-{told.hex()}")
-    await intake.ledger.settle(origin, [Parcel(key, told, [asked], shown_as=full_of.declaration_id)])
+    await intake.ledger.settle(origin, [Parcel(key, told, [asked], shown_as=full_of.declaration_id, concluded=True)])
 
 
 def _of_deletions(origin: Origin) -> Origin:

@@ -49,6 +49,7 @@ class Parcel:
     slices: Sequence[Checked]
     shown_as: str = ""  # The batch id its quarantined rows carry, where it is another than the key's.
     arrived: Arrived | None = None  # What it declares, and which records stood in it.
+    concluded: bool = False  # Nobody sent it: deletions that follow from a declaration.
 
     def outcome(self) -> sync_pb2.Outcome:
         """What became of its rows."""
@@ -147,7 +148,8 @@ class Ledger:
             kept = [row for one, parcels in fresh for row in _kept(one.origin, parcels, now=now)]
             if kept:
                 await quarantine.add(writes, await without_erased(writes, kept))
-            await self._note_sent(writes, fresh, now=now)
+            sent = [(one, [parcel for parcel in parcels if not parcel.concluded]) for one, parcels in fresh]
+            await self._note_sent(writes, sent, now=now)
             for one, parcels in fresh:
                 if one.origin.trial and parcels:
                     tried = [_taken(parcel, one.outcomes[parcel.key], one.origin.trial) for parcel in parcels]
@@ -185,7 +187,8 @@ def _again(stored: StoredBatch, trial: Trial, *, reused: bool) -> Push:
 def _taken(parcel: Parcel, outcome: sync_pb2.Outcome, trial: Trial) -> Push:
     rows = tuple(chain.from_iterable(one.shown for one in parcel.slices))
     batch_id = parcel.shown_as or parcel.key.batch_id
-    return Push(batch_id, PushKind.TAKEN, trial.self_signed, len(outcome.states), rows)
+    kind = PushKind.CONCLUDED if parcel.concluded else PushKind.TAKEN
+    return Push(batch_id, kind, trial.self_signed, len(outcome.states), rows)
 
 
 def _weight(one: _Settlement) -> int:

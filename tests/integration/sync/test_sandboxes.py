@@ -8,6 +8,7 @@ from iocedu.sync.v1 import partners_pb2
 
 from chassis.errors import Fault
 from chassis.testing import client
+from tests.integration.sync.test_full import DONE, full
 from tests.integration.sync.test_partners import becomes, pushing, registered, stub
 from tests.integration.sync.world import (
     ACCEPTED,
@@ -150,3 +151,30 @@ async def test_a_conformance_report_names_what_is_wrong_shown_and_missing(here: 
     assert (await findings(here, signer))["one_id_one_batch"].state == partners_pb2.CONFORMANCE_STATE_NOT_SHOWN
     assert await pushed(here, signer, "b6", pupil("HS2", school=school)) == [ACCEPTED]
     assert await pushed(here, signer, "b7", pupil("HS2", school=school)) == [UNCHANGED]
+
+
+async def test_a_declaration_is_new_after_a_reset_and_is_judged_as_telling_deletions(here: World) -> None:
+    """What follows from it is no push of the client's; emptied, neither service remembers what was told completely."""
+    signer, school = await opened(here)
+
+    async def declared() -> tuple[int, list[str]]:
+        everything = full(5, school=school)
+        request = push("all", pupil("HS1", school=school), unit=school, source="", full_of=everything)
+        outcome = (await (await pushing(here, signer.token())).PushRows(request)).outcome
+        return outcome.full.state, list(outcome.full.disappeared_keys)
+
+    both = pupil("HS1", school=school), pupil("HS2", school=school)
+    assert await pushed(here, signer, "b1", *both) == [ACCEPTED, ACCEPTED]
+    assert await declared() == (DONE, ["HS2"])
+    assert await pushed(here, signer, "b2", pupil("HS3", 4, school=school)) == [STALE]
+    own = await stub(here, token=signer.token())
+    report = await own.CheckConformance(partners_pb2.CheckConformanceRequest(partner_id="edusoft"))
+    assert report.push_count == 3
+    found = {one.requirement: one for one in report.findings}
+    assert [(one.key, one.seen) for one in found["sends_deletions"].evidence] == [("HS2", "DISAPPEARED")]
+    await own.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
+    assert [await here.count(table) for table in ("declaration", "declaration_batch")] == [0, 0]
+    assert await here.count("full_copy", of="records") == 0
+    assert await pushed(here, signer, "b1", *both) == [ACCEPTED, ACCEPTED]
+    assert await pushed(here, signer, "b2", pupil("HS3", 4, school=school)) == [ACCEPTED]
+    assert await declared() == (DONE, ["HS2", "HS3"])
