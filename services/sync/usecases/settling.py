@@ -25,8 +25,7 @@ from services.sync.convert import answers
 from services.sync.convert.rows import Checked, Noted
 from services.sync.domain.batches import BatchKey, Origin, RowState, Trial
 from services.sync.domain.conformance import Push, PushKind
-from services.sync.domain.connections import KINDS, MUST_CONNECT
-from services.sync.domain.partners import SANDBOX
+from services.sync.domain.connections import MUST_CONNECT, is_connected
 from services.sync.store import batches, connections, coverage, declarations, quarantine, sandboxes
 from services.sync.store.batches import StoredBatch
 from services.sync.store.connections import Sent
@@ -239,7 +238,7 @@ def _sent(origin: Origin, parcels: Iterable[Parcel], tree: ScopeTree) -> Iterato
         counts.update(one.counts)
     for school_id in {school_id for school_id, _ in counts}:
         unit = tree.unit(school_id)
-        if unit is None or unit.kind not in KINDS or SANDBOX in unit.labels:
+        if unit is None or not is_connected(unit.kind, unit.labels):
             continue
         taken = counts[school_id, RowState.ACCEPTED] + counts[school_id, RowState.UNCHANGED]
         yield Sent(

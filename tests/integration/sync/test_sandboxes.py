@@ -8,6 +8,8 @@ from iocedu.sync.v1 import partners_pb2
 
 from chassis.errors import Fault
 from chassis.testing import client
+from services.sync.domain.connections import KINDS
+from services.sync.usecases.connections import follow_tree
 from tests.integration.sync.test_full import DONE, full
 from tests.integration.sync.test_partners import becomes, pushing, registered, stub
 from tests.integration.sync.world import (
@@ -74,7 +76,10 @@ async def test_a_sandbox_is_emptied_and_filled_again_from_version_one(here: Worl
 async def test_what_is_in_a_sandbox_is_in_no_feed_and_tells_nobody(here: World) -> None:
     """Neither the change feed nor an event nor a school's connection knows of it; a real push beside it is told."""
     signer, school = await opened(here)
+    schools = len([unit for unit in here.scopes.tree.units(here.clock.today()) if unit.kind in KINDS])
+    await follow_tree(await here.intake())
     connections = await here.count("connection")
+    assert connections == schools - 2, "nobody waits for the two of the sandbox or lists them"
     assert await pushed(here, signer, "b1", pupil("HS1", school=school)) == [ACCEPTED]
     content = ndjson([moet_pupil("7", TRUONG_ID=school.removeprefix("moet:"))])
     stored = await (await pushing(here, signer.token())).PushDocument(document(content, unit=school, source=""))
