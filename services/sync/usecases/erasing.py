@@ -38,15 +38,17 @@ async def erase(
         await erasing.note_erased(writes, school_id, erased)
         batches = await erasing.erase_quarantined(writes, school_id, keys, mentions_of(keys))
         count += len(batches) + await erasing.erase_files(writes, {school_id, *above})
-        for key, outcome in await erasing.batches_mentioning(writes, school_id, set(batches), keys):
-            left, named = without_keys(outcome, keys)
-            if named:
-                await erasing.keep_outcome(writes, key, left)
-                count += named
+        declared = {(school_id, "")}
         for one in await declarations.of_school(writes, school_id):
             told, named = without_gone(one.outcome, keys)
             if named:
                 await declarations.keep_outcome(writes, one, told)
+                declared.add((one.unit_id, one.source))  # Its batches say so, too, for whomever they were sent.
+                count += named
+        for key, outcome in await erasing.batches_mentioning(writes, declared, set(batches), keys):
+            left, named = without_keys(outcome, keys)
+            if named:
+                await erasing.keep_outcome(writes, key, left)
                 count += named
         count += await _stop_passing_on(writes, request, now=now)
     await outbox.append(writes, [Outgoing(ERASURES_CONFIRMED, confirmed(request, "sync", count))])

@@ -5,6 +5,7 @@ repeats a batch. What is deleted at the version of the declaration is stale wher
 that nothing here needs a lock.
 """
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
@@ -102,7 +103,8 @@ async def _conclude(
         school_year=full_of.school_year,
         source=origin.source,
     )
-    lacks = lacking(full_of, present.numbers, held)
+    # Tens of thousands of keys would stop the loop for as many microseconds.
+    lacks = await asyncio.to_thread(lacking, full_of, present.numbers, held)
     rule = rule_on(intake.rules.suspicions, intake.clock.today().isoformat())
     if not confirmed_by and is_mass(len(lacks.gone), len(held), rule):
         await _ask(intake, origin, full_of, lacks, held_count=len(held))
@@ -170,7 +172,7 @@ async def _ask(intake: Intake, origin: Origin, full_of: FullOf, lacks: Lacking, 
     """Put the deletions into the quarantine, where they wait for a person."""
     origin, rows = _of_deletions(origin), deletions(lacks.gone, full_of)
     problem = problems.mass_disappearance(full_of.declaration_id, gone=len(rows), held=held_count)
-    asked = questions(rows, full_of, problem, Checked(checking_rows(intake, origin, rows, careful=False)))
+    asked = await questions(rows, full_of, problem, Checked(checking_rows(intake, origin, rows, careful=False)))
     told = digest_of(b"asked", _name(full_of))
     key = BatchKey(origin.unit_id, origin.source, f"asked-{told.hex()}")
     await intake.ledger.settle(origin, [Parcel(key, told, [asked], shown_as=full_of.declaration_id, concluded=True)])
