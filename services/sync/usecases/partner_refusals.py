@@ -35,8 +35,10 @@ def partner_exists(partner_id: str) -> Fault:
     return Fault(
         Kind.EXISTS,
         "PARTNER_EXISTS",
-        vi=f"Mã “{partner_id}” đã có đối tác khác, hoặc đang giữ vai trò khác trong hệ thống. Hãy chọn mã khác.",
-        en=f"The id “{partner_id}” is taken by another partner, or holds other roles here. Choose another.",
+        vi=f"Mã “{partner_id}” đã có đối tác khác, hoặc đang giữ vai trò khác trong hệ thống hay vai trò ngoài đơn vị "
+        "này. Hãy chọn mã khác, hoặc để đơn vị cấp trên đăng ký.",
+        en=f"The id “{partner_id}” is taken by another partner, or holds other roles here or roles beyond this unit. "
+        "Choose another, or let a unit above register it.",
         metadata={"partner_id": partner_id},
     )
 

@@ -16,12 +16,14 @@ from tests.integration.sync.test_quarantine import kept, ward
 from tests.integration.sync.world import (
     ACCEPTED,
     ADMINISTRATOR,
+    COMMUNE,
     HEAD,
     OFFICER,
     PROVINCE,
     REJECTED,
     SCHOOL_A,
     SCHOOL_B,
+    VENDOR,
     World,
     pupil,
     push,
@@ -71,6 +73,14 @@ async def connected(
     )
     answer = await (await stub(here, by)).ConnectPartner(request)
     return answer.connection.connection_id
+
+
+async def granted(here: World, subject: str, role: str, unit: str) -> None:
+    """Give a grant in records, without any connection."""
+    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
+    grants: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(channel)
+    grant = units_pb2.Grant(subject=subject, role=role, unit=unit, valid_from=here.clock.today().isoformat())
+    await grants.CreateGrant(units_pb2.CreateGrantRequest(grant=grant))
 
 
 async def outcome(here: World, token: str) -> str:
@@ -250,6 +260,23 @@ async def test_a_partner_is_managed_by_itself_and_its_department_alone(here: Wor
     assert refused.value.reason == "PARTNER_EXISTS"
 
 
+async def test_nobody_registers_a_vendor_that_acts_beyond_the_own_unit(here: World) -> None:
+    """With a key of one's own making one would act for all schools it was ever let in to."""
+    await granted(here, "giam-doc-xa", "director", COMMUNE)
+    await granted(here, "smas", "integrator", SCHOOL_A)
+    await poll_until(lambda: here.scopes.tree.grants_of("smas", here.clock.today()))
+    commune = await stub(here, "giam-doc-xa")
+    with pytest.raises(Fault) as refused:
+        await commune.CreatePartner(
+            partners_pb2.CreatePartnerRequest(unit=COMMUNE, partner_id=VENDOR, display_name="VnEdu")
+        )
+    assert refused.value.reason == "PARTNER_EXISTS"
+    for department, unit, partner_id in ((commune, COMMUNE, "smas"), (await stub(here), PROVINCE, VENDOR)):
+        await department.CreatePartner(
+            partners_pb2.CreatePartnerRequest(unit=unit, partner_id=partner_id, display_name="Đã đăng ký")
+        )
+
+
 async def test_a_change_of_what_somebody_else_has_changed_is_refused(here: World) -> None:
     """An update names the etag it read."""
     await registered(here)
@@ -319,12 +346,7 @@ async def test_a_grant_is_worth_nothing_once_its_connection_has_ended(here: Worl
     async with here.sync_database.transaction() as writes:
         await writes.exec_driver_sql("UPDATE partner_connection SET valid_to = valid_from")
     assert await outcome(here, signer.token()) == "NO_GRANT"
-    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
-    grants: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(channel)
-    grant = units_pb2.Grant(
-        subject="edusoft", role="integrator", unit=PROVINCE, valid_from=here.clock.today().isoformat()
-    )
-    await grants.CreateGrant(units_pb2.CreateGrantRequest(grant=grant))
+    await granted(here, "edusoft", "integrator", PROVINCE)
     await poll_until(lambda: len(here.scopes.tree.grants_of("edusoft", here.clock.today())) == 2)
     answer = await (await pushing(here, signer.token())).PushRows(push("b1", staff_member("GV1"), source=""))
     assert list(answer.outcome.states) == [ACCEPTED]
