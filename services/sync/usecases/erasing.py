@@ -20,7 +20,7 @@ from services.sync.convert.erasing import confirmed, identities_of, keys_of, wit
 from services.sync.convert.packages import without_records
 from services.sync.domain.erasing import mentions_of
 from services.sync.domain.problems import RECORD_ERASED
-from services.sync.store import declarations, erasing, withholding
+from services.sync.store import declarations, erasing, sandboxes, withholding
 from services.sync.store.quarantine import QUARANTINE_COLUMNS
 
 ERASURES_CONFIRMED: Final = "erasures-confirmed"
@@ -50,6 +50,7 @@ async def erase(
             if named:
                 await erasing.keep_outcome(writes, key, left)
                 count += named
+        count += await sandboxes.erase(writes, school_id, keys)
         count += await _stop_passing_on(writes, request, now=now)
     await outbox.append(writes, [Outgoing(ERASURES_CONFIRMED, confirmed(request, "sync", count))])
 

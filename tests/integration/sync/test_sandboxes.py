@@ -12,6 +12,7 @@ from services.sync.domain.connections import KINDS
 from services.sync.usecases.connections import follow_tree
 from tests.integration.sync.test_full import DONE, full
 from tests.integration.sync.test_partners import becomes, pushing, registered, stub
+from tests.integration.sync.withholding import grant, tables_naming
 from tests.integration.sync.world import (
     ACCEPTED,
     ADMINISTRATOR,
@@ -96,6 +97,17 @@ async def test_what_is_in_a_sandbox_is_in_no_feed_and_tells_nobody(here: World) 
     assert await told() == ["HS9"]
     assert await here.count("connection") == connections
     assert (await here.record("HS1", school=school)).source == "edusoft", "yet it is there to be looked at"
+
+
+async def test_who_is_erased_is_named_by_nothing_that_is_judged(here: World) -> None:
+    """Should real people have got into a sandbox; what came of others stays."""
+    signer, school = await opened(here)
+    assert await pushed(here, signer, "b1", pupil("HS1", school=school)) == [ACCEPTED]
+    assert await pushed(here, signer, "b2", pupil("HS2", school=school)) == [ACCEPTED]
+    assert "sandbox_push" in await tables_naming(here, "HS1")
+    await grant(here, "HS1", school=school)
+    assert await tables_naming(here, "HS1") == set()
+    assert await here.count("sandbox_push") == 1
 
 
 async def test_no_real_school_can_be_emptied(here: World) -> None:
