@@ -12,8 +12,8 @@ from services.sync.convert.profiles import is_classed
 from services.sync.convert.records import wrong_with
 from services.sync.convert.rules import DayRules
 from services.sync.domain import problems
+from services.sync.domain.collections import COLLECTIONS
 from services.sync.domain.explain import Violation, explain
-from services.sync.domain.partners import COLLECTIONS
 from services.sync.domain.problems import Called, Problem
 from services.sync.domain.words import Text, shortened
 

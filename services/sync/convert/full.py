@@ -1,5 +1,6 @@
 """Declarations of everything: which records rows are, deletions of what is lacking, and what became of it."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from iocedu.records.v1 import records_pb2
@@ -7,21 +8,26 @@ from iocedu.records.v1.resources_pb2 import Row
 from iocedu.sync.v1 import sync_pb2
 
 from services.sync.convert.checks import FindSchool
-from services.sync.convert.rows import Checked, Noted, Same, Unread, content_of
+from services.sync.convert.rows import SLICE, Checked, Noted, Same, Unread, content_of
 from services.sync.domain import problems
 from services.sync.domain.batches import RowState
-from services.sync.domain.full import MOST_NAMED, RECORDS, FullOf, FullState, Lacking, Presence, number_of
+from services.sync.domain.collections import RECORDS
+from services.sync.domain.full import MOST_NAMED, FullOf, FullState, Lacking, Presence, number_of
 from services.sync.domain.problems import Problem
 
 
-def note_presence(presence: Presence, rows: Iterable[Row | Unread | Same], full_of: FullOf, find: FindSchool) -> None:
+async def note_presence(
+    presence: Presence, rows: Iterable[Row | Unread | Same], full_of: FullOf, find: FindSchool
+) -> None:
     """Note which records of the declared place rows are, refused ones too, and where that cannot be told.
 
     A row that cannot be read but for some of its fields says which one it is; one whose school is not known may be
     of the declared one.
     """
     member = RECORDS[full_of.collection]
-    for made in rows:
+    for place, made in enumerate(rows):
+        if place % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
         row = made.rest if isinstance(made, Unread) else made
         name = row.WhichOneof("record") if isinstance(row, Row) else None
         if not isinstance(row, Row) or name is None or (name == member and not row.key):
@@ -40,13 +46,13 @@ def deletions(keys: Iterable[str], full_of: FullOf) -> list[Row]:
     return rows
 
 
-def questions(rows: Sequence[Row], full_of: FullOf, problem: Problem, checked: Checked) -> Checked:
+async def questions(rows: Sequence[Row], full_of: FullOf, problem: Problem, checked: Checked) -> Checked:
     """Deletions that wait for a person, as rows that were held."""
     checked.states = bytearray([RowState.HELD]) * len(rows)
-    checked.noted = [
-        Noted(index, RowState.HELD, row.key, full_of.school_id, problem, content_of(row))
-        for index, row in enumerate(rows)
-    ]
+    for index, row in enumerate(rows):
+        checked.noted.append(Noted(index, RowState.HELD, row.key, full_of.school_id, problem, content_of(row)))
+        if index % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
     return checked
 
 

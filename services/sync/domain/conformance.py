@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from services.sync.domain.batches import RowState
-from services.sync.domain.partners import COLLECTIONS
+from services.sync.domain.collections import COLLECTIONS
 
 MOST_EVIDENCE: Final = 20
 STORED: Final = frozenset({RowState.ACCEPTED, RowState.UNCHANGED})
@@ -24,6 +24,7 @@ class PushKind(IntEnum):
     TAKEN = 1
     REPEATED = 2  # The same batch again.
     ID_REUSED = 3  # Another batch under a used id, which was refused.
+    CONCLUDED = 4  # No push: deletions that follow from a declaration of everything.
 
 
 class Verdict(IntEnum):
@@ -92,8 +93,13 @@ class Requirement:
 class Material:
     """What is judged: pushes in the order they came, and how often the partner has rotated its key."""
 
-    pushes: Sequence[Push]
+    pushes: Sequence[Push]  # And what was concluded from them.
     rotated_kids: Sequence[str]  # Keys that were revoked or have ended while another held.
+
+    @property
+    def sent(self) -> list[Push]:
+        """What the client sent."""
+        return [one for one in self.pushes if one.kind != PushKind.CONCLUDED]
 
     @property
     def taken(self) -> Iterator[Push]:
@@ -140,8 +146,8 @@ def _unless(wrong: list[Evidence], shown: list[Evidence]) -> Judged:
 
 
 def _signs_itself(material: Material, _given: Mapping[str, Any]) -> Judged:
-    others = [Evidence(one.batch_id, seen="TOKEN_OF_ANOTHER_ISSUER") for one in material.pushes if not one.self_signed]
-    return _unless(others, [Evidence(one.batch_id, seen="SELF_SIGNED") for one in material.pushes])
+    others = [Evidence(one.batch_id, seen="TOKEN_OF_ANOTHER_ISSUER") for one in material.sent if not one.self_signed]
+    return _unless(others, [Evidence(one.batch_id, seen="SELF_SIGNED") for one in material.sent])
 
 
 def _rotates_keys(material: Material, _given: Mapping[str, Any]) -> Judged:
@@ -197,7 +203,14 @@ def _stable_keys(material: Material, given: Mapping[str, Any]) -> Judged:
 
 
 def _sends_deletions(material: Material, _given: Mapping[str, Any]) -> Judged:
-    gone = [_at(push, row, "DELETED") for push, row in material.rows if row.deleted and row.state == RowState.ACCEPTED]
+    seen: dict[int, str] = {PushKind.TAKEN: "DELETED", PushKind.CONCLUDED: "DISAPPEARED"}
+    gone = [
+        _at(push, row, seen[push.kind])
+        for push in material.pushes
+        if push.kind in seen
+        for row in push.rows
+        if row.deleted and row.state == RowState.ACCEPTED
+    ]
     return _unless([], gone)
 
 

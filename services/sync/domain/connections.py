@@ -1,14 +1,22 @@
 """When a school counts as connected, late or silent. The state follows from the clock and is stored nowhere."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
+from services.sync.domain.partners import SANDBOX
+
 KINDS: Final = frozenset({"school", "childcare_group"})  # Kinds of unit that send.
 MUST_CONNECT: Final = "must_connect"  # Label of units the centre waits for.
 FRESH_HOURS: Final = 24  # Amber in the data-operation indicators (freshness).
 LATE_HOURS: Final = 72  # Red.
+
+
+def is_connected(kind: str, labels: Collection[str]) -> bool:
+    """Whether a unit has a connection: whoever sends has one, but schools of sandboxes, which count nowhere."""
+    return kind in KINDS and SANDBOX not in labels
 
 
 class State(IntEnum):

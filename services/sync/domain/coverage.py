@@ -14,24 +14,6 @@ from typing import Final, NamedTuple
 from services.sync.domain.coverage_rules import DayCoverage, Expectation, SchoolKind, day_in
 from services.sync.domain.school_days import VIETNAM, SchoolDays, begin_of
 
-ATTENDANCE: Final = "attendance"
-COLLECTIONS: Final[Mapping[str, str]] = {
-    "school_profile": "profiles",
-    "staff_member": "staff",
-    "school_class": "classes",
-    "pupil": "pupils",
-    "attendance_register": ATTENDANCE,
-    "result": "results",
-    "facility": "facilities",
-    "staff_assignment": "assignments",
-    "conduct_entry": "conduct-entries",
-    "health_check": "health-checks",
-    "retest": "retests",
-    "graduation": "graduations",
-    "exam_candidate": "exam-candidates",
-    "quality_report": "quality-reports",
-}
-
 
 class CoverageState(IntEnum):
     """State of a school, as the interface numbers it."""

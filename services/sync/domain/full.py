@@ -10,30 +10,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import blake2b
-from types import MappingProxyType
 from typing import Final
 
 from services.sync.domain.suspicions import SuspicionRule
 
 MOST_NAMED: Final = 1_000  # Keys of what is gone that an outcome names.
-RECORDS: Final[Mapping[str, str]] = MappingProxyType(  # Member of a row by collection.
-    {
-        "profiles": "school_profile",
-        "staff": "staff_member",
-        "classes": "school_class",
-        "pupils": "pupil",
-        "attendance": "attendance_register",
-        "results": "result",
-        "facilities": "facility",
-        "assignments": "staff_assignment",
-        "conduct-entries": "conduct_entry",
-        "health-checks": "health_check",
-        "retests": "retest",
-        "graduations": "graduation",
-        "exam-candidates": "exam_candidate",
-        "quality-reports": "quality_report",
-    }
-)
 
 
 class FullState(IntEnum):

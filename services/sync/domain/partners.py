@@ -4,32 +4,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum
-from types import MappingProxyType
 from typing import Any, Final
+
+from services.sync.domain.collections import COLLECTIONS
 
 INTEGRATOR: Final = "integrator"  # The role a connection gives, and the only one a partner's own tokens act in.
 MANAGERS: Final = frozenset({"administrator", "director"})  # Who may manage the partners of their unit.
 SANDBOX: Final = "sandbox"  # Label of the units of sandboxes.
 MOST_KEYS: Final = 5  # Keys of a partner that may hold, now or later.
-# Collections by the record that a row holds.
-COLLECTIONS: Final = MappingProxyType(
-    {
-        "school_profile": "profiles",
-        "staff_member": "staff",
-        "school_class": "classes",
-        "pupil": "pupils",
-        "attendance_register": "attendance",
-        "result": "results",
-        "facility": "facilities",
-        "staff_assignment": "assignments",
-        "conduct_entry": "conduct-entries",
-        "health_check": "health-checks",
-        "retest": "retests",
-        "graduation": "graduations",
-        "exam_candidate": "exam-candidates",
-        "quality_report": "quality-reports",
-    }
-)
 
 
 class PartnerState(IntEnum):

@@ -106,7 +106,11 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
         async with judge.database.connection() as reads:
             found = await store.listed(reads, wanted, most=MOST_EXPORTED, whole=True)
         places = self._places_today()
-        schools = [convert.school(one, places, language=language) for one, _ in found]
+        schools: list[coverage_pb2.SchoolCoverage] = []
+        for start in range(0, len(found), MOST_TOLD):
+            part = found[start : start + MOST_TOLD]
+            schools += [convert.school(one, places, language=language) for one, _ in part]
+            await asyncio.sleep(0)
         name = f"ket-noi-{judge.clock.today():%Y-%m-%d}-{unit_id}"
         if request.format == "csv":
             content, kind = await asyncio.to_thread(table, schools, language=language), CSV

@@ -1,5 +1,6 @@
 """QuarantineService: rows corrected, taken once more, and what would be gone confirmed."""
 
+from functools import partial
 from typing import Any
 
 from iocedu.records.v1.resources_pb2 import RowProblem
@@ -14,7 +15,8 @@ from services.sync.store import quarantine
 from services.sync.usecases import refusals
 from services.sync.usecases.full import confirm
 from services.sync.usecases.intake import Intake
-from services.sync.usecases.replaying import MOST_REPLAYED, correct, replay
+from services.sync.usecases.partner_connections import admitted
+from services.sync.usecases.replaying import MOST_REPLAYED, Admit, correct, replay
 
 
 class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
@@ -32,7 +34,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             rows = await quarantine.wanted(reads, places, ids=[row_id], most=1)
         if not rows:
             raise refusals.unknown_quarantined_row(row_id)
-        done = await correct(self._intake, rows[0], request.values)
+        done = await correct(self._intake, rows[0], request.values, admit=self._admit(request.unit))
         frame = current_request()
         problem = row_problem(done.noted, frame.language if frame else "vi") if done.noted else RowProblem()
         return quarantine_pb2.CorrectQuarantinedRowResponse(state=done.state.value, problem=problem)  # type: ignore[arg-type]  # the enum's number
@@ -52,7 +54,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
                 after=request.after_row_id,
                 most=MOST_REPLAYED + 1,
             )
-        done = await replay(self._intake, rows[:MOST_REPLAYED])
+        done = await replay(self._intake, rows[:MOST_REPLAYED], admit=self._admit(request.unit))
         states = [one.state for one in done]
         return quarantine_pb2.ReplayQuarantinedRowsResponse(
             replayed_count=len(done),
@@ -76,9 +78,15 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
         )
         return quarantine_pb2.ConfirmDisappearanceResponse(full=full)
 
+    def _admit(self, unit: str) -> Admit:
+        return partial(admitted, self._intake, subject=caller().subject, unit_id=self._unit_id(unit))
+
     def _places(self, unit: str) -> Any:
-        tree, today = self._intake.scopes.tree, self._intake.clock.today()
-        unit_id = tree.resolve(unit, today)
+        unit_id = self._unit_id(unit)
+        return self._intake.scopes.tree.subtree(unit_id, self._intake.clock.today()) if unit_id else None
+
+    def _unit_id(self, unit: str) -> int:
+        unit_id = self._intake.scopes.tree.resolve(unit, self._intake.clock.today())
         if unit_id is None:
             raise unknown_unit(unit)
-        return tree.subtree(unit_id, today) if unit_id else None
+        return unit_id

@@ -20,8 +20,9 @@ from chassis.validation import field_violations, invalid
 from services.sync.convert import answers
 from services.sync.convert.full import declared
 from services.sync.convert.profiles import DEFAULT
-from services.sync.domain import documents
+from services.sync.domain import documents, problems
 from services.sync.domain.batches import Origin, digest_of
+from services.sync.domain.collections import RECORDS
 from services.sync.domain.connections import KINDS, State, window
 from services.sync.domain.corrections import Correction
 from services.sync.domain.masking import masked
@@ -241,6 +242,11 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             raise refusals.not_declarable(f"{path}.batch_count", _ALONE)
         if origin.atomic:
             raise refusals.not_declarable(path, _NOT_ATOMIC)
+        if origin.records is not None and RECORDS[message.collection] not in origin.records:
+            # Its rows would be refused one by one; but a declaration reaches all that the source has.
+            raise refusals.not_declarable(
+                f"{path}.collection", problems.collection_not_connected(message.collection).text
+            )
         tree, today = self._intake.scopes.tree, self._intake.clock.today()
         school = tree.unit(tree.resolve(message.school, today) or 0)
         if school is None or school.kind not in KINDS or school.unit_id not in tree.subtree(origin.unit_id, today):

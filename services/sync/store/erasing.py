@@ -46,14 +46,17 @@ async def erase_files(writes: AsyncConnection, unit_ids: Collection[int]) -> int
 
 
 async def batches_mentioning(
-    writes: AsyncConnection, unit_id: int, also: Collection[BatchKey], keys: Collection[str]
+    writes: AsyncConnection, senders: Collection[tuple[int, str]], also: Collection[BatchKey], keys: Collection[str]
 ) -> list[tuple[BatchKey, bytes]]:
-    """A unit's batches, and the given ones, whose outcome mentions one of these keys; held until the transaction ends.
+    """Batches whose outcome mentions one of these keys; held until the transaction ends.
+
+    They are those of the senders, each a unit with a source or without, which is any, and the given ones.
 
     An outcome holds keys as they are, so that looking for their bytes misses none.
     """
     given = {
-        "unit": unit_id,
+        "sender_units": [unit_id for unit_id, _ in senders],
+        "sender_sources": [source for _, source in senders],
         "keys": [key.encode() for key in keys],
         "units": [one.unit_id for one in also],
         "sources": [one.source for one in also],
@@ -98,7 +101,10 @@ _UNQUOTE = sa.text(
 _BATCHES_MENTIONING = sa.text(
     """
     SELECT unit_id, source, batch_id, outcome FROM batch
-    WHERE (unit_id = :unit OR (unit_id, source, batch_id) IN (
+    WHERE (EXISTS (
+            SELECT FROM unnest(CAST(:sender_units AS bigint[]), CAST(:sender_sources AS text[])) AS sender(unit, named)
+            WHERE sender.unit = batch.unit_id AND sender.named IN ('', batch.source))
+        OR (unit_id, source, batch_id) IN (
         SELECT * FROM unnest(CAST(:units AS bigint[]), CAST(:sources AS text[]), CAST(:ids AS text[]))))
         AND EXISTS (SELECT FROM unnest(CAST(:keys AS bytea[])) AS wanted WHERE position(wanted IN outcome) > 0)
     ORDER BY unit_id, source, batch_id FOR UPDATE

@@ -39,12 +39,10 @@ async def on_unit(writes: AsyncConnection, unit_id: int) -> list[PartnerConnecti
     return list(map(_connection, await writes.execute(query.order_by(partner_connection.c.connection_id))))
 
 
-async def in_force(
-    reads: AsyncConnection, partner_id: str, units: Collection[int], *, day: date
-) -> list[PartnerConnection]:
-    """The connections of a partner on these units that hold on a day."""
+async def of_partner(reads: AsyncConnection, partner_id: str, units: Collection[int]) -> list[PartnerConnection]:
+    """The connections of a partner on these units, ended ones too."""
     query = sa.select(partner_connection).where(
-        partner_connection.c.partner_id == partner_id, partner_connection.c.unit_id.in_(units), *_holds(day)
+        partner_connection.c.partner_id == partner_id, partner_connection.c.unit_id.in_(units)
     )
     return list(map(_connection, await reads.execute(query)))
 

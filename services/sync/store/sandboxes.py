@@ -1,6 +1,6 @@
 """Sandboxes of partners, what came into them, and how sync's part of them is emptied."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.sync.domain.conformance import Push, Shown
-from services.sync.store.tables import batch, connection, import_, quarantined_row, replay, sandbox, sandbox_push
+from services.sync.store.tables import (
+    batch,
+    connection,
+    declaration,
+    import_,
+    quarantined_row,
+    replay,
+    sandbox,
+    sandbox_push,
+)
 
 MOST_JUDGED = 2_000  # The newest pushes; a sandbox is no archive.
 
@@ -53,6 +62,7 @@ async def empty(writes: AsyncConnection, one: Sandbox, *, now: datetime) -> Sand
         quarantined_row.c.place_id.in_(units),
         quarantined_row.c.unit_id.in_(units),
         connection.c.school_id.in_(units),
+        declaration.c.school_id.in_(units),  # With its batches.
         import_.c.unit_id.in_(units),
         replay.c.place_id.in_(units),
         sandbox_push.c.unit_id == one.unit_id,
@@ -90,6 +100,20 @@ async def pushes(reads: AsyncConnection, unit_id: int) -> list[Push]:
         Push(row.batch_id, row.kind, row.self_signed, row.row_count, tuple(Shown(*one) for one in row.shown))
         for row in reversed(found)
     ]
+
+
+async def erase(writes: AsyncConnection, school_id: int, keys: Collection[str]) -> int:
+    """Forget what came into a school's sandbox and names one of these keys; returns how much."""
+    return (await writes.execute(_ERASE, {"school": school_id, "keys": list(keys)})).rowcount
+
+
+_ERASE = sa.text(
+    """
+    DELETE FROM sandbox_push USING sandbox
+    WHERE sandbox_push.unit_id = sandbox.unit_id AND :school = ANY(sandbox.school_ids)
+        AND EXISTS (SELECT FROM jsonb_array_elements(shown) AS named WHERE named ->> 2 = ANY(CAST(:keys AS text[])))
+    """
+)
 
 
 async def prune(writes: AsyncConnection, *, before: datetime, most: int) -> int:

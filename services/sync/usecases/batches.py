@@ -26,17 +26,17 @@ async def push_rows(
     await check_declared(intake, origin)
     checked = Checked(checking_rows(intake, origin, rows, careful=b"\0" in content))
     await checked.add_all(rows)
-    arrived = arrival(origin, key, rows, checked)
+    arrived = await arrival(origin, key, rows, checked)
     await apply(intake, origin, [checked], batch=digest_of(batch_id.encode(), digest), batch_ids=[batch_id])
     settled = await intake.ledger.settle(origin, [Parcel(key, digest, [checked], arrived=arrived)])
     fresh = arrived.presence if arrived and origin.validate_only else None
     return await concluded(intake, origin, key, settled[key], fresh=fresh)
 
 
-def arrival(origin: Origin, key: BatchKey, rows: Sequence[Row], checked: Checked) -> Arrived | None:
+async def arrival(origin: Origin, key: BatchKey, rows: Sequence[Row], checked: Checked) -> Arrived | None:
     """What a batch declares, and which records stand in it; None: it declares nothing."""
     if origin.full_of is None:
         return None
     presence = Presence()
-    note_presence(presence, rows, origin.full_of, checked.how.school)
+    await note_presence(presence, rows, origin.full_of, checked.how.school)
     return Arrived(key, origin.full_of, origin.backfill, presence)

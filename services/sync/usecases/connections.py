@@ -2,7 +2,7 @@
 
 from chassis import outbox
 from services.sync.convert import answers
-from services.sync.domain.connections import KINDS, MUST_CONNECT
+from services.sync.domain.connections import MUST_CONNECT, is_connected
 from services.sync.store import connections, coverage
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.settling import events, unit_name
@@ -16,7 +16,9 @@ async def follow_tree(intake: Intake) -> int:
     A school that is no longer in the tree is not waited for. Safe from several replicas at once.
     """
     tree, today, now = intake.scopes.tree, intake.clock.today(), intake.clock.now()
-    wanted = {unit.unit_id: MUST_CONNECT in unit.labels for unit in tree.units(today) if unit.kind in KINDS}
+    wanted = {
+        unit.unit_id: MUST_CONNECT in unit.labels for unit in tree.units(today) if is_connected(unit.kind, unit.labels)
+    }
     count = 0
     while True:
         async with intake.database.transaction() as writes:

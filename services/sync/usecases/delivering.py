@@ -7,7 +7,8 @@ from typing import Protocol
 
 from services.sync.convert.rows import Checked
 from services.sync.domain.batches import Origin, RowState
-from services.sync.domain.coverage import COLLECTIONS, Arrival, DayCounts, Delivery
+from services.sync.domain.collections import COLLECTIONS
+from services.sync.domain.coverage import Arrival, DayCounts, Delivery
 
 
 class Answered(Protocol):

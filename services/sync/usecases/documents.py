@@ -231,7 +231,7 @@ class _Reading:
     async def _send(self, checked: Checked, raws: Sequence[RawRow]) -> None:
         await checked.add_all([raw.row for raw in raws])
         if self.origin.full_of is not None:
-            note_presence(self.presence, (raw.row for raw in raws), self.origin.full_of, checked.how.school)
+            await note_presence(self.presence, (raw.row for raw in raws), self.origin.full_of, checked.how.school)
         checked.unverified.update(name for raw in raws for name in raw.unverified)
         content = digest_of(*(raw.content for raw in raws))
         self.told.append(content)

@@ -20,7 +20,7 @@ from services.sync.convert.erasing import confirmed, identities_of, keys_of, wit
 from services.sync.convert.packages import without_records
 from services.sync.domain.erasing import mentions_of
 from services.sync.domain.problems import RECORD_ERASED
-from services.sync.store import declarations, erasing, withholding
+from services.sync.store import declarations, erasing, sandboxes, withholding
 from services.sync.store.quarantine import QUARANTINE_COLUMNS
 
 ERASURES_CONFIRMED: Final = "erasures-confirmed"
@@ -38,16 +38,19 @@ async def erase(
         await erasing.note_erased(writes, school_id, erased)
         batches = await erasing.erase_quarantined(writes, school_id, keys, mentions_of(keys))
         count += len(batches) + await erasing.erase_files(writes, {school_id, *above})
-        for key, outcome in await erasing.batches_mentioning(writes, school_id, set(batches), keys):
-            left, named = without_keys(outcome, keys)
-            if named:
-                await erasing.keep_outcome(writes, key, left)
-                count += named
+        declared = {(school_id, "")}
         for one in await declarations.of_school(writes, school_id):
             told, named = without_gone(one.outcome, keys)
             if named:
                 await declarations.keep_outcome(writes, one, told)
+                declared.add((one.unit_id, one.source))  # Its batches say so, too, for whomever they were sent.
                 count += named
+        for key, outcome in await erasing.batches_mentioning(writes, declared, set(batches), keys):
+            left, named = without_keys(outcome, keys)
+            if named:
+                await erasing.keep_outcome(writes, key, left)
+                count += named
+        count += await sandboxes.erase(writes, school_id, keys)
         count += await _stop_passing_on(writes, request, now=now)
     await outbox.append(writes, [Outgoing(ERASURES_CONFIRMED, confirmed(request, "sync", count))])
 

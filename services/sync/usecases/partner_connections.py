@@ -13,8 +13,10 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import VIETNAM
+from chassis.scope_tree import EVERY_UNIT
 from services.sync.domain.batches import Origin
-from services.sync.domain.partners import COLLECTIONS, PartnerConnection, pushable
+from services.sync.domain.collections import COLLECTIONS
+from services.sync.domain.partners import INTEGRATOR, ConnectionState, PartnerConnection, pushable
 from services.sync.store import partner_connections as store
 from services.sync.store import partners as partner_store
 from services.sync.usecases import partner_refusals as refusals
@@ -192,18 +194,29 @@ async def _take_back(partners: Partners, one: PartnerConnection) -> None:
         await partners.grants.end(one.grant_id, day=max(day for day in ends if day is not None))
 
 
-async def admitted(intake: Intake, origin: Origin, subject: str) -> Origin:
+async def admitted(intake: Intake, origin: Origin, subject: str, *, unit_id: int | None = None) -> Origin:
     """The batch of a partner, narrowed to what its connections are for; of anybody else as it is.
 
-    Where a grant has no connection it came otherwise, and nothing narrows it. Raises SOURCE_OF_ANOTHER.
+    The connections with the batch's unit count, or with the one that was asked for instead. Where a grant has no
+    connection it came otherwise, and nothing narrows it; one of a connection that has ended counts no more, though it
+    may be known for a moment yet. Raises SOURCE_OF_ANOTHER, NO_GRANT.
     """
     today, tree = intake.clock.today(), intake.scopes.tree
+    asked = origin.unit_id if unit_id is None else unit_id
+    units = {EVERY_UNIT, asked, *tree.ancestors(asked, today)}
     async with intake.database.connection() as reads:
         known = await partner_store.among(reads, {subject, origin.source})
         if subject not in known:
             return origin
         if origin.source != subject and origin.source in known:
             raise refusals.source_of_another(origin.source, subject)
-        units = [origin.unit_id, *tree.ancestors(origin.unit_id, today)]
-        held = await store.in_force(reads, subject, units, day=today)
-    return origin.narrowed(pushable(held)) if held else origin
+        every = await store.of_partner(reads, subject, units)
+    if held := [one for one in every if one.state(today, granted=True) is ConnectionState.IN_FORCE]:
+        return origin.narrowed(pushable(held))
+    connecting = {one.grant_id for one in every}
+    if every and not any(
+        grant.role == INTEGRATOR and grant.unit_id in units and grant.grant_id not in connecting
+        for grant in tree.grants_of(subject, today)
+    ):
+        raise refusals.not_connected(subject)
+    return origin

@@ -35,8 +35,10 @@ def partner_exists(partner_id: str) -> Fault:
     return Fault(
         Kind.EXISTS,
         "PARTNER_EXISTS",
-        vi=f"Mã “{partner_id}” đã có đối tác khác, hoặc đang giữ vai trò khác trong hệ thống. Hãy chọn mã khác.",
-        en=f"The id “{partner_id}” is taken by another partner, or holds other roles here. Choose another.",
+        vi=f"Mã “{partner_id}” đã có đối tác khác, hoặc đang giữ vai trò khác trong hệ thống hay vai trò ngoài đơn vị "
+        "này. Hãy chọn mã khác, hoặc để đơn vị cấp trên đăng ký.",
+        en=f"The id “{partner_id}” is taken by another partner, or holds other roles here or roles beyond this unit. "
+        "Choose another, or let a unit above register it.",
         metadata={"partner_id": partner_id},
     )
 
@@ -124,6 +126,19 @@ def connection_ended(one: PartnerConnection) -> Fault:
         vi=f"Kết nối số {one.connection_id} không còn hiệu lực vào ngày này nên không chuyển giao được.",
         en=f"Connection {one.connection_id} is not in force on that day and cannot be handed over.",
         metadata={"connection_id": str(one.connection_id)},
+    )
+
+
+def not_connected(partner_id: str) -> Fault:
+    """Its connections have ended, or have not begun; the grant that came of them is no longer, or not yet, worth it."""
+    return Fault(
+        Kind.DENIED,
+        "NO_GRANT",
+        vi=f"Đối tác “{partner_id}” không có kết nối nào đang hiệu lực với đơn vị này. Hãy nhờ hiệu trưởng hoặc sở kết "
+        "nối.",
+        en=f"The partner {partner_id} has no connection in force with this unit. Ask the school's head or the "
+        "department to connect it.",
+        metadata={"partner_id": partner_id},
     )
 
 

@@ -15,6 +15,7 @@ from chassis import keyring
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
 from services.sync.clients.grants import Grants
 from services.sync.convert.keys import KeyRefusedError, jwk_of, published
@@ -60,7 +61,9 @@ async def permitted(
 async def register(
     partners: Partners, *, partner_id: str, unit_id: int, display_name: str, contact: str, by: str
 ) -> Partner:
-    """Register a partner; raises PARTNER_EXISTS, also where somebody acts in other roles under that id."""
+    """Register a partner; raises PARTNER_EXISTS, also where somebody acts in other roles under that id, or for units
+    beyond the one that registers: whoever holds the key of a partner acts by all its grants.
+    """
     tree = partners.scopes.tree
     unit = tree.unit(unit_id)
     if unit is not None and unit.kind in KINDS:
@@ -69,8 +72,11 @@ async def register(
             vi="Đối tác do sở hoặc phòng đăng ký, không phải do trường. Hãy nêu đơn vị quản lý.",
             en="A department registers partners, no school. Name the department's unit.",
         )
-    held = tree.grants_of(partner_id, partners.clock.today())
-    if partner_id == by or any(grant.role != INTEGRATOR for grant in held):
+    today = partners.clock.today()
+    if partner_id == by or any(
+        grant.role != INTEGRATOR or not (unit_id == EVERY_UNIT or tree.contains(unit_id, grant.unit_id, today))
+        for grant in tree.grants_of(partner_id, today)
+    ):
         raise refusals.partner_exists(partner_id)
     now = partners.clock.now()
     made = Partner(partner_id, unit_id, display_name, contact, int(PartnerState.ACTIVE), "", by, now, 1, now, by)

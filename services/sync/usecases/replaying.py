@@ -6,7 +6,7 @@ A row that a newer version has overtaken leaves it too. Twice the same is harmle
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -35,6 +35,7 @@ _STEP: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _STAYS: Final = frozenset({RowState.REJECTED, RowState.HELD})
 
 Quarantined = Mapping[str, Any]  # By the columns of its table.
+Admit = Callable[[Origin], Awaitable[Origin]]  # Narrows rows to what may be taken of who asks.
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class Replayed:
     noted: Noted | None
 
 
-async def replay(intake: Intake, rows: Sequence[Quarantined]) -> list[Replayed]:
-    """Take rows once more."""
+async def replay(intake: Intake, rows: Sequence[Quarantined], *, admit: Admit | None = None) -> list[Replayed]:
+    """Take rows once more; without `admit` as they were sent."""
     history = await _history(intake.database, rows)
 
     def whose(row: Quarantined) -> tuple[int, str, str, bool]:
@@ -57,11 +58,12 @@ async def replay(intake: Intake, rows: Sequence[Quarantined]) -> list[Replayed]:
     done: list[Replayed] = []
     for (unit_id, source, profile, backfill), group in groupby(sorted(rows, key=whose), key=whose):
         origin = Origin(str(unit_id), unit_id, source, backfill, profile)
+        origin = await admit(origin) if admit else origin
         done += await _replay(intake, origin, sorted(group, key=lambda row: int(row["quarantined_row_id"])))
     return done
 
 
-async def correct(intake: Intake, row: Quarantined, values: Mapping[str, str]) -> Replayed:
+async def correct(intake: Intake, row: Quarantined, values: Mapping[str, str], *, admit: Admit) -> Replayed:
     """Take a row once more with other values; raises INVALID_FIELD where there is no such place in it."""
     try:
         raw = from_json(row["content"])
@@ -77,7 +79,7 @@ async def correct(intake: Intake, row: Quarantined, values: Mapping[str, str]) -
         field = made.problem.field
         if field in values:
             raise refusals.no_such_place(field)
-    (one,) = await replay(intake, [{**row, "content": content}])
+    (one,) = await replay(intake, [{**row, "content": content}], admit=admit)
     return one
 
 

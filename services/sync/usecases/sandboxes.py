@@ -67,7 +67,8 @@ async def check(
     async with partners.database.connection() as reads:
         pushes = await store.pushes(reads, found.unit_id)
         keys = await partner_store.keys_of(reads, partner_id)
-    return judge_all(requirements, Material(pushes, _rotated(keys))), len(pushes)
+    material = Material(pushes, _rotated(keys))
+    return judge_all(requirements, material), len(material.sent)
 
 
 def _rotated(keys: list[PartnerKey]) -> list[str]:

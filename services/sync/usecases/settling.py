@@ -25,8 +25,7 @@ from services.sync.convert import answers
 from services.sync.convert.rows import Checked, Noted
 from services.sync.domain.batches import BatchKey, Origin, RowState, Trial
 from services.sync.domain.conformance import Push, PushKind
-from services.sync.domain.connections import KINDS, MUST_CONNECT
-from services.sync.domain.partners import SANDBOX
+from services.sync.domain.connections import MUST_CONNECT, is_connected
 from services.sync.store import batches, connections, coverage, declarations, quarantine, sandboxes
 from services.sync.store.batches import StoredBatch
 from services.sync.store.connections import Sent
@@ -49,6 +48,7 @@ class Parcel:
     slices: Sequence[Checked]
     shown_as: str = ""  # The batch id its quarantined rows carry, where it is another than the key's.
     arrived: Arrived | None = None  # What it declares, and which records stood in it.
+    concluded: bool = False  # Nobody sent it: deletions that follow from a declaration.
 
     def outcome(self) -> sync_pb2.Outcome:
         """What became of its rows."""
@@ -147,7 +147,8 @@ class Ledger:
             kept = [row for one, parcels in fresh for row in _kept(one.origin, parcels, now=now)]
             if kept:
                 await quarantine.add(writes, await without_erased(writes, kept))
-            await self._note_sent(writes, fresh, now=now)
+            sent = [(one, [parcel for parcel in parcels if not parcel.concluded]) for one, parcels in fresh]
+            await self._note_sent(writes, sent, now=now)
             for one, parcels in fresh:
                 if one.origin.trial and parcels:
                     tried = [_taken(parcel, one.outcomes[parcel.key], one.origin.trial) for parcel in parcels]
@@ -185,7 +186,8 @@ def _again(stored: StoredBatch, trial: Trial, *, reused: bool) -> Push:
 def _taken(parcel: Parcel, outcome: sync_pb2.Outcome, trial: Trial) -> Push:
     rows = tuple(chain.from_iterable(one.shown for one in parcel.slices))
     batch_id = parcel.shown_as or parcel.key.batch_id
-    return Push(batch_id, PushKind.TAKEN, trial.self_signed, len(outcome.states), rows)
+    kind = PushKind.CONCLUDED if parcel.concluded else PushKind.TAKEN
+    return Push(batch_id, kind, trial.self_signed, len(outcome.states), rows)
 
 
 def _weight(one: _Settlement) -> int:
@@ -236,7 +238,7 @@ def _sent(origin: Origin, parcels: Iterable[Parcel], tree: ScopeTree) -> Iterato
         counts.update(one.counts)
     for school_id in {school_id for school_id, _ in counts}:
         unit = tree.unit(school_id)
-        if unit is None or unit.kind not in KINDS or SANDBOX in unit.labels:
+        if unit is None or not is_connected(unit.kind, unit.labels):
             continue
         taken = counts[school_id, RowState.ACCEPTED] + counts[school_id, RowState.UNCHANGED]
         yield Sent(

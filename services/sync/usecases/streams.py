@@ -75,7 +75,7 @@ async def take(
             await check_declared(intake, declared[key])
             new[key] = Checked(checking_rows(intake, origin, batch.rows, careful=b"\0" in contents[key]))
             await new[key].add_all(batch.rows)
-            arrived[key] = arrival(declared[key], key, batch.rows, new[key])
+            arrived[key] = await arrival(declared[key], key, batch.rows, new[key])
     if new:
         told = digest_of(*(part for key in new for part in (key.batch_id.encode(), digests[key])))
         await apply(intake, origin, list(new.values()), batch=told, batch_ids=[key.batch_id for key in new])

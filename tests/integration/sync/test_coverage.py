@@ -10,8 +10,9 @@ from typing import Any
 
 import openpyxl
 import pytest
+import sqlalchemy as sa
 from iocedu.records.v1 import calendar_pb2, resources_pb2
-from iocedu.sync.v1 import coverage_pb2, coverage_pb2_grpc
+from iocedu.sync.v1 import coverage_pb2, coverage_pb2_grpc, quarantine_pb2
 
 from chassis.bus import Bus
 from chassis.database import Database
@@ -24,6 +25,8 @@ from services.sync.domain.coverage import Arrival, DayCounts, Delivery, assess
 from services.sync.store import connections, coverage
 from services.sync.store.connections import Sent
 from services.sync.usecases.coverage import Coverage, begin, facts_of, look, school_days, take_calendars
+from tests.integration.sync.test_full import ASKED, DONE, full
+from tests.integration.sync.test_quarantine import ward
 from tests.integration.sync.world import (
     COMMUNE,
     GROUP,
@@ -135,6 +138,27 @@ async def test_history_arrives_but_connects_nobody(here: World) -> None:
     await poll_until(arrived)
     one = await until(here, SCHOOL_A, SILENT)
     assert (one.recent_rows.taken_count, one.reasons[0].reason) == (0, "NEVER_SENT")
+
+
+async def test_what_follows_from_a_declaration_is_nothing_the_school_has_sent(here: World) -> None:
+    """Neither deletions that went through or were kept aside, nor a confirmation long after: it stays silent."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(9))))
+    await here.lock("pupils")
+    everybody_but_one = push("2", *(pupil(f"HS{one}") for one in range(8)), full_of=full(5))
+    assert (await stub.PushRows(everybody_but_one)).outcome.full.locked_count == 1
+    assert (await stub.PushRows(push("3", pupil("HS0"), full_of=full(6)))).outcome.full.state == ASKED
+    async with here.sync_database.connection() as reads:
+        counts = await reads.exec_driver_sql("SELECT taken_count, held_count, batch_count FROM coverage_day")
+        assert [tuple(row) for row in counts] == [(18, 0, 3)]
+    await here.lift("pupils")
+    here.clock.advance(timedelta(hours=96))
+    await until(here, SCHOOL_A, SILENT)
+    request = quarantine_pb2.ConfirmDisappearanceRequest(unit=SCHOOL_A, declaration_id="3", source="vnedu")
+    assert (await (await ward(here)).ConfirmDisappearance(request)).full.state == DONE
+    await until(here, SCHOOL_A, SILENT)
+    async with here.sync_database.connection() as reads:
+        assert await reads.scalar(sa.text("SELECT max(last_accept_time) FROM connection")) < here.clock.now()
 
 
 async def test_the_list_is_filtered_sorted_and_paged(here: World) -> None:
@@ -469,7 +493,7 @@ async def test_calendars_that_are_told_are_heeded_at_once(judge: Coverage) -> No
 
 def test_every_collection_of_rows_has_its_name() -> None:
     """As the interface names them."""
-    from services.sync.domain.coverage import COLLECTIONS  # noqa: PLC0415  beside its only use
+    from services.sync.domain.collections import COLLECTIONS  # noqa: PLC0415  beside its only use
 
     records = resources_pb2.Row.DESCRIPTOR.oneofs_by_name["record"].fields
     assert {field.name for field in records} == set(COLLECTIONS)

@@ -7,6 +7,7 @@ from iocedu.sync.v1 import sync_pb2
 from services.sync.domain.erasing import mentions_of
 from tests.integration.sync.withholding import grant
 from tests.integration.sync.world import (
+    PROVINCE,
     REJECTED,
     SCHOOL_A,
     SCHOOL_B,
@@ -80,6 +81,24 @@ async def test_what_would_be_gone_by_a_declaration_no_longer_names_who_was_erase
     assert "M1.2026" not in await held(here)
     left = (await stub.PushRows(whole)).outcome.full
     assert list(left.disappeared_keys) == [f"M{one}.2026" for one in range(2, 6)]
+
+
+async def test_batches_of_a_declaration_for_all_schools_no_longer_name_who_was_erased(here: World) -> None:
+    """Each of them was told what would be gone, and none lies in the school."""
+    stub = await here.sync()
+    await stub.PushRows(push("good", *(pupil(f"M{one}.2026", **CHILD) for one in range(6))))
+    full_of = sync_pb2.FullOf(
+        school=SCHOOL_A, school_year=2026, collection="pupils", version=9, declaration_id="d", batch_count=2
+    )
+    first = push("1", pupil("M0.2026", **CHILD), unit=PROVINCE, full_of=full_of)
+    await stub.PushRows(first)
+    await stub.PushRows(push("2", unit=PROVINCE, full_of=full_of))
+    assert len((await stub.PushRows(first)).outcome.full.disappeared_keys) == 5
+    assert (await held(here)).count("M1.2026") > 2
+
+    await grant(here, "M1.2026")
+
+    assert "M1.2026" not in await held(here)
 
 
 def test_a_number_is_looked_for_in_quotes_and_not_too_short() -> None:

@@ -6,19 +6,24 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from google.protobuf.timestamp_pb2 import Timestamp
-from iocedu.sync.v1 import partners_pb2, partners_pb2_grpc, sync_pb2_grpc
+from iocedu.records.v1 import units_pb2, units_pb2_grpc
+from iocedu.sync.v1 import partners_pb2, partners_pb2_grpc, quarantine_pb2, quarantine_pb2_grpc, sync_pb2_grpc
 
 from chassis.errors import Fault
 from chassis.testing import client
+from tests.integration.sync.test_full import DONE, full
+from tests.integration.sync.test_quarantine import kept, ward
 from tests.integration.sync.world import (
     ACCEPTED,
     ADMINISTRATOR,
+    COMMUNE,
     HEAD,
     OFFICER,
     PROVINCE,
     REJECTED,
     SCHOOL_A,
     SCHOOL_B,
+    VENDOR,
     World,
     pupil,
     push,
@@ -68,6 +73,14 @@ async def connected(
     )
     answer = await (await stub(here, by)).ConnectPartner(request)
     return answer.connection.connection_id
+
+
+async def granted(here: World, subject: str, role: str, unit: str) -> None:
+    """Give a grant in records, without any connection."""
+    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
+    grants: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(channel)
+    grant = units_pb2.Grant(subject=subject, role=role, unit=unit, valid_from=here.clock.today().isoformat())
+    await grants.CreateGrant(units_pb2.CreateGrantRequest(grant=grant))
 
 
 async def outcome(here: World, token: str) -> str:
@@ -247,6 +260,23 @@ async def test_a_partner_is_managed_by_itself_and_its_department_alone(here: Wor
     assert refused.value.reason == "PARTNER_EXISTS"
 
 
+async def test_nobody_registers_a_vendor_that_acts_beyond_the_own_unit(here: World) -> None:
+    """With a key of one's own making one would act for all schools it was ever let in to."""
+    await granted(here, "giam-doc-xa", "director", COMMUNE)
+    await granted(here, "smas", "integrator", SCHOOL_A)
+    await poll_until(lambda: here.scopes.tree.grants_of("smas", here.clock.today()))
+    commune = await stub(here, "giam-doc-xa")
+    with pytest.raises(Fault) as refused:
+        await commune.CreatePartner(
+            partners_pb2.CreatePartnerRequest(unit=COMMUNE, partner_id=VENDOR, display_name="VnEdu")
+        )
+    assert refused.value.reason == "PARTNER_EXISTS"
+    for department, unit, partner_id in ((commune, COMMUNE, "smas"), (await stub(here), PROVINCE, VENDOR)):
+        await department.CreatePartner(
+            partners_pb2.CreatePartnerRequest(unit=unit, partner_id=partner_id, display_name="Đã đăng ký")
+        )
+
+
 async def test_a_change_of_what_somebody_else_has_changed_is_refused(here: World) -> None:
     """An update names the etag it read."""
     await registered(here)
@@ -279,6 +309,47 @@ async def test_a_connection_gives_the_role_and_narrows_it_to_its_collections(her
     with pytest.raises(Fault) as refused:
         await sync.PushRows(push("b3", pupil("HS2"), source="smartedu"))
     assert refused.value.reason == "SOURCE_OF_ANOTHER"
+
+
+async def test_what_it_is_not_connected_for_a_partner_neither_declares_nor_corrects(here: World) -> None:
+    """A declaration would reach all that a source has, and a corrected row would be pushed after all."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    await connected(here, signer, "pupils", by=HEAD)
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    await (await here.sync()).PushRows(push("theirs", staff_member("GV1")))
+    sync = await pushing(here, signer.token())
+    with pytest.raises(Fault) as refused:
+        await sync.PushRows(push("b1", staff_member("GV9"), full_of=full(9, collection="staff")))
+    assert [one.field for one in refused.value.violations] == ["batch.full_of.collection"]
+    assert await here.count("full_copy", of="records") == 0
+    assert (await sync.PushRows(push("b2", pupil("HS1"), full_of=full(9)))).outcome.full.state == DONE
+    await sync.PushRows(push("b3", staff_member("GV2"), source=""))
+    (row,) = await kept(here)
+    channel = await here.stack.enter_async_context(client(here.sync_address, signer.token()))
+    own: quarantine_pb2_grpc.QuarantineServiceAsyncStub = quarantine_pb2_grpc.QuarantineServiceStub(channel)
+    correction = quarantine_pb2.CorrectQuarantinedRowRequest(unit=SCHOOL_A, quarantined_row_id=row.quarantined_row_id)
+    correction.values["staff_member.full_name"] = "Lê Văn Bình"
+    answer = await own.CorrectQuarantinedRow(correction)
+    assert (answer.state, answer.problem.reason) == (REJECTED, "COLLECTION_NOT_CONNECTED")
+    replayed = await own.ReplayQuarantinedRows(quarantine_pb2.ReplayQuarantinedRowsRequest(unit=SCHOOL_A))
+    assert (replayed.accepted_count, replayed.remaining_count) == (0, 1)
+    assert (await (await ward(here)).CorrectQuarantinedRow(correction)).state == ACCEPTED, "the school's clerk may"
+
+
+async def test_a_grant_is_worth_nothing_once_its_connection_has_ended(here: World) -> None:
+    """Though records could not take it back, or services do not know yet; one that was given otherwise counts."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    await connected(here, signer, "pupils", by=HEAD)
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    async with here.sync_database.transaction() as writes:
+        await writes.exec_driver_sql("UPDATE partner_connection SET valid_to = valid_from")
+    assert await outcome(here, signer.token()) == "NO_GRANT"
+    await granted(here, "edusoft", "integrator", PROVINCE)
+    await poll_until(lambda: len(here.scopes.tree.grants_of("edusoft", here.clock.today())) == 2)
+    answer = await (await pushing(here, signer.token())).PushRows(push("b1", staff_member("GV1"), source=""))
+    assert list(answer.outcome.states) == [ACCEPTED]
 
 
 async def test_a_connection_that_is_ended_ends_the_role_and_stays_as_history(here: World) -> None:

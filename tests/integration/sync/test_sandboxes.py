@@ -8,7 +8,11 @@ from iocedu.sync.v1 import partners_pb2
 
 from chassis.errors import Fault
 from chassis.testing import client
+from services.sync.domain.connections import KINDS
+from services.sync.usecases.connections import follow_tree
+from tests.integration.sync.test_full import DONE, full
 from tests.integration.sync.test_partners import becomes, pushing, registered, stub
+from tests.integration.sync.withholding import grant, tables_naming
 from tests.integration.sync.world import (
     ACCEPTED,
     ADMINISTRATOR,
@@ -73,7 +77,10 @@ async def test_a_sandbox_is_emptied_and_filled_again_from_version_one(here: Worl
 async def test_what_is_in_a_sandbox_is_in_no_feed_and_tells_nobody(here: World) -> None:
     """Neither the change feed nor an event nor a school's connection knows of it; a real push beside it is told."""
     signer, school = await opened(here)
+    schools = len([unit for unit in here.scopes.tree.units(here.clock.today()) if unit.kind in KINDS])
+    await follow_tree(await here.intake())
     connections = await here.count("connection")
+    assert connections == schools - 2, "nobody waits for the two of the sandbox or lists them"
     assert await pushed(here, signer, "b1", pupil("HS1", school=school)) == [ACCEPTED]
     content = ndjson([moet_pupil("7", TRUONG_ID=school.removeprefix("moet:"))])
     stored = await (await pushing(here, signer.token())).PushDocument(document(content, unit=school, source=""))
@@ -90,6 +97,17 @@ async def test_what_is_in_a_sandbox_is_in_no_feed_and_tells_nobody(here: World) 
     assert await told() == ["HS9"]
     assert await here.count("connection") == connections
     assert (await here.record("HS1", school=school)).source == "edusoft", "yet it is there to be looked at"
+
+
+async def test_who_is_erased_is_named_by_nothing_that_is_judged(here: World) -> None:
+    """Should real people have got into a sandbox; what came of others stays."""
+    signer, school = await opened(here)
+    assert await pushed(here, signer, "b1", pupil("HS1", school=school)) == [ACCEPTED]
+    assert await pushed(here, signer, "b2", pupil("HS2", school=school)) == [ACCEPTED]
+    assert "sandbox_push" in await tables_naming(here, "HS1")
+    await grant(here, "HS1", school=school)
+    assert await tables_naming(here, "HS1") == set()
+    assert await here.count("sandbox_push") == 1
 
 
 async def test_no_real_school_can_be_emptied(here: World) -> None:
@@ -150,3 +168,30 @@ async def test_a_conformance_report_names_what_is_wrong_shown_and_missing(here: 
     assert (await findings(here, signer))["one_id_one_batch"].state == partners_pb2.CONFORMANCE_STATE_NOT_SHOWN
     assert await pushed(here, signer, "b6", pupil("HS2", school=school)) == [ACCEPTED]
     assert await pushed(here, signer, "b7", pupil("HS2", school=school)) == [UNCHANGED]
+
+
+async def test_a_declaration_is_new_after_a_reset_and_is_judged_as_telling_deletions(here: World) -> None:
+    """What follows from it is no push of the client's; emptied, neither service remembers what was told completely."""
+    signer, school = await opened(here)
+
+    async def declared() -> tuple[int, list[str]]:
+        everything = full(5, school=school)
+        request = push("all", pupil("HS1", school=school), unit=school, source="", full_of=everything)
+        outcome = (await (await pushing(here, signer.token())).PushRows(request)).outcome
+        return outcome.full.state, list(outcome.full.disappeared_keys)
+
+    both = pupil("HS1", school=school), pupil("HS2", school=school)
+    assert await pushed(here, signer, "b1", *both) == [ACCEPTED, ACCEPTED]
+    assert await declared() == (DONE, ["HS2"])
+    assert await pushed(here, signer, "b2", pupil("HS3", 4, school=school)) == [STALE]
+    own = await stub(here, token=signer.token())
+    report = await own.CheckConformance(partners_pb2.CheckConformanceRequest(partner_id="edusoft"))
+    assert report.push_count == 3
+    found = {one.requirement: one for one in report.findings}
+    assert [(one.key, one.seen) for one in found["sends_deletions"].evidence] == [("HS2", "DISAPPEARED")]
+    await own.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
+    assert [await here.count(table) for table in ("declaration", "declaration_batch")] == [0, 0]
+    assert await here.count("full_copy", of="records") == 0
+    assert await pushed(here, signer, "b1", *both) == [ACCEPTED, ACCEPTED]
+    assert await pushed(here, signer, "b2", pupil("HS3", 4, school=school)) == [ACCEPTED]
+    assert await declared() == (DONE, ["HS2", "HS3"])

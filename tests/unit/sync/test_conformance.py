@@ -151,3 +151,17 @@ def test_every_judge_has_a_requirement_and_an_unknown_one_is_refused() -> None:
     item = {"id": "x", "vi": "x", "en": "x", "judge": "nobody", "source": "x"}
     with pytest.raises(KeyError):
         read_requirements({"version": "1", "requirements": [item]})
+
+
+def test_what_a_declaration_comes_to_is_no_push_but_tells_deletions() -> None:
+    """It is not small, not the last one, not of another issuer; only what is gone by it counts."""
+    wrong = row("HS1", state=4)
+    gone = push("all", row("HS2", deleted=True), kind=PushKind.CONCLUDED, size=1, signed=False)
+    pushes = push("b1", wrong), gone
+    assert found("sends_deletions", *pushes)[0] is Verdict.PASSED
+    assert found("sends_deletions", *pushes)[1][0].seen == "DISAPPEARED"
+    assert found("sends_deletions", push("b1", row(), kind=PushKind.CONCLUDED))[0] is Verdict.NOT_SHOWN
+    assert found("corrects_rejected", *pushes)[0] is Verdict.NOT_SHOWN, "it may still be corrected"
+    assert found("signs_itself", *pushes)[0] is Verdict.PASSED
+    many = [push(f"b{one}", row(), size=100) for one in range(20)]
+    assert found("sensible_batches", *many, *([gone] * 30))[0] is Verdict.PASSED

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iocedu.records.v1.resources_pb2 import Row
 
-from services.sync.domain.partners import COLLECTIONS, ConnectionState, PartnerConnection, PartnerKey, pushable
+from services.sync.domain.collections import COLLECTIONS
+from services.sync.domain.partners import ConnectionState, PartnerConnection, PartnerKey, pushable
 
 FIRST = date(2026, 9, 1)
 DAYS = st.integers(0, 30).map(lambda number: FIRST + timedelta(days=number))
