@@ -16,8 +16,8 @@ from services.notify.domain.channels import Outcome, Result
 
 TIMEOUT_SECONDS = 20.0
 PERMANENT = 500
-# What servers say of an address that is none: by the enhanced code (RFC 3463) where they give one, else by the reply code
-# (RFC 5321). All else that is permanent is about us or the mail: a blocked sender, a relay denied, a full mailbox.
+# What servers say of an address that is none: by the enhanced code (RFC 3463) where they give one, else by the reply
+# code (RFC 5321). All else that is permanent is about us or the mail: a blocked sender, a relay denied, a full mailbox.
 _ENHANCED = re.compile(r"#?5\.(\d{1,3}\.\d{1,3})\b")
 _NO_ADDRESS = frozenset({"1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
 _NO_MAILBOX = frozenset({550, 551, 553})
