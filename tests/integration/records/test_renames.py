@@ -168,6 +168,23 @@ async def test_an_old_key_leads_to_the_last_one(records: Running):
     }
 
 
+async def test_a_key_leads_nowhere_where_its_record_is_no_more(records: Running):
+    """Gone at its last key, also after it had its first one back: nobody is sent round in a circle."""
+    await records.apply(pupil("A"))
+    await records.apply(renamed("B", "A", 2))
+    await records.apply(renamed("A", "B", 3))
+    stub = await records.records()
+
+    async def led_from(key: str) -> str:
+        with pytest.raises(Fault) as error:
+            await stub.GetRecord(records_pb2.GetRecordRequest(school=SCHOOL_A, collection="pupils", key=key))
+        return error.value.metadata.get("next_key", "")
+
+    assert await led_from("B") == "A"
+    await records.apply(gone("A", 4))
+    assert (await led_from("A"), await led_from("B")) == ("", "")
+
+
 async def test_every_row_of_a_chain_shares_the_fate_of_its_record(records: Running):
     """Refused for its last row, late for its first key: nothing of it is stored, and each row says so."""
     await records.apply(pupil("TAM-1"), pupil("TAM-2", 9))
