@@ -46,6 +46,17 @@ async def former_keys(
     return former
 
 
+async def left_keys(
+    connection: AsyncConnection, spec: ObjectSpec, identities: Iterable[tuple[int, int, str]]
+) -> list[tuple[int, int, str]]:
+    """Those of these records of one type whose keys other records that are there had before."""
+    given = [(school_id, key) for school_id, number, key in identities if number == spec.number]
+    if not given:
+        return []
+    found = await fetch(connection, _left(spec), *map(list, zip(*given, strict=True)))
+    return [(school_id, spec.number, key) for school_id, key in found]
+
+
 async def previous_key(connection: AsyncConnection, number: int, *, school_id: int, key: str) -> str:
     """The key that a record had before, empty where it always had its own; of several the newest."""
     found = await fetch(connection, _PREVIOUS_OF, number, school_id, key)
@@ -107,4 +118,21 @@ WITH RECURSIVE following AS (
 )
 SELECT held.key FROM following JOIN {spec.field} AS held ON held.school_id = $1 AND held.key = following.key
 WHERE steps > 0 AND NOT held.deleted ORDER BY steps DESC LIMIT 1
+"""  # noqa: S608 (names come from the column specs)
+
+
+@cache
+def _left(spec: ObjectSpec) -> str:
+    return f"""
+WITH RECURSIVE following AS (
+    SELECT school_id, key COLLATE "C" AS origin, key COLLATE "C" AS key, 0 AS steps
+    FROM unnest($1::bigint[], $2::text[]) AS given(school_id, key)
+    UNION ALL
+    SELECT following.school_id, following.origin, renamed.key, following.steps + 1
+    FROM following JOIN record_rename AS renamed ON renamed.school_id = following.school_id
+        AND renamed.type = {spec.number} AND renamed.previous_key = following.key AND renamed.key <> following.origin
+    WHERE following.steps < 20
+)
+SELECT DISTINCT school_id, origin FROM following JOIN {spec.field} AS held USING (school_id, key)
+WHERE steps > 0 AND NOT held.deleted
 """  # noqa: S608 (names come from the column specs)

@@ -8,6 +8,7 @@ import pytest
 from iocedu.records.v1 import records_pb2, resources_pb2
 
 from chassis.errors import Fault
+from services.records.store.persons import take_turn
 from tests.integration.records.closing import setting
 from tests.integration.records.scenes import SCHOOL_A, Running, gone, pupil, reason
 from tests.integration.records.test_persons import person
@@ -210,8 +211,12 @@ async def test_a_key_that_another_record_gives_up_in_the_same_batch_is_not_taken
     assert list(answer.states) == [REJECTED, REJECTED]
     assert {one.reason for one in answer.problems} == {"KEY_TAKEN"}
     assert await records.rows(KEYS) == [("A", False), ("B", False)]
-    assert list((await records.apply(rows[1])).states) == [ACCEPTED]
-    assert list((await records.apply(renamed("B", "A", 4))).states) == [ACCEPTED]
+    await person(records, "A")
+    await person(records, "B")  # Both are known to be somebody.
+    async with records.database.transaction() as connection:
+        await take_turn(connection)  # Nobody links meanwhile: the end of B is overtaken by its coming back.
+        assert list((await records.apply(rows[1])).states) == [ACCEPTED]
+        assert list((await records.apply(renamed("B", "A", 4))).states) == [ACCEPTED]
     assert await records.rows(KEYS) == [("A", True), ("B", False), ("C", False)]
     assert (await person(records, "B")).person_id != (await person(records, "C")).person_id
 
