@@ -30,10 +30,10 @@ RECORDS_CHANGED: Final = subject_of("records", "records-changed")
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many things were erased, and the alerts among them as they are now."""
+    """How many things were erased, and what becomes of the alerts, which are locked."""
 
-    count: int
-    changes: list[Change] = field(default_factory=list)
+    count: int = 0
+    verdicts: list[Verdict] = field(default_factory=list)
 
 
 async def erase(connection: AsyncConnection, erasure: Erasure, moment: Moment) -> list[Change]:
@@ -51,22 +51,24 @@ async def erase(connection: AsyncConnection, erasure: Erasure, moment: Moment) -
         [key.encode() for key in erasure.erased_keys],
         lambda payload: without_erased(payload, erasure),
     )
-    payload = erasures_confirmed(erasure, forgotten.count + letters)
+    changes = await conclude(connection, forgotten.verdicts, moment.unit_name)
+    payload = erasures_confirmed(erasure, forgotten.count + len(changes) + letters)
     await outbox.append(connection, [outbox.Outgoing(ERASURES_CONFIRMED, payload)])
-    return forgotten.changes
+    return changes
 
 
 async def forget_pupils(
     connection: AsyncConnection, school_id: int, keys: Collection[str], moment: Moment
 ) -> Forgotten:
-    """Erase facts and alerts on pupils of a school that is held."""
+    """Erase facts on pupils of a school that is held, and lock their alerts: whoever locks more facts does it first,
+    and carries out the verdicts behind that.
+    """
     if not keys:
-        return Forgotten(0)
+        return Forgotten()
     count = await erasing.forget_facts(connection, school_id, keys, above=moment.above(school_id))
     alerts = await store.lock_about_pupils(connection, school_id, sorted(keys))
     verdicts = [Verdict(one.key, Transition.ERASED, partial(_erased, one, moment), told=False) for one in alerts]
-    changes = await conclude(connection, verdicts, moment.unit_name)
-    return Forgotten(count + len(changes), changes)
+    return Forgotten(count, verdicts)
 
 
 def _erased(alert: Alert, moment: Moment, position: int) -> Alert:

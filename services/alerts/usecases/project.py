@@ -18,6 +18,7 @@ from services.alerts.domain.shapes import ABSENCE_DAY, ATTENDANCE_REPORT, CLASS_
 from services.alerts.domain.statistics import binomial_tail, poisson_tail, usual_absence
 from services.alerts.store import counting, projection
 from services.alerts.store.projection import ClassYear, Identity, StageOf
+from services.alerts.usecases.conclude import Verdict, conclude
 from services.alerts.usecases.erasing import forget_pupils
 from services.alerts.usecases.evaluate import take_facts
 from services.alerts.usecases.follow_calendars import school_calendars
@@ -53,9 +54,9 @@ async def follow_records(
         found, changed = await projection.merge_results(connection, list(rows.results.values()))
         pupils |= found
         stages |= changed
-    changes: list[Change] = []
+    erased: list[Verdict] = []
     for school_id, keys in rows.restricted.items():
-        changes += (await forget_pupils(connection, school_id, keys, moment)).changes
+        erased += (await forget_pupils(connection, school_id, keys, moment)).verdicts
     version = await store.next_versions(connection)
     facts = [
         *await pupil_facts(connection, pupils, reading, version=version, baseline=baseline),
@@ -63,7 +64,8 @@ async def follow_records(
         *await result_facts(connection, stages, version=version, baseline=baseline),
         *await report_facts(connection, schools, moment, version=version, baseline=baseline),
     ]
-    return [*changes, *await take_facts(connection, facts, moment)]
+    changes = await take_facts(connection, facts, moment)
+    return [*changes, *await conclude(connection, erased, moment.unit_name)]
 
 
 async def _rename(connection: AsyncConnection, rows: RecordRows) -> None:

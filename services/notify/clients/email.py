@@ -1,5 +1,6 @@
 """Hands mails to an SMTP server. A repeat carries the same Message-ID, by which mailboxes know it."""
 
+import re
 from dataclasses import replace
 from email.header import Header
 from email.message import EmailMessage
@@ -15,7 +16,11 @@ from services.notify.domain.channels import Outcome, Result
 
 TIMEOUT_SECONDS = 20.0
 PERMANENT = 500
-MAILBOX_FULL = 552  # Not for good, whatever its first digit says.
+# What servers say of an address that is none: by the enhanced code (RFC 3463) where they give one, else by the reply
+# code (RFC 5321). All else that is permanent is about us or the mail: a blocked sender, a relay denied, a full mailbox.
+_ENHANCED = re.compile(r"#?5\.(\d{1,3}\.\d{1,3})\b")
+_NO_ADDRESS = frozenset({"1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
+_NO_MAILBOX = frozenset({550, 551, 553})
 
 
 class WholeSubjects(EmailPolicy):
@@ -76,13 +81,20 @@ class MailServer:
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
             refused = error.recipients[0]
-            gone = refused.code >= PERMANENT and refused.code != MAILBOX_FULL
-            return replace(_answered(refused.code, refused.message), address_refused=gone)
+            return replace(
+                _answered(refused.code, refused.message), address_refused=is_no_address(refused.code, refused.message)
+            )
         except aiosmtplib.SMTPResponseException as error:
             return _answered(error.code, error.message)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return Result(Outcome.RETRY, f"{type(error).__name__}: {error}")
         return Result(Outcome.ACCEPTED, said, 250)
+
+
+def is_no_address(code: int, said: str) -> bool:
+    """Whether a server says that there is no such address, and not that it does not want our mails."""
+    enhanced = _ENHANCED.match(said.lstrip())
+    return code >= PERMANENT and (enhanced[1] in _NO_ADDRESS if enhanced else code in _NO_MAILBOX)
 
 
 def _answered(code: int, said: str) -> Result:

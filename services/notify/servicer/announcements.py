@@ -17,7 +17,7 @@ from services.notify.convert.announcements import (
 from services.notify.domain.announcements import Announcement
 from services.notify.domain.attachments import FileRules
 from services.notify.servicer.frame import Frame
-from services.notify.store.announcements import keep_content, list_announcements
+from services.notify.store.announcements import expect_content, list_announcements
 from services.notify.store.objects import NoRoomError, Objects
 from services.notify.usecases import announcements as usecases
 from services.notify.usecases.attaching import attach, checked_file, no_room
@@ -72,7 +72,7 @@ class AnnouncementsServicer(announcements_pb2_grpc.AnnouncementsServiceServicer)
             held = await usecases.found(connection, request.announcement_id, units=units)
         file = checked_file(held, request.name, request.content, self._files)
         async with self._frame.database.transaction() as connection:
-            await keep_content(connection, file.sha256)
+            await expect_content(connection, file.sha256, now=self._frame.clock.now())
         try:
             await self._objects.put(file.sha256, request.content)
         except NoRoomError:

@@ -115,9 +115,12 @@ async def drop_old_attachments(connection: AsyncConnection, *, before: datetime,
     return len((await connection.execute(_DROP_OLD, {"before": before, "now": now, "limit": limit})).all())
 
 
-async def keep_content(connection: AsyncConnection, sha256: str) -> None:
-    """A content is needed again: wait for whoever is just deleting it, and let nobody begin."""
-    await connection.execute(_KEEP_CONTENT, {"sha256": sha256})
+async def expect_content(connection: AsyncConnection, sha256: str, *, now: datetime) -> None:
+    """A content is about to be kept: wait for whoever is just deleting it, and let nobody begin for a while.
+
+    If it goes with no announcement in the end, it is deleted after that.
+    """
+    await connection.execute(_EXPECT_CONTENT, {"sha256": sha256, "now": now})
 
 
 async def claim_discarded(connection: AsyncConnection, *, before: datetime, limit: int) -> list[str]:
@@ -188,7 +191,10 @@ _DROP_OLD = sa.text(
     " ON CONFLICT (sha256) DO UPDATE SET discard_time = excluded.discard_time)"
     " SELECT sha256 FROM gone"
 )
-_KEEP_CONTENT = sa.text("DELETE FROM discarded_object WHERE sha256 = :sha256")
+_EXPECT_CONTENT = sa.text(
+    "INSERT INTO discarded_object VALUES (:sha256, CAST(:now AS timestamptz))"
+    " ON CONFLICT (sha256) DO UPDATE SET discard_time = excluded.discard_time"
+)
 _CLAIM_DISCARDED = sa.text(
     "SELECT sha256 FROM discarded_object WHERE discard_time < CAST(:before AS timestamptz)"
     " ORDER BY sha256 LIMIT :limit FOR UPDATE SKIP LOCKED"

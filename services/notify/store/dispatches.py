@@ -291,19 +291,19 @@ _SETTLE = sa.text(
 )
 _END = sa.text("UPDATE attempt SET outcome = :outcome, detail = :detail WHERE dispatch_id = :id AND number = :number")
 _CANCEL = sa.text("UPDATE dispatch SET state = 5, done_time = CAST(:now AS timestamptz) WHERE dispatch_id = :id")
+_NO_CODE = "NOT EXISTS (SELECT FROM address_code WHERE address_code.matter_id = delivery.matter_id)"
 _FALL_BACK = sa.text(
-    "INSERT INTO delivery (subject, matter_id, occasion, channel, address, priority, due_time)"
+    "INSERT INTO delivery (subject, matter_id, occasion, channel, address, priority, due_time)"  # noqa: S608 (our own text)
     " SELECT delivery.subject, matter_id, occasion, route.channel, route.address, priority, CAST(:now AS timestamptz)"
     " FROM delivery JOIN route ON route.subject = delivery.subject AND route.channel = :channel"
-    " WHERE dispatch_id = :id AND NOT EXISTS (SELECT FROM address_code"
-    " WHERE address_code.matter_id = delivery.matter_id) ON CONFLICT DO NOTHING"
+    f" WHERE dispatch_id = :id AND {_NO_CODE} ON CONFLICT DO NOTHING"
 )
 _MINE = "subject = :subject AND channel = :channel AND address = :address AND dispatch_id IS NULL"
 _DIVERT = sa.text(
     "INSERT INTO delivery (subject, matter_id, occasion, channel, address, priority, due_time)"  # noqa: S608 (our own text)
     " SELECT waiting.subject, matter_id, occasion, route.channel, route.address, priority, CAST(:now AS timestamptz)"
-    f" FROM (SELECT * FROM delivery WHERE {_MINE}) AS waiting JOIN route ON route.subject = waiting.subject"
-    " AND route.channel = :fallback ON CONFLICT DO NOTHING"
+    f" FROM (SELECT * FROM delivery WHERE {_MINE} AND {_NO_CODE}) AS waiting"
+    " JOIN route ON route.subject = waiting.subject AND route.channel = :fallback ON CONFLICT DO NOTHING"
 )
 _DROP_WAITING = sa.text(f"DELETE FROM delivery WHERE {_MINE}")  # noqa: S608 (our own text)
 _REPLAY = sa.text(

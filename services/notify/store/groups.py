@@ -99,6 +99,13 @@ async def lock_notices_of_groups(
     return [tuple(row) for row in rows]
 
 
+async def end_notices(connection: AsyncConnection, notice_ids: Collection[int]) -> None:
+    """Take locked notices out of their inboxes, and let messages about them leave no more."""
+    ids = {"ids": sorted(notice_ids)}
+    await connection.execute(_END_MESSAGES, ids)
+    await connection.execute(_END_NOTICES, ids)
+
+
 async def told_alone(connection: AsyncConnection, alert_ids: Collection[int]) -> set[tuple[str, int]]:
     """Who has a notice of one of these alerts by itself, as (subject, alert)."""
     rows = await connection.execute(_ALONE, {"ids": sorted(alert_ids)})
@@ -152,4 +159,11 @@ _LOCK_NOTICES = sa.text(
     f"SELECT notice_id, alert_id, subject, because FROM notice WHERE alert_id = ANY({_MINE})"
     " ORDER BY subject, notice_id FOR UPDATE"
 )
+# A message that waits to be sent and tells nothing any more is cancelled when its turn comes.
+_END_MESSAGES = sa.text(
+    "DELETE FROM delivery USING notice WHERE delivery.subject = notice.subject AND delivery.matter_id = notice.alert_id"
+    f" AND notice.notice_id = ANY({_MINE}) AND (delivery.dispatch_id IS NULL OR EXISTS (SELECT FROM dispatch"
+    " WHERE dispatch.dispatch_id = delivery.dispatch_id AND dispatch.state = 1))"
+)
+_END_NOTICES = sa.text(f"DELETE FROM notice WHERE notice_id = ANY({_MINE})")
 _ALONE = sa.text(f"SELECT subject, alert_id FROM notice WHERE alert_id = ANY({_MINE})")

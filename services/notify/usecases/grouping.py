@@ -2,7 +2,8 @@
 
 Inboxes show a group at once. Messages wait for more of it, and tell again after a while if it has grown. A group whose
 alerts are all resolved is over, and what comes after it begins another. An alert is in one group of a rule and unit,
-however often it is told, and each of its changes is seen in the group's numbers and in the list of its alerts.
+however often it is told, and each of its changes is seen in the group's numbers and in the list of its alerts. Whoever
+is no reader any more when a group grows loses its notice, which would tell what came after.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -23,12 +24,16 @@ Readers = dict[str, Recipient]
 
 @dataclass(slots=True)
 class Together:
-    """Alerts of a rule to tell together at a unit, each to its readers; those told `again` are news in their group."""
+    """Alerts of a rule to tell together at a unit, each to its readers; those told `again` are news in their group.
+
+    `alone` are readers who have one of the alerts by itself: they are not told, and keep the group where they have it.
+    """
 
     wait: timedelta
     interval: timedelta
     alerts: dict[int, Readers] = field(default_factory=dict)
     again: set[int] = field(default_factory=set)
+    alone: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -111,8 +116,11 @@ async def _keep(
 
 
 async def _deliver(connection: AsyncConnection, plan: _Plan, told: Mapping[int, Matter], *, now: datetime) -> int:
-    """Bring groups to their readers, and those that grew once more to all who have them."""
+    """Bring groups to their readers, and those that grew once more to all who have them and still are readers."""
     notices = await groups.lock_notices_of_groups(connection, {*plan.readers, *told})
+    if gone := {one[0] for one in notices if _left(plan, matter_id=one[1], subject=one[2])}:
+        await groups.end_notices(connection, gone)
+        notices = [one for one in notices if one[0] not in gone]
     queued: dict[tuple[int, str], Delivery] = {}
     for _, matter_id, subject, because in notices:
         if matter_id in plan.grown:
@@ -136,6 +144,11 @@ async def _deliver(connection: AsyncConnection, plan: _Plan, told: Mapping[int, 
         await store.move_notices(connection, anew, first=first + len(moved), anew=True)
         await store.deliver(connection, fresh, first=first + len(moved) + len(anew), now=now)
     return count
+
+
+def _left(plan: _Plan, *, matter_id: int, subject: str) -> bool:
+    grown = plan.grown.get(matter_id)
+    return grown is not None and subject not in plan.readers[matter_id] and subject not in grown.alone
 
 
 def _delivery(group: Group, recipient: Recipient) -> Delivery:

@@ -93,10 +93,11 @@ async def _together(
     for one in telling:
         alert_id, unit_id = one.matter.alert_id, one.matter.unit_id
         for recipient in _recipients(one, audience):
-            if (recipient.subject, alert_id) in alone:
-                continue
             key = one.rule, unit_of(one.grouping, unit_id, recipient.unit_id, place.parent)
             group = found.setdefault(key, Together(one.group_wait, one.group_interval))
+            if (recipient.subject, alert_id) in alone:
+                group.alone.add(recipient.subject)
+                continue
             group.alerts.setdefault(alert_id, {}).setdefault(recipient.subject, recipient)
             if one.again:
                 group.again.add(alert_id)

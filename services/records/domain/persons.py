@@ -227,13 +227,20 @@ def _traits(one: Traits) -> Iterable[tuple[object, ...]]:
         yield LinkRule.NEXT_YEAR, one.school_id, one.type, one.name, one.birth_date
 
 
-def link(changed: Iterable[Traits], known: Known, *, former: Mapping[Identity, Sequence[Identity]]) -> list[Link]:
+def link(
+    changed: Iterable[Traits],
+    known: Known,
+    *,
+    former: Mapping[Identity, Sequence[Identity]],
+    left: Collection[Identity] = (),
+) -> list[Link]:
     """Decide whose each changed record is, in order; `known` then knows them too.
 
     A record stays with its person whatever it says later: what then speaks for another person is a suspicion. One that
     says the same as before is left out. `former` names the records that a renamed one was before, the nearest first. A
     record that ended before it was linked is nobody's; one that comes back after its end is looked at anew where the
-    person has gone on without it, for a key may have been given to somebody else.
+    person has gone on without it, for a key may have been given to somebody else. So is one that is in `left`: its
+    record has gone on under another key, and its end is not in the feed any more: it came back before it was seen.
     """
     links: list[Link] = []
     fresh = 0
@@ -241,7 +248,7 @@ def link(changed: Iterable[Traits], known: Known, *, former: Mapping[Identity, S
         held = known.record(one.identity)
         if held is not None and held.traits == one:
             continue
-        person, rule = (held.person_id if held and not _given_away(one, held, known) else None), None
+        person, rule = (held.person_id if held and not _given_away(one, held, known, left) else None), None
         if person is None:
             if one.deleted:
                 continue
@@ -255,11 +262,11 @@ def link(changed: Iterable[Traits], known: Known, *, former: Mapping[Identity, S
     return links
 
 
-def _given_away(one: Traits, held: Linked, known: Known) -> bool:
+def _given_away(one: Traits, held: Linked, known: Known, left: Collection[Identity]) -> bool:
     """Whether a record that was gone comes back as one that none of its person's other records is like."""
-    if not held.traits.deleted or one.deleted:
+    if one.deleted or not (held.traits.deleted or one.identity in left):
         return False
-    living = known.living(held.person_id)
+    living = [other for other in known.living(held.person_id) if other.identity != one.identity]
     return bool(living) and not any(alike(one, other) for other in living)
 
 

@@ -112,7 +112,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     async def _missing(self, spec: ObjectSpec, school_id: int, key: str) -> Fault:
         """What is said where there is no record under a key; it leads to the one under which the record goes on."""
         async with self._database.connection() as connection:
-            following = await last_key(connection, spec.number, school_id=school_id, key=key)
+            following = await last_key(connection, spec, school_id=school_id, key=key)
         return _unknown_record(spec.collection, key, following)
 
     async def _refuse_restricted(self, spec: ObjectSpec, school_id: int, key: str) -> None:

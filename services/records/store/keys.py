@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.records.domain.objects import ObjectSpec
 from services.records.store.driver import fetch
 
 
@@ -44,15 +46,26 @@ async def former_keys(
     return former
 
 
+async def left_keys(
+    connection: AsyncConnection, spec: ObjectSpec, identities: Iterable[tuple[int, int, str]]
+) -> list[tuple[int, int, str]]:
+    """Those of these records of one type whose keys other records that are there had before."""
+    given = [(school_id, key) for school_id, number, key in identities if number == spec.number]
+    if not given:
+        return []
+    found = await fetch(connection, _left(spec), *map(list, zip(*given, strict=True)))
+    return [(school_id, spec.number, key) for school_id, key in found]
+
+
 async def previous_key(connection: AsyncConnection, number: int, *, school_id: int, key: str) -> str:
     """The key that a record had before, empty where it always had its own; of several the newest."""
     found = await fetch(connection, _PREVIOUS_OF, number, school_id, key)
     return str(found[0][0]) if found else ""
 
 
-async def last_key(connection: AsyncConnection, number: int, *, school_id: int, key: str) -> str:
-    """The key under which a record goes on after all renames, empty where it kept its own."""
-    found = await fetch(connection, _LAST_OF, number, school_id, key)
+async def last_key(connection: AsyncConnection, spec: ObjectSpec, *, school_id: int, key: str) -> str:
+    """The key under which a record is there after all renames, empty where it is not."""
+    found = await fetch(connection, _last_of(spec), school_id, key)
     return str(found[0][0]) if found else ""
 
 
@@ -85,18 +98,41 @@ WITH RECURSIVE former AS (
 )
 SELECT school_id, type, key, at FROM former WHERE steps > 0 ORDER BY steps, at
 """
-_LAST_OF: Final = """
-WITH RECURSIVE following AS (
-    SELECT $3::text COLLATE "C" AS key, 0 AS steps
-    UNION ALL
-    SELECT renamed.key, following.steps + 1 FROM following JOIN record_rename AS renamed
-        ON renamed.type = $1 AND renamed.school_id = $2 AND renamed.previous_key = following.key
-    WHERE following.steps < 20
-)
-SELECT key FROM following WHERE steps > 0 ORDER BY steps DESC LIMIT 1
-"""
 _NEXT_OF: Final = "SELECT key FROM record_rename WHERE type = $1 AND school_id = $2 AND previous_key = $3"
 _PREVIOUS_OF: Final = (
     "SELECT previous_key FROM record_rename WHERE type = $1 AND school_id = $2 AND key = $3"
     " ORDER BY rename_time DESC, previous_key LIMIT 1"
 )
+
+
+# Keys may go round, where a record got an old one back: then none but that at which it is there leads on.
+@cache
+def _last_of(spec: ObjectSpec) -> str:
+    return f"""
+WITH RECURSIVE following AS (
+    SELECT $2::text COLLATE "C" AS key, 0 AS steps
+    UNION ALL
+    SELECT renamed.key, following.steps + 1 FROM following JOIN record_rename AS renamed
+        ON renamed.type = {spec.number} AND renamed.school_id = $1 AND renamed.previous_key = following.key
+    WHERE following.steps < 20
+)
+SELECT held.key FROM following JOIN {spec.field} AS held ON held.school_id = $1 AND held.key = following.key
+WHERE steps > 0 AND NOT held.deleted ORDER BY steps DESC LIMIT 1
+"""  # noqa: S608 (names come from the column specs)
+
+
+@cache
+def _left(spec: ObjectSpec) -> str:
+    return f"""
+WITH RECURSIVE following AS (
+    SELECT school_id, key COLLATE "C" AS origin, key COLLATE "C" AS key, 0 AS steps
+    FROM unnest($1::bigint[], $2::text[]) AS given(school_id, key)
+    UNION ALL
+    SELECT following.school_id, following.origin, renamed.key, following.steps + 1
+    FROM following JOIN record_rename AS renamed ON renamed.school_id = following.school_id
+        AND renamed.type = {spec.number} AND renamed.previous_key = following.key AND renamed.key <> following.origin
+    WHERE following.steps < 20
+)
+SELECT DISTINCT school_id, origin FROM following JOIN {spec.field} AS held USING (school_id, key)
+WHERE steps > 0 AND NOT held.deleted
+"""  # noqa: S608 (names come from the column specs)

@@ -77,6 +77,12 @@ async def known_beside(
     return [Linked(Traits(*row[:-1]), row[-1]) for row in found]
 
 
+async def fellows_of(connection: AsyncConnection, identities: Iterable[Identity]) -> list[Linked]:
+    """The records that are there of the persons whose these are."""
+    found = await fetch(connection, _FELLOWS, *map(list, zip(*identities, strict=True)))
+    return [Linked(Traits(*row[:-1]), row[-1]) for row in found]
+
+
 async def new_persons(connection: AsyncConnection, count: int) -> list[int]:
     """Ids of persons that nobody was yet."""
     return [row[0] for row in await fetch(connection, "SELECT nextval('person_id') FROM generate_series(1, $1)", count)]
@@ -231,6 +237,12 @@ UNION ALL
 SELECT {_OF}, held.root_id FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS given(school_id, type, key)
     JOIN person_record AS ended USING (school_id, type, key) JOIN person_record AS held USING (root_id)
 WHERE ended.deleted AND NOT held.deleted
+"""  # noqa: S608 (names of our own)
+
+_FELLOWS: Final = f"""
+SELECT {_OF}, held.root_id FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS given(school_id, type, key)
+    JOIN person_record AS mine USING (school_id, type, key) JOIN person_record AS held USING (root_id)
+WHERE NOT held.deleted
 """  # noqa: S608 (names of our own)
 
 _KEEP: Final = f"""

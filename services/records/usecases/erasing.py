@@ -46,6 +46,7 @@ class Plan:
     registers: dict[ObjectSpec, list[str]] = field(default_factory=dict)  # whose exceptions go
     named: list[str] = field(default_factory=list)  # the keys that these exceptions name
     keys: list[str] = field(default_factory=list)  # of the persons' own records, whatever becomes of them
+    unsaid: list[str] = field(default_factory=list)  # of these, those of which no more is left than whose they were
 
     def by_type(self, *, erased: bool) -> Mapping[ObjectSpec, list[Deed]]:
         """What is erased, or else restricted, by type."""
@@ -84,6 +85,8 @@ async def plan_deed(
     plan.deeds += own.values()
     # What was under a key of before may be forgotten, and still be named by a result: the law may keep it.
     kept_most = min(own.values(), key=lambda deed: deed.erased, default=None)
+    if request.kind is Kind.ERASURE and (kept_most is None or kept_most.erased):
+        plan.unsaid = [key for key in plan.keys if key not in said]
     for other, column in rules.naming_of(spec):
         if kept_most is None:
             break
@@ -162,6 +165,8 @@ async def _carry_out(
         await work.restrict(one, deeds)
     for one, registers in plan.registers.items():
         await work.drop_exceptions(one, registers, plan.named)
+    if plan.unsaid:
+        await work.forget_links(spec, plan.unsaid)
     await outbox.append(connection, work.leaving)
     await count_once(connection, work.persons, today=today)
     payload = erasures_requested(
@@ -208,9 +213,13 @@ class _Work:
             now=self._now,
         )
         if spec in PERSONS:
-            found = await erasing.forget_links(self._connection, spec, school_id=self._school_id, keys=keys)
-            await persons.suspect(self._connection, found)
-            self.persons = {*self.persons, *found}
+            await self.forget_links(spec, keys)
+
+    async def forget_links(self, spec: ObjectSpec, keys: Sequence[str]) -> None:
+        """Forget whose records were."""
+        found = await erasing.forget_links(self._connection, spec, school_id=self._school_id, keys=keys)
+        await persons.suspect(self._connection, found)
+        self.persons = {*self.persons, *found}
 
     async def restrict(self, spec: ObjectSpec, deeds: Sequence[Deed]) -> None:
         """Keep records from being shown, and take out of them what no law keeps."""

@@ -22,7 +22,7 @@ from chassis.outbox import Outgoing
 from services.records.convert.events import RECORDS_CHANGED, pack_changes
 from services.records.convert.persons import rows_again
 from services.records.convert.rules import in_stock_statuses
-from services.records.domain.persons import PUPIL, Known, Link, Traits, link, traits_of
+from services.records.domain.persons import PERSONS, PUPIL, Known, Link, Traits, link, traits_of
 from services.records.store import bulk, keys, persons, rechecks
 from services.records.store.lookup import records_by_key
 from services.records.store.withheld import withheld_of
@@ -92,7 +92,11 @@ async def _link(connection: AsyncConnection, changed: Sequence[Traits], *, now: 
     keys_before = await keys.former_keys(connection, [one.identity for one in changed])
     former = {identity: [(*identity[:2], key) for key in before] for identity, before in keys_before.items()}
     known = Known(await persons.known_beside(connection, changed, chain.from_iterable(former.values())))
-    links = link(changed, known, former=former)
+    there = [one.identity for one in changed if not one.deleted]
+    left = {one for spec in PERSONS for one in await keys.left_keys(connection, spec, there)}
+    for fellow in await persons.fellows_of(connection, left) if left else ():
+        known.put(fellow)
+    links = link(changed, known, former=former, left=left)
     if not links:
         return ()
     fresh = sorted({one.person_id for one in links if one.person_id < 0}, reverse=True)

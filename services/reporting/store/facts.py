@@ -7,6 +7,8 @@ comes first, and follow them when they move. Refuses nothing; `projection` holds
 
 import sqlalchemy as sa
 
+from chassis.years import USUAL_TURN
+
 # The columns of a `FactRow` and of a `DetailRow`, in their order.
 FACT_COLUMNS = (
     "school_id", "measure", "key", "position", "school_year", "level", "grade", "sex", "ethnic_group", "class_key",
@@ -38,10 +40,8 @@ DELETE FROM touched_pupil;
 ATTACHED = ("registers", "results")  # Measures that lie where another fact does.
 
 # A rule or norm applies to a school year when it is in force on the year's first day.
-_IN_FORCE = (
-    "{rule}.valid_from <= make_date(greatest({row}.school_year, 1), 8, 1)"
-    " AND ({rule}.valid_to IS NULL OR {rule}.valid_to > make_date(greatest({row}.school_year, 1), 8, 1))"
-)
+_FIRST_DAY = f"make_date(greatest({{row}}.school_year, 1), {USUAL_TURN[0]}, {USUAL_TURN[1]})"
+_IN_FORCE = f"{{rule}}.valid_from <= {_FIRST_DAY} AND ({{rule}}.valid_to IS NULL OR {{rule}}.valid_to > {_FIRST_DAY})"
 COUNTED = (
     f"rule.measure = given.measure AND rule.status = given.status AND {_IN_FORCE.format(rule='rule', row='given')}"
 )

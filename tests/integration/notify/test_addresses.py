@@ -19,6 +19,15 @@ from tests.support.waiting import poll_until
 __all__ = ["listener", "office"]  # fixtures
 EMAIL, SMS = channels_pb2.CHANNEL_EMAIL, channels_pb2.CHANNEL_SMS
 
+CODE_THAT_WAITS = """
+WITH code AS (
+    INSERT INTO address_code
+    VALUES ('head', 'email', 'tu-choi@example.vn', '', -99, 'infinity', 5, '-infinity', '-infinity', 1)
+)
+INSERT INTO delivery (subject, matter_id, occasion, channel, address, priority, due_time)
+VALUES ('head', -99, 0, 'email', 'tu-choi@example.vn', 0, 'infinity')
+"""
+
 
 async def says(desk: Any, subject: str, **contact: str) -> channels_pb2.Channels:
     """Somebody gives addresses."""
@@ -137,15 +146,18 @@ async def test_an_address_that_is_refused_for_good_is_used_no_more_and_its_owner
 
 
 async def test_what_waits_for_a_refused_address_leaves_by_the_other_channel(office: Office, listener: Any):
-    """Nothing that was to go there is lost, and none of it is tried there."""
+    """Nothing that was to go there is lost, and none of it is tried there; a code for it goes nowhere else."""
     listener.answer = {"code": "0"}
     await office.reach("head", email="tu-choi@example.vn", phone="+84912345678", quiet_from="00:00", quiet_to="23:59")
     grave = change("RAISED", alert_id=9, position=9)
     grave.alert.severity = 3  # type: ignore[assignment]  # critical: it leaves in quiet hours and is refused
     await office.alarm(change("RAISED"))
     await poll_until(lambda: office.desk.number("SELECT count(*) FROM delivery WHERE dispatch_id IS NULL"))
+    async with office.desk.database.transaction() as connection:
+        await connection.exec_driver_sql(CODE_THAT_WAITS)
     await office.alarm(grave)
     await poll_until(lambda: _diverted(office))
+    assert await office.desk.number("SELECT count(*) FROM delivery WHERE matter_id = -99") == 0
 
 
 async def _diverted(office: Office) -> bool:

@@ -1,5 +1,6 @@
 """Announcements from a draft to the last answer, through the real interceptors."""
 
+import hashlib
 import io
 import threading
 from datetime import timedelta
@@ -23,6 +24,7 @@ from services.notify.domain.announcements import Progress
 from services.notify.servicer import receipts
 from services.notify.store.objects import NoRoomError, Objects
 from services.notify.store.tables import receipt_table
+from services.notify.usecases.attaching import GRACE, discard_contents
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import (
     DISTRICT,
@@ -329,6 +331,32 @@ async def test_files_come_back_as_they_were_and_only_known_types_are_taken(desk)
     assert (await desk.call("head", "mine", "GetAttachment", wanted)).content == PDF
     assert (await desk.call("director", "mine", "GetAttachment", wanted)).content == PDF
     assert (await _refused(desk.call("other-head", "mine", "GetAttachment", wanted))).reason == "UNKNOWN_ANNOUNCEMENT"
+
+
+async def test_a_content_that_came_to_go_with_nothing_is_deleted(desk, bus, monkeypatch):
+    """As where attaching broke off behind the upload; what is attached stays."""
+    begun = await desk.create(draft(group(SCHOOL)))
+    request = announcements_pb2.AddAttachmentRequest(
+        unit=str(PROVINCE), announcement_id=begun.announcement_id, name="a.pdf", content=PDF
+    )
+    await desk.call("director", "announcements", "AddAttachment", request)
+
+    async def broken(*_: Any) -> None:
+        raise ConnectionResetError("cut")
+
+    monkeypatch.setattr("services.notify.servicer.announcements.attach", broken)
+    request.content = PDF + b"1"
+    await _refused(desk.call("director", "announcements", "AddAttachment", request))
+    objects = Objects(bus, most_bytes=4 * 1024**3, replicas=1)
+    lost = hashlib.sha256(request.content).hexdigest()
+    assert await objects.get(lost) == request.content
+
+    async with desk.database.transaction() as connection:
+        now = NOW + GRACE + timedelta(seconds=1)
+        assert await discard_contents(connection, objects.delete, now=now) == 2
+
+    assert await objects.get(lost) is None
+    assert await objects.get(hashlib.sha256(PDF).hexdigest()) == PDF
 
 
 async def test_files_of_what_was_taken_back_are_kept_from_its_readers(desk, kept):

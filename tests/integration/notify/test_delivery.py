@@ -11,6 +11,7 @@ from iocedu.alerts.v1 import alerts_pb2
 
 from chassis.database import Database
 from chassis.errors import Fault
+from chassis.scope_tree import ScopeTree
 from services.notify import store
 from services.notify.convert import news
 from services.notify.domain import Notice, State
@@ -28,10 +29,13 @@ async def database(database_factory: DatabaseFactory) -> Database:
     return await database_factory("notify")
 
 
-async def tell(database: Database, *changes: alerts_pb2.AlertChange, now: datetime = NOW) -> bool:
+async def tell(
+    database: Database, *changes: alerts_pb2.AlertChange, now: datetime = NOW, tree: ScopeTree | None = None
+) -> bool:
     """An event with these changes, as one transaction."""
     told = scenes.event("alerts", "alerts-changed", alerts_pb2.AlertsChanged(changes=changes))
-    audience, place = audience_in(scenes.tree(), NOW.date()), place_in(scenes.tree(), NOW.date())
+    tree = tree or scenes.tree()
+    audience, place = audience_in(tree, NOW.date()), place_in(tree, NOW.date())
     async with database.transaction() as connection:
         return await deliver_news(connection, list(news(told)), audience=audience, place=place, now=now)
 

@@ -165,6 +165,33 @@ async def test_who_had_an_alert_by_itself_does_not_get_it_in_a_group_too(databas
     assert await alerts_told(database, "director") == [3]
 
 
+async def test_who_is_no_reader_any_more_sees_nothing_that_comes_after(database):
+    """Whose grant ended keeps the notice until it grows, and then neither notice nor message; all others keep it."""
+    async with database.transaction() as connection:
+        for subject in ("officer", "director"):
+            await connection.execute(
+                sa.text("INSERT INTO route VALUES (:subject, 'email', 'a@truong.vn', 1)"), {"subject": subject}
+            )
+    await tell(database, told("RAISED", 3, group_by=PARENT))
+    without = scenes.tree(grants=[one for one in scenes.grants() if one.subject != "officer"])
+    await tell(database, told("ACKNOWLEDGED", 3, position=50, group_by=PARENT), tree=without)
+    assert await alerts_told(database, "officer") == [3]
+    await tell(database, told("RAISED", 6, group_by=PARENT), tree=without)
+    assert await inbox(database, "officer") == []
+    assert {subject for subject, _ in await waiting(database)} == {"director"}
+    assert await alerts_told(database, "director") == await alerts_told(database, "head") == [3, 6]
+
+
+async def test_who_has_one_alert_by_itself_keeps_the_group_of_the_others(database):
+    """It grows by that alert for the others; for this reader nothing is new."""
+    roles = ["officer", "director"]
+    await tell(database, told("RAISED", 6, group_by=PARENT, roles=roles))
+    await tell(database, told("RAISED", 3, group_by=alerts_pb2.ALERT_GROUPING_NONE, roles=["officer"]))
+    await tell(database, told("CARRIED_OVER", 3, position=50, group_by=PARENT, roles=roles))
+    assert await alerts_told(database, "director") == [3, 6]
+    assert sorted(one.matter.alert_id > 0 for one in await inbox(database, "officer")) == [False, True]
+
+
 async def test_an_alert_that_is_opened_again_is_news_in_its_group(database):
     """The notice is unread again, and counts it as open."""
     await tell(database, told("RAISED", 3), told("RAISED", 6))

@@ -8,6 +8,7 @@ import pytest
 from iocedu.records.v1 import records_pb2, resources_pb2
 
 from chassis.errors import Fault
+from services.records.store.persons import take_turn
 from tests.integration.records.closing import setting
 from tests.integration.records.scenes import SCHOOL_A, Running, gone, pupil, reason
 from tests.integration.records.test_persons import person
@@ -168,6 +169,23 @@ async def test_an_old_key_leads_to_the_last_one(records: Running):
     }
 
 
+async def test_a_key_leads_nowhere_where_its_record_is_no_more(records: Running):
+    """Gone at its last key, also after it had its first one back: nobody is sent round in a circle."""
+    await records.apply(pupil("A"))
+    await records.apply(renamed("B", "A", 2))
+    await records.apply(renamed("A", "B", 3))
+    stub = await records.records()
+
+    async def led_from(key: str) -> str:
+        with pytest.raises(Fault) as error:
+            await stub.GetRecord(records_pb2.GetRecordRequest(school=SCHOOL_A, collection="pupils", key=key))
+        return error.value.metadata.get("next_key", "")
+
+    assert await led_from("B") == "A"
+    await records.apply(gone("A", 4))
+    assert (await led_from("A"), await led_from("B")) == ("", "")
+
+
 async def test_every_row_of_a_chain_shares_the_fate_of_its_record(records: Running):
     """Refused for its last row, late for its first key: nothing of it is stored, and each row says so."""
     await records.apply(pupil("TAM-1"), pupil("TAM-2", 9))
@@ -193,8 +211,12 @@ async def test_a_key_that_another_record_gives_up_in_the_same_batch_is_not_taken
     assert list(answer.states) == [REJECTED, REJECTED]
     assert {one.reason for one in answer.problems} == {"KEY_TAKEN"}
     assert await records.rows(KEYS) == [("A", False), ("B", False)]
-    assert list((await records.apply(rows[1])).states) == [ACCEPTED]
-    assert list((await records.apply(renamed("B", "A", 4))).states) == [ACCEPTED]
+    await person(records, "A")
+    await person(records, "B")  # Both are known to be somebody.
+    async with records.database.transaction() as connection:
+        await take_turn(connection)  # Nobody links meanwhile: the end of B is overtaken by its coming back.
+        assert list((await records.apply(rows[1])).states) == [ACCEPTED]
+        assert list((await records.apply(renamed("B", "A", 4))).states) == [ACCEPTED]
     assert await records.rows(KEYS) == [("A", True), ("B", False), ("C", False)]
     assert (await person(records, "B")).person_id != (await person(records, "C")).person_id
 
