@@ -65,9 +65,7 @@ def asked_of(kept: Kept) -> Asked:
     )
 
 
-def pivot_message(
-    pivot: Pivot, *, subject: str, abandoned: bool, name: Callable[[int], str]
-) -> pivots_pb2.Pivot:
+def pivot_message(pivot: Pivot, *, subject: str, abandoned: bool, name: Callable[[int], str]) -> pivots_pb2.Pivot:
     """A pivot as a caller sees it."""
     message = pivots_pb2.Pivot(
         pivot_id=pivot.pivot_id,

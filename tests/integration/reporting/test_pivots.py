@@ -161,7 +161,7 @@ async def test_a_pivot_is_exported_with_its_numbers_and_rules(desk: Desk, kind: 
 async def test_a_scheduled_pivot_is_made_once_and_its_owner_told(
     desk: Desk, report_database: Database, report_clock: FixedClock, bus: Bus
 ):
-    """When its hour has come, also a day late; nothing is sent to who may not then, whose turns go on should that end."""
+    """When its hour has come, also a day late; nothing is sent to who may not then; the turns go on."""
     told = await bus.jetstream.subscribe("iocedu.reporting.v1.notice-requested", ordered_consumer=True)
     schedule = pivots_pb2.PivotSchedule(interval=pivots_pb2.PIVOT_INTERVAL_DAILY, hour=7)
     pivot = await _kept(desk, unit=NEW_COMMUNE, subject=OFFICER, schedule=schedule)
