@@ -14,7 +14,7 @@ from iocedu.reporting.v1 import exports_pb2, pivots_pb2, pivots_pb2_grpc
 
 from chassis.bus import Bus
 from chassis.database import Database
-from chassis.errors import Fault
+from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
 from services.reporting.domain.exports import ExportState
 from services.reporting.store import exports
@@ -134,6 +134,18 @@ async def test_what_cannot_be_answered_is_not_kept(desk: Desk, question: dict[st
     with pytest.raises(Fault) as refused:
         await _kept(desk, question=question)
     assert refused.value.reason == reason
+    assert await _listed(desk, DIRECTOR, PROVINCE) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"name": " "}, {"schedule": pivots_pb2.PivotSchedule(interval=pivots_pb2.PIVOT_INTERVAL_WEEKLY, day=8, hour=7)}],
+)
+async def test_a_pivot_without_a_name_or_of_no_day_of_the_week_is_refused(desk: Desk, changes: dict[str, Any]):
+    """Instead of kept as something nobody meant."""
+    with pytest.raises(Fault) as refused:
+        await _kept(desk, **changes)
+    assert refused.value.kind is Kind.INVALID
     assert await _listed(desk, DIRECTOR, PROVINCE) == []
 
 
