@@ -1,8 +1,8 @@
 // Who is connected: one figure for all schools, bars by kind and commune, the schools that need somebody, each with why.
 
 import { ask, unitPath } from "./api.js";
-import { showSchool } from "./coverageschool.js";
-import { KINDS, LEVELS, said } from "./coveragetexts.js";
+import { showSchool } from "./coverageSchool.js";
+import { KINDS, LEVELS, said } from "./coverageTexts.js";
 import { h, renew, replace } from "./elements.js";
 import { tell } from "./failing.js";
 import { download } from "./files.js";
