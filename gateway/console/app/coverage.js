@@ -1,8 +1,8 @@
 // Who is connected: one figure for all schools, bars by kind and commune, the schools that need somebody, each with why.
 
 import { ask, unitPath } from "./api.js";
-import { showSchool } from "./coverageschool.js";
-import { KINDS, LEVELS, said } from "./coveragetexts.js";
+import { showSchool } from "./coverageSchool.js";
+import { KINDS, LEVELS, said } from "./coverageTexts.js";
 import { h, renew, replace } from "./elements.js";
 import { tell } from "./failing.js";
 import { download } from "./files.js";
@@ -15,7 +15,7 @@ const STATES = ["CONNECTED", "LATE", "FAILING", "SILENT"];
 const ORDERS = ["UNSPECIFIED", "LAST_ACCEPT_TIME", "REJECTED_SHARE"];
 const PAGE = 50;
 const AGAIN_MS = 400; // Changes that come together are shown together.
-const state = { unit: null, states: [], kind: "", level: "", source: "", order: "UNSPECIFIED", by: "COMMUNE", optional: false, shown: PAGE };
+const state = { unit: null, states: [], kind: "", level: "", source: "", order: "UNSPECIFIED", by: "COMMUNE", optional: false, shown: PAGE, figures: 0, lists: 0 };
 const whole = h("section", { class: "panel whole", "aria-live": "polite" });
 const kinds = h("section", { class: "panel" });
 const parts = h("section", { class: "panel" });
@@ -35,9 +35,12 @@ async function show({ content, unit }) {
   await filters();
   await schools();
   let timer;
+  // Not put off by what comes meanwhile: while data flows something always does.
   const again = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => Promise.all([figures(), schools()]).catch((error) => tell(error)), AGAIN_MS);
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      Promise.all([figures(), schools()]).catch((error) => tell(error));
+    }, AGAIN_MS);
   };
   const stop = follow(place(":watch"), {
     resume: "position",
@@ -60,7 +63,9 @@ const sums = (breakdown) =>
   ask(place(":summarize"), { query: { breakdown: `COVERAGE_BREAKDOWN_${breakdown}`, "filter.include_optional": state.optional || undefined } });
 
 async function figures() {
+  const mine = ++state.figures;
   const [byKind, byPart] = await Promise.all([sums("KIND"), sums(state.by)]);
+  if (mine !== state.figures) return byKind.position;
   showWhole(byKind.total ?? {});
   replace(kinds, h("header", {}, h("h2", {}, said("byKind"))), bars(byKind.parts));
   const choice = h(
@@ -140,7 +145,7 @@ async function filters() {
       all ? h("option", { value: "" }, `${said(name)}: ${said("all").toLowerCase()}`) : "",
       options.map(([value, label]) => h("option", { value, selected: state[name] === value }, label)),
     );
-  const optional = h("input", { type: "checkbox", checked: state.optional, onchange: (event) => ((state.optional = event.target.checked), figures().then(anew)) });
+  const optional = h("input", { type: "checkbox", checked: state.optional, onchange: (event) => ((state.optional = event.target.checked), figures().then(anew, tell)) });
   const orders = ORDERS.map((one) => [one, said(one === "UNSPECIFIED" ? "UNSPECIFIED_ORDER" : one)]);
   replace(
     list,
@@ -174,13 +179,21 @@ function anew() {
 }
 
 async function schools() {
-  const query = { ...filter(), order: `COVERAGE_ORDER_${state.order}`, page_size: state.shown };
-  const { schools: found = [], next_page_token: more } = await ask(place(), { query });
+  const mine = ++state.lists;
+  const found = [];
+  let more = "";
+  do {
+    const query = { ...filter(), order: `COVERAGE_ORDER_${state.order}`, page_size: state.shown - found.length, page_token: more };
+    const page = await ask(place(), { query });
+    if (mine !== state.lists) return; // Something else was asked for meanwhile.
+    found.push(...(page.schools ?? []));
+    more = page.next_page_token;
+  } while (more && found.length < state.shown);
   renew(
     lines,
     found.map(line),
     found.length ? "" : h("li", { class: "muted" }, said("none")),
-    more ? h("li", {}, h("button", { type: "button", class: "wide", onclick: () => ((state.shown += 4 * PAGE), schools()) }, said("more"))) : "",
+    more ? h("li", {}, h("button", { type: "button", class: "wide", onclick: () => ((state.shown += 4 * PAGE), schools().catch(tell)) }, said("more"))) : "",
   );
 }
 

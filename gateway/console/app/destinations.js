@@ -1,7 +1,7 @@
 // How far schools' records are on their way out: sums, schools, and single records with the reason where one failed.
 
 import { ask, unitPath } from "./api.js";
-import { DIFFERENCES, RECORD_STATES, TEXTS, TYPES } from "./destinationtexts.js";
+import { DIFFERENCES, RECORD_STATES, TEXTS, TYPES } from "./destinationTexts.js";
 import { h, replace } from "./elements.js";
 import { ago, instant, number, percent } from "./format.js";
 import { openPage } from "./page.js";

@@ -69,7 +69,7 @@ async function open(below, figure, asked) {
       replace(
         foot,
         h("p", { class: "muted" }, said("count").replace("{count}", number(found.record_count ?? 0))),
-        next ? h("button", { class: "quiet wide", type: "button", onclick: () => page(next) }, said("more")) : "",
+        next ? h("button", { class: "quiet wide", type: "button", onclick: (event) => ((event.currentTarget.disabled = true), page(next)) }, said("more")) : "",
       );
       return found;
     } catch (error) {

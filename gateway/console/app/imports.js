@@ -2,8 +2,8 @@
 
 import { address, ask, headers, refusal, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
-import { showImport } from "./importshown.js";
-import { said } from "./importwords.js";
+import { showImport } from "./importShown.js";
+import { said } from "./importWords.js";
 import { openPage } from "./page.js";
 import { language, t } from "./texts.js";
 

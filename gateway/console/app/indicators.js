@@ -195,8 +195,11 @@ function question() {
   };
 }
 
-function reopen({ indicators: [code], breakdown, dimensions = [] }) {
-  Object.assign(state, { code, by: breakdown || dimensions[0] || "" });
+// A pivot of another unit may divide by what is not below this one, and one of another version ask for what is not known.
+function reopen({ indicators: [code], breakdown = "", dimensions = [] }) {
+  if (!state.catalogue.some((one) => one.code === code)) return;
+  const isBelow = (BELOW[state.unit.kind] ?? []).includes(breakdown);
+  Object.assign(state, { code, by: (isBelow && breakdown) || dimensions[0] || "" });
   form();
   state.content.scrollIntoView();
 }

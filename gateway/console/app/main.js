@@ -13,7 +13,7 @@ import { overview } from "./overview.js";
 import { choose, chosen, own, unitOf, WATCHING } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
-import { signInForm } from "./signin.js";
+import { signInForm } from "./signIn.js";
 import { language, setLanguage, t } from "./texts.js";
 import { units } from "./units.js";
 

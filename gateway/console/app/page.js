@@ -7,7 +7,7 @@ import { tell } from "./failing.js";
 import { choose, chosen, own, unitOf } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
-import { signInForm } from "./signin.js";
+import { signInForm } from "./signIn.js";
 import { language, setLanguage, t } from "./texts.js";
 
 // Opens the page called `title()`; `show({ content, unit, account })` may return what stops it when it is left.

@@ -97,7 +97,7 @@ export function pivotPanel({ unit, keeps, question, onOpen }) {
         { class: "actions" },
         keeps ? ["xlsx", "csv"].map(made) : "",
         own && keeps ? h("button", { type: "button", onclick: () => edit(pivot) }, said("edit")) : "",
-        own && keeps ? h("button", { type: "button", onclick: () => remove(path, pivot) }, said("remove")) : "",
+        keeps && (own || (pivot.abandoned && pivot.unit_id === unit.id)) ? h("button", { type: "button", onclick: () => remove(path, pivot) }, said("remove")) : "",
       ),
     );
   }
@@ -167,6 +167,8 @@ function contentOf({ name = "", shared = false, schedule = {}, question }) {
     const timing = () => {
       atHour.hidden = interval.value === INTERVALS[0];
       onDay.hidden = atHour.hidden || interval.value === INTERVALS[1];
+      day.disabled = onDay.hidden;
+      day.max = interval.value === INTERVALS[2] ? 7 : 31;
     };
     interval.addEventListener("change", timing);
     timing();
@@ -177,7 +179,7 @@ function contentOf({ name = "", shared = false, schedule = {}, question }) {
     };
     const submit = (event) => {
       event.preventDefault();
-      const sent = { interval: `PIVOT_INTERVAL_${interval.value}`, hour: Number(hour.value), day: Number(day.value) };
+      const sent = { ...schedule, interval: `PIVOT_INTERVAL_${interval.value}`, hour: Number(hour.value), day: Number(day.value) };
       const scheduled = interval.value === INTERVALS[0] ? {} : { schedule: sent };
       leave({ name: called.value.trim(), shared: sharing.checked, question, ...scheduled });
     };

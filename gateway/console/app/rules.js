@@ -1,6 +1,6 @@
 // Rules: those in force with their conditions; written, copied, switched, and tried on the facts of now and of the past.
 
-import { say } from "./alert-texts.js";
+import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { area, choice, input, refused, tick, values } from "./fields.js";

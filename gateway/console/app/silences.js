@@ -1,6 +1,6 @@
 // Silences in force below the unit, with who made them and why; each can be ended.
 
-import { say } from "./alert-texts.js";
+import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { refused } from "./fields.js";

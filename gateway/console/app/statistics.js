@@ -1,6 +1,6 @@
 // How the rules do below the unit: how much they raise, how soon it is taken and closed, how often it is a false alarm.
 
-import { say } from "./alert-texts.js";
+import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { refused } from "./fields.js";

@@ -1,6 +1,6 @@
 // Alerts to be handled below the unit: found by filters, taken, closed, commented and silenced where they stand.
 
-import { say } from "./alert-texts.js";
+import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { area, choice, input, instantOf, refused, tick, values } from "./fields.js";

@@ -65,7 +65,7 @@ def asked_of(kept: Kept) -> Asked:
     )
 
 
-def pivot_message(pivot: Pivot, *, subject: str, name: Callable[[int], str]) -> pivots_pb2.Pivot:
+def pivot_message(pivot: Pivot, *, subject: str, abandoned: bool, name: Callable[[int], str]) -> pivots_pb2.Pivot:
     """A pivot as a caller sees it."""
     message = pivots_pb2.Pivot(
         pivot_id=pivot.pivot_id,
@@ -73,6 +73,7 @@ def pivot_message(pivot: Pivot, *, subject: str, name: Callable[[int], str]) -> 
         unit_name=name(pivot.unit_id),
         owner=pivot.owner,
         own=pivot.owner == subject,
+        abandoned=abandoned,
         etag=pivot.etag,
     )
     kept, schedule = pivot.kept, pivot.kept.schedule

@@ -6,12 +6,15 @@ group once and then only adds. Refuses nothing; knows no unit but the school.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from services.reporting.domain.catalogue import DIMENSIONS, UNKNOWN_VALUES, Term
 
 NOWHERE = -1  # Group of the combinations that a question leaves out.
+EMPTY_WEIGHT = 20  # Of a roll of nothing.
+MOST_WEIGHT = 2_000_000  # Of the rolls that are kept, some 55 bytes each: a province's 68 plain sums weigh 200,000.
 
 Values = tuple[str, ...]  # Dimension values, in the order a question names the dimensions.
 
@@ -112,15 +115,18 @@ class Grouping:
 
 
 class Roll:
-    """Sums of one grouping by target, kept up as schools' columns are replaced: exact, at the cost of what moved.
+    """Sums of one grouping by target, kept up as schools' columns are replaced: exact; only what moved is summed.
 
-    `targets` maps a school to where it counts. What was answered is never altered afterwards.
+    `targets` maps a school to where it counts. What was answered is never altered afterwards. `weight` is how much of
+    memory it takes, roughly.
     """
 
     def __init__(self, grouping: Grouping, targets: Mapping[int, int]) -> None:
         self._grouping = grouping
         self._targets = targets
+        self._followed: Mapping[int, Column] = {}
         self._columns: dict[int, Column] = {}
+        self.weight = EMPTY_WEIGHT
         self._sums: dict[int, dict[int, int]] = {}
         self._answers: dict[tuple[str, ...], dict[int, dict[Values, int]]] = {}
 
@@ -136,11 +142,18 @@ class Roll:
         order = tuple(dimensions)
         if order not in self._answers:
             self._answers[order] = self._labelled(self._sums, order)
+            touched = self._sums.keys()
+        if touched:
+            cells = sum(map(len, self._sums.values()))
+            self.weight = EMPTY_WEIGHT + len(self._columns) + (3 * len(self._sums) + cells) * (1 + len(self._answers))
         return self._answers[order]
 
-    def _follow(self, columns: Mapping[int, Column]) -> set[int]:
+    def _follow(self, columns: Mapping[int, Column]) -> AbstractSet[int]:
         """Take in what was replaced; the targets whose sums it changes."""
         touched: set[int] = set()
+        if columns is self._followed:
+            return touched
+        self._followed = columns
         known, grouping = self._columns, self._grouping
         few, many = (columns, self._targets) if len(columns) < len(self._targets) else (self._targets, columns)
         for school in [*(one for one in few if one in many), *(one for one in known if one not in columns)]:
@@ -163,6 +176,40 @@ class Roll:
         labels = self._grouping.labels(dimensions)
         sums = self._sums
         return {target: {labels[group]: value for group, value in sums[target].items() if value} for target in targets}
+
+
+class Rolls:
+    """The rolls that were asked for last, whatever they divide, as long as together they weigh no more than `most`."""
+
+    def __init__(self, most: int = MOST_WEIGHT) -> None:
+        self._most = most
+        self._kept: dict[Hashable, Roll] = {}
+        self.weight = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def sums(
+        self,
+        key: Hashable,
+        columns: Mapping[int, Column],
+        *,
+        grouping: Grouping,
+        targets: Mapping[int, int],
+        dimensions: Sequence[str],
+    ) -> Mapping[int, Mapping[Values, int]]:
+        """What the roll of a key says; another key means another grouping or other targets."""
+        roll = self._kept.pop(key, None)
+        if roll is None:
+            roll = Roll(grouping, targets)
+        else:
+            self.weight -= roll.weight
+        found = roll.sums(columns, dimensions)
+        self._kept[key] = roll
+        self.weight += roll.weight
+        while self.weight > self._most:
+            self.weight -= self._kept.pop(next(iter(self._kept))).weight
+        return found
 
 
 def sum_columns(

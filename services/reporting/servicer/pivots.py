@@ -118,4 +118,5 @@ class PivotsServicer(pivots_pb2_grpc.PivotsServiceServicer):
         return self._told(pivot)
 
     def _told(self, pivot: Pivot) -> pivots_pb2.Pivot:
-        return pivot_message(pivot, subject=caller().subject, name=self.units.name)
+        abandoned = self.pivots.is_abandoned(pivot)
+        return pivot_message(pivot, subject=caller().subject, abandoned=abandoned, name=self.units.name)

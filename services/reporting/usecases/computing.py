@@ -17,7 +17,7 @@ from services.reporting.domain.catalogue import (
     Indicator,
     Term,
 )
-from services.reporting.domain.cube import Combinations, Roll, Values, sum_columns
+from services.reporting.domain.cube import Combinations, Values, sum_columns
 from services.reporting.domain.disclosure import SMALL
 from services.reporting.domain.figures import Completeness, Figure
 from services.reporting.store.mirror import Stocks
@@ -25,7 +25,6 @@ from services.reporting.usecases.disclosing import WITHHELD, Disclosure
 from services.reporting.usecases.places import Places, Proof, members
 
 Sums = Mapping[int, Mapping[Values, int]]
-MOST_ROLLS = 32  # Kept with each way to divide a subtree.
 SLICE = 5_000  # Stocks looked at before the loop runs other work.
 
 
@@ -168,13 +167,13 @@ def _measure(measure: str, term: Term, dimensions: Sequence[str], stocks: Stocks
         return {}
     if stocks.school_year is None:
         return sum_columns(columns, combinations, term=term, dimensions=dimensions, targets=places.targets)
-    rolls, key = places.rolls, (stocks.school_year, measure, term, frozenset(dimensions))
-    grouping = combinations.grouping(term, dimensions)
-    # The one asked for last is dropped last.
-    roll = rolls[key] = rolls.pop(key) if key in rolls else Roll(grouping, places.targets)
-    if len(rolls) > MOST_ROLLS:
-        del rolls[next(iter(rolls))]
-    return roll.sums(columns, dimensions)
+    return places.rolls.sums(
+        (places.mark, stocks.school_year, measure, term, frozenset(dimensions)),
+        columns,
+        grouping=combinations.grouping(term, dimensions),
+        targets=places.targets,
+        dimensions=dimensions,
+    )
 
 
 def _of_schools(measure: str, term: Term, stocks: Stocks, alone: Mapping[int, int]) -> Sums:

@@ -104,7 +104,11 @@ def _alone(stocks: Stocks, places: Places) -> Places:
     if known is None:
         expected = frozenset[int]().union(*places.expected.values())
         schools = expected | (stocks.reporting & places.targets.keys())
-        known = Places({school: school for school in schools}, {school: expected & {school} for school in schools})
+        known = Places(
+            {school: school for school in schools},
+            {school: expected & {school} for school in schools},
+            rolls=places.rolls,
+        )
         places.apart.clear()
         places.apart[stocks.reporting] = known
     return known

@@ -59,8 +59,8 @@ class Pivots:
         await pivots.change_pivot(connection, pivot_id, kept, next_time=kept.schedule.next_after(now), now=now)
 
     async def forget(self, connection: AsyncConnection, pivot_id: int, *, unit_id: int, owner: str, etag: str) -> None:
-        """Forget what the etag names."""
-        await self._held(connection, pivot_id, unit_id=unit_id, owner=owner, etag=etag)
+        """Forget what the etag names, of one's own or of who has left."""
+        await self._held(connection, pivot_id, unit_id=unit_id, owner=owner, etag=etag, or_abandoned=True)
         await pivots.forget_pivot(connection, pivot_id)
 
     async def seen(self, connection: AsyncConnection, pivot_id: int, *, unit_id: int, subject: str) -> Pivot:
@@ -83,13 +83,13 @@ class Pivots:
         return await self.analyses.ask(analysis, tree=self.scopes.tree, today=self.clock.today())
 
     async def begin_due(self, connection: AsyncConnection) -> int:
-        """Begin the exports whose time has come; one whose owner no longer may is sent no more."""
-        now, today, tree = self.clock.now(), self.clock.today(), self.scopes.tree
+        """Begin the exports whose time has come; a turn at which its owner may not is passed over."""
+        now = self.clock.now()
         due = await pivots.take_due(connection, now=now, limit=DUE_AT_ONCE)
         for pivot in due:
-            if not tree.may(pivot.owner, READERS, pivot.unit_id, today):
-                log.info("schedule ended", action="pivots.schedule_ended", pivot=pivot.pivot_id, owner=pivot.owner)
-                await pivots.set_next(connection, pivot.pivot_id, None)
+            await pivots.set_next(connection, pivot.pivot_id, pivot.kept.schedule.next_after(now))
+            if self.is_abandoned(pivot):
+                log.info("turn passed over", action="pivots.turn_passed_over", pivot=pivot.pivot_id, owner=pivot.owner)
                 continue
             begun = Begun(
                 pivot.unit_id,
@@ -100,19 +100,31 @@ class Pivots:
                 scheduled=True,
             )
             await exports.add_export(connection, begun, now=now)
-            await pivots.set_next(connection, pivot.pivot_id, pivot.kept.schedule.next_after(now))
         return len(due)
+
+    def is_abandoned(self, pivot: Pivot) -> bool:
+        """Whether its owner may not keep it today; a grant may come back."""
+        return not self.scopes.tree.may(pivot.owner, READERS, pivot.unit_id, self.clock.today())
 
     def _is_seen(self, pivot: Pivot, *, unit_id: int, subject: str) -> bool:
         if pivot.owner == subject and pivot.unit_id == unit_id:
             return True
         return pivot.kept.shared and self.scopes.tree.contains(pivot.unit_id, unit_id, self.clock.today())
 
-    async def _held(self, connection: AsyncConnection, pivot_id: int, *, unit_id: int, owner: str, etag: str) -> None:
+    async def _held(
+        self,
+        connection: AsyncConnection,
+        pivot_id: int,
+        *,
+        unit_id: int,
+        owner: str,
+        etag: str,
+        or_abandoned: bool = False,
+    ) -> None:
         pivot = await pivots.find_pivot(connection, pivot_id, hold=True)
         if pivot is None or pivot.unit_id != unit_id or not self._is_seen(pivot, unit_id=unit_id, subject=owner):
             raise unknown_pivot(pivot_id)
-        if pivot.owner != owner:
+        if pivot.owner != owner and not (or_abandoned and self.is_abandoned(pivot)):
             raise _not_owner(pivot_id)
         if pivot.etag != etag:
             raise _changed(pivot)

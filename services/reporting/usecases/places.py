@@ -4,13 +4,13 @@ Every school of the subtree has one place, so that the parts add up to the whole
 broken down to counts under the unit itself, one below two of them in the nearer. Refuses a kind with none below.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from chassis.errors import Fault, Kind
 from chassis.scopes import ScopeTree
-from services.reporting.domain.cube import Roll
+from services.reporting.domain.cube import Rolls
 from services.reporting.domain.figures import Completeness
 
 Proof = tuple[set[int], dict[int, Completeness]]  # Units of which anything is known, and of how many schools.
@@ -28,8 +28,9 @@ class Places:
     targets: Mapping[int, int]  # The unit that each unit of the subtree counts in.
     expected: Mapping[int, frozenset[int]]  # By unit that gets figures, in order of name: schools that have to send.
     rest: int | None = None  # The unit asked about, where it stands last for what is below none of the others.
-    # Sums of the questions asked last, by school year, measure, and how it is grouped.
-    rolls: dict[Hashable, Roll] = field(default_factory=dict, init=False, compare=False)
+    # Sums of the questions asked last, of all that one tree is divided into; a division's own are found by its mark.
+    rolls: Rolls = field(default_factory=Rolls, compare=False)
+    mark: object = field(default_factory=object, init=False, compare=False)
     # By evidence, the schools that have sent it, and what that says of the units.
     proofs: dict[str, tuple[frozenset[int], Proof]] = field(default_factory=dict, init=False, compare=False)
     # By the schools that have sent anything, each school by itself; of the newest of these alone.
@@ -41,16 +42,19 @@ class Divider:
 
     def __init__(self) -> None:
         self._tree: ScopeTree | None = None
+        self._newest = date.min
         self._known: dict[tuple[int, str, date], Places] = {}
+        self._rolls = Rolls()
 
     def divide(self, tree: ScopeTree, unit: int, *, breakdown: str, day: date) -> Places:
         """The places of a unit as a whole (`breakdown` empty) or by units of a kind; raises UNKNOWN_BREAKDOWN."""
-        if tree is not self._tree or len(self._known) >= MOST_PLACES:
-            self._tree, self._known = tree, {}
+        # Yesterday's are not asked for again, and their sums would keep what schools sent until then.
+        if tree is not self._tree or day > self._newest or len(self._known) >= MOST_PLACES:
+            self._tree, self._newest, self._known, self._rolls = tree, max(day, self._newest), {}, Rolls()
         key = (unit, breakdown, day)
         places = self._known.get(key)
         if places is None:
-            places = self._known[key] = _divide(tree, unit, breakdown=breakdown, day=day)
+            places = self._known[key] = _divide(tree, unit, breakdown=breakdown, day=day, rolls=self._rolls)
         return places
 
 
@@ -76,11 +80,11 @@ def kinds_below(tree: ScopeTree, unit: int, day: date) -> list[str]:
     return sorted({_kind(tree, one) for one in tree.subtree(unit, day) if one != unit} - {""})
 
 
-def _divide(tree: ScopeTree, unit: int, *, breakdown: str, day: date) -> Places:
+def _divide(tree: ScopeTree, unit: int, *, breakdown: str, day: date, rolls: Rolls) -> Places:
     targets = targets_of(tree, unit, breakdown=breakdown, day=day)
     parts = members(targets)
     if not breakdown:
-        return Places(targets, {unit: _expected(tree, parts.get(unit, ()))})
+        return Places(targets, {unit: _expected(tree, parts.get(unit, ()))}, rolls=rolls)
     wanted = parts.keys() - {unit}
     if not wanted:
         raise _unknown_breakdown(breakdown, known=kinds_below(tree, unit, day))
@@ -89,6 +93,7 @@ def _divide(tree: ScopeTree, unit: int, *, breakdown: str, day: date) -> Places:
         targets=targets,
         expected={target: _expected(tree, parts.get(target, ())) for target in ordered},
         rest=unit,
+        rolls=rolls,
     )
 
 

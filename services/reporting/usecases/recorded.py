@@ -4,7 +4,7 @@ Refuses what `explaining` refuses, and figures that do not count records one by 
 what is told of them is decided by records, which also writes the look down.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
@@ -60,17 +60,13 @@ class FigureRecords:
             for one in sorted(explained.contributions, key=lambda one: one.school)
         }
         schools = [school for school, count in counts.items() if count and school >= after[0]]
-        # Schools in order until there are enough: the rest need not be looked through.
-        enough = next(
-            (place for place, sum_ in enumerate(accumulate(counts[one] for one in schools[1:]), 2) if sum_ > limit),
-            len(schools),
-        )
+        looked = enough_of(schools, counts, limit=limit)
         async with self.explanations.questions.mirror.database.connection() as connection:
             found = await facts_page(
                 connection,
                 wanted,
                 school_year=explained.school_year,
-                schools=schools[:enough],
+                schools=schools[:looked],
                 after=after,
                 limit=limit + 1,
             )
@@ -82,8 +78,16 @@ class FigureRecords:
             collection=wanted.collection,
             count=sum(counts.values()),
             records=[(record, _name(tree, record.school_id)) for record in shown],
-            after=page[-1][:2] if len(found) > limit or enough < len(schools) else None,
+            after=page[-1][:2] if len(found) > limit else next(((one, "") for one in schools[looked:]), None),
         )
+
+
+def enough_of(schools: Sequence[int], counts: Mapping[int, int], *, limit: int) -> int:
+    """How many schools, in order, hold more than a page; the rest need not be looked through. Of the first, which may
+    have been read in part, nothing is expected.
+    """
+    sums = enumerate(accumulate(counts[one] for one in schools[1:]), 2)
+    return next((place for place, sum_ in sums if sum_ > limit), len(schools))
 
 
 def _wanted(indicator: Indicator, question: Question, values: Values, *, denominator: bool) -> Recorded:

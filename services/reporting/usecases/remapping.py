@@ -11,6 +11,7 @@ from datetime import date
 
 from chassis.scope_tree import holds
 from chassis.scopes import ScopeTree
+from services.reporting.domain.cube import Rolls
 from services.reporting.domain.successions import Succession
 from services.reporting.usecases.places import SCHOOL, Places
 
@@ -63,7 +64,8 @@ def remap(
         targets[school] = target
         (estimated if is_partial else mapped).add(school)
     return Remapped(
-        replace(places, targets=targets) if len(targets) != len(places.targets) else places,
+        # Made for this one question: its sums must not push out those that are asked again.
+        replace(places, targets=targets, rolls=Rolls()) if len(targets) != len(places.targets) else places,
         frozenset(mapped | estimated),
         frozenset(estimated),
         frozenset(unplaced),

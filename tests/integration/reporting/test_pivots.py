@@ -14,7 +14,7 @@ from iocedu.reporting.v1 import exports_pb2, pivots_pb2, pivots_pb2_grpc
 
 from chassis.bus import Bus
 from chassis.database import Database
-from chassis.errors import Fault
+from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
 from services.reporting.domain.exports import ExportState
 from services.reporting.store import exports
@@ -101,6 +101,26 @@ async def test_only_its_owner_changes_a_pivot_and_only_what_was_read(desk: Desk)
     assert await _listed(desk, OFFICER, NEW_COMMUNE) == []
 
 
+async def test_who_may_keep_pivots_deletes_what_is_left_of_who_no_longer_may(desk: Desk, report_database: Database):
+    """Else nobody could: what is shared stays in the lists of all below. Others' content is never changed."""
+    pivot = await _kept(desk, unit=NEW_COMMUNE, subject=OFFICER, shared=True)
+    asked: dict[str, Any] = {"unit": str(NEW_COMMUNE), "pivot_id": pivot.pivot_id, "etag": pivot.etag}
+    with pytest.raises(Fault) as refused:
+        await _stub(desk, COMMUNE_DIRECTOR).DeletePivot(pivots_pb2.DeletePivotRequest(**asked))
+    assert refused.value.reason == "NOT_OWNER"
+    async with report_database.transaction() as connection:
+        await connection.execute(sa.text("UPDATE pivot SET owner = 'nguoi-cu'"))
+    found = await _stub(desk, COMMUNE_DIRECTOR).ListPivots(pivots_pb2.ListPivotsRequest(unit=str(NEW_COMMUNE)))
+    assert [(pivot.abandoned, one.abandoned) for one in found.pivots] == [(False, True)]
+    with pytest.raises(Fault) as refused:
+        await _stub(desk, COMMUNE_DIRECTOR).UpdatePivot(
+            pivots_pb2.UpdatePivotRequest(**asked, content=_content(name="Khác"))
+        )
+    assert refused.value.reason == "NOT_OWNER"
+    await _stub(desk, COMMUNE_DIRECTOR).DeletePivot(pivots_pb2.DeletePivotRequest(**asked))
+    assert await _listed(desk, COMMUNE_DIRECTOR, NEW_COMMUNE) == []
+
+
 @pytest.mark.parametrize(
     ("question", "reason"),
     [
@@ -114,6 +134,18 @@ async def test_what_cannot_be_answered_is_not_kept(desk: Desk, question: dict[st
     with pytest.raises(Fault) as refused:
         await _kept(desk, question=question)
     assert refused.value.reason == reason
+    assert await _listed(desk, DIRECTOR, PROVINCE) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"name": " "}, {"schedule": pivots_pb2.PivotSchedule(interval=pivots_pb2.PIVOT_INTERVAL_WEEKLY, day=8, hour=7)}],
+)
+async def test_a_pivot_without_a_name_or_of_no_day_of_the_week_is_refused(desk: Desk, changes: dict[str, Any]):
+    """Instead of kept as something nobody meant."""
+    with pytest.raises(Fault) as refused:
+        await _kept(desk, **changes)
+    assert refused.value.kind is Kind.INVALID
     assert await _listed(desk, DIRECTOR, PROVINCE) == []
 
 
@@ -141,7 +173,7 @@ async def test_a_pivot_is_exported_with_its_numbers_and_rules(desk: Desk, kind: 
 async def test_a_scheduled_pivot_is_made_once_and_its_owner_told(
     desk: Desk, report_database: Database, report_clock: FixedClock, bus: Bus
 ):
-    """When its hour has come, also a day late; nothing is sent for who no longer may."""
+    """When its hour has come, also a day late; nothing is sent to who may not then; the turns go on."""
     told = await bus.jetstream.subscribe("iocedu.reporting.v1.notice-requested", ordered_consumer=True)
     schedule = pivots_pb2.PivotSchedule(interval=pivots_pb2.PIVOT_INTERVAL_DAILY, hour=7)
     pivot = await _kept(desk, unit=NEW_COMMUNE, subject=OFFICER, schedule=schedule)
@@ -172,7 +204,8 @@ async def test_a_scheduled_pivot_is_made_once_and_its_owner_told(
     found = await _stub(desk, OFFICER).ListPivots(pivots_pb2.ListPivotsRequest(unit=str(NEW_COMMUNE)))
     assert found.pivots[0].next_time.ToDatetime().isoformat() == "2026-11-05T00:00:00"
     async with report_database.connection() as connection:
-        assert await connection.scalar(sa.text("SELECT next_time FROM pivot WHERE owner = 'nguoi-cu'")) is None
+        next_time = await connection.scalar(sa.text("SELECT next_time FROM pivot WHERE owner = 'nguoi-cu'"))
+        assert next_time.isoformat() == "2026-11-05T00:00:00+00:00"
 
 
 async def test_a_long_export_stays_with_who_has_it_and_ends_for_nobody_else(report_database: Database):

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.reporting.domain.catalogue import DIMENSIONS, UNIT_MEASURES, Catalogue, Indicator, Term
-from services.reporting.domain.cube import Column, Combinations, Roll, sum_columns
+from services.reporting.domain.cube import Column, Combinations, Roll, Rolls, sum_columns
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Head, Stocks
-from services.reporting.usecases.computing import SLICE, prepare
+from services.reporting.usecases.computing import SLICE, figures_of, prepare
+from services.reporting.usecases.places import Places
 
 
 def _indicator(**changes: Any) -> Indicator:
@@ -153,6 +154,36 @@ def test_sums_that_are_kept_up_are_those_of_a_count_anew(states, dimensions) -> 
         assert {target: sums for target, sums in found.items() if sums} == {t: s for t, s in anew.items() if s}
         answers.append((found, {target: dict(sums) for target, sums in found.items()}))
     assert all(given == kept for given, kept in answers)
+
+
+def test_a_question_for_all_indicators_is_answered_from_kept_sums_the_second_time() -> None:
+    """None of its sums pushes out another that the same question needs again."""
+    indicators = [one for one in load_catalogue().indicators if not one.sensitive]
+    measures = {term.measure for one in indicators for term in one.terms}
+    measures |= {measure for one in indicators for term in one.terms for measure in term.measures}
+    combinations = {measure: Combinations() for measure in measures}
+    columns = {one: {1: combinations[one].column(["02|06|1"], [3])} for one in measures}
+    stocks = Stocks(Head(1, None), columns, combinations, frozenset({1}), frozenset({1}), school_year=2026)
+    places = Places({1: 1}, {1: frozenset({1})})
+    first = list(figures_of(indicators, (), stocks, places, disclosed={}, most=1000))
+    kept = dict(places.rolls._kept)
+    assert list(figures_of(indicators, (), stocks, places, disclosed={}, most=1000)) == first
+    assert places.rolls._kept == kept
+    assert len(kept) > 50
+
+
+def test_sums_asked_for_least_recently_are_dropped_when_all_weigh_too_much() -> None:
+    """Memory does not grow with what was ever asked; one that weighs too much by itself is not kept."""
+    combinations, targets = Combinations(), dict.fromkeys(range(100), 0)
+    columns = {school: combinations.column(["01|1"], [1]) for school in range(100)}
+    grouping = combinations.grouping(Term("pupils"), ())
+    rolls = Rolls(most=300)
+    for key in ("a", "b", "a", "c"):
+        assert rolls.sums(key, columns, grouping=grouping, targets=targets, dimensions=()) == {0: {(): 100}}
+    assert (list(rolls._kept), rolls.weight) == (["a", "c"], sum(one.weight for one in rolls._kept.values()))
+    apart = {school: school for school in range(100)}
+    assert len(rolls.sums("d", columns, grouping=grouping, targets=apart, dimensions=())) == 100
+    assert (len(rolls), rolls.weight) == (0, 0)
 
 
 async def test_a_first_look_at_many_stocks_leaves_the_loop_to_others() -> None:

@@ -84,6 +84,16 @@ def test_another_tree_is_divided_anew() -> None:
     assert divider.divide(grown, 1, breakdown="", day=AFTER).expected == {1: frozenset({20})}
 
 
+def test_a_new_day_lets_go_of_what_was_kept_for_the_day_before() -> None:
+    """Else a quiet province's figures of every day stay in memory; a look back at an older day drops nothing."""
+    divider = Divider()
+    old = divider.divide(TREE, 1, breakdown="", day=BEFORE)
+    new = divider.divide(TREE, 1, breakdown="", day=AFTER)
+    assert new.rolls is not old.rolls
+    assert divider.divide(TREE, 1, breakdown="", day=BEFORE).rolls is new.rolls
+    assert divider.divide(TREE, 1, breakdown="", day=AFTER) is new
+
+
 @st.composite
 def _forests(draw: st.DrawFn) -> ScopeTree:
     """Provinces' units under any parents before and after the reform, some under two at once, some under none."""

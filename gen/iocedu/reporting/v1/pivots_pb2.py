@@ -30,7 +30,7 @@ from iocedu.reporting.v1 import analysis_pb2 as iocedu_dot_reporting_dot_v1_dot_
 from iocedu.reporting.v1 import exports_pb2 as iocedu_dot_reporting_dot_v1_dot_exports__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/reporting/v1/pivots.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\"iocedu/reporting/v1/analysis.proto\x1a!iocedu/reporting/v1/exports.proto\"\x95\x02\n\rPivotQuestion\x12&\n\nindicators\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\x32\"\x06r\x04\x10\x01\x18<\x12\x1a\n\tbreakdown\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\"\n\ndimensions\x18\x03 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x04\"\x04r\x02\x18(\x12\x36\n\x07periods\x18\x04 \x03(\x0b\x32\x1b.iocedu.reporting.v1.PeriodB\x08\xbaH\x05\x92\x01\x02\x10\x18\x12H\n\x0c\x63ompare_with\x18\x05 \x03(\x0e\x32\x1f.iocedu.reporting.v1.ComparisonB\x11\xbaH\x0e\x92\x01\x0b\x10\x04\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\x12\x66ollow_successions\x18\x06 \x01(\x08\"\xa6\x01\n\rPivotSchedule\x12>\n\x08interval\x18\x01 \x01(\x0e\x32\".iocedu.reporting.v1.PivotIntervalB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x04hour\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x17(\x00\x12\x16\n\x03\x64\x61y\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x1f(\x00\x12$\n\x06\x66ormat\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^(xlsx|csv)?$\"\xac\x01\n\x0cPivotContent\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12<\n\x08question\x18\x02 \x01(\x0b\x32\".iocedu.reporting.v1.PivotQuestionB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06shared\x18\x03 \x01(\x08\x12\x34\n\x08schedule\x18\x04 \x01(\x0b\x32\".iocedu.reporting.v1.PivotSchedule\"\xfb\x01\n\x05Pivot\x12\x10\n\x08pivot_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x0b\n\x03own\x18\x05 \x01(\x08\x12\x32\n\x07\x63ontent\x18\x06 \x01(\x0b\x32!.iocedu.reporting.v1.PivotContent\x12-\n\tnext_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\"\x87\x01\n\x12\x43reatePivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12:\n\x07\x63ontent\x18\x02 \x01(\x0b\x32!.iocedu.reporting.v1.PivotContentB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"@\n\x13\x43reatePivotResponse\x12)\n\x05pivot\x18\x01 \x01(\x0b\x32\x1a.iocedu.reporting.v1.Pivot\"f\n\x11ListPivotsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"Y\n\x12ListPivotsResponse\x12*\n\x06pivots\x18\x01 \x03(\x0b\x32\x1a.iocedu.reporting.v1.Pivot\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9d\x01\n\x12UpdatePivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08pivot_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12:\n\x07\x63ontent\x18\x03 \x01(\x0b\x32!.iocedu.reporting.v1.PivotContentB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x04\x65tag\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"@\n\x13UpdatePivotResponse\x12)\n\x05pivot\x18\x01 \x01(\x0b\x32\x1a.iocedu.reporting.v1.Pivot\"a\n\x12\x44\x65letePivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08pivot_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x17\n\x04\x65tag\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x15\n\x13\x44\x65letePivotResponse\"E\n\x0fRunPivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08pivot_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"}\n\x10RunPivotResponse\x12)\n\x05pivot\x18\x01 \x01(\x0b\x32\x1a.iocedu.reporting.v1.Pivot\x12>\n\x06\x61nswer\x18\x02 \x01(\x0b\x32..iocedu.reporting.v1.AnalyseIndicatorsResponse\"\x8c\x01\n\x12\x45xportPivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08pivot_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12$\n\x06\x66ormat\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^(xlsx|csv)?$\x12\x1c\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"B\n\x13\x45xportPivotResponse\x12+\n\x06\x65xport\x18\x01 \x01(\x0b\x32\x1b.iocedu.reporting.v1.Export*\x80\x01\n\rPivotInterval\x12\x1e\n\x1aPIVOT_INTERVAL_UNSPECIFIED\x10\x00\x12\x18\n\x14PIVOT_INTERVAL_DAILY\x10\x01\x12\x19\n\x15PIVOT_INTERVAL_WEEKLY\x10\x02\x12\x1a\n\x16PIVOT_INTERVAL_MONTHLY\x10\x03\x32\xb5\t\n\rPivotsService\x12\xb9\x01\n\x0b\x43reatePivot\x12\'.iocedu.reporting.v1.CreatePivotRequest\x1a(.iocedu.reporting.v1.CreatePivotResponse\"W\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/units/{unit}/pivots:\x01*\x12\xc1\x01\n\nListPivots\x12&.iocedu.reporting.v1.ListPivotsRequest\x1a\'.iocedu.reporting.v1.ListPivotsResponse\"b\xca\xf3\x18?\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/units/{unit}/pivots\x12\xc4\x01\n\x0bUpdatePivot\x12\'.iocedu.reporting.v1.UpdatePivotRequest\x1a(.iocedu.reporting.v1.UpdatePivotResponse\"b\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02\'\x1a\"/v1/units/{unit}/pivots/{pivot_id}:\x01*\x12\xc1\x01\n\x0b\x44\x65letePivot\x12\'.iocedu.reporting.v1.DeletePivotRequest\x1a(.iocedu.reporting.v1.DeletePivotResponse\"_\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02$*\"/v1/units/{unit}/pivots/{pivot_id}\x12\xca\x01\n\x08RunPivot\x12$.iocedu.reporting.v1.RunPivotRequest\x1a%.iocedu.reporting.v1.RunPivotResponse\"q\xca\xf3\x18?\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02(\x12&/v1/units/{unit}/pivots/{pivot_id}:run\x12\xcb\x01\n\x0b\x45xportPivot\x12\'.iocedu.reporting.v1.ExportPivotRequest\x1a(.iocedu.reporting.v1.ExportPivotResponse\"i\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02.\")/v1/units/{unit}/pivots/{pivot_id}:export:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/reporting/v1/pivots.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\"iocedu/reporting/v1/analysis.proto\x1a!iocedu/reporting/v1/exports.proto\"\x95\x02\n\rPivotQuestion\x12&\n\nindicators\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\x32\"\x06r\x04\x10\x01\x18<\x12\x1a\n\tbreakdown\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\"\n\ndimensions\x18\x03 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x04\"\x04r\x02\x18(\x12\x36\n\x07periods\x18\x04 \x03(\x0b\x32\x1b.iocedu.reporting.v1.PeriodB\x08\xbaH\x05\x92\x01\x02\x10\x18\x12H\n\x0c\x63ompare_with\x18\x05 \x03(\x0e\x32\x1f.iocedu.reporting.v1.ComparisonB\x11\xbaH\x0e\x92\x01\x0b\x10\x04\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\x12\x66ollow_successions\x18\x06 \x01(\x08\"\xae\x02\n\rPivotSchedule\x12>\n\x08interval\x18\x01 \x01(\x0e\x32\".iocedu.reporting.v1.PivotIntervalB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x04hour\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x17(\x00\x12\x16\n\x03\x64\x61y\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x1f(\x00\x12$\n\x06\x66ormat\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^(xlsx|csv)?$:\x85\x01\xbaH\x81\x01\x1a\x7f\n\x1apivot_schedule.day_of_week\x12<the day of a weekly schedule is from 1, Monday, to 7, Sunday\x1a#this.interval != 2 || this.day <= 7\"\xae\x01\n\x0cPivotContent\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xbaH\tr\x07\x18\xc8\x01\x32\x02\\S\x12<\n\x08question\x18\x02 \x01(\x0b\x32\".iocedu.reporting.v1.PivotQuestionB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06shared\x18\x03 \x01(\x08\x12\x34\n\x08schedule\x18\x04 \x01(\x0b\x32\".iocedu.reporting.v1.PivotSchedule\"\x8e\x02\n\x05Pivot\x12\x10\n\x08pivot_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x0b\n\x03own\x18\x05 \x01(\x08\x12\x32\n\x07\x63ontent\x18\x06 \x01(\x0b\x32!.iocedu.reporting.v1.PivotContent\x12-\n\tnext_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12\x11\n\tabandoned\x18\n \x01(\x08\"\x87\x01\n\x12\x43reatePivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12:\n\x07\x63ontent\x18\x02 \x01(\x0b\x32!.iocedu.reporting.v1.PivotContentB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"@\n\x13\x43reatePivotResponse\x12)\n\x05pivot\x18\x01 \x01(\x0b\x32\x1a.iocedu.reporting.v1.Pivot\"f\n\x11ListPivotsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"Y\n\x12ListPivotsResponse\x12*\n\x06pivots\x18\x01 \x03(\x0b\x32\x1a.iocedu.reporting.v1.Pivot\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9d\x01\n\x12UpdatePivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08pivot_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12:\n\x07\x63ontent\x18\x03 \x01(\x0b\x32!.iocedu.reporting.v1.PivotContentB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x04\x65tag\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"@\n\x13UpdatePivotResponse\x12)\n\x05pivot\x18\x01 \x01(\x0b\x32\x1a.iocedu.reporting.v1.Pivot\"a\n\x12\x44\x65letePivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08pivot_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x17\n\x04\x65tag\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x15\n\x13\x44\x65letePivotResponse\"E\n\x0fRunPivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08pivot_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"}\n\x10RunPivotResponse\x12)\n\x05pivot\x18\x01 \x01(\x0b\x32\x1a.iocedu.reporting.v1.Pivot\x12>\n\x06\x61nswer\x18\x02 \x01(\x0b\x32..iocedu.reporting.v1.AnalyseIndicatorsResponse\"\x8c\x01\n\x12\x45xportPivotRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08pivot_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12$\n\x06\x66ormat\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^(xlsx|csv)?$\x12\x1c\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"B\n\x13\x45xportPivotResponse\x12+\n\x06\x65xport\x18\x01 \x01(\x0b\x32\x1b.iocedu.reporting.v1.Export*\x80\x01\n\rPivotInterval\x12\x1e\n\x1aPIVOT_INTERVAL_UNSPECIFIED\x10\x00\x12\x18\n\x14PIVOT_INTERVAL_DAILY\x10\x01\x12\x19\n\x15PIVOT_INTERVAL_WEEKLY\x10\x02\x12\x1a\n\x16PIVOT_INTERVAL_MONTHLY\x10\x03\x32\xb5\t\n\rPivotsService\x12\xb9\x01\n\x0b\x43reatePivot\x12\'.iocedu.reporting.v1.CreatePivotRequest\x1a(.iocedu.reporting.v1.CreatePivotResponse\"W\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/units/{unit}/pivots:\x01*\x12\xc1\x01\n\nListPivots\x12&.iocedu.reporting.v1.ListPivotsRequest\x1a\'.iocedu.reporting.v1.ListPivotsResponse\"b\xca\xf3\x18?\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/units/{unit}/pivots\x12\xc4\x01\n\x0bUpdatePivot\x12\'.iocedu.reporting.v1.UpdatePivotRequest\x1a(.iocedu.reporting.v1.UpdatePivotResponse\"b\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02\'\x1a\"/v1/units/{unit}/pivots/{pivot_id}:\x01*\x12\xc1\x01\n\x0b\x44\x65letePivot\x12\'.iocedu.reporting.v1.DeletePivotRequest\x1a(.iocedu.reporting.v1.DeletePivotResponse\"_\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02$*\"/v1/units/{unit}/pivots/{pivot_id}\x12\xca\x01\n\x08RunPivot\x12$.iocedu.reporting.v1.RunPivotRequest\x1a%.iocedu.reporting.v1.RunPivotResponse\"q\xca\xf3\x18?\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02(\x12&/v1/units/{unit}/pivots/{pivot_id}:run\x12\xcb\x01\n\x0b\x45xportPivot\x12\'.iocedu.reporting.v1.ExportPivotRequest\x1a(.iocedu.reporting.v1.ExportPivotResponse\"i\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02.\")/v1/units/{unit}/pivots/{pivot_id}:export:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,8 +55,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PIVOTSCHEDULE'].fields_by_name['day']._serialized_options = b'\272H\006\032\004\030\037(\000'
   _globals['_PIVOTSCHEDULE'].fields_by_name['format']._loaded_options = None
   _globals['_PIVOTSCHEDULE'].fields_by_name['format']._serialized_options = b'\272H\021r\0172\r^(xlsx|csv)?$'
+  _globals['_PIVOTSCHEDULE']._loaded_options = None
+  _globals['_PIVOTSCHEDULE']._serialized_options = b'\272H\201\001\032\177\n\032pivot_schedule.day_of_week\022<the day of a weekly schedule is from 1, Monday, to 7, Sunday\032#this.interval != 2 || this.day <= 7'
   _globals['_PIVOTCONTENT'].fields_by_name['name']._loaded_options = None
-  _globals['_PIVOTCONTENT'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_PIVOTCONTENT'].fields_by_name['name']._serialized_options = b'\272H\tr\007\030\310\0012\002\\S'
   _globals['_PIVOTCONTENT'].fields_by_name['question']._loaded_options = None
   _globals['_PIVOTCONTENT'].fields_by_name['question']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CREATEPIVOTREQUEST'].fields_by_name['unit']._loaded_options = None
@@ -109,40 +111,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PIVOTSSERVICE'].methods_by_name['RunPivot']._serialized_options = b'\312\363\030?\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\022\004unit\202\323\344\223\002(\022&/v1/units/{unit}/pivots/{pivot_id}:run'
   _globals['_PIVOTSSERVICE'].methods_by_name['ExportPivot']._loaded_options = None
   _globals['_PIVOTSSERVICE'].methods_by_name['ExportPivot']._serialized_options = b'\312\363\0301\n\radministrator\n\010director\n\007officer\n\007auditor\022\004unit\202\323\344\223\002.\")/v1/units/{unit}/pivots/{pivot_id}:export:\001*'
-  _globals['_PIVOTINTERVAL']._serialized_start=2287
-  _globals['_PIVOTINTERVAL']._serialized_end=2415
+  _globals['_PIVOTINTERVAL']._serialized_start=2444
+  _globals['_PIVOTINTERVAL']._serialized_end=2572
   _globals['_PIVOTQUESTION']._serialized_start=253
   _globals['_PIVOTQUESTION']._serialized_end=530
   _globals['_PIVOTSCHEDULE']._serialized_start=533
-  _globals['_PIVOTSCHEDULE']._serialized_end=699
-  _globals['_PIVOTCONTENT']._serialized_start=702
-  _globals['_PIVOTCONTENT']._serialized_end=874
-  _globals['_PIVOT']._serialized_start=877
-  _globals['_PIVOT']._serialized_end=1128
-  _globals['_CREATEPIVOTREQUEST']._serialized_start=1131
-  _globals['_CREATEPIVOTREQUEST']._serialized_end=1266
-  _globals['_CREATEPIVOTRESPONSE']._serialized_start=1268
-  _globals['_CREATEPIVOTRESPONSE']._serialized_end=1332
-  _globals['_LISTPIVOTSREQUEST']._serialized_start=1334
-  _globals['_LISTPIVOTSREQUEST']._serialized_end=1436
-  _globals['_LISTPIVOTSRESPONSE']._serialized_start=1438
-  _globals['_LISTPIVOTSRESPONSE']._serialized_end=1527
-  _globals['_UPDATEPIVOTREQUEST']._serialized_start=1530
-  _globals['_UPDATEPIVOTREQUEST']._serialized_end=1687
-  _globals['_UPDATEPIVOTRESPONSE']._serialized_start=1689
-  _globals['_UPDATEPIVOTRESPONSE']._serialized_end=1753
-  _globals['_DELETEPIVOTREQUEST']._serialized_start=1755
-  _globals['_DELETEPIVOTREQUEST']._serialized_end=1852
-  _globals['_DELETEPIVOTRESPONSE']._serialized_start=1854
-  _globals['_DELETEPIVOTRESPONSE']._serialized_end=1875
-  _globals['_RUNPIVOTREQUEST']._serialized_start=1877
-  _globals['_RUNPIVOTREQUEST']._serialized_end=1946
-  _globals['_RUNPIVOTRESPONSE']._serialized_start=1948
-  _globals['_RUNPIVOTRESPONSE']._serialized_end=2073
-  _globals['_EXPORTPIVOTREQUEST']._serialized_start=2076
-  _globals['_EXPORTPIVOTREQUEST']._serialized_end=2216
-  _globals['_EXPORTPIVOTRESPONSE']._serialized_start=2218
-  _globals['_EXPORTPIVOTRESPONSE']._serialized_end=2284
-  _globals['_PIVOTSSERVICE']._serialized_start=2418
-  _globals['_PIVOTSSERVICE']._serialized_end=3623
+  _globals['_PIVOTSCHEDULE']._serialized_end=835
+  _globals['_PIVOTCONTENT']._serialized_start=838
+  _globals['_PIVOTCONTENT']._serialized_end=1012
+  _globals['_PIVOT']._serialized_start=1015
+  _globals['_PIVOT']._serialized_end=1285
+  _globals['_CREATEPIVOTREQUEST']._serialized_start=1288
+  _globals['_CREATEPIVOTREQUEST']._serialized_end=1423
+  _globals['_CREATEPIVOTRESPONSE']._serialized_start=1425
+  _globals['_CREATEPIVOTRESPONSE']._serialized_end=1489
+  _globals['_LISTPIVOTSREQUEST']._serialized_start=1491
+  _globals['_LISTPIVOTSREQUEST']._serialized_end=1593
+  _globals['_LISTPIVOTSRESPONSE']._serialized_start=1595
+  _globals['_LISTPIVOTSRESPONSE']._serialized_end=1684
+  _globals['_UPDATEPIVOTREQUEST']._serialized_start=1687
+  _globals['_UPDATEPIVOTREQUEST']._serialized_end=1844
+  _globals['_UPDATEPIVOTRESPONSE']._serialized_start=1846
+  _globals['_UPDATEPIVOTRESPONSE']._serialized_end=1910
+  _globals['_DELETEPIVOTREQUEST']._serialized_start=1912
+  _globals['_DELETEPIVOTREQUEST']._serialized_end=2009
+  _globals['_DELETEPIVOTRESPONSE']._serialized_start=2011
+  _globals['_DELETEPIVOTRESPONSE']._serialized_end=2032
+  _globals['_RUNPIVOTREQUEST']._serialized_start=2034
+  _globals['_RUNPIVOTREQUEST']._serialized_end=2103
+  _globals['_RUNPIVOTRESPONSE']._serialized_start=2105
+  _globals['_RUNPIVOTRESPONSE']._serialized_end=2230
+  _globals['_EXPORTPIVOTREQUEST']._serialized_start=2233
+  _globals['_EXPORTPIVOTREQUEST']._serialized_end=2373
+  _globals['_EXPORTPIVOTRESPONSE']._serialized_start=2375
+  _globals['_EXPORTPIVOTRESPONSE']._serialized_end=2441
+  _globals['_PIVOTSSERVICE']._serialized_start=2575
+  _globals['_PIVOTSSERVICE']._serialized_end=3780
 # @@protoc_insertion_point(module_scope)

@@ -187,6 +187,7 @@ class Pivot(_message.Message):
     NEXT_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    ABANDONED_FIELD_NUMBER: _builtins.int
     pivot_id: _builtins.int
     """Id."""
     unit_id: _builtins.int
@@ -199,6 +200,8 @@ class Pivot(_message.Message):
     """Whether it is the caller's."""
     etag: _builtins.str
     """Tells this content from any other."""
+    abandoned: _builtins.bool
+    """Whether its owner may keep pivots at its unit no longer: whoever may can delete it then, and nothing is sent."""
     @_builtins.property
     def content(self) -> Global___PivotContent:
         """What is kept."""
@@ -223,10 +226,11 @@ class Pivot(_message.Message):
         next_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        abandoned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "next_time", b"next_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "etag", b"etag", "next_time", b"next_time", "own", b"own", "owner", b"owner", "pivot_id", b"pivot_id", "unit_id", b"unit_id", "unit_name", b"unit_name", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abandoned", b"abandoned", "content", b"content", "etag", b"etag", "next_time", b"next_time", "own", b"own", "owner", b"owner", "pivot_id", b"pivot_id", "unit_id", b"unit_id", "unit_name", b"unit_name", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

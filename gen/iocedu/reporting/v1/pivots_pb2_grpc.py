@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class PivotsServiceStub:
     """Keeps pivots. One belongs to whoever made it; shared, it is there to be run for all at its unit and below, each for
-    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it.
+    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it; once the owner may keep
+    none at its unit any more, whoever may can delete it.
     """
 
     def __init__(self, channel):
@@ -70,7 +71,8 @@ class PivotsServiceStub:
 
 class PivotsServiceServicer:
     """Keeps pivots. One belongs to whoever made it; shared, it is there to be run for all at its unit and below, each for
-    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it.
+    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it; once the owner may keep
+    none at its unit any more, whoever may can delete it.
     """
 
     def CreatePivot(self, request, context):
@@ -158,7 +160,8 @@ def add_PivotsServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PivotsService:
     """Keeps pivots. One belongs to whoever made it; shared, it is there to be run for all at its unit and below, each for
-    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it.
+    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it; once the owner may keep
+    none at its unit any more, whoever may can delete it.
     """
 
     @staticmethod

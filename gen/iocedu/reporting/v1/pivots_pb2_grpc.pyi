@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class PivotsServiceStub:
     """Keeps pivots. One belongs to whoever made it; shared, it is there to be run for all at its unit and below, each for
-    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it.
+    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it; once the owner may keep
+    none at its unit any more, whoever may can delete it.
     """
 
     @_typing.overload
@@ -51,7 +52,8 @@ class PivotsServiceStub:
 @_typing.type_check_only
 class PivotsServiceAsyncStub(PivotsServiceStub):
     """Keeps pivots. One belongs to whoever made it; shared, it is there to be run for all at its unit and below, each for
-    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it.
+    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it; once the owner may keep
+    none at its unit any more, whoever may can delete it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -70,7 +72,8 @@ class PivotsServiceAsyncStub(PivotsServiceStub):
 
 class PivotsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps pivots. One belongs to whoever made it; shared, it is there to be run for all at its unit and below, each for
-    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it.
+    the own unit; a head teacher keeps none, and runs what is shared. Only its owner changes it; once the owner may keep
+    none at its unit any more, whoever may can delete it.
     """
 
     @_abc_1.abstractmethod

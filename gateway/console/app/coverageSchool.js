@@ -1,7 +1,7 @@
 // A school's own card: its state with all reasons, what arrived of each collection and when, and by what it is judged.
 
 import { ask } from "./api.js";
-import { said } from "./coveragetexts.js";
+import { said } from "./coverageTexts.js";
 import { h } from "./elements.js";
 import { instant, number, percent, schoolYear } from "./format.js";
 

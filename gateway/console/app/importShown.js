@@ -2,7 +2,7 @@
 
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
-import { filledIn, said } from "./importwords.js";
+import { filledIn, said } from "./importWords.js";
 
 const LOOK_MS = 700;
 const PAGE = 50;

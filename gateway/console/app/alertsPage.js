@@ -1,6 +1,6 @@
 // The page of alerts: what is to be handled, the rules that raise it, silences, and how the rules do.
 
-import { say } from "./alert-texts.js";
+import { say } from "./alertTexts.js";
 import { h, replace } from "./elements.js";
 import { openPage } from "./page.js";
 import { rules } from "./rules.js";
