@@ -12,6 +12,7 @@ from chassis import telemetry
 from chassis.access import rule_of
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.disclosures import written_down
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
@@ -218,6 +219,8 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         """Write down what a person or partner read, before it leaves; projecting services are no readers."""
         if follower.masked and count:
             await self._lookups.note(self._reading(method, follower.unit_id, "changes", count=count))
+        else:  # A page without changes shows nobody.
+            written_down()
 
     def _reading(self, method: str, unit_id: int, collection: str, **looked: Any) -> Reading:
         return reading_of(method, at=self._clock.now(), unit_id=unit_id, collection=collection, **looked)
