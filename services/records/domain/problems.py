@@ -97,8 +97,8 @@ def other_source(source: str, stored_version: int) -> Problem:
     return Problem(
         "OTHER_SOURCE",
         "key",
-        f"Bản ghi thuộc nguồn «{source}». Hãy dùng khóa khác, hoặc đề nghị hiệu trưởng hay Sở bàn giao nguồn dữ liệu "
-        "của trường.",
+        f"Bản ghi thuộc nguồn «{source}», chỉ nguồn đó thay đổi được. Hãy sửa ở phần mềm của nguồn đó, hoặc đề nghị "
+        "hiệu trưởng hay Sở bàn giao nguồn dữ liệu của trường.",
         stored_version,
         metadata={"source": source},
     )

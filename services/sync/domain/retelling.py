@@ -97,10 +97,10 @@ def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Te
         case "OTHER_SOURCE":
             source = facts["source"]
             return Text(
-                f"Bản ghi “{key}” thuộc nguồn “{source}”. Hãy đổi {label.vi}, hoặc đề nghị hiệu trưởng hay Sở bàn giao "
-                "nguồn dữ liệu của trường.",
-                f"The record “{key}” belongs to the source “{source}”. Change {label.en}, or ask the head "
-                "teacher or the department to hand the school's data over to your source.",
+                f"Bản ghi “{key}” thuộc nguồn “{source}”, chỉ nguồn đó thay đổi được. Hãy sửa ở phần mềm của nguồn "
+                "đó, hoặc đề nghị hiệu trưởng hay Sở bàn giao nguồn dữ liệu của trường.",
+                f"The record “{key}” belongs to the source “{source}”, and only that one changes it. Correct it there, "
+                "or ask the head teacher or the department to hand the school's data over to your source.",
             )
         case "VERSION_REUSED":
             version = told.stored_version

@@ -86,3 +86,15 @@ def test_headings_compare_alike_however_they_are_written(text: str) -> None:
 def test_columns_are_named_as_people_see_them() -> None:
     """A to Z, then AA."""
     assert [column_name(place) for place in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
+
+
+@pytest.mark.parametrize("name", sorted(SHEETS.templates))
+def test_every_column_of_a_template_is_read_back_under_its_heading(name: str) -> None:
+    """By its field name and by the words above it: what a school writes under another would be lost."""
+    headings = SHEETS.kinds[name]["headings"]
+    grid = SHEETS.kinds[name]["grid"] or {}
+    for field in SHEETS.templates[name]:
+        if field == grid.get("list"):
+            continue
+        assert headings.get(folded(field)) == field
+        assert headings.get(folded(SHEETS.labels[name][field])) == field
