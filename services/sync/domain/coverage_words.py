@@ -40,10 +40,10 @@ def words(reason: Reason) -> Text:
 def _never_sent(reason: Reason) -> Text:
     vi, en = _moment(reason.since)
     return Text(
-        f"Chưa từng có dữ liệu nào của trường được tiếp nhận; trung tâm chờ từ {vi}. Nhà trường liên hệ nhà cung cấp "
-        "phần mềm để bật gửi dữ liệu, hoặc nộp bảng tính ở trang Nạp tệp.",
-        f"Nothing of the school was ever taken; the centre waits since {en}. The school asks its vendor to switch "
-        "sending on, or uploads workbooks on the page of files.",
+        f"Chưa từng có dữ liệu nào của trường được tiếp nhận, ngoài dữ liệu lịch sử; trung tâm chờ từ {vi}. Nhà trường "
+        "liên hệ nhà cung cấp phần mềm để bật gửi dữ liệu, hoặc nộp bảng tính ở trang Nạp tệp.",
+        f"Nothing of the school was ever taken but history; the centre waits since {en}. The school asks its vendor to "
+        "switch sending on, or uploads workbooks on the page of files.",
     )
 
 

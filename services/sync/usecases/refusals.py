@@ -312,9 +312,8 @@ def workbook_failed() -> Fault:
     return Fault(
         Kind.PRECONDITION,
         "WORKBOOK_FAILED",
-        vi="Không lập được tệp Excel này. Danh sách lỗi từng dòng vẫn xem được; hãy gửi mã trace_id cho bộ phận vận "
-        "hành.",
-        en="The workbook could not be made. The problems can still be listed; give the trace_id to your operator.",
+        vi="Không lập được tệp Excel này. Hãy thử lại; nếu vẫn lỗi, gửi mã trace_id cho bộ phận vận hành.",
+        en="The workbook could not be made. Try again; if it fails again, give the trace_id to your operator.",
     )
 
 
