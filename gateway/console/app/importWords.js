@@ -35,7 +35,7 @@ const TEXTS = {
     noFile: "Hãy chọn tệp trước.",
     past: "Các lần nạp gần đây",
     none: "Chưa nạp tệp nào.",
-    headings: ["Tệp", "Lúc", "Trạng thái", "Ghi nhận", "Lỗi"],
+    headings: ["Tệp", "Lúc", "Trạng thái", "Hợp lệ", "Lỗi"],
     states: {
       QUEUED: "đang xem tệp",
       AWAITING_CONFIRMATION: "chờ xác nhận",
@@ -102,7 +102,7 @@ const TEXTS = {
     noFile: "Choose a file first.",
     past: "Recent files",
     none: "No file yet.",
-    headings: ["File", "When", "State", "Stored", "Wrong"],
+    headings: ["File", "When", "State", "Good", "Wrong"],
     states: {
       QUEUED: "being looked at",
       AWAITING_CONFIRMATION: "waits for confirmation",
