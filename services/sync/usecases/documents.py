@@ -232,12 +232,13 @@ class _Reading:
         await checked.add_all([raw.row for raw in raws])
         if self.origin.full_of is not None:
             await note_presence(self.presence, (raw.row for raw in raws), self.origin.full_of, checked.how.school)
-        checked.unverified.update(name for raw in raws for name in raw.unverified)
         content = digest_of(*(raw.content for raw in raws))
         self.told.append(content)
         told = digest_of(self.nonce.encode(), str(checked.first).encode(), content)
         await asyncio.sleep(0)
         await apply(self.intake, self.origin, [checked], batch=told, batch_ids=[self.batch_id] if self.batch_id else [])
+        taken = (raw for raw, state in zip(raws, checked.states, strict=True) if state != RowState.REJECTED)
+        checked.unverified.update(name for raw in taken for name in raw.unverified)
         checked.how = _forget(checked.how)
         # Rows held by a lock weigh as much: a document that is full of them is for a year or a term that is closed.
         self.refused += checked.states.count(RowState.REJECTED) + checked.states.count(RowState.HELD)

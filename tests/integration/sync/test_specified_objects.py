@@ -78,13 +78,14 @@ async def test_what_is_wrong_in_a_list_is_named_with_its_place(here: World) -> N
 
 
 async def test_codes_of_catalogues_that_are_not_loaded_are_counted(here: World) -> None:
-    """By object and field, in the answer and in a repeat's; the rows are stored."""
+    """By object and field, in the answer and in a repeat's; the rows are stored; one that is refused does not count."""
     rows = [moet_pupil(f"HS{number}", MA_DIEN_CHINH_SACH="07", MA_LY_DO_THOI_HOC="") for number in range(3)]
+    rows.append(moet_pupil("HS9", MA_DIEN_CHINH_SACH="07", NGAY_SINH="31/02/2015"))
     sync = await here.sync()
     first = await sync.PushDocument(document(ndjson(rows), batch_id="b1"))
     again = await sync.PushDocument(document(ndjson(rows), batch_id="b1"))
 
-    assert list(first.outcome.states) == [ACCEPTED] * 3
+    assert list(first.outcome.states) == [ACCEPTED] * 3 + [REJECTED]
     assert dict(first.outcome.unverified_counts) == {"HOC_SINH.MA_DIEN_CHINH_SACH": 3}
     assert again.outcome == first.outcome
 
