@@ -18,6 +18,7 @@ from chassis.database import Database
 from chassis.grouping import Grouped
 
 EVENT = "personal-data-shown"
+_ENVELOPE = ("heartbeat", "end", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ def count_of(answer: Any) -> int:
     """How many entries an answer holds: those of its lists; where it has none, itself."""
     lists = [field for field in answer.DESCRIPTOR.fields if field.is_repeated and field.message_type]
     return sum(len(getattr(answer, field.name)) for field in lists) if lists else 1
+
+
+def is_envelope(message: Any) -> bool:
+    """Whether a message of a stream is only its envelope: a heartbeat or an end shows nobody."""
+    return "event" in message.DESCRIPTOR.oneofs_by_name and message.WhichOneof("event") in _ENVELOPE
 
 
 def is_unmasked(answer: Any) -> bool:

@@ -22,7 +22,16 @@ from opentelemetry.trace import Span, SpanKind
 from chassis import telemetry, validation
 from chassis.access import Rule, decide, rule_of
 from chassis.clock import Clock
-from chassis.disclosures import Note, Shown, begin_writing, count_of, is_unmasked, to_be_written, written_down
+from chassis.disclosures import (
+    Note,
+    Shown,
+    begin_writing,
+    count_of,
+    is_envelope,
+    is_unmasked,
+    to_be_written,
+    written_down,
+)
 from chassis.errors import STATUS_KEY, Fault, Kind, language_of, to_status, unexpected
 from chassis.identity import SERVICE_HEADER, Caller, Verified, Verifier, invalid_token, no_token, set_caller
 from chassis.request import RETURN_SECONDS, Request, set_request
@@ -155,7 +164,7 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
                 request = await self._let_pass(call, request, streamed=streamed)
                 async with contextlib.aclosing(behaviour(request, context)) as responses:
                     async for response in responses:
-                        if to_be_written():
+                        if to_be_written() and not is_envelope(response):
                             await self._write_down(call)
                         yield response
             except BaseException as error:  # noqa: BLE001 (rendered, or raised again, by _refuse)
