@@ -37,7 +37,7 @@ async def test_a_demo_that_was_interrupted_is_completed_and_then_kept(tmp_path: 
         first = subprocess.Popen([*COMMAND, *UP], cwd=CHECKOUT, env=environment, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
         await poll_until(lambda: folder.demo().get("state") == "loading", timeout=90)
         first.send_signal(signal.SIGINT)
-        assert first.wait(20) == 130
+        assert first.wait(60) == 130
         assert not folder.locked
 
         second = run(environment, *UP)
