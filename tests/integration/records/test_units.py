@@ -215,9 +215,15 @@ async def test_two_replicas_publish_every_version_and_neither_fails(
         day = date(2026, 11, 2)
         for running in (one, two):
             await poll_until(lambda tree=running: len(tree.scopes.tree.subtree(0, day)) == len(PLACES) + 10)  # type: ignore[misc]
-        async with database.connection() as connection:
-            row = (await connection.execute(sa.text("SELECT version, published_version FROM scope_version"))).one()
-        assert row.version == row.published_version == 12
+
+        async def published() -> bool:
+            """The version is told before it is noted as told."""
+            async with database.connection() as connection:
+                row = (await connection.execute(sa.text("SELECT version, published_version FROM scope_version"))).one()
+            assert row.version == 12
+            return bool(row.published_version == 12)
+
+        await poll_until(published)
 
 
 async def test_a_bucket_that_lost_its_content_is_filled_again(

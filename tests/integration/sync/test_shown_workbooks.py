@@ -17,7 +17,7 @@ from services.sync.usecases.imports.opening import made
 from tests.integration.sync.files import desk, indexed, pupil_line, pupils, send, workbook
 from tests.integration.sync.world import ADMINISTRATOR, CLERK, HEAD, SCHOOL_A, World, pupil, push
 
-PERSONAL = {"NGAY_SINH", "MA_DAN_TOC", "MA", "MA_CONG_DAN_ID", "DIA_CHI", "TEN_ME"}
+PERSONAL = {"NGAY_SINH", "MA_DAN_TOC", "MA", "MA_CONG_DAN_ID", "TEN_ME"}
 Look = tuple[str, str, str, int, str, bool]
 
 
