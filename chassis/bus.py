@@ -76,15 +76,17 @@ def subject_of(service: str, event: str) -> str:
 class Bus:
     """A connection to the broker. Made by `Bus.connect`."""
 
-    def __init__(self, client: Client, service: str) -> None:
+    def __init__(self, client: Client, service: str, replicas: int = 1) -> None:
         self.service = service
         self.client = client
+        self.replicas = replicas  # Copies of each stream; one that has more keeps them.
         self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
         self.connections = 1  # Rises with each reconnect: what was asked of the broker before is lost.
+        self._copied: set[str] = set()  # Buckets that are known to have as many copies.
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, service: str) -> AsyncIterator["Bus"]:
+    async def connect(cls, url: str, service: str, *, replicas: int = 1) -> AsyncIterator["Bus"]:
         """Connect, waiting for a broker that is not there yet, and stay connected; several URLs stand before commas."""
         holder: list[Bus] = []
 
@@ -114,7 +116,7 @@ class Bus:
             reconnected_cb=found,
             error_cb=failed,
         )
-        bus = cls(client, service)
+        bus = cls(client, service, replicas)
         holder.append(bus)
         try:
             yield bus
@@ -131,9 +133,9 @@ class Bus:
         await self.client.flush(timeout=2)
 
     async def ensure_stream(self, service: str) -> None:
-        """Make the stream of a service's events unless it exists; an existing one is left as its operator set it."""
+        """Make the stream of a service's events unless it exists; one that does is only ever given more copies."""
         try:
-            await self.jetstream.stream_info(stream_of(service))
+            await self.keep_copies(stream_of(service))
         except js_errors.NotFoundError:
             await self.jetstream.add_stream(
                 api.StreamConfig(
@@ -145,8 +147,15 @@ class Bus:
                     duplicate_window=DUPLICATE_SECONDS,
                     discard=api.DiscardPolicy.OLD,
                     allow_direct=True,
+                    num_replicas=self.replicas,
                 )
             )
+
+    async def keep_copies(self, stream: str) -> None:
+        """See that a stream has as many copies as wanted, or more; raises NotFoundError where there is none."""
+        config = (await self.jetstream.stream_info(stream)).config
+        if (config.num_replicas or 1) < self.replicas:
+            await self.jetstream.update_stream(config, num_replicas=self.replicas)
 
     async def publish(self, publications: Sequence[Publication]) -> None:
         """Publish in order without waiting in between; returns once the broker has stored every one, else raises."""
@@ -171,11 +180,15 @@ class Bus:
     async def key_value(self, bucket: str) -> KeyValue:
         """A key-value bucket on file, made unless it exists."""
         try:
-            return await self.jetstream.key_value(bucket)
+            found = await self.jetstream.key_value(bucket)
         except js_errors.NotFoundError:
             return await self.jetstream.create_key_value(
-                api.KeyValueConfig(bucket=bucket, history=1, storage=api.StorageType.FILE)
+                api.KeyValueConfig(bucket=bucket, history=1, storage=api.StorageType.FILE, replicas=self.replicas)
             )
+        if bucket not in self._copied:
+            await self.keep_copies(f"KV_{bucket}")
+            self._copied.add(bucket)
+        return found
 
     @asynccontextmanager
     async def pull(self, *, source: str, event: str, durable: str, batch: int) -> AsyncIterator["Pull"]:

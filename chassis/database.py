@@ -145,9 +145,13 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(url: str, *, pool_size: int = 10, application: str = "iocedu") -> AsyncIterator[Database]:
-    """Open a database by its `postgresql://` URL; nothing is connected before the first use."""
-    engine = _engine(url, application=application, pool_size=pool_size, max_overflow=pool_size, pool_timeout=10)
+async def open_database(url: str, *, most: int = 20, application: str = "iocedu") -> AsyncIterator[Database]:
+    """Open a database by its `postgresql://` URL; nothing is connected before the first use.
+
+    Of at most `most` connections half are kept open; who finds none free for ten seconds is refused.
+    """
+    kept = most // 2
+    engine = _engine(url, application=application, pool_size=kept, max_overflow=most - kept, pool_timeout=10)
     try:
         yield Database(engine, url)
     finally:

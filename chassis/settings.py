@@ -49,7 +49,16 @@ class DatabaseSettings(BaseSettings):
 class ServiceSettings(DatabaseSettings):
     """Settings that all services share. A service extends this class with its own."""
 
+    database_connections: int = Field(
+        default=20, ge=2, description="Most connections to PostgreSQL at once; half of them are kept open."
+    )
     nats_url: str = Field(description="NATS with JetStream: nats://host:port; several separated by commas.")
+    nats_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=5,
+        description="In how many copies NATS keeps streams, buckets and files; at most as many as it has servers.",
+    )
     listen: str = Field(default="127.0.0.1:0", description="host:port to serve gRPC on; port 0 takes a free one.")
     metrics_listen: str = Field(default="", description="host:port of the Prometheus text page; empty: none.")
     jwks: str = Field(description="File path or URL of the public keys that tokens are verified with.")

@@ -32,8 +32,10 @@ NAMES = ("AlertsService", "RulesService", "HandlingService", "InsightService")
 
 async def build(settings: Settings, resources: AsyncExitStack) -> App:
     """Assemble the service. Whatever is opened here is closed in reverse order."""
-    database = await resources.enter_async_context(open_database(settings.database_url, application="alerts"))
-    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, "alerts"))
+    opened = open_database(settings.database_url, most=settings.database_connections, application="alerts")
+    database = await resources.enter_async_context(opened)
+    connected = Bus.connect(settings.nats_url, "alerts", replicas=settings.nats_replicas)
+    bus = await resources.enter_async_context(connected)
     return assemble(
         database,
         bus,

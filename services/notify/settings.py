@@ -31,12 +31,6 @@ class Settings(ServiceSettings):
         ge=64 * 1024**2,
         description="How much the attachments of all announcements may take together; NATS keeps this room for them.",
     )
-    attachments_replicas: int = Field(
-        default=1,
-        ge=1,
-        le=5,
-        description="In how many copies NATS keeps attachments; at most as many as it has servers.",
-    )
     attachments_kept_days: int = Field(
         default=730,
         ge=30,

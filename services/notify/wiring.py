@@ -46,8 +46,10 @@ PACKAGE = "iocedu.notify.v1"
 
 async def build(settings: Settings, resources: AsyncExitStack) -> App:
     """Assemble the service. Whatever is opened here is closed in reverse order."""
-    database = await resources.enter_async_context(open_database(settings.database_url, application="notify"))
-    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, "notify"))
+    opened = open_database(settings.database_url, most=settings.database_connections, application="notify")
+    database = await resources.enter_async_context(opened)
+    connected = Bus.connect(settings.nats_url, "notify", replicas=settings.nats_replicas)
+    bus = await resources.enter_async_context(connected)
     client = await resources.enter_async_context(httpx.AsyncClient(trust_env=False))
     return assemble(database, bus, Scopes(bus), clock=Clock(), outward=outward(settings, client))
 
@@ -68,7 +70,6 @@ class Outward:
     sms: SmsGateway | None = None
     kept: timedelta = timedelta(days=180)
     most_attached: int = 4 * 1024**3
-    attached_copies: int = 1
     attached_kept: timedelta = timedelta(days=730)
 
     def ways(self, database: Database) -> dict[Channel, Way]:
@@ -98,7 +99,6 @@ def outward(settings: Settings, client: httpx.AsyncClient) -> Outward:
         sms=SmsGateway(provider, client) if provider else None,
         kept=timedelta(days=settings.deliveries_kept_days),
         most_attached=settings.attachments_most_bytes,
-        attached_copies=settings.attachments_replicas,
         attached_kept=timedelta(days=settings.attachments_kept_days),
     )
 
@@ -120,7 +120,7 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
         erasures_consumer(database, bus, scopes, clock=clock, wake=tail.wake),
     ]
     frame = Frame(database, scopes, clock, wake)
-    objects = Objects(bus, most_bytes=outward.most_attached, replicas=outward.attached_copies)
+    objects = Objects(bus, most_bytes=outward.most_attached)
     sweeper = attachment_sweeper(database, clock, objects, kept=outward.attached_kept)
     house = House(outward.rules, outward.most_webhooks, outward.speech, outward.public_url)
     servicers: dict[str, tuple[AddToServer, object]] = {

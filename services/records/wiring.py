@@ -81,8 +81,10 @@ SERVICE = "records"
 async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock | None = None) -> App:
     """Assemble the service."""
     clock = clock or Clock()
-    database = await resources.enter_async_context(open_database(settings.database_url, application=SERVICE))
-    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
+    opened = open_database(settings.database_url, most=settings.database_connections, application=SERVICE)
+    database = await resources.enter_async_context(opened)
+    connected = Bus.connect(settings.nats_url, SERVICE, replicas=settings.nats_replicas)
+    bus = await resources.enter_async_context(connected)
     scopes = Scopes(bus)
     publisher = ScopePublisher(database, bus, clock, administrators=settings.administrator_subjects)
     tip = feed_tip(database)

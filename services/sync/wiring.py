@@ -60,8 +60,10 @@ MEGABYTE = 1_000_000
 async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock | None = None) -> App:
     """Assemble the service. Whatever is opened here is closed in reverse order."""
     clock = clock or Clock()
-    database = await resources.enter_async_context(open_database(settings.database_url, application=SERVICE))
-    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
+    opened = open_database(settings.database_url, most=settings.database_connections, application=SERVICE)
+    database = await resources.enter_async_context(opened)
+    connected = Bus.connect(settings.nats_url, SERVICE, replicas=settings.nats_replicas)
+    bus = await resources.enter_async_context(connected)
     identity = ServiceIdentity(SERVICE, settings.service_key_file, issuer=settings.issuer, audience=settings.audience)
     channel = await clients.channel(settings.records_address, service_identity=identity)
     await resources.enter_async_context(channel)

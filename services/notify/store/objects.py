@@ -1,8 +1,7 @@
 """Contents of attachments in JetStream's object store, each under its digest: the same file is kept once.
 
 All together take no more than they are given, so that attachments never leave the events of the services no room. What
-would be beyond it is refused; nothing that is kept makes way. They lie in as many copies as settings say, also those
-kept before.
+would be beyond it is refused; nothing that is kept makes way. They lie in as many copies as events do.
 """
 
 from typing import Final
@@ -25,10 +24,9 @@ class NoRoomError(Exception):
 class Objects:
     """The contents; the bucket is made when it is first needed."""
 
-    def __init__(self, bus: Bus, *, most_bytes: int, replicas: int) -> None:
+    def __init__(self, bus: Bus, *, most_bytes: int) -> None:
         self._bus = bus
         self._most_bytes = most_bytes
-        self._replicas = replicas
         self._bounded = False
 
     async def put(self, sha256: str, content: bytes) -> None:
@@ -68,13 +66,14 @@ class Objects:
                 bucket=BUCKET,
                 storage=api.StorageType.FILE,
                 max_bytes=self._most_bytes,
-                replicas=self._replicas,
+                replicas=self._bus.replicas,
             )
             bucket = await jetstream.create_object_store(BUCKET, config=made)
         if not self._bounded:
-            # One that was made under another bound, or under none, takes this one, and so many copies.
+            # One that was made under another bound, or under none, takes this one.
             config = (await jetstream.stream_info(STREAM)).config
-            if (config.max_bytes, config.num_replicas) != (self._most_bytes, self._replicas):
-                await jetstream.update_stream(config, max_bytes=self._most_bytes, num_replicas=self._replicas)
+            if config.max_bytes != self._most_bytes:
+                await jetstream.update_stream(config, max_bytes=self._most_bytes)
+            await self._bus.keep_copies(STREAM)
             self._bounded = True
         return bucket

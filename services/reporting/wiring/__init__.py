@@ -43,8 +43,10 @@ from services.reporting.wiring.reports import report_parts
 
 async def build(settings: Settings, resources: AsyncExitStack) -> App:
     """Assemble the service. Whatever is opened here is closed in reverse order."""
-    database = await resources.enter_async_context(open_database(settings.database_url, application=SERVICE))
-    bus = await resources.enter_async_context(Bus.connect(settings.nats_url, SERVICE))
+    opened = open_database(settings.database_url, most=settings.database_connections, application=SERVICE)
+    database = await resources.enter_async_context(opened)
+    connected = Bus.connect(settings.nats_url, SERVICE, replicas=settings.nats_replicas)
+    bus = await resources.enter_async_context(connected)
     records: grpc.aio.Channel | None = None
     if settings.records_address:
         identity = _identity(settings)

@@ -1,10 +1,13 @@
 """The broker as services use it, and what they do while it, or the database, is away: wait, and lose nothing."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import nats.errors
+import nats.js.errors
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +19,9 @@ from chassis.inbox import consumer
 from chassis.migrations_env import migrate
 from chassis.outbox import Outgoing, append, relay
 from deploy.local.engines import Nats, Postgres
+from deploy.local.engines.binaries import nats_bin
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.processes import Process
 from tests.support.databases import CHASSIS
 from tests.support.waiting import poll_until, running
 
@@ -130,3 +136,64 @@ async def test_publishing_where_no_stream_listens_is_an_error(bus: Bus) -> None:
 
 async def _all_of(plant: Plant, count: int) -> bool:
     return len(await numbers(plant.database)) >= count
+
+
+@asynccontextmanager
+async def cluster(folder: Path, *, servers: int) -> AsyncIterator[str]:
+    """Servers that keep streams together; their URLs, separated by commas."""
+    ports, routes = [free_port() for _ in range(servers)], [free_port() for _ in range(servers)]
+    started = []
+    try:
+        for number, (port, route) in enumerate(zip(ports, routes, strict=True)):
+            config = {
+                "host": LOOPBACK,
+                "port": port,
+                "server_name": f"broker-{number}",
+                "jetstream": {"store_dir": str(folder / f"broker-{number}")},
+                "cluster": {
+                    "name": "brokers",
+                    "listen": f"{LOOPBACK}:{route}",
+                    "routes": [f"nats://{LOOPBACK}:{other}" for other in routes],
+                },
+            }
+            path = folder / f"broker-{number}.conf"
+            path.write_text(json.dumps(config), "utf-8")
+            log = folder / f"broker-{number}.log"
+            started.append(Process(f"broker-{number}", [nats_bin(), "--config", path], log=log, folder=folder))
+        yield ",".join(f"nats://{LOOPBACK}:{port}" for port in ports)
+    finally:
+        for process in started:
+            await process.stop(grace=5.0)
+
+
+async def test_streams_and_buckets_of_before_are_given_copies_and_never_lose_them(tmp_path: Path) -> None:
+    """Made in one copy, kept in three from the next start on; a service that wants fewer takes none away."""
+
+    async def copies(bus: Bus) -> set[int | None]:
+        streams = await bus.jetstream.streams_info()
+        return {each.config.num_replicas for each in streams}
+
+    async with cluster(tmp_path, servers=3) as urls:
+        async with Bus.connect(urls, "records") as alone:
+
+            async def made() -> bool:
+                """The servers choose a leader first."""
+                try:
+                    await alone.ensure_stream("records")
+                    await (await alone.key_value("scopes")).put("head", b"1")
+                except (nats.errors.Error, nats.js.errors.Error):
+                    return False
+                return True
+
+            await poll_until(made, timeout=30)
+            assert await copies(alone) == {1}
+        async with Bus.connect(urls, "records", replicas=3) as several:
+            await several.ensure_stream("records")
+            await several.key_value("scopes")
+            await several.ensure_stream("sync")
+            assert len(await several.jetstream.streams_info()) == 3
+            assert await copies(several) == {3}
+        async with Bus.connect(urls, "sync") as other:
+            await other.ensure_stream("records")
+            assert (await (await other.key_value("scopes")).get("head")).value == b"1"
+            assert await copies(other) == {3}

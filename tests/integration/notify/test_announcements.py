@@ -347,7 +347,7 @@ async def test_a_content_that_came_to_go_with_nothing_is_deleted(desk, bus, monk
     monkeypatch.setattr("services.notify.servicer.announcements.attach", broken)
     request.content = PDF + b"1"
     await _refused(desk.call("director", "announcements", "AddAttachment", request))
-    objects = Objects(bus, most_bytes=4 * 1024**3, replicas=1)
+    objects = Objects(bus, most_bytes=4 * 1024**3)
     lost = hashlib.sha256(request.content).hexdigest()
     assert await objects.get(lost) == request.content
 
@@ -383,8 +383,8 @@ async def test_files_of_what_was_taken_back_are_kept_from_its_readers(desk, kept
 async def test_attachments_take_no_more_than_they_are_given(desk, bus):
     """A bucket made without a bound takes one; what is beyond it is refused with the remedy, what is kept stays."""
     await bus.jetstream.create_object_store("attachments")
-    await Objects(bus, most_bytes=1_000_000, replicas=1).put("first", PDF)
-    roomless = Objects(bus, most_bytes=400_000, replicas=1)
+    await Objects(bus, most_bytes=1_000_000).put("first", PDF)
+    roomless = Objects(bus, most_bytes=400_000)
     with pytest.raises(NoRoomError):
         await roomless.put("second", PDF)
     assert (await roomless.get("first"), await roomless.get("second")) == (PDF, None)

@@ -191,7 +191,7 @@ async def test_answers_announcements_and_files_lose_the_key_and_keep_the_rest(de
     seen = (await desk.call("head", "mine", "GetMyAnnouncement", mine)).announcement
     assert seen.answers["ghi_chu"] == f"Em {MASK} nghỉ vì ốm"
     assert list(seen.attachments) == []
-    objects = Objects(bus, most_bytes=4 * 1024**3, replicas=1)
+    objects = Objects(bus, most_bytes=4 * 1024**3)
     assert await objects.get(file.sha256) == pdf
     async with desk.database.transaction() as connection:
         assert await discard_contents(connection, objects.delete, now=NOW + GRACE + timedelta(seconds=1)) == 1
