@@ -7,7 +7,6 @@ import { openPage } from "./page.js";
 import { language } from "./texts.js";
 
 const MOST_LINES = 8;
-const SILENT_HOURS = 72;
 const TEXTS = {
   vi: {
     title: "Bản tin sáng",
@@ -19,9 +18,9 @@ const TEXTS = {
     alerts: "Cảnh báo đang mở: {a} nghiêm trọng, {b} cần chú ý",
     noAlerts: "Không có cảnh báo đang mở.",
     silent: "Trường im lặng: {a} trên {b} trường phải kết nối",
-    silentRule: "Chưa gửi lần nào, hoặc quá {n} giờ chưa gửi.",
+    silentRule: "Chưa gửi lần nào, hoặc quá {n} giờ của ngày học chưa gửi.",
     noSilent: "Mọi trường đều đã gửi dữ liệu gần đây.",
-    never: "chưa gửi năm nay",
+    never: "chưa từng gửi",
     reports: "Báo cáo thống kê",
     noReports: "Không có đợt báo cáo đang mở.",
     reportLine: "{a}/{b} đã duyệt, {c} trễ hạn",
@@ -39,9 +38,9 @@ const TEXTS = {
     alerts: "Open alerts: {a} critical, {b} warnings",
     noAlerts: "There is no open alert.",
     silent: "Silent schools: {a} of {b} that have to be connected",
-    silentRule: "Never sent anything, or not for {n} hours.",
+    silentRule: "Never sent anything, or not for {n} hours of school days.",
     noSilent: "Every school has sent data lately.",
-    never: "not this year",
+    never: "never",
     reports: "Statistical reports",
     noReports: "No campaign is open.",
     reportLine: "{a} of {b} approved, {c} late",
@@ -150,24 +149,18 @@ async function alertPart(unit) {
 }
 
 async function silentPart(unit) {
-  const schools = [];
-  let page_token = "";
-  do {
-    const page = await ask(unitPath(unit, "/connections"), { query: { page_size: 1000, page_token } });
-    schools.push(...(page.connections ?? []));
-    page_token = page.next_page_token;
-  } while (page_token);
-  const due = schools.filter((one) => one.must_connect);
-  const since = Date.now() - SILENT_HOURS * 3_600_000;
-  const silent = due.filter((one) => !one.last_accept_time || new Date(one.last_accept_time) < since);
-  const first = silent.slice(0, MOST_LINES);
+  const [{ total, rules }, { schools = [] }] = await Promise.all([
+    ask(unitPath(unit, "/coverage:summarize"), { query: { breakdown: "COVERAGE_BREAKDOWN_KIND" } }),
+    ask(unitPath(unit, "/coverage"), { query: { "filter.states": "COVERAGE_STATE_SILENT", page_size: MOST_LINES } }),
+  ]);
+  const silent = Number(total.silent_count);
   return h(
     "section",
     { class: "panel", id: "silent" },
-    h("h2", {}, said("silent", { a: number(silent.length), b: number(due.length) })),
-    h("p", { class: "muted" }, said("silentRule", { n: SILENT_HOURS })),
-    first.length
-      ? lines(first.map((one) => [one.school_name, ago(one.last_accept_time) || said("never")]), silent.length)
+    h("h2", {}, said("silent", { a: number(silent), b: number(Number(total.must_connect_count)) })),
+    h("p", { class: "muted" }, said("silentRule", { n: rules.silent_hours })),
+    schools.length
+      ? lines(schools.map((one) => [one.school_name, ago(one.last_accept_time) || said("never")]), silent)
       : h("p", { class: "muted" }, said("noSilent")),
   );
 }
