@@ -11,6 +11,7 @@ from typing import Protocol
 
 from iocedu.chassis.v1 import scopes_pb2
 
+from chassis.open_days import OpenDays, Span
 from chassis.years import Years
 
 ADMINISTRATIVE = "administrative"
@@ -80,6 +81,16 @@ class ScopeYear:
     first_day: date
 
 
+@dataclass(frozen=True, slots=True)
+class ScopeCalendar:
+    """Terms and holidays of a unit in a numbered year."""
+
+    unit_id: int
+    year: int
+    terms: tuple[Span, ...] = ()
+    holidays: tuple[Span, ...] = ()
+
+
 @dataclass(slots=True)
 class _View:
     """Answers of one day and edge type, remembered because every request asks them again."""
@@ -96,10 +107,12 @@ class ScopeTree:
         units: Iterable[ScopeUnit],
         grants: Iterable[ScopeGrant] = (),
         years: Iterable[ScopeYear] = (),
+        calendars: Iterable[ScopeCalendar] = (),
         *,
         version: int = 0,
     ) -> None:
         self.version = version
+        self.calendars = frozenset(calendars)
         self._units = {unit.unit_id: unit for unit in units}
         self._children: dict[int, list[tuple[int, ScopeEdge]]] = {}
         self._by_alias: dict[str, list[tuple[ScopeAlias, int]]] = {}
@@ -116,6 +129,10 @@ class ScopeTree:
         self._first_days: dict[int, dict[int, date]] = {}
         for one in years:
             self._first_days.setdefault(one.unit_id, {})[one.year] = one.first_day
+        self._calendars: dict[int, dict[int, ScopeCalendar]] = {}
+        for calendar in self.calendars:
+            self._calendars.setdefault(calendar.unit_id, {})[calendar.year] = calendar
+        self._open_days: dict[tuple[tuple[int, ...], frozenset[int]], OpenDays] = {}
         self._views: dict[tuple[date, str], _View] = {}
 
     @classmethod
@@ -124,11 +141,13 @@ class ScopeTree:
         units: list[ScopeUnit] = []
         grants: list[ScopeGrant] = []
         years: list[ScopeYear] = []
+        calendars: list[ScopeCalendar] = []
         for chunk in chunks:
             units.extend(map(_unit, chunk.units))
             grants.extend(map(_grant, chunk.grants))
             years.extend(ScopeYear(one.unit_id, one.year, date.fromisoformat(one.first_day)) for one in chunk.years)
-        return cls(units, grants, years, version=version)
+            calendars.extend(map(_calendar, chunk.calendars))
+        return cls(units, grants, years, calendars, version=version)
 
     def __len__(self) -> int:
         """How many units there are, of any day."""
@@ -224,6 +243,22 @@ class ScopeTree:
             told.update(self._first_days.get(one, {}))
         return Years(told)
 
+    def open_days(self, unit_id: int, day: date, *, weekdays: frozenset[int]) -> OpenDays:
+        """The open days of a unit as it stands on a day: by year the nearest terms, without all holidays above."""
+        chain = tuple(one for one in (unit_id, *self.ancestors(unit_id, day), EVERY_UNIT) if one in self._calendars)
+        known = self._open_days.get((chain, weekdays))
+        if known is None:
+            nearest: dict[int, ScopeCalendar] = {}
+            for one in reversed(chain):
+                nearest.update(self._calendars[one])
+            every = (calendar for one in chain for calendar in self._calendars[one].values())
+            known = self._open_days[chain, weekdays] = OpenDays(
+                (term for year in sorted(nearest) for term in nearest[year].terms),
+                sorted({holiday for calendar in every for holiday in calendar.holidays}),
+                weekdays=weekdays,
+            )
+        return known
+
     def grants_of(self, subject: str, day: date) -> tuple[ScopeGrant, ...]:
         """What the subject holds on that day."""
         return tuple(grant for grant in self._by_subject.get(subject, ()) if holds(grant, day))
@@ -292,6 +327,16 @@ def _unit(unit: scopes_pb2.ScopeUnit) -> ScopeUnit:
         edges=tuple(edges),
         aliases=tuple(ScopeAlias(a.alias, _day(a.valid_from), _day(a.valid_to)) for a in unit.aliases),
     )
+
+
+def _calendar(calendar: scopes_pb2.ScopeCalendar) -> ScopeCalendar:
+    return ScopeCalendar(
+        calendar.unit_id, calendar.year, tuple(map(_span, calendar.terms)), tuple(map(_span, calendar.holidays))
+    )
+
+
+def _span(span: scopes_pb2.ScopeSpan) -> Span:
+    return date.fromisoformat(span.first_day), date.fromisoformat(span.last_day)
 
 
 def _grant(grant: scopes_pb2.ScopeGrant) -> ScopeGrant:

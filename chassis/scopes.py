@@ -159,11 +159,12 @@ def chunked(
     units: Iterable[scopes_pb2.ScopeUnit],
     grants: Iterable[scopes_pb2.ScopeGrant],
     years: Iterable[scopes_pb2.ScopeYear] = (),
+    calendars: Iterable[scopes_pb2.ScopeCalendar] = (),
 ) -> list[scopes_pb2.ScopeChunk]:
-    """Cut units, grants and years into chunks of at most 500 entries and 900 kB each."""
+    """Cut units, grants, years and calendars into chunks of at most 500 entries and 900 kB each."""
     chunks = [scopes_pb2.ScopeChunk()]
     size = count = 0
-    for kind, items in (("units", units), ("grants", grants), ("years", years)):
+    for kind, items in (("units", units), ("grants", grants), ("years", years), ("calendars", calendars)):
         for item in items:
             weight = item.ByteSize() + 6
             if count >= MOST_ITEMS or size + weight > MOST_BYTES:

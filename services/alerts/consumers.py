@@ -42,7 +42,6 @@ def consumers(
         made("sync", "coverage-changed", _take_coverage, BATCH),
         made("records", "records-changed", take_records, RECORDS_BATCH),
         made("records", "units-changed", _take_units, BATCH),
-        made("records", "calendars-changed", _take_calendars, BATCH),
         made("records", "erasures-requested", _take_erasures, 1),
     )
 
@@ -110,11 +109,6 @@ async def _take_records(
 
 async def _take_units(connection: AsyncConnection, events: Sequence[Event], _moment: Moment) -> list[Change]:
     await usecases.take_successions(connection, [one for event in events for one in convert.successions(event)])
-    return []
-
-
-async def _take_calendars(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:
-    await usecases.take_calendars(connection, [one for event in events for one in convert.calendars(event)], moment)
     return []
 
 

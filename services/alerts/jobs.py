@@ -19,10 +19,10 @@ from chassis import telemetry
 from chassis.database import Database
 from chassis.dead_letters import reason_of
 from chassis.logs import said
+from chassis.scope_tree import EVERY_UNIT, ScopeCalendar
 from chassis.workers import Worker
 from services.alerts import store, usecases
 from services.alerts.domain import Change
-from services.alerts.domain.calendar import EVERY_UNIT
 from services.alerts.usecases.moment import Moment
 
 CLAIM = 1000
@@ -64,22 +64,28 @@ def timer(
     wake: Callable[[], None],
     every_seconds: float,
     subtree: Callable[[int], frozenset[int]] = lambda _unit_id: frozenset(),
+    calendars: Callable[[], frozenset[ScopeCalendar]] = frozenset,
 ) -> Worker:
-    """The worker that does what time asks for; `wake` is called after each commit of a change."""
-    return Worker("timer", _Timer(database, moment, wake, subtree, every_seconds).run)
+    """The worker that does what time asks for, and what calendars that differ from those before, which are unknown at
+    first; `wake` is called after each commit of a change.
+    """
+    return Worker("timer", _Timer(database, moment, wake, subtree, calendars, every_seconds).run)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Timer:
     database: Database
     moment: Callable[[], Moment]
     wake: Callable[[], None]
     subtree: Callable[[int], frozenset[int]]
+    calendars: Callable[[], frozenset[ScopeCalendar]]
     every_seconds: float
+    followed: frozenset[ScopeCalendar] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do all there is to do, again and again."""
         while not stop.is_set():
+            await _tried(self._follow_calendars())
             for step in (self.look_at_facts, usecases.follow_units, usecases.escalate_overdue):
                 await _tried(self._while_full(step, stop))
             for walk in (usecases.follow_rules, usecases.release_uncovered):
@@ -87,6 +93,12 @@ class _Timer:
             await _tried(self._cover())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self.every_seconds)
+
+    async def _follow_calendars(self) -> None:
+        if self.followed != (calendars := self.calendars()):
+            async with self.database.transaction() as connection:
+                await usecases.follow_calendars(connection, self.moment())
+            self.followed = calendars
 
     async def look_at_facts(
         self, connection: AsyncConnection, moment: Moment, *, limit: int

@@ -20,7 +20,8 @@ from chassis.scopes import Scopes
 from chassis.server import App, Check
 from chassis.tail import Tail
 from services.alerts.consumers import consumers
-from services.alerts.convert.tables import early_warning, school_calendars
+from services.alerts.convert.tables import early_warning, school_week
+from services.alerts.domain.calendar import SchoolCalendar
 from services.alerts.jobs import Keeping, measurer, pruner, timer
 from services.alerts.servicer import AlertsServicer, Desk, HandlingServicer, InsightServicer, RulesServicer
 from services.alerts.settings import Settings
@@ -56,7 +57,7 @@ def assemble(
     keeping: Keeping | None = None,
 ) -> App:
     """Join the rooms over what is open."""
-    calendars = school_calendars()
+    week = school_week()
 
     def unit_name(unit_id: int) -> str:
         unit = scopes.tree.unit(unit_id)
@@ -64,6 +65,9 @@ def assemble(
 
     def subtree(unit_id: int) -> frozenset[int]:
         return scopes.tree.subtree(unit_id, clock.today())
+
+    def calendar(unit_id: int, day: date) -> SchoolCalendar:
+        return SchoolCalendar(scopes.tree.open_days(unit_id, day, weekdays=week.weekdays), week.report_by)
 
     def moment() -> Moment:
         today = clock.today()
@@ -75,7 +79,7 @@ def assemble(
             above=lambda unit_id: scopes.tree.ancestors(unit_id, today),
             peers=lambda unit_id: _peers(scopes.tree, unit_id, today),
             years=lambda unit_id: scopes.tree.years(unit_id, today),
-            calendars=calendars,
+            calendar=lambda unit_id: calendar(unit_id, today),
         )
 
     tail = Tail.of("alerts", database)
@@ -91,7 +95,14 @@ def assemble(
         service_names=[f"iocedu.alerts.v1.{name}" for name in NAMES],
         workers=[
             *listening,
-            timer(database, moment=moment, wake=tail.wake, every_seconds=timer_seconds, subtree=subtree),
+            timer(
+                database,
+                moment=moment,
+                wake=tail.wake,
+                every_seconds=timer_seconds,
+                subtree=subtree,
+                calendars=lambda: scopes.tree.calendars,
+            ),
             measurer(database),
             pruner(database, moment=moment, keeping=keeping or Keeping()),
             tail.worker,

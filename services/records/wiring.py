@@ -156,7 +156,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             (holdings_pb2_grpc.add_HoldingsServiceServicer_to_server, HoldingsServicer(database, scopes, clock)),
             (
                 calendar_pb2_grpc.add_CalendarServiceServicer_to_server,
-                CalendarServicer(database, scopes, clock),
+                CalendarServicer(database, scopes, clock, changed=publisher.wake),
             ),
             (
                 transfers_pb2_grpc.add_TransfersServiceServicer_to_server,

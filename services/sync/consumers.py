@@ -1,5 +1,5 @@
-"""Events in: what records has erased at a person's request goes here, too, locks that were lifted let the rows be taken
-once more that they held, and calendars say on which days a school is waited for.
+"""Events in: what records has erased at a person's request goes here, too, and locks that were lifted let the rows be
+taken once more that they held.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,6 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.inbox import Consumer, consumer
 from chassis.scopes import Scopes
-from services.sync.convert.calendars import calendars
-from services.sync.usecases.coverage import take_calendars
 from services.sync.usecases.erasing import erase
 from services.sync.usecases.replaying import ask_replay
 
@@ -26,7 +24,6 @@ def consumers(database: Database, bus: Bus, clock: Clock, scopes: Scopes) -> lis
     handled: dict[str, Handle] = {
         "erasures-requested": partial(follow_erasures, clock=clock, scopes=scopes),
         "locks-changed": partial(follow_locks, clock=clock),
-        "calendars-changed": partial(follow_calendars, clock=clock),
     }
     return [
         consumer(database, bus, service=SERVICE, source="records", event=event, handle=handle)
@@ -38,11 +35,6 @@ async def follow_locks(connection: AsyncConnection, events: Sequence[Event], *, 
     """Handle `locks-changed`."""
     locks = [lock for event in events for lock in locks_pb2.LocksChanged.FromString(event.data).locks]
     await ask_replay(connection, {lock.school_id for lock in locks if lock.HasField("lift_time")}, now=clock.now())
-
-
-async def follow_calendars(connection: AsyncConnection, events: Sequence[Event], *, clock: Clock) -> None:
-    """Handle `calendars-changed`."""
-    await take_calendars(connection, [one for event in events for one in calendars(event)], now=clock.now())
 
 
 async def follow_erasures(

@@ -19,6 +19,7 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.dead_letters import reason_of
 from chassis.errors import Fault
+from chassis.scope_tree import ScopeCalendar
 from chassis.workers import Worker
 from services.sync.clients.records import Records
 from services.sync.domain.destinations import Destination
@@ -207,14 +208,16 @@ def teller(pushing: Pushing) -> Worker:
 
 
 def coverage_keeper(judge: Coverage, *, every_seconds: float) -> Worker:
-    """The worker that looks at schools that are due; at first at all of them, as rules may be others by now."""
-    begun = False
+    """The worker that looks at schools that are due; at first at all of them, as rules may be others by now, and again
+    whenever calendars are told that differ.
+    """
+    told: frozenset[ScopeCalendar] | None = None
 
     async def look_at_all() -> None:
-        nonlocal begun
-        if not begun:
-            await coverage.begin(judge)
-            begun = True
+        nonlocal told
+        if told != (calendars := judge.scopes.tree.calendars):
+            await coverage.look_anew(judge)
+            told = calendars
         while await coverage.look(judge):
             pass
 

@@ -29,7 +29,7 @@ from services.sync.clients.records import Records
 from services.sync.clients.sandboxes import Sandboxes
 from services.sync.consumers import consumers
 from services.sync.convert.profiles import load_profiles
-from services.sync.convert.rules import load_calendars, load_coverage, load_rules
+from services.sync.convert.rules import load_coverage, load_rules, load_weekdays
 from services.sync.convert.sheets.specification import load_sheets
 from services.sync.domain.destinations import Destination, Kind, new_destination
 from services.sync.domain.tables import TableProfile
@@ -74,7 +74,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     profile = intake.profiles["moet"]
     assert isinstance(profile, TableProfile), "the ministry's names are a table"
     office = Office(intake, profile, load_sheets(), settings.file_limit_mb * MEGABYTE)
-    judge = Coverage(database, scopes, clock, load_coverage(), load_calendars())
+    judge = Coverage(database, scopes, clock, load_coverage(), load_weekdays())
     partners = Partners(database, bus, scopes, clock, Grants(channel))
     listening = consumers(database, bus, clock, scopes)
     limits = Limits(ndjson=settings.document_limit_mb * MEGABYTE, json=settings.json_limit_mb * MEGABYTE)

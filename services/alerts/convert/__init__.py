@@ -10,7 +10,6 @@ from services.alerts.convert.alerts import (
     step_message,
     whole_alert_message,
 )
-from services.alerts.convert.calendars import calendars
 from services.alerts.convert.facts import (
     class_facts,
     connection_facts,
@@ -29,7 +28,6 @@ __all__ = [
     "UnitName",
     "alert_message",
     "alerts_changed",
-    "calendars",
     "class_facts",
     "connection_facts",
     "count_message",

@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from services.alerts.domain.calendar import Calendars, read_calendars
+from services.alerts.domain.calendar import Weekly, read_weekly
 from services.alerts.domain.early_warning import Reading, read_early_warning
 
 RULES = Path(__file__).resolve().parents[1] / "rules"
 
 
-def school_calendars() -> Calendars:
-    """School days as far as nothing else is told, and the time to report by."""
-    return read_calendars(_table("calendar.json"))
+def school_week() -> Weekly:
+    """On which weekdays there are lessons, and the time to report by."""
+    return read_weekly(_table("calendar.json"))
 
 
 def early_warning() -> Reading:

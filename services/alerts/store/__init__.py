@@ -20,7 +20,6 @@ from services.alerts.store.alerts import (
     rename_subject,
     update_alerts,
 )
-from services.alerts.store.calendars import calendars, keep_calendars
 from services.alerts.store.facts import (
     claim_due_facts,
     drop_fact,
@@ -73,7 +72,6 @@ __all__ = [
     "add_silence",
     "add_steps",
     "add_version",
-    "calendars",
     "carry_alerts",
     "changed_after",
     "claim_due_facts",
@@ -89,7 +87,6 @@ __all__ = [
     "forget_dismissals",
     "forget_pending",
     "history_of",
-    "keep_calendars",
     "keep_facts",
     "keep_successions",
     "list_alerts",

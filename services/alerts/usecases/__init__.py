@@ -5,7 +5,7 @@ from services.alerts.usecases.caseload import caseload
 from services.alerts.usecases.climb import escalate_overdue, follow_units, take_successions
 from services.alerts.usecases.erasing import erase
 from services.alerts.usecases.evaluate import look_at_due_facts, take_facts
-from services.alerts.usecases.follow_calendars import school_calendars, take_calendars
+from services.alerts.usecases.follow_calendars import follow_calendars
 from services.alerts.usecases.follow_figures import follow_connections, follow_figures
 from services.alerts.usecases.follow_rules import follow_rules
 from services.alerts.usecases.handle import comment_alert, reopen_alert, resolve_alert
@@ -26,6 +26,7 @@ __all__ = [
     "end_silence",
     "erase",
     "escalate_overdue",
+    "follow_calendars",
     "follow_connections",
     "follow_figures",
     "follow_records",
@@ -36,9 +37,7 @@ __all__ = [
     "renew",
     "reopen_alert",
     "resolve_alert",
-    "school_calendars",
     "switch_rule",
-    "take_calendars",
     "take_facts",
     "take_successions",
     "update_rule",

@@ -16,7 +16,6 @@ from services.alerts.domain import Alert, Rule, Transition
 from services.alerts.domain.silences import Silence
 from services.alerts.store.keeping_quiet import Group
 from services.alerts.usecases.conclude import Verdict
-from services.alerts.usecases.follow_calendars import school_calendars
 from services.alerts.usecases.moment import Moment
 
 Key = tuple[str, int, str]
@@ -49,18 +48,15 @@ async def unraisable(connection: AsyncConnection, wishes: Sequence[Wish], moment
     if cleared:
         await store.forget_dismissals(connection, cleared)
     quiet.keys.update(wish.key for wish in wishes if wish.holds and wish.key in closed)
-    quiet.keys.update(
-        await _without_school(connection, [wish for wish in wishes if wish.rule.school_days_only], moment)
-    )
+    quiet.keys.update(_without_school([wish for wish in wishes if wish.rule.school_days_only], moment))
     return quiet
 
 
-async def _without_school(connection: AsyncConnection, wishes: Sequence[Wish], moment: Moment) -> set[Key]:
+def _without_school(wishes: Sequence[Wish], moment: Moment) -> set[Key]:
     """Those of these whose unit has no lessons today; where no calendar is known every day is a school day."""
-    calendars = await school_calendars(connection, moment) if wishes else None
-    if calendars is None:
+    if moment.calendar is None:
         return set()
-    return {wish.key for wish in wishes if not calendars(wish.key[1]).is_school_day(moment.today)}
+    return {wish.key for wish in wishes if not moment.calendar(wish.key[1]).is_school_day(moment.today)}
 
 
 async def _wait(connection: AsyncConnection, wishes: Sequence[Wish], quiet: Quiet, moment: Moment) -> None:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from chassis.years import Years
 from services.alerts.convert import UnitName
-from services.alerts.domain.calendar import Calendars
+from services.alerts.domain.calendar import SchoolCalendar
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Moment:
 
     `contains(above, below)` says whether a unit is or lies below another, `above(unit)` gives the units above it,
     nearest first, `peers(unit)` the units of its kind and level under the same parent, with itself, `years(unit)` its
-    school years. `calendars` are those that hold as far as no others were told; None: no calendar is known.
+    school years. `calendar(unit)` its school days; None: no calendar is known.
     """
 
     now: datetime
@@ -25,4 +25,4 @@ class Moment:
     above: Callable[[int], Sequence[int]] = lambda _unit_id: ()
     peers: Callable[[int], Sequence[int]] = lambda _unit_id: ()
     years: Callable[[int], Years] = lambda _unit_id: Years()
-    calendars: Calendars | None = None
+    calendar: Callable[[int], SchoolCalendar] | None = None

@@ -21,7 +21,6 @@ from services.alerts.store.projection import ClassYear, Identity, StageOf
 from services.alerts.usecases.conclude import Verdict, conclude
 from services.alerts.usecases.erasing import forget_pupils
 from services.alerts.usecases.evaluate import take_facts
-from services.alerts.usecases.follow_calendars import school_calendars
 from services.alerts.usecases.moment import Moment
 
 NO_MARKS = Marks()
@@ -179,8 +178,7 @@ async def report_facts(
     connection: AsyncConnection, schools: Iterable[int], moment: Moment, *, version: int, baseline: bool
 ) -> list[Fact]:
     """What schools reported of today's attendance; each is looked at again at the next time to report by."""
-    calendar_of = await school_calendars(connection, moment) if schools else None
-    if calendar_of is None:
+    if moment.calendar is None:
         return []
     by_year: dict[int, list[int]] = {}
     for school_id in schools:
@@ -189,7 +187,7 @@ async def report_facts(
     for year, held in by_year.items():
         counts = await counting.reported(connection, held, day=moment.today, school_year=year)
         for school_id, counted in counts.items():
-            calendar = calendar_of(school_id)
+            calendar = moment.calendar(school_id)
             values = _report(counted, calendar, moment, year)
             due = calendar.next_deadline(moment.now)
             facts.append(Fact(ATTENDANCE_REPORT, school_id, "", version, values, baseline, look_time=due))

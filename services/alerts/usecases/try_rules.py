@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.clock import VIETNAM
+from chassis.scope_tree import EVERY_UNIT
 from services.alerts import store
 from services.alerts.domain import PUPIL, Alert, Fact, Rule, Scalar, raise_alert
 from services.alerts.domain.backtests import Episode, Moments, clocked, episodes, looks, median_of
-from services.alerts.domain.calendar import EVERY_UNIT, VIETNAM
 from services.alerts.domain.early_warning import urgency
 from services.alerts.store import counting
 from services.alerts.usecases.moment import Moment

@@ -5,13 +5,11 @@ from datetime import date, datetime
 from iocedu.records.v1 import calendar_pb2
 
 from chassis.errors import Fault, FieldViolation, Kind
-from chassis.outbox import Outgoing
 from chassis.validation import invalid
 from chassis.years import usual_first_day
 from services.records.convert.days import day_of, text_of
 from services.records.domain.calendars import PUBLIC, SCHOOL, Calendar, Day, Holiday, Term, wrong_with
 
-CALENDARS_CHANGED = "calendars-changed"
 _KINDS = {calendar_pb2.HOLIDAY_KIND_PUBLIC: PUBLIC, calendar_pb2.HOLIDAY_KIND_SCHOOL: SCHOOL}
 _KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
@@ -89,12 +87,6 @@ def day_message(day: Day) -> calendar_pb2.GetCalendarDayResponse:
         holiday=_holiday(day.holiday) if day.holiday else None,
         confirmed=day.confirmed,
     )
-
-
-def calendars_changed(calendar: Calendar) -> Outgoing:
-    """The event that tells of a calendar."""
-    event = calendar_pb2.CalendarsChanged(calendars=[calendar_message(calendar)])
-    return Outgoing(CALENDARS_CHANGED, event.SerializeToString())
 
 
 def unknown_calendar(unit: str, school_year: int) -> Fault:

@@ -107,6 +107,8 @@ async def read_batch(
     for start in range(0, batch.count, SLICE):
         _read_slice(batch, start, school=school, found=found)
         await asyncio.sleep(0)
+    if batch.renamed:
+        _refuse_circles(batch, school=school)
     batch.entries = {spec: sorted(found[name].values()) for name, spec in BY_FIELD.items() if found[name]}
     if request.HasField("full_copy"):
         batch.full_copy = _full_copy(request, school=school)
@@ -173,6 +175,28 @@ def _named_twice(batch: Batch, row: resources_pb2.Row, school_id: int, known: di
     if previous and (previous == row.key or not _goes_on(batch, row, known.get((school_id, previous)))):
         return problems.previous_key_in_use(previous)
     return None
+
+
+def _refuse_circles(batch: Batch, *, school: School) -> None:
+    """Refuse all rows of keys that go round: who reads the feed could not tell records that swap keys from one that is
+    renamed twice.
+    """
+    previous: dict[tuple[str | None, int | Problem, str], tuple[str, int]] = {}
+    for index, row in enumerate(batch.rows[: batch.count]):
+        if row.previous_key and row.previous_key != row.key:
+            place = row.WhichOneof("record"), school(row.school), row.key
+            previous.setdefault(place, (row.previous_key, index))
+    while previous:
+        place, (before, index) = previous.popitem()
+        path = {place: index}
+        while (place := (*place[:2], before)) in previous:
+            before, index = previous.pop(place)
+            path[place] = index
+        if place in path:
+            named = list(path)
+            circle = named[named.index(place) :]
+            keys = [key for *_, key in circle]
+            batch.problems.update((path[one], problems.key_cycle(keys)) for one in circle)
 
 
 def _goes_on(batch: Batch, row: resources_pb2.Row, before: Entry | None) -> bool:

@@ -1,4 +1,4 @@
-"""Units and grants as every service holds them in memory."""
+"""Units, grants and calendars as every service holds them in memory."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -6,6 +6,7 @@ from datetime import date
 from iocedu.chassis.v1 import scopes_pb2
 
 from services.records.convert.days import text_of
+from services.records.domain.calendars import Calendar, Holiday, Term
 from services.records.domain.grants import ADMINISTRATOR, EVERY_UNIT, Grant
 from services.records.domain.units import ADMINISTRATIVE, Unit
 
@@ -35,9 +36,26 @@ def scope_grants(grants: Iterable[Grant], administrators: Sequence[str]) -> list
     ]
 
 
-def scope_years(told: Iterable[tuple[int, int, date]]) -> list[scopes_pb2.ScopeYear]:
-    """First days of school years as calendars tell them."""
-    return [scopes_pb2.ScopeYear(unit_id=unit, year=year, first_day=text_of(day)) for unit, year, day in told]
+def scope_years(calendars: Iterable[Calendar]) -> list[scopes_pb2.ScopeYear]:
+    """First days of school years, of calendars that tell them."""
+    return [
+        scopes_pb2.ScopeYear(unit_id=one.unit_id, year=one.school_year, first_day=text_of(one.first_day))
+        for one in calendars
+        if one.first_day
+    ]
+
+
+def scope_calendars(calendars: Iterable[Calendar]) -> list[scopes_pb2.ScopeCalendar]:
+    """Terms and holidays of school years; holidays of every kind are free of lessons."""
+    return [
+        scopes_pb2.ScopeCalendar(
+            unit_id=one.unit_id,
+            year=one.school_year,
+            terms=map(_span, one.terms),
+            holidays=map(_span, one.holidays),
+        )
+        for one in calendars
+    ]
 
 
 def _unit(unit: Unit, day: date) -> scopes_pb2.ScopeUnit:
@@ -64,6 +82,10 @@ def _unit(unit: Unit, day: date) -> scopes_pb2.ScopeUnit:
         ],
         labels=unit.labels,
     )
+
+
+def _span(one: Term | Holiday) -> scopes_pb2.ScopeSpan:
+    return scopes_pb2.ScopeSpan(first_day=text_of(one.first_day), last_day=text_of(one.last_day))
 
 
 def _name(unit: Unit, day: date) -> str:

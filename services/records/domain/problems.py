@@ -5,7 +5,7 @@ personal data; keys and codes are what the sender needs to find the row.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -70,6 +70,19 @@ def previous_key_in_use(previous_key: str) -> Problem:
         "previous_key",
         f"Khóa cũ «{previous_key}» trùng với khóa của chính dòng này hoặc của một dòng khác trong cùng lô. Khi bản ghi "
         "đổi khóa, chỉ gửi một dòng dưới khóa mới và ghi khóa cũ vào `previous_key`.",
+    )
+
+
+def key_cycle(keys: Sequence[str]) -> Problem:
+    """Name keys that records of a batch give each other in a circle."""
+    first, *_, last = keys
+    return Problem(
+        "KEY_CYCLE",
+        "previous_key",
+        f"Khóa «{first}» và «{last}» đổi vòng cho nhau trong cùng lô, nên không dòng nào của vòng được lưu. Hãy gửi "
+        "qua một khóa tạm trong các lô nối tiếp nhau: trước hết một bản ghi sang khóa tạm, rồi các bản ghi còn lại, "
+        "cuối cùng bản ghi ở khóa tạm sang khóa mới. Nếu bản ghi chỉ trở về khóa cũ, hãy gửi nó dưới khóa đó và để "
+        "trống `previous_key`.",
     )
 
 

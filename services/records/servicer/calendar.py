@@ -1,5 +1,6 @@
 """CalendarService: school years, terms and holidays of a unit."""
 
+from collections.abc import Callable
 from datetime import date
 from hashlib import blake2b
 from itertools import groupby
@@ -25,10 +26,11 @@ from services.records.usecases.locks import Asked
 class CalendarServicer(calendar_pb2_grpc.CalendarServiceServicer):
     """Answers CalendarService."""
 
-    def __init__(self, database: Database, scopes: Scopes, clock: Clock) -> None:
+    def __init__(self, database: Database, scopes: Scopes, clock: Clock, *, changed: Callable[[], None]) -> None:
         self._database = database
         self._scopes = scopes
         self._clock = clock
+        self._changed = changed
 
     async def GetCalendar(
         self, request: calendar_pb2.GetCalendarRequest, _context: Any
@@ -78,6 +80,7 @@ class CalendarServicer(calendar_pb2_grpc.CalendarServiceServicer):
         calendar = calendar_of(request.calendar, unit_id=unit_id, now=self._clock.now(), by=caller().subject)
         digest = blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
         kept = await import_calendar(self._database, calendar, asked=Asked(request.request_id, digest))
+        self._changed()
         return calendar_pb2.ImportCalendarResponse(calendar=calendar_message(kept))
 
     def _above(self, unit: str) -> list[int]:

@@ -25,33 +25,26 @@ _COLUMNS = (
     table.c.created_by,
     table.c.first_day,
 )
+_HOLDING = (
+    sa.select(*_COLUMNS)
+    .ext(distinct_on(table.c.unit_id, table.c.school_year))
+    .order_by(table.c.unit_id, table.c.school_year, table.c.revision.desc())
+)
 
 
 async def calendars_of(
     connection: AsyncConnection, unit_ids: Collection[int], years: Collection[int] = ()
 ) -> list[Calendar]:
     """The calendars that hold of these units themselves, in these school years; none: in all."""
-    query = (
-        sa.select(*_COLUMNS)
-        .ext(distinct_on(table.c.unit_id, table.c.school_year))
-        .where(table.c.unit_id == sa.any_(sa.cast(sorted(unit_ids), ARRAY(sa.BigInteger))))
-        .order_by(table.c.unit_id, table.c.school_year, table.c.revision.desc())
-    )
+    query = _HOLDING.where(table.c.unit_id == sa.any_(sa.cast(sorted(unit_ids), ARRAY(sa.BigInteger))))
     if years:
         query = query.where(table.c.school_year.in_(sorted(years)))
     return [_read(row) for row in await connection.execute(query)]
 
 
-async def told_first_days(connection: AsyncConnection) -> list[tuple[int, int, date]]:
-    """First days of school years that calendars tell: unit, school year, day; nothing where none is told."""
-    newest = (
-        sa.select(table.c.unit_id, table.c.school_year, table.c.first_day)
-        .ext(distinct_on(table.c.unit_id, table.c.school_year))
-        .order_by(table.c.unit_id, table.c.school_year, table.c.revision.desc())
-        .subquery()
-    )
-    rows = await connection.execute(sa.select(newest).where(newest.c.first_day.is_not(None)))
-    return [(row.unit_id, row.school_year, row.first_day) for row in rows]
+async def every_calendar(connection: AsyncConnection) -> list[Calendar]:
+    """The calendars that hold of all units and school years."""
+    return [_read(row) for row in await connection.execute(_HOLDING)]
 
 
 async def add_calendar(

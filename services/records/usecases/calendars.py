@@ -6,10 +6,8 @@ from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import outbox
 from chassis.database import Database
 from chassis.years import Years, usual_first_day
-from services.records.convert.calendars import calendars_changed
 from services.records.domain.calendars import Calendar, first_days, holding, works
 from services.records.store import calendars, scopes
 from services.records.usecases.apply import request_id_reused
@@ -17,14 +15,13 @@ from services.records.usecases.locks import Asked
 
 
 async def import_calendar(database: Database, calendar: Calendar, *, asked: Asked) -> Calendar:
-    """Keep a unit's calendar and tell of it; raises REQUEST_ID_REUSED. A repeat answers the same."""
+    """Keep a unit's calendar; raises REQUEST_ID_REUSED. A repeat answers the same."""
     async with database.transaction() as connection:
         kept, digest, new = await calendars.add_calendar(
             connection, calendar, request_id=asked.request_id, digest=asked.digest
         )
         if new:
-            await scopes.raise_scope_version(connection)  # The first days of school years go with the tree of units.
-            await outbox.append(connection, [calendars_changed(kept)])
+            await scopes.raise_scope_version(connection)  # Calendars are told with the tree of units.
     if digest != asked.digest:
         raise request_id_reused(asked.request_id)
     return kept

@@ -1,4 +1,4 @@
-"""Units, grants and turns of school years told to every service: whole, under one version, by one replica at a time."""
+"""Units, grants and calendars told to every service: whole, under one version, by one replica at a time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.bus import Bus
 from chassis.scopes import chunked, publish_tree, published_version
-from services.records.convert.scopes import scope_grants, scope_units, scope_years
+from services.records.convert.scopes import scope_calendars, scope_grants, scope_units, scope_years
+from services.records.domain.calendars import Calendar
 from services.records.domain.grants import Grant
 from services.records.domain.units import Unit
 from services.records.store import calendars, grants, scopes, units
@@ -25,8 +26,8 @@ async def publish_scopes(connection: AsyncConnection, bus: Bus, *, administrator
         return False
     version, _ = await scopes.scope_versions(connection)
     forest, given = await units.load_units(connection), await grants.load_grants(connection, day)
-    years = await calendars.told_first_days(connection)
-    chunks = await asyncio.to_thread(_chunks, forest, given, years, administrators=administrators, day=day)
+    told = await calendars.every_calendar(connection)
+    chunks = await asyncio.to_thread(_chunks, forest, given, told, administrators=administrators, day=day)
     if not await publish_tree(bus, chunks, version):
         version = await scopes.raise_scope_version(connection, above=await published_version(bus))
         await publish_tree(bus, chunks, version)
@@ -43,9 +44,11 @@ async def is_published(connection: AsyncConnection, bus: Bus) -> bool:
 def _chunks(
     forest: list[Unit],
     given: list[Grant],
-    years: list[tuple[int, int, date]],
+    told: list[Calendar],
     *,
     administrators: Sequence[str],
     day: date,
 ) -> Sequence[ScopeChunk]:
-    return chunked(scope_units(forest, day), scope_grants(given, administrators), scope_years(years))
+    return chunked(
+        scope_units(forest, day), scope_grants(given, administrators), scope_years(told), scope_calendars(told)
+    )

@@ -11,7 +11,6 @@ from services.sync.domain.births import Births, births, read_rules
 from services.sync.domain.calendar import Bounds, YearRule, bounds, read_years
 from services.sync.domain.codes import Unlisted, allowed, read_lists, unlisted
 from services.sync.domain.coverage_rules import CoverageRules, read_coverage
-from services.sync.domain.school_days import Calendars, read_calendars
 from services.sync.domain.suspicions import SuspicionRule
 from services.sync.domain.suspicions import read_rules as read_suspicions
 
@@ -68,9 +67,9 @@ def load_coverage() -> CoverageRules:
     return read_coverage(_table("coverage"))
 
 
-def load_calendars() -> Calendars:
-    """The school calendars that hold until records tells others."""
-    return read_calendars(_table("school_days"))
+def load_weekdays() -> frozenset[int]:
+    """On which days of the week there are lessons: 1 Monday to 7 Sunday."""
+    return frozenset(_table("school_days")["weekdays"])
 
 
 def _table(name: str) -> Any:

@@ -83,7 +83,7 @@ def _handed_over(told: Told) -> Text:
 
 def _words(told: Told, name: Called, *, school: str, key: str, twin: Text) -> Text:
     label, facts = name.label, told.metadata
-    if told.field == "previous_key" and told.reason in ("DUPLICATE_KEY", "KEY_TAKEN"):
+    if told.field == "previous_key" and told.reason in ("DUPLICATE_KEY", "KEY_TAKEN", "KEY_CYCLE"):
         return _renamed(told.reason, name, key=key)
     if not all(key in facts for key in _FACTS.get(told.reason, ())):
         return told.text
@@ -140,11 +140,20 @@ def _renamed(reason: str, name: Called, *, key: str) -> Text:
             "person's, send the deletion of the surplus one; where that one changes its key as well, send it first, in "
             "a batch of its own; else choose another key.",
         )
+    if reason == "KEY_CYCLE":
+        return Text(
+            f"{label.vi} và khóa “{key}” thuộc một vòng khóa đổi cho nhau trong cùng lô, nên không dòng nào của vòng "
+            "được lưu. Hãy gửi qua một khóa tạm trong các lô nối tiếp nhau: trước hết một bản ghi sang khóa tạm, rồi "
+            "các bản ghi còn lại, cuối cùng bản ghi ở khóa tạm sang khóa mới. Nếu bản ghi chỉ trở về khóa cũ, hãy gửi "
+            f"nó dưới khóa đó và để trống {label.vi}.",
+            f"{label.en} and the key “{key}” belong to a circle of keys that rows of the batch give each other: none "
+            "of them is stored. Change them in batches that follow each other, by way of a temporary key: first one "
+            "record to the temporary key, then the others, at last that one to its new key. A record that only got its "
+            f"old key back is sent under that, with {label.en} left empty.",
+        )
     return Text(
         f"{label.vi} trùng với khóa của chính dòng này hoặc của một dòng khác trong cùng lô. Khi khóa đổi, hãy chỉ gửi "
-        "một dòng dưới khóa mới, mỗi lần đổi một phiên bản cao hơn; hai bản ghi đổi khóa cho nhau thì gửi trong các lô "
-        "nối tiếp nhau, qua một khóa tạm.",
+        "một dòng dưới khóa mới, mỗi lần đổi một phiên bản cao hơn.",
         f"{label.en} is this row's own key, or another row of the batch has it. When a key changes, send one row under "
-        "the new key, each time under a higher version; two records that swap keys go in batches that follow each "
-        "other, by way of a temporary key.",
+        "the new key, each time under a higher version.",
     )

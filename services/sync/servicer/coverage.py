@@ -87,7 +87,7 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
             if known is None:
                 raise refusals.no_school(request.school)
             (facts,) = await usecases.facts_of(judge, reads, [known], rules)
-            days = await usecases.school_days(judge, reads, rules.day)
+        days = usecases.school_days(judge, rules.day)
         collections = [
             convert.held_collection(one, language=language) for one in held(facts, rules, days(school_id), now)
         ]

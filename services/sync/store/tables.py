@@ -172,15 +172,6 @@ coverage_collection = sa.Table(
     sa.Column("row_count", sa.BigInteger, nullable=False),
     sa.Column("last_day", sa.Text, nullable=False),
 )
-calendar = sa.Table(
-    "calendar",
-    metadata,
-    sa.Column("unit_id", sa.BigInteger, primary_key=True),
-    sa.Column("school_year", sa.Integer, primary_key=True),
-    sa.Column("revision", sa.BigInteger, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    *(sa.Column(name, JSONB, nullable=False) for name in ("terms", "holidays")),
-)
 partner = sa.Table(
     "partner",
     metadata,

@@ -7,7 +7,7 @@ one replica at a time; what is told of a school is told in the transaction that 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,8 +21,8 @@ from chassis.scopes import Scopes
 from services.sync.convert import coverage as convert
 from services.sync.domain.coverage import Assessment, Facts, Known, assess
 from services.sync.domain.coverage_rules import CoverageRules, DayCoverage, levels_of
-from services.sync.domain.school_days import VIETNAM, Calendars, SchoolDays, UnitCalendar, begin_of
-from services.sync.store import calendars, coverage
+from services.sync.domain.school_days import VIETNAM, SchoolDays, begin_of
+from services.sync.store import coverage
 
 AT_ONCE: Final = 200  # Schools in one transaction, and in one event.
 
@@ -35,7 +35,7 @@ class Coverage:
     scopes: Scopes
     clock: Clock
     rules: CoverageRules
-    calendars: Calendars
+    weekdays: frozenset[int]  # On which there are lessons.
 
     def today(self) -> DayCoverage:
         """The rules of today."""
@@ -55,7 +55,7 @@ async def look(judge: Coverage) -> int:
         if not claimed:
             return 0
         rules = judge.on(now.astimezone(VIETNAM).date())
-        days = await school_days(judge, writes, rules.day)
+        days = school_days(judge, rules.day)
         facts = await facts_of(judge, writes, claimed, rules)
         assessed = {one.school_id: (assess(one, rules, days(one.school_id), now), one) for one in facts}
         before = {one.school_id: one for one in claimed}
@@ -127,19 +127,13 @@ async def facts_of(judge: Coverage, reads: AsyncConnection, known: Sequence[Know
     return made
 
 
-async def school_days(judge: Coverage, reads: AsyncConnection, day: date) -> Callable[[int], SchoolDays]:
-    """The school days of a school, by calendars told and those that came with the service."""
-    known, tree = judge.calendars.overlaid(await calendars.calendars(reads)), judge.scopes.tree
-    return lambda school_id: known.of((school_id, *tree.ancestors(school_id, day)))
+def school_days(judge: Coverage, day: date) -> Callable[[int], SchoolDays]:
+    """The school days of a school, as it stands on a day."""
+    tree = judge.scopes.tree
+    return lambda school_id: tree.open_days(school_id, day, weekdays=judge.weekdays)
 
 
-async def take_calendars(writes: AsyncConnection, told: Sequence[UnitCalendar], *, now: datetime) -> None:
-    """Keep calendars that are newer than what is known; every school is then looked at anew."""
-    if await calendars.keep_calendars(writes, told):
-        await coverage.expect_all(writes, now=now)
-
-
-async def begin(judge: Coverage) -> None:
-    """Let every school be looked at, as rules may be others than before the start."""
+async def look_anew(judge: Coverage) -> None:
+    """Let every school be looked at, as rules or calendars are others than before."""
     async with judge.database.transaction() as writes:
         await coverage.expect_all(writes, now=judge.clock.now())

@@ -4,27 +4,29 @@ The services run in process behind the real interceptors; broker and databases a
 """
 
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
 from google.protobuf.message import Message
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.chassis.v1 import scopes_pb2
-from iocedu.records.v1 import calendar_pb2
 from iocedu.reporting.v1 import reporting_pb2
 from iocedu.sync.v1 import pushes_pb2, sync_pb2
 
 from chassis.bus import Bus, Event, Publication, cloud_headers, subject_of
 from chassis.clock import Clock
 from chassis.database import Database
-from chassis.scopes import Scopes, ScopeTree
+from chassis.scope_tree import EVERY_UNIT, ScopeTree
+from chassis.scopes import Scopes
 from chassis.server import App, serving
 from chassis.settings import ServiceSettings
 from deploy.local.issuer import ISSUER, Issuer
 from services.alerts import wiring as alerts_wiring
+from services.alerts.convert.tables import school_week
+from services.alerts.domain.calendar import SchoolCalendar
 from services.notify import wiring as notify_wiring
 from services.notify.settings import Settings as NotifySettings
 
@@ -132,23 +134,23 @@ def pushes(
     return pushes_pb2.PushesChanged(destination=destination, schools=[told])
 
 
-def calendars(unit: int, *holidays: tuple[str, str], revision: int = 1) -> calendar_pb2.CalendarsChanged:
-    """A `calendars-changed` event: the school year 2026-2027 of a unit with these holidays."""
-    calendar = calendar_pb2.Calendar(
-        school_year=2026,
-        opening_day="2026-09-05",
-        terms=[calendar_pb2.Term(number=1, first_day="2026-09-07", last_day="2027-05-28")],
-        holidays=[
-            calendar_pb2.Holiday(
-                first_day=first, last_day=last, kind=calendar_pb2.HOLIDAY_KIND_SCHOOL, name="Nghỉ phòng lụt"
-            )
-            for first, last in holidays
-        ],
-        source="QĐ của UBND xã",
+def school_year(unit: int, *holidays: str) -> scopes_pb2.ScopeCalendar:
+    """The school year 2026-2027 of a unit with these holidays."""
+    return scopes_pb2.ScopeCalendar(
         unit_id=unit,
-        revision=revision,
+        year=2026,
+        terms=[scopes_pb2.ScopeSpan(first_day="2026-09-07", last_day="2027-05-28")],
+        holidays=[scopes_pb2.ScopeSpan(first_day=day, last_day=day) for day in holidays],
     )
-    return calendar_pb2.CalendarsChanged(calendars=[calendar])
+
+
+def calendar_of(*calendars: scopes_pb2.ScopeCalendar, day: date) -> Callable[[int], SchoolCalendar]:
+    """The school days of units by these calendars, and by one of every unit."""
+    chunk = scopes_pb2.ScopeChunk(units=units(), calendars=[school_year(EVERY_UNIT), *calendars])
+    tree, week = ScopeTree.from_chunks([chunk]), school_week()
+    return lambda unit_id: SchoolCalendar(
+        tree.open_days(unit_id, day, weekdays=week.weekdays), report_by=week.report_by
+    )
 
 
 def change(

@@ -14,13 +14,13 @@ from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 from chassis.database import Database
 from services.alerts import store, usecases
 from services.alerts.convert import RecordRows, record_rows
-from services.alerts.convert.tables import early_warning, school_calendars
+from services.alerts.convert.tables import early_warning
 from services.alerts.domain import SHAPES, AlertFilter, Change, State, Transition
 from services.alerts.usecases.moment import Moment
-from tests.integration.alerts.scenes import SCHOOL, SECOND_SCHOOL
+from tests.integration.alerts.scenes import SCHOOL, SECOND_SCHOOL, calendar_of
 from tests.support.databases import DatabaseFactory
 
-READING, CALENDARS = early_warning(), school_calendars()
+READING = early_warning()
 MONDAY = date(2026, 11, 2)
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)  # A Tuesday, 10:00 in Viet Nam.
 YEAR, CLASS = 2026, "6A"
@@ -30,7 +30,8 @@ REGISTER, RESULT = resources_pb2.OBJECT_TYPE_ATTENDANCE_REGISTER, resources_pb2.
 
 def moment(now: datetime = NOW) -> Moment:
     """An instant with the calendar of the province."""
-    return Moment(now=now, today=(now + timedelta(hours=7)).date(), unit_name=str, calendars=CALENDARS)
+    today = (now + timedelta(hours=7)).date()
+    return Moment(now=now, today=today, unit_name=str, calendar=calendar_of(day=today))
 
 
 def change(

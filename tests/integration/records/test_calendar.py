@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from iocedu.records.v1 import calendar_pb2 as pb
 
-from chassis.bus import Bus
 from chassis.errors import Fault, Kind
 from tests.integration.records.scenes import COMMUNE, PROVINCE, SCHOOL_A, Running, reason
 
@@ -52,7 +51,7 @@ async def test_the_calendar_of_a_unit_comes_from_above_and_says_how_sure_it_is(r
     assert ([one.school_year for one in rest.calendars], rest.next_page_token) == ([2025], "")
 
 
-async def test_an_import_is_made_once_and_told(records: Running, bus: Bus):
+async def test_an_import_is_made_once(records: Running):
     """Repeats at once answer the same; the earlier calendar is kept; another one under the id is refused."""
     stub = await records.calendar()
     asked = pb.ImportCalendarRequest(unit=PROVINCE, request_id="c1", calendar=_calendar())
@@ -60,11 +59,6 @@ async def test_an_import_is_made_once_and_told(records: Running, bus: Bus):
     await records.settled()
 
     assert len({one.calendar.revision for one in answers}) == 1
-    subscription = await bus.jetstream.subscribe("iocedu.records.v1.calendars-changed", ordered_consumer=True)
-    told = pb.CalendarsChanged.FromString((await subscription.next_msg(timeout=5)).data)
-    assert told.calendars == [answers[0].calendar]
-    assert (await subscription.consumer_info()).num_pending == 0
-    await subscription.unsubscribe()
     with pytest.raises(Fault) as error:
         await stub.ImportCalendar(
             pb.ImportCalendarRequest(unit=PROVINCE, request_id="c1", calendar=_calendar(source="khác"))
@@ -109,3 +103,24 @@ async def test_a_calendar_says_when_its_school_year_begins_and_every_service_lea
     with pytest.raises(Fault) as error:
         await stub.ImportCalendar(early)
     assert [one.field for one in error.value.violations] == ["calendar.first_day"]
+
+
+async def test_a_calendar_says_which_days_have_lessons_and_every_service_learns_it(records: Running):
+    """By the tree that all follow: what a province begins with, then what it imports, without the day it frees."""
+    school = records.scopes.tree.resolve(SCHOOL_A, TODAY)
+    assert school is not None
+
+    def lessons(day: date) -> bool:
+        return records.scopes.tree.open_days(school, TODAY, weekdays=frozenset(range(1, 6))).has(day)
+
+    assert lessons(date(2026, 11, 20))
+    stub = await records.calendar()
+    freed = _calendar(holidays=[_closed("2026-11-20")])
+    await stub.ImportCalendar(pb.ImportCalendarRequest(unit=COMMUNE, request_id="f1", calendar=freed))
+    async with asyncio.timeout(20):
+        while lessons(date(2026, 11, 20)):
+            await records.scopes.changed()
+
+    assert lessons(date(2026, 11, 19))
+    assert lessons(date(2026, 4, 22)), "the year before is told as records began with it"
+    assert not lessons(date(2026, 4, 27))

@@ -5,6 +5,8 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2
 
 from chassis.errors import Fault
@@ -233,7 +235,68 @@ async def test_a_renamed_record_that_ends_takes_its_old_key_with_it(records: Run
 async def test_renames_and_old_rows_at_once_leave_one_record(records: Running):
     """Two clients of one source, one of which has not heard of the new key."""
     await records.apply(pupil("TAM-1"))
-    old = [records.apply(pupil("TAM-1", 2, full_name=f"Lê {number}"), request_id=f"o{number}") for number in range(5)]
-    new = [records.apply(renamed("HS1", "TAM-1", 3), request_id=f"n{number}") for number in range(5)]
+    old = [records.apply(pupil("TAM-1", 2, full_name=f"Lê {number}"), request_id=f"o{number}") for number in range(4)]
+    new = [records.apply(renamed("HS1", "TAM-1", 3), request_id=f"n{number}") for number in range(4)]
     await asyncio.gather(*old, *new)
     assert await records.rows(KEYS) == [("HS1", False), ("TAM-1", True)]
+
+
+WHO: dict[str, dict[str, Any]] = {
+    key: {"full_name": f"Lê {name}", "birth_date": f"2014-0{month}-01"}
+    for month, (key, name) in enumerate(zip("ABCD", ("An", "Bình", "Chi", "Dũng"), strict=True), 1)
+}
+
+
+@settings(
+    max_examples=6, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(taken=st.permutations("ABCD"), order=st.permutations(range(4)))
+async def test_keys_changed_round_are_refused_together_and_end_right_by_way_of_a_free_key(
+    records: Running, taken: list[str], order: list[int]
+):
+    """Any permutation of keys in one batch: no row of a circle is stored, and one after the other each record is there
+    under its new key, as the person it was.
+    """
+    run = records.requests  # Each example has records of its own.
+    names = {key: f"{key}{run}" for key in "ABCD"}
+    await records.apply(*(pupil(names[key], **WHO[key]) for key in "ABCD"))
+    before = {key: (await person(records, names[key])).person_id for key in "ABCD"}
+    moves = {new: old for old, new in zip("ABCD", taken, strict=True) if old != new}
+    sent = [
+        renamed(names[new], names[moves[new]], **WHO[moves[new]])
+        if (new := "ABCD"[place]) in moves
+        else pupil(names[new], **WHO[new])
+        for place in order
+    ]
+    answer = await records.apply(*sent)
+    assert [state == REJECTED for state in answer.states] == [bool(row.previous_key) for row in sent]
+    assert {one.reason for one in answer.problems} <= {"KEY_CYCLE"}
+    version = 2
+    while moves:
+        new = free = next(iter(moves))
+        aside = f"{names[free]}-tam"
+        steps = [(aside, names[free], free)]
+        while (old := moves.pop(new)) != free:
+            steps.append((names[new], names[old], old))
+            new = old
+        for key, previous, who in [*steps, (names[new], aside, free)]:
+            version += 1
+            stored = await records.apply(renamed(key, previous, version, **WHO[who]))
+            assert list(stored.states) == [ACCEPTED]
+            await person(records, key)
+    there = dict(await records.rows("SELECT key, full_name FROM pupil WHERE NOT deleted"))
+    there = {key: name for key, name in there.items() if key in names.values()}
+    old_of = dict(zip(taken, "ABCD", strict=True))
+    assert there == {names[key]: WHO[old_of[key]]["full_name"] for key in "ABCD"}
+    assert {key: (await person(records, names[key])).person_id for key in "ABCD"} == {
+        key: before[old_of[key]] for key in "ABCD"
+    }
+
+
+async def test_a_record_that_gets_its_key_back_within_a_batch_is_refused_whole(records: Running):
+    """Nothing of it is stored, and its neighbours are."""
+    await records.apply(pupil("A"))
+    answer = await records.apply(renamed("B", "A", 2), pupil("C"), renamed("A", "B", 3))
+    assert list(answer.states) == [REJECTED, ACCEPTED, REJECTED]
+    assert [(one.index, one.reason) for one in answer.problems] == [(0, "KEY_CYCLE"), (2, "KEY_CYCLE")]
+    assert await records.rows(KEYS) == [("A", False), ("C", False)]

@@ -5,26 +5,26 @@ import csv
 import io
 import random
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import openpyxl
 import pytest
 import sqlalchemy as sa
-from iocedu.records.v1 import calendar_pb2, resources_pb2
+from iocedu.records.v1 import resources_pb2
 from iocedu.sync.v1 import coverage_pb2, coverage_pb2_grpc, quarantine_pb2
 
 from chassis.bus import Bus
 from chassis.database import Database
 from chassis.errors import Fault
-from chassis.scope_tree import ScopeEdge, ScopeTree, ScopeUnit
+from chassis.scope_tree import ScopeCalendar, ScopeEdge, ScopeTree, ScopeUnit
 from chassis.testing import FixedClock, client
-from services.sync.convert.calendars import calendars
-from services.sync.convert.rules import load_calendars, load_coverage
+from services.sync.convert.rules import load_coverage, load_weekdays
 from services.sync.domain.coverage import Arrival, DayCounts, Delivery, assess
+from services.sync.jobs import coverage_keeper
 from services.sync.store import connections, coverage
 from services.sync.store.connections import Sent
-from services.sync.usecases.coverage import Coverage, begin, facts_of, look, school_days, take_calendars
+from services.sync.usecases.coverage import Coverage, facts_of, look, look_anew, school_days
 from tests.integration.sync.test_full import ASKED, DONE, full
 from tests.integration.sync.test_quarantine import ward
 from tests.integration.sync.world import (
@@ -329,7 +329,7 @@ SCHOOLS = range(101, 121)
 
 
 class _Here:
-    """A tree that stands still."""
+    """A tree that changes when it is told to."""
 
     def __init__(self) -> None:
         units = [ScopeUnit(1, kind="province", name="Tỉnh")]
@@ -337,7 +337,12 @@ class _Here:
             ScopeUnit(one, kind="school", name=f"Trường {one}", labels=("must_connect",), edges=(ScopeEdge(1),))
             for one in SCHOOLS
         ]
-        self.tree = ScopeTree(units)
+        self.units = units
+        self.tell(ScopeCalendar(0, 2026, ((date(2026, 9, 5), date(2027, 5, 31)),)))
+
+    def tell(self, *calendars: ScopeCalendar) -> None:
+        """Have these calendars."""
+        self.tree = ScopeTree(self.units, calendars=calendars)
 
 
 @pytest.fixture
@@ -345,7 +350,7 @@ async def judge(database_factory: DatabaseFactory) -> Coverage:
     """What judging needs, over a database of its own."""
     clock = FixedClock(NOW.isoformat())
     scopes: Any = _Here()
-    return Coverage(await database_factory("sync"), scopes, clock, load_coverage(), load_calendars())
+    return Coverage(await database_factory("sync"), scopes, clock, load_coverage(), load_weekdays())
 
 
 def delivery(school_id: int, now: datetime, *, taken: int, rejected: int, day: str) -> Delivery:
@@ -388,8 +393,8 @@ async def computed(judge: Coverage) -> dict[int, tuple[Any, ...]]:
     wanted = coverage.Wanted(list(SCHOOLS), optional=True)
     async with judge.database.connection() as reads:
         known = [one for one, _ in await coverage.listed(reads, wanted, most=1000, whole=True)]
-        days = await school_days(judge, reads, rules.day)
         facts = await facts_of(judge, reads, known, rules)
+    days = school_days(judge, rules.day)
     found = {}
     for one in facts:
         made = assess(one, rules, days(one.school_id), now)
@@ -438,7 +443,7 @@ async def test_the_order_in_which_batches_are_written_down_does_not_matter(
         now, day = NOW + timedelta(hours=number), f"2026-11-0{1 + number % 7}"
         batches.append((delivery(101 + number % 4, now, taken=number % 3, rejected=9, day=day), now))
     assert isinstance(judge.clock, FixedClock)
-    other = Coverage(await database_factory("sync"), judge.scopes, judge.clock, judge.rules, judge.calendars)
+    other = Coverage(await database_factory("sync"), judge.scopes, judge.clock, judge.rules, judge.weekdays)
     judge.clock.advance(timedelta(hours=20))
     await arrive(judge.database, batches)
     await arrive(other.database, batches[::-1])
@@ -468,7 +473,7 @@ async def test_a_look_that_finds_the_same_tells_nobody(judge: Coverage) -> None:
     """As after a restart, when all schools are looked at."""
     await arrive(judge.database, [(delivery(101, NOW, taken=3, rejected=0, day="2026-11-02"), NOW)])
     await look(judge)
-    await begin(judge)
+    await look_anew(judge)
     assert await look(judge) == 1
     async with judge.database.connection() as reads:
         assert (await reads.exec_driver_sql("SELECT count(*) FROM outbox")).scalar_one() == 1
@@ -481,14 +486,17 @@ async def test_calendars_that_are_told_are_heeded_at_once(judge: Coverage) -> No
     judge.clock.advance(timedelta(hours=30))
     await look(judge)
     assert (await kept(judge))[101][0] == LATE
-    flood = calendar_pb2.Calendar(school_year=2026, unit_id=1, revision=3, source="bão")
-    flood.terms.add(number=1, first_day="2026-09-05", last_day="2027-05-31")
-    flood.holidays.add(first_day="2026-11-03", last_day="2026-11-06", name="Nghỉ bão")
-    event: Any = type("Told", (), {"data": calendar_pb2.CalendarsChanged(calendars=[flood]).SerializeToString()})
-    async with judge.database.transaction() as writes:
-        await take_calendars(writes, list(calendars(event)), now=judge.clock.now())
-    await look(judge)
-    assert (await kept(judge))[101][0] == CONNECTED
+    stop = asyncio.Event()
+    keeping = asyncio.ensure_future(coverage_keeper(judge, every_seconds=0.01).run(stop))
+    terms, storm = ((date(2026, 9, 5), date(2027, 5, 31)),), ((date(2026, 11, 3), date(2026, 11, 6)),)
+    judge.scopes.tell(ScopeCalendar(1, 2026, terms, storm))  # type: ignore[attr-defined]  # what stands in for them
+
+    async def connected() -> bool:
+        return bool((await kept(judge))[101][0] == CONNECTED)
+
+    await poll_until(connected)
+    stop.set()
+    await keeping
 
 
 def test_every_collection_of_rows_has_its_name() -> None:

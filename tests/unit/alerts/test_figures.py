@@ -1,18 +1,17 @@
 """The arithmetic behind facts and trials: tails, medians, attendance, school days, episodes of the past."""
 
 import itertools
-import json
 import math
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerts.convert.tables import early_warning, school_calendars
+from chassis.open_days import OpenDays
+from services.alerts.convert.tables import early_warning, school_week
 from services.alerts.domain.backtests import Moments, clocked, episodes, looks
-from services.alerts.domain.calendar import Span, UnitCalendar
+from services.alerts.domain.calendar import SchoolCalendar
 from services.alerts.domain.early_warning import (
     Attendance,
     Marks,
@@ -23,7 +22,10 @@ from services.alerts.domain.early_warning import (
 )
 from services.alerts.domain.statistics import binomial_tail, poisson_tail, usual_absence
 
-CALENDAR, READING = school_calendars().of(()), early_warning()
+WEEK, READING = school_week(), early_warning()
+YEAR = ((date(2026, 9, 5), date(2027, 5, 31)),)
+TET = ((date(2027, 2, 5), date(2027, 2, 11)),)
+CALENDAR = SchoolCalendar(OpenDays(YEAR, TET, weekdays=WEEK.weekdays), WEEK.report_by)
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 SERVICES = Path(__file__).resolve().parents[3] / "services"
 SPANS = ("terms", "holidays")
@@ -70,58 +72,12 @@ def test_attendance_equals_a_count_day_by_day(away, reported):
     assert found.unexcused_recent == len(recent)
 
 
-def test_school_days_leave_out_weekends_holidays_and_summer():
-    """A Tuesday is one; Saturday, Tết and July are none; the next time to report by jumps over them."""
-    assert CALENDAR.is_school_day(date(2026, 11, 24))
-    assert not any(map(CALENDAR.is_school_day, (date(2026, 11, 28), date(2027, 2, 8), date(2026, 7, 14))))
+def test_the_next_time_to_report_by_leaves_out_weekends_and_holidays():
+    """It jumps over them."""
     friday = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
     assert CALENDAR.next_deadline(friday) == datetime(2026, 11, 30, 2, 0, tzinfo=UTC)
     tet = datetime(2027, 2, 5, 0, 0, tzinfo=UTC)
     assert CALENDAR.next_deadline(tet) == datetime(2027, 2, 12, 2, 0, tzinfo=UTC)
-
-
-def test_until_something_else_is_told_school_days_are_those_that_records_begins_with():
-    """One truth: terms and holidays that came with alerts are those that came with records, to the day."""
-    there = json.loads((SERVICES / "records/migrations/data/0020_calendars.json").read_text(encoding="utf-8"))
-    here = json.loads((SERVICES / "alerts/rules/calendar.json").read_text(encoding="utf-8"))
-
-    def days(table: dict[str, Any]) -> list[tuple[Any, ...]]:
-        return [
-            (one["school_year"], *([(span["first_day"], span["last_day"]) for span in one[name]] for name in SPANS))
-            for one in table["calendars"]
-        ]
-
-    assert days(here) == days(there) != []
-
-
-def _calendar(unit: int, *, terms: tuple[Span, ...], holidays: tuple[Span, ...] = (), year: int = 2026) -> UnitCalendar:
-    return UnitCalendar(unit, year, revision=1, terms=terms, holidays=holidays, source="QĐ")
-
-
-def test_the_nearest_unit_with_a_calendar_counts_with_the_holidays_of_all_above():
-    """A commune under water; the year it says nothing of is as above; other units do not notice."""
-    province, commune, school = 1, 10, 100
-    told = [
-        _calendar(province, terms=((date(2026, 9, 7), date(2027, 5, 28)),), holidays=((DAYS[1], DAYS[1]),)),
-        _calendar(commune, terms=((date(2026, 9, 14), date(2027, 5, 28)),), holidays=((DAYS[3], DAYS[4]),)),
-    ]
-    calendars = school_calendars().overlaid(told)
-    here, beside, elsewhere = (calendars.of(chain) for chain in ((school, commune, province), (101, 1), (200, 2)))
-    assert [here.is_school_day(day) for day in DAYS[:5]] == [True, False, True, False, False]
-    assert [beside.is_school_day(day) for day in DAYS[:5]] == [True, False, True, True, True]
-    assert all(map(elsewhere.is_school_day, DAYS[:5]))
-    first_week = date(2026, 9, 8)
-    assert [one.is_school_day(first_week) for one in (here, beside, elsewhere)] == [False, True, True]
-    assert not any(one.is_school_day(date(2027, 2, 8)) for one in (here, beside, elsewhere)), "Tết is everybody's"
-    assert all(one.is_school_day(date(2026, 3, 3)) for one in (here, beside, elsewhere)), "the year before holds"
-
-
-def test_a_calendar_of_every_unit_takes_the_place_of_the_one_that_came_along():
-    """Its terms and its holidays: what it no longer names is a school day again; between terms there is none."""
-    spans = ((date(2026, 9, 7), date(2027, 1, 8)), (date(2027, 1, 18), date(2027, 5, 28)))
-    holds = school_calendars().overlaid([_calendar(0, terms=spans)]).of((100, 1))
-    assert holds.is_school_day(date(2027, 2, 8))
-    assert not holds.is_school_day(date(2027, 1, 12))
 
 
 def _year(attendance: Attendance, marks: Marks) -> PupilYear:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.open_days import OpenDays
 from chassis.years import Years
-from services.sync.convert.rules import load_calendars, load_coverage
+from services.sync.convert.rules import load_coverage, load_weekdays
 from services.sync.domain.coverage import (
     Arrival,
     Assessment,
@@ -30,7 +31,9 @@ from services.sync.domain.coverage_words import words
 from services.sync.domain.school_days import VIETNAM, begin_of
 
 CONNECTED, LATE, FAILING, SILENT = CoverageState
-RULES, DAYS = load_coverage(), load_calendars().of((48,))
+TERMS = ((date(2026, 9, 5), date(2027, 1, 16)), (date(2027, 1, 18), date(2027, 5, 31)))
+HOLIDAYS = ((date(2027, 1, 1), date(2027, 1, 1)), (date(2027, 2, 5), date(2027, 2, 11)))
+RULES, DAYS = load_coverage(), OpenDays(TERMS, HOLIDAYS, weekdays=load_weekdays())
 TUESDAY = datetime(2026, 11, 3, 10, tzinfo=VIETNAM)
 FRIDAY = datetime(2026, 11, 6, 17, tzinfo=VIETNAM)
 LAST_SCHOOL_DAY = datetime(2027, 2, 4, 16, tzinfo=VIETNAM)  # The day before the holidays of Tet.

@@ -57,6 +57,7 @@ class ScopeChunk(_message.Message):
     UNITS_FIELD_NUMBER: _builtins.int
     GRANTS_FIELD_NUMBER: _builtins.int
     YEARS_FIELD_NUMBER: _builtins.int
+    CALENDARS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopeUnit]:
         """Units of this part."""
@@ -69,16 +70,21 @@ class ScopeChunk(_message.Message):
     def years(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopeYear]:
         """First days of years that do not begin on the usual one."""
 
+    @_builtins.property
+    def calendars(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopeCalendar]:
+        """Terms and holidays of units in numbered years."""
+
     def __init__(
         self,
         *,
         units: _abc.Iterable[Global___ScopeUnit] | None = ...,
         grants: _abc.Iterable[Global___ScopeGrant] | None = ...,
         years: _abc.Iterable[Global___ScopeYear] | None = ...,
+        calendars: _abc.Iterable[Global___ScopeCalendar] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants", "units", b"units", "years", b"years"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendars", b"calendars", "grants", b"grants", "units", b"units", "years", b"years"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -169,6 +175,72 @@ class ScopeYear(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScopeYear: _TypeAlias = ScopeYear  # noqa: Y015
+
+@_typing.final
+class ScopeCalendar(_message.Message):
+    """Terms and holidays of a unit in a numbered year. The terms hold for all below it that have no calendar of that year of
+    their own, the holidays for all below it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    YEAR_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    HOLIDAYS_FIELD_NUMBER: _builtins.int
+    unit_id: _builtins.int
+    """Unit id; 0: every unit."""
+    year: _builtins.int
+    """Number: the calendar year in which it begins."""
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopeSpan]:
+        """Spans outside of which no day is open."""
+
+    @_builtins.property
+    def holidays(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopeSpan]:
+        """Spans whose days are not open."""
+
+    def __init__(
+        self,
+        *,
+        unit_id: _builtins.int = ...,
+        year: _builtins.int = ...,
+        terms: _abc.Iterable[Global___ScopeSpan] | None = ...,
+        holidays: _abc.Iterable[Global___ScopeSpan] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holidays", b"holidays", "terms", b"terms", "unit_id", b"unit_id", "year", b"year"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScopeCalendar: _TypeAlias = ScopeCalendar  # noqa: Y015
+
+@_typing.final
+class ScopeSpan(_message.Message):
+    """Days in a row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.str
+    """First day, ISO 8601."""
+    last_day: _builtins.str
+    """Last day, ISO 8601; it belongs to the span."""
+    def __init__(
+        self,
+        *,
+        first_day: _builtins.str = ...,
+        last_day: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScopeSpan: _TypeAlias = ScopeSpan  # noqa: Y015
 
 @_typing.final
 class ScopeEdge(_message.Message):

@@ -415,27 +415,3 @@ class ImportCalendarResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportCalendarResponse: _TypeAlias = ImportCalendarResponse  # noqa: Y015
-
-@_typing.final
-class CalendarsChanged(_message.Message):
-    """Event `calendars-changed`: calendars of units that were put in place of those before."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CALENDARS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def calendars(self) -> _containers.RepeatedCompositeFieldContainer[Global___Calendar]:
-        """The calendars."""
-
-    def __init__(
-        self,
-        *,
-        calendars: _abc.Iterable[Global___Calendar] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendars", b"calendars"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CalendarsChanged: _TypeAlias = CalendarsChanged  # noqa: Y015

@@ -83,8 +83,8 @@ class CalendarServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportCalendar(self, request, context):
-        """Puts a unit's calendar of a school year in place of the one before, which is kept. Other services are told by the event
-        `calendars-changed`.
+        """Puts a unit's calendar of a school year in place of the one before, which is kept. It comes to all services with
+        the tree of units.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,8 +40,8 @@ class CalendarServiceStub:
     GetCalendarDay: _grpc.UnaryUnaryMultiCallable[_calendar_pb2.GetCalendarDayRequest, _calendar_pb2.GetCalendarDayResponse]
     """Says what a day is for a unit: a school day, a working day, a holiday."""
     ImportCalendar: _grpc.UnaryUnaryMultiCallable[_calendar_pb2.ImportCalendarRequest, _calendar_pb2.ImportCalendarResponse]
-    """Puts a unit's calendar of a school year in place of the one before, which is kept. Other services are told by the event
-    `calendars-changed`.
+    """Puts a unit's calendar of a school year in place of the one before, which is kept. It comes to all services with
+    the tree of units.
     """
 
 @_typing.type_check_only
@@ -56,8 +56,8 @@ class CalendarServiceAsyncStub(CalendarServiceStub):
     GetCalendarDay: _aio.UnaryUnaryMultiCallable[_calendar_pb2.GetCalendarDayRequest, _calendar_pb2.GetCalendarDayResponse]  # type: ignore[assignment]
     """Says what a day is for a unit: a school day, a working day, a holiday."""
     ImportCalendar: _aio.UnaryUnaryMultiCallable[_calendar_pb2.ImportCalendarRequest, _calendar_pb2.ImportCalendarResponse]  # type: ignore[assignment]
-    """Puts a unit's calendar of a school year in place of the one before, which is kept. Other services are told by the event
-    `calendars-changed`.
+    """Puts a unit's calendar of a school year in place of the one before, which is kept. It comes to all services with
+    the tree of units.
     """
 
 class CalendarServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -93,8 +93,8 @@ class CalendarServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _calendar_pb2.ImportCalendarRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_calendar_pb2.ImportCalendarResponse, _abc.Awaitable[_calendar_pb2.ImportCalendarResponse]]:
-        """Puts a unit's calendar of a school year in place of the one before, which is kept. Other services are told by the event
-        `calendars-changed`.
+        """Puts a unit's calendar of a school year in place of the one before, which is kept. It comes to all services with
+        the tree of units.
         """
 
 def add_CalendarServiceServicer_to_server(servicer: CalendarServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -98,6 +98,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
     ERROR_REASON_KEY_TAKEN: _ErrorReason.ValueType  # 34
     """Another record is there under the new key, beside the one under the previous key. RowProblem: field `previous_key`."""
+    ERROR_REASON_KEY_CYCLE: _ErrorReason.ValueType  # 94
+    """Rows of a batch give each other their keys in a circle: none of them is stored. Change them in batches that follow
+    each other, by way of a temporary key. RowProblem: field `previous_key`.
+    """
     ERROR_REASON_EXPORTS_BUSY: _ErrorReason.ValueType  # 32
     """As many copies as may be are under way: try again in a minute."""
     ERROR_REASON_EXPORT_TOO_SLOW: _ErrorReason.ValueType  # 33
@@ -267,6 +271,10 @@ ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 31
 """One person is named twice. ErrorInfo: {"metadata": {"person_id": "7"}}."""
 ERROR_REASON_KEY_TAKEN: ErrorReason.ValueType  # 34
 """Another record is there under the new key, beside the one under the previous key. RowProblem: field `previous_key`."""
+ERROR_REASON_KEY_CYCLE: ErrorReason.ValueType  # 94
+"""Rows of a batch give each other their keys in a circle: none of them is stored. Change them in batches that follow
+each other, by way of a temporary key. RowProblem: field `previous_key`.
+"""
 ERROR_REASON_EXPORTS_BUSY: ErrorReason.ValueType  # 32
 """As many copies as may be are under way: try again in a minute."""
 ERROR_REASON_EXPORT_TOO_SLOW: ErrorReason.ValueType  # 33
