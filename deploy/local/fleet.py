@@ -66,6 +66,7 @@ class Fleet:
         self.pages = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
         self.simulators = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
         self.partner_keys = f"{LOOPBACK}:{free_port()}"
+        self.bounces = f"{LOOPBACK}:{free_port()}"
         self.databases: dict[str, str] = {}
 
     @property
@@ -172,7 +173,15 @@ class Fleet:
 
     async def _start_services(self, progress: Progress) -> None:
         self.databases = await self._ensure_databases()
-        wires = Wires(self.databases, self.nats_url, self.addresses, self.issuer, self.simulators, self.partner_keys)
+        wires = Wires(
+            self.databases,
+            self.nats_url,
+            self.addresses,
+            self.issuer,
+            self.simulators,
+            self.partner_keys,
+            self.bounces,
+        )
         copies = [self._add_simulator(one) for one in simulators_of(self.services, self.settings)]
         copies += [slot for service in self.services for slot in self._add_service(service, wires)]
         began = time.monotonic()
@@ -196,7 +205,7 @@ class Fleet:
             address=address,
             folder=self.folder.path / one.name,
             account=(one.user, one.password),
-            arguments=("--smtp", self.simulators[one.name]) if one.smtp else (),
+            arguments=("--smtp", self.simulators[one.name], "--bounces", self.bounces) if one.smtp else (),
             log=self.folder.log(one.name),
         )
         return self._add(one.name, part, address=address)
@@ -213,8 +222,9 @@ class Fleet:
                 service.command,
                 environment=environment(
                     service,
-                    # The edge asks the first copy alone for keys, as it does everything else of this machine.
-                    wires=wires if number == 1 else replace(wires, partner_keys=""),
+                    # The edge asks the first copy alone for keys, as it does everything else of this machine, and mails
+                    # come back to the first.
+                    wires=wires if number == 1 else replace(wires, partner_keys="", bounces=""),
                     settings=self.settings,
                     listen=listen,
                     metrics_listen=f"{LOOPBACK}:{free_port()}",

@@ -12,6 +12,7 @@ from services.notify.domain.channels import (
     Contact,
     Dispatch,
     Preference,
+    Returned,
     Try,
     Webhook,
 )
@@ -98,6 +99,7 @@ def dispatch_message(dispatch: Dispatch) -> deliveries_pb2.Dispatch:
         priority=dispatch.priority,
         notice_count=dispatch.notice_count,
         attempts=map(_attempt_message, dispatch.tries),
+        bounces=map(_bounce_message, dispatch.bounces),
     )
     message.create_time.FromDatetime(dispatch.create_time)
     message.next_time.FromDatetime(dispatch.next_time)
@@ -113,5 +115,11 @@ def state_number(way: Way) -> deliveries_pb2.DispatchState.ValueType:
 
 def _attempt_message(one: Try) -> deliveries_pb2.Attempt:
     message = deliveries_pb2.Attempt(number=one.number, outcome=one.outcome, detail=one.detail)
+    message.time.FromDatetime(one.time)
+    return message
+
+
+def _bounce_message(one: Returned) -> deliveries_pb2.Bounce:
+    message = deliveries_pb2.Bounce(fate=one.bounce.fate.value, status=one.bounce.status, detail=one.bounce.detail)
     message.time.FromDatetime(one.time)
     return message

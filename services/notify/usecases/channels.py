@@ -133,6 +133,8 @@ def _merged(known: Contact, given: Contact) -> Contact:
         phone_confirmed=bool(given.phone) or known.phone_confirmed,
         email_failure="" if given.email else known.email_failure,
         phone_failure="" if given.phone else known.phone_failure,
+        email_bounces=0 if given.email else known.email_bounces,
+        email_bounces_since=None if given.email else known.email_bounces_since,
     )
 
 
