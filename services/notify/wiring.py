@@ -74,6 +74,12 @@ class Outward:
     attached_copies: int = 1
     attached_kept: timedelta = timedelta(days=730)
 
+    @property
+    def set_up(self) -> list[Channel]:
+        """Channels to addresses for which there is a server."""
+        servers = {Channel.EMAIL: self.mail, Channel.SMS: self.sms}
+        return [channel for channel, server in servers.items() if server is not None]
+
     def ways(self, database: Database) -> dict[Channel, Way]:
         """The adapter of each channel."""
         url = self.public_url
@@ -129,7 +135,7 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
     frame = Frame(database, scopes, clock, wake)
     objects = Objects(bus, most_bytes=outward.most_attached, replicas=outward.attached_copies)
     sweeper = attachment_sweeper(database, clock, objects, kept=outward.attached_kept)
-    house = House(outward.rules, outward.most_webhooks, outward.speech, outward.public_url)
+    house = House(outward.rules, outward.most_webhooks, outward.speech, outward.public_url, outward.set_up)
     returning = (
         bounce_intake(frame, house, domain=outward.bounce_domain, listen=outward.bounce_listen)
         if outward.bounce_domain and outward.bounce_listen

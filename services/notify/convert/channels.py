@@ -1,6 +1,6 @@
 """Channels between the contract and the domain: addresses and preferences in, webhooks and messages out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from iocedu.notify.v1 import channels_pb2, deliveries_pb2
 
@@ -62,7 +62,9 @@ def channels_message(
     contact: Contact,
     chosen: Mapping[Channel, Preference],
     webhooks: Sequence[Webhook],
+    *,
     rules: Mapping[Channel, ChannelRules],
+    set_up: Collection[Channel],
 ) -> channels_pb2.Channels:
     """How somebody is reached, with what holds where nothing was chosen."""
     message = channels_pb2.Channels(webhooks=map(webhook_message, webhooks))
@@ -78,7 +80,12 @@ def channels_message(
     for channel in ADDRESSED:
         known = contact.at(channel)
         if known.address:
-            message.addresses.add(channel=channel_number(channel), confirmed=known.confirmed, failure=known.failure)
+            message.addresses.add(
+                channel=channel_number(channel),
+                confirmed=known.confirmed,
+                failure=known.failure,
+                not_set_up=channel not in set_up,
+            )
     for channel in Channel:
         one = chosen.get(channel)
         message.preferences.add(
