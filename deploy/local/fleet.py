@@ -22,7 +22,7 @@ from deploy.local.migrate import migrate_all
 from deploy.local.parts import Part, ServicePart, SimulatorPart
 from deploy.local.ports import LOOPBACK, check_port, free_port
 from deploy.local.processes import turn_over
-from deploy.local.settings import FleetSettings
+from deploy.local.settings import PREFIX, FleetSettings
 from deploy.local.slots import Slot, State
 from deploy.local.table import SERVICES, Service, Simulator, Wires, environment, simulators_of
 
@@ -146,8 +146,9 @@ class Fleet:
         own = all("DATABASE_URL" in self.settings.own.get(service.name, {}) for service in self.services)
         return not own and not self.settings.postgres_url
 
-    def _add(self, name: str, part: Part, *, address: str) -> Slot:
-        slot = Slot(name, part, address=address, log=self.folder.log(name), on_change=self._on_change)
+    def _add(self, name: str, part: Part, *, address: str, metrics: str = "") -> Slot:
+        log = self.folder.log(name)
+        slot = Slot(name, part, address=address, log=log, on_change=self._on_change, metrics=metrics)
         self._slots[name] = slot
         return slot
 
@@ -217,23 +218,21 @@ class Fleet:
             name = service.name if number == 1 else f"{service.name}-{number}"
             listen = self.addresses[service.name] if number == 1 else f"{LOOPBACK}:{free_port()}"
             ready_file = self.folder.path / "run" / f"{name}.ready"
-            part = ServicePart(
-                name,
-                service.command,
-                environment=environment(
-                    service,
-                    # The edge asks the first copy alone for keys, as it does everything else of this machine, and mails
-                    # come back to the first.
-                    wires=wires if number == 1 else replace(wires, partner_keys="", bounces=""),
-                    settings=self.settings,
-                    listen=listen,
-                    metrics_listen=f"{LOOPBACK}:{free_port()}",
-                    ready_file=ready_file,
-                ),
+            told = environment(
+                service,
+                # The edge asks the first copy alone for keys, as it does everything else of this machine, and mails
+                # come back to the first.
+                wires=wires if number == 1 else replace(wires, partner_keys="", bounces=""),
+                settings=self.settings,
+                listen=listen,
+                metrics_listen=f"{LOOPBACK}:{free_port()}",
                 ready_file=ready_file,
-                log=self.folder.log(name),
             )
-            slots.append(self._add(name, part, address=listen))
+            part = ServicePart(
+                name, service.command, environment=told, ready_file=ready_file, log=self.folder.log(name)
+            )
+            metrics = f"http://{told[PREFIX + 'METRICS_LISTEN']}/metrics"
+            slots.append(self._add(name, part, address=listen, metrics=metrics))
         return slots
 
     async def _ensure_databases(self) -> dict[str, str]:
