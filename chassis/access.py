@@ -69,7 +69,9 @@ def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callabl
     forest = tree()
     held = forest.units_of(caller.subject, roles, day)
     if not held or (rule.every_unit and EVERY_UNIT not in held):
-        raise _no_grant(rule, unit=_first(rule, request))
+        ref = _first(rule, request)
+        stranger = not forest.grants_of(caller.subject, day)
+        raise _no_grant(rule, unit=ref, name="" if stranger else _name(forest, ref, day))
     if rule.named_units is None or EVERY_UNIT in held:
         # Who holds the role on every unit is not stopped by a unit that is not known here; the method says so itself.
         return
@@ -78,7 +80,7 @@ def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callabl
         if unit_id is None:
             raise unknown_unit(ref)
         if not forest.may(caller.subject, roles, unit_id, day):
-            raise _no_grant(rule, unit=ref)
+            raise _no_grant(rule, unit=ref, name=_name(forest, ref, day))
 
 
 def unknown_unit(ref: str) -> Fault:
@@ -122,6 +124,12 @@ def _first(rule: Rule, request: Message) -> str:
     return next(iter(rule.named_units(request)), "") if rule.named_units else ""
 
 
+def _name(forest: ScopeTree, ref: str, day: date) -> str:
+    """What a unit is called, for people, who know no ids; empty: it is none."""
+    unit = forest.unit(forest.resolve(ref, day) or EVERY_UNIT)
+    return unit.name if unit is not None else ""
+
+
 def _not_allowed(method: str = "") -> Fault:
     return Fault(
         Kind.DENIED,
@@ -132,10 +140,10 @@ def _not_allowed(method: str = "") -> Fault:
     )
 
 
-def _no_grant(rule: Rule, *, unit: str) -> Fault:
+def _no_grant(rule: Rule, *, unit: str, name: str = "") -> Fault:
     method, on_vi, on_en = rule.method, "", ""
     if unit:
-        on_vi, on_en = f" tại đơn vị “{unit}”", f" on the unit “{unit}”"
+        on_vi, on_en = f" tại đơn vị “{name or unit}”", f" on the unit “{name or unit}”"
     elif rule.unit_field:
         # A stream that does not begin with what names its unit ends here, too.
         on_vi = f" trên mọi đơn vị, là điều được hiểu khi `{rule.unit_field}` bỏ trống"

@@ -22,7 +22,7 @@ from deploy.local.migrate import migrate_all
 from deploy.local.parts import Part, ServicePart, SimulatorPart
 from deploy.local.ports import LOOPBACK, check_port, free_port
 from deploy.local.processes import turn_over
-from deploy.local.settings import FleetSettings
+from deploy.local.settings import PREFIX, FleetSettings
 from deploy.local.slots import Slot, State
 from deploy.local.table import SERVICES, Service, Simulator, Wires, environment, simulators_of
 
@@ -66,6 +66,7 @@ class Fleet:
         self.pages = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
         self.simulators = {one.name: f"{LOOPBACK}:{free_port()}" for one in simulators_of(self.services, self.settings)}
         self.partner_keys = f"{LOOPBACK}:{free_port()}"
+        self.bounces = f"{LOOPBACK}:{free_port()}"
         self.databases: dict[str, str] = {}
 
     @property
@@ -145,8 +146,9 @@ class Fleet:
         own = all("DATABASE_URL" in self.settings.own.get(service.name, {}) for service in self.services)
         return not own and not self.settings.postgres_url
 
-    def _add(self, name: str, part: Part, *, address: str) -> Slot:
-        slot = Slot(name, part, address=address, log=self.folder.log(name), on_change=self._on_change)
+    def _add(self, name: str, part: Part, *, address: str, metrics: str = "") -> Slot:
+        log = self.folder.log(name)
+        slot = Slot(name, part, address=address, log=log, on_change=self._on_change, metrics=metrics)
         self._slots[name] = slot
         return slot
 
@@ -172,7 +174,15 @@ class Fleet:
 
     async def _start_services(self, progress: Progress) -> None:
         self.databases = await self._ensure_databases()
-        wires = Wires(self.databases, self.nats_url, self.addresses, self.issuer, self.simulators, self.partner_keys)
+        wires = Wires(
+            self.databases,
+            self.nats_url,
+            self.addresses,
+            self.issuer,
+            self.simulators,
+            self.partner_keys,
+            self.bounces,
+        )
         copies = [self._add_simulator(one) for one in simulators_of(self.services, self.settings)]
         copies += [slot for service in self.services for slot in self._add_service(service, wires)]
         began = time.monotonic()
@@ -196,7 +206,7 @@ class Fleet:
             address=address,
             folder=self.folder.path / one.name,
             account=(one.user, one.password),
-            arguments=("--smtp", self.simulators[one.name]) if one.smtp else (),
+            arguments=("--smtp", self.simulators[one.name], "--bounces", self.bounces) if one.smtp else (),
             log=self.folder.log(one.name),
         )
         return self._add(one.name, part, address=address)
@@ -208,22 +218,21 @@ class Fleet:
             name = service.name if number == 1 else f"{service.name}-{number}"
             listen = self.addresses[service.name] if number == 1 else f"{LOOPBACK}:{free_port()}"
             ready_file = self.folder.path / "run" / f"{name}.ready"
-            part = ServicePart(
-                name,
-                service.command,
-                environment=environment(
-                    service,
-                    # The edge asks the first copy alone for keys, as it does everything else of this machine.
-                    wires=wires if number == 1 else replace(wires, partner_keys=""),
-                    settings=self.settings,
-                    listen=listen,
-                    metrics_listen=f"{LOOPBACK}:{free_port()}",
-                    ready_file=ready_file,
-                ),
+            told = environment(
+                service,
+                # The edge asks the first copy alone for keys, as it does everything else of this machine, and mails
+                # come back to the first.
+                wires=wires if number == 1 else replace(wires, partner_keys="", bounces=""),
+                settings=self.settings,
+                listen=listen,
+                metrics_listen=f"{LOOPBACK}:{free_port()}",
                 ready_file=ready_file,
-                log=self.folder.log(name),
             )
-            slots.append(self._add(name, part, address=listen))
+            part = ServicePart(
+                name, service.command, environment=told, ready_file=ready_file, log=self.folder.log(name)
+            )
+            metrics = f"http://{told[PREFIX + 'METRICS_LISTEN']}/metrics"
+            slots.append(self._add(name, part, address=listen, metrics=metrics))
         return slots
 
     async def _ensure_databases(self) -> dict[str, str]:

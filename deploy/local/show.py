@@ -40,7 +40,7 @@ def _print_table(state: dict[str, Any], settings: FleetSettings) -> None:
         return
     console.print(f"{state['phase']} since {_moment(state['started'])}, {state['gateway']}, process {state['pid']}")
     table = Table(box=None, pad_edge=False)
-    for column in ("part", "state", "pid", "address", "restarts"):
+    for column in ("part", "state", "pid", "address", "restarts", "metrics"):
         table.add_column(column, no_wrap=True)
     for part in state["parts"]:
         colour = COLOURS.get(part["state"], "dim")
@@ -50,6 +50,7 @@ def _print_table(state: dict[str, Any], settings: FleetSettings) -> None:
             str(part["pid"] or "–"),
             part["address"],
             _restarts(part),
+            part["metrics"],
         )
     console.print(table)
     width = max(40, console.width)

@@ -35,10 +35,13 @@ class State(StrEnum):
 class Slot:
     """A part with its life so far; `on_change` hears of every new state."""
 
-    def __init__(self, name: str, part: Part, *, address: str, log: Path, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, part: Part, *, address: str, log: Path, on_change: Callable[[], None], metrics: str = ""
+    ) -> None:
         self.name = name
         self.part = part
         self.address = address
+        self.metrics = metrics  # Where it shows them; empty: it shows none.
         self.log = log
         self.restarts = 0
         self.detail = ""
@@ -63,6 +66,7 @@ class Slot:
             "state": self.state.value,
             "pid": self.pid,
             "address": self.address,
+            "metrics": self.metrics,
             "restarts": self.restarts,
             "ended": self.ended,
             "ended_time": self.ended_time.isoformat(timespec="seconds") if self.ended_time else None,

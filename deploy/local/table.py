@@ -44,6 +44,7 @@ class Simulator:
 
 MINISTRY = Simulator("ministry", user="so48", password="mo-phong")  # noqa: S106  see above
 MAILBOX = Simulator("mailbox", smtp=True)
+BOUNCE_DOMAIN = "tra-lai.iocedu.invalid"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Wires:
     issuer: Issuer
     simulators: Mapping[str, str] = field(default_factory=dict)  # Addresses of those that run.
     partner_keys: str = ""  # Where sync shows the edge by which keys partners sign.
+    bounces: str = ""  # Where notify takes mails that come back.
 
 
 def environment(
@@ -113,6 +115,7 @@ def environment(
         **{f"{called.upper()}_ADDRESS": wires.addresses[called] for called in service.calls},
         **({"PUBLIC_URL": f"http://{LOOPBACK}:{settings.port}"} if service.name == "notify" else {}),
         **({"PARTNER_KEYS_LISTEN": wires.partner_keys} if service.name == "sync" and wires.partner_keys else {}),
+        **(_returning(wires) if MAILBOX in service.simulators else {}),
         **({"ADMINISTRATORS": settings.administrators} if service.name == "records" else {}),
         **({"OTLP_ENDPOINT": settings.otlp_endpoint} if settings.otlp_endpoint else {}),
         **_led_to(service, wires),
@@ -132,6 +135,13 @@ def simulators_of(services: Sequence[Service], settings: FleetSettings) -> tuple
         for one in service.simulators
         if not {one.setting, f"{one.setting}_FILE"} & settings.own.get(service.name, {}).keys()
     )
+
+
+def _returning(wires: Wires) -> dict[str, str]:
+    """Where mails come back to; a real mail server knows no domain that is made up here."""
+    if MAILBOX.name not in wires.simulators:
+        return {}
+    return {"BOUNCE_DOMAIN": BOUNCE_DOMAIN, **({"BOUNCE_LISTEN": wires.bounces} if wires.bounces else {})}
 
 
 def _led_to(service: Service, wires: Wires) -> dict[str, str]:

@@ -124,7 +124,7 @@ def _connection_manager(edge: Edge, interface: Interface) -> dict[str, Any]:
         },
         "http_filters": http_filters(edge, interface),
         "route_config": route_config(edge, interface),
-        "local_reply_config": local_replies(),
+        "local_reply_config": local_replies(edge),
     }
     if edge.access_log:
         manager["access_log"] = [_access_log(edge.access_log)]

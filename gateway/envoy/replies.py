@@ -1,7 +1,7 @@
 """What the edge itself answers when a call does not get through: the same `google.rpc.Status` as the services give.
 
 A REST caller gets it as JSON, a gRPC caller as status and `grpc-status-details-bin`; each in English where the caller
-prefers it, else with a sentence in Vietnamese.
+prefers it, else with a sentence in Vietnamese. A browser that opens an address where there is no page gets a page.
 """
 
 import base64
@@ -10,6 +10,9 @@ from typing import Any
 
 from google.protobuf import any_pb2, duration_pb2, json_format, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from gateway.envoy import site
+from gateway.envoy.edge import Edge
 
 DOMAIN = "gateway.iocedu"
 
@@ -140,15 +143,38 @@ REPLIES = (
 )
 
 
-def local_replies() -> dict[str, Any]:
+def local_replies(edge: Edge) -> dict[str, Any]:
     """Envoy's `local_reply_config` for all replies."""
     return {
         "mappers": [
-            _mapper(reply, language, over_grpc=over_grpc)
-            for reply in REPLIES
-            for language in ("en", "vi")
-            for over_grpc in (False, True)
+            *(_no_page(edge, status) for status in (401, 404)),
+            *(
+                _mapper(reply, language, over_grpc=over_grpc)
+                for reply in REPLIES
+                for language in ("en", "vi")
+                for over_grpc in (False, True)
+            ),
         ]
+    }
+
+
+def _no_page(edge: Edge, status: int) -> dict[str, Any]:
+    """What a browser is shown that opens what is no page: it has no token to send, so that is refused first."""
+    filters = [
+        {"status_code_filter": {"comparison": {"op": "EQ", "value": _runtime(status)}}},
+        _header(":method", "GET", inverted=False),
+        _header("accept", "text/html", inverted=False),
+        _header("authorization", "Bearer", inverted=True),
+        _header(":path", "/v1/", inverted=True),
+    ]
+    return {
+        "filter": {"and_filter": {"filters": filters}},
+        "status_code": 404,
+        "headers_to_add": [_set(name, value) for name, value in site.PROTECTING.items()],
+        "body_format_override": {
+            "text_format_source": {"filename": str(edge.console / "missing.html")},
+            "content_type": "text/html; charset=utf-8",
+        },
     }
 
 

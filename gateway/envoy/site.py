@@ -37,6 +37,29 @@ _POLICY = (
     "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+PROTECTING = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "content-security-policy": _POLICY,
+}
+# What each part of the console asks first: whoever may not ask that is not led there.
+_ASKED = {
+    "operations": "iocedu.reporting.v1.ReportingService/WatchIndicators",
+    "indicators": "iocedu.reporting.v1.AnalysisService/AnalyseIndicators",
+    "reports": "iocedu.reporting.v1.CampaignsService/ListCampaigns",
+    "brief": "iocedu.reporting.v1.BriefService/GetBrief",
+    "alerts": "iocedu.alerts.v1.AlertsService/ListAlerts",
+    "announcements": "iocedu.notify.v1.AnnouncementsService/ListAnnouncements",
+    "announcing": "iocedu.notify.v1.AnnouncementsService/CreateAnnouncement",
+    "lookup": "iocedu.records.v1.SearchService/SearchUnits",
+    "people": "iocedu.records.v1.SearchService/SearchPeople",
+    "imports": "iocedu.sync.v1.ImportsService/ListImports",
+    "coverage": "iocedu.sync.v1.CoverageService/SummarizeCoverage",
+    "destinations": "iocedu.sync.v1.DestinationsService/ListDestinations",
+}
+
 
 @dataclass(frozen=True)
 class Asset:
@@ -59,9 +82,16 @@ def assets(edge: Edge, interface: Interface) -> tuple[Asset, ...]:
     files = [_file(edge.console, path) for path in sorted(edge.console.rglob("*")) if path.suffix in _TYPES]
     made = [
         _json("/openapi.json", document(interface)),
-        _json("/console.json", {"home_unit": edge.home_unit}),
+        _json("/console.json", {"home_unit": edge.home_unit, "roles": _roles(interface)}),
     ]
     return tuple(sorted([*files, *made], key=lambda asset: asset.path))
+
+
+def _roles(interface: Interface) -> dict[str, list[str]]:
+    """By part of the console, the roles that may open it, as the access option of what it asks names them."""
+    methods = {method.grpc_path: method for method in interface.public}
+    asked = {part: methods.get(f"/{path}") for part, path in _ASKED.items()}
+    return {part: sorted(method.access.roles) for part, method in asked.items() if method is not None}
 
 
 def routes(edge: Edge, interface: Interface) -> list[dict[str, Any]]:
@@ -104,11 +134,7 @@ def _given(asset: Asset) -> dict[str, Any]:
         "content-type": asset.content_type,
         "etag": asset.etag,
         "cache-control": _caching(asset),
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
-        "cross-origin-opener-policy": "same-origin",
-        "permissions-policy": "camera=(), geolocation=(), microphone=()",
-        "content-security-policy": _POLICY,
+        **PROTECTING,
     }
     return {
         "match": _match(asset),

@@ -17,6 +17,13 @@ class Settings(ServiceSettings):
     )
     smtp_url_file: Path | None = Field(default=None, description="File that holds `smtp_url`, as secrets are mounted.")
     smtp_from: str = Field(default="IOC Edu <thong-bao@iocedu.invalid>", description="Sender of mails.")
+    bounce_domain: str = Field(
+        default="", description="Domain to which mails come back, each to an address of its own; empty: to `smtp_from`."
+    )
+    bounce_listen: str = Field(
+        default="",
+        description="host:port where the mail relay hands over what comes back, by SMTP; needs `bounce_domain`.",
+    )
     sms_provider_file: Path | None = Field(
         default=None, description="JSON that says how an SMS provider is spoken to; none: no SMS is sent."
     )

@@ -31,6 +31,7 @@ from services.notify.convert.rules import Speech, load_channel_rules, load_file_
 from services.notify.domain.channels import Channel, ChannelRules
 from services.notify.jobs import AnnouncementTimer, Dispatcher, attachment_sweeper
 from services.notify.servicer.announcements import AnnouncementsServicer
+from services.notify.servicer.bounces import bounce_intake
 from services.notify.servicer.channels import ChannelsServicer, House
 from services.notify.servicer.deliveries import DeliveriesServicer
 from services.notify.servicer.frame import Frame
@@ -68,9 +69,17 @@ class Outward:
     sender: WebhookSender
     mail: MailServer | None = None
     sms: SmsGateway | None = None
+    bounce_domain: str = ""
+    bounce_listen: str = ""
     kept: timedelta = timedelta(days=180)
     most_attached: int = 4 * 1024**3
     attached_kept: timedelta = timedelta(days=730)
+
+    @property
+    def set_up(self) -> list[Channel]:
+        """Channels to addresses for which there is a server."""
+        servers = {Channel.EMAIL: self.mail, Channel.SMS: self.sms}
+        return [channel for channel, server in servers.items() if server is not None]
 
     def ways(self, database: Database) -> dict[Channel, Way]:
         """The adapter of each channel."""
@@ -95,8 +104,12 @@ def outward(settings: Settings, client: httpx.AsyncClient) -> Outward:
         most_webhooks=most_webhooks,
         speech=load_speech(),
         sender=WebhookSender(client, private_allowed=settings.webhook_private_allowed),
-        mail=MailServer(settings.smtp_url, sender=settings.smtp_from) if settings.smtp_url else None,
+        mail=MailServer(settings.smtp_url, sender=settings.smtp_from, bounce_domain=settings.bounce_domain)
+        if settings.smtp_url
+        else None,
         sms=SmsGateway(provider, client) if provider else None,
+        bounce_domain=settings.bounce_domain,
+        bounce_listen=settings.bounce_listen,
         kept=timedelta(days=settings.deliveries_kept_days),
         most_attached=settings.attachments_most_bytes,
         attached_kept=timedelta(days=settings.attachments_kept_days),
@@ -122,7 +135,12 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
     frame = Frame(database, scopes, clock, wake)
     objects = Objects(bus, most_bytes=outward.most_attached)
     sweeper = attachment_sweeper(database, clock, objects, kept=outward.attached_kept)
-    house = House(outward.rules, outward.most_webhooks, outward.speech, outward.public_url)
+    house = House(outward.rules, outward.most_webhooks, outward.speech, outward.public_url, outward.set_up)
+    returning = (
+        bounce_intake(frame, house, domain=outward.bounce_domain, listen=outward.bounce_listen)
+        if outward.bounce_domain and outward.bounce_listen
+        else None
+    )
     servicers: dict[str, tuple[AddToServer, object]] = {
         "InboxService": (
             add_InboxServiceServicer_to_server,
@@ -150,6 +168,7 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
             *listening,
             timer.worker,
             *dispatcher.workers,
+            *([returning] if returning else []),
             sweeper,
             tail.worker,
             outbox.relay(database, bus, "notify"),

@@ -16,11 +16,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m simulators.mailbox", description=__doc__)
     parser.add_argument("--listen", default="127.0.0.1:8025", help="host:port of the page (default: %(default)s)")
     parser.add_argument("--smtp", default="127.0.0.1:2525", help="host:port of SMTP (default: %(default)s)")
+    parser.add_argument("--bounces", default="", help="host:port to which mails come back by SMTP (default: none do)")
     parser.add_argument("--data", type=Path, required=True, help="folder of its store")
     options = parser.parse_args()
     box = Box(options.data)
     host, _, port = options.smtp.rpartition(":")
-    post = post_office(box, host=host, port=int(port))
+    post = post_office(box, host=host, port=int(port), bounces=options.bounces)
     post.start()
     Handler.box = box
     page_host, _, page_port = options.listen.rpartition(":")

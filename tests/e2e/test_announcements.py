@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.e2e.test_console import _picture, _visiting, pytestmark  # noqa: F401 (the marks hold here, too)
 from tests.e2e.world import DIRECTOR, HEAD, SCHOOL, World
@@ -44,6 +44,16 @@ async def _give_address(world: World) -> None:
         await expect(page.locator("[role=status]").first).to_have_text("Đã xác nhận.", timeout=WAIT)
 
 
+async def _send(row: Locator) -> None:
+    """Asked how many it goes to, somebody says no, and then yes."""
+    await row.locator("[data-deed=send]").click(timeout=WAIT)
+    await expect(row.get_by_role("alert")).to_contain_text("Gửi ngay tới 1 người tại 1 đơn vị?", timeout=WAIT)
+    await row.locator("[data-deed=sendNo]").click()
+    await expect(row.locator(".state")).to_have_text("Đã duyệt")
+    await row.locator("[data-deed=send]").click()
+    await row.locator("[data-deed=sendYes]").click(timeout=WAIT)
+
+
 async def test_an_announcement_is_written_sent_read_answered_and_seen_as_answered(world: World) -> None:
     """By the pages alone, and a mail leads the reader to it."""
     await _give_address(world)
@@ -71,7 +81,7 @@ async def test_an_announcement_is_written_sent_read_answered_and_seen_as_answere
         await page.fill("[name=body]", "Các trường báo cáo số phòng học hư hỏng trước 17 giờ.")
         await page.click("[data-deed=save]")
         await row.locator("[data-deed=approve]").click(timeout=WAIT)
-        await row.locator("[data-deed=send]").click(timeout=WAIT)
+        await _send(row)
         await expect(row.locator(".state")).to_have_text("Đã gửi", timeout=WAIT)
     [notice] = [one for one in await world.notices(HEAD) if one.title_vi == TITLE]
     async with _visiting(world, token=world.token(HEAD), unit=SCHOOL) as page:
@@ -104,3 +114,31 @@ async def test_an_audience_of_nobody_is_refused_where_it_is_written(world: World
         await page.check("[name=kinds][value=district]")
         await page.click("[data-deed=preview]")
         await expect(page.locator(".notice.warn")).to_contain_text("Không có ai thuộc nhóm nhận này", timeout=WAIT)
+
+
+async def test_hours_of_reminders_that_are_none_are_refused_by_name(world: World) -> None:
+    """What is typed is kept; nothing is saved without the reminder that was meant."""
+    async with _at(world, DIRECTOR) as page:
+        await page.click("[data-part=write]", timeout=WAIT)
+        await page.fill("[name=title]", "Nhắc hạn")
+        await page.fill("[name=body]", "Nội dung")
+        await page.fill("[name=remind]", "24, hai")
+        await page.click("[data-deed=save]")
+        await expect(page.locator("form .warn").last).to_contain_text("“hai” không phải số giờ", timeout=WAIT)
+        await expect(page.locator("[name=remind]")).to_have_value("24, hai")
+        await page.click("[data-part=list]")
+        await expect(page.locator(".announcements thead th").first).to_have_text("Văn bản", timeout=WAIT)
+        assert await page.locator("tr", has_text="Nhắc hạn").count() == 0
+
+
+async def test_a_telephone_without_a_provider_is_said_to_get_nothing(world: World) -> None:
+    """The fleet has no SMS provider: no code is asked for, and none is said to be sent."""
+    async with _at(world, DIRECTOR, "#preferences") as page:
+        await page.fill("[name=phone]", "+84912345678", timeout=WAIT)
+        await page.click("[data-deed=keep]")
+        line = page.locator("[data-address=CHANNEL_SMS]")
+        await expect(line).to_contain_text("chưa thiết lập nhà cung cấp tin nhắn SMS", timeout=WAIT)
+        assert await page.locator("[name=code_CHANNEL_SMS]").count() == 0
+        await page.fill("[name=phone]", "")
+        await page.click("[data-deed=keep]")
+        await expect(line).to_have_count(0, timeout=WAIT)

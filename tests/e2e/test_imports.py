@@ -78,6 +78,7 @@ async def test_a_file_goes_in_by_rest_and_comes_back_with_its_errors(world: Worl
         params={"school_year": YEAR, "filled": True},
         headers=world.bearer(HEAD),
     )
+    assert given.headers["content-disposition"].startswith(f'attachment; filename="mau-pupils-{YEAR}-')
     again = await ended(world, await upload(world, given.content))
     assert (again["accepted_count"], again["rejected_count"]) == (0, 0), again
     assert again["unchanged_count"] == again["row_count"] > 0

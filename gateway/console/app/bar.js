@@ -23,16 +23,12 @@ const mark = (title = t("title")) => [
   h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, title)),
 ];
 
-// Pages that only some roles may open; the others are open to all who have a unit.
-const ROLES = { brief: ["administrator", "director", "officer", "auditor", "provincial_ioc"] };
-const opens = (name, { roles }) => !ROLES[name] || ROLES[name].some((role) => roles.includes(role));
-
 // The unit goes along, so that every page speaks of the same one.
 const pages = (unit, account) =>
   h(
     "nav",
     { class: "pages", "aria-label": t("pages") },
-    Object.entries(PAGES).filter(([name]) => opens(name, account)).map(([name, path]) =>
+    Object.entries(PAGES).filter(([name]) => account.opens(name)).map(([name, path]) =>
       h(
         "a",
         {

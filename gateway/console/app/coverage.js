@@ -14,8 +14,9 @@ import { language, t } from "./texts.js";
 const STATES = ["CONNECTED", "LATE", "FAILING", "SILENT"];
 const ORDERS = ["UNSPECIFIED", "LAST_ACCEPT_TIME", "REJECTED_SHARE"];
 const PAGE = 50;
+const FIRST_PARTS = 10;
 const AGAIN_MS = 400; // Changes that come together are shown together.
-const state = { unit: null, states: [], kind: "", level: "", source: "", order: "UNSPECIFIED", by: "COMMUNE", optional: false, shown: PAGE, figures: 0, lists: 0 };
+const state = { unit: null, states: [], kind: "", level: "", source: "", order: "UNSPECIFIED", by: "COMMUNE", every: false, optional: false, shown: PAGE, figures: 0, lists: 0 };
 const whole = h("section", { class: "panel whole", "aria-live": "polite" });
 const kinds = h("section", { class: "panel" });
 const parts = h("section", { class: "panel" });
@@ -70,10 +71,10 @@ async function figures() {
   replace(kinds, h("header", {}, h("h2", {}, said("byKind"))), bars(byKind.parts));
   const choice = h(
     "select",
-    { "aria-label": said("by"), onchange: (event) => ((state.by = event.target.value), figures().catch((error) => tell(error))) },
+    { "aria-label": said("by"), "data-key": "by/choice", onchange: (event) => ((state.by = event.target.value), figures().catch((error) => tell(error))) },
     ["COMMUNE", "LEVEL", "SOURCE"].map((one) => h("option", { value: one, selected: one === state.by }, said(one))),
   );
-  replace(parts, h("header", {}, h("h2", {}, `${said("by")}: ${said(state.by)}`), choice), bars(byPart.parts, state.by === "COMMUNE"));
+  renew(parts, h("header", {}, h("h2", {}, `${said("by")}: ${said(state.by)}`), choice), bars(byPart.parts, state.by === "COMMUNE"));
   return byKind.position;
 }
 
@@ -120,19 +121,30 @@ function shares(all) {
   );
 }
 
-const bars = (found = [], linked = false) =>
+// The first of many parts, and a way to see all: a box that scrolls within the page would catch the finger on a phone.
+function bars(found = [], linked = false) {
+  const element = h("div", { class: "parts" });
+  const draw = () => {
+    const shown = state.every ? found : found.slice(0, FIRST_PARTS);
+    const turn = () => {
+      state.every = !state.every;
+      draw();
+      element.lastChild.focus();
+    };
+    const text = state.every ? t("showLess") : t("showAll", { n: number(found.length) });
+    replace(element, shown.map((one) => bar(one, linked)), found.length > FIRST_PARTS ? h("button", { type: "button", class: "wide quiet", onclick: turn }, text) : "");
+  };
+  draw();
+  return element;
+}
+
+const bar = ({ key, name, sums: all }, linked) =>
   h(
     "div",
-    { class: "parts" },
-    found.map(({ key, name, sums: all }) =>
-      h(
-        "div",
-        { class: "part" },
-        h("span", { class: "name" }, linked && key !== state.unit.id ? h("a", { href: `#unit=${key}` }, name) : name),
-        h("span", { class: "of" }, said("ofConnected", { a: number(count(all, "CONNECTED")), b: number(count(all, "SCHOOL")) })),
-        shares(all),
-      ),
-    ),
+    { class: "part" },
+    h("span", { class: "name" }, linked && key !== state.unit.id ? h("a", { href: `#unit=${key}` }, name) : name),
+    h("span", { class: "of" }, said("ofConnected", { a: number(count(all, "CONNECTED")), b: number(count(all, "SCHOOL")) })),
+    shares(all),
   );
 
 async function filters() {

@@ -45,8 +45,9 @@ const state = { kind: "pupils", query: "", unit: null, asking: null, timer: 0 };
 const results = h("section", { class: "panel", "aria-live": "polite", hidden: true });
 const course = h("section", { class: "panel course", "aria-live": "polite", hidden: true });
 
-function show({ content, unit }) {
-  Object.assign(state, { unit, query: "" });
+function show({ content, unit, account }) {
+  const open = account.opens("people") ? KINDS : ["units"];
+  Object.assign(state, { unit, query: "", kind: open.includes(state.kind) ? state.kind : open[0] });
   const field = h("input", {
     type: "search",
     "aria-label": said("hint"),
@@ -63,7 +64,7 @@ function show({ content, unit }) {
   const kinds = h(
     "div",
     { class: "choice", role: "group" },
-    KINDS.map((kind) =>
+    open.map((kind) =>
       h("button", { type: "button", "data-kind": kind, onclick: () => choose(kind, kinds) }, said(kind)),
     ),
   );

@@ -10,7 +10,7 @@ import { grades } from "./grades.js";
 import { watchHealth } from "./health.js";
 import { inbox } from "./inbox.js";
 import { overview } from "./overview.js";
-import { choose, chosen, own, unitOf, WATCHING } from "./place.js";
+import { choose, chosen, own, unitOf } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { signInForm } from "./signIn.js";
@@ -62,7 +62,7 @@ async function show() {
 }
 
 // Nothing can be shown: says why, which role is needed, whom to ask, and lets go on as somebody else.
-function explainAccess({ homes, roles }, why) {
+function explainAccess({ homes, roles, watching }, why) {
   const words = (names) => names.map((name) => t(`role_${name}`) || name).join(", ");
   replace(
     content,
@@ -70,7 +70,7 @@ function explainAccess({ homes, roles }, why) {
       "div",
       { class: "card", role: "alert" },
       h("h1", {}, t(why)),
-      why === "noDashboard" ? h("p", {}, t("noDashboardHint", { n: words(roles), m: words(WATCHING) })) : "",
+      why === "noDashboard" ? h("p", {}, t("noDashboardHint", { n: words(roles), m: words(watching) })) : "",
       h("p", {}, t(why === "noSuchUnit" ? "noSuchUnitHint" : "noUnitHint")),
       homes.length ? h("button", { class: "primary", onclick: goHome }, t("toOwn")) : "",
       h("button", { onclick: () => askToSignIn() }, t("signOut")),

@@ -11,20 +11,22 @@ export function choose(unit) {
   history.pushState(null, "", `#unit=${encodeURIComponent(unit)}`);
 }
 
-// Whoever holds only other roles, as software that sends or whoever keeps the machines running, sees no figures.
-export const WATCHING = ["administrator", "director", "officer", "auditor", "head_teacher", "clerk", "provincial_ioc"];
-const watches = (grant) => WATCHING.includes(grant.role);
-
-// `homes` are the units whose dashboard the caller may open, `units` all that a role is held on.
+// `homes` are the units whose dashboard the caller may open, `units` all that a role is held on, `watching` the roles that
+// see figures; software that sends, or whoever keeps the machines running, sees none. `opens` says whether a part of the
+// console answers one of the roles held; a part that the edge names no roles for is open to all.
 export async function own() {
   const [{ subject, grants = [] }, site] = await Promise.all([ask("/v1/me/grants"), ask("/console.json")]);
+  const watching = site.roles.operations ?? [];
+  const watches = (grant) => watching.includes(grant.role);
+  const roles = [...new Set(grants.map((grant) => grant.role))];
+  const opens = (part) => !site.roles[part] || site.roles[part].some((role) => roles.includes(role));
   const homes = placed(grants.filter(watches));
   if (grants.some((grant) => grant.unit_id === "0" && watches(grant)) && site.home_unit) {
     const home = await unitOf(site.home_unit).catch(() => null);
     if (home && !homes.some((one) => one.id === home.id)) homes.unshift(home);
   }
   const others = placed(grants).filter((one) => !homes.some((home) => home.id === one.id));
-  return { subject, roles: [...new Set(grants.map((grant) => grant.role))], homes, units: [...homes, ...others] };
+  return { subject, roles, opens, watching, homes, units: [...homes, ...others] };
 }
 
 function placed(grants) {

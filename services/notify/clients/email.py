@@ -1,6 +1,5 @@
 """Hands mails to an SMTP server. A repeat carries the same Message-ID, by which mailboxes know it."""
 
-import re
 from dataclasses import replace
 from email.header import Header
 from email.message import EmailMessage
@@ -12,15 +11,10 @@ from uuid import UUID
 
 import aiosmtplib
 
+from services.notify.domain.bounces import PERMANENT, ReturnPath, is_no_address
 from services.notify.domain.channels import Outcome, Result
 
 TIMEOUT_SECONDS = 20.0
-PERMANENT = 500
-# What servers say of an address that is none: by the enhanced code (RFC 3463) where they give one, else by the reply
-# code (RFC 5321). All else that is permanent is about us or the mail: a blocked sender, a relay denied, a full mailbox.
-_ENHANCED = re.compile(r"#?5\.(\d{1,3}\.\d{1,3})\b")
-_NO_ADDRESS = frozenset({"1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
-_NO_MAILBOX = frozenset({550, 551, 553})
 
 
 class WholeSubjects(EmailPolicy):
@@ -41,9 +35,12 @@ class WholeSubjects(EmailPolicy):
 
 
 class MailServer:
-    """One SMTP server: `smtp://[user:password@]host:port`, `smtps://` for TLS from the beginning."""
+    """One SMTP server: `smtp://[user:password@]host:port`, `smtps://` for TLS from the beginning.
 
-    def __init__(self, url: str, *, sender: str) -> None:
+    Mails come back to `bounce_domain`, each to an address of its own; empty: to the sender, where nobody notices.
+    """
+
+    def __init__(self, url: str, *, sender: str, bounce_domain: str = "") -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or (465 if parts.scheme == "smtps" else 25)
@@ -51,9 +48,19 @@ class MailServer:
         self._user = unquote(parts.username or "")
         self._password = unquote(parts.password or "")
         self._sender = sender
+        self._bounce_domain = bounce_domain
 
     async def send(
-        self, message_id: UUID, *, to: str, subject: str, text: str, page: str, preferences: str, language: str
+        self,
+        message_id: UUID,
+        *,
+        to: str,
+        subject: str,
+        text: str,
+        page: str,
+        preferences: str,
+        language: str,
+        return_token: str = "",
     ) -> Result:
         """Hand over one mail and say what came of it."""
         mail = EmailMessage(WholeSubjects(linesep=SMTP.linesep))
@@ -70,7 +77,7 @@ class MailServer:
         try:
             _, said = await aiosmtplib.send(
                 mail.as_bytes(),
-                sender=parseaddr(self._sender)[1],
+                sender=self._return_path(message_id, return_token),
                 recipients=[to],
                 hostname=self._host,
                 port=self._port,
@@ -90,11 +97,10 @@ class MailServer:
             return Result(Outcome.RETRY, f"{type(error).__name__}: {error}")
         return Result(Outcome.ACCEPTED, said, 250)
 
-
-def is_no_address(code: int, said: str) -> bool:
-    """Whether a server says that there is no such address, and not that it does not want our mails."""
-    enhanced = _ENHANCED.match(said.lstrip())
-    return code >= PERMANENT and (enhanced[1] in _NO_ADDRESS if enhanced else code in _NO_MAILBOX)
+    def _return_path(self, message_id: UUID, token: str) -> str:
+        if self._bounce_domain and token:
+            return ReturnPath(message_id, token).address(self._bounce_domain)
+        return parseaddr(self._sender)[1]
 
 
 def _answered(code: int, said: str) -> Result:

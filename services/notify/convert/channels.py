@@ -1,6 +1,6 @@
 """Channels between the contract and the domain: addresses and preferences in, webhooks and messages out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from iocedu.notify.v1 import channels_pb2, deliveries_pb2
 
@@ -12,6 +12,7 @@ from services.notify.domain.channels import (
     Contact,
     Dispatch,
     Preference,
+    Returned,
     Try,
     Webhook,
 )
@@ -61,7 +62,9 @@ def channels_message(
     contact: Contact,
     chosen: Mapping[Channel, Preference],
     webhooks: Sequence[Webhook],
+    *,
     rules: Mapping[Channel, ChannelRules],
+    set_up: Collection[Channel],
 ) -> channels_pb2.Channels:
     """How somebody is reached, with what holds where nothing was chosen."""
     message = channels_pb2.Channels(webhooks=map(webhook_message, webhooks))
@@ -77,7 +80,12 @@ def channels_message(
     for channel in ADDRESSED:
         known = contact.at(channel)
         if known.address:
-            message.addresses.add(channel=channel_number(channel), confirmed=known.confirmed, failure=known.failure)
+            message.addresses.add(
+                channel=channel_number(channel),
+                confirmed=known.confirmed,
+                failure=known.failure,
+                not_set_up=channel not in set_up,
+            )
     for channel in Channel:
         one = chosen.get(channel)
         message.preferences.add(
@@ -98,6 +106,7 @@ def dispatch_message(dispatch: Dispatch) -> deliveries_pb2.Dispatch:
         priority=dispatch.priority,
         notice_count=dispatch.notice_count,
         attempts=map(_attempt_message, dispatch.tries),
+        bounces=map(_bounce_message, dispatch.bounces),
     )
     message.create_time.FromDatetime(dispatch.create_time)
     message.next_time.FromDatetime(dispatch.next_time)
@@ -113,5 +122,11 @@ def state_number(way: Way) -> deliveries_pb2.DispatchState.ValueType:
 
 def _attempt_message(one: Try) -> deliveries_pb2.Attempt:
     message = deliveries_pb2.Attempt(number=one.number, outcome=one.outcome, detail=one.detail)
+    message.time.FromDatetime(one.time)
+    return message
+
+
+def _bounce_message(one: Returned) -> deliveries_pb2.Bounce:
+    message = deliveries_pb2.Bounce(fate=one.bounce.fate.value, status=one.bounce.status, detail=one.bounce.detail)
     message.time.FromDatetime(one.time)
     return message

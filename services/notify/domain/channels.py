@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
+from services.notify.domain.bounces import Bounce
 from services.notify.domain.delivering import Way
 from services.notify.domain.notices import Matter
 
@@ -31,7 +32,7 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChannelRules:
-    """How one channel behaves."""
+    """How one channel behaves; an address that did not take `most_bounces` within `bounce_days` is given up."""
 
     least_severity: int
     gather_seconds: float
@@ -42,6 +43,8 @@ class ChannelRules:
     pause_seconds: tuple[float, float]
     lease_seconds: float
     fallback: Channel | None
+    most_bounces: int = 3
+    bounce_days: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Contact:
     phone_confirmed: bool = False
     email_failure: str = ""
     phone_failure: str = ""
+    email_bounces: int = 0  # Mails that came back within some days, though there is such an address.
+    email_bounces_since: datetime | None = None
 
     def at(self, channel: Channel) -> "Address":
         """The address on a channel."""
@@ -70,7 +75,9 @@ class Contact:
     def known_as(self, channel: Channel, *, confirmed: bool, failure: str = "") -> "Contact":
         """The contact with something else known of an address."""
         if channel is Channel.EMAIL:
-            return replace(self, email_confirmed=confirmed, email_failure=failure)
+            return replace(
+                self, email_confirmed=confirmed, email_failure=failure, email_bounces=0, email_bounces_since=None
+            )
         return replace(self, phone_confirmed=confirmed, phone_failure=failure)
 
     def following(self, before: "Contact") -> "Contact":
@@ -82,7 +89,16 @@ class Contact:
             contact = contact.known_as(
                 channel, confirmed=same and known.confirmed, failure=known.failure if same else ""
             )
+        if before.email == self.email:
+            return replace(contact, email_bounces=before.email_bounces, email_bounces_since=before.email_bounces_since)
         return contact
+
+    def bounced(self, now: datetime, *, within: timedelta) -> "Contact":
+        """The contact once more a mail came back; those counted before go once the first is too long ago."""
+        since = self.email_bounces_since
+        if since is None or now - since > within:
+            return replace(self, email_bounces=1, email_bounces_since=now)
+        return replace(self, email_bounces=self.email_bounces + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +155,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be sent now: the same id in every try."""
+    """What is to be sent now: the same id in every try, and the same token of where it comes back to."""
 
     dispatch_id: UUID
     channel: Channel
@@ -148,6 +164,7 @@ class Message:
     attempt: int
     language: str
     told: Sequence[Told]
+    return_token: str = ""  # Empty: of before there were any.
 
 
 class Outcome(StrEnum):
@@ -180,6 +197,14 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """A notification about a message as it is kept."""
+
+    time: datetime
+    bounce: Bounce
+
+
+@dataclass(frozen=True, slots=True)
 class Dispatch:
     """A message as operators see it."""
 
@@ -194,6 +219,7 @@ class Dispatch:
     next_time: datetime
     done_time: datetime | None
     tries: Sequence[Try]
+    bounces: Sequence[Returned]
 
 
 def routes_of(

@@ -22,6 +22,7 @@ class Way(IntEnum):
     SENT = 3
     DEAD = 4
     CANCELLED = 5
+    BOUNCED = 6
 
 
 def weight_of(matter: Matter) -> int:

@@ -1,7 +1,7 @@
 """ChannelsService: how each caller is reached besides the inbox. Whose addresses these are, the token says."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ class House:
     most_webhooks: int
     speech: Speech
     public_url: str
+    set_up: Sequence[Channel]  # Channels to addresses for which there is a server.
 
 
 class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
@@ -65,6 +66,7 @@ class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
                 contact_of(request.contact),
                 preferences_of(request.preferences),
                 rules=self._house.rules,
+                set_up=self._house.set_up,
                 now=self._frame.clock.now(),
             )
         return channels_pb2.UpdateMyChannelsResponse(channels=self._shown(chosen))
@@ -94,7 +96,9 @@ class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
         """Send another code to an address of the caller."""
         channel = channel_of(request.channel)
         async with self._frame.database.transaction() as connection:
-            until = await addresses.send_code(connection, caller().subject, channel, now=self._frame.clock.now())
+            until = await addresses.send_code(
+                connection, caller().subject, channel, set_up=self._house.set_up, now=self._frame.clock.now()
+            )
         response = channels_pb2.SendAddressCodeResponse()
         response.expire_time.FromDatetime(until)
         return response
@@ -181,7 +185,9 @@ class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
         return response
 
     def _shown(self, chosen: usecases.Chosen) -> channels_pb2.Channels:
-        return channels_message(chosen.contact, chosen.preferences, chosen.webhooks, self._house.rules)
+        return channels_message(
+            chosen.contact, chosen.preferences, chosen.webhooks, rules=self._house.rules, set_up=self._house.set_up
+        )
 
 
 def _address_refused(why: str) -> Fault:

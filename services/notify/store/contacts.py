@@ -10,7 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notify.domain.channels import Channel, Contact, Preference, Route, Webhook
 
 _CONTACT = tuple(field.name for field in fields(Contact))
-_TYPES: Mapping[object, str] = {bool: "boolean[]", str: "text[]"}
+_TYPES: Mapping[object, str] = {
+    bool: "boolean[]",
+    int: "integer[]",
+    str: "text[]",
+    datetime | None: "timestamptz[]",
+}
 
 
 async def lock_subjects(connection: AsyncConnection, subjects: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ A table and not a stream of the broker, since a message must be queued in the tr
 by its priority whatever came before it, and be found by person and state afterwards. Replicas skip what others hold.
 """
 
+import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,8 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows
+from services.notify.domain.bounces import TOKEN_BYTES
 from services.notify.domain.channels import Channel, Dispatch, Lane, Message, Outcome, Result, Try
 from services.notify.domain.delivering import Way
+from services.notify.store.bounces import bounces_of
 from services.notify.store.notices import told_matters
 
 Key = tuple[str, int, int, str, str]  # subject, matter, occasion, channel, address
@@ -94,12 +97,24 @@ async def add_dispatches(connection: AsyncConnection, gathered: Sequence[Gathere
         "attempt_count",
         "next_time",
         "create_time",
+        "return_token",
     )
     rows = []
     for one in gathered:
         first = one.deliveries[0]
         rows.append(
-            (one.dispatch_id, first.channel.value, first.subject, first.address, first.priority, 1, 0, now, now)
+            (
+                one.dispatch_id,
+                first.channel.value,
+                first.subject,
+                first.address,
+                first.priority,
+                Way.QUEUED,
+                0,
+                now,
+                now,
+                secrets.token_hex(TOKEN_BYTES),
+            )
         )
     await copy_rows(connection, "dispatch", columns, rows)
     pairs = [(delivery.key, one.dispatch_id) for one in gathered for delivery in one.deliveries]
@@ -147,6 +162,7 @@ async def claim_messages(
             row.attempt_count,
             row.language or "vi",
             [one for one in told.get(row.dispatch_id, ()) if not one.matter.recalled],
+            row.return_token or "",
         )
         for row in rows
     ]
@@ -198,7 +214,7 @@ async def divert_waiting(
 
 
 async def replay(connection: AsyncConnection, ids: Collection[UUID], now: datetime) -> int:
-    """Put given-up messages back into the queue under their ids; all where none is named."""
+    """Put messages back into the queue under their ids: all given-up ones where none is named; named, came back too."""
     given = {"ids": list(ids), "every": not ids, "now": now}
     return (await connection.execute(_REPLAY, given)).rowcount
 
@@ -209,6 +225,7 @@ async def list_dispatches(
     """Messages, the newest first, with their tries."""
     given = {"states": list(states), "subject": subject, "below": below, "limit": limit}
     rows = (await connection.execute(_LIST, given)).all()
+    returned = await bounces_of(connection, [row.dispatch_id for row in rows])
     tries: dict[UUID, list[Try]] = {}
     for row in await connection.execute(_TRIES, {"ids": [row.dispatch_id for row in rows]}):
         tries.setdefault(row.dispatch_id, []).append(Try(row.number, row.time, row.outcome, row.detail))
@@ -225,6 +242,7 @@ async def list_dispatches(
             row.next_time,
             row.done_time,
             tries.get(row.dispatch_id, ()),
+            returned.get(row.dispatch_id, ()),
         )
         for row in rows
     ]
@@ -278,7 +296,7 @@ _CLAIM = sa.text(
     " WHERE channel = :channel AND priority BETWEEN :least AND :most AND state IN (1, 2)"
     " AND next_time <= CAST(:now AS timestamptz) ORDER BY priority, next_time LIMIT :limit"
     " FOR UPDATE OF dispatch SKIP LOCKED) AS due WHERE dispatch.dispatch_id = due.dispatch_id"
-    " RETURNING dispatch.dispatch_id, subject, address, attempt_count, due.language"
+    " RETURNING dispatch.dispatch_id, subject, address, attempt_count, return_token, due.language"
 )
 _START = sa.text(
     "INSERT INTO attempt SELECT id, number, CAST(:now AS timestamptz), 'STARTED', ''"
@@ -307,8 +325,8 @@ _DIVERT = sa.text(
 )
 _DROP_WAITING = sa.text(f"DELETE FROM delivery WHERE {_MINE}")  # noqa: S608 (our own text)
 _REPLAY = sa.text(
-    "UPDATE dispatch SET state = 1, next_time = CAST(:now AS timestamptz), done_time = NULL WHERE state = 4"
-    " AND (:every OR dispatch_id = ANY(CAST(:ids AS uuid[])))"
+    "UPDATE dispatch SET state = 1, next_time = CAST(:now AS timestamptz), done_time = NULL"
+    " WHERE (:every AND state = 4) OR (state IN (4, 6) AND dispatch_id = ANY(CAST(:ids AS uuid[])))"
 )
 _LIST = sa.text(
     "SELECT dispatch.*, (SELECT count(*) FROM delivery WHERE delivery.dispatch_id = dispatch.dispatch_id)"
@@ -327,6 +345,7 @@ _QUEUES = sa.text(
 _PRUNE = sa.text(
     "WITH old AS (SELECT dispatch_id FROM dispatch WHERE done_time < CAST(:before AS timestamptz) LIMIT :limit"
     " FOR UPDATE SKIP LOCKED), tries AS (DELETE FROM attempt USING old WHERE attempt.dispatch_id = old.dispatch_id),"
+    " returned AS (DELETE FROM bounce USING old WHERE bounce.dispatch_id = old.dispatch_id),"
     " told AS (DELETE FROM delivery USING old WHERE delivery.dispatch_id = old.dispatch_id)"
     " DELETE FROM dispatch USING old WHERE dispatch.dispatch_id = old.dispatch_id"
 )

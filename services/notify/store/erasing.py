@@ -147,6 +147,10 @@ _FORGET = (
         "DELETE FROM attempt USING dispatch WHERE dispatch.subject = :subject"
         " AND attempt.dispatch_id = dispatch.dispatch_id"
     ),
+    sa.text(
+        "DELETE FROM bounce USING dispatch WHERE dispatch.subject = :subject"
+        " AND bounce.dispatch_id = dispatch.dispatch_id"
+    ),
     sa.text("DELETE FROM dispatch WHERE subject = :subject"),
     sa.text("DELETE FROM delivery WHERE subject = :subject"),
 )

@@ -4,7 +4,7 @@ Nothing but the code leaves for an address that was not confirmed. One that the 
 more: what was on its way goes by the fall-back channel, and the person is told in the inbox.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -27,9 +27,14 @@ BECAUSE = "chủ địa chỉ"
 log = structlog.get_logger(__name__)
 
 
-async def send_codes(connection: AsyncConnection, subject: str, contact: Contact, *, now: datetime) -> None:
-    """Send a code to each address that is not confirmed and was sent none; the subject's lock is held."""
-    for channel in ADDRESSED:
+async def send_codes(
+    connection: AsyncConnection, subject: str, contact: Contact, *, set_up: Collection[Channel], now: datetime
+) -> None:
+    """Send a code to each address that is not confirmed and was sent none; the subject's lock is held.
+
+    None is made for a channel that has no server: it would be over before anybody could send it.
+    """
+    for channel in set_up:
         address = contact.at(channel)
         if address.address and not address.confirmed:
             before = await codes.code_of(connection, subject, channel)
@@ -37,12 +42,19 @@ async def send_codes(connection: AsyncConnection, subject: str, contact: Contact
                 await _send(connection, subject, channel, address.address, now=now)
 
 
-async def send_code(connection: AsyncConnection, subject: str, channel: Channel, *, now: datetime) -> datetime:
-    """Send a code on demand; returns until when it can be used. Raises NOTHING_TO_CONFIRM or CODE_TOO_SOON."""
+async def send_code(
+    connection: AsyncConnection, subject: str, channel: Channel, *, set_up: Collection[Channel], now: datetime
+) -> datetime:
+    """Send a code on demand; returns until when it can be used.
+
+    Raises NOTHING_TO_CONFIRM, CHANNEL_NOT_SET_UP or CODE_TOO_SOON.
+    """
     await contacts.lock_subjects(connection, [subject])
     address = (await _contact(connection, subject)).at(channel)
     if not address.address or channel not in ADDRESSED or address.used:
         raise _nothing_to_confirm()
+    if channel not in set_up:
+        raise _not_set_up(channel)
     before = await codes.code_of(connection, subject, channel)
     later = before.may_follow(now) if before is not None else None
     if later is not None:
@@ -168,6 +180,25 @@ def _nothing_to_confirm() -> Fault:
         vi=vi,
         en=en,
         violations=[FieldViolation("channel", "NOTHING_TO_CONFIRM", vi, en)],
+    )
+
+
+def _not_set_up(channel: Channel) -> Fault:
+    what_vi, what_en = {
+        Channel.EMAIL: ("máy chủ thư điện tử", "a mail server"),
+        Channel.SMS: ("nhà cung cấp tin nhắn SMS", "an SMS provider"),
+    }[channel]
+    vi = f"Không gửi được mã: nơi này chưa thiết lập {what_vi}. Hãy báo người vận hành hệ thống, hoặc dùng kênh khác."
+    en = (
+        f"No code can be sent: {what_en} is not set up here. Tell those who operate the system, or use another channel."
+    )
+    return Fault(
+        Kind.PRECONDITION,
+        "CHANNEL_NOT_SET_UP",
+        vi=vi,
+        en=en,
+        metadata={"channel": channel.value},
+        violations=[FieldViolation("channel", "CHANNEL_NOT_SET_UP", vi, en)],
     )
 
 

@@ -1,6 +1,6 @@
 """Lets people say how they are reached, and keeps the routes that follow from it. Refuses what contradicts itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +38,7 @@ async def choose(
     preferences: Sequence[Preference],
     *,
     rules: Mapping[Channel, ChannelRules],
+    set_up: Collection[Channel],
     now: datetime,
 ) -> Chosen:
     """Replace addresses, quiet hours and preferences of somebody; a new address is sent a code first.
@@ -55,7 +56,7 @@ async def choose(
     await store.keep_contacts(connection, {subject: kept}, now)
     await store.keep_preferences(connection, subject, preferences)
     await reroute(connection, [subject], rules)
-    await send_codes(connection, subject, kept, now=now)
+    await send_codes(connection, subject, kept, set_up=set_up, now=now)
     return await chosen_by(connection, subject)
 
 
@@ -133,6 +134,8 @@ def _merged(known: Contact, given: Contact) -> Contact:
         phone_confirmed=bool(given.phone) or known.phone_confirmed,
         email_failure="" if given.email else known.email_failure,
         phone_failure="" if given.phone else known.phone_failure,
+        email_bounces=0 if given.email else known.email_bounces,
+        email_bounces_since=None if given.email else known.email_bounces_since,
     )
 
 

@@ -42,6 +42,7 @@ class ByMail:
             page=page,
             preferences=preferences_link(self.public_url),
             language=message.language,
+            return_token=message.return_token,
         )
 
 

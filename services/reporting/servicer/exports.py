@@ -8,6 +8,7 @@ from iocedu.reporting.v1 import exports_pb2, exports_pb2_grpc
 
 from chassis.database import Database
 from chassis.errors import Fault, Kind
+from chassis.files import name_file
 from chassis.identity import caller
 from services.reporting.convert.exports import export_message, file_of
 from services.reporting.convert.tables import CSV, ZIP, table
@@ -35,7 +36,7 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
     exporter: Exporter
 
     async def DownloadReport(
-        self, request: exports_pb2.DownloadReportRequest, _context: Any
+        self, request: exports_pb2.DownloadReportRequest, context: Any
     ) -> exports_pb2.DownloadReportResponse:
         """One report as a file."""
         now = self.units.clock.now()
@@ -48,11 +49,13 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
         if request.format == "csv":
             page = SchoolPage(report.school_id, school, report.state, content)
             file = await asyncio.to_thread(table, form, [page], school_year=report.school_year)
+            await name_file(context, f"{name}.csv")
             return exports_pb2.DownloadReportResponse(content=file_of(file, CSV), file_name=f"{name}.csv")
         about = About(school, report.school_year, language(), now)
         file = await asyncio.to_thread(
             one_report, form, content, about=about, state=report.state, catalogue=self.exporter.catalogue
         )
+        await name_file(context, f"{name}.xlsx")
         return exports_pb2.DownloadReportResponse(content=file_of(file, XLSX), file_name=f"{name}.xlsx")
 
     async def StartExport(
@@ -87,7 +90,7 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
         return exports_pb2.CancelExportResponse(export=export_message(await self._export(request)))
 
     async def DownloadExport(
-        self, request: exports_pb2.DownloadExportRequest, _context: Any
+        self, request: exports_pb2.DownloadExportRequest, context: Any
     ) -> exports_pb2.DownloadExportResponse:
         """The file of an export that is done."""
         export = await self._export(request)
@@ -103,6 +106,7 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
         async with self.database.connection() as connection:
             file = await exports.content_of(connection, export.export_id)
         kind = ZIP if export.format == "csv" else XLSX
+        await name_file(context, export.file_name)
         return exports_pb2.DownloadExportResponse(content=file_of(file, kind), file_name=export.file_name)
 
     async def _export(self, request: Any) -> Export:

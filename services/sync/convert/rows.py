@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 import protovalidate
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToJson
 from iocedu.records.v1.resources_pb2 import Row
 
@@ -22,11 +23,12 @@ from services.sync.domain.fields import described
 from services.sync.domain.problems import Problem, RowRefusedError
 from services.sync.domain.profiles import Fields, Profile, Raw
 from services.sync.domain.retelling import Told, retell
-from services.sync.domain.words import NO_WORDS, shortened
+from services.sync.domain.words import NO_WORDS, Text, shortened
 
 SLICE: Final = 500  # Rows between two looks at the loop.
 TAKEN: Final = frozenset((RowState.ACCEPTED, RowState.UNCHANGED))
 MOST_CONTENT: Final = 100_000  # Letters of a refused row that are kept.
+_LARGEST: Final = {FieldDescriptor.CPPTYPE_INT32: 2**31 - 1, FieldDescriptor.CPPTYPE_INT64: 2**63 - 1}
 
 
 Kind = tuple[str, int, str]  # What a row is: its record, its school year, of a register its day.
@@ -256,5 +258,14 @@ def _unfit(fields: Fields, profile: Profile, raw: Raw) -> Problem:
             Row(**part)
         except (TypeError, ValueError):
             called = profile.called(path, raw)
-            return problems.unreadable(called, wanted=called.wanted)
+            return problems.unreadable(called, wanted=_within(called.wanted, path))
     return problems.unreadable(profile.called("record", raw), wanted=described("record").wanted)
+
+
+def _within(wanted: Text, path: str) -> Text:
+    """What may be written in a field, with the largest number it holds where it holds one."""
+    outer, _, leaf = path.rpartition(".")
+    message = Row.DESCRIPTOR.fields_by_name[outer].message_type if outer else Row.DESCRIPTOR
+    known = message.fields_by_name.get(leaf) if message is not None else None
+    most = _LARGEST.get(known.cpp_type) if known is not None else None
+    return Text(f"{wanted.vi}; nhiều nhất {most}", f"{wanted.en}; at most {most}") if most else wanted

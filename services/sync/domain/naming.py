@@ -35,7 +35,7 @@ def name_field(table: ObjectTable, path: str, raw: Raw, *, of_object: str) -> Ca
     target = found["field"] or found["outer"]
     if target == "further" and found["further"] is not None:
         name = found["further"]
-        return name_slot(table, name, path, written=_written(raw.get(name)))
+        return name_slot(table, name, path, written=written(raw.get(name)))
     names = table.names.get(target, ())
     name = _used(names, raw)
     source = next((source for to, source, _ in table.derived if to == target), "")
@@ -45,7 +45,7 @@ def name_field(table: ObjectTable, path: str, raw: Raw, *, of_object: str) -> Ca
         return Called(of_object, same(of_object), described("record").wanted)
     if table.slots[name].how == ITEMS and found["index"] is not None:
         return _item(table, name, path, raw, place=int(found["index"]), inner=found["inner"] or "")
-    return name_slot(table, name, path, written=_written(raw.get(name)))
+    return name_slot(table, name, path, written=written(raw.get(name)))
 
 
 def name_slot(table: ObjectTable, name: str, path: str, *, inside: str = "", written: str = "") -> Called:
@@ -72,7 +72,7 @@ def _item(table: ObjectTable, name: str, path: str, raw: Raw, *, place: int, inn
     used = _used(fitting, item)
     if not used:
         return name_slot(table, name, path)
-    return name_slot(table, used, path, inside=f"{name}[{place}]", written=_written(item.get(used)))
+    return name_slot(table, used, path, inside=f"{name}[{place}]", written=written(item.get(used)))
 
 
 def _key(table: ObjectTable) -> Called:
@@ -90,6 +90,6 @@ def _given(value: object) -> bool:
     return value is not None and value != ""
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
     """A single value as it came; empty for what is none."""
     return "" if value is None or isinstance(value, list | dict) else shortened(text(value))

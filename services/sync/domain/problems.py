@@ -210,12 +210,14 @@ def unknown_object(name: str, value: object, known: Iterable[str]) -> Problem:
 
 
 def unreadable(called: Called, *, wanted: Text) -> Problem:
-    """Name a value that is not of its type."""
+    """Name a value that is not of its type. A number can be read: what is wrong with it is what may be written."""
     label = called.label
+    number = called.written.lstrip("+-").isdecimal()
+    vi, en = ("không dùng được", "cannot be used") if number else ("không đọc được", "cannot be read")
     return Problem(
         called.reason,
         called.field,
-        Text(f"{label.vi} không đọc được. Hãy ghi {wanted.vi}.", f"{label.en} cannot be read. Write {wanted.en}."),
+        Text(f"{label.vi} {vi}. Hãy ghi {wanted.vi}.", f"{label.en} {en}. Write {wanted.en}."),
     )
 
 

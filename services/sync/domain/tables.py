@@ -55,7 +55,7 @@ class TableProfile:
         try:
             return reading.read(spec, raw)
         except (CannotReadError, NoKeyError) as error:
-            raise _refused(spec, error, key=_key_hint(spec, raw), school=self._school_hint(raw)) from None
+            raise _refused(spec, error, raw, school=self._school_hint(raw)) from None
 
     def table(self, kind: str) -> ObjectTable:
         """How one type of record is read."""
@@ -147,8 +147,8 @@ def _read_here(slots: Mapping[str, Slot]) -> list[str]:
     ]
 
 
-def _refused(spec: ObjectTable, error: CannotReadError | NoKeyError, *, key: str, school: str) -> RowRefusedError:
-    problem = _problem(spec, error)
+def _refused(spec: ObjectTable, error: CannotReadError | NoKeyError, raw: Raw, *, school: str) -> RowRefusedError:
+    problem, key = _problem(spec, error, raw), _key_hint(spec, raw)
     if isinstance(error, NoKeyError):
         return RowRefusedError(problem, key=shortened(error.key) or key, school=school)
     outer = error.inside.partition("[")[0] or error.name
@@ -156,7 +156,7 @@ def _refused(spec: ObjectTable, error: CannotReadError | NoKeyError, *, key: str
     return RowRefusedError(problem, key=key, school=school, path=(outer,), meant=meant)
 
 
-def _problem(spec: ObjectTable, error: CannotReadError | NoKeyError) -> Problem:
+def _problem(spec: ObjectTable, error: CannotReadError | NoKeyError, raw: Raw) -> Problem:
     if isinstance(error, NoKeyError):
         names = [(next(iter(spec.names.get(target, ()))), target) for target in error.missing]
         return problems.missing_key([naming.name_slot(spec, name, f"{spec.record}.{to}") for name, to in names])
@@ -164,12 +164,15 @@ def _problem(spec: ObjectTable, error: CannotReadError | NoKeyError) -> Problem:
     if error.wanted is None:
         return problems.unknown_field(error.name, error.known, inside=inside)
     outer = spec.slots[error.inside.partition("[")[0]] if inside else None
+    written = "" if inside else naming.written(raw.get(error.name))
     if (outer or spec.slots[error.name]).how == reading.FURTHER:
         name = error.inside.partition("[")[0] or error.name
-        called = naming.name_slot(spec, error.name, f'{spec.record}.further["{name}"]', inside=error.inside)
+        path = f'{spec.record}.further["{name}"]'
+        called = naming.name_slot(spec, error.name, path, inside=error.inside, written=written)
         return problems.unreadable(called, wanted=error.wanted)
     path = f"{outer.target}.{outer.items[error.name].target}" if outer else spec.slots[error.name].target
-    called = naming.name_slot(spec, error.name, path if outer else f"{spec.record}.{path}", inside=error.inside)
+    path = path if outer else f"{spec.record}.{path}"
+    called = naming.name_slot(spec, error.name, path, inside=error.inside, written=written)
     return problems.unreadable(called, wanted=error.wanted)
 
 

@@ -26,7 +26,9 @@ DAY_FORM: Final = Text(
     "một ngày có thật trong lịch, dạng dd/mm/yyyy hoặc YYYY-MM-DD, ví dụ 30/09/2015",
     "a day of the calendar as dd/mm/yyyy or YYYY-MM-DD, e.g. 30/09/2015",
 )
-YEAR_FORM: Final = Text("năm học từ 1990-1991, ví dụ 2026-2027", "a school year from 1990-1991 on, e.g. 2026-2027")
+YEAR_FORM: Final = Text(
+    "năm học từ 1990-1991 đến 2100-2101, ví dụ 2026-2027", "a school year from 1990-1991 to 2100-2101, e.g. 2026-2027"
+)
 FLAG_FORM: Final = Text("1 (có) hoặc 0 (không)", "1 (yes) or 0 (no)")
 _WHOLE: Final = Text("một số nguyên", "a whole number")
 _NUMBER_FORM: Final = Text("một số, ví dụ 8.5", "a number, e.g. 8.5")

@@ -8,6 +8,7 @@ from google.api import httpbody_pb2
 from iocedu.sync.v1 import coverage_pb2, coverage_pb2_grpc
 
 from chassis.access import unknown_unit
+from chassis.files import name_file
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from chassis.scope_tree import EVERY_UNIT
@@ -98,7 +99,7 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
         )
 
     async def ExportCoverage(
-        self, request: coverage_pb2.ExportCoverageRequest, _context: Any
+        self, request: coverage_pb2.ExportCoverageRequest, context: Any
     ) -> coverage_pb2.ExportCoverageResponse:
         """Give the list as a file."""
         judge, unit_id, language = self._judge, self._unit_id(request.unit), _language()
@@ -120,6 +121,7 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
             content = await asyncio.to_thread(workbook, schools, convert.sums(total), convert.parts(parts), about=about)
             kind = XLSX
         file_name = f"{name}.{request.format or 'xlsx'}"
+        await name_file(context, file_name)
         return coverage_pb2.ExportCoverageResponse(
             content=httpbody_pb2.HttpBody(content_type=kind, data=content), file_name=file_name
         )

@@ -10,6 +10,7 @@ from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc
 
 from chassis.access import unknown_unit
 from chassis.errors import Fault, Kind
+from chassis.files import name_file
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
@@ -142,7 +143,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
         return response
 
     async def GetImportReport(
-        self, request: imports_pb2.GetImportReportRequest, _context: Any
+        self, request: imports_pb2.GetImportReportRequest, context: Any
     ) -> imports_pb2.GetImportReportResponse:
         """Give the file back with what is wrong."""
         one = await self._import(request.unit, request.import_id)
@@ -156,10 +157,11 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
             )
         except FileRefusedError as refused:
             raise _file_fault(refused) from None
+        await name_file(context, f"loi-{one.import_id}.xlsx")
         return imports_pb2.GetImportReportResponse(content=_workbook(content))
 
     async def GetTemplate(
-        self, request: imports_pb2.GetTemplateRequest, _context: Any
+        self, request: imports_pb2.GetTemplateRequest, context: Any
     ) -> imports_pb2.GetTemplateResponse:
         """Give a workbook to fill in."""
         unit_id = self._unit_id(request.unit)
@@ -179,6 +181,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
             )
         except FileRefusedError as refused:
             raise _file_fault(refused) from None
+        await name_file(context, f"mau-{request.collection}-{request.school_year}-{unit_id}.xlsx")
         return imports_pb2.GetTemplateResponse(content=_workbook(content))
 
     async def _import(self, unit: str, import_id: int) -> Import:

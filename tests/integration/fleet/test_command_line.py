@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -92,6 +93,9 @@ def test_up_status_and_down(shell: Shell) -> None:
         "ready",
     )
     assert shown["gateway"] == f"127.0.0.1:{shell.port}"
+    metrics = {part["name"]: part["metrics"] for part in shown["parts"]}
+    assert "iocedu_requests" in httpx.get(metrics["notify"], trust_env=False).text
+    assert metrics["notify"] in shell.run("status").stdout
     second = shell.run("up")
     assert second.returncode == 0
     assert "already running" in second.stderr

@@ -65,3 +65,22 @@ async def test_the_description_is_that_of_the_interface_served(browser):
         "/v1/perches/{perch}/songs",
         "/v1/perches/{perch}/words:watch",
     }
+
+
+BROWSING = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+async def test_a_browser_that_opens_what_is_no_page_gets_a_page_that_leads_home(browser):
+    """In Vietnamese, as not found, and under the policy of all pages; with a policy no site can frame it."""
+    answer = await browser.get("/bao-cao", headers=BROWSING)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.text == (CONSOLE / "missing.html").read_text("utf-8")
+    assert "Không có trang này" in answer.text
+
+
+async def test_programs_and_the_interface_keep_their_refusals(browser):
+    """Whoever does not ask for a page, or asks the interface, is told in JSON what is wrong."""
+    assert (await browser.get("/bao-cao")).json()["details"][0]["reason"] == "NO_TOKEN"
+    assert (await browser.get("/v1/units", headers=BROWSING)).json()["details"][0]["reason"] == "NO_TOKEN"

@@ -24,11 +24,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def mailbox(folder: Path, *, port: int = 0) -> Iterator[tuple[str, Box]]:
+def mailbox(folder: Path, *, port: int = 0, bounces: str = "") -> Iterator[tuple[str, Box]]:
     """A running mail server: its `smtp://` address and what it keeps."""
     box = Box(folder)
     port = port or free_port()
-    post = post_office(box, host="127.0.0.1", port=port)
+    post = post_office(box, host="127.0.0.1", port=port, bounces=bounces)
     post.start()
     try:
         yield f"smtp://127.0.0.1:{port}", box

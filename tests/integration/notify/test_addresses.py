@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iocedu.notify.v1 import channels_pb2
 
-from chassis.errors import Fault
+from chassis.errors import Fault, Kind
 from services.notify.domain.codes import BETWEEN, MOST_A_DAY, MOST_TRIES, digest, sent
 from tests.integration.alerts.scenes import NOW, change
 from tests.integration.notify.test_channels import Office, listener, office
@@ -172,6 +172,36 @@ async def test_a_code_never_falls_back_to_another_channel(office: Office, listen
     await says(office.desk, "head", email="tu-choi@example.vn", phone="+84912345678")
     await office.until("DEAD")
     assert listener.got == []  # type: ignore[attr-defined]
+
+
+async def test_no_code_is_said_to_be_sent_where_no_provider_is_set_up(desk: Any):
+    """The number is kept, shown as one that nothing can be sent to, and asking for a code is refused by name."""
+    shown = await says(desk, "head", phone="+84912345678", email="head@example.vn")
+    assert [(one.channel, one.confirmed, one.not_set_up) for one in shown.addresses] == [
+        (EMAIL, False, True),
+        (SMS, False, True),
+    ]
+    assert await desk.number("SELECT count(*) FROM address_code") == 0
+    assert await desk.number("SELECT count(*) FROM delivery") == 0
+    request = channels_pb2.SendAddressCodeRequest(channel=SMS)
+    fault = await refusal(desk.call("head", "channels", "SendAddressCode", request))
+    assert (fault.reason, fault.kind) == ("CHANNEL_NOT_SET_UP", Kind.PRECONDITION)
+    assert "chưa thiết lập nhà cung cấp tin nhắn SMS" in fault.vi
+    assert [one.field for one in fault.violations] == ["channel"]
+
+
+async def test_a_code_is_sent_once_a_provider_is_set_up(office: Office, listener: Any):
+    """To a number that was kept before there was one, on demand."""
+    async with office.desk.database.transaction() as connection:
+        await connection.exec_driver_sql(
+            "INSERT INTO contact (subject, email, phone, language, quiet_from, quiet_to, update_time, phone_confirmed)"
+            " VALUES ('head', '', '+84912345678', 'vi', '', '', now(), false)"
+        )
+    listener.answer = {"code": "0"}
+    request = channels_pb2.SendAddressCodeRequest(channel=SMS)
+    await office.desk.call("head", "channels", "SendAddressCode", request)
+    await office.until("SENT")
+    assert len(listener.got) == 1
 
 
 @given(minutes=st.lists(st.integers(0, 2000), max_size=20))

@@ -29,11 +29,12 @@ from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, SCHOOL, change, notify_replica
 from tests.integration.notify import people
 from tests.integration.notify.people import Desk, draft, group
-from tests.integration.notify.receivers import Program, mailbox, program
+from tests.integration.notify.receivers import Program, free_port, mailbox, program
 from tests.support.databases import DatabaseFactory
 from tests.support.waiting import poll_until
 
 ROLES = ("head_teacher",)
+BOUNCE_DOMAIN = "tra-lai.example.vn"
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Office:
     box: Box
     clock: FixedClock
     again: Callable[..., Any]  # Runs another copy over the same database.
+    bounces: str  # Where mails come back to, by SMTP.
 
     async def reach(self, subject: str, **contact: str) -> None:
         """An administrator brings somebody's addresses, so that they count as confirmed."""
@@ -122,22 +124,24 @@ async def office(
             }
         )
     )
-    with mailbox(tmp_path / "box") as (smtp_url, box):
+    bounces = f"127.0.0.1:{free_port()}"
+    with mailbox(tmp_path / "box", bounces=bounces) as (smtp_url, box):
         given = {
             "smtp_url": smtp_url,
             "smtp_from": "IOC Edu <tin@ioc.example.vn>",
             "public_url": "https://ioc.example.vn",
             "sms_provider_file": provider,
             "webhook_private_allowed": True,
+            "bounce_domain": BOUNCE_DOMAIN,
         }
 
         @asynccontextmanager
-        async def copy(time: Clock = clock) -> AsyncIterator[str]:
-            async with notify_replica(database, bus, keys, clock=time, **given) as address:
+        async def copy(time: Clock = clock, **more: str) -> AsyncIterator[str]:
+            async with notify_replica(database, bus, keys, clock=time, **given, **more) as address:
                 yield address
 
-        async with copy() as address:
-            yield Office(Desk(address, token, database), bus, box, clock, copy)
+        async with copy(bounce_listen=bounces) as address:
+            yield Office(Desk(address, token, database), bus, box, clock, copy, bounces)
 
 
 async def test_an_alert_comes_by_mail_with_text_page_link_and_reason(office):

@@ -15,7 +15,7 @@ TREE = ScopeTree(
     [
         ScopeUnit(1, aliases=(ScopeAlias("toy:one"),)),
         ScopeUnit(2, aliases=(ScopeAlias("toy:two"),), edges=(ScopeEdge(1),)),
-        ScopeUnit(3),
+        ScopeUnit(3, name="Three"),
     ],
     [
         ScopeGrant(1, "an", "keeper", 1),
@@ -58,6 +58,19 @@ def test_another_role_a_revoked_one_or_none_does_not(subject):
     fault = _refusal("Look", _look("toy:two"), subject=subject)
     assert (fault.kind, fault.reason) == (Kind.DENIED, "NO_GRANT")
     assert fault.metadata == {"method": "toy.v1.ToyService/Look", "unit": "toy:two"}
+
+
+def test_a_refusal_names_the_unit_as_people_know_it():
+    """Nobody knows its id, by which pages ask."""
+    for subject in ("an", "binh"):
+        fault = _refusal("Look", _look("3"), subject=subject)
+        assert "“Three”" in fault.vi
+        assert fault.metadata["unit"] == "3"
+
+
+def test_a_stranger_is_told_no_name():
+    """Who holds no role at all does not learn what exists."""
+    assert "Three" not in _refusal("Look", _look("3"), subject="nobody").vi
 
 
 def test_a_role_elsewhere_does_not():
@@ -126,5 +139,5 @@ def test_a_method_without_the_option_cannot_be_called():
 def test_refusals_read_like_a_helpful_person():
     """They say what to do next, in both languages."""
     fault = _refusal("Look", _look("3"))
-    assert fault.vi == "Bạn chưa được cấp quyền cho việc này tại đơn vị “3”. Hãy liên hệ người quản trị của đơn vị."
-    assert fault.en == "You hold no role for this on the unit “3”. Ask the unit's administrator for it."
+    assert fault.vi == "Bạn chưa được cấp quyền cho việc này tại đơn vị “Three”. Hãy liên hệ người quản trị của đơn vị."
+    assert fault.en == "You hold no role for this on the unit “Three”. Ask the unit's administrator for it."

@@ -7,9 +7,12 @@ import pytest
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 
+from gateway.envoy.edge import CONSOLE, Edge
 from gateway.envoy.replies import REPLIES, local_replies
 
-MAPPERS = local_replies()["mappers"]
+EDGE = Edge(listen="127.0.0.1:0", backends={}, jwks="/keys.json", issuer="https://i")
+NO_PAGE = 2  # For a browser, by the two statuses with which what is no page is refused.
+MAPPERS = local_replies(EDGE)["mappers"][NO_PAGE:]
 
 
 def test_each_refusal_is_told_in_both_languages_and_both_protocols() -> None:
@@ -37,6 +40,13 @@ def test_every_rendering_is_a_status_with_error_info_and_a_sentence(mapper: dict
     assert status.details[1].Unpack(text)
     assert text.locale in ("vi", "en")
     assert text.message
+
+
+def test_the_page_for_what_is_no_page_can_be_read_by_the_edge_and_leads_home() -> None:
+    """A percent sign would be read as a variable, and the edge would not start."""
+    text = (CONSOLE / "missing.html").read_text("utf-8")
+    assert "%" not in text
+    assert 'href="/"' in text
 
 
 def test_a_rate_limit_is_exhaustion_and_says_when_to_come_back() -> None:

@@ -51,6 +51,17 @@ def test_the_description_served_is_the_one_drawn_from_the_protos() -> None:
     assert "/v1/units/{unit}/indicators" in json.loads(served.content)["paths"]
 
 
+def test_each_part_of_the_console_names_the_roles_that_what_it_asks_is_open_to() -> None:
+    """Drawn from the access options, so that the menu never leads somebody to a refusal."""
+    [site_file] = [asset for asset in site.assets(_edge(), INTERFACE) if asset.path == "/console.json"]
+    roles = json.loads(site_file.content)["roles"]
+    assert len(roles) == len(site._ASKED), "a part asks what is not there"
+    assert all(roles.values())
+    assert "provincial_ioc" in roles["brief"]
+    assert "provincial_ioc" not in roles["reports"]
+    assert "integrator" not in roles["operations"]
+
+
 def test_every_file_of_the_console_fits_what_envoy_reads() -> None:
     """Envoy refuses to start over a larger one."""
     assert all(len(asset.content) <= site.LARGEST_FILE for asset in site.assets(_edge(), INTERFACE))

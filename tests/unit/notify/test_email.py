@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.clients.email import WholeSubjects, is_no_address
+from services.notify.clients.email import WholeSubjects
+from services.notify.domain.bounces import is_no_address
 
 WORDS = ("Trường", "Mầm", "non", "Cà", "Dy", "còn", "12", "lớp", "2026-11-26", "[Cần", "—", "“Đại", "a")
 

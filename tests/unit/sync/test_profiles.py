@@ -227,6 +227,22 @@ def test_what_cannot_be_read_is_named(changed: dict[str, Any], reason: str, fiel
 
 
 @pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"PHIEN_BAN": 2**63}, "nhiều nhất 9223372036854775807"),
+        ({"THU_TU": 99999999999, "MA_KHOI": "01"}, "không quá 10 chữ số"),
+        ({"NAM_HOC": 99999999}, "đến 2100-2101"),
+    ],
+)
+def test_a_number_that_is_too_large_is_told_the_limit(changed: dict[str, Any], said: str) -> None:
+    """It can be read; what it may not be over is what helps."""
+    unread = make(BASE["LOP"] | ENVELOPE | changed, MOET)
+    assert isinstance(unread, Unread)
+    assert said in unread.problem.text.vi
+    assert "không đọc được" not in unread.problem.text.vi
+
+
+@pytest.mark.parametrize(
     ("row", "key"),
     [
         (BASE["HOC_SINH"] | ENVELOPE | {"NGAY_SINH": "31/02/2015"}, "HS1.2026"),

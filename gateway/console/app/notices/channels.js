@@ -67,7 +67,8 @@ export async function channels(place) {
   }
 
   // What is known of an address; where it is not confirmed, or messages do not arrive, it is confirmed by a code.
-  function addressLine({ channel, confirmed, failure }) {
+  function addressLine({ channel, confirmed, failure, not_set_up: notSetUp }) {
+    if (notSetUp) return h("p", { class: "warn", "data-address": channel }, said("notSetUp")[channel]);
     if (confirmed && !failure) return h("p", { class: "muted" }, said("isConfirmed"));
     const code = h("input", { name: `code_${channel}`, inputMode: "numeric", maxLength: 6, size: 8, autocomplete: "one-time-code", "aria-label": said("code"), placeholder: said("code") });
     const confirm = async () => {

@@ -11,6 +11,7 @@ const WAITING_MS = 800;
 
 export function list(place, { unit, open, given = "" }) {
   const note = h("p", { role: "status" }, given);
+  const columns = said("columns");
   const rows = h("tbody", {});
   const picture = h("section", { class: "picture", "aria-live": "polite" });
   const path = (announcement, rest = "") => unitPath(unit.id, `/announcements/${announcement.announcement_id}${rest}`);
@@ -20,7 +21,7 @@ export function list(place, { unit, open, given = "" }) {
     clearTimeout(timer);
     const { announcements = [] } = await ask(unitPath(unit.id, "/announcements"), { query: { page_size: 100 } });
     if (!place.isConnected || !place.contains(rows)) return;
-    replace(rows, announcements.length ? announcements.map(line) : h("tr", {}, h("td", { class: "muted" }, said("none"))));
+    replace(rows, announcements.length ? announcements.map(line) : h("tr", {}, h("td", { class: "muted", colSpan: columns.length }, said("none"))));
     if (announcements.some((one) => stateOf(one) === "SCHEDULED")) timer = setTimeout(() => load().catch(fail), WAITING_MS);
   }
 
@@ -42,12 +43,30 @@ export function list(place, { unit, open, given = "" }) {
     if (reason?.trim()) step(announcement, "recall", { reason });
   }
 
+  // How many it goes to is asked when it is about to leave: units and roles have changed since it was written.
+  async function askToSend(announcement, deeds) {
+    const before = [...deeds.children];
+    const answer = (key, run) => h("button", { type: "button", "data-deed": key, class: key === "sendYes" ? "primary" : "quiet", onclick: run }, said(key));
+    try {
+      const { preview } = await ask(unitPath(unit.id, "/announcements:preview"), { method: "POST", body: { audience: announcement.draft.audience } });
+      replace(
+        deeds,
+        h("p", { role: "alert" }, said("sendWhom", { n: number(preview.recipient_count), m: number(preview.unit_count) })),
+        answer("sendYes", () => step(announcement, "schedule")),
+        answer("sendNo", () => replace(deeds, before)),
+      );
+      deeds.querySelector("[data-deed=sendNo]").focus();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
   function line(announcement) {
     const state = stateOf(announcement);
     const deed = (key, run) => h("button", { type: "button", "data-deed": key, onclick: run }, said(key));
     const deeds = {
       DRAFT: () => [deed("edit", () => open("write", announcement)), deed("approve", () => step(announcement, "approve"))],
-      APPROVED: () => [deed("edit", () => open("write", announcement)), deed("send", () => step(announcement, "schedule"))],
+      APPROVED: () => [deed("edit", () => open("write", announcement)), deed("send", ({ target }) => askToSend(announcement, target.parentElement))],
       SCHEDULED: () => [deed("recall", () => recall(announcement))],
       SENT: () => [
         deed("picture", () => show(announcement)),
@@ -60,10 +79,10 @@ export function list(place, { unit, open, given = "" }) {
       "tr",
       { "data-announcement": announcement.announcement_id },
       h("th", { scope: "row" }, announcement.draft.title_vi),
-      h("td", {}, announcement.unit_name),
-      h("td", {}, h("span", { class: `state ${state.toLowerCase()}` }, said("states")[state])),
-      h("td", { class: "figure" }, number(announcement.recipient_count)),
-      h("td", {}, instant(announcement.sent_time ?? announcement.create_time)),
+      cell(1, {}, announcement.unit_name),
+      cell(2, {}, h("span", { class: `state ${state.toLowerCase()}` }, said("states")[state])),
+      cell(3, { class: "figure" }, number(announcement.recipient_count)),
+      cell(4, {}, instant(announcement.sent_time ?? announcement.create_time)),
       h(
         "td",
         {},
@@ -72,6 +91,9 @@ export function list(place, { unit, open, given = "" }) {
       ),
     );
   }
+
+  // A cell that says on a phone what its column is, where headings have no place.
+  const cell = (place, properties, content) => h("td", { "data-heading": columns[place], ...properties }, content);
 
   async function show(announcement) {
     clearTimeout(picture.timer);
@@ -114,7 +136,7 @@ export function list(place, { unit, open, given = "" }) {
     }
   }
 
-  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, rows)), picture);
+  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text) => h("th", { scope: "col" }, text)))), rows)), picture);
   load().catch(fail);
 }
 

@@ -10,8 +10,10 @@ import { said } from "./texts.js";
 import { writer } from "./writer.js";
 
 const PARTS = { list, write: writer, preferences: channels };
+const NEEDS = { list: "announcements", write: "announcing", preferences: "preferences" }; // As `account.opens` names them.
 
-function show({ content, unit }) {
+function show({ content, unit, account }) {
+  const parts = Object.keys(PARTS).filter((name) => account.opens(NEEDS[name]));
   const wanted = new URLSearchParams(location.hash.slice(1));
   if (wanted.get("read")) {
     reader(content, wanted.get("read"));
@@ -24,13 +26,13 @@ function show({ content, unit }) {
     PARTS[name](place, { unit, open, given });
   };
   choice.append(
-    ...Object.keys(PARTS).map((name) =>
+    ...parts.map((name) =>
       h("button", { type: "button", "data-part": name, onclick: () => open(name) }, said(name)),
     ),
   );
   const heading = h("h1", {}, said("title"));
   replace(content, h("div", { class: "title" }, heading, h("span", { class: "asof" }, unit.name), choice), place);
-  open(wanted.has("preferences") ? "preferences" : "list");
+  open(wanted.has("preferences") ? "preferences" : parts[0]);
 }
 
 openPage({ title: () => t("page_notices"), show });

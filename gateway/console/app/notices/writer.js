@@ -9,6 +9,7 @@ import { base64 } from "./files.js";
 import { said } from "./texts.js";
 
 const KINDS = ["school", "commune", "district", "province"];
+const MOST_HOURS = 2160; // As the interface takes them: ninety days.
 const LEVELS = { "level:01": "MN", "level:02": "TH", "level:03": "THCS", "level:04": "THPT", "level:05": "GDTX" };
 const ROLES = ["head_teacher", "clerk", "officer", "director"];
 const KIND_NAMES = {
@@ -65,7 +66,7 @@ export function writer(place, { unit, open, given }) {
     audience: audience(),
     receipt_required: receipt.checked,
     due_time: due.value ? new Date(`${due.value}:00+07:00`).toISOString() : undefined,
-    reminder_hours: remind.value.split(/[,;\s]+/).map(Number).filter(Boolean),
+    reminder_hours: remind.value.split(/[,;\s]+/).filter(Boolean).map(hours),
     form: named([...questions.children].map((row) => row.question())),
   });
 
@@ -155,6 +156,13 @@ function boxes(key, values, nameOf, chosen) {
     made.map((box) => h("label", {}, box, nameOf(box.value))),
   );
   return { element, chosen: () => made.filter((box) => box.checked).map((box) => box.value) };
+}
+
+// Whole hours, or a refusal that names what is none: a reminder that is left out silently is missed by everybody.
+function hours(text) {
+  const found = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (found < 1 || found > MOST_HOURS) throw new Error(said("notHours", { n: text, m: number(MOST_HOURS) }));
+  return found;
 }
 
 // Instants as the field has them: of Viet Nam, whatever the browser's clock.

@@ -199,22 +199,26 @@ class AddressState(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     CONFIRMED_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    NOT_SET_UP_FIELD_NUMBER: _builtins.int
     channel: Global___Channel.ValueType
     """The channel: e-mail or SMS."""
     confirmed: _builtins.bool
     """Whether it was confirmed. Until then nothing but a code is sent there."""
     failure: _builtins.str
     """What the other side answered when it refused the address for good; empty: it did not. Nothing is sent there since."""
+    not_set_up: _builtins.bool
+    """Whether nothing can be sent there, not even a code, since no server or provider is set up for the channel."""
     def __init__(
         self,
         *,
         channel: Global___Channel.ValueType = ...,
         confirmed: _builtins.bool = ...,
         failure: _builtins.str = ...,
+        not_set_up: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed", b"confirmed", "failure", b"failure"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed", b"confirmed", "failure", b"failure", "not_set_up", b"not_set_up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

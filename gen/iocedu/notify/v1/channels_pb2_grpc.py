@@ -109,7 +109,8 @@ class ChannelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SendAddressCode(self, request, context):
-        """Sends another code to an address of the caller that is not confirmed, or that messages no longer reached.
+        """Sends a code to an address of the caller that is not confirmed, or that messages no longer reached. Refused where
+        no server or provider is set up for the channel.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,9 @@ class ChannelsServiceStub:
     ConfirmAddress: _grpc.UnaryUnaryMultiCallable[_channels_pb2.ConfirmAddressRequest, _channels_pb2.ConfirmAddressResponse]
     """Confirms an address of the caller by the code that was sent there."""
     SendAddressCode: _grpc.UnaryUnaryMultiCallable[_channels_pb2.SendAddressCodeRequest, _channels_pb2.SendAddressCodeResponse]
-    """Sends another code to an address of the caller that is not confirmed, or that messages no longer reached."""
+    """Sends a code to an address of the caller that is not confirmed, or that messages no longer reached. Refused where
+    no server or provider is set up for the channel.
+    """
     ImportContacts: _grpc.UnaryUnaryMultiCallable[_channels_pb2.ImportContactsRequest, _channels_pb2.ImportContactsResponse]
     """Brings the addresses of many people, which count as confirmed; what is not named stays as it is."""
     CreateWebhook: _grpc.UnaryUnaryMultiCallable[_channels_pb2.CreateWebhookRequest, _channels_pb2.CreateWebhookResponse]
@@ -68,7 +70,9 @@ class ChannelsServiceAsyncStub(ChannelsServiceStub):
     ConfirmAddress: _aio.UnaryUnaryMultiCallable[_channels_pb2.ConfirmAddressRequest, _channels_pb2.ConfirmAddressResponse]  # type: ignore[assignment]
     """Confirms an address of the caller by the code that was sent there."""
     SendAddressCode: _aio.UnaryUnaryMultiCallable[_channels_pb2.SendAddressCodeRequest, _channels_pb2.SendAddressCodeResponse]  # type: ignore[assignment]
-    """Sends another code to an address of the caller that is not confirmed, or that messages no longer reached."""
+    """Sends a code to an address of the caller that is not confirmed, or that messages no longer reached. Refused where
+    no server or provider is set up for the channel.
+    """
     ImportContacts: _aio.UnaryUnaryMultiCallable[_channels_pb2.ImportContactsRequest, _channels_pb2.ImportContactsResponse]  # type: ignore[assignment]
     """Brings the addresses of many people, which count as confirmed; what is not named stays as it is."""
     CreateWebhook: _aio.UnaryUnaryMultiCallable[_channels_pb2.CreateWebhookRequest, _channels_pb2.CreateWebhookResponse]  # type: ignore[assignment]
@@ -115,7 +119,9 @@ class ChannelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _channels_pb2.SendAddressCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_channels_pb2.SendAddressCodeResponse, _abc.Awaitable[_channels_pb2.SendAddressCodeResponse]]:
-        """Sends another code to an address of the caller that is not confirmed, or that messages no longer reached."""
+        """Sends a code to an address of the caller that is not confirmed, or that messages no longer reached. Refused where
+        no server or provider is set up for the channel.
+        """
 
     @_abc_1.abstractmethod
     def ImportContacts(

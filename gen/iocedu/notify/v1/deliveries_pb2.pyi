@@ -39,6 +39,8 @@ class _DispatchStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dispatc
     """It was given up."""
     DISPATCH_STATE_CANCELLED: _DispatchState.ValueType  # 5
     """What it tells was taken back before it left."""
+    DISPATCH_STATE_BOUNCED: _DispatchState.ValueType  # 6
+    """The other side had taken it, and it came back."""
 
 class DispatchState(_DispatchState, metaclass=_DispatchStateEnumTypeWrapper):
     """Where a message is."""
@@ -55,6 +57,8 @@ DISPATCH_STATE_DEAD: DispatchState.ValueType  # 4
 """It was given up."""
 DISPATCH_STATE_CANCELLED: DispatchState.ValueType  # 5
 """What it tells was taken back before it left."""
+DISPATCH_STATE_BOUNCED: DispatchState.ValueType  # 6
+"""The other side had taken it, and it came back."""
 Global___DispatchState: _TypeAlias = DispatchState  # noqa: Y015
 
 @_typing.final
@@ -94,6 +98,42 @@ class Attempt(_message.Message):
 Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
+class Bounce(_message.Message):
+    """A notification of a mail system about a message that was accepted before (RFC 3464)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    FATE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    fate: _builtins.str
+    """What became of the message, as a stable word: FAILED, DELAYED, DELIVERED, RELAYED, EXPANDED or UNREADABLE."""
+    status: _builtins.str
+    """Status (RFC 3463), such as 5.1.1; empty: none was given."""
+    detail: _builtins.str
+    """What the server said that did not take it; of what cannot be read, its subject line."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it came."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        fate: _builtins.str = ...,
+        status: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "fate", b"fate", "status", b"status", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Bounce: _TypeAlias = Bounce  # noqa: Y015
+
+@_typing.final
 class Dispatch(_message.Message):
     """A message to one person by one channel. It may tell several notices that waited together."""
 
@@ -109,6 +149,7 @@ class Dispatch(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     NEXT_TIME_FIELD_NUMBER: _builtins.int
     DONE_TIME_FIELD_NUMBER: _builtins.int
+    BOUNCES_FIELD_NUMBER: _builtins.int
     dispatch_id: _builtins.str
     """Id, the same in every try; the other side knows repeats by it."""
     channel: _channels_pb2.Channel.ValueType
@@ -135,7 +176,11 @@ class Dispatch(_message.Message):
 
     @_builtins.property
     def done_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was sent or given up."""
+        """When it was sent, given up or came back."""
+
+    @_builtins.property
+    def bounces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bounce]:
+        """What mail systems said of it later, the oldest first."""
 
     def __init__(
         self,
@@ -150,10 +195,11 @@ class Dispatch(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         next_time: _timestamp_pb2.Timestamp | None = ...,
         done_time: _timestamp_pb2.Timestamp | None = ...,
+        bounces: _abc.Iterable[Global___Bounce] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "done_time", b"done_time", "next_time", b"next_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "channel", b"channel", "create_time", b"create_time", "dispatch_id", b"dispatch_id", "done_time", b"done_time", "next_time", b"next_time", "notice_count", b"notice_count", "priority", b"priority", "state", b"state", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "bounces", b"bounces", "channel", b"channel", "create_time", b"create_time", "dispatch_id", b"dispatch_id", "done_time", b"done_time", "next_time", b"next_time", "notice_count", b"notice_count", "priority", b"priority", "state", b"state", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -303,7 +349,7 @@ class ReplayDispatchesRequest(_message.Message):
     DISPATCH_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def dispatch_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids; empty: all that were given up."""
+        """Ids, also of messages that came back; empty: all that were given up."""
 
     def __init__(
         self,

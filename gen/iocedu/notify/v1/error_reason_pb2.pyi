@@ -72,6 +72,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A code was sent a moment ago, or too many were that day. RetryInfo says when to ask again.
     ErrorInfo: {"metadata": {"retry_time": "2026-11-24T03:00:00+00:00"}}.
     """
+    ERROR_REASON_CHANNEL_NOT_SET_UP: _ErrorReason.ValueType  # 24
+    """No server is set up by which a code could be sent on that channel. BadRequest: field `channel`.
+    ErrorInfo: {"metadata": {"channel": "sms"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `notify.iocedu`), without the prefix."""
@@ -125,5 +129,9 @@ ERROR_REASON_WRONG_CODE: ErrorReason.ValueType  # 22
 ERROR_REASON_CODE_TOO_SOON: ErrorReason.ValueType  # 23
 """A code was sent a moment ago, or too many were that day. RetryInfo says when to ask again.
 ErrorInfo: {"metadata": {"retry_time": "2026-11-24T03:00:00+00:00"}}.
+"""
+ERROR_REASON_CHANNEL_NOT_SET_UP: ErrorReason.ValueType  # 24
+"""No server is set up by which a code could be sent on that channel. BadRequest: field `channel`.
+ErrorInfo: {"metadata": {"channel": "sms"}}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
