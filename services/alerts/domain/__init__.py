@@ -5,18 +5,12 @@ from services.alerts.domain.alerts import (
     NEWEST_KEPT,
     SHOWN_STEPS,
     Alert,
-    AlertFilter,
     Change,
-    Count,
-    Reason,
-    Resolution,
-    State,
-    Step,
-    Transition,
     judge,
     raise_alert,
-    summed,
+    told_of,
 )
+from services.alerts.domain.asked import AlertFilter, Count, summed
 from services.alerts.domain.facts import Fact, newest
 from services.alerts.domain.rules import Reach, Rule, Severity
 from services.alerts.domain.shapes import (
@@ -30,6 +24,7 @@ from services.alerts.domain.shapes import (
     SHAPES,
     Scalar,
 )
+from services.alerts.domain.steps import Reason, Resolution, State, Step, Transition
 from services.alerts.domain.texts import UNIT_NAME, render, unknown_placeholders
 
 __all__ = [
@@ -64,5 +59,6 @@ __all__ = [
     "raise_alert",
     "render",
     "summed",
+    "told_of",
     "unknown_placeholders",
 ]

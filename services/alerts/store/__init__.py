@@ -19,6 +19,7 @@ from services.alerts.store.alerts import (
     prune_alerts,
     rename_subject,
     update_alerts,
+    update_facts,
 )
 from services.alerts.store.calendars import calendars, keep_calendars
 from services.alerts.store.facts import (
@@ -129,4 +130,5 @@ __all__ = [
     "switch",
     "tell_groups",
     "update_alerts",
+    "update_facts",
 ]

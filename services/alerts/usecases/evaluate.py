@@ -1,4 +1,4 @@
-"""Evaluates facts, as they come and as time passes, and raises and resolves alerts in the same transaction.
+"""Evaluates facts, as they come and as time passes; raises, updates and resolves alerts in the same transaction.
 
 Whoever keeps or claims a fact holds its row until the commit, so that each fact is judged by one replica at a time. The
 order of locks is facts, alerts, positions. Refuses to raise anything from history.
@@ -15,7 +15,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import telemetry
 from services.alerts import store
-from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, Transition, judge, newest, raise_alert
+from services.alerts.domain import (
+    Alert,
+    Change,
+    Fact,
+    Reason,
+    Rule,
+    Scalar,
+    Transition,
+    judge,
+    newest,
+    raise_alert,
+    told_of,
+)
 from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.keep_quiet import Wish, hush, unraisable
 from services.alerts.usecases.moment import Moment
@@ -143,6 +155,7 @@ def _verdict(
         is_open=unresolved is not None,
         quiet=quiet,
         outdated=unresolved is not None and unresolved.rule_version != look.rule.version,
+        changed=unresolved is not None and unresolved.facts != told_of(look.values),
     )
     if transition is None:
         return None
@@ -151,6 +164,7 @@ def _verdict(
         transition,
         lambda position: _after(look, unresolved, moment, transition=transition, place=place, position=position),
         fresh=unresolved is None,
+        told=transition is not Transition.UPDATED,
     )
 
 
@@ -175,4 +189,6 @@ def _after(
         now=moment.now,
         position=position,
     )
-    return replace(raised, placed_unit_id=place) if unresolved is None else unresolved.carried_over(raised)
+    if unresolved is None:
+        return replace(raised, placed_unit_id=place)
+    return unresolved.updated(raised) if transition is Transition.UPDATED else unresolved.carried_over(raised)

@@ -162,7 +162,7 @@ def change(
     group_by: alerts_pb2.AlertGrouping.ValueType = alerts_pb2.ALERT_GROUPING_NONE,
 ) -> alerts_pb2.AlertChange:
     """What alerts says of one alert, such as RAISED, ACKNOWLEDGED or RESOLVED, of a rule that tells each by itself."""
-    opening = ("RAISED", "CARRIED_OVER", "ESCALATED", "REOPENED", "RELEASED")
+    opening = ("RAISED", "CARRIED_OVER", "ESCALATED", "REOPENED", "RELEASED", "UPDATED")
     state = "OPEN" if transition in opening else transition
     alert = alerts_pb2.Alert(
         alert_id=alert_id,

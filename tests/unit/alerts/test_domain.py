@@ -12,6 +12,7 @@ from services.alerts.domain import (
     CONNECTION,
     FIRST_KEPT,
     NEWEST_KEPT,
+    Alert,
     Fact,
     Reason,
     Rule,
@@ -96,14 +97,16 @@ def test_fields_that_a_stored_fact_does_not_know_are_empty():
 )
 def test_a_look_raises_once_resolves_by_itself_and_raises_nothing_from_history(holds, is_open, quiet, verdict):
     """The whole table of verdicts."""
-    assert judge(holds=holds, is_open=is_open, quiet=quiet, outdated=False) is verdict
+    assert judge(holds=holds, is_open=is_open, quiet=quiet, outdated=False, changed=False) is verdict
+    updated = Transition.UPDATED if holds and is_open else verdict
+    assert judge(holds=holds, is_open=is_open, quiet=quiet, outdated=False, changed=True) is updated
 
 
 @pytest.mark.parametrize("quiet", [True, False])
 def test_what_still_holds_under_another_version_of_its_rule_is_carried_over(quiet):
     """Whoever has it in hand keeps it; what no longer holds ends all the same."""
-    assert judge(holds=True, is_open=True, quiet=quiet, outdated=True) is Transition.CARRIED_OVER
-    assert judge(holds=False, is_open=True, quiet=quiet, outdated=True) is Transition.RESOLVED
+    assert judge(holds=True, is_open=True, quiet=quiet, outdated=True, changed=True) is Transition.CARRIED_OVER
+    assert judge(holds=False, is_open=True, quiet=quiet, outdated=True, changed=True) is Transition.RESOLVED
 
 
 def test_texts_are_filled_with_the_facts_and_nothing_else():
@@ -190,3 +193,36 @@ def test_of_a_long_history_the_first_and_the_newest_steps_are_kept():
     kept = [int(step.note) for step in alert.history]
     assert kept == [*range(FIRST_KEPT), *range(100 - NEWEST_KEPT, 100)]
     assert alert.step_count == 100
+
+
+def a_class_of(size: int, *, at: datetime, position: int, staff: int = 1) -> Alert:
+    """An alert on a class as its rule raises it at an instant."""
+    rule = Rule("r", 1, CLASS_SIZE, "true", Severity.WARNING, "{size} em", "{size} pupils", "", "", ("officer",))
+    one = Fact(CLASS_SIZE, 100, "2026/1A", position, {"size": size, "size_limit": staff})
+    return raise_alert(rule, one, values=one.at(at), unit_name="TH Ái Nghĩa", now=at, position=position)
+
+
+def test_of_a_days_newer_facts_the_last_is_one_step_and_a_persons_steps_stay():
+    """What it was raised with stays beside what it says; a count that rises by the hour pushes nothing out."""
+    day = timedelta(days=1)
+    alert = a_class_of(40, at=NOW, position=1)
+    for hour in range(1, 9):
+        alert = alert.updated(a_class_of(40 + hour, at=NOW + timedelta(hours=hour), position=1 + hour))
+    assert [step.title_vi for step in alert.history] == ["48 em"]
+    alert = alert.commented("head", text="Đang tách lớp.", now=NOW + timedelta(hours=9), position=10)
+    alert = alert.updated(a_class_of(47, at=NOW + timedelta(hours=10), position=11))
+    alert = alert.updated(a_class_of(46, at=NOW + day, position=12))
+    assert [step.title_en for step in alert.history] == ["48 pupils", "", "47 pupils", "46 pupils"]
+    assert (alert.alert_id, alert.step_count, alert.position) == (1, 4, 12)
+    assert (alert.raised_title_vi, alert.raised_facts["size"]) == ("40 em", "40")
+    assert (alert.title_vi, alert.facts["size"], alert.facts_time) == ("46 em", "46", NOW + day)
+    erased = alert.erased(now=NOW + day, position=13)
+    assert (erased.facts, erased.raised_facts, erased.raised_title_vi, erased.history) == ({}, {}, "", ())
+
+
+def test_newer_facts_that_leave_the_title_make_nothing_stale_that_a_person_does():
+    """They are told to whoever watches, and are no step."""
+    raised = a_class_of(40, at=NOW, position=1)
+    seen = raised.updated(a_class_of(40, at=NOW + timedelta(hours=1), position=2, staff=35))
+    assert (seen.facts["size_limit"], seen.raised_facts["size_limit"]) == ("35", "1")
+    assert (seen.etag, seen.history, seen.position) == (raised.etag, (), 2)
