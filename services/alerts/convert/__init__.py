@@ -13,12 +13,10 @@ from services.alerts.convert.alerts import (
 from services.alerts.convert.calendars import calendars
 from services.alerts.convert.facts import (
     class_facts,
-    connection_facts,
     coverage_facts,
     is_backfill,
     push_facts,
     school_figures,
-    sent_rows,
     successions,
 )
 from services.alerts.convert.records import RecordRows, first_position, record_rows
@@ -31,7 +29,6 @@ __all__ = [
     "alerts_changed",
     "calendars",
     "class_facts",
-    "connection_facts",
     "count_message",
     "coverage_facts",
     "draft_of",
@@ -42,7 +39,6 @@ __all__ = [
     "record_rows",
     "rule_message",
     "school_figures",
-    "sent_rows",
     "states",
     "statistics_message",
     "step_message",

@@ -15,7 +15,6 @@ from services.alerts.domain.facts import Fact, newest
 from services.alerts.domain.rules import Reach, Rule, Severity
 from services.alerts.domain.shapes import (
     CLASS_SIZE,
-    CONNECTION,
     COVERAGE,
     KINDS,
     PUPIL,
@@ -29,7 +28,6 @@ from services.alerts.domain.texts import UNIT_NAME, render, unknown_placeholders
 
 __all__ = [
     "CLASS_SIZE",
-    "CONNECTION",
     "COVERAGE",
     "FIRST_KEPT",
     "KINDS",

@@ -48,7 +48,7 @@ _UPDATED = (*TEXTS, "facts", *_AS_RAISED, *_EACH_TIME)
 _CARRIED = ("rule_version", *_UPDATED)
 _ERASED = (*_CHANGING, "subject", *TEXTS, "facts", *_AS_RAISED)
 _GROUPING = ("group_by", "group_wait_seconds", "group_interval_minutes")
-_FROM_RULE = ("severity", "audience_roles", "family", "audience_reach", *_GROUPING)
+_FROM_RULE = ("severity", "audience_roles", "family", "fact_kind", "audience_reach", *_GROUPING)
 _STEP_FIELDS = frozenset(field.name for field in fields(Step)) - {"further"}
 _STEP = (
     "alert_id",

@@ -133,12 +133,6 @@ async def peer_medians(
     return {(school_id, year): float(median) for school_id, year, median in rows}
 
 
-async def sent_before(connection: AsyncConnection, schools: Iterable[int], day: date) -> dict[int, tuple[int, int]]:
-    """By school: rows taken and refused up to the last day before `day` that anything was sent on."""
-    rows = await fetch(connection, _SENT_BEFORE, sorted(schools), day)
-    return {school_id: (accepted, rejected) for school_id, accepted, rejected in rows}
-
-
 async def outcomes(
     connection: AsyncConnection, schools: Iterable[int], years: Iterable[int]
 ) -> list[tuple[int, str, int, str, bool, Any, int]]:
@@ -231,10 +225,6 @@ _PEERS = (
     "SELECT given.school_id, school_year, percentile_cont(0.5) WITHIN GROUP (ORDER BY pupils::float8 / classes)"
     " FROM unnest($1::bigint[], $2::bigint[]) AS given(school_id, peer_id) JOIN school_figure"
     " ON school_figure.school_id = given.peer_id WHERE classes > 0 GROUP BY 1, 2 HAVING count(*) >= $3"
-)
-_SENT_BEFORE = (
-    "SELECT DISTINCT ON (school_id) school_id, accepted, rejected FROM connection_day"
-    " WHERE school_id = ANY($1::bigint[]) AND day < $2 ORDER BY school_id, day DESC"
 )
 _OUTCOMES = (
     "SELECT school_id, key, school_year, class_key, left_school, left_time, context FROM pupil"

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import telemetry
 from services.alerts import store
 from services.alerts.domain import (
+    KINDS,
     Alert,
     Change,
     Fact,
@@ -48,6 +49,23 @@ class _Look:
     holds: bool  # Whether it is to be raised where it is not open.
     in_scope: bool = True
 
+    def changes(self, alert: Alert) -> bool:
+        """Whether an open alert says something else now; a clock that its texts do not show says nothing."""
+        told = told_of(self.values)
+        clock = KINDS[self.fact.kind].clock
+        if clock and not self.rule.shows(clock):
+            told[clock] = alert.facts.get(clock, "")
+        return told != alert.facts
+
+    def is_quiet(self, *, timed: bool) -> bool:
+        """Whether it raises nothing: what is known from history does only as far as time alone has made it hold."""
+        if not self.fact.baseline:
+            return False
+        since = self.fact.since
+        if since is None:
+            return not (timed and self.fact.look_time)
+        return not timed or self.condition.holds(self.fact.at(since)) is True
+
     @property
     def key(self) -> tuple[str, int, str]:
         return self.rule.code, self.fact.unit_id, self.fact.subject
@@ -68,8 +86,8 @@ async def look_at_due_facts(
 ) -> tuple[int, list[Change]]:
     """Evaluate facts that time has changed, at most `limit`; returns how many there were, and what changed.
 
-    Time is no history: a school that was loaded from history and stays silent is as silent as any other. `renew` makes
-    anew those that have to be.
+    Time is no history: of a school that was loaded from history it raises what did not hold when its clock began.
+    `renew` makes anew those that have to be.
     """
     facts = await store.claim_due_facts(connection, now=moment.now, limit=limit)
     if not facts:
@@ -97,7 +115,7 @@ async def evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: M
     verdicts = []
     for look in looks:
         alert = unresolved.get(look.key)
-        silent = look.key in quiet.keys or (look.fact.baseline and not (timed and look.fact.next_look(moment.now)))
+        silent = look.key in quiet.keys or (look.holds and look.is_quiet(timed=timed))
         if verdict := _verdict(look, alert, moment, quiet=silent, place=placed.get(look.fact.unit_id)):
             verdicts.append(verdict)
     verdicts = await hush(connection, verdicts, book.rules(), moment)
@@ -155,7 +173,7 @@ def _verdict(
         is_open=unresolved is not None,
         quiet=quiet,
         outdated=unresolved is not None and unresolved.rule_version != look.rule.version,
-        changed=unresolved is not None and unresolved.facts != told_of(look.values),
+        changed=unresolved is not None and look.changes(unresolved),
     )
     if transition is None:
         return None

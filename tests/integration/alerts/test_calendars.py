@@ -10,7 +10,7 @@ from iocedu.records.v1 import calendar_pb2
 from chassis.database import Database
 from chassis.testing import FixedClock
 from services.alerts import usecases
-from services.alerts.convert import RecordRows, calendars, connection_facts, record_rows
+from services.alerts.convert import RecordRows, calendars, coverage_facts, record_rows
 from services.alerts.convert.tables import early_warning, school_calendars
 from services.alerts.domain import Change, Transition
 from services.alerts.usecases.moment import Moment
@@ -66,9 +66,8 @@ async def school_day(database: Database, school: int, day: str = TODAY) -> bool:
 
 
 async def silent(database: Database) -> list[Change]:
-    """Both schools have sent nothing for 100 hours."""
-    changed = [scenes.connection(school, created=NOW - hours(100)) for school in (SCHOOL, OTHER_SCHOOL)]
-    facts = connection_facts(scenes.event("sync", "connections-changed", scenes.connections(*changed)))
+    """Both schools have become silent."""
+    facts = coverage_facts(scenes.event("sync", "coverage-changed", scenes.coverage(SCHOOL, OTHER_SCHOOL)))
     async with database.transaction() as held:
         return await usecases.take_facts(held, list(facts), moment())
 
