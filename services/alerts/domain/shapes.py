@@ -19,6 +19,7 @@ COVERAGE = "coverage"
 STATE_HOURS = "state_hours"
 WAITING_HOURS = "waiting_hours"
 SCHOOL_YEAR = "school_year"
+CLASS_KEY, CLASS_NAME = "class_key", "class_name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Kind:
 _YEAR = Field(int, "Năm học (năm đầu)", "School year (its first calendar year)")
 _GRADE = Field(str, "Khối, mã hai chữ số", "Grade, two digits")
 _CLASS = Field(str, "Mã lớp", "Key of the class")
+_CLASS_NAME = Field(str, "Tên lớp", "Name of the class")
 
 KINDS: Mapping[str, Kind] = {
     CLASS_SIZE: Kind(
@@ -146,7 +148,8 @@ KINDS: Mapping[str, Kind] = {
         "Attendance and results of a pupil in a school year",
         {
             "pupil_key": Field(str, "Mã học sinh tại trường", "Key of the pupil at the school"),
-            "class_key": _CLASS,
+            CLASS_KEY: _CLASS,
+            CLASS_NAME: _CLASS_NAME,
             "grade": _GRADE,
             "grade_number": Field(int, "Lớp mấy, 1–12; 0: mầm non", "Grade as a number, 1 to 12; 0: preschool"),
             SCHOOL_YEAR: _YEAR,
@@ -206,7 +209,8 @@ KINDS: Mapping[str, Kind] = {
         "Absence on the last reported day against the same weekday before",
         {
             SCHOOL_YEAR: _YEAR,
-            "class_key": Field(str, "Mã lớp; trống: toàn trường", "Key of the class; empty: the whole school"),
+            CLASS_KEY: Field(str, "Mã lớp; trống: toàn trường", "Key of the class; empty: the whole school"),
+            CLASS_NAME: _CLASS_NAME,
             "day": Field(str, "Ngày", "Day"),
             "scheduled": Field(int, "Sĩ số phải có mặt", "Pupils expected"),
             "absent": Field(int, "Số vắng", "Pupils absent"),
@@ -226,7 +230,8 @@ KINDS: Mapping[str, Kind] = {
         "Results of a class at a stage against its grade",
         {
             SCHOOL_YEAR: _YEAR,
-            "class_key": _CLASS,
+            CLASS_KEY: _CLASS,
+            CLASS_NAME: _CLASS_NAME,
             "grade": _GRADE,
             "stage": Field(str, "Giai đoạn", "Stage"),
             "pupils": Field(int, "Số học sinh có kết quả", "Pupils with results"),

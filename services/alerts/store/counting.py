@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerts.domain import CLASS_SIZE
 from services.alerts.domain.early_warning import Marks
 from services.alerts.store.projection import ClassYear, Identity, StageOf, fetch
 
@@ -73,6 +74,12 @@ async def class_days(connection: AsyncConnection, classes: Iterable[ClassYear]) 
     """The days that these classes reported."""
     rows = await fetch(connection, _CLASS_DAYS, *_columns(classes, 3))
     return {(school_id, year, class_key): days for school_id, year, class_key, days in rows}
+
+
+async def class_names(connection: AsyncConnection, classes: Iterable[ClassYear]) -> dict[ClassYear, str]:
+    """How these classes are called, as far as their sizes were told."""
+    rows = await fetch(connection, _CLASS_NAMES, *_columns(classes, 3), CLASS_SIZE)
+    return {(school_id, year, class_key): name for school_id, year, class_key, name in rows}
 
 
 async def newest_marks(
@@ -171,6 +178,10 @@ _AWAY_DAYS = (
 _CLASS_DAYS = (
     f"SELECT school_id, school_year, class_key, array_agg(DISTINCT day) FROM {_CLASS} JOIN register USING"
     " (school_id, school_year, class_key) WHERE NOT deleted GROUP BY 1, 2, 3"
+)
+_CLASS_NAMES = (
+    f"SELECT given.*, \"values\" ->> 'name' FROM {_CLASS} JOIN fact ON fact.unit_id = given.school_id"
+    " AND fact.kind = $4 AND fact.subject = given.school_year || '/' || given.class_key WHERE \"values\" ? 'name'"
 )
 _MARKS = (
     "SELECT DISTINCT ON (result.school_id, result.pupil_key, result.school_year) result.school_id, result.pupil_key,"

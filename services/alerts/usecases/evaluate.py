@@ -208,5 +208,5 @@ def _after(
         position=position,
     )
     if unresolved is None:
-        return replace(raised, placed_unit_id=place)
+        return raised if place is None else replace(raised, placed_unit_id=place)
     return unresolved.updated(raised) if transition is Transition.UPDATED else unresolved.carried_over(raised)

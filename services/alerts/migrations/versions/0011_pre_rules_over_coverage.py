@@ -1,4 +1,7 @@
-"""Silence and refused rows are judged by what sync says of a school; rules by staff over what was before it end."""
+"""Silence and refused rows are judged by what sync says of a school; rules by staff over what was before it end.
+
+Rules that came with the service call classes by their names.
+"""
 
 import json
 from pathlib import Path
@@ -20,6 +23,7 @@ UPDATE rule SET valid_to = (now() AT TIME ZONE 'Asia/Ho_Chi_Minh')::date,
 WHERE fact_kind = 'connection' AND NOT built_in
     AND (valid_to IS NULL OR valid_to > (now() AT TIME ZONE 'Asia/Ho_Chi_Minh')::date)
 """
+TEXTS = ("title_vi", "title_en", "body_vi", "body_en")
 
 
 def upgrade() -> None:
@@ -30,3 +34,6 @@ def upgrade() -> None:
     insert = upsert(sa.table("rule", *columns)).on_conflict_do_nothing()
     op.execute(insert.values([{name: seed[name] for name in seeds[0]} for seed in seeds]))
     op.execute(END)
+    rule = sa.table("rule", *map(sa.column, ("built_in", *TEXTS)))
+    named = {text: sa.func.replace(rule.c[text], "{class_key}", "{class_name}") for text in TEXTS}
+    op.execute(rule.update().values(named).where(rule.c.built_in))
