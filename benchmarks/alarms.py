@@ -21,10 +21,7 @@ async def measure(province: Province) -> list[Figure]:
     alerts = await asyncpg.connect(province.fleet.databases["alerts"])
     notify = await asyncpg.connect(province.fleet.databases["notify"])
     try:
-        schools = [
-            row["unit_id"]
-            for row in await alerts.fetch("SELECT unit_id FROM fact WHERE kind = 'connection' ORDER BY 1")
-        ]
+        schools = [row["unit_id"] for row in await alerts.fetch("SELECT DISTINCT unit_id FROM fact ORDER BY 1")]
         async with Bus.connect(province.fleet.nats_url, "benchmark") as bus:
             began = time.perf_counter()
             await bus.publish([_publication(schools, first) for first in range(0, ALERTS, IN_AN_EVENT)])

@@ -2,8 +2,8 @@
 
 Owns rules, the newest facts they look at and what these were, alerts and silences; of pupils it keeps keys and counts,
 no names. Publishes `alerts-changed`, `erasures-confirmed`. Listens to `figures-changed` of reporting,
-`connections-changed`, `coverage-changed` and `pushes-changed` of sync, `records-changed`, `units-changed` and
-`erasures-requested` of records; calendars come with the scopes. Calls nobody. Refuses to raise the same thing twice
+`coverage-changed` and `pushes-changed` of sync, `records-changed`, `units-changed` and `erasures-requested` of
+records; calendars come with the scopes. Calls nobody. Refuses to raise the same thing twice
 while it is open, to raise anything from a backfill, to leave an alert open on a rule that is no longer in force, and a
 rule that cannot be used.
 """

@@ -37,7 +37,6 @@ def consumers(
 
     return (
         made("reporting", "figures-changed", _take_figures, BATCH),
-        made("sync", "connections-changed", _take_connections, BATCH),
         made("sync", "pushes-changed", _take_pushes, PUSHES_BATCH),
         made("sync", "coverage-changed", _take_coverage, BATCH),
         made("records", "records-changed", take_records, RECORDS_BATCH),
@@ -72,12 +71,6 @@ async def _take_figures(connection: AsyncConnection, events: Sequence[Event], mo
             schools = [row for event in part for row in convert.school_figures(event)]
             changes += await usecases.follow_figures(connection, classes, schools, moment, baseline=baseline)
     return changes
-
-
-async def _take_connections(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:
-    facts = [fact for event in events for fact in convert.connection_facts(event)]
-    sent = [row for event in events for row in convert.sent_rows(event)]
-    return await usecases.follow_connections(connection, facts, sent, moment)
 
 
 async def _take_pushes(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:

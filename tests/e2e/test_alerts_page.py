@@ -80,6 +80,25 @@ async def test_an_officer_takes_comments_and_closes_an_alert_and_opens_it_again(
         await expect(entry).to_contain_text("Mới mở", timeout=WAIT)
 
 
+async def test_an_open_alert_shows_the_newest_numbers_beside_those_it_was_raised_with(world: World) -> None:
+    """Another pupil comes: the title says so, the details tell both, and it stands in the list once."""
+    await _crowded(world, "AP4")
+    await world.push([pupil(SCHOOL, f"AP4-P{number}", "AP4") for number in range(37, 40)])
+    async with _visiting(world, OFFICER) as page:
+        entry = _entry(page, "AP4")
+        await poll_until(lambda: _says(world, "AP4", "40 học sinh"), timeout=20)
+        await page.reload()
+        await expect(entry).to_contain_text("40 học sinh, vượt mức 35", timeout=WAIT)
+        await entry.locator("[data-do=details]").click()
+        since = entry.locator(".since-raised")
+        await expect(since).to_contain_text(re.compile("Lúc nêu.*3[67] học sinh.*Nay.*40 học sinh"), timeout=WAIT)
+        await expect(entry).to_have_count(1)
+
+
+async def _says(world: World, key: str, words: str) -> bool:
+    return any(a.subject == f"{YEAR}/{key}" and words in a.title_vi for a in await world.alerts(PROVINCE))
+
+
 async def test_what_is_silenced_leaves_the_list_and_comes_back_when_the_silence_is_ended(world: World) -> None:
     """Seen under its own state meanwhile; nobody can take away what is not covered."""
     await _crowded(world, "AP2")

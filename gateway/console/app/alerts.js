@@ -4,6 +4,7 @@ import { ask, unitPath } from "./api.js";
 import { h, icon, renew, replace } from "./elements.js";
 import { followed } from "./followed.js";
 import { ago, bilingual, instant, number } from "./format.js";
+import { sinceRaised } from "./sinceRaised.js";
 import { t } from "./texts.js";
 
 const SIZE = 12;
@@ -99,7 +100,7 @@ export function alerts({ unit, onCounts, onChange, onState, onError }) {
           taken ? ` · ${t("acknowledged")} ${alert.acknowledged_by ? t("by", { n: alert.acknowledged_by }) : ""}` : "",
           resolved ? ` · ${t("resolved")}${because(alert)}` : "",
         ),
-        open ? h("div", { class: "letter" }, h("p", {}, bilingual(alert, "body")), past(alert)) : "",
+        open ? h("div", { class: "letter" }, h("p", {}, bilingual(alert, "body")), sinceRaised(alert), past(alert)) : "",
       ),
       resolved || taken
         ? ""
@@ -150,6 +151,7 @@ function past(alert) {
       step.by ? ` ${t("by", { n: step.by })}` : "",
       step.reason && t(step.reason) ? ` (${t(step.reason)})` : "",
       step.note ? `: ${step.note}` : "",
+      step.title_vi ? [": ", bilingual(step, "title")] : "",
     ),
   );
 }

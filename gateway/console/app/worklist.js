@@ -5,6 +5,7 @@ import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { area, choice, input, instantOf, refused, tick, values } from "./fields.js";
 import { ago, bilingual, instant, number } from "./format.js";
+import { sinceRaised } from "./sinceRaised.js";
 
 const PAGE = 30;
 const STATES = { "": "standing", OPEN: "OPEN", ACKNOWLEDGED: "ACKNOWLEDGED", SUPPRESSED: "SUPPRESSED", RESOLVED: "RESOLVED" };
@@ -216,11 +217,13 @@ async function details(place, alert) {
   const told = (step) => {
     const name = bare(step.transition, "ALERT_TRANSITION_");
     const text = say(`${name}_step`) === `${name}_step` ? say(name) : say(`${name}_step`);
-    return [instant(step.time), text, step.by, step.note].filter(Boolean).join(" · ");
+    const line = [instant(step.time), text, step.by, step.note].filter(Boolean).join(" · ");
+    return step.title_vi ? [`${line} · `, bilingual(step, "title")] : line;
   };
   return replace(
     place,
     h("p", {}, bilingual(alert, "body")),
+    sinceRaised(alert),
     h(
       "div",
       { class: "steps" },

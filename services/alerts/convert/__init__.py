@@ -12,12 +12,10 @@ from services.alerts.convert.alerts import (
 )
 from services.alerts.convert.facts import (
     class_facts,
-    connection_facts,
     coverage_facts,
     is_backfill,
     push_facts,
     school_figures,
-    sent_rows,
     successions,
 )
 from services.alerts.convert.records import RecordRows, first_position, record_rows
@@ -29,7 +27,6 @@ __all__ = [
     "alert_message",
     "alerts_changed",
     "class_facts",
-    "connection_facts",
     "count_message",
     "coverage_facts",
     "draft_of",
@@ -40,7 +37,6 @@ __all__ = [
     "record_rows",
     "rule_message",
     "school_figures",
-    "sent_rows",
     "states",
     "statistics_message",
     "step_message",

@@ -69,6 +69,9 @@ def _fill(message: alerts_pb2.Alert, alert: Alert, unit_name: UnitName) -> None:
     message.title_vi, message.title_en = alert.title_vi, alert.title_en
     message.body_vi, message.body_en = alert.body_vi, alert.body_en
     message.facts.update(alert.facts)
+    message.raised_title_vi, message.raised_title_en = alert.raised_title_vi, alert.raised_title_en
+    message.raised_facts.update(alert.raised_facts)
+    message.facts_time.FromDatetime(alert.facts_time or alert.create_time)
     message.acknowledged_by, message.note = alert.acknowledged_by, alert.note
     message.etag = alert.etag
     message.position = alert.position
@@ -115,6 +118,8 @@ def step_message(step: Step, number: int = 0) -> alerts_pb2.AlertStep:
         reason=alerts_pb2.ChangeReason.ValueType(step.reason),
         rule_version=step.rule_version,
         unit_id=step.unit_id,
+        title_vi=step.title_vi,
+        title_en=step.title_en,
         number=number,
     )
     message.time.FromDatetime(step.time)

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.records.v1 import unit_operations_pb2
 from iocedu.reporting.v1 import reporting_pb2
-from iocedu.sync.v1 import coverage_pb2, pushes_pb2, sync_pb2
+from iocedu.sync.v1 import coverage_pb2, pushes_pb2
 
 from chassis.bus import Event
 from chassis.clock import VIETNAM
 from services.alerts.convert.alerts import instant
-from services.alerts.domain import CLASS_SIZE, CONNECTION, COVERAGE, PUSHES, Fact
+from services.alerts.domain import CLASS_SIZE, COVERAGE, PUSHES, Fact
 
 MERGED = ("merged_into", "renamed")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,32 +42,10 @@ def class_facts(event: Event) -> Iterator[Fact]:
         )
 
 
-def connection_facts(event: Event) -> Iterator[Fact]:
-    """The facts of a `connections-changed` event.
-
-    A connection carries no version of its own; the time of the event, given while its row was locked, is one.
-    """
-    changed = sync_pb2.ConnectionsChanged.FromString(event.data)
-    version = _version(event)
-    for connection in changed.connections:
-        sent = connection.HasField("last_accept_time")
-        waited_since = connection.last_accept_time if sent else connection.create_time
-        runs = connection.must_connect and (sent or connection.HasField("create_time"))
-        yield Fact(
-            kind=CONNECTION,
-            unit_id=connection.school_id,
-            subject="",
-            version=version,
-            values={"must_connect": connection.must_connect, "ever_sent": sent, "source": connection.source},
-            baseline=changed.backfill,
-            since=instant(waited_since) if runs else None,
-        )
-
-
 def push_facts(event: Event) -> Iterator[Fact]:
     """The facts of a `pushes-changed` event: one for each school, its subject is the destination.
 
-    The event's time, given while the school's counts were locked, is the version, as with connections.
+    The event's time, given while the school's counts were locked, is the version.
     """
     changed = pushes_pb2.PushesChanged.FromString(event.data)
     for school in changed.schools:
@@ -93,13 +71,14 @@ def push_facts(event: Event) -> Iterator[Fact]:
 
 
 def coverage_facts(event: Event) -> Iterator[Fact]:
-    """The facts of a `coverage-changed` event; no clock runs: sync tells as soon as time makes another state.
+    """The facts of a `coverage-changed` event; the clock counts how long a state stands, sync tells when it changes.
 
     The event's time, given while the school was held, is the version.
     """
     changed = coverage_pb2.CoverageChanged.FromString(event.data)
     for school in changed.schools:
         rows, reason = school.recent_rows, next(iter(school.reasons), coverage_pb2.CoverageReason())
+        sent = rows.taken_count + rows.rejected_count + rows.held_count
         state = coverage_pb2.CoverageState.Name(school.state).removeprefix(_STATE).lower()
         yield Fact(
             kind=COVERAGE,
@@ -116,11 +95,13 @@ def coverage_facts(event: Event) -> Iterator[Fact]:
                 "source": school.source,
                 "expected": school.expected_count,
                 "arrived": school.arrived_count,
-                "recent_rows": rows.taken_count + rows.rejected_count + rows.held_count,
+                "recent_rows": sent,
                 "recent_rejected": rows.rejected_count,
+                "rejected_share": round(rows.rejected_count / sent, 4) if sent else 0.0,
                 "open_rows": school.open_row_count,
             },
             baseline=changed.baseline,
+            since=instant(school.since_time) if school.must_connect and school.HasField("since_time") else None,
         )
 
 
@@ -142,12 +123,6 @@ def school_figures(event: Event) -> Iterator[tuple[int, int, int, int, int, int]
 def is_backfill(event: Event) -> bool:
     """Whether a `figures-changed` event comes from history that notifies nobody."""
     return reporting_pb2.FiguresChanged.FromString(event.data).backfill
-
-
-def sent_rows(event: Event) -> Iterator[tuple[int, int, int]]:
-    """School, rows taken and rows refused so far, of a `connections-changed` event."""
-    for one in sync_pb2.ConnectionsChanged.FromString(event.data).connections:
-        yield one.school_id, one.accepted_count, one.rejected_count
 
 
 def successions(event: Event) -> Iterator[tuple[int, int, date]]:

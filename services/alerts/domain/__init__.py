@@ -5,23 +5,16 @@ from services.alerts.domain.alerts import (
     NEWEST_KEPT,
     SHOWN_STEPS,
     Alert,
-    AlertFilter,
     Change,
-    Count,
-    Reason,
-    Resolution,
-    State,
-    Step,
-    Transition,
     judge,
     raise_alert,
-    summed,
+    told_of,
 )
+from services.alerts.domain.asked import AlertFilter, Count, summed
 from services.alerts.domain.facts import Fact, newest
 from services.alerts.domain.rules import Reach, Rule, Severity
 from services.alerts.domain.shapes import (
     CLASS_SIZE,
-    CONNECTION,
     COVERAGE,
     KINDS,
     PUPIL,
@@ -30,11 +23,11 @@ from services.alerts.domain.shapes import (
     SHAPES,
     Scalar,
 )
+from services.alerts.domain.steps import Reason, Resolution, State, Step, Transition
 from services.alerts.domain.texts import UNIT_NAME, render, unknown_placeholders
 
 __all__ = [
     "CLASS_SIZE",
-    "CONNECTION",
     "COVERAGE",
     "FIRST_KEPT",
     "KINDS",
@@ -64,5 +57,6 @@ __all__ = [
     "raise_alert",
     "render",
     "summed",
+    "told_of",
     "unknown_placeholders",
 ]

@@ -1,14 +1,14 @@
 """The life of an alert: each thing that can happen to it, and the alert after it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import IntEnum
 from typing import Any
 
 from services.alerts.domain.facts import Fact
 from services.alerts.domain.rules import Grouping, Reach, Rule, Severity
 from services.alerts.domain.shapes import Scalar
+from services.alerts.domain.steps import Reason, Resolution, State, Step, Transition
 from services.alerts.domain.texts import as_text, render, shown
 
 FIRST_KEPT, NEWEST_KEPT = (
@@ -22,73 +22,8 @@ ERASED_TEXTS = (
     "Cảnh báo này đã đóng; nội dung của nó không còn được lưu.",
     "This alert is over; what it said is no longer kept.",
 )
+TEXTS = ("title_vi", "title_en", "body_vi", "body_en")
 SHOWN_STEPS = 10  # The newest, in lists, streams and events: with notes of 2,000 characters far below a message.
-
-
-class State(IntEnum):
-    """Where an alert is in its life; numbers as in the contract. SUPPRESSED is seen from outside only."""
-
-    OPEN = 1
-    ACKNOWLEDGED = 2
-    RESOLVED = 3
-    SUPPRESSED = 4
-
-
-class Transition(IntEnum):
-    """What happened to an alert; numbers as in the contract. ERASED is told and not kept: nothing is left to date."""
-
-    RAISED = 1
-    ACKNOWLEDGED = 2
-    RESOLVED = 3
-    CARRIED_OVER = 4
-    ESCALATED = 5
-    REOPENED = 6
-    COMMENTED = 7
-    SUPPRESSED = 8
-    RELEASED = 9
-    MOVED = 10
-    ERASED = 11
-
-
-class Reason(IntEnum):
-    """Why an alert changed; numbers as in the contract."""
-
-    NONE = 0
-    FACTS_CHANGED = 1
-    RULE_WITHDRAWN = 2
-    RULE_CHANGED = 3
-    BY_HAND = 4
-    SILENCE = 5
-    INHIBITED = 6
-    OVERDUE = 7
-    UNIT_MERGED = 8
-
-
-class Resolution(IntEnum):
-    """What became of an alert that was closed by hand; numbers as in the contract."""
-
-    NONE = 0
-    DEALT_WITH = 1
-    FALSE_ALARM = 2
-    ACCEPTED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happened to an alert after it was raised, and the version of the rule it stood on from then.
-
-    `unit_id` is where it climbed or moved to; 0 where it did neither. A step that a later version took is a number this
-    one has no name for, and may say `further` things: both are handed on as they are.
-    """
-
-    transition: int
-    time: datetime
-    rule_version: int
-    by: str = ""
-    note: str = ""
-    reason: int = Reason.NONE
-    unit_id: int = 0
-    further: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +32,8 @@ class Alert:
 
     `unit_id` is the unit whose facts raised it; where that was merged, `placed_unit_id` is where the alert now stands.
     `dismissed` says that somebody closed it while its condition held: it is not raised again before that has cleared.
+    Texts and `facts` are the newest, known since `facts_time`; what they were when it was raised is kept from their
+    first change on (`raised_…`, empty until then).
     """
 
     alert_id: int
@@ -135,6 +72,10 @@ class Alert:
     group_by: int = Grouping.UNSAID
     group_wait_seconds: int = 0
     group_interval_minutes: int = 0
+    raised_title_vi: str = ""
+    raised_title_en: str = ""
+    raised_facts: Mapping[str, str] = field(default_factory=dict)
+    facts_time: datetime | None = None
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -155,7 +96,7 @@ class Alert:
 
     @property
     def etag(self) -> str:
-        """Changes with each change of the alert."""
+        """Changes with each step; newest facts that leave its title as it was make nothing stale that a person does."""
         return str(self.revision)
 
     @property
@@ -258,8 +199,43 @@ class Alert:
     def carried_over(self, raised: "Alert") -> "Alert":
         """The alert on the version of its rule in force, as `raised` by that now; whoever took it still has it."""
         step = Step(Transition.CARRIED_OVER, raised.create_time, raised.rule_version, reason=Reason.RULE_CHANGED)
-        renewed = replace(raised, **{name: getattr(self, name) for name in _KEPT})
+        kept = {name: getattr(self, name) for name in _KEPT}
+        renewed = replace(raised, **kept, **self._as_raised(raised))
         return renewed.stepped(step, position=raised.position)
+
+    def updated(self, raised: "Alert") -> "Alert":
+        """The alert saying what its rule says of the newest facts, as `raised` by that now.
+
+        Only another title is a step, and all of a day are one, the last: a count that rises by the hour would push out
+        what people did.
+        """
+        newest = {name: getattr(raised, name) for name in (*TEXTS, "facts", "position")}
+        renewed = replace(self, **newest, **self._as_raised(raised))
+        if (raised.title_vi, raised.title_en) == (self.title_vi, self.title_en):
+            return renewed
+        step = Step(
+            Transition.UPDATED,
+            raised.create_time,
+            self.rule_version,
+            reason=Reason.FACTS_CHANGED,
+            title_vi=raised.title_vi,
+            title_en=raised.title_en,
+        )
+        if self.history and self.history[-1].is_followed_by(step):
+            return replace(renewed, history=(*self.history[:-1], step))
+        return renewed.stepped(step, position=raised.position)
+
+    def _as_raised(self, now: "Alert") -> dict[str, Any]:
+        """What it said when it was raised, kept beside what it says now from the first difference on."""
+        same = (now.title_vi, now.title_en, now.facts) == (self.title_vi, self.title_en, self.facts)
+        if same:
+            return {name: getattr(self, name) for name in _AS_RAISED}
+        return {
+            "raised_title_vi": self.raised_title_vi or self.title_vi,
+            "raised_title_en": self.raised_title_en or self.title_en,
+            "raised_facts": self.raised_facts or self.facts,
+            "facts_time": now.create_time,
+        }
 
     def erased(self, *, now: datetime, position: int) -> "Alert":
         """The alert with nothing left that tells whom it was about; it is over."""
@@ -274,6 +250,10 @@ class Alert:
             body_vi=body_vi,
             body_en=body_en,
             facts={},
+            raised_title_vi="",
+            raised_title_en="",
+            raised_facts={},
+            facts_time=None,
             note="",
             history=(),
             suppressed_by="",
@@ -310,6 +290,9 @@ _KEPT = (
 )
 
 
+_AS_RAISED = ("raised_title_vi", "raised_title_en", "raised_facts", "facts_time")
+
+
 def _reason_of(suppressed_by: str) -> Reason:
     return Reason.SILENCE if suppressed_by.startswith("silence:") else Reason.INHIBITED
 
@@ -324,43 +307,8 @@ class Change:
     audience_unit_ids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Count:
-    """How many alerts of a state and severity a unit has; unit 0 stands for all that were asked about."""
-
-    unit_id: int
-    state: State
-    severity: Severity
-    count: int
-    family: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertFilter:
-    """Which alerts a list wants; no states means those that are not resolved."""
-
-    unit_ids: frozenset[int] = field(default_factory=frozenset)
-    states: frozenset[State] = frozenset({State.OPEN, State.ACKNOWLEDGED})
-    min_severity: int = Severity.INFO
-    rule: str = ""
-    families: frozenset[str] = frozenset()
-    raised_before: datetime | None = None
-    taken_by: str = ""
-    subject: str = ""
-    hidden_kinds: frozenset[str] = frozenset()
-
-
-def summed(counts: Iterable[Count], place: Callable[[int], int], *, by_family: bool = False) -> list[Count]:
-    """Counts added up by where `place` puts their unit, in order."""
-    sums: dict[tuple[int, State, Severity, str], int] = {}
-    for one in counts:
-        key = place(one.unit_id), one.state, one.severity, one.family if by_family else ""
-        sums[key] = sums.get(key, 0) + one.count
-    return sorted(Count(unit, state, grave, count, kin) for (unit, state, grave, kin), count in sums.items())
-
-
-def judge(*, holds: bool, is_open: bool, quiet: bool, outdated: bool) -> Transition | None:
-    """What a look at a fact does: raise what is not open yet, resolve what no longer holds.
+def judge(*, holds: bool, is_open: bool, quiet: bool, outdated: bool, changed: bool) -> Transition | None:
+    """What a look at a fact does: raise what is not open yet, resolve what no longer holds, update what has `changed`.
 
     A quiet look (history) raises nothing; it still resolves, since an alert that no longer holds would be a lie. What
     still holds is carried over from an outdated version of its rule.
@@ -371,7 +319,14 @@ def judge(*, holds: bool, is_open: bool, quiet: bool, outdated: bool) -> Transit
         return Transition.RESOLVED
     if is_open and outdated:
         return Transition.CARRIED_OVER
+    if is_open and changed:
+        return Transition.UPDATED
     return None
+
+
+def told_of(values: Mapping[str, Scalar]) -> dict[str, str]:
+    """A fact's fields as alerts keep them."""
+    return {name: as_text(value) for name, value in values.items()}
 
 
 def raise_alert(
@@ -391,7 +346,7 @@ def raise_alert(
         title_en=render(rule.title_en, en),
         body_vi=render(rule.body_vi, vi),
         body_en=render(rule.body_en, en),
-        facts={name: as_text(value) for name, value in values.items()},
+        facts=told_of(values),
         audience_roles=rule.audience_roles,
         create_time=now,
         position=position,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from services.alerts.domain.shapes import Scalar
+from services.alerts.domain.shapes import CLASS_KEY, CLASS_NAME, Scalar
 
 AGE_OF_GRADE_1 = 6  # age = year in which the school year begins − year of birth (grade 1 ↔ 6)
 
@@ -114,6 +114,7 @@ class PupilYear:
     in_stock: bool
     attendance: Attendance
     marks: Marks
+    class_name: str = ""
 
 
 def attendance_of(class_days: Sequence[date], away: Mapping[date, bool], *, recent_days: int) -> Attendance:
@@ -149,7 +150,8 @@ def pupil_fields(year: PupilYear, limits: Limits | None) -> dict[str, Scalar]:
         flags[name] = max(flags[name], grave)
     return {
         "pupil_key": year.key,
-        "class_key": year.class_key,
+        CLASS_KEY: year.class_key,
+        CLASS_NAME: year.class_name,
         "grade": year.grade,
         "grade_number": grade_number(year.grade),
         "school_year": year.school_year,

@@ -47,7 +47,6 @@ FAMILIES = ("indicator", "pupil", "data", "statistics")
 FAMILY_OF_KIND = {
     "class_size": "indicator",
     "school_figures": "indicator",
-    "connection": "data",
     "coverage": "data",
     "pushes": "data",
     "attendance_report": "data",
@@ -99,6 +98,10 @@ class Rule:
     def holds_for(self) -> timedelta:
         """How long the condition must hold before an alert is raised."""
         return timedelta(minutes=self.for_minutes)
+
+    def shows(self, name: str) -> bool:
+        """Whether one of its texts tells a field."""
+        return any(f"{{{name}}}" in text for text in (self.title_vi, self.title_en, self.body_vi, self.body_en))
 
     def time_to_take(self, now: datetime) -> datetime | None:
         """When an alert nobody took climbs."""

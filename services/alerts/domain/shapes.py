@@ -9,7 +9,6 @@ from dataclasses import dataclass
 Scalar = str | int | float | bool
 
 CLASS_SIZE = "class_size"
-CONNECTION = "connection"
 PUPIL = "pupil"
 ATTENDANCE_REPORT = "attendance_report"
 ABSENCE_DAY = "absence_day"
@@ -17,9 +16,10 @@ CLASS_RESULTS = "class_results"
 SCHOOL_FIGURES = "school_figures"
 PUSHES = "pushes"
 COVERAGE = "coverage"
-SILENT_HOURS = "silent_hours"
+STATE_HOURS = "state_hours"
 WAITING_HOURS = "waiting_hours"
 SCHOOL_YEAR = "school_year"
+CLASS_KEY, CLASS_NAME = "class_key", "class_name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Kind:
 _YEAR = Field(int, "Năm học (năm đầu)", "School year (its first calendar year)")
 _GRADE = Field(str, "Khối, mã hai chữ số", "Grade, two digits")
 _CLASS = Field(str, "Mã lớp", "Key of the class")
+_CLASS_NAME = Field(str, "Tên lớp", "Name of the class")
 
 KINDS: Mapping[str, Kind] = {
     CLASS_SIZE: Kind(
@@ -63,20 +64,6 @@ KINDS: Mapping[str, Kind] = {
             "active": Field(bool, "Lớp đang tồn tại", "Whether the class exists"),
         },
     ),
-    CONNECTION: Kind(
-        "Kết nối gửi dữ liệu của trường",
-        "A school's connection",
-        {
-            "must_connect": Field(bool, "Trường phải kết nối", "Whether the school has to connect"),
-            "ever_sent": Field(bool, "Đã từng gửi", "Whether it ever sent anything"),
-            "source": Field(str, "Phần mềm gửi gần nhất", "Source that last sent"),
-            SILENT_HOURS: Field(int, "Số giờ chưa gửi", "Hours without anything sent"),
-            "recent_rows": Field(int, "Số dòng gửi trong 7 ngày qua", "Rows sent in the last 7 days"),
-            "recent_rejected": Field(int, "Số dòng bị từ chối trong 7 ngày qua", "Of these, rows refused"),
-            "rejected_share": Field(float, "Tỷ lệ dòng bị từ chối trong 7 ngày qua", "Share of rows refused"),
-        },
-        clock=SILENT_HOURS,
-    ),
     COVERAGE: Kind(
         "Mức độ kết nối của trường, theo ngày học",
         "How far a school is connected, by school days",
@@ -91,13 +78,16 @@ KINDS: Mapping[str, Kind] = {
             "reason": Field(str, "Mã lý do nặng nhất; trống: không có", "Gravest reason; empty: none"),
             "why": Field(str, "Vì sao, bằng lời (tiếng Việt)", "Why, in words (in Vietnamese)"),
             "state_since": Field(str, "Từ lúc, giờ Việt Nam", "Since when, time of Viet Nam"),
+            STATE_HOURS: Field(int, "Số giờ ở trạng thái này", "Hours in this state"),
             "source": Field(str, "Phần mềm gửi gần nhất", "Source that last sent"),
             "expected": Field(int, "Số loại dữ liệu đến hạn", "Collections that are due"),
             "arrived": Field(int, "Trong đó đã có", "Of these, arrived"),
             "recent_rows": Field(int, "Số dòng gửi những ngày qua", "Rows sent of late"),
             "recent_rejected": Field(int, "Số dòng bị từ chối những ngày qua", "Of these, rows refused"),
+            "rejected_share": Field(float, "Tỷ lệ dòng bị từ chối những ngày qua", "Share of rows refused of late"),
             "open_rows": Field(int, "Số dòng còn ở khu cách ly", "Rows that stand in the quarantine"),
         },
+        clock=STATE_HOURS,
     ),
     PUSHES: Kind(
         "Đẩy dữ liệu của trường lên một nơi nhận (Bộ)",
@@ -158,7 +148,8 @@ KINDS: Mapping[str, Kind] = {
         "Attendance and results of a pupil in a school year",
         {
             "pupil_key": Field(str, "Mã học sinh tại trường", "Key of the pupil at the school"),
-            "class_key": _CLASS,
+            CLASS_KEY: _CLASS,
+            CLASS_NAME: _CLASS_NAME,
             "grade": _GRADE,
             "grade_number": Field(int, "Lớp mấy, 1–12; 0: mầm non", "Grade as a number, 1 to 12; 0: preschool"),
             SCHOOL_YEAR: _YEAR,
@@ -218,7 +209,8 @@ KINDS: Mapping[str, Kind] = {
         "Absence on the last reported day against the same weekday before",
         {
             SCHOOL_YEAR: _YEAR,
-            "class_key": Field(str, "Mã lớp; trống: toàn trường", "Key of the class; empty: the whole school"),
+            CLASS_KEY: Field(str, "Mã lớp; trống: toàn trường", "Key of the class; empty: the whole school"),
+            CLASS_NAME: _CLASS_NAME,
             "day": Field(str, "Ngày", "Day"),
             "scheduled": Field(int, "Sĩ số phải có mặt", "Pupils expected"),
             "absent": Field(int, "Số vắng", "Pupils absent"),
@@ -238,7 +230,8 @@ KINDS: Mapping[str, Kind] = {
         "Results of a class at a stage against its grade",
         {
             SCHOOL_YEAR: _YEAR,
-            "class_key": _CLASS,
+            CLASS_KEY: _CLASS,
+            CLASS_NAME: _CLASS_NAME,
             "grade": _GRADE,
             "stage": Field(str, "Giai đoạn", "Stage"),
             "pupils": Field(int, "Số học sinh có kết quả", "Pupils with results"),

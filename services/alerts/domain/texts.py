@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from services.alerts.domain.shapes import SCHOOL_YEAR, SHAPES, Scalar
+from services.alerts.domain.shapes import CLASS_KEY, CLASS_NAME, SCHOOL_YEAR, SHAPES, Scalar
 
 UNIT_NAME = "unit"  # The placeholder that every text may use besides its fact's fields.
+_DAY_LENGTH = 10
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -26,11 +27,11 @@ def unknown_placeholders(text: str, fact_kind: str) -> list[str]:
 
 def as_text(value: Scalar) -> str:
     """A field's value as alerts keep it."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def shown(values: Mapping[str, Scalar], unit_name: str, *, language: str) -> dict[str, str]:
@@ -38,15 +39,18 @@ def shown(values: Mapping[str, Scalar], unit_name: str, *, language: str) -> dic
     filled = {name: _shown(name, value, decimal="," if language == "vi" else ".") for name, value in values.items()}
     if year := int(values.get(SCHOOL_YEAR, 0)):  # Facts keep the number; people read both calendar years.
         filled[SCHOOL_YEAR] = f"{year}-{year + 1}"
+    if CLASS_KEY in filled:  # Keys are the sources' own; people know classes by their names, as far as these are told.
+        filled[CLASS_NAME] = filled.get(CLASS_NAME) or filled[CLASS_KEY]
     return filled | {UNIT_NAME: unit_name}
 
 
 def _shown(name: str, value: Scalar, *, decimal: str) -> str:
+    if isinstance(value, str):
+        day = _DAY.fullmatch(value) if len(value) == _DAY_LENGTH else None
+        return "/".join(reversed(day.groups())) if day else value
     if isinstance(value, float):
         text = f"{100 * value:.1f}%" if name.endswith("share") else as_text(value)
         return text.replace(".", decimal)
-    if isinstance(value, str) and (day := _DAY.fullmatch(value)):
-        return "/".join(reversed(day.groups()))
     return as_text(value)
 
 

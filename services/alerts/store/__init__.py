@@ -19,6 +19,7 @@ from services.alerts.store.alerts import (
     prune_alerts,
     rename_subject,
     update_alerts,
+    update_facts,
 )
 from services.alerts.store.facts import (
     claim_due_facts,
@@ -126,4 +127,5 @@ __all__ = [
     "switch",
     "tell_groups",
     "update_alerts",
+    "update_facts",
 ]

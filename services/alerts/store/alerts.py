@@ -10,19 +10,21 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows, given_rows
 from services.alerts.domain import PUPIL, Alert, Reach, Reason, Resolution, Severity, State, Step, Transition
+from services.alerts.domain.alerts import TEXTS
 from services.alerts.store.tables import alert_table, rule_table, step_table
 
 _ALERT_COLUMNS = tuple(column.name for column in alert_table.columns)
 _UNRESOLVED = sa.text("alert.state <> 3")  # As in the index: a parameter would keep a generic plan from using it.
 _IDENTITY = ("unit_id", "alert_id")
-_PLAIN = tuple(name for name in _ALERT_COLUMNS if name not in ("facts", "history"))
+_AS_RAISED = ("raised_title_vi", "raised_title_en", "raised_facts", "facts_time")  # Nothing, until the facts change.
+_PLAIN = tuple(name for name in _ALERT_COLUMNS if name not in ("facts", "history", *_AS_RAISED))
 _RAISED = (*_PLAIN, "facts", "history")
-_TEXTS = ("title_vi", "title_en", "body_vi", "body_en")
-_JSON = ("facts", "history")
+_JSON = ("facts", "history", "raised_facts")
 _as_json = json.JSONEncoder(ensure_ascii=False).encode  # Made once: `json.dumps` makes one a call.
 _EACH_TIME = ("revision", "position", "history")
 _CHANGING = (
@@ -42,12 +44,25 @@ _CHANGING = (
     "dismissed",
     *_EACH_TIME,
 )
-_CARRIED = ("rule_version", *_TEXTS, "facts", *_EACH_TIME)
-_ERASED = (*_CHANGING, "subject", *_TEXTS, "facts")
+_UPDATED = (*TEXTS, "facts", *_AS_RAISED, *_EACH_TIME)
+_CARRIED = ("rule_version", *_UPDATED)
+_ERASED = (*_CHANGING, "subject", *TEXTS, "facts", *_AS_RAISED)
 _GROUPING = ("group_by", "group_wait_seconds", "group_interval_minutes")
-_FROM_RULE = ("severity", "audience_roles", "family", "audience_reach", *_GROUPING)
+_FROM_RULE = ("severity", "audience_roles", "family", "fact_kind", "audience_reach", *_GROUPING)
 _STEP_FIELDS = frozenset(field.name for field in fields(Step)) - {"further"}
-_STEP = ("alert_id", "number", "transition", "time", "made_by", "note", "reason", "rule_version", "unit_id")
+_STEP = (
+    "alert_id",
+    "number",
+    "transition",
+    "time",
+    "made_by",
+    "note",
+    "reason",
+    "rule_version",
+    "unit_id",
+    "title_vi",
+    "title_en",
+)
 
 
 async def lock_unresolved(
@@ -99,28 +114,44 @@ async def add_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> No
 
 async def add_steps(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
     """Write down the newest step of each of these alerts, beside the few that an alert carries with it."""
-    rows = (
-        (
-            alert.alert_id,
-            alert.step_count,
-            int(step.transition),
-            step.time,
-            step.by,
-            step.note,
-            int(step.reason),
-            step.rule_version,
-            step.unit_id,
-        )
-        for alert in alerts
-        for step in alert.history[-1:]
+    await copy_rows(connection, "alert_step", _STEP, map(_newest_step, alerts))
+
+
+def _newest_step(alert: Alert) -> tuple[Any, ...]:
+    step = alert.history[-1]
+    return (
+        alert.alert_id,
+        alert.step_count,
+        int(step.transition),
+        step.time,
+        step.by,
+        step.note,
+        int(step.reason),
+        step.rule_version,
+        step.unit_id,
+        step.title_vi,
+        step.title_en,
     )
-    await copy_rows(connection, "alert_step", _STEP, rows)
 
 
 async def update_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
-    """Write what changed in alerts that are locked, whatever it was but being carried over."""
+    """Write what changed in alerts that are locked, whatever it was but their facts, texts and rule."""
     given, values = _given(alerts, _CHANGING)
     await connection.execute(_matching(sa.update(alert_table).values(values), given))
+
+
+async def update_facts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
+    """Write the newest facts and texts of alerts that are locked, and the step of those whose title changed."""
+    given, values = _given(alerts, _UPDATED)
+    await connection.execute(_matching(sa.update(alert_table).values(values), given))
+    steps = [_newest_step(one) for one in alerts if one.history and one.history[-1].time == one.facts_time]
+    if not steps:
+        return
+    columns = zip(*steps, strict=True)
+    rows = given_rows({name: (step_table.c[name].type, column) for name, column in zip(_STEP, columns, strict=True)})
+    insert = upsert(step_table).from_select(_STEP, sa.select(*(rows.c[name] for name in _STEP)))
+    newest = {name: insert.excluded[name] for name in ("time", "title_vi", "title_en")}
+    await connection.execute(insert.on_conflict_do_update(index_elements=_STEP[:2], set_=newest))
 
 
 async def carry_alerts(connection: AsyncConnection, alerts: Sequence[Alert]) -> None:
@@ -288,11 +319,12 @@ def _written(alert: Alert, name: str) -> Any:
 
 
 def _kept_step(step: Step) -> dict[str, Any]:
-    """A step as it is kept; where it led nowhere it says nothing of that, so that code before this reads it too."""
+    """A step as it is kept; what it does not say is left out, so that code before this reads it too."""
     kept = {**asdict(step), "time": step.time.isoformat()}
     kept |= kept.pop("further")
-    if not step.unit_id:
-        del kept["unit_id"]
+    for name in ("unit_id", "title_vi", "title_en"):
+        if not kept[name]:
+            del kept[name]
     return kept
 
 

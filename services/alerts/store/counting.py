@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerts.domain import CLASS_SIZE
 from services.alerts.domain.early_warning import Marks
 from services.alerts.store.projection import ClassYear, Identity, StageOf, fetch
 
@@ -75,6 +76,12 @@ async def class_days(connection: AsyncConnection, classes: Iterable[ClassYear]) 
     return {(school_id, year, class_key): days for school_id, year, class_key, days in rows}
 
 
+async def class_names(connection: AsyncConnection, classes: Iterable[ClassYear]) -> dict[ClassYear, str]:
+    """How these classes are called, as far as their sizes were told."""
+    rows = await fetch(connection, _CLASS_NAMES, *_columns(classes, 3), CLASS_SIZE)
+    return {(school_id, year, class_key): name for school_id, year, class_key, name in rows}
+
+
 async def newest_marks(
     connection: AsyncConnection, identities: Sequence[Identity], stages: Sequence[str]
 ) -> dict[tuple[int, str, int], Marks]:
@@ -133,12 +140,6 @@ async def peer_medians(
     return {(school_id, year): float(median) for school_id, year, median in rows}
 
 
-async def sent_before(connection: AsyncConnection, schools: Iterable[int], day: date) -> dict[int, tuple[int, int]]:
-    """By school: rows taken and refused up to the last day before `day` that anything was sent on."""
-    rows = await fetch(connection, _SENT_BEFORE, sorted(schools), day)
-    return {school_id: (accepted, rejected) for school_id, accepted, rejected in rows}
-
-
 async def outcomes(
     connection: AsyncConnection, schools: Iterable[int], years: Iterable[int]
 ) -> list[tuple[int, str, int, str, bool, Any, int]]:
@@ -177,6 +178,10 @@ _AWAY_DAYS = (
 _CLASS_DAYS = (
     f"SELECT school_id, school_year, class_key, array_agg(DISTINCT day) FROM {_CLASS} JOIN register USING"
     " (school_id, school_year, class_key) WHERE NOT deleted GROUP BY 1, 2, 3"
+)
+_CLASS_NAMES = (
+    f"SELECT given.*, \"values\" ->> 'name' FROM {_CLASS} JOIN fact ON fact.unit_id = given.school_id"
+    " AND fact.kind = $4 AND fact.subject = given.school_year || '/' || given.class_key WHERE \"values\" ? 'name'"
 )
 _MARKS = (
     "SELECT DISTINCT ON (result.school_id, result.pupil_key, result.school_year) result.school_id, result.pupil_key,"
@@ -231,10 +236,6 @@ _PEERS = (
     "SELECT given.school_id, school_year, percentile_cont(0.5) WITHIN GROUP (ORDER BY pupils::float8 / classes)"
     " FROM unnest($1::bigint[], $2::bigint[]) AS given(school_id, peer_id) JOIN school_figure"
     " ON school_figure.school_id = given.peer_id WHERE classes > 0 GROUP BY 1, 2 HAVING count(*) >= $3"
-)
-_SENT_BEFORE = (
-    "SELECT DISTINCT ON (school_id) school_id, accepted, rejected FROM connection_day"
-    " WHERE school_id = ANY($1::bigint[]) AND day < $2 ORDER BY school_id, day DESC"
 )
 _OUTCOMES = (
     "SELECT school_id, key, school_year, class_key, left_school, left_time, context FROM pupil"

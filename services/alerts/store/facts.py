@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import VIETNAM, vietnam_day
 from chassis.database import given_rows
-from services.alerts.domain import PUPIL, SCHOOL_YEAR, Fact, Scalar
+from services.alerts.domain import KINDS, PUPIL, SCHOOL_YEAR, Fact, Scalar
 from services.alerts.store.alerts import bigints
 from services.alerts.store.tables import INSTANT, fact_table, history_table
 
@@ -152,10 +152,13 @@ async def prune_past_years(connection: AsyncConnection, *, school_year: int, bef
 
 
 async def claim_due_facts(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Fact]:
-    """Lock facts whose time has come, longest due first; those another replica holds are left to it."""
+    """Lock facts whose time has come, longest due first; those another replica holds are left to it.
+
+    Kinds that this version does not know are those of another, and are left alone.
+    """
     claimed = await connection.execute(
         sa.select(fact_table)
-        .where(fact_table.c.due_time <= now)
+        .where(fact_table.c.due_time <= now, fact_table.c.kind.in_(sorted(KINDS)))
         .order_by(fact_table.c.due_time)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -4,7 +4,6 @@ Each row is guarded by its position in the feed, so that neither order nor repet
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -78,12 +77,6 @@ async def merge_results(connection: AsyncConnection, rows: Sequence[Row]) -> tup
 async def keep_figures(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Keep schools' figures of school years."""
     await _run(connection, _FIGURES, rows, ("bigint", "int", "bigint", "int", "int", "int"))
-
-
-async def keep_sent(connection: AsyncConnection, rows: Sequence[tuple[int, int, int]], day: date) -> None:
-    """Keep how many rows of schools were taken and refused up to and with a day; counts only rise."""
-    given = {row[0]: row for row in sorted(rows)}
-    await _fetch(connection, _SENT, *_columns(sorted(given.values()), 3), day)
 
 
 def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
@@ -216,10 +209,4 @@ _RENAME_RESULTS = (
 )
 _RENAME_PUPILS = (
     f"DELETE FROM pupil USING {_RENAMED} WHERE pupil.school_id = given.school_id AND pupil.key = given.previous_key"  # noqa: S608 (as above)
-)
-_SENT = (
-    "INSERT INTO connection_day AS held (school_id, accepted, rejected, day)"
-    " SELECT *, $4::date FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])"
-    " ON CONFLICT (school_id, day) DO UPDATE SET accepted = greatest(held.accepted, excluded.accepted),"
-    " rejected = greatest(held.rejected, excluded.rejected)"
 )

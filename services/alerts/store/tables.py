@@ -87,7 +87,7 @@ alert_table = sa.Table(
     sa.Column("title_en", sa.Text, nullable=False, comment="Title in English."),
     sa.Column("body_vi", sa.Text, nullable=False, comment="Text in Vietnamese."),
     sa.Column("body_en", sa.Text, nullable=False, comment="Text in English."),
-    sa.Column("facts", JSONB, nullable=False, comment="The fields that raised it, as text."),
+    sa.Column("facts", JSONB, nullable=False, comment="The newest fields of its fact, as text."),
     sa.Column("audience_roles", ARRAY(sa.Text), nullable=False, comment="Roles told."),
     sa.Column("create_time", INSTANT, nullable=False, comment="When it was raised."),
     sa.Column("acknowledge_time", INSTANT, comment="When it was taken in hand."),
@@ -114,6 +114,10 @@ alert_table = sa.Table(
     sa.Column("group_by", sa.SmallInteger, nullable=False, comment="What is told as one notice; 0: as usual."),
     sa.Column("group_wait_seconds", sa.Integer, nullable=False, comment="Messages wait for more; 0: as usual."),
     sa.Column("group_interval_minutes", sa.Integer, nullable=False, comment="Until they tell again; 0: as usual."),
+    sa.Column("raised_title_vi", sa.Text, nullable=False, comment="Title when it was raised; empty: as now."),
+    sa.Column("raised_title_en", sa.Text, nullable=False, comment="The same in English."),
+    sa.Column("raised_facts", JSONB, nullable=False, comment="The fields that raised it; empty: as now."),
+    sa.Column("facts_time", INSTANT, comment="Since when the fields are known; null: since it was raised."),
     sa.Index("alert_one_open", "unit_id", "rule", "subject", unique=True, postgresql_where=sa.text("state <> 3")),
     sa.Index("alert_by_rule", "rule", "rule_version", postgresql_where=sa.text("state <> 3")),
     sa.Index("alert_by_id", "alert_id"),
@@ -132,6 +136,8 @@ step_table = sa.Table(
     sa.Column("reason", sa.SmallInteger, nullable=False, comment="Why."),
     sa.Column("rule_version", sa.Integer, nullable=False, comment="Version of the rule from then."),
     sa.Column("unit_id", sa.BigInteger, nullable=False, comment="Where it climbed or moved to; 0: nowhere."),
+    sa.Column("title_vi", sa.Text, nullable=False, comment="Title from then, where it changed."),
+    sa.Column("title_en", sa.Text, nullable=False, comment="The same in English."),
     comment="Everything that happened to alerts since they were raised.",
 )
 silence_table = sa.Table(

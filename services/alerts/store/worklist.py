@@ -111,6 +111,8 @@ async def list_steps(connection: AsyncConnection, alert_id: int, *, after: int, 
                 note=row.note,
                 reason=known(Reason, row.reason),
                 unit_id=row.unit_id,
+                title_vi=row.title_vi,
+                title_en=row.title_en,
             ),
         )
         for row in rows

@@ -6,7 +6,7 @@ from services.alerts.usecases.climb import escalate_overdue, follow_units, take_
 from services.alerts.usecases.erasing import erase
 from services.alerts.usecases.evaluate import look_at_due_facts, take_facts
 from services.alerts.usecases.follow_calendars import follow_calendars
-from services.alerts.usecases.follow_figures import follow_connections, follow_figures
+from services.alerts.usecases.follow_figures import follow_figures
 from services.alerts.usecases.follow_rules import follow_rules
 from services.alerts.usecases.handle import comment_alert, reopen_alert, resolve_alert
 from services.alerts.usecases.project import follow_records, renew
@@ -27,7 +27,6 @@ __all__ = [
     "erase",
     "escalate_overdue",
     "follow_calendars",
-    "follow_connections",
     "follow_figures",
     "follow_records",
     "follow_rules",

@@ -73,7 +73,8 @@ async def _write(connection: AsyncConnection, verdicts: Sequence[Verdict], alert
     carried: list[Alert] = []
     erased: list[Alert] = []
     others: list[Alert] = []
-    apart = {Transition.CARRIED_OVER: carried, Transition.ERASED: erased}
+    updated: list[Alert] = []
+    apart = {Transition.CARRIED_OVER: carried, Transition.ERASED: erased, Transition.UPDATED: updated}
     for verdict, alert in zip(verdicts, alerts, strict=True):
         if not verdict.fresh:
             apart.get(verdict.transition, others).append(alert)
@@ -85,7 +86,14 @@ async def _write(connection: AsyncConnection, verdicts: Sequence[Verdict], alert
         await store.update_alerts(connection, others)
     if carried:
         await store.carry_alerts(connection, carried)
-    if stepped := [alert for alert in alerts if alert.history]:
+    if updated:
+        await store.update_facts(connection, updated)
+    stepped = [
+        alert
+        for verdict, alert in zip(verdicts, alerts, strict=True)
+        if alert.history and verdict.transition is not Transition.UPDATED
+    ]
+    if stepped:
         await store.add_steps(connection, stepped)
 
 

@@ -1,4 +1,4 @@
-"""Evaluates facts, as they come and as time passes, and raises and resolves alerts in the same transaction.
+"""Evaluates facts, as they come and as time passes; raises, updates and resolves alerts in the same transaction.
 
 Whoever keeps or claims a fact holds its row until the commit, so that each fact is judged by one replica at a time. The
 order of locks is facts, alerts, positions. Refuses to raise anything from history.
@@ -15,7 +15,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import telemetry
 from services.alerts import store
-from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, Transition, judge, newest, raise_alert
+from services.alerts.domain import (
+    KINDS,
+    Alert,
+    Change,
+    Fact,
+    Reason,
+    Rule,
+    Scalar,
+    Transition,
+    judge,
+    newest,
+    raise_alert,
+    told_of,
+)
 from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.keep_quiet import Wish, hush, unraisable
 from services.alerts.usecases.moment import Moment
@@ -35,6 +48,23 @@ class _Look:
     condition: Condition
     holds: bool  # Whether it is to be raised where it is not open.
     in_scope: bool = True
+
+    def changes(self, alert: Alert) -> bool:
+        """Whether an open alert says something else now; a clock that its texts do not show says nothing."""
+        told = told_of(self.values)
+        clock = KINDS[self.fact.kind].clock
+        if clock and not self.rule.shows(clock):
+            told[clock] = alert.facts.get(clock, "")
+        return told != alert.facts
+
+    def is_quiet(self, *, timed: bool) -> bool:
+        """Whether it raises nothing: what is known from history does only as far as time alone has made it hold."""
+        if not self.fact.baseline:
+            return False
+        since = self.fact.since
+        if since is None:
+            return not (timed and self.fact.look_time)
+        return not timed or self.condition.holds(self.fact.at(since)) is True
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -56,8 +86,8 @@ async def look_at_due_facts(
 ) -> tuple[int, list[Change]]:
     """Evaluate facts that time has changed, at most `limit`; returns how many there were, and what changed.
 
-    Time is no history: a school that was loaded from history and stays silent is as silent as any other. `renew` makes
-    anew those that have to be.
+    Time is no history: of a school that was loaded from history it raises what did not hold when its clock began.
+    `renew` makes anew those that have to be.
     """
     facts = await store.claim_due_facts(connection, now=moment.now, limit=limit)
     if not facts:
@@ -85,7 +115,7 @@ async def evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: M
     verdicts = []
     for look in looks:
         alert = unresolved.get(look.key)
-        silent = look.key in quiet.keys or (look.fact.baseline and not (timed and look.fact.next_look(moment.now)))
+        silent = look.key in quiet.keys or (look.holds and look.is_quiet(timed=timed))
         if verdict := _verdict(look, alert, moment, quiet=silent, place=placed.get(look.fact.unit_id)):
             verdicts.append(verdict)
     verdicts = await hush(connection, verdicts, book.rules(), moment)
@@ -143,6 +173,7 @@ def _verdict(
         is_open=unresolved is not None,
         quiet=quiet,
         outdated=unresolved is not None and unresolved.rule_version != look.rule.version,
+        changed=unresolved is not None and look.changes(unresolved),
     )
     if transition is None:
         return None
@@ -151,6 +182,7 @@ def _verdict(
         transition,
         lambda position: _after(look, unresolved, moment, transition=transition, place=place, position=position),
         fresh=unresolved is None,
+        told=transition is not Transition.UPDATED,
     )
 
 
@@ -175,4 +207,6 @@ def _after(
         now=moment.now,
         position=position,
     )
-    return replace(raised, placed_unit_id=place) if unresolved is None else unresolved.carried_over(raised)
+    if unresolved is None:
+        return raised if place is None else replace(raised, placed_unit_id=place)
+    return unresolved.updated(raised) if transition is Transition.UPDATED else unresolved.carried_over(raised)

@@ -1,22 +1,17 @@
-"""Follows figures of reporting and connections of sync, with what they are compared with: the year before, the schools
-beside it, what was sent in the last days.
-"""
+"""Follows figures of reporting, with what they are compared with: the year before, the schools beside it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
-from services.alerts.domain import CONNECTION, SCHOOL_YEAR, Change, Fact
+from services.alerts.domain import SCHOOL_YEAR, Change, Fact
 from services.alerts.domain.shapes import SCHOOL_FIGURES, Scalar
 from services.alerts.store import counting, projection
 from services.alerts.usecases.evaluate import take_facts
 from services.alerts.usecases.moment import Moment
 
 LEAST_PEERS = 5
-RECENT = timedelta(days=7)
 
 
 async def follow_figures(
@@ -66,33 +61,3 @@ async def figure_facts(
         }
         facts.append(Fact(SCHOOL_FIGURES, school_id, str(year), version, values, baseline))
     return facts
-
-
-async def follow_connections(
-    connection: AsyncConnection,
-    facts: Sequence[Fact],
-    sent: Sequence[tuple[int, int, int]],
-    moment: Moment,
-) -> list[Change]:
-    """Keep what schools sent by day, and evaluate their connections with the share refused in the last days."""
-    schools = {school_id for school_id, _, _ in sent}
-    if schools:
-        await projection.keep_sent(connection, sent, moment.today)
-    before = await counting.sent_before(connection, schools, moment.today - RECENT) if schools else {}
-    totals = {school_id: (accepted, rejected) for school_id, accepted, rejected in sent}
-    return await take_facts(connection, [_with_shares(fact, totals, before) for fact in facts], moment)
-
-
-def _with_shares(fact: Fact, totals: dict[int, tuple[int, int]], before: dict[int, tuple[int, int]]) -> Fact:
-    if fact.kind != CONNECTION:
-        return fact
-    accepted, rejected = totals.get(fact.unit_id, (0, 0))
-    accepted_before, rejected_before = before.get(fact.unit_id, (0, 0))
-    refused = max(rejected - rejected_before, 0)
-    rows = max(accepted - accepted_before, 0) + refused
-    shares: dict[str, Scalar] = {
-        "recent_rows": rows,
-        "recent_rejected": refused,
-        "rejected_share": round(refused / rows, 4) if rows else 0.0,
-    }
-    return replace(fact, values={**fact.values, **shares})

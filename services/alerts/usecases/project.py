@@ -14,7 +14,7 @@ from services.alerts.convert import RecordRows
 from services.alerts.domain import PUPIL, SCHOOL_YEAR, Change, Fact
 from services.alerts.domain.calendar import SchoolCalendar
 from services.alerts.domain.early_warning import Marks, PupilYear, Reading, attendance_of, pupil_fields
-from services.alerts.domain.shapes import ABSENCE_DAY, ATTENDANCE_REPORT, CLASS_RESULTS, Scalar
+from services.alerts.domain.shapes import ABSENCE_DAY, ATTENDANCE_REPORT, CLASS_KEY, CLASS_NAME, CLASS_RESULTS, Scalar
 from services.alerts.domain.statistics import binomial_tail, poisson_tail, usual_absence
 from services.alerts.store import counting, projection
 from services.alerts.store.projection import ClassYear, Identity, StageOf
@@ -85,7 +85,9 @@ async def pupil_facts(
         return []
     wanted = [(row.school_id, row.key) for row in found]
     away = await counting.away_days(connection, wanted)
-    days = await counting.class_days(connection, {(row.school_id, row.school_year, row.class_key) for row in found})
+    classes = {(row.school_id, row.school_year, row.class_key) for row in found}
+    days = await counting.class_days(connection, classes)
+    names = await counting.class_names(connection, classes)
     marks = await counting.newest_marks(connection, wanted, reading.stages)
     facts = []
     for row in found:
@@ -104,6 +106,7 @@ async def pupil_facts(
             in_stock=row.in_stock,
             attendance=attendance,
             marks=marks.get(identity, NO_MARKS),
+            class_name=names.get((row.school_id, row.school_year, row.class_key), ""),
         )
         subject = f"{row.school_year}/{row.key}"
         facts.append(Fact(PUPIL, row.school_id, subject, version, pupil_fields(year, limits), baseline))
@@ -119,6 +122,7 @@ async def absence_facts(
         return []
     schools = {(school_id, year) for school_id, year, _ in given}
     newest = await counting.absence_before(connection, schools, most_days=WEEKS)
+    names = await counting.class_names(connection, given)
     facts = []
     for (school_id, year, class_key), days in newest.items():
         last = newest.get((school_id, year, ""), days)[0][0]
@@ -128,7 +132,8 @@ async def absence_facts(
         usual = usual_absence(scheduled, [(expected, away) for _, expected, away in before])
         values: dict[str, Scalar] = {
             SCHOOL_YEAR: year,
-            "class_key": class_key,
+            CLASS_KEY: class_key,
+            CLASS_NAME: names.get((school_id, year, class_key), ""),
             "day": day.isoformat(),
             "scheduled": scheduled,
             "absent": absent,
@@ -147,6 +152,7 @@ async def result_facts(
 ) -> list[Fact]:
     """Facts of every class of these schools at these stages, each against the other classes of its grade."""
     rows = await counting.class_stages(connection, stages) if stages else []
+    names = await counting.class_names(connection, {(one.school_id, one.school_year, one.class_key) for one in rows})
     grades: dict[tuple[int, int, str, str], list[counting.ClassStage]] = {}
     for row in rows:
         grades.setdefault((row.school_id, row.school_year, row.stage, row.grade), []).append(row)
@@ -159,7 +165,8 @@ async def result_facts(
             share = failing / pupils if pupils else 0.0
             values: dict[str, Scalar] = {
                 SCHOOL_YEAR: row.school_year,
-                "class_key": row.class_key,
+                CLASS_KEY: row.class_key,
+                CLASS_NAME: names.get((row.school_id, row.school_year, row.class_key), ""),
                 "grade": row.grade,
                 "stage": row.stage,
                 "pupils": row.pupils,

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.chassis.v1 import scopes_pb2
 from iocedu.reporting.v1 import reporting_pb2
-from iocedu.sync.v1 import pushes_pb2, sync_pb2
+from iocedu.sync.v1 import coverage_pb2, pushes_pb2, sync_pb2
 
 from chassis.bus import Bus, Event, Publication, cloud_headers, subject_of
 from chassis.clock import Clock
@@ -114,6 +114,27 @@ def connections(*changed: sync_pb2.Connection, backfill: bool = False) -> sync_p
     return sync_pb2.ConnectionsChanged(connections=changed, backfill=backfill)
 
 
+def coverage(
+    *schools: int,
+    state: str = "SILENT",
+    reason: str = "NOTHING_TAKEN",
+    since: datetime = NOW,
+    must_connect: bool = True,
+    baseline: bool = False,
+) -> coverage_pb2.CoverageChanged:
+    """A `coverage-changed` event: these schools are in a state, for a reason."""
+    told = coverage_pb2.CoverageChanged(baseline=baseline)
+    number = coverage_pb2.CoverageState.Value(f"COVERAGE_STATE_{state}")
+    for school in schools or (SCHOOL,):
+        one = told.schools.add(
+            school_id=school, must_connect=must_connect, state=number, source="vnedu", open_row_count=9
+        )
+        one.since_time.FromDatetime(since)
+        if reason:
+            one.reasons.add(reason=reason, state=number, message="Không có gì được tiếp nhận.")
+    return told
+
+
 def pushes(
     school: int = SCHOOL,
     *,
@@ -164,7 +185,7 @@ def change(
     group_by: alerts_pb2.AlertGrouping.ValueType = alerts_pb2.ALERT_GROUPING_NONE,
 ) -> alerts_pb2.AlertChange:
     """What alerts says of one alert, such as RAISED, ACKNOWLEDGED or RESOLVED, of a rule that tells each by itself."""
-    opening = ("RAISED", "CARRIED_OVER", "ESCALATED", "REOPENED", "RELEASED")
+    opening = ("RAISED", "CARRIED_OVER", "ESCALATED", "REOPENED", "RELEASED", "UPDATED")
     state = "OPEN" if transition in opening else transition
     alert = alerts_pb2.Alert(
         alert_id=alert_id,

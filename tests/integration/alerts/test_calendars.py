@@ -9,7 +9,7 @@ from chassis.database import Database
 from chassis.scopes import chunked, publish_tree
 from chassis.testing import FixedClock
 from services.alerts import store, usecases
-from services.alerts.convert import RecordRows, connection_facts, record_rows
+from services.alerts.convert import RecordRows, coverage_facts, record_rows
 from services.alerts.convert.tables import early_warning
 from services.alerts.domain import AlertFilter, Change, Transition
 from services.alerts.usecases.moment import Moment
@@ -46,8 +46,7 @@ async def miss_attendance(database: Database) -> list[Change]:
 
 async def test_a_commune_that_closes_its_schools_is_not_warned_of_them(database):
     """Its own calendar counts for it and what lies below; the other commune goes on by that of every unit."""
-    changed = [scenes.connection(school, created=NOW - hours(100)) for school in (SCHOOL, OTHER_SCHOOL)]
-    facts = connection_facts(scenes.event("sync", "connections-changed", scenes.connections(*changed)))
+    facts = coverage_facts(scenes.event("sync", "coverage-changed", scenes.coverage(SCHOOL, OTHER_SCHOOL)))
     async with database.transaction() as held:
         raised = await usecases.take_facts(held, list(facts), moment(school_year(DISTRICT, TODAY)))
     assert [(one.alert.rule, one.alert.unit_id) for one in raised] == [("school_silent", OTHER_SCHOOL)]

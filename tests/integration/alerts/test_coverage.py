@@ -3,22 +3,19 @@
 from datetime import datetime
 
 import pytest
+import sqlalchemy as sa
 from iocedu.sync.v1 import coverage_pb2
 
 from chassis.database import Database
 from services.alerts.convert import coverage_facts
 from services.alerts.domain import Change, Transition
-from services.alerts.usecases import look_at_due_facts, take_facts
+from services.alerts.usecases import follow_rules, look_at_due_facts, take_facts
 from services.alerts.usecases.moment import Moment
 from tests.integration.alerts import scenes
-from tests.integration.alerts.scenes import NOW, SCHOOL, hours
+from tests.integration.alerts.scenes import NOW, hours
 from tests.support.databases import DatabaseFactory
 
-CONNECTED, FAILING, SILENT = (
-    coverage_pb2.COVERAGE_STATE_CONNECTED,
-    coverage_pb2.COVERAGE_STATE_FAILING,
-    coverage_pb2.COVERAGE_STATE_SILENT,
-)
+CONNECTED, FAILING, SILENT = "CONNECTED", "FAILING", "SILENT"
 
 
 @pytest.fixture
@@ -32,17 +29,9 @@ def moment(now: datetime) -> Moment:
     return Moment(now=now, today=now.date(), unit_name=str)
 
 
-def told(
-    state: coverage_pb2.CoverageState.ValueType, reason: str = "", *, must: bool = True, baseline: bool = False
-) -> coverage_pb2.CoverageChanged:
+def told(state: str, reason: str = "", *, must: bool = True, baseline: bool = False) -> coverage_pb2.CoverageChanged:
     """A `coverage-changed` event on one school."""
-    one = coverage_pb2.SchoolCoverage(
-        school_id=SCHOOL, must_connect=must, state=state, source="vnedu", open_row_count=9
-    )
-    one.since_time.FromDatetime(NOW)
-    if reason:
-        one.reasons.add(reason=reason, state=state, message="Mọi lần gửi đều bị từ chối.")
-    return coverage_pb2.CoverageChanged(schools=[one], baseline=baseline)
+    return scenes.coverage(state=state, reason=reason, must_connect=must, baseline=baseline)
 
 
 async def take(database: Database, message: coverage_pb2.CoverageChanged, *, now: datetime) -> list[Change]:
@@ -56,7 +45,7 @@ async def test_a_school_that_gets_nothing_through_is_told_of_until_something_is_
     """Once, with the words of sync, and it ends by itself."""
     (raised,) = await take(database, told(FAILING, "ONLY_REFUSED"), now=NOW)
     assert (raised.transition, raised.alert.rule) == (Transition.RAISED, "school_failing")
-    assert raised.alert.body_vi.startswith("Mọi lần gửi đều bị từ chối. Từ 24/11/2026")
+    assert raised.alert.body_vi.startswith("Không có gì được tiếp nhận. Từ 24/11/2026")
     assert "source: vnedu" in raised.alert.body_en
     assert await take(database, told(FAILING, "ONLY_REFUSED"), now=NOW + hours(1)) == []
     (closed,) = await take(database, told(CONNECTED), now=NOW + hours(2))
@@ -65,13 +54,41 @@ async def test_a_school_that_gets_nothing_through_is_told_of_until_something_is_
 
 async def test_a_first_start_raises_no_storm(database: Database) -> None:
     """What all schools are when they are looked at for the first time is no news, nor is it an hour later."""
-    assert await take(database, told(FAILING, "ONLY_REFUSED", baseline=True), now=NOW) == []
-    async with database.transaction() as held:
-        assert await look_at_due_facts(held, moment(NOW + hours(2)), limit=10) == (0, [])
+    for state, reason in ((FAILING, "ONLY_REFUSED"), (SILENT, "NOTHING_TAKEN"), (FAILING, "MANY_REJECTED")):
+        assert await take(database, told(state, reason, baseline=True), now=NOW) == []
+        async with database.transaction() as held:
+            assert (await look_at_due_facts(held, moment(NOW + hours(2)), limit=10))[1] == []
 
 
-async def test_other_states_and_schools_that_need_not_connect_raise_nothing(database: Database) -> None:
-    """Silence has a rule of its own; refused shares, too."""
+@pytest.mark.parametrize(
+    ("state", "reason", "rule"),
+    [(SILENT, "NOTHING_TAKEN", "school_silent"), (FAILING, "MANY_REJECTED", "rejected_rows")],
+)
+async def test_silence_and_refused_rows_are_judged_as_the_page_of_coverage_shows_them(database, state, reason, rule):
+    """One source: what sync says of a school, by its thresholds and school days; it ends when sync says so."""
+    (raised,) = await take(database, told(state, reason), now=NOW)
+    assert (raised.transition, raised.alert.rule, raised.alert.rule_version) == (Transition.RAISED, rule, 2)
+    assert raised.alert.body_vi.startswith("Không có gì được tiếp nhận. ")
+    (closed,) = await take(database, told(CONNECTED), now=NOW + hours(2))
+    assert (closed.transition, closed.alert.rule) == (Transition.RESOLVED, rule)
+
+
+async def test_schools_that_need_not_connect_are_neither_silent_nor_failing(database: Database) -> None:
+    """And a school that never sent has 72 hours from its registration."""
     assert await take(database, told(SILENT, "NEVER_SENT"), now=NOW) == []
-    assert await take(database, told(FAILING, "MANY_REJECTED"), now=NOW + hours(1)) == []
+    assert await take(database, told(SILENT, "NOTHING_TAKEN", must=False), now=NOW + hours(1)) == []
     assert await take(database, told(FAILING, "ONLY_REFUSED", must=False), now=NOW + hours(2)) == []
+
+
+async def test_alerts_raised_on_connections_go_on_by_coverage(database: Database) -> None:
+    """As after an upgrade: the old version of the rule raised it, the new one takes it over or ends it."""
+    (raised,) = await take(database, told(SILENT, "NOTHING_TAKEN"), now=NOW)
+    async with database.transaction() as held:
+        await held.execute(sa.text("UPDATE alert SET rule_version = 1, fact_kind = 'connection'"))
+        _, (carried,) = await follow_rules(held, moment(NOW), limit=10)
+        kind = await held.scalar(sa.text("SELECT fact_kind FROM alert"))
+    assert (carried.transition, carried.alert.alert_id, kind) == (
+        Transition.CARRIED_OVER,
+        raised.alert.alert_id,
+        "coverage",
+    )

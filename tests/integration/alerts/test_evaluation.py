@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,16 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.reporting.v1 import reporting_pb2
-from iocedu.sync.v1 import sync_pb2
 
 from chassis.database import Database
 from services.alerts import store
-from services.alerts.convert import class_facts, connection_facts
+from services.alerts.convert import class_facts, coverage_facts
 from services.alerts.domain import AlertFilter, Change, Fact, State, Transition
 from services.alerts.usecases import look_at_due_facts, take_facts
 from services.alerts.usecases.moment import Moment
 from tests.integration.alerts import scenes
-from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, a_class, connection, connections, figures, hours
+from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, a_class, figures, hours
 from tests.support.databases import DatabaseFactory
 
 
@@ -60,10 +60,9 @@ def oversize(*classes: reporting_pb2.ClassFigures, backfill: bool = False) -> li
     return list(class_facts(scenes.event("reporting", "figures-changed", figures(*classes, backfill=backfill))))
 
 
-def silence(*changed: sync_pb2.Connection, at: datetime = NOW, backfill: bool = False) -> list[Fact]:
-    """Facts of an event with these connections."""
-    told = scenes.event("sync", "connections-changed", connections(*changed, backfill=backfill), time=at)
-    return list(connection_facts(told))
+def silence(*schools: int, at: datetime = NOW, **told: Any) -> list[Fact]:
+    """Facts of an event that tells how far these schools are connected."""
+    return list(coverage_facts(scenes.event("sync", "coverage-changed", scenes.coverage(*schools, **told), time=at)))
 
 
 class_keys = st.sampled_from(["1A2026", "1B2026"])
@@ -101,10 +100,9 @@ async def test_any_order_and_repetition_of_facts_ends_with_the_same_open_alerts(
 
 
 async def test_the_same_fact_again_raises_nothing(database):
-    """Once raised, a repeat of the event and a further rise change nothing."""
+    """Once raised, a repeat of the event changes nothing."""
     assert [change.transition for change in await take(database, oversize(a_class(40)))] == [Transition.RAISED]
     assert await take(database, oversize(a_class(40))) == []
-    assert await take(database, oversize(a_class(41, version=2))) == []
 
 
 async def test_what_left_is_what_changed(database):
@@ -150,45 +148,62 @@ async def test_a_class_that_is_gone_or_without_a_known_limit_is_no_matter(databa
     assert change.transition is Transition.RESOLVED
 
 
-async def test_a_school_is_silent_at_its_72nd_hour_and_not_before(database):
-    """No event is needed: time alone raises it, once, and what the school sends resolves it."""
-    await take(database, silence(connection(created=NOW - hours(500), accepted=NOW)))
+async def test_a_school_that_never_sent_is_silent_72_hours_after_it_was_registered_and_not_before(database):
+    """No event is needed: time alone raises it, once, though nothing else was ever known of it."""
+    assert await take(database, silence(reason="NEVER_SENT", baseline=True)) == []
     for hour in range(1, 72):
         assert await look(database, NOW + hours(hour)) == []
     assert await look(database, NOW + hours(72) - hours(0.001)) == []
     [change] = await look(database, NOW + hours(72))
     assert (change.transition, change.alert.rule) == (Transition.RAISED, "school_silent")
-    assert "72" in change.alert.title_vi
-    assert await look(database, NOW + hours(73)) == []
-    again = connection(created=NOW - hours(500), accepted=NOW + hours(80))
-    [change] = await take(database, silence(again, at=NOW + hours(80)), now=NOW + hours(80))
+    assert await look(database, NOW + hours(73)) == []  # A clock that no text shows is no news.
+    sent = silence(state="CONNECTED", reason="", at=NOW + hours(80))
+    [change] = await take(database, sent, now=NOW + hours(80))
     assert change.transition is Transition.RESOLVED
 
 
-async def test_a_school_that_never_sent_is_silent_72_hours_after_it_was_registered(database):
-    """Waiting begins with the registration; a timer that was asleep raises late rather than never."""
-    await take(database, silence(connection(created=NOW)))
+async def test_a_timer_that_was_asleep_raises_late_rather_than_never(database):
+    """With the hours that have passed."""
+    await take(database, silence(reason="NEVER_SENT", baseline=True))
     [change] = await look(database, NOW + hours(100))
     assert change.alert.facts["ever_sent"] == "false"
-    assert change.alert.facts["silent_hours"] == "100"
+    assert change.alert.facts["state_hours"] == "100"
+
+
+async def test_a_clock_that_a_text_shows_is_news_each_hour(database):
+    """What people read is never older than its clock."""
+    async with database.transaction() as held:
+        await held.execute(sa.text("UPDATE rule SET title_vi = '{state_hours} giờ' WHERE code = 'school_silent'"))
+    [change] = await take(database, silence(since=NOW - hours(90)))
+    assert change.alert.title_vi == "90 giờ"
+    [change] = await look(database, NOW + hours(1))
+    assert (change.transition, change.told, change.alert.title_vi) == (Transition.UPDATED, False, "91 giờ")
 
 
 async def test_a_school_that_need_not_connect_is_never_silent(database):
     """Without the duty there is no clock, and losing the duty ends the alert."""
-    assert await take(database, silence(connection(created=NOW - hours(500), must_connect=False))) == []
+    assert await take(database, silence(since=NOW - hours(500), must_connect=False)) == []
     assert await look(database, NOW + hours(1000)) == []
-    duty = silence(connection(SECOND_SCHOOL, created=NOW - hours(500)))
+    duty = silence(SECOND_SCHOOL, since=NOW - hours(500))
     assert [change.transition for change in await take(database, duty)] == [Transition.RAISED]
-    released = connection(SECOND_SCHOOL, created=NOW - hours(500), must_connect=False)
-    [change] = await take(database, silence(released, at=NOW + hours(1)))
+    released = silence(SECOND_SCHOOL, since=NOW - hours(500), must_connect=False, at=NOW + hours(1))
+    [change] = await take(database, released)
     assert change.transition is Transition.RESOLVED
 
 
 async def test_what_was_sent_counts_though_its_event_comes_late_or_again(database):
     """An older event does not make a school silent that has sent since."""
-    await take(database, silence(connection(created=NOW - hours(500), accepted=NOW), at=NOW))
-    assert await take(database, silence(connection(created=NOW - hours(500)), at=NOW - hours(1))) == []
+    await take(database, silence(state="CONNECTED", reason="", at=NOW))
+    assert await take(database, silence(at=NOW - hours(1))) == []
     assert await unresolved(database) == set()
+
+
+async def test_facts_of_a_kind_that_this_version_does_not_know_are_left_alone(database):
+    """Another version looks at them; they hold up nothing here."""
+    await take(database, silence(reason="NEVER_SENT"))
+    async with database.transaction() as held:
+        await held.execute(sa.text("UPDATE fact SET kind = 'weather'"))
+    assert await look(database, NOW + hours(72)) == []
 
 
 async def test_an_alert_about_to_be_changed_is_held_until_it_is(database):
@@ -202,8 +217,7 @@ async def test_an_alert_about_to_be_changed_is_held_until_it_is(database):
 
 async def test_two_timers_at_once_raise_each_silence_once(database):
     """What one replica has claimed the other leaves alone; together they look at everything."""
-    schools = [connection(school, created=NOW) for school in range(1000, 1300)]
-    await take(database, silence(*schools))
+    await take(database, silence(*range(1000, 1300), reason="NEVER_SENT", baseline=True))
     async with database.transaction() as first, database.transaction() as second:
         looked, raised = await look_at_due_facts(first, moment(NOW + hours(72)), limit=200)
         assert (looked, len(raised)) == (200, 200)

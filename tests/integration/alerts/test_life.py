@@ -24,7 +24,6 @@ from tests.integration.alerts.scenes import (
     SCHOOL,
     SECOND_SCHOOL,
     a_class,
-    connection,
     hours,
 )
 from tests.integration.alerts.test_evaluation import oversize, silence
@@ -173,7 +172,8 @@ async def test_a_condition_that_must_hold_for_a_while_raises_once_it_has_and_not
     assert await look(1.5) == []
     assert await look(1.9) == [Transition.RAISED]
     assert await look(2.5) == []
-    assert await take(database, a_class(35, version=4), now=NOW + hours(3)) == []
+    [fewer] = await take(database, a_class(35, version=4), now=NOW + hours(3))
+    assert (fewer.transition, fewer.alert.facts["size"]) == (Transition.UPDATED, "35")
     [cleared] = await take(database, a_class(33, version=5), now=NOW + hours(4))
     assert cleared.transition is Transition.RESOLVED
 
@@ -234,14 +234,14 @@ async def test_a_silence_that_is_over_or_endless_is_refused(database, until, sta
 async def test_a_graver_alert_on_the_unit_keeps_others_quiet_until_it_is_over(database):
     """A school that sends nothing at all is told that once, not beside everything that follows from it."""
     await alter(database, "inhibited_by = ARRAY['school_silent']")
-    quiet = silence(connection(created=NOW - hours(100)))
+    quiet = silence(since=NOW - hours(100))
     async with database.transaction() as held:
         await usecases.take_facts(held, quiet, moment())
     await take(database, a_class(40))
     [alert] = [one for one in await alerts(database) if one.rule == "class_oversize"]
     assert (alert.shown_state, alert.suppressed_by) == (State.SUPPRESSED, "rule:school_silent")
     assert await release(database, hours(1)) == []
-    sent = silence(connection(created=NOW - hours(100), accepted=NOW + hours(2)), at=NOW + hours(2))
+    sent = silence(state="CONNECTED", reason="", at=NOW + hours(2))
     async with database.transaction() as held:
         await usecases.take_facts(held, sent, moment(NOW + hours(2)))
     assert await release(database, hours(3)) == [("2026/1A2026", Transition.RELEASED)]

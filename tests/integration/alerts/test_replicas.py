@@ -19,8 +19,6 @@ from tests.integration.alerts.scenes import (
     SCHOOL,
     a_class,
     alerts_replica,
-    connection,
-    connections,
     figures,
     hours,
     notify_replica,
@@ -84,13 +82,13 @@ async def test_copies_side_by_side_raise_and_tell_once_though_every_event_comes_
 
 async def test_timers_side_by_side_raise_each_silence_once(bus, house):
     """Forty schools fall silent at one instant; both timers see it, and everybody is told once."""
-    waiting = [connection(school, created=NOW) for school in SCHOOLS]
-    await scenes.publish(bus, "sync", "connections-changed", connections(*waiting))
+    waiting = scenes.coverage(*SCHOOLS, reason="NEVER_SENT", baseline=True)
+    await scenes.publish(bus, "sync", "coverage-changed", waiting)
     await poll_until(lambda: _known(house, 40))
     house.clock.advance(hours(72))
     await poll_until(lambda: house.settled(raised=40, told=80, notices=2))
-    sent = [connection(school, created=NOW, accepted=NOW + hours(73)) for school in SCHOOLS]
-    await scenes.publish(bus, "sync", "connections-changed", connections(*sent), time=NOW + hours(73))
+    sent = scenes.coverage(*SCHOOLS, state="CONNECTED", reason="")
+    await scenes.publish(bus, "sync", "coverage-changed", sent, time=NOW + hours(73))
     await poll_until(lambda: house.settled(raised=40, resolved=40, told=80, notices=2))
 
 

@@ -119,6 +119,26 @@ async def test_a_group_that_grows_is_unread_again_and_one_that_shrinks_is_only_m
     assert (grown.state, grown.matter.alert_count, grown.matter.open_count) == (State.UNREAD, 3, 2)
 
 
+async def test_newer_facts_of_an_alert_are_read_in_its_notice_and_tell_nobody_anew(database):
+    """What was read stays read, and no message leaves for a number that changed."""
+    async with database.transaction() as connection:
+        await connection.execute(sa.text("INSERT INTO route VALUES ('head', 'email', 'head@truong.vn', 1)"))
+    await tell(database, told("RAISED", 3), told("RAISED", 6, group_by=alerts_pb2.ALERT_GROUPING_NONE))
+    sent, before = await waiting(database), await inbox(database, "head")
+    async with database.transaction() as connection:
+        for notice in before:
+            await read_notice(connection, "head", notice.notice_id, now=NOW)
+    newer = [told("UPDATED", 3, position=100, roles=()), told("UPDATED", 6, position=101, roles=())]
+    for one in newer:
+        one.alert.title_vi += ", nay 41 em"
+    await tell(database, *newer)
+    after = await inbox(database, "head")
+    assert {one.matter.title_vi for one in after} == {"Lớp 3, nay 41 em", "Lớp 6, nay 41 em"}
+    assert {one.state for one in after} == {State.READ}
+    assert [one.notice_id for one in after] == [one.notice_id for one in before]
+    assert await waiting(database) == sent
+
+
 async def test_messages_wait_for_more_and_tell_again_after_the_interval(database):
     """One mail a minute after the first; what comes after it waits until an hour has passed, and is then one mail."""
     async with database.transaction() as connection:

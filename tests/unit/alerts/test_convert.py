@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from iocedu.alerts.v1 import alerts_pb2
 
-from services.alerts.convert import alerts_changed, class_facts, connection_facts, states
+from services.alerts.convert import alerts_changed, class_facts, coverage_facts, states
 from services.alerts.domain import Change, Rule, Severity, State, Transition, raise_alert
 from tests.integration.alerts import scenes
-from tests.integration.alerts.scenes import NOW, a_class, connection, connections, figures
+from tests.integration.alerts.scenes import NOW, a_class, figures
 
 
 def test_classes_of_two_years_with_one_key_are_two_things():
@@ -18,23 +18,21 @@ def test_classes_of_two_years_with_one_key_are_two_things():
     assert [fact.subject for fact in facts] == ["2026/1A2026", "2025/1A2026"]
 
 
-def test_a_connection_waits_since_it_last_sent_or_else_since_it_was_registered():
-    """Who need not connect waits for nothing."""
-    told = connections(
-        connection(1, created=NOW, accepted=NOW + timedelta(hours=1)),
-        connection(2, created=NOW),
-        connection(3, created=NOW, must_connect=False),
-    )
-    facts = list(connection_facts(scenes.event("sync", "connections-changed", told)))
-    assert [fact.since for fact in facts] == [NOW + timedelta(hours=1), NOW, None]
-    assert [fact.values["ever_sent"] for fact in facts] == [True, False, False]
+def test_a_state_of_coverage_counts_its_hours_where_the_school_has_to_connect():
+    """Who need not connect waits for nothing; shares are of all rows sent."""
+    told = scenes.coverage(1, 2)
+    told.schools[1].must_connect = False
+    told.schools[0].recent_rows.taken_count = told.schools[0].recent_rows.rejected_count = 30
+    facts = list(coverage_facts(scenes.event("sync", "coverage-changed", told)))
+    assert [fact.since for fact in facts] == [NOW, None]
+    assert [fact.values["rejected_share"] for fact in facts] == [0.5, 0.0]
 
 
-def test_a_later_event_about_a_connection_has_the_higher_version():
+def test_a_later_event_about_coverage_has_the_higher_version():
     """To the microsecond."""
-    told = connections(connection(created=NOW))
-    [early] = connection_facts(scenes.event("sync", "connections-changed", told, time=NOW))
-    [late] = connection_facts(scenes.event("sync", "connections-changed", told, time=NOW + timedelta(microseconds=1)))
+    told = scenes.coverage()
+    [early] = coverage_facts(scenes.event("sync", "coverage-changed", told, time=NOW))
+    [late] = coverage_facts(scenes.event("sync", "coverage-changed", told, time=NOW + timedelta(microseconds=1)))
     assert late.version == early.version + 1
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from services.alerts.domain import CLASS_SIZE, CONNECTION, Rule, Severity
+from services.alerts.domain import CLASS_SIZE, PUSHES, Rule, Severity
 from services.alerts.usecases.rulebook import RuleRefused, compile_rule, rulebook
 
 OVERSIZE = Rule(
@@ -20,7 +20,7 @@ OVERSIZE = Rule(
     body_en="{unit}",
     audience_roles=("officer",),
 )
-SILENT = "fact.must_connect && fact.silent_hours >= 72"
+DELAYED = "fact.waiting > 0 && fact.waiting_hours >= 72"
 CLASS: dict[str, str | int | bool] = {
     "name": "1A",
     "grade": "01",
@@ -42,12 +42,12 @@ def test_a_class_is_oversize_above_a_known_limit_while_it_exists(changed, holds)
 
 
 @pytest.mark.parametrize(
-    ("hours", "must_connect", "holds"), [(71, True, False), (72, True, True), (500, False, False), (500, True, True)]
+    ("hours", "waiting", "holds"), [(71, 1, False), (72, 1, True), (500, 0, False), (500, 1, True)]
 )
-def test_a_school_is_silent_from_the_72nd_hour_if_it_has_to_connect(hours, must_connect, holds):
-    """Exactly from the 72nd hour on, and only by duty."""
-    rule = replace(OVERSIZE, fact_kind=CONNECTION, condition=SILENT, title_vi="", title_en="")
-    values = {"must_connect": must_connect, "ever_sent": True, "source": "", "silent_hours": hours}
+def test_a_condition_over_a_clock_holds_from_its_hour_on(hours, waiting, holds):
+    """Exactly from the 72nd hour on, and only where something waits."""
+    rule = replace(OVERSIZE, fact_kind=PUSHES, condition=DELAYED, title_vi="", title_en="")
+    values = {"waiting": waiting, "waiting_hours": hours}
     assert compile_rule(rule).holds(values) is holds
 
 
@@ -99,9 +99,9 @@ def test_what_a_guard_excludes_is_no_fault():
 
 def test_a_text_that_no_fact_can_fill_and_facts_nobody_sends_are_refused():
     """The defect is found when the rule is loaded, not when somebody reads the alert."""
-    with pytest.raises(RuleRefused, match="silent_hours"):
-        compile_rule(replace(OVERSIZE, body_en="Silent for {silent_hours} hours"))
-    with pytest.raises(RuleRefused, match="class_size, connection"):
+    with pytest.raises(RuleRefused, match="waiting_hours"):
+        compile_rule(replace(OVERSIZE, body_en="Waits for {waiting_hours} hours"))
+    with pytest.raises(RuleRefused, match="class_size, coverage"):
         compile_rule(replace(OVERSIZE, fact_kind="weather"))
 
 
@@ -109,4 +109,4 @@ def test_a_refused_rule_does_not_stop_the_others():
     """It is left out; what is right still warns."""
     book = rulebook([replace(OVERSIZE, code="broken", condition="fact.sise > 1"), OVERSIZE])
     assert [rule.code for rule, _ in book.of(CLASS_SIZE)] == ["class_oversize"]
-    assert book.of(CONNECTION) == ()
+    assert book.of(PUSHES) == ()

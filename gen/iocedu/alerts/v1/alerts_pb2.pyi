@@ -245,6 +245,10 @@ class _AlertTransitionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Alert
     """It followed its unit through a merger."""
     ALERT_TRANSITION_ERASED: _AlertTransition.ValueType  # 11
     """What it said of a person was erased at that person's request: its texts say so, and it is resolved."""
+    ALERT_TRANSITION_UPDATED: _AlertTransition.ValueType  # 12
+    """It still holds, and tells newer facts. Nobody is told anew; of a day's changes the last is a step, where its title
+    changed.
+    """
 
 class AlertTransition(_AlertTransition, metaclass=_AlertTransitionEnumTypeWrapper):
     """What happened to an alert."""
@@ -273,6 +277,10 @@ ALERT_TRANSITION_MOVED: AlertTransition.ValueType  # 10
 """It followed its unit through a merger."""
 ALERT_TRANSITION_ERASED: AlertTransition.ValueType  # 11
 """What it said of a person was erased at that person's request: its texts say so, and it is resolved."""
+ALERT_TRANSITION_UPDATED: AlertTransition.ValueType  # 12
+"""It still holds, and tells newer facts. Nobody is told anew; of a day's changes the last is a step, where its title
+changed.
+"""
 Global___AlertTransition: _TypeAlias = AlertTransition  # noqa: Y015
 
 @_typing.final
@@ -511,6 +519,26 @@ class Alert(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class RaisedFactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ALERT_ID_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
     UNIT_ID_FIELD_NUMBER: _builtins.int
@@ -543,6 +571,10 @@ class Alert(_message.Message):
     RESOLVED_BY_FIELD_NUMBER: _builtins.int
     ORIGIN_UNIT_ID_FIELD_NUMBER: _builtins.int
     ESCALATE_TIME_FIELD_NUMBER: _builtins.int
+    RAISED_TITLE_VI_FIELD_NUMBER: _builtins.int
+    RAISED_TITLE_EN_FIELD_NUMBER: _builtins.int
+    RAISED_FACTS_FIELD_NUMBER: _builtins.int
+    FACTS_TIME_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.int
     """Id."""
     rule: _builtins.str
@@ -558,15 +590,15 @@ class Alert(_message.Message):
     state: Global___AlertState.ValueType
     """Where it is in its life."""
     title_vi: _builtins.str
-    """Title in Vietnamese."""
+    """Title in Vietnamese, as of the newest facts."""
     title_en: _builtins.str
-    """Title in English."""
+    """Title in English, as of the newest facts."""
     acknowledged_by: _builtins.str
     """Who took it."""
     note: _builtins.str
     """What he or she noted."""
     etag: _builtins.str
-    """Changes with each change of the alert."""
+    """Changes with each step of its history; newer facts that leave the title as it was do not make it stale."""
     position: _builtins.int
     """Position of its last change, for watching."""
     body_vi: _builtins.str
@@ -593,9 +625,13 @@ class Alert(_message.Message):
     """Who closed it by hand; empty: it resolved by itself."""
     origin_unit_id: _builtins.int
     """Id of the unit whose facts raised it, where that has since been merged into `unit_id`; else the same."""
+    raised_title_vi: _builtins.str
+    """Title in Vietnamese when it was raised; empty: its facts have not changed since."""
+    raised_title_en: _builtins.str
+    """Title in English when it was raised; empty: its facts have not changed since."""
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The facts that raised it."""
+        """The newest facts; after it is resolved, the last on which it stood."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -622,6 +658,14 @@ class Alert(_message.Message):
     @_builtins.property
     def escalate_time(self) -> _timestamp_pb2.Timestamp:
         """When it climbs unless something happens; absent: it does not."""
+
+    @_builtins.property
+    def raised_facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The facts that raised it; empty: they have not changed since."""
+
+    @_builtins.property
+    def facts_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when `facts` are known."""
 
     def __init__(
         self,
@@ -658,10 +702,14 @@ class Alert(_message.Message):
         resolved_by: _builtins.str = ...,
         origin_unit_id: _builtins.int = ...,
         escalate_time: _timestamp_pb2.Timestamp | None = ...,
+        raised_title_vi: _builtins.str = ...,
+        raised_title_en: _builtins.str = ...,
+        raised_facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        facts_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "due_time", b"due_time", "escalate_time", b"escalate_time", "resolve_time", b"resolve_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "due_time", b"due_time", "escalate_time", b"escalate_time", "facts_time", b"facts_time", "resolve_time", b"resolve_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "due_time", b"due_time", "escalate_time", b"escalate_time", "escalated_unit_id", b"escalated_unit_id", "escalation_level", b"escalation_level", "etag", b"etag", "fact_kind", b"fact_kind", "facts", b"facts", "family", b"family", "history", b"history", "note", b"note", "origin_unit_id", b"origin_unit_id", "position", b"position", "resolution", b"resolution", "resolve_time", b"resolve_time", "resolved_by", b"resolved_by", "rule", b"rule", "rule_version", b"rule_version", "severity", b"severity", "state", b"state", "step_count", b"step_count", "subject", b"subject", "suppressed_by", b"suppressed_by", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "body_en", b"body_en", "body_vi", b"body_vi", "create_time", b"create_time", "due_time", b"due_time", "escalate_time", b"escalate_time", "escalated_unit_id", b"escalated_unit_id", "escalation_level", b"escalation_level", "etag", b"etag", "fact_kind", b"fact_kind", "facts", b"facts", "facts_time", b"facts_time", "family", b"family", "history", b"history", "note", b"note", "origin_unit_id", b"origin_unit_id", "position", b"position", "raised_facts", b"raised_facts", "raised_title_en", b"raised_title_en", "raised_title_vi", b"raised_title_vi", "resolution", b"resolution", "resolve_time", b"resolve_time", "resolved_by", b"resolved_by", "rule", b"rule", "rule_version", b"rule_version", "severity", b"severity", "state", b"state", "step_count", b"step_count", "subject", b"subject", "suppressed_by", b"suppressed_by", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -681,6 +729,8 @@ class AlertStep(_message.Message):
     RULE_VERSION_FIELD_NUMBER: _builtins.int
     UNIT_ID_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
+    TITLE_VI_FIELD_NUMBER: _builtins.int
+    TITLE_EN_FIELD_NUMBER: _builtins.int
     transition: Global___AlertTransition.ValueType
     """What happened."""
     by: _builtins.str
@@ -695,6 +745,10 @@ class AlertStep(_message.Message):
     """Id of the unit it climbed or moved to; 0: it did neither."""
     number: _builtins.int
     """Number of the step, from 1."""
+    title_vi: _builtins.str
+    """Title in Vietnamese from then on, where it changed."""
+    title_en: _builtins.str
+    """Title in English from then on, where it changed."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -710,10 +764,12 @@ class AlertStep(_message.Message):
         rule_version: _builtins.int = ...,
         unit_id: _builtins.int = ...,
         number: _builtins.int = ...,
+        title_vi: _builtins.str = ...,
+        title_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "note", b"note", "number", b"number", "reason", b"reason", "rule_version", b"rule_version", "time", b"time", "transition", b"transition", "unit_id", b"unit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "note", b"note", "number", b"number", "reason", b"reason", "rule_version", b"rule_version", "time", b"time", "title_en", b"title_en", "title_vi", b"title_vi", "transition", b"transition", "unit_id", b"unit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
