@@ -109,6 +109,7 @@ async def test_the_page_shows_an_indicator_by_school_and_explains_it(world: Worl
             await page.get_by_role("button", name="Xem", exact=True).click()
             first = page.locator(".records tbody tr").first
             await expect(first).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
+            await expect(first.get_by_role("cell").first).to_have_text(re.compile(r"^\d\d/\d\d/\d{4}$"))
             await expect(first.get_by_role("link")).to_have_attribute(
                 "href", re.compile(r"/lookup\.html#unit=.+&pupil=")
             )

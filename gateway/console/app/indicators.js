@@ -4,7 +4,7 @@ import { ask, unitPath } from "./api.js";
 import { drawing, inks } from "./charts.js";
 import { h, replace } from "./elements.js";
 import { recordsOf } from "./figureRecords.js";
-import { instant, number } from "./format.js";
+import { day, instant, number } from "./format.js";
 import { openPage } from "./page.js";
 import { KEEPING, pivotPanel } from "./pivots.js";
 import { language, t } from "./texts.js";
@@ -320,19 +320,16 @@ async function series(version) {
     });
     if (version !== state.version) return undefined;
     points = (found.points ?? []).map((point) => [
-      yearly ? `${point.school_year}–${point.school_year + 1}` : written(point.day),
+      yearly ? `${point.school_year}–${point.school_year + 1}` : day(point.day),
       point.value ?? null,
     ]);
-    if (found.known_from) replace(note, said("knownFrom").replace("{day}", written(found.known_from)));
-    chart.setAttribute("aria-label", points.map(([day, found]) => `${day}: ${found ?? said("noData")}`).join("; "));
+    if (found.known_from) replace(note, said("knownFrom").replace("{day}", day(found.known_from)));
+    chart.setAttribute("aria-label", points.map(([when, found]) => `${when}: ${found ?? said("noData")}`).join("; "));
   } catch (error) {
     if (version === state.version) replace(note, error.message);
   }
   return drawn.show();
 }
-
-// Days as people here write them.
-const written = (day) => day.split("-").reverse().join("/");
 
 function options() {
   const ink = inks();
@@ -344,7 +341,7 @@ function options() {
     textStyle: { fontFamily: ink.font, color: ink.text },
     grid: { left: 8, right: 16, top: 16, bottom: 8, containLabel: true },
     tooltip: { trigger: "axis", valueFormatter: told },
-    xAxis: { type: "category", data: points.map(([day]) => day), axisLabel: { color: ink.muted, hideOverlap: true }, ...axis },
+    xAxis: { type: "category", data: points.map(([when]) => when), axisLabel: { color: ink.muted, hideOverlap: true }, ...axis },
     yAxis: {
       type: "value",
       scale: true,
