@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.distributions import poisson_tail
 from services.alerts.convert.tables import early_warning, school_calendars
 from services.alerts.domain.backtests import Moments, clocked, episodes, looks
 from services.alerts.domain.calendar import Span, UnitCalendar
@@ -21,7 +22,7 @@ from services.alerts.domain.early_warning import (
     pupil_fields,
     urgency,
 )
-from services.alerts.domain.statistics import binomial_tail, poisson_tail, usual_absence
+from services.alerts.domain.statistics import binomial_tail, usual_absence
 
 CALENDAR, READING = school_calendars().of(()), early_warning()
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

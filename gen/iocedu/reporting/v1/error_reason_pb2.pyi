@@ -132,6 +132,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The file is for whoever asked for the extract or approved it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
     ERROR_REASON_EXTRACT_NOT_APPROVED: _ErrorReason.ValueType  # 70
     """Nobody has approved the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    ERROR_REASON_INDICATOR_UNAVAILABLE: _ErrorReason.ValueType  # 71
+    """Departments use the indicator, but the data held cannot tell it; the message says why. ErrorInfo: {"metadata":
+    {"indicator": "stunted_share"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `reporting.iocedu`), without the prefix."""
@@ -246,4 +250,8 @@ ERROR_REASON_NOT_REQUESTER: ErrorReason.ValueType  # 69
 """The file is for whoever asked for the extract or approved it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
 ERROR_REASON_EXTRACT_NOT_APPROVED: ErrorReason.ValueType  # 70
 """Nobody has approved the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+ERROR_REASON_INDICATOR_UNAVAILABLE: ErrorReason.ValueType  # 71
+"""Departments use the indicator, but the data held cannot tell it; the message says why. ErrorInfo: {"metadata":
+{"indicator": "stunted_share"}}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
