@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { said } from "./coverageTexts.js";
 import { h } from "./elements.js";
-import { instant, number, percent, schoolYear } from "./format.js";
+import { day, instant, number, percent, schoolYear } from "./format.js";
 
 export async function showSchool(id) {
   const { school, collections = [], rules } = await ask(`/v1/schools/${encodeURIComponent(id)}/coverage`);
@@ -73,9 +73,9 @@ function held(collections) {
     return h(
       "tr",
       {},
-      h("th", { scope: "row" }, name, newest ? h("small", { class: "muted" }, ` (${said("newest", { n: newest.split("-").reverse().join("/") })})`) : ""),
+      h("th", { scope: "row" }, name, newest ? h("small", { class: "muted" }, ` (${said("newest", { n: day(newest) })})`) : ""),
       h("td", { class: word.toLowerCase() }, said(word)),
-      h("td", {}, due ? due.split("-").reverse().join("/") : "–"),
+      h("td", {}, due ? day(due) : "–"),
       h("td", {}, instant(last) || "–"),
       h("td", {}, source || "–"),
       h("td", { class: "figure" }, rows ? number(Number(rows)) : "–"),

@@ -3,7 +3,7 @@
 import { ask, unitPath } from "./api.js";
 import { askFor } from "./asking.js";
 import { h, replace } from "./elements.js";
-import { number } from "./format.js";
+import { day, number } from "./format.js";
 import { language } from "./texts.js";
 
 const TEXTS = {
@@ -89,7 +89,7 @@ function line({ record, school_name: school }) {
   const { pupil, staff_member: member, school_class: group, key } = record.row;
   const one = pupil ?? member ?? group ?? {};
   const name = one.full_name ?? one.name ?? key;
-  const parts = group ? [one.grade, ""] : [one.birth_date, one.class_key];
+  const parts = group ? [one.grade, ""] : [day(one.birth_date), one.class_key];
   return h(
     "tr",
     {},

@@ -13,6 +13,9 @@ export const number = (value, digits = 0) =>
 export const percent = (part, whole) =>
   whole > 0 ? `${number((100 * part) / whole, 1)}${language() === "en" ? "" : " "}%` : "–";
 
+// A day of the calendar, written year-month-day, as people here write it; a masked one stays what is left of it.
+export const day = (text) => (text ?? "").split("-").reverse().join("/");
+
 export function instant(text) {
   if (!text) return "";
   return new Intl.DateTimeFormat(locale(), {
@@ -28,9 +31,9 @@ export function instant(text) {
 // The time of day, with the day where it is asked for or not today.
 export function clock(moment, { dated = false } = {}) {
   if (!moment) return "";
-  const day = (value) => new Intl.DateTimeFormat("en-CA", { timeZone: ZONE }).format(value);
+  const dayOf = (value) => new Intl.DateTimeFormat("en-CA", { timeZone: ZONE }).format(value);
   const options = { timeZone: ZONE, hour: "2-digit", minute: "2-digit", second: "2-digit" };
-  if (dated || day(new Date(moment)) !== day(new Date())) Object.assign(options, { day: "2-digit", month: "2-digit", year: "numeric" });
+  if (dated || dayOf(new Date(moment)) !== dayOf(new Date())) Object.assign(options, { day: "2-digit", month: "2-digit", year: "numeric" });
   return new Intl.DateTimeFormat(locale(), options).format(new Date(moment));
 }
 

@@ -4,8 +4,10 @@ import { ask, unitPath } from "./api.js";
 import { drawing, inks } from "./charts.js";
 import { h, replace } from "./elements.js";
 import { recordsOf } from "./figureRecords.js";
-import { instant, number } from "./format.js";
+import { day, instant, number } from "./format.js";
+import { said } from "./indicatorTexts.js";
 import { openPage } from "./page.js";
+import { decimalsOf, pivotBuilder, valueOf } from "./pivotBuilder.js";
 import { KEEPING, pivotPanel } from "./pivots.js";
 import { language, t } from "./texts.js";
 
@@ -17,75 +19,6 @@ const BELOW = {
 };
 const FIRST_ROWS = 30; // Of the schools behind a figure.
 const OPENING = ["administrator", "director", "officer", "auditor", "head_teacher"]; // Roles that see whom a figure counts.
-const TEXTS = {
-  vi: {
-    indicator: "Chỉ số",
-    by: "Chia theo",
-    nothing: "không chia",
-    commune: "xã, phường",
-    school: "trường",
-    level: "cấp học",
-    grade: "khối",
-    sex: "giới tính",
-    stage: "giai đoạn",
-    subject: "môn học",
-    outcome: "mức",
-    interval: "Theo thời gian",
-    day: "30 ngày",
-    month: "tháng",
-    year: "năm học",
-    rule: "Cách đếm",
-    source: "Nguồn",
-    accountable: "Chịu trách nhiệm",
-    better: { up: "càng cao càng tốt", down: "càng thấp càng tốt", none: "" },
-    headings: ["", "Giá trị", "Năm trước", "Mục tiêu", "Hạng", "Trường đã gửi"],
-    contributions: ["Trường", "Tử số hoặc số đếm", "Mẫu số", "Gửi gần nhất"],
-    noData: "chưa có dữ liệu",
-    withheld: "được che",
-    never: "chưa gửi",
-    explain: "Giải thích",
-    close: "Đóng",
-    addsUp: "Các phần cộng lại bằng tổng.",
-    notDated: "Chỉ số này không theo dõi được từng ngày; chỉ theo năm học.",
-    knownFrom: "Có số liệu theo ngày từ {day}.",
-    amber: "cần chú ý",
-    red: "báo động",
-  },
-  en: {
-    indicator: "Indicator",
-    by: "Broken down by",
-    nothing: "nothing",
-    commune: "commune",
-    school: "school",
-    level: "level",
-    grade: "grade",
-    sex: "sex",
-    stage: "stage",
-    subject: "subject",
-    outcome: "outcome",
-    interval: "In time",
-    day: "30 days",
-    month: "month",
-    year: "school year",
-    rule: "How it is counted",
-    source: "Source",
-    accountable: "Accountable",
-    better: { up: "higher is better", down: "lower is better", none: "" },
-    headings: ["", "Value", "Last year", "Target", "Rank", "Schools that sent"],
-    contributions: ["School", "Numerator or count", "Denominator", "Sent last"],
-    noData: "no data",
-    withheld: "withheld",
-    never: "never",
-    explain: "Explain",
-    close: "Close",
-    addsUp: "The parts add up to the whole.",
-    notDated: "This indicator cannot be followed by days, only by school years.",
-    knownFrom: "Known by day since {day}.",
-    amber: "needs attention",
-    red: "alarm",
-  },
-};
-const said = (key) => TEXTS[language()][key];
 
 const state = { unit: null, content: null, catalogue: [], code: "pupils", by: "", interval: "month", version: 0 };
 const counting = h("div", { class: "counting" });
@@ -95,6 +28,7 @@ const note = h("p", { class: "muted" });
 const explained = h("section", { class: "panel", "aria-live": "polite", hidden: true });
 let points = [];
 let pivots = "";
+let builder = null;
 let drawn = { show() {} };
 
 async function show({ content, unit, account }) {
@@ -102,7 +36,8 @@ async function show({ content, unit, account }) {
   const opens = OPENING.some((role) => account.roles.includes(role));
   const keeps = KEEPING.some((role) => account.roles.includes(role));
   Object.assign(state, { unit, content, catalogue: indicators, by: "", opens });
-  pivots = pivotPanel({ unit, keeps, question, onOpen: reopen });
+  builder = pivotBuilder({ unit, kinds: BELOW[unit.kind] ?? [], catalogue: indicators });
+  pivots = pivotPanel({ unit, keeps, question: () => builder.question() ?? question(), onOpen: reopen });
   drawn = drawing(chart, (drawer) => drawer.setOption(options(), true));
   form();
   return () => {
@@ -162,6 +97,7 @@ function form() {
     table,
     h("section", { class: "panel" }, h("h2", {}, said("interval")), note, chart),
     explained,
+    builder.element,
     pivots,
   );
   explained.hidden = true;
@@ -196,7 +132,11 @@ function question() {
 }
 
 // A pivot of another unit may divide by what is not below this one, and one of another version ask for what is not known.
-function reopen({ indicators: [code], breakdown = "", dimensions = [] }) {
+function reopen(kept) {
+  const { indicators = [], breakdown = "", dimensions = [] } = kept;
+  if (indicators.length !== 1 || dimensions.length + Boolean(breakdown) > 1) return builder.open(kept);
+  const [code] = indicators;
+  builder.element.open = false;
   if (!state.catalogue.some((one) => one.code === code)) return;
   const isBelow = (BELOW[state.unit.kind] ?? []).includes(breakdown);
   Object.assign(state, { code, by: (isBelow && breakdown) || dimensions[0] || "" });
@@ -217,9 +157,7 @@ async function load() {
   await series(version);
 }
 
-const decimals = () => (current().ratio || current().code.startsWith("teacher_shortage") ? 2 : 0);
-const value = (figure) =>
-  figure.suppressed ? said("withheld") : figure.value === undefined ? said("noData") : number(figure.value, decimals());
+const decimals = () => decimalsOf(current());
 
 function rows(period, byUnit) {
   // Units without a school have nothing to show, and a province has many.
@@ -246,7 +184,7 @@ function rows(period, byUnit) {
 function row(one, byUnit) {
   const figure = one.figure;
   const label = byUnit || !state.by ? figure.unit_name : (figure.dimension_values?.[0] || "–");
-  const open = h("button", { class: "quiet", onclick: () => explain(figure, byUnit) }, value(figure));
+  const open = h("button", { class: "quiet", onclick: () => explain(figure, byUnit) }, valueOf(figure, current()));
   return h(
     "tr",
     {},
@@ -320,19 +258,16 @@ async function series(version) {
     });
     if (version !== state.version) return undefined;
     points = (found.points ?? []).map((point) => [
-      yearly ? `${point.school_year}–${point.school_year + 1}` : written(point.day),
+      yearly ? `${point.school_year}–${point.school_year + 1}` : day(point.day),
       point.value ?? null,
     ]);
-    if (found.known_from) replace(note, said("knownFrom").replace("{day}", written(found.known_from)));
-    chart.setAttribute("aria-label", points.map(([day, found]) => `${day}: ${found ?? said("noData")}`).join("; "));
+    if (found.known_from) replace(note, said("knownFrom").replace("{day}", day(found.known_from)));
+    chart.setAttribute("aria-label", points.map(([when, found]) => `${when}: ${found ?? said("noData")}`).join("; "));
   } catch (error) {
     if (version === state.version) replace(note, error.message);
   }
   return drawn.show();
 }
-
-// Days as people here write them.
-const written = (day) => day.split("-").reverse().join("/");
 
 function options() {
   const ink = inks();
@@ -344,7 +279,7 @@ function options() {
     textStyle: { fontFamily: ink.font, color: ink.text },
     grid: { left: 8, right: 16, top: 16, bottom: 8, containLabel: true },
     tooltip: { trigger: "axis", valueFormatter: told },
-    xAxis: { type: "category", data: points.map(([day]) => day), axisLabel: { color: ink.muted, hideOverlap: true }, ...axis },
+    xAxis: { type: "category", data: points.map(([when]) => when), axisLabel: { color: ink.muted, hideOverlap: true }, ...axis },
     yAxis: {
       type: "value",
       scale: true,

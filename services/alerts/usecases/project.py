@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.distributions import poisson_tail
 from services.alerts import store
 from services.alerts.convert import RecordRows
 from services.alerts.domain import PUPIL, SCHOOL_YEAR, Change, Fact
 from services.alerts.domain.calendar import SchoolCalendar
 from services.alerts.domain.early_warning import Marks, PupilYear, Reading, attendance_of, pupil_fields
 from services.alerts.domain.shapes import ABSENCE_DAY, ATTENDANCE_REPORT, CLASS_KEY, CLASS_NAME, CLASS_RESULTS, Scalar
-from services.alerts.domain.statistics import binomial_tail, poisson_tail, usual_absence
+from services.alerts.domain.statistics import binomial_tail, usual_absence
 from services.alerts.store import counting, projection
 from services.alerts.store.projection import ClassYear, Identity, StageOf
 from services.alerts.usecases.conclude import Verdict, conclude

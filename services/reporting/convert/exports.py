@@ -14,6 +14,7 @@ def export_message(export: Export) -> exports_pb2.Export:
         unit_id=export.unit_id,
         campaign_id=export.campaign_id or 0,
         pivot_id=export.pivot_id or 0,
+        extract_id=export.extract_id or 0,
         format=export.format,
         state=state,
         done_count=export.done_count,

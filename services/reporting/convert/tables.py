@@ -6,7 +6,7 @@ A text that a spreadsheet would take for a formula is written behind an apostrop
 import csv
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from services.reporting.convert.workbooks import SchoolPage
 from services.reporting.domain.forms import Form, cells_of
@@ -35,11 +35,12 @@ def table(form: Form, pages: Iterable[SchoolPage], *, school_year: int) -> bytes
     return b"\xef\xbb\xbf" + buffer.getvalue().encode()
 
 
-def zipped(name: str, content: bytes) -> bytes:
-    """A file in an archive."""
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Files in an archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, content)
+        for name, content in files.items():
+            archive.writestr(name, content)
     return buffer.getvalue()
 
 

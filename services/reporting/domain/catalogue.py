@@ -19,6 +19,7 @@ SCHOOLS_CONNECTED = "schools_connected"
 SCHOOLS_FRESH_AMBER = "schools_fresh_amber"
 SCHOOLS_FRESH_RED = "schools_fresh_red"
 SCHOOLS_WITHOUT_REGISTERS = "schools_without_registers"
+SCHOOLS_ABSENCE_SPIKE = "schools_absence_spike"
 POPULATION = "population"
 UNIT_MEASURES = frozenset(
     {
@@ -27,6 +28,7 @@ UNIT_MEASURES = frozenset(
         SCHOOLS_FRESH_AMBER,
         SCHOOLS_FRESH_RED,
         SCHOOLS_WITHOUT_REGISTERS,
+        SCHOOLS_ABSENCE_SPIKE,
         POPULATION,
     }
 )
@@ -190,11 +192,23 @@ class Indicator:
         return numerator / denominator * self.scale if denominator else None
 
 
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """What departments ask for and the data held cannot tell, and why."""
+
+    code: str
+    name_vi: str
+    name_en: str
+    reason_vi: str
+    reason_en: str
+
+
 @dataclass(frozen=True)
 class Catalogue:
-    """All indicators in the order of the catalogue."""
+    """All indicators in the order of the catalogue, and what is asked for in vain."""
 
     indicators: tuple[Indicator, ...]
+    unavailable: tuple[Unavailable, ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:

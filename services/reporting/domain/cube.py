@@ -14,6 +14,8 @@ from services.reporting.domain.catalogue import DIMENSIONS, UNKNOWN_VALUES, Term
 
 NOWHERE = -1  # Group of the combinations that a question leaves out.
 EMPTY_WEIGHT = 20  # Of a roll of nothing.
+GROUPED_WEIGHT = 6  # Of an answer of a column without its groups, of which each weighs one.
+GROUPED_LEAST, GROUPED_TIMES = 120, 8  # What a column's answers may weigh, whatever it holds and for each stock in it.
 MOST_WEIGHT = 2_000_000  # Of the rolls that are kept, some 55 bytes each: a province's 68 plain sums weigh 200,000.
 
 Values = tuple[str, ...]  # Dimension values, in the order a question names the dimensions.
@@ -23,23 +25,29 @@ Values = tuple[str, ...]  # Dimension values, in the order a question names the 
 class Column:
     """Stocks of one measure in one school: numbers of combinations, and beside each its value. Never altered.
 
-    What it comes to in the groups of a question is remembered, since dashboards ask the same again and again.
+    What it comes to in the groups of a question is remembered, since dashboards ask the same again and again: the
+    answers asked for last, together in proportion to the column itself.
     """
 
     combinations: "array[int]"
     values: "array[int]"
+    weight: int = 0  # Of the answers that are kept.
     _grouped: dict["Grouping", tuple["array[int]", "array[int]"]] = field(default_factory=dict)
 
     def grouped(self, grouping: "Grouping") -> Iterable[tuple[int, int]]:
         """Pairs of a group's number and its value."""
-        known = self._grouped.get(grouping)
+        known = self._grouped.pop(grouping, None)
         if known is None:
             groups = grouping.groups
             sums: defaultdict[int, int] = defaultdict(int)
             for number, value in zip(self.combinations, self.values, strict=True):
                 sums[groups[number]] += value
             sums.pop(NOWHERE, None)
-            known = self._grouped[grouping] = array("I", sums.keys()), array("q", sums.values())
+            known = array("I", sums.keys()), array("q", sums.values())
+            self.weight += GROUPED_WEIGHT + len(known[0])
+            while self.weight > GROUPED_LEAST + GROUPED_TIMES * len(self.values):
+                self.weight -= GROUPED_WEIGHT + len(self._grouped.pop(next(iter(self._grouped)))[0])
+        self._grouped[grouping] = known
         return zip(*known, strict=True)
 
     def prepare(self, grouping: "Grouping") -> int:

@@ -24,6 +24,7 @@ class Export:
     unit_id: int
     campaign_id: int | None
     pivot_id: int | None
+    extract_id: int | None
     scheduled: bool
     format: str
     state: ExportState

@@ -51,6 +51,16 @@ class AbsenceRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SpikeRule:
+    """With how many weeks' same weekday a day is compared, and from when on its absences are unusually many."""
+
+    weeks: int
+    least_weeks: int
+    least_absent: int
+    tail: float
+
+
+@dataclass(frozen=True, slots=True)
 class FreshnessRule:
     """Hours after which what a school sent last is old."""
 
@@ -76,6 +86,7 @@ class YearRules:
     teacher_groups: frozenset[str]
     staffing: tuple[StaffingNorm, ...]
     absence: AbsenceRule | None
+    spike: SpikeRule | None
     freshness: FreshnessRule | None
     failing: FailingRule | None
     outcomes: Mapping[str, Mapping[str, str]]  # By regulation, then by what schools write.
@@ -98,14 +109,16 @@ def rules_of(school_year: int) -> YearRules:
     def holding(name: str) -> list[Mapping[str, Any]]:
         return [row for row in everything[name] if holds(row, school_year)]
 
-    ages, teachers, absence, freshness, failing = (
-        next(iter(holding(name)), None) for name in ("ages", "teachers", "absence", "freshness_hours", "failing")
+    ages, teachers, absence, spike, freshness, failing = (
+        next(iter(holding(name)), None)
+        for name in ("ages", "teachers", "absence", "absence_spike", "freshness_hours", "failing")
     )
     return YearRules(
         ages=_ages(ages) if ages else None,
         teacher_groups=frozenset(teachers["staff_groups"]) if teachers else frozenset(),
         staffing=tuple(_norm(row) for row in holding("staffing")),
         absence=_absence(absence) if absence else None,
+        spike=SpikeRule(*(spike[name] for name in ("weeks", "least_weeks", "least_absent", "tail"))) if spike else None,
         freshness=FreshnessRule(freshness["amber"], freshness["red"]) if freshness else None,
         failing=_failing(failing) if failing else None,
         outcomes={

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from iocedu.reporting.v1 import reporting_pb2, reporting_pb2_grpc
@@ -37,10 +37,15 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
         indicators = self.questions.catalogue.indicators
         today = self.clock.today()
         year = self.scopes.tree.years(EVERY_UNIT, today).of(today)
-        return reporting_pb2.ListIndicatorsResponse(
-            indicators=[convert.indicator_message(one, school_year=year) for one in indicators[start:end]],
-            next_page_token=page_token(request, [end]) if end < len(indicators) else "",
+        response = reporting_pb2.ListIndicatorsResponse(
+            indicators=[convert.indicator_message(one, school_year=year) for one in indicators[start:end]]
         )
+        if end < len(indicators):
+            response.next_page_token = page_token(request, [end])
+        else:
+            for one in self.questions.catalogue.unavailable:
+                response.unavailable_indicators.add(**asdict(one))
+        return response
 
     async def QueryIndicators(
         self, request: reporting_pb2.QueryIndicatorsRequest, _context: Any

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iocedu.reporting.v1 import exports_pb2, exports_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from chassis.errors import Fault, Kind
@@ -92,19 +93,12 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
     async def DownloadExport(
         self, request: exports_pb2.DownloadExportRequest, context: Any
     ) -> exports_pb2.DownloadExportResponse:
-        """The file of an export that is done."""
+        """The file of an export that is done; that of an extract for research is given as such alone."""
         export = await self._export(request)
-        if export.state is not ExportState.DONE:
-            state = export.state.name.lower()
-            raise Fault(
-                Kind.PRECONDITION,
-                "EXPORT_NOT_DONE",
-                vi="Tệp chưa có: việc xuất còn đang chạy, đã hủy hoặc không thành công.",
-                en=f"There is no file: the export is {state}.",
-                metadata={"export_id": str(export.export_id), "state": state},
-            )
+        if export.extract_id is not None:
+            raise _unknown(export.export_id)
         async with self.database.connection() as connection:
-            file = await exports.content_of(connection, export.export_id)
+            file = await done_content(connection, export)
         kind = ZIP if export.format == "csv" else XLSX
         await name_file(context, export.file_name)
         return exports_pb2.DownloadExportResponse(content=file_of(file, kind), file_name=export.file_name)
@@ -116,6 +110,20 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
         if export is None:
             raise _unknown(request.export_id)
         return export
+
+
+async def done_content(connection: AsyncConnection, export: Export) -> bytes:
+    """The file of an export; raises EXPORT_NOT_DONE."""
+    if export.state is not ExportState.DONE:
+        state = export.state.name.lower()
+        raise Fault(
+            Kind.PRECONDITION,
+            "EXPORT_NOT_DONE",
+            vi="Tệp chưa có: việc xuất còn đang chạy, đã hủy hoặc không thành công.",
+            en=f"There is no file: the export is {state}.",
+            metadata={"export_id": str(export.export_id), "state": state},
+        )
+    return await exports.content_of(connection, export.export_id)
 
 
 def _unknown(export_id: int) -> Fault:

@@ -1,24 +1,34 @@
-"""Reads the catalogue of indicators from `rules/indicators`. Refuses an entry that counts by a dimension nobody knows.
+"""Reads the catalogue: indicators from `rules/indicators`, what cannot be told from `rules/unavailable.json`.
 
 A term is `{"measure", "where": {dimension: value}, "known": [dimension], "placed": true, "plus": [measure],
 "minus": [measure], "default": {dimension: value}, "beyond": measure, "rounding": name, "ages": [first, last]}`, all but
 the first optional; `placed` counts pupils by the classes they are in. Old code reads the table `indicator`, which holds
-its own entries.
+its own entries. Refuses an entry that counts by a dimension nobody knows.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from services.reporting.domain.catalogue import DIMENSIONS, PLACED_PUPILS, Catalogue, Indicator, Term, Threshold
+from services.reporting.domain.catalogue import (
+    DIMENSIONS,
+    PLACED_PUPILS,
+    Catalogue,
+    Indicator,
+    Term,
+    Threshold,
+    Unavailable,
+)
 from services.reporting.domain.rules import FOLDER
 
 
 def load_catalogue() -> Catalogue:
     """The whole catalogue, in the order of its files and of the entries in each."""
     files = sorted((FOLDER / "indicators").glob("*.json"))
+    unavailable = json.loads((FOLDER / "unavailable.json").read_text(encoding="utf-8"))
     return Catalogue(
-        tuple(_indicator(entry) for file in files for entry in json.loads(file.read_text(encoding="utf-8")))
+        tuple(_indicator(entry) for file in files for entry in json.loads(file.read_text(encoding="utf-8"))),
+        tuple(Unavailable(**entry) for entry in unavailable),
     )
 
 

@@ -19,6 +19,7 @@ class Begun:
     language: str
     campaign_id: int | None = None
     pivot_id: int | None = None
+    extract_id: int | None = None
     scheduled: bool = False
 
 
@@ -28,6 +29,7 @@ async def add_export(connection: AsyncConnection, begun: Begun, *, now: datetime
         "unit_id": begun.unit_id,
         "campaign_id": begun.campaign_id,
         "pivot_id": begun.pivot_id,
+        "extract_id": begun.extract_id,
         "scheduled": begun.scheduled,
         "format": begun.format,
         "by": begun.by,
@@ -100,12 +102,14 @@ def _export(row: sa.Row[tuple[object, ...]]) -> Export:
 
 
 _COLUMNS = (
-    "export_id, unit_id, campaign_id, pivot_id, scheduled, format, state, done_count, total_count, file_name, failure,"
-    " created_by, language, create_time, end_time, attempts"
+    "export_id, unit_id, campaign_id, pivot_id, extract_id, scheduled, format, state, done_count, total_count,"
+    " file_name, failure, created_by, language, create_time, end_time, attempts"
 )
 _ADD = sa.text(
-    "INSERT INTO export (unit_id, campaign_id, pivot_id, scheduled, format, state, created_by, language, create_time)"
-    " VALUES (:unit_id, :campaign_id, :pivot_id, :scheduled, :format, 1, :by, :language, :now) RETURNING export_id"
+    "INSERT INTO export (unit_id, campaign_id, pivot_id, extract_id, scheduled, format, state, created_by, language,"
+    " create_time)"
+    " VALUES (:unit_id, :campaign_id, :pivot_id, :extract_id, :scheduled, :format, 1, :by, :language, :now)"
+    " RETURNING export_id"
 )
 _ONE = sa.text(f"SELECT {_COLUMNS} FROM export WHERE export_id = :export_id AND unit_id = :unit_id")  # noqa: S608
 _CONTENT = sa.text("SELECT content FROM export WHERE export_id = :export_id")

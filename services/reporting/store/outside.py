@@ -4,7 +4,7 @@ Small tables, read as they stand when a question needs them. Refuses nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -31,6 +31,16 @@ class TargetRow(NamedTuple):
     source: str
 
 
+class AbsenceDay(NamedTuple):
+    """Sessions missed in a school on a day, of so many, and the median share on the days before that have registers."""
+
+    school_id: int
+    scheduled: int
+    absent: int
+    day_count: int
+    usual_share: float
+
+
 async def last_accepts(connection: AsyncConnection) -> Mapping[int, datetime]:
     """When each school last sent something that was taken."""
     # One row of arrays: a row each would cost a question more than its figures.
@@ -51,6 +61,15 @@ async def registered(connection: AsyncConnection, day: date) -> frozenset[int]:
         {"day": day},
     )
     return frozenset(found)
+
+
+async def absence_days(
+    connection: AsyncConnection, day: date, *, school_year: int, weeks: int, least_absent: int
+) -> list[AbsenceDay]:
+    """Schools of so many absences on a day, beside the same weekday of the weeks before."""
+    days = [day - timedelta(weeks=number) for number in range(weeks + 1)]
+    asked = {"day": day, "days": days, "school_year": school_year, "least": least_absent}
+    return [AbsenceDay(*row) for row in await connection.execute(_ABSENCE_DAYS, asked)]
 
 
 async def population(connection: AsyncConnection, year: int) -> Mapping[int, Mapping[int, int]]:
@@ -153,3 +172,20 @@ async def list_targets(
 
 def _columns(rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+
+_ABSENCE_DAYS = sa.text("""
+WITH registered AS (
+    SELECT school_id, day, sum(value) FILTER (WHERE measure = 'sessions_scheduled') AS scheduled,
+        coalesce(sum(value) FILTER (WHERE measure = 'sessions_absent'), 0) AS absent
+    FROM day_tally
+    WHERE school_year = :school_year AND day = ANY(CAST(:days AS date[]))
+        AND measure IN ('sessions_scheduled', 'sessions_absent')
+    GROUP BY school_id, day HAVING sum(value) FILTER (WHERE measure = 'sessions_scheduled') > 0
+)
+SELECT present.school_id, present.scheduled::bigint, present.absent::bigint, count(*) AS day_count,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY earlier.absent::double precision / earlier.scheduled) AS usual_share
+FROM registered AS present JOIN registered AS earlier ON earlier.school_id = present.school_id AND earlier.day < :day
+WHERE present.day = :day AND present.absent >= :least
+GROUP BY present.school_id, present.scheduled, present.absent
+""")

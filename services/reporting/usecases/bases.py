@@ -37,7 +37,7 @@ async def set_targets(
     _check_once([(one.unit_id, one.school_year, one.indicator) for one in given], field="targets")
     for one in given:
         if catalogue.find(one.indicator) is None:
-            raise unknown_indicator(one.indicator, known=catalogue.codes)
+            raise unknown_indicator(one.indicator, catalogue)
     await outside.store_targets(connection, given, subject=subject)
     return len(given)
 

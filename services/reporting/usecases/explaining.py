@@ -125,9 +125,8 @@ def _contributions(
     tree: ScopeTree,
     accepts: Mapping[int, datetime],
 ) -> list[Contribution]:
-    def of(term: Term, school: int) -> int:
-        return sums[term].get(school, {}).get(values, 0)
-
+    above, below = sums[terms[0]], sums[terms[-1]] if indicator.is_ratio else {}
+    nothing: Mapping[Values, int] = {}
     found = []
     for school, those in alone.expected.items():
         unit = tree.unit(school)
@@ -135,8 +134,8 @@ def _contributions(
             Contribution(
                 school,
                 unit.name if unit else "",
-                of(terms[0], school),
-                of(terms[-1], school) if indicator.is_ratio else 0,
+                above.get(school, nothing).get(values, 0),
+                below.get(school, nothing).get(values, 0),
                 school in stocks.reporting,
                 bool(those),
                 accepts.get(school),

@@ -17,6 +17,8 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Fault
 from chassis.scopes import Scopes
+from services.reporting.convert.extracts import Drawn, csv_files
+from services.reporting.convert.extracts import xlsx_of as extract_xlsx
 from services.reporting.convert.forms import form_message, form_of
 from services.reporting.convert.pivots import asked_of, csv_of, xlsx_of
 from services.reporting.convert.tables import table, zipped
@@ -27,6 +29,7 @@ from services.reporting.domain.forms import Form, Key
 from services.reporting.domain.reports import Campaign, State
 from services.reporting.store import asked, campaigns, exports, pivots, reports
 from services.reporting.usecases.campaigns import get_campaign
+from services.reporting.usecases.extracting import PUPILS, Extracts
 from services.reporting.usecases.forms import get_form
 from services.reporting.usecases.pivots import Pivots, told
 from services.reporting.usecases.reading import Reading
@@ -53,6 +56,7 @@ class Exporter:
     clock: Clock
     kept_days: int
     pivots: Pivots
+    extracts: Extracts
     teller: Teller
 
     async def look(self) -> int:
@@ -95,6 +99,7 @@ class Exporter:
         """Forget files that are past their time, and requests nobody repeats any more."""
         async with self.database.transaction() as connection:
             await asked.forget_answers(connection, days=ASKED_KEPT_DAYS)
+            await self.extracts.forget_cuts(connection)
             await exports.prune(connection, before=self.clock.now() - timedelta(days=self.kept_days))
         return 0
 
@@ -103,6 +108,8 @@ class Exporter:
         tree, today = self.scopes.tree, self.clock.today()
         if not tree.may(export.created_by, READERS, export.unit_id, today):
             return "NO_GRANT"
+        if export.extract_id is not None:
+            return await self._run_extract(export, export.extract_id)
         if export.pivot_id is not None:
             return await self._run_pivot(export, export.pivot_id)
         if export.campaign_id is None:
@@ -118,12 +125,28 @@ class Exporter:
         name = f"pivot-{pivot_id}-{export.unit_id}-{self.clock.today().isoformat()}"
         if export.format == "csv":
             table_ = await asyncio.to_thread(csv_of, lines, dimensions, language=export.language)
-            content, name = zipped(f"{name}.csv", table_), f"{name}.csv.zip"
+            content, name = zipped({f"{name}.csv": table_}), f"{name}.csv.zip"
         else:
             title = f"{pivot.kept.name} – {self._name(export.unit_id)}"
             content = await asyncio.to_thread(xlsx_of, lines, dimensions, title=title, language=export.language)
             name = f"{name}.xlsx"
         return await self._done(export, content, name, total=1)
+
+    async def _run_extract(self, export: Export, extract_id: int) -> str:
+        async with self.database.connection() as connection:
+            extract = await self.extracts.find(connection, extract_id, unit_id=export.unit_id)
+        counted = self.catalogue.find(PUPILS)
+        if counted is None or not self.extracts.may(extract):
+            return "NO_GRANT"
+        cut = await self.extracts.given(extract.wanted)
+        drawn = Drawn(extract, cut, counted, self.clock.now(), self._name)
+        name = f"extract-{extract_id}-{self.clock.today().isoformat()}"
+        if export.format == "csv":
+            files = await asyncio.to_thread(csv_files, drawn, name)
+            content, name = await asyncio.to_thread(zipped, files), f"{name}.csv.zip"
+        else:
+            content, name = await asyncio.to_thread(extract_xlsx, drawn), f"{name}.xlsx"
+        return await self._done(export, content, name, total=drawn.total)
 
     async def _run_campaign(self, export: Export, campaign_id: int, *, below: frozenset[int]) -> str:
         async with self.database.connection() as connection:
@@ -170,7 +193,8 @@ class Exporter:
     ) -> tuple[bytes, str]:
         name = f"{form.code}-{campaign.school_year}-{export.unit_id}"
         if export.format == "csv":
-            return zipped(f"{name}.csv", table(form, pages, school_year=campaign.school_year)), f"{name}.csv.zip"
+            content = table(form, pages, school_year=campaign.school_year)
+            return zipped({f"{name}.csv": content}), f"{name}.csv.zip"
         about = About(self._name(export.unit_id), campaign.school_year, export.language, self.clock.now())
         return many_reports(form, pages, sums, about=about, catalogue=self.catalogue), f"{name}.xlsx"
 

@@ -8,9 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.distributions import poisson_tail
 from chassis.scopes import ScopeTree
 from services.reporting.domain.catalogue import (
     POPULATION,
+    SCHOOLS_ABSENCE_SPIKE,
     SCHOOLS_FRESH_AMBER,
     SCHOOLS_FRESH_RED,
     SCHOOLS_WITHOUT_REGISTERS,
@@ -24,7 +28,9 @@ from services.reporting.store.mirror import Mirror
 from services.reporting.usecases.computing import Sums
 from services.reporting.usecases.places import SCHOOL, Places
 
-OUTSIDE = frozenset({POPULATION, SCHOOLS_FRESH_AMBER, SCHOOLS_FRESH_RED, SCHOOLS_WITHOUT_REGISTERS})
+OUTSIDE = frozenset(
+    {POPULATION, SCHOOLS_ABSENCE_SPIKE, SCHOOLS_FRESH_AMBER, SCHOOLS_FRESH_RED, SCHOOLS_WITHOUT_REGISTERS}
+)
 
 
 @dataclass(frozen=True)
@@ -51,16 +57,34 @@ async def outside_sums(
         if measures & {SCHOOLS_FRESH_AMBER, SCHOOLS_FRESH_RED}:
             accepts = await outside.last_accepts(connection)
             found |= {Term(measure): sums for measure, sums in _fresh(accepts, places, moment).items()}
-        if SCHOOLS_WITHOUT_REGISTERS in measures:
+        if measures & {SCHOOLS_WITHOUT_REGISTERS, SCHOOLS_ABSENCE_SPIKE}:
             registered = await outside.registered(connection, moment.day)
+            spiking = await _spiking(connection, moment) if SCHOOLS_ABSENCE_SPIKE in measures else frozenset()
             silent: Sums = {unit: {(): len(those - registered)} for unit, those in places.expected.items() if those}
+            many: Sums = {unit: {(): len(those & spiking)} for unit, those in places.expected.items() if those}
             found[Term(SCHOOLS_WITHOUT_REGISTERS)] = silent if registered else {}
+            found[Term(SCHOOLS_ABSENCE_SPIKE)] = many if registered else {}
         if POPULATION in measures:
             residents = await outside.population(connection, moment.school_year)
             for term in terms:
                 if term.measure == POPULATION:
                     found[term] = _residents(term, residents, places, moment)
     return {term: sums for term, sums in found.items() if term in terms}
+
+
+async def _spiking(connection: AsyncConnection, moment: Moment) -> frozenset[int]:
+    """Schools with unusually many absences on the day."""
+    rule = rules_of(moment.school_year).spike
+    if rule is None:
+        return frozenset()
+    days = await outside.absence_days(
+        connection, moment.day, school_year=moment.school_year, weeks=rule.weeks, least_absent=rule.least_absent
+    )
+    return frozenset(
+        one.school_id
+        for one in days
+        if one.day_count >= rule.least_weeks and poisson_tail(one.absent, one.usual_share * one.scheduled) < rule.tail
+    )
 
 
 def _fresh(accepts: Mapping[int, datetime], places: Places, moment: Moment) -> dict[str, dict[int, dict[Values, int]]]:

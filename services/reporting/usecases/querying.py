@@ -141,7 +141,7 @@ def chosen(catalogue: Catalogue, question: Question, *, whole: bool) -> tuple[In
     for code in dict.fromkeys(question.indicators):
         indicator = catalogue.find(code)
         if indicator is None:
-            raise unknown_indicator(code, known=catalogue.codes)
+            raise unknown_indicator(code, catalogue)
         for dimension in question.dimensions:
             if dimension not in indicator.dimensions:
                 raise _unknown_dimension(dimension, known=indicator.dimensions, indicator=code)
@@ -199,8 +199,18 @@ def _sensitive(indicator: Indicator) -> Fault:
     )
 
 
-def unknown_indicator(code: str, *, known: Sequence[str]) -> Fault:
-    """There is none of that code."""
+def unknown_indicator(code: str, catalogue: Catalogue) -> Fault:
+    """There is none of that code, or the data held cannot tell it."""
+    for one in catalogue.unavailable:
+        if one.code == code:
+            return Fault(
+                Kind.PRECONDITION,
+                "INDICATOR_UNAVAILABLE",
+                vi=f"Chỉ số “{one.name_vi}” không tính được: {one.reason_vi}",
+                en=f"The indicator “{one.name_en}” is not available: {one.reason_en}",
+                metadata={"indicator": code},
+            )
+    known = catalogue.codes
     listed = ", ".join(known)
     return Fault(
         Kind.INVALID,

@@ -5,7 +5,8 @@ than a chart can hold, and indicators of whose past days nothing is known, save 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from chassis.errors import Fault, Kind
@@ -13,10 +14,13 @@ from chassis.scopes import ScopeTree
 from chassis.years import Years
 from services.reporting.domain.catalogue import DAY_MEASURES, Indicator, Term
 from services.reporting.domain.cube import Combinations
+from services.reporting.domain.moved import Moved, MovedKept
 from services.reporting.store import movements
-from services.reporting.store.movements import DayMoved
+from services.reporting.store.mirror import Stocks
+from services.reporting.store.movements import SchoolMoved
 from services.reporting.usecases import past
 from services.reporting.usecases.computing import sums_of
+from services.reporting.usecases.places import Places
 from services.reporting.usecases.querying import Question, Questions, chosen, parsed_day, resolved
 
 DAY, MONTH, SCHOOL_YEAR = "day", "month", "school_year"
@@ -52,6 +56,7 @@ class SeriesQuestions:
     """Answers from the movements, the registers and the memory of questions."""
 
     questions: Questions
+    kept: MovedKept = field(default_factory=MovedKept)
 
     async def ask(
         self, unit: str, indicator: str, *, interval: str, first: str, last: str, tree: ScopeTree, today: date
@@ -130,39 +135,85 @@ class SeriesQuestions:
         for year in dict.fromkeys(map(years.of, days)):
             own = [day for day in days if years.of(day) == year]
             # What stands at the end of the last day, and from there back what became known on each day before.
-            stocks, known_from = await past.stocks_on(self.questions.mirror, year, own[-1], [one])
+            stocks, known_from = await self._stood(one, year, own[-1], today=today)
             sums = sums_of([one], (), stocks, places, outside={})
-            async with self.questions.mirror.database.connection() as connection:
-                moved = await movements.moved_by_day(
-                    connection, school_year=year, after=own[0], measures=sorted(one.measures),
-                    schools=sorted(places.targets),
-                )  # fmt: skip
             terms = [term.asked_by(()) for term in one.terms]
             now = [sum(sums[term].get(unit, {}).values()) for term in terms]
-            changes = [_changes(term, moved) for term in terms]
-            for day in own:
-                values = [
-                    amount - sum(change for when, change in changed.items() if day < when <= own[-1])
-                    for amount, changed in zip(now, changes, strict=True)
-                ]
+            changes = await self._changes(terms, places, year, after=own[0], position=stocks.head.position)
+            for day, values in zip(own, _walked_back(now, changes, own), strict=True):
                 known = known_from is not None and day >= known_from
                 points.append(_point(one, day, year, values[0], values[1] if len(values) > 1 else 0, known=known))
             if known_from is not None:
                 earliest = min(earliest or known_from, known_from)
         return points, earliest
 
+    async def _stood(self, one: Indicator, year: int, day: date, *, today: date) -> tuple[Stocks, date | None]:
+        """The stocks at the end of a day; those of today are the present ones, of which sums are kept."""
+        mirror = self.questions.mirror
+        if day < today:
+            return await past.stocks_on(mirror, year, day, [one])
+        stocks = await mirror.stocks(year)
+        async with mirror.database.connection() as connection:
+            return stocks, await movements.known_from(connection, school_year=year)
 
-def _changes(term: Term, moved: Sequence[DayMoved]) -> Mapping[date, int]:
-    """By how much a term changed on each day."""
-    found: dict[date, int] = {}
+    async def _changes(
+        self, terms: Sequence[Term], places: Places, year: int, *, after: date, position: int
+    ) -> dict[date, list[int]]:
+        """By how much each term changed on each day after one; of schools that stood still what is known already."""
+        key = (places.mark, year, tuple(terms), after)
+        moved = self.kept.of(key)
+        if moved.position > position:
+            moved = Moved()  # Of a database that was restored to an earlier state.
+        named = {name for term in terms for name in (*(name for name, _ in term.where), *term.known)}
+        async with self.questions.mirror.database.connection() as connection:
+            schools: AbstractSet[int] = places.targets.keys()
+            if moved.position >= 0:
+                schools &= await movements.schools_moved(connection, school_year=year, after=moved.position)
+            rows = (
+                await movements.moved_by_school(
+                    connection,
+                    school_year=year,
+                    after=after,
+                    measures=sorted({measure for term in terms for measure in term.measures}),
+                    schools=schools,
+                    dimensions=named,
+                )
+                if schools
+                else []
+            )
+        found = _by_school(terms, rows)
+        for school in schools:
+            moved.put(school, found.get(school, {}))
+        moved.position = position
+        self.kept.keep(key, moved)
+        return {movements.FIRST_DAY + timedelta(days=day): changes for day, changes in moved.sums.items()}
+
+
+def _walked_back(now: Sequence[int], changes: Mapping[date, Sequence[int]], days: Sequence[date]) -> list[list[int]]:
+    """What stood at the end of each day, from what stands at the end of the last and what changed since."""
+    later = iter(sorted((day for day in changes if day <= days[-1]), reverse=True))
+    moved, amounts, found = next(later, date.min), list(now), []
+    for day in reversed(days):
+        while moved > day:
+            amounts = [amount - change for amount, change in zip(amounts, changes[moved], strict=True)]
+            moved = next(later, date.min)
+        found.append(amounts)
+    return found[::-1]
+
+
+def _by_school(terms: Sequence[Term], rows: Sequence[SchoolMoved]) -> dict[int, dict[int, list[int]]]:
+    """By school and day, how much each term changed."""
     combinations = Combinations()
-    numbered = {one.combination: place for place, one in enumerate(moved)}
-    combinations.column(numbered, [0] * len(numbered))
-    groups = combinations.grouping(term, ()).groups
-    signs = dict(term.signed)
-    for one in moved:
-        if one.measure in signs and groups[combinations.numbers[one.combination]] >= 0:
-            found[one.day] = found.get(one.day, 0) + signs[one.measure] * one.change
+    combinations.column({row.combination: None for row in rows}, [])
+    groups = [combinations.grouping(term, ()).groups for term in terms]
+    signs = [dict(term.signed) for term in terms]
+    found: dict[int, dict[int, list[int]]] = {}
+    for row in rows:
+        number, days = combinations.numbers[row.combination], found.setdefault(row.school_id, {})
+        for place, sign in enumerate(signs):
+            if row.measure in sign and groups[place][number] >= 0:
+                for day, change in zip(row.days, row.changes, strict=True):
+                    days.setdefault(day, [0] * len(terms))[place] += sign[row.measure] * change
     return found
 
 

@@ -69,7 +69,8 @@ def assemble(
     questions = Questions(catalogue, Mirror(database), Divider(), clock=clock)
     pulse = Pulse(questions, scopes, clock)
     listening = consumers(database, bus)
-    reports = report_parts(database, questions, scopes, clock, records=records)
+    note = Disclosures(database).note
+    reports = report_parts(database, questions, scopes, clock, note=note, records=records)
     return App(
         servicers=[
             (add_ReportingServiceServicer_to_server, ReportingServicer(questions, pulse, scopes, clock)),
@@ -100,7 +101,7 @@ def assemble(
         workers=[*listening, jobs.pulse_worker(pulse), *reports.workers, outbox.relay(database, bus, SERVICE)],
         checks=[Check("database", database.ping), Check("nats", bus.ping)],
         scopes=scopes,
-        note=Disclosures(database).note,
+        note=note,
         keyring=Keyring(bus),
         operations=OperationsServicer(database, {worker.name: worker.handle for worker in listening}),
     )

@@ -8,12 +8,14 @@ import grpc
 from iocedu.reporting.v1.brief_pb2_grpc import add_BriefServiceServicer_to_server
 from iocedu.reporting.v1.campaigns_pb2_grpc import add_CampaignsServiceServicer_to_server
 from iocedu.reporting.v1.exports_pb2_grpc import add_ExportsServiceServicer_to_server
+from iocedu.reporting.v1.extracts_pb2_grpc import add_ExtractsServiceServicer_to_server
 from iocedu.reporting.v1.forms_pb2_grpc import add_FormsServiceServicer_to_server
 from iocedu.reporting.v1.pivots_pb2_grpc import add_PivotsServiceServicer_to_server
 from iocedu.reporting.v1.reports_pb2_grpc import add_ReportsServiceServicer_to_server
 
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.disclosures import Note
 from chassis.scopes import Scopes
 from chassis.workers import Worker
 from services.reporting.clients import SchoolLocks
@@ -22,6 +24,7 @@ from services.reporting.jobs.reports import looking
 from services.reporting.servicer.brief import BriefServicer
 from services.reporting.servicer.campaigns import CampaignsServicer
 from services.reporting.servicer.exports import ExportsServicer
+from services.reporting.servicer.extracts import ExtractsServicer
 from services.reporting.servicer.forms import FormsServicer
 from services.reporting.servicer.pivots import PivotsServicer
 from services.reporting.servicer.places import UnitsToday
@@ -29,6 +32,7 @@ from services.reporting.servicer.reports import ReportsServicer
 from services.reporting.usecases.analysing import Analyses
 from services.reporting.usecases.briefing import Briefing
 from services.reporting.usecases.exporting import Exporter
+from services.reporting.usecases.extracting import Extracts
 from services.reporting.usecases.filling import Filler
 from services.reporting.usecases.locking import do_tasks
 from services.reporting.usecases.pivots import Pivots
@@ -52,7 +56,13 @@ class Parts:
 
 
 def report_parts(
-    database: Database, questions: Questions, scopes: Scopes, clock: Clock, *, records: grpc.aio.Channel | None
+    database: Database,
+    questions: Questions,
+    scopes: Scopes,
+    clock: Clock,
+    *,
+    note: Note,
+    records: grpc.aio.Channel | None,
 ) -> Parts:
     """The servicers and timers of reports."""
     rules = report_rules()
@@ -60,6 +70,7 @@ def report_parts(
     teller = Teller(scopes, clock, rules)
     reading = Reading(database, Filler(questions, scopes, clock))
     kept = Pivots(Analyses(questions), scopes, clock)
+    extracts = Extracts(questions, scopes, clock)
     exporter = Exporter(
         database,
         reading,
@@ -68,6 +79,7 @@ def report_parts(
         clock,
         kept_days=rules.export_kept_days,
         pivots=kept,
+        extracts=extracts,
         teller=teller,
     )
 
@@ -91,7 +103,15 @@ def report_parts(
     if records is not None:
         locks = SchoolLocks(records)
         workers.append(looking("locks", lambda: do_tasks(database, locks, clock), every_seconds=LOCKING_SECONDS))
-    services = "FormsService", "CampaignsService", "ReportsService", "ExportsService", "BriefService", "PivotsService"
+    services = (
+        "FormsService",
+        "CampaignsService",
+        "ReportsService",
+        "ExportsService",
+        "ExtractsService",
+        "BriefService",
+        "PivotsService",
+    )
     return Parts(
         servicers=[
             (add_FormsServiceServicer_to_server, FormsServicer(database, units, questions.catalogue)),
@@ -101,6 +121,7 @@ def report_parts(
                 ReportsServicer(database, units, reading, Steps(scopes, clock, teller)),
             ),
             (add_ExportsServiceServicer_to_server, ExportsServicer(database, units, reading, exporter)),
+            (add_ExtractsServiceServicer_to_server, ExtractsServicer(database, units, extracts, note)),
             (add_PivotsServiceServicer_to_server, PivotsServicer(database, units, kept)),
             (add_BriefServiceServicer_to_server, BriefServicer(units, briefing)),
         ],

@@ -244,6 +244,7 @@ async def test_every_indicator_is_what_it_is_by_hand(feed):
         "attendance_rate": (8 + 3 + 3) / (10 + 4 + 4) * 100,
         "absence_not_permitted_rate": 2 / 18 * 100,  # B and r
         "attendance_unreported_share": 1 / 3 * 100,  # the kindergarten
+        "schools_absence_spike": 0,  # 3 absences are few, and nothing is known of the weeks before
         "chronic_absence_share": 3 / 14 * 100,  # a B in 1 of 1 sessions, r in 2 of 2; 10 + 4 pupils have registers
         "severe_absence_share": 3 / 14 * 100,
         "pupils_absent_30": 0,
@@ -317,6 +318,43 @@ async def test_the_45_session_count_passes_its_thresholds_one_after_the_other(fe
 
 
 _MOST = {"w": 46, "x": 38, "y": 30, "z": 29, "q": 46}
+
+
+async def test_absences_are_unusually_many_against_the_same_weekday_of_weeks_before(feed):
+    """Of 40 sessions 1, 2 and 3 were missed on three Mondays, so 2 are usual. Eight are beyond one in a hundred (by
+    Poisson 0.0011), six are not (0.0166). Other days count nowhere, nor does a school of two Mondays.
+    """
+    mondays = [TODAY - timedelta(weeks=number) for number in range(1, 4)]
+    today = {PRIMARY: 8, SECONDARY: 6}
+    keys = [f"k{number}" for number in range(40)]
+
+    def absent(count: int) -> str:
+        return " ".join(f"{key}:K" for key in keys[:count])
+
+    for school, now in today.items():
+        await feed.take(
+            school,
+            *(register("A", day, 40, absent(count)) for day, count in zip(mondays, (1, 2, 3), strict=True)),
+            register("A", TODAY - timedelta(days=1), 40, absent(30)),
+            register("A", TODAY, 40, absent(now)),
+        )
+    kindergarten = [(day, 1) for day in mondays[:2]] + [(TODAY, 30)]
+    await feed.take(KINDERGARTEN, *(register("A", day, 40, absent(count)) for day, count in kindergarten))
+    assert await values(feed, "schools_absence_spike") == {"schools_absence_spike": 1}
+    await feed.take(SECONDARY, register("A", TODAY, 40, absent(8)))
+    assert await values(feed, "schools_absence_spike") == {"schools_absence_spike": 2}
+    await feed.take(KINDERGARTEN, register("A", mondays[2], 40, absent(1)))
+    assert await values(feed, "schools_absence_spike") == {"schools_absence_spike": 3}
+
+
+async def test_what_the_data_held_cannot_tell_is_answered_with_the_reason(feed):
+    """Not as a code nobody knows, and not as a zero."""
+    catalogue = load_catalogue()
+    assert not {one.code for one in catalogue.unavailable} & set(catalogue.codes)
+    for code in ("stunted_share", "record_validity_share", "duplicate_records"):
+        with pytest.raises(Fault) as refused:
+            await values(feed, code)
+        assert refused.value.reason == "INDICATOR_UNAVAILABLE"
 
 
 async def test_absence_is_chronic_from_a_tenth_and_severe_from_a_fifth(feed):

@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.distributions import poisson_tail
 from chassis.open_days import OpenDays
 from services.alerts.convert.tables import early_warning, school_week
 from services.alerts.domain.backtests import Moments, clocked, episodes, looks
@@ -20,7 +21,7 @@ from services.alerts.domain.early_warning import (
     pupil_fields,
     urgency,
 )
-from services.alerts.domain.statistics import binomial_tail, poisson_tail, usual_absence
+from services.alerts.domain.statistics import binomial_tail, usual_absence
 
 WEEK, READING = school_week(), early_warning()
 YEAR = ((date(2026, 9, 5), date(2027, 5, 31)),)

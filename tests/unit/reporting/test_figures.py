@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.reporting.domain.catalogue import DIMENSIONS, UNIT_MEASURES, Catalogue, Indicator, Term
-from services.reporting.domain.cube import Column, Combinations, Roll, Rolls, sum_columns
+from services.reporting.domain.cube import (
+    GROUPED_LEAST,
+    GROUPED_TIMES,
+    Column,
+    Combinations,
+    Roll,
+    Rolls,
+    sum_columns,
+)
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Head, Stocks
 from services.reporting.usecases.computing import SLICE, figures_of, prepare
@@ -184,6 +192,20 @@ def test_sums_asked_for_least_recently_are_dropped_when_all_weigh_too_much() -> 
     apart = {school: school for school in range(100)}
     assert len(rolls.sums("d", columns, grouping=grouping, targets=apart, dimensions=())) == 100
     assert (len(rolls), rolls.weight) == (0, 0)
+
+
+def test_what_a_column_remembers_stays_in_proportion_to_the_column() -> None:
+    """However many questions are asked of it, each answered rightly; the one asked for last costs nothing again."""
+    combinations = Combinations()
+    column = combinations.column([f"02|{grade:02}|1" for grade in range(40)], range(40))
+    groupings = [combinations.grouping(Term("pupils", (("grade", f"{place:02}"),)), ("sex",)) for place in range(400)]
+    by_grade = combinations.grouping(Term("pupils"), ("grade",))
+    for place, grouping in enumerate(groupings):
+        assert dict(column.grouped(grouping)) == ({0: place} if place < 40 else {})
+        assert dict(column.grouped(by_grade)) == {grade: grade for grade in range(40)}
+        assert column.weight <= GROUPED_LEAST + GROUPED_TIMES * 40
+    assert column.prepare(by_grade) == column.prepare(groupings[-1]) == 0
+    assert column.prepare(groupings[0]) == 40
 
 
 async def test_a_first_look_at_many_stocks_leaves_the_loop_to_others() -> None:

@@ -116,6 +116,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The same form is asked for by the same unit, school year and day already. ErrorInfo: {"metadata": {"campaign_id":
     "7"}}.
     """
+    ERROR_REASON_NOT_TOPMOST: _ErrorReason.ValueType  # 63
+    """Extracts are given of a topmost unit only. ErrorInfo: {"metadata": {"unit": "moet:1"}}."""
+    ERROR_REASON_UNKNOWN_COLUMN: _ErrorReason.ValueType  # 64
+    """There is no such column. ErrorInfo: {"metadata": {"column": "name", "known": "area,level"}}."""
+    ERROR_REASON_COLUMNS_APART: _ErrorReason.ValueType  # 65
+    """The columns are not given together: they could point at persons. ErrorInfo: {"metadata": {"columns": "area,age"}}."""
+    ERROR_REASON_UNKNOWN_EXTRACT: _ErrorReason.ValueType  # 66
+    """The unit has no such extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    ERROR_REASON_SAME_PERSON: _ErrorReason.ValueType  # 67
+    """Whoever asked for an extract does not approve it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    ERROR_REASON_EXTRACT_APPROVED: _ErrorReason.ValueType  # 68
+    """Somebody else approved the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    ERROR_REASON_NOT_REQUESTER: _ErrorReason.ValueType  # 69
+    """The file is for whoever asked for the extract or approved it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    ERROR_REASON_EXTRACT_NOT_APPROVED: _ErrorReason.ValueType  # 70
+    """Nobody has approved the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    ERROR_REASON_INDICATOR_UNAVAILABLE: _ErrorReason.ValueType  # 71
+    """Departments use the indicator, but the data held cannot tell it; the message says why. ErrorInfo: {"metadata":
+    {"indicator": "stunted_share"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `reporting.iocedu`), without the prefix."""
@@ -213,5 +233,25 @@ ERROR_REASON_TOO_MANY_PIVOTS: ErrorReason.ValueType  # 61
 ERROR_REASON_CAMPAIGN_EXISTS: ErrorReason.ValueType  # 62
 """The same form is asked for by the same unit, school year and day already. ErrorInfo: {"metadata": {"campaign_id":
 "7"}}.
+"""
+ERROR_REASON_NOT_TOPMOST: ErrorReason.ValueType  # 63
+"""Extracts are given of a topmost unit only. ErrorInfo: {"metadata": {"unit": "moet:1"}}."""
+ERROR_REASON_UNKNOWN_COLUMN: ErrorReason.ValueType  # 64
+"""There is no such column. ErrorInfo: {"metadata": {"column": "name", "known": "area,level"}}."""
+ERROR_REASON_COLUMNS_APART: ErrorReason.ValueType  # 65
+"""The columns are not given together: they could point at persons. ErrorInfo: {"metadata": {"columns": "area,age"}}."""
+ERROR_REASON_UNKNOWN_EXTRACT: ErrorReason.ValueType  # 66
+"""The unit has no such extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 67
+"""Whoever asked for an extract does not approve it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+ERROR_REASON_EXTRACT_APPROVED: ErrorReason.ValueType  # 68
+"""Somebody else approved the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+ERROR_REASON_NOT_REQUESTER: ErrorReason.ValueType  # 69
+"""The file is for whoever asked for the extract or approved it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+ERROR_REASON_EXTRACT_NOT_APPROVED: ErrorReason.ValueType  # 70
+"""Nobody has approved the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+ERROR_REASON_INDICATOR_UNAVAILABLE: ErrorReason.ValueType  # 71
+"""Departments use the indicator, but the data held cannot tell it; the message says why. ErrorInfo: {"metadata":
+{"indicator": "stunted_share"}}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -343,26 +343,29 @@ class Export(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     PIVOT_ID_FIELD_NUMBER: _builtins.int
+    EXTRACT_ID_FIELD_NUMBER: _builtins.int
     export_id: _builtins.int
     """Id."""
     unit_id: _builtins.int
     """Id of the unit."""
     campaign_id: _builtins.int
-    """Id of the campaign; 0: it is of a pivot."""
+    """Id of the campaign; 0: it is of a pivot or an extract."""
     format: _builtins.str
     """`xlsx` or `csv`."""
     state: Global___ExportState.ValueType
     """Where it is."""
     done_count: _builtins.int
-    """Reports written so far."""
+    """Reports, or rows of an extract, written so far."""
     total_count: _builtins.int
-    """Reports there are to write; 0: not known yet."""
+    """Reports or rows there are to write; 0: not known yet."""
     file_name: _builtins.str
     """Name of the file."""
     failure: _builtins.str
     """Stable reason why it failed; empty otherwise."""
     pivot_id: _builtins.int
-    """Id of the pivot; 0: it is of a campaign."""
+    """Id of the pivot; 0: it is of none."""
+    extract_id: _builtins.int
+    """Id of the extract for research; 0: it is of none. Its file is given by `DownloadExtract` alone."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was begun."""
@@ -386,10 +389,11 @@ class Export(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         failure: _builtins.str = ...,
         pivot_id: _builtins.int = ...,
+        extract_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "create_time", b"create_time", "done_count", b"done_count", "end_time", b"end_time", "export_id", b"export_id", "failure", b"failure", "file_name", b"file_name", "format", b"format", "pivot_id", b"pivot_id", "state", b"state", "total_count", b"total_count", "unit_id", b"unit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "create_time", b"create_time", "done_count", b"done_count", "end_time", b"end_time", "export_id", b"export_id", "extract_id", b"extract_id", "failure", b"failure", "file_name", b"file_name", "format", b"format", "pivot_id", b"pivot_id", "state", b"state", "total_count", b"total_count", "unit_id", b"unit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -54,25 +54,69 @@ class ListIndicatorsResponse(_message.Message):
 
     INDICATORS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNAVAILABLE_INDICATORS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
     @_builtins.property
     def indicators(self) -> _containers.RepeatedCompositeFieldContainer[Global___Indicator]:
         """The indicators."""
 
+    @_builtins.property
+    def unavailable_indicators(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnavailableIndicator]:
+        """On the last page: what departments ask for and the data held cannot tell."""
+
     def __init__(
         self,
         *,
         indicators: _abc.Iterable[Global___Indicator] | None = ...,
         next_page_token: _builtins.str = ...,
+        unavailable_indicators: _abc.Iterable[Global___UnavailableIndicator] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["indicators", b"indicators", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["indicators", b"indicators", "next_page_token", b"next_page_token", "unavailable_indicators", b"unavailable_indicators"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListIndicatorsResponse: _TypeAlias = ListIndicatorsResponse  # noqa: Y015
+
+@_typing.final
+class UnavailableIndicator(_message.Message):
+    """An indicator that is not computed, and why; asking for it answers `INDICATOR_UNAVAILABLE`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_VI_FIELD_NUMBER: _builtins.int
+    NAME_EN_FIELD_NUMBER: _builtins.int
+    REASON_VI_FIELD_NUMBER: _builtins.int
+    REASON_EN_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Stable code."""
+    name_vi: _builtins.str
+    """Name in Vietnamese."""
+    name_en: _builtins.str
+    """Name in English."""
+    reason_vi: _builtins.str
+    """Why, in Vietnamese."""
+    reason_en: _builtins.str
+    """Why, in English."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name_vi: _builtins.str = ...,
+        name_en: _builtins.str = ...,
+        reason_vi: _builtins.str = ...,
+        reason_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name_en", b"name_en", "name_vi", b"name_vi", "reason_en", b"reason_en", "reason_vi", b"reason_vi"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnavailableIndicator: _TypeAlias = UnavailableIndicator  # noqa: Y015
 
 @_typing.final
 class Indicator(_message.Message):

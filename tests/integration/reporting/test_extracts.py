@@ -1,0 +1,262 @@
+"""Extracts for research: asked for by one, approved by another, made of a month's cut, and no key to anybody."""
+
+import csv
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import openpyxl
+import pytest
+from iocedu.chassis.v1 import disclosures_pb2
+from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
+from iocedu.reporting.v1 import exports_pb2, extracts_pb2, extracts_pb2_grpc, reporting_pb2, reporting_pb2_grpc
+
+from chassis.bus import Bus, subject_of
+from chassis.disclosures import EVENT
+from chassis.errors import Fault
+from chassis.testing import FixedClock
+from services.reporting.domain.disclosure import SMALL
+from services.reporting.domain.extracts import WITHHELD
+from tests.integration.reporting import scenes
+from tests.integration.reporting.report_scenes import COMMUNE_DIRECTOR, DIRECTOR, OFFICER, Desk
+from tests.integration.reporting.scenes import NEW_COMMUNE, PRIMARY, PROVINCE, YEAR
+from tests.support.waiting import poll_until
+
+DONE = exports_pb2.EXPORT_STATE_DONE
+STATISTICIAN = "officer"  # Of the whole province.
+PURPOSE = "Luận án về lưu ban, quyết định 12/QĐ-SGDĐT"
+
+Rows = list[dict[str, str]]
+
+
+def _stub(desk: Desk, subject: str = STATISTICIAN) -> Any:
+    return extracts_pb2_grpc.ExtractsServiceStub(desk.channels[subject])
+
+
+async def _asked(desk: Desk, *columns: str, subject: str = STATISTICIAN, **fields: Any) -> extracts_pb2.Extract:
+    given = {"unit": str(PROVINCE), "columns": columns, "format": "csv", "purpose": PURPOSE} | fields
+    answer = await _stub(desk, subject).RequestExtract(extracts_pb2.RequestExtractRequest(**given))
+    extract: extracts_pb2.Extract = answer.extract
+    return extract
+
+
+async def _approved(desk: Desk, extract_id: int, subject: str = DIRECTOR) -> extracts_pb2.Extract:
+    request = extracts_pb2.ApproveExtractRequest(unit=str(PROVINCE), extract_id=extract_id)
+    extract: extracts_pb2.Extract = (await _stub(desk, subject).ApproveExtract(request)).extract
+    return extract
+
+
+async def _made(desk: Desk, *columns: str, **fields: Any) -> tuple[extracts_pb2.Extract, bytes]:
+    """An extract asked for, approved and done, and its file."""
+    extract = await _approved(desk, (await _asked(desk, *columns, **fields)).extract_id)
+
+    async def done() -> bool:
+        asked = exports_pb2.GetExportRequest(unit=str(PROVINCE), export_id=extract.export.export_id)
+        return bool((await desk.exports().GetExport(asked)).export.state == DONE)
+
+    await poll_until(done)
+    asked = extracts_pb2.DownloadExtractRequest(unit=str(PROVINCE), extract_id=extract.extract_id)
+    return extract, bytes((await _stub(desk).DownloadExtract(asked)).content.data)
+
+
+def _read(content: bytes) -> tuple[Rows, dict[str, str]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        about, lines = (archive.read(name).decode("utf-8-sig") for name in sorted(archive.namelist()))
+    return list(csv.DictReader(io.StringIO(lines))), dict(csv.reader(io.StringIO(about)))
+
+
+async def _lines(desk: Desk, *columns: str, **fields: Any) -> Rows:
+    return _read((await _made(desk, *columns, **fields))[1])[0]
+
+
+def _counted(rows: Rows, *columns: str) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(row[name] for name in columns) for row in rows)
+
+
+async def _figures(desk: Desk, *dimensions: str, unit: int = PROVINCE) -> dict[tuple[str, ...], float]:
+    """Pupils as figures give them, those that are withheld left out."""
+    stub = reporting_pb2_grpc.ReportingServiceStub(desk.channels[DIRECTOR])
+    asked = reporting_pb2.QueryIndicatorsRequest(unit=str(unit), indicators=["pupils"], dimensions=dimensions)
+    found = (await stub.QueryIndicators(asked)).figures
+    return {tuple(one.dimension_values): one.value for one in found if one.HasField("value")}
+
+
+async def _brought(desk: Desk, bus: Bus, *changes: records_pb2.Change, position: int = 1000) -> None:
+    """Have records counted, beside the four pupils of the scene."""
+    before = sum((await _figures(desk)).values())
+    await scenes.Records(bus, position).publish(*changes)
+    coming = sum(one.row.HasField("pupil") for one in changes)
+
+    async def counted() -> bool:
+        return sum((await _figures(desk)).values()) == before + coming
+
+    await poll_until(counted)
+
+
+def _learners(count: int, *, learning: str, born: str, **fields: str) -> Iterator[records_pb2.Change]:
+    """Pupils of grade 6 with a year's result."""
+    for number in range(count):
+        key = f"{learning}{born}{fields['sex']}{number}"
+        change = scenes.pupil(key, level="03", grade="06", class_key="6A", **fields)  # type: ignore[arg-type]  # texts
+        change.row.pupil.birth_date = f"{born}-05-01"
+        yield change
+        row = resources_pb2.Row(
+            school=f"moet:{PRIMARY}",
+            key=f"R{key}",
+            version=1,
+            result=results_pb2.Result(
+                school_year=YEAR, pupil_key=key, stage="CN", regulation="TT22", learning_result=learning
+            ),
+        )
+        yield records_pb2.Change(school_id=PRIMARY, type=resources_pb2.OBJECT_TYPE_RESULT, row=row)
+
+
+async def test_an_extract_is_made_once_somebody_else_approves(desk: Desk, bus: Bus):
+    """Asked for once a request id; each look at it stands in the access log with its purpose."""
+    shown = await bus.jetstream.subscribe(subject_of("reporting", EVENT), ordered_consumer=True)
+    await _brought(desk, bus, *scenes.pupils(8, sex="2"))
+    asked = await _asked(desk, "grade", request_id="a")
+    assert (await _asked(desk, "grade", request_id="a")).extract_id == asked.extract_id
+    assert not asked.HasField("export")
+    with pytest.raises(Fault) as refused:
+        await _approved(desk, asked.extract_id, STATISTICIAN)
+    assert refused.value.reason == "NO_GRANT"
+    extract, content = await _made(desk, "grade", "sex")
+    rows, about = _read(content)
+    assert extract.approved_by == DIRECTOR
+    assert _counted(rows, "grade", "sex") == {("03", "2"): 9}
+    assert about["Purpose"] == PURPOSE
+    assert (about["Requested by"], about["Approved by"], about["Lines"]) == (STATISTICIAN, DIRECTOR, "9")
+    assert about["Pupils left out (too few alike, of all levels)"] == "3"
+    assert about["Values withheld in column grade"] == "0"
+    assert about["Counting rule"]
+    told = [
+        (one.subject, one.method, one.record_count, one.purpose)
+        for _ in range(2)
+        for one in disclosures_pb2.Disclosures.FromString((await shown.next_msg(timeout=10)).data).disclosures
+    ]
+    assert told == [(DIRECTOR, "ApproveExtract", 0, PURPOSE), (STATISTICIAN, "DownloadExtract", 9, PURPOSE)]
+
+
+async def test_who_asked_does_not_approve_and_others_do_not_get_the_file(desk: Desk, bus: Bus):
+    """Nor is the file given as any export's; a second approval of the same person begins nothing."""
+    await _brought(desk, bus, *scenes.pupils(8))
+    own = await _asked(desk, "grade", subject=DIRECTOR)
+    with pytest.raises(Fault) as refused:
+        await _approved(desk, own.extract_id)
+    assert refused.value.reason == "SAME_PERSON"
+    extract, _ = await _made(desk, "grade")
+    assert (await _approved(desk, extract.extract_id)).export.export_id == extract.export.export_id
+    with pytest.raises(Fault) as refused:
+        await desk.exports().DownloadExport(
+            exports_pb2.DownloadExportRequest(unit=str(PROVINCE), export_id=extract.export.export_id)
+        )
+    assert refused.value.reason == "UNKNOWN_EXPORT"
+    with pytest.raises(Fault) as refused:
+        await _stub(desk, DIRECTOR).DownloadExtract(
+            extracts_pb2.DownloadExtractRequest(unit=str(PROVINCE), extract_id=own.extract_id)
+        )
+    assert refused.value.reason == "EXTRACT_NOT_APPROVED"
+    for subject in (OFFICER, COMMUNE_DIRECTOR):
+        with pytest.raises(Fault) as refused:
+            await _stub(desk, subject).DownloadExtract(
+                extracts_pb2.DownloadExtractRequest(unit=str(PROVINCE), extract_id=extract.extract_id)
+            )
+        assert refused.value.reason == "NO_GRANT"
+    listed = await _stub(desk).ListExtracts(extracts_pb2.ListExtractsRequest(unit=str(PROVINCE), page_size=1))
+    assert [one.extract_id for one in listed.extracts] == [extract.extract_id]
+    assert listed.next_page_token
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"unit": str(NEW_COMMUNE), "subject": COMMUNE_DIRECTOR}, "NOT_TOPMOST"),
+        ({"columns": ["full_name"]}, "UNKNOWN_COLUMN"),
+        ({"columns": ["area", "learning"]}, "COLUMNS_APART"),
+        ({"columns": ["grade", "ethnic_group"]}, "COLUMNS_APART"),
+        ({"columns": ["area"], "purpose": " " * 12}, "INVALID_FIELD"),
+    ],
+)
+async def test_what_could_point_at_persons_is_not_asked_for(desk: Desk, fields: dict[str, Any], reason: str):
+    """Nor parts of the province, nor anything without a purpose."""
+    with pytest.raises(Fault) as refused:
+        await _asked(desk, **({"columns": ["grade"]} | fields))
+    assert refused.value.reason == reason
+
+
+async def test_no_line_of_one_extract_is_known_again_in_another(desk: Desk, bus: Bus):
+    """Lines are numbered anew, in an order of their own; nothing in them is a key, a name or a school."""
+    await _brought(desk, bus, *scenes.pupils(20))
+    first, second = [await _lines(desk, "area", "sex") for _ in range(2)]
+    assert len(first) == len(second) == 22
+    assert not {row["line"] for row in first} & {row["line"] for row in second}
+    assert set(first[0]) == {"line", "area", "sex"}
+    assert {row["area"] for row in first} <= {"Mới", WITHHELD}
+
+
+async def test_who_joins_extracts_and_figures_finds_no_rare_combination(desk: Desk, bus: Bus):
+    """One girl who is good and over age: neither the extract, nor its parts, nor what figures leave tells of her."""
+    await _brought(
+        desk,
+        bus,
+        *_learners(30, learning="T", born="2015", sex="2"),
+        *_learners(12, learning="Đ", born="2015", sex="2"),
+        *_learners(9, learning="Đ", born="2012", sex="2"),
+        *_learners(1, learning="T", born="2012", sex="2"),
+        *_learners(40, learning="T", born="2015", sex="1"),
+    )
+    columns = ("grade", "sex", "learning", "age")
+    rows = await _lines(desk, *columns)
+    assert min(_counted(rows, *columns).values()) >= SMALL
+    assert _counted(rows, *columns)["06", "1", "tt22:T", "official_age"] == 40
+    over = sum(count for values, count in _counted(rows, "age").items() if values == ("over_age",))
+    good = sum(count for values, count in _counted(rows, "sex", "learning").items() if values == ("2", "tt22:T"))
+    assert all(left == 0 or left >= SMALL for left in (10 - over, 31 - good))  # What figures of each leave.
+    by_age, by_result = await _lines(desk, "sex", "age"), await _lines(desk, "sex", "learning")
+    assert _counted(by_age, "sex", "age") == _counted(rows, "sex", "age")
+    assert _counted(by_result, "sex", "learning") == _counted(rows, "sex", "learning")
+
+
+async def test_two_extracts_of_a_month_differ_by_nobody_who_came_between(
+    desk: Desk, bus: Bus, report_clock: FixedClock
+):
+    """Else whoever subtracts them would know of one pupil all that is in a line; the next month's is another cut."""
+    await _brought(desk, bus, *scenes.pupils(10, sex="2"))
+    before = await _lines(desk, "area", "grade", "sex")
+    await _brought(desk, bus, *scenes.pupils(1, sex="2"), position=2000)
+    assert _counted(await _lines(desk, "sex"), "sex") == _counted(before, "sex")
+    report_clock.advance(timedelta(days=30))
+    assert len(await _lines(desk, "sex")) == len(before) + 1
+
+
+async def test_of_ethnic_groups_an_extract_tells_what_figures_tell(desk: Desk, bus: Bus):
+    """Cell for cell, so that subtracting the one from the other leaves nothing."""
+    await _brought(
+        desk,
+        bus,
+        *scenes.pupils(40, group="01", sex="1"),
+        *scenes.pupils(30, group="26", sex="2"),
+        *scenes.pupils(3, group="14", sex="2"),
+        *scenes.pupils(9, group="26", sex="1"),
+    )
+    for dimensions in (("ethnic_group",), ("sex", "ethnic_group"), ("level", "sex", "ethnic_group")):
+        rows = await _lines(desk, *dimensions)
+        shown = {values: count for values, count in _counted(rows, *dimensions).items() if values[-1] != WITHHELD}
+        assert shown == await _figures(desk, *dimensions)
+        assert len(rows) == 86
+
+
+async def test_levels_are_chosen_of_the_same_cut(desk: Desk, bus: Bus):
+    """A workbook holds the lines and says how they were made."""
+    await _brought(desk, bus, *scenes.pupils(7, level="02"), *scenes.pupils(6, level="03", grade="06"))
+    _, content = await _made(desk, "grade", levels=["03"], format="xlsx")
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    assert book.sheetnames == ["Extract", "About"]
+    assert [row[1].value for row in book["Extract"].iter_rows(min_row=2)] == ["06"] * 6
+    about = {row[0].value: row[1].value for row in book["About"].iter_rows()}
+    assert about["Lines"] == "6"
+    assert "at least 5 pupils" in str(about["Withholding"])
