@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 import xlsxwriter
 from iocedu.reporting.v1 import exports_pb2, extracts_pb2
@@ -97,7 +98,7 @@ def csv_files(drawn: Drawn, name: str) -> dict[str, bytes]:
     """The lines, and what they are, in UTF-8 with a mark by which spreadsheets know it."""
     wanted = drawn.extract.wanted
     headings = [NUMBER[wanted.language], *wanted.columns]
-    return {f"{name}.csv": _csv([headings, *_lines(drawn)]), f"{name}-about.csv": _csv(_about(drawn))}
+    return {f"{name}.csv": _csv(chain([headings], _lines(drawn))), f"{name}-about.csv": _csv(_about(drawn))}
 
 
 def xlsx_of(drawn: Drawn) -> bytes:

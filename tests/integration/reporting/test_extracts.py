@@ -221,6 +221,33 @@ async def test_who_joins_extracts_and_figures_finds_no_rare_combination(desk: De
     assert _counted(by_result, "sex", "learning") == _counted(rows, "sex", "learning")
 
 
+def _registers(days: int, *, missed: dict[str, int]) -> Iterator[records_pb2.Change]:
+    """Mornings of class 6A; `missed` says in how many of the first each pupil was absent."""
+    for number in range(days):
+        record = resources_pb2.AttendanceRegister(
+            school_year=YEAR, class_key="6A", day=f"{YEAR}-10-{number + 1:02}", session=1, scheduled_count=len(missed)
+        )
+        for key, count in missed.items():
+            if number < count:
+                record.exceptions.add(pupil_key=key, kind="K")
+        row = resources_pb2.Row(school=f"moet:{PRIMARY}", key=f"6A.{number}", version=1, attendance_register=record)
+        yield records_pb2.Change(school_id=PRIMARY, type=resources_pb2.OBJECT_TYPE_ATTENDANCE_REGISTER, row=row)
+
+
+async def test_absence_is_told_as_a_share_of_the_sessions_of_the_class(desk: Desk, bus: Bus):
+    """Of ten mornings five pupils missed two, six missed one and seven none; who has no register is not known."""
+    missed = {f"A{number}": 2 if number < 5 else 1 if number < 11 else 0 for number in range(18)}
+    await _brought(
+        desk,
+        bus,
+        *(scenes.pupil(key, level="03", grade="06", class_key="6A") for key in missed),
+        *scenes.pupils(8, level="03", grade="06", class_key="6B"),
+        *_registers(10, missed=missed),
+    )
+    rows = await _lines(desk, "absence", levels=["03"])
+    assert _counted(rows, "absence") == {("severe",): 5, ("chronic",): 6, ("below",): 7, ("",): 8}
+
+
 async def test_two_extracts_of_a_month_differ_by_nobody_who_came_between(
     desk: Desk, bus: Bus, report_clock: FixedClock
 ):
