@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iocedu.records.v1.resources_pb2 import Row
 
-from services.sync.convert.checks import Check, fields_wrong
+from services.sync.convert.checks import Check, all_problems
 from services.sync.convert.rows import Unread, make
 from services.sync.convert.rules import load_rules
 from services.sync.domain import problems
@@ -98,7 +98,7 @@ def _wrong(row: Row | Unread, sent: dict[str, Any]) -> list[str]:
         place=problems.line_at,
         rules=RULES,
     )
-    return fields_wrong(row, protovalidate.collect_violations(row), how, 0, school=1)
+    return [one.field for one in all_problems(row, protovalidate.collect_violations(row), how, 0, school=1)]
 
 
 def test_all_of_the_specification_is_here() -> None:
