@@ -89,7 +89,7 @@ def _stated(row: Row, field: SpecifiedField) -> Any:
 def _wrong(row: Row | Unread, sent: dict[str, Any]) -> list[str]:
     """The fields that are wrong with a row, in its sender's names."""
     if isinstance(row, Unread):
-        return [row.problem.field, *row.also]
+        return [row.problem.field, *(one.field for one in row.also)]
     how = Check(
         school=lambda _school: 1,
         unit="",
