@@ -198,6 +198,7 @@ async def test_the_page_shows_how_far_schools_are_and_compares(passing: World) -
             row = page.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa")
             await expect(row).to_be_visible(timeout=WAIT)
             await expect(page.locator(".states")).to_contain_text("Thành công")
+            await expect(page.locator("main")).to_contain_text("Dạng trao đổi: ")
             await row.get_by_role("button").click()
             await expect(page.locator(".one.pushes")).to_contain_text("Lịch sử gần nhất", timeout=WAIT)
             await expect(page.locator(".one.pushes tbody tr").first).to_contain_text("Thành công", timeout=WAIT)
