@@ -23,7 +23,7 @@ from benchmarks.report import Figure
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.table import MINISTRY
 from services.sync.convert.outgoing import compose, form_of, noted_rows
-from services.sync.convert.packages import Head, Item, ministry_package
+from services.sync.convert.packages import Head, Item, typed_package
 from services.sync.domain.destinations import PACKAGE_SIZE, Kind
 from simulators.ministry.store import Store, digest_of
 
@@ -121,7 +121,7 @@ async def _packages(made: list[resources_pb2.Row]) -> list[list[tuple[str, str, 
                 package_id, code = uuid4(), school.partition(":")[2]
                 kind = form.composers[number].record_types[""]
                 head = Head(package_id, code, 0, "00", YEAR, kind, datetime.now(UTC))
-                body = ministry_package(head, items[start : start + PACKAGE_SIZE])
+                body = typed_package(head, items[start : start + PACKAGE_SIZE])
                 part.append((code, str(package_id), gzip.compress(body, 1)))
         found.append(part)
     return found

@@ -19,6 +19,7 @@ from deploy.local.fleet import Fleet
 from deploy.local.settings import FleetSettings
 
 YEAR = 2026
+LARGEST_FILE_MB = 1_000
 SCHOOL_SIZE, CLASS_SIZE = 300, 30
 VENDOR, DIRECTOR, PROVINCE = "vnedu", "giam-doc", "gso:48"
 OPTIONS = (("grpc.max_receive_message_length", 16 << 20), ("grpc.max_send_message_length", 16 << 20))
@@ -103,10 +104,11 @@ def batches(of: Sequence[resources_pb2.Row], size: int) -> list[Sequence[resourc
 async def running(folder: Path, *, schools: int, pushing: bool = False) -> AsyncIterator[Province]:
     """Start a fleet in an empty folder, register schools, and stop it afterwards.
 
-    `pushing`: whether records are passed on to the ministry's simulator, which is measured apart from the rest.
+    `pushing`: whether records are passed on to the ministry's simulator, which is measured apart from the rest. Files
+    of any size are taken, so that memory can be watched.
     """
-    alone = FleetSettings(own={"sync": {"MINISTRY_URL": ""}})
-    fleet = Fleet(folder, settings=None if pushing else alone)
+    own = {"FILE_LIMIT_MB": str(LARGEST_FILE_MB)} | ({} if pushing else {"MINISTRY_URL": ""})
+    fleet = Fleet(folder, settings=FleetSettings(own={"sync": own}))
     await fleet.start()
     try:
         codes = [f"moet:49{506 + index % 12:03d}{index:04d}" for index in range(schools)]

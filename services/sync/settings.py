@@ -1,5 +1,7 @@
 """What sync is told from outside."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 
 from chassis.settings import ServiceSettings
@@ -47,6 +49,10 @@ class Settings(ServiceSettings):
     ministry_password: SecretStr = Field(default=SecretStr(""), description="Password of that user.")
     ministry_department: str = Field(default="48", description="Code of the department at the sector database.")
     ministry_calls_per_second: float = Field(default=50.0, gt=0, description="Most packages a second, when first met.")
+    ministry_form: Literal["typed_packages", "record_events"] = Field(
+        default="typed_packages",
+        description="In which of its forms the sector database is spoken to, when first met; then `UpdateDestination`.",
+    )
     push_workers: int = Field(default=4, ge=0, description="Schools pushed at a time by each replica; 0: none.")
     feed_seconds: float = Field(
         default=1.0, gt=0, description="How often the change feed is looked at for destinations."

@@ -1,6 +1,7 @@
 """Composition root of sync: settings in, a running app out."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -31,7 +32,7 @@ from services.sync.consumers import consumers
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rules import load_coverage, load_rules, load_weekdays
 from services.sync.convert.sheets.specification import load_sheets
-from services.sync.domain.destinations import Destination, Kind, new_destination
+from services.sync.domain.destinations import Destination, ExchangeForm, Kind, new_destination
 from services.sync.domain.tables import TableProfile
 from services.sync.servicer import (
     CoverageServicer,
@@ -151,14 +152,13 @@ def _own(settings: Settings, clock: Clock) -> list[Destination]:
     """The destinations that settings name."""
     if not settings.ministry_url:
         return []
-    return [
-        new_destination(
-            MINISTRY,
-            kind=Kind.MINISTRY,
-            display_name=settings.ministry_name,
-            endpoint=settings.ministry_url,
-            unit_id=EVERY_UNIT,
-            calls_per_second=settings.ministry_calls_per_second,
-            at=clock.now(),
-        )
-    ]
+    ministry = new_destination(
+        MINISTRY,
+        kind=Kind.MINISTRY,
+        display_name=settings.ministry_name,
+        endpoint=settings.ministry_url,
+        unit_id=EVERY_UNIT,
+        calls_per_second=settings.ministry_calls_per_second,
+        at=clock.now(),
+    )
+    return [replace(ministry, form=ExchangeForm[settings.ministry_form.upper()])]

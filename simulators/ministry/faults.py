@@ -14,6 +14,7 @@ class Faults:
     slow_seconds: float = 0.0  # Each call waits so long.
     fail_share: float = 0.0  # So many calls of a hundred (0 to 1) are answered by 500 before anything is done.
     lose_answer_share: float = 0.0  # A package is taken, then the connection breaks without an answer.
+    answer_seconds: float = 0.0  # Between taking a package and the answer that it was taken.
     processing_seconds: float = 0.0  # Between taking a package and having worked on it.
     refuse_ids: tuple[str, ...] = ()  # IdBanGhi, or the value of a key field, of rows that are refused.
     refuse_reason: str = "LOI_HE_THONG"

@@ -1,12 +1,18 @@
-"""Packages as they are sent: XML, plain or gzip. Refuses what is not well formed, too large, or names no request."""
+"""What is sent, in either form: typed packages (XML, plain or gzip) and record events (JSON).
+
+Refuses what is not well formed, too large, or does not say what it is about.
+"""
 
 import gzip
 import io
+import json
 from dataclasses import dataclass
+from typing import Any
 from xml.etree import ElementTree as ET
 
 MOST_BYTES = 32_000_000
 EVENTS = ("NEW", "UPDATE", "CANCEL")
+EVENT_FIELDS = ("IdBanGhi", "SuKien", "PhienBan", "ThoiGianCapNhat", "NgayCapNhat")
 Content = dict[str, object]  # Field: text, or a list of objects.
 
 
@@ -25,15 +31,28 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Package:
-    """One request."""
+class Origin:
+    """Whose records are sent."""
 
-    request_id: str
     school: str
     level: str
     year: str
-    record_type: int
     records: tuple[Sent, ...]
+
+
+@dataclass(frozen=True)
+class Package(Origin):
+    """Records of one type, under a request id."""
+
+    request_id: str
+    record_type: int
+
+
+@dataclass(frozen=True)
+class Events(Origin):
+    """Events of one data set."""
+
+    data_set: str
 
 
 def unpacked(body: bytes) -> bytes:
@@ -60,7 +79,40 @@ def read(body: bytes) -> Package:
     if root.tag != "YeuCau" or not head["MaYeuCau"] or not head["MaTruong"] or not head["LoaiBanGhi"].isdecimal():
         raise PackageError("Thiếu MaYeuCau, MaTruong hoặc LoaiBanGhi.")
     records = tuple(_record(one) for one in root)
-    return Package(head["MaYeuCau"], head["MaTruong"], head["CapHoc"], head["NamHoc"], int(head["LoaiBanGhi"]), records)
+    origin = head["MaTruong"], head["CapHoc"], head["NamHoc"], records
+    return Package(*origin, request_id=head["MaYeuCau"], record_type=int(head["LoaiBanGhi"]))
+
+
+def read_events(body: bytes) -> Events:
+    """Read events."""
+    try:
+        said = json.loads(body)
+        head = [str(said[name]) for name in ("MaTruong", "CapHoc", "NamHoc", "BoDuLieu")]
+        records = tuple(_event(one) for one in said["BanGhi"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, PackageError):
+            raise
+        raise PackageError("Cần JSON có MaTruong, CapHoc, NamHoc, BoDuLieu và danh sách BanGhi.") from error
+    school, level, year, data_set = head
+    return Events(school, level, year, records, data_set=data_set)
+
+
+def _event(said: dict[str, Any]) -> Sent:
+    head = {name: said.pop(name, "") for name in EVENT_FIELDS}
+    version = head["PhienBan"]
+    if not head["IdBanGhi"] or head["SuKien"] not in EVENTS or type(version) is not int or version <= 0:
+        raise PackageError("Mỗi bản ghi cần IdBanGhi, SuKien (NEW, UPDATE, CANCEL) và PhienBan là số nguyên dương.")
+    if not head["ThoiGianCapNhat"] or not head["NgayCapNhat"]:
+        raise PackageError("Mỗi bản ghi cần ThoiGianCapNhat và NgayCapNhat.")
+    if wrong := [name for name, value in said.items() if not _is_content(value)]:
+        raise PackageError(f"{wrong[0]} phải là một chuỗi hoặc danh sách đối tượng.")
+    return Sent(head["IdBanGhi"], head["SuKien"], version, said)
+
+
+def _is_content(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(one, dict) and all(isinstance(text, str) for text in one.values()) for one in value)
+    return isinstance(value, str)
 
 
 def _record(element: ET.Element) -> Sent:

@@ -10,7 +10,8 @@ header{{background:#b3261e;color:#fff;margin:0 -1rem;padding:.8rem 1rem;font-wei
 table{{border-collapse:collapse}}td{{padding:.2rem 1rem .2rem 0}}</style></head><body>
 <header>MÔ PHỎNG: đây không phải hệ thống của Bộ Giáo dục và Đào tạo. SIMULATOR: not the ministry's system.</header>
 <h1>Mô phỏng cơ sở dữ liệu ngành</h1>
-<p>Nhận gói tin như giao diện đã quan sát (GetAuthToken, TiepNhan, TiepNhanCompress, TrangThaiYeuCau) để chạy thử.
+<p>Nhận gói tin như giao diện đã quan sát (GetAuthToken, TiepNhan, TiepNhanCompress, TrangThaiYeuCau;
+hoặc sự kiện bản ghi: SuKien) để chạy thử.
 Dữ liệu ở đây là dữ liệu thử.</p>
 <table><tr><td>Bản ghi</td><td>{records}</td></tr><tr><td>Trường</td><td>{schools}</td></tr>
 <tr><td>Gói tin</td><td>{packages}</td></tr></table>

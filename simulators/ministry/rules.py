@@ -31,6 +31,11 @@ class Rules:
     catalogues: Mapping[str, Mapping[str, str]]
     codes: Mapping[tuple[str, str], Mapping[str, str]]  # Object and field: the codes that may stand there.
 
+    def type_named(self, data_set: str, stage: str) -> RecordType | None:
+        """The record type of a data set, for results that of a stage, or any where there is none of that stage."""
+        found = [one for one in self.types.values() if one.object == data_set]
+        return next((one for one in found if one.stage == stage), found[0] if found else None)
+
     def type_of(self, number: int) -> tuple[RecordType | None, bool]:
         """The record type behind a number, and whether it deletes."""
         deletes = number > self.delete_offset

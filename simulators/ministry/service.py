@@ -1,4 +1,4 @@
-"""The calls of the simulator over HTTP: tokens, catalogues, packages, searches, comparison; and its own for faults.
+"""The calls of the simulator over HTTP: tokens, catalogues, packages, events, searches, comparison; and for faults.
 
 Every answer carries the header `X-Simulator`. Refuses a call without a token of the school and level it is about.
 """
@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
-from simulators.ministry import packages
+from simulators.ministry import events, packages
 from simulators.ministry.faults import FaultBox
 from simulators.ministry.page import page
 from simulators.ministry.rules import Rules
@@ -77,17 +77,33 @@ class Ministry:
             package = packages.read(body)
         except packages.PackageError as error:
             return 400, {"MaLoi": "GOI_TIN", "ThongBao": str(error)}
-        if (package.school, package.level) != (grant.unit, grant.level):
-            said = f"Mã truy cập thuộc {grant.unit} cấp {grant.level}, gói tin thuộc {package.school} {package.level}."
-            return 403, {"MaLoi": "SAI_DON_VI", "ThongBao": said}
+        if problem := _foreign(package, grant):
+            return problem
         try:
             state = self.store.take(package.request_id, body)
         except ValueError as error:
             return 409, {"MaLoi": "TRUNG_MA_YEU_CAU", "ThongBao": str(error)}
         self.worker.bell.set()
+        self._after_taking()
+        return 200, {"MaYeuCau": package.request_id, **self._state(state)}
+
+    def take_events(self, grant: Grant, body: bytes) -> Answer:
+        """`SuKien`: judge events and write those that may be, before the answer leaves."""
+        try:
+            sent = packages.read_events(body)
+        except packages.PackageError as error:
+            return 400, {"MaLoi": "GOI_TIN", "ThongBao": str(error)}
+        if problem := _foreign(sent, grant):
+            return problem
+        with self.store.writing() as writes:
+            told = [events.settle(writes, sent, one, self.rules, self.faults.now) for one in sent.records]
+        self._after_taking()
+        return 200, {"KetQua": told}
+
+    def _after_taking(self) -> None:
+        time.sleep(self.faults.now.answer_seconds)
         if self.faults.hits(self.faults.now.lose_answer_share):
             raise NoAnswerError
-        return 200, {"MaYeuCau": package.request_id, **self._state(state)}
 
     def request(self, request_id: str) -> Answer:
         """`TrangThaiYeuCau`: how far a package is, and what became of its records once it is done."""
@@ -221,6 +237,8 @@ class Handler(BaseHTTPRequestHandler):
             return _unauthorised()
         if path == "api/TiepNhan":
             return self.ministry.take(grant, body)
+        if path == "api/SuKien":
+            return self.ministry.take_events(grant, body)
         if path == "api/TiepNhanCompress":
             try:
                 return self.ministry.take(grant, packages.unpacked(body))
@@ -295,6 +313,14 @@ class _FaultError(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
+
+
+def _foreign(sent: packages.Origin, grant: Grant) -> Answer | None:
+    """The refusal of what is of another school or level than the token."""
+    if (sent.school, sent.level) == (grant.unit, grant.level):
+        return None
+    said = f"Mã truy cập thuộc {grant.unit} cấp {grant.level}, gói tin thuộc {sent.school} {sent.level}."
+    return 403, {"MaLoi": "SAI_DON_VI", "ThongBao": said}
 
 
 def _unauthorised() -> Answer:

@@ -141,8 +141,16 @@ async def test_the_gap_of_an_outage_closes_by_itself(passing: World) -> None:
     await same_on_both_sides(passing, records=3 * 42 + 31)
 
 
-async def test_kills_at_any_moment_lose_nothing_and_double_nothing(passing: World) -> None:
-    """Both copies of sync and the ministry are killed again and again while schools push and answers are lost."""
+@pytest.mark.parametrize(("letter", "form"), [("K", "TYPED_PACKAGES"), ("E", "RECORD_EVENTS")])
+async def test_kills_at_any_moment_lose_nothing_and_double_nothing(passing: World, letter: str, form: str) -> None:
+    """Both copies of sync and the ministry are killed again and again while schools push and answers are lost.
+
+    Whichever form they speak in by then; what the other form brought stays known.
+    """
+    asked = {"destination": {"form": f"EXCHANGE_FORM_{form}"}, "update_mask": "form"}
+    admin = passing.bearer("admin")
+    (await passing.http.patch("/v1/destinations/moet", json=asked, headers=admin)).raise_for_status()
+    before = len(there(passing, "SELECT id FROM record WHERE cancelled = 0"))
     chance, parts = random.Random(20261102), ("sync", "sync-2", "ministry")
     stop = asyncio.Event()
     address = passing.fleet.simulators["ministry"]
@@ -159,17 +167,17 @@ async def test_kills_at_any_moment_lose_nothing_and_double_nothing(passing: Worl
     disturbing = asyncio.create_task(disturb())
     try:
         for number in range(12):
-            await insist(passing, class_of(SCHOOLS[number % 3], f"K{number}", 12), f"kills-{number}")
+            await insist(passing, class_of(SCHOOLS[number % 3], f"{letter}{number}", 12), f"kills-{letter}{number}")
     finally:
         stop.set()
         await disturbing
     quiet = {"lose_answer_share": 0, "fail_share": 0, "processing_seconds": 0}
     await passing.http.put(f"http://{address}/mo-phong/loi", json=quiet)
-    total = 3 * 42 + 31 + 12 * 25
+    total = before + 12 * 25
 
     await poll_until(lambda: settled(passing, accepted=total), timeout=120)
     found = held_there(passing)
-    assert {school: sum(key.startswith("K") for key in found[school]) for school in SCHOOLS} == dict.fromkeys(
+    assert {school: sum(key.startswith(letter) for key in found[school]) for school in SCHOOLS} == dict.fromkeys(
         SCHOOLS, 48
     )
     await same_on_both_sides(passing, records=total)
@@ -190,6 +198,7 @@ async def test_the_page_shows_how_far_schools_are_and_compares(passing: World) -
             row = page.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa")
             await expect(row).to_be_visible(timeout=WAIT)
             await expect(page.locator(".states")).to_contain_text("Thành công")
+            await expect(page.locator("main")).to_contain_text("Dạng trao đổi: ")
             await row.get_by_role("button").click()
             await expect(page.locator(".one.pushes")).to_contain_text("Lịch sử gần nhất", timeout=WAIT)
             await expect(page.locator(".one.pushes tbody tr").first).to_contain_text("Thành công", timeout=WAIT)

@@ -46,8 +46,15 @@ export async function refusal(response) {
 
 export function refusalOf(body, { status = 0, requestId = "" } = {}) {
   const detail = (kind) => body.details?.find((one) => one["@type"]?.endsWith(kind)) ?? {};
-  const text = detail(".LocalizedMessage").message || t(`status${status}`) || body.message || t("failed");
+  const heading = detail(".LocalizedMessage").message || t(`status${status}`) || body.message || t("failed");
+  const text = [heading, ...sentences(detail(".BadRequest").field_violations ?? [], heading)].join(" ");
   return new Refusal({ status, reason: detail(".ErrorInfo").reason ?? `HTTP_${status}`, text, requestId });
+}
+
+// What is wrong with each field, in words, unless the heading says the very same.
+function sentences(violations, heading) {
+  const said = violations.map((one) => one.localized_message?.message || one.description || "");
+  return [...new Set(said)].filter((one) => one && !heading.includes(one));
 }
 
 // Names a request, so that a repeat of it does nothing; also where the page is not served over TLS.

@@ -112,8 +112,15 @@ function showSums({ counts = {}, destination = {}, ...sums }) {
       { class: "muted" },
       said("settled", { a: number(sums.settled_school_count ?? 0), b: number(sums.school_count ?? 0) }),
       sums.oldest_waiting_time ? ` ${said("oldest", { n: ago(sums.oldest_waiting_time) })}` : "",
+      formOf(destination),
     ),
   );
+}
+
+// A subscriber is told by webhooks, in no form of the ministry's.
+function formOf({ form = "" }) {
+  const name = form.replace("EXCHANGE_FORM_", "");
+  return TEXTS[language()][name] ? ` ${said("form", { n: said(name) })}` : "";
 }
 
 const count = (counts, name) => Number(counts[`${name}_count`] ?? 0);

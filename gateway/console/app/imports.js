@@ -1,6 +1,7 @@
 // Files of schools without software: template, upload, progress, errors corrected in place, doubts confirmed.
 
 import { address, ask, headers, refusal, unitPath } from "./api.js";
+import { showDisappearances } from "./disappearances.js";
 import { h, replace } from "./elements.js";
 import { showImport } from "./importShown.js";
 import { said } from "./importWords.js";
@@ -11,6 +12,7 @@ const FIRST_MONTH = 6; // From July on it is the next school year that is prepar
 const SCHOOLS = ["school", "childcare_group"];
 const shown = h("section", { class: "panel import", "aria-live": "polite", hidden: true });
 const past = h("section", { class: "panel" });
+const asked = h("section", { class: "panel import", "aria-live": "polite", hidden: true });
 const state = { school: "", year: thisYear(), collection: "pupils", purpose: "" };
 
 async function show({ content, unit, account }) {
@@ -18,7 +20,7 @@ async function show({ content, unit, account }) {
   if (!schools.length) return pick(content, unit);
   state.school = schools[0].id;
   form(content, schools);
-  await list();
+  await Promise.all([list(), showDisappearances(asked, state.school)]);
 }
 
 // Who stands above schools says first for which one.
@@ -42,7 +44,9 @@ function pick(content, unit) {
       h("form", { class: "asking", role: "search", onsubmit: search }, field, h("button", { class: "primary" }, said("find"))),
       found,
     ),
+    asked,
   );
+  showDisappearances(asked, unit.id);
 }
 
 const isSchool = (unit) => SCHOOLS.includes(unit.kind);
@@ -138,6 +142,7 @@ function form(content, schools) {
         send,
       ),
     ),
+    asked,
     shown,
     past,
   );
@@ -157,6 +162,7 @@ const moved = (name) => (value) => {
   state[name] = name === "year" ? Number(value) : value;
   shown.hidden = true;
   list();
+  if (name === "school") showDisappearances(asked, state.school);
 };
 
 function select(label, options, onchoose, value) {

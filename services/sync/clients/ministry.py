@@ -1,11 +1,8 @@
-"""Calls to the ministry's sector database in its observed form: a token a unit and level, send, then poll.
+"""Calls to the ministry's sector database, whatever form records leave in: a token a unit and level, and what it holds.
 
-A package carries its own request id: sending it again after a crash or a lost answer does nothing there and gives the
-same answer. Refuses to guess: what is neither an answer nor a refusal, as a proxy's page, is `UnreachableError`.
+Refuses to guess: what is neither an answer nor a refusal, as a proxy's page, is `UnreachableError`.
 """
 
-import asyncio
-import gzip
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,23 +17,15 @@ from services.sync.domain.deliveries import (
     PackageTooLargeError,
     Parcel,
     SchoolRefusedError,
-    StillWorkingError,
     UnreachableError,
     Verdict,
 )
 
 CALL_SECONDS: Final = 15.0
-POLL_SECONDS: Final = 20.0  # How long the outcome of a package is waited for in one turn.
-FIRST_POLL: Final = 0.02
-LONGEST_POLL: Final = 1.0
 SCHOOL: Final = "4"  # CapDonVi
 DEPARTMENT: Final = "2"
 EVERY_LEVEL: Final = "00"
-DONE, CANCELLED = 3, 4
-TAKEN, OLD = 1, 2
 CONTENTS_AT_ONCE: Final = 1000
-# Refusals of a record that may pass by themselves: what it stands on may arrive, the system may recover.
-MAY_PASS: Final = frozenset({"THU_TU", "LOI_HE_THONG", "TRANG_THAI"})
 
 
 @dataclass(frozen=True)
@@ -55,59 +44,13 @@ class Ministry:
         self._account = account
         self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
 
-    async def push(self, parcel: Parcel) -> Sequence[Verdict]:
-        """Send a package and wait for its outcome."""
-        unit, level = parcel.unit_code, parcel.level
-        said: Mapping[str, Any] | None = None
-        if parcel.sent_before:
-            said = await self._state(parcel)
-        if said is None:
-            answer = await self._asked(
-                "POST", "/api/TiepNhanCompress", unit, level, content=gzip.compress(parcel.body, 1)
-            )
-            if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
-                raise PackageTooLargeError
-            if answer.is_error:
-                return _refused(answer, parcel)
-            said = _read(answer)
-        with _understood():
-            return await self._outcome(said, parcel)
-
-    async def _outcome(self, said: Mapping[str, Any], parcel: Parcel) -> Sequence[Verdict]:
-        end, pause = time.monotonic() + POLL_SECONDS, FIRST_POLL
-        while said["TrangThai"] != DONE or "KetQua" not in said:
-            if said["TrangThai"] == CANCELLED:
-                return [
-                    Verdict(one, taken=False, reason="PACKAGE_CANCELLED", message="Yêu cầu bị hủy.", may_pass=True)
-                    for one in parcel.record_ids
-                ]
-            if time.monotonic() >= end:
-                raise StillWorkingError
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_POLL)
-            said = await self._state(parcel) or said
-        return [_verdict(one) for one in said["KetQua"]]
-
-    async def _state(self, parcel: Parcel) -> Mapping[str, Any] | None:
-        """How far a package is; None: it never arrived."""
-        answer = await self._asked(
-            "GET",
-            "/api/TrangThaiYeuCau",
-            parcel.unit_code,
-            parcel.level,
-            params={"ma_yeu_cau": str(parcel.package_id)},
-        )
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
-        return _read(answer)
-
     async def groups(self, department: str) -> AsyncIterator[tuple[str, str, int, int]]:
         """School, object, count and digest of each group it holds."""
         after = ""
         while True:
-            answer = await self._asked("GET", "/api/DoiSoat/TomTat", department, EVERY_LEVEL, params={"sau": after})
-            said = _read(answer)
-            with _understood():
+            answer = await self.asked("GET", "/api/DoiSoat/TomTat", department, EVERY_LEVEL, params={"sau": after})
+            said = read(answer)
+            with understood():
                 found = [
                     (one["MaTruong"], one["DoiTuong"], int(one["SoBanGhi"]), int(one["MaBam"])) for one in said["Nhom"]
                 ]
@@ -120,9 +63,9 @@ class Ministry:
     async def records(self, department: str, school: str, kind: str) -> list[HeldThere]:
         """What it holds of a school and object."""
         params = {"ma_truong": school, "doi_tuong": kind}
-        answer = await self._asked("GET", "/api/DoiSoat/BanGhi", department, EVERY_LEVEL, params=params)
-        said = _read(answer)
-        with _understood():
+        answer = await self.asked("GET", "/api/DoiSoat/BanGhi", department, EVERY_LEVEL, params=params)
+        said = read(answer)
+        with understood():
             return [HeldThere(one["IdBanGhi"], int(one["PhienBan"]), int(one["MaBam"])) for one in said["BanGhi"]]
 
     async def contents(self, department: str, record_ids: Sequence[str]) -> dict[str, Content]:
@@ -130,18 +73,28 @@ class Ministry:
         found: dict[str, Content] = {}
         for start in range(0, len(record_ids), CONTENTS_AT_ONCE):
             wanted = {"IdBanGhi": record_ids[start : start + CONTENTS_AT_ONCE]}
-            answer = await self._asked("POST", "/api/DoiSoat/NoiDung", department, EVERY_LEVEL, json=wanted)
-            said = _read(answer)
-            with _understood():
+            answer = await self.asked("POST", "/api/DoiSoat/NoiDung", department, EVERY_LEVEL, json=wanted)
+            said = read(answer)
+            with understood():
                 found.update({one["IdBanGhi"]: one["NoiDung"] for one in said["BanGhi"]})
         return found
 
-    async def _asked(self, verb: str, path: str, unit: str, level: str, **how: Any) -> httpx.Response:
+    async def sent(self, path: str, parcel: Parcel, **how: Any) -> httpx.Response:
+        """The answer to a package; raises `PackageTooLargeError`."""
+        answer = await self.asked("POST", path, parcel.unit_code, parcel.level, **how)
+        if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+            raise PackageTooLargeError
+        return answer
+
+    async def asked(
+        self, verb: str, path: str, unit: str, level: str, *, headers: Mapping[str, str] | None = None, **how: Any
+    ) -> httpx.Response:
         """A call with a token of the unit and level, got anew once when it is refused."""
-        answer = await self._call(verb, path, headers={"Token": await self._token(unit, level)}, **how)
+        said = dict(headers or {})
+        answer = await self._call(verb, path, headers=said | {"Token": await self._token(unit, level)}, **how)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             self._tokens.pop((unit, level), None)
-            answer = await self._call(verb, path, headers={"Token": await self._token(unit, level)}, **how)
+            answer = await self._call(verb, path, headers=said | {"Token": await self._token(unit, level)}, **how)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             raise _account_refused()
         return answer
@@ -166,8 +119,8 @@ class Ministry:
         answer = await self._call("POST", "/api/GetAuthToken", json=asked)
         if answer.is_client_error:
             raise _account_refused()
-        said = _read(answer)
-        with _understood():
+        said = read(answer)
+        with understood():
             # A minute before it ends, so that a call that leaves now still arrives with a good token.
             self._tokens[unit, level] = str(said["Token"]), time.monotonic() + float(said["HetHanSauGiay"]) - 60
         return self._tokens[unit, level][0]
@@ -197,7 +150,7 @@ class Ministry:
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def understood() -> Iterator[None]:
     """Reads an answer; one that lacks what it should hold is no answer."""
     try:
         yield
@@ -207,14 +160,15 @@ def _understood() -> Iterator[None]:
 
 def _said(answer: httpx.Response) -> dict[str, Any]:
     """What an answer says, whatever its status; a page of a proxy says nothing."""
-    with _understood():
+    with understood():
         said = answer.json()
     if not isinstance(said, dict):
         raise _unreadable()
     return said
 
 
-def _read(answer: httpx.Response) -> dict[str, Any]:
+def read(answer: httpx.Response) -> dict[str, Any]:
+    """What an answer says; raises `SchoolRefusedError` where it is a refusal."""
     said = _said(answer)
     if answer.is_error:
         raise SchoolRefusedError(
@@ -223,27 +177,11 @@ def _read(answer: httpx.Response) -> dict[str, Any]:
     return said
 
 
-def _refused(answer: httpx.Response, parcel: Parcel) -> Sequence[Verdict]:
+def refused(answer: httpx.Response, parcel: Parcel) -> Sequence[Verdict]:
     """A package that is refused as a whole: each of its records is."""
     said = _said(answer)
     reason, message = str(said.get("MaLoi", "REFUSED")), str(said.get("ThongBao", ""))
     return [Verdict(one, taken=False, reason=reason, message=message) for one in parcel.record_ids]
-
-
-def _verdict(said: Mapping[str, Any]) -> Verdict:
-    if said["KetQua"] in (TAKEN, OLD):
-        # What it already holds under this version, or a higher one, is told by the version.
-        return Verdict(said["IdBanGhi"], taken=True, version=int(said["PhienBan"]))
-    if said["MaLoi"] == "KHONG_CO":
-        return Verdict(said["IdBanGhi"], taken=True)  # Gone there already.
-    return Verdict(
-        said["IdBanGhi"],
-        taken=False,
-        reason=said["MaLoi"],
-        field=said.get("Truong", ""),
-        message=said.get("ThongBao", ""),
-        may_pass=said["MaLoi"] in MAY_PASS,
-    )
 
 
 def _account_refused() -> SchoolRefusedError:

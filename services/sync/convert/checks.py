@@ -13,7 +13,7 @@ from services.sync.convert.records import wrong_with
 from services.sync.convert.rules import DayRules
 from services.sync.domain import problems
 from services.sync.domain.collections import COLLECTIONS
-from services.sync.domain.explain import Violation, explain
+from services.sync.domain.explain import Violation, explain, explained
 from services.sync.domain.problems import Called, Problem
 from services.sync.domain.words import Text, shortened
 
@@ -39,7 +39,7 @@ class Check:
 
 
 def problem_of(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> Problem | None:
-    """What is wrong with a row, whose broken rules are given: the most important matter, the others by name.
+    """What is wrong with a row, whose broken rules are given: the most important matter, the others beside it.
 
     `school` is what was found behind the school it names.
     """
@@ -47,16 +47,16 @@ def problem_of(row: Row, found: Sequence[Any], how: Check, index: int, *, school
     if isinstance(school, str):
         unruly = [*unruly, _school_problem(row, school, how, index)]
     if found and (violations := _broken(row, found)):
-        return explain(violations, called=partial(how.called, index), also=[one.field for one in unruly])
-    return unruly[0].beside(one.field for one in unruly[1:]) if unruly else None
+        return explain(violations, called=partial(how.called, index), also=unruly)
+    return unruly[0].beside(unruly[1:]) if unruly else None
 
 
-def fields_wrong(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> list[str]:
-    """The names of all fields in which something is wrong, as `problem_of` finds it."""
+def all_problems(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> list[Problem]:
+    """Everything that is wrong, as `problem_of` finds it."""
     unruly = _unruly(row, how, index)
     if isinstance(school, str):
         unruly = [*unruly, _school_problem(row, school, how, index)]
-    return [*(how.called(index, one.path).field for one in _broken(row, found)), *(one.field for one in unruly)]
+    return [*explained(_broken(row, found), called=partial(how.called, index)), *unruly]
 
 
 def _school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 
 from iocedu.records.v1 import records_pb2
 from iocedu.records.v1.resources_pb2 import Row
-from iocedu.sync.v1 import sync_pb2
+from iocedu.sync.v1 import quarantine_pb2, sync_pb2
 
 from services.sync.convert.checks import FindSchool
 from services.sync.convert.rows import SLICE, Checked, Noted, Same, Unread, content_of
 from services.sync.domain import problems
 from services.sync.domain.batches import RowState
 from services.sync.domain.collections import RECORDS
-from services.sync.domain.full import MOST_NAMED, FullOf, FullState, Lacking, Presence, number_of
+from services.sync.domain.full import MOST_NAMED, Decision, Declaration, FullOf, FullState, Lacking, Presence, number_of
 from services.sync.domain.problems import Problem
 
 
@@ -76,6 +76,7 @@ def full_outcome(
     awaited: int = 0,
     lacks: Lacking | None = None,
     states: bytes = b"",
+    held: int = 0,
 ) -> sync_pb2.FullOutcome:
     """What became of a declaration of `count` batches; `keys` are gone by it, `states` tells of their deletions."""
     gone = [key for key, state in zip(keys, states, strict=True) if state not in _STAYS] if states else list(keys)
@@ -89,7 +90,28 @@ def full_outcome(
         batch_count=count,
         awaited_batch_count=awaited,
         unsure_count=present.unsure,
+        held_count=held,
     )
+
+
+def disappearance(one: Declaration, *, name: str) -> quarantine_pb2.Disappearance:
+    """A declaration a person is asked about, or was; `name` is the school's."""
+    outcome, decision = sync_pb2.FullOutcome.FromString(one.outcome), one.decision or Decision("", "")
+    told = quarantine_pb2.Disappearance(
+        school_id=one.full_of.school_id,
+        school_name=name,
+        school_year=one.full_of.school_year,
+        collection=one.full_of.collection,
+        source=one.source,
+        declaration_id=one.full_of.declaration_id,
+        state=one.state.value,  # type: ignore[arg-type]  # the number is the enum's
+        disappeared_count=outcome.disappeared_count,
+        held_count=outcome.held_count,
+        decided_by=decision.subject,
+        decision_reason=decision.reason,
+    )
+    told.create_time.FromDatetime(one.create_time)
+    return told
 
 
 _STAYS = frozenset({RowState.HELD, RowState.REJECTED, RowState.STALE})

@@ -1,15 +1,17 @@
-"""Packages as they leave: the ministry's XML, and the JSON that subscribers are told by."""
+"""Packages as they leave: the ministry's XML and JSON, and the JSON that subscribers are told by."""
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 from xml.sax.saxutils import escape, quoteattr
 
-from services.sync.convert.outgoing import RECORDS
+from chassis.clock import VIETNAM
+from services.sync.convert.outgoing import RECORDS, Form
 from services.sync.domain.composing import Content
+from services.sync.domain.destinations import Destination, ExchangeForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,17 @@ class Head:
     at: datetime
 
 
-def ministry_package(head: Head, items: Iterable[Item]) -> bytes:
-    """A package in the ministry's form."""
+def written(head: Head, items: Sequence[Item], form: Form, *, destination: Destination) -> bytes:
+    """A package in the form its destination speaks."""
+    if destination.form is ExchangeForm.TYPED_PACKAGES:
+        return typed_package(head, items)
+    if destination.form is ExchangeForm.RECORD_EVENTS:
+        return record_events(head, items, data_set=form.object_of(items[0].type))
+    return webhook_delivery(head, items, destination=destination.code)
+
+
+def typed_package(head: Head, items: Iterable[Item]) -> bytes:
+    """A package of one record type, in XML."""
     said = {
         "MaYeuCau": str(head.package_id),
         "MaTruong": head.unit_code,
@@ -58,11 +69,37 @@ def ministry_package(head: Head, items: Iterable[Item]) -> bytes:
     return "".join(parts).encode()
 
 
-def without_records(package: bytes, record_ids: Collection[str]) -> tuple[bytes, int, int]:
-    """A package in the ministry's form without what some records hold; how many were taken out and are left.
+def record_events(head: Head, items: Iterable[Item], *, data_set: str) -> bytes:
+    """Events of one data set, in JSON: the fields of each record beside its id, event, version and times."""
+    at = head.at.astimezone(VIETNAM)
+    told = [
+        {
+            "IdBanGhi": str(item.record_id),
+            "SuKien": item.event,
+            "PhienBan": item.version,
+            "ThoiGianCapNhat": at.isoformat(),
+            "NgayCapNhat": at.date().isoformat(),
+            **item.content,
+        }
+        for item in items
+    ]
+    said = {
+        "MaTruong": head.unit_code,
+        "CapHoc": head.level,
+        "NamHoc": str(head.school_year),
+        "BoDuLieu": data_set,
+        "BanGhi": told,
+    }
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def without_records(form: ExchangeForm, package: bytes, record_ids: Collection[str]) -> tuple[bytes, int, int]:
+    """A package to the ministry without what some records hold; how many were taken out and are left.
 
     That one is gone says nothing of what it held, and stays.
     """
+    if form is ExchangeForm.RECORD_EVENTS:
+        return _without_events(package, record_ids)
     taken_out = kept = 0
 
     def left(record: re.Match[bytes]) -> bytes:
@@ -72,6 +109,14 @@ def without_records(package: bytes, record_ids: Collection[str]) -> tuple[bytes,
         return b"" if out else record[0]
 
     return _RECORD.sub(left, package), taken_out, kept
+
+
+def _without_events(package: bytes, record_ids: Collection[str]) -> tuple[bytes, int, int]:
+    said = json.loads(package)
+    left = [one for one in said["BanGhi"] if one["IdBanGhi"] not in record_ids or one["SuKien"] == "CANCEL"]
+    taken_out = len(said["BanGhi"]) - len(left)
+    body = json.dumps(said | {"BanGhi": left}, ensure_ascii=False, separators=(",", ":")).encode()
+    return body, taken_out, len(left)
 
 
 # Texts are escaped, so that no record ends before its end.

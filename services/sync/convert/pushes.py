@@ -58,6 +58,7 @@ def destination(one: Destination, *, language: str, now: datetime, whole: bool) 
         circuit=destinations_pb2.CIRCUIT_STATE_OPEN if opened else destinations_pb2.CIRCUIT_STATE_CLOSED,
         problem=one.problem_en if language == "en" else one.problem,
         position=one.position,
+        form=int(one.form),  # type: ignore[arg-type]  # the enum's number
     )
     for window in one.windows:
         part = said.windows.add(until=f"{window.until:%H:%M}")

@@ -15,7 +15,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToJson
 from iocedu.records.v1.resources_pb2 import Row
 
-from services.sync.convert.checks import Check, fields_wrong, problem_of
+from services.sync.convert.checks import Check, all_problems, problem_of
 from services.sync.domain import problems
 from services.sync.domain.batches import RowState
 from services.sync.domain.conformance import Shown
@@ -41,7 +41,7 @@ class Unread:
     problem: Problem
     key: str = ""
     school: str = ""  # As it says itself, if it does.
-    also: tuple[str, ...] = ()  # What else cannot be read in it,
+    also: tuple[Problem, ...] = ()  # What else cannot be read in it,
     meant: frozenset[str] = frozenset()  # fields that stand in it under a wrong name,
     rest: Row | None = None  # and the row without all that.
 
@@ -117,8 +117,8 @@ class Checked:
         school = how.school(row.school) if row.school else 0
         also = list(row.also)
         if rest is not None:
-            found = fields_wrong(rest, protovalidate.collect_violations(rest), how, index, school=school)
-            also += [name for name in found if name not in row.meant]
+            found = all_problems(rest, protovalidate.collect_violations(rest), how, index, school=school)
+            also += [one for one in found if one.field not in row.meant]
         problem = row.problem.beside(also)
         self.refuse(index, problem, key=row.key, school_id=school if isinstance(school, int) else 0)
 
@@ -209,7 +209,7 @@ def make(raw: Raw, profile: Profile) -> Row | Unread:
 
 def _unread(first: RowRefusedError, raw: Raw, profile: Profile) -> Unread:
     """A row that cannot be read, and what is left of it without what cannot: for its key, and what else is wrong."""
-    last, also, meant = first, list[str](), {first.meant}
+    last, also, meant = first, list[Problem](), {first.meant}
     while last.path and len(also) < problems.MOST_OTHERS:
         raw = _without(raw, last.path)
         try:
@@ -217,14 +217,14 @@ def _unread(first: RowRefusedError, raw: Raw, profile: Profile) -> Unread:
         except RowRefusedError as refused:
             last = refused
             if refused.problem.field != "record":  # It stood there, but could not be read.
-                also.append(refused.problem.field)
+                also.append(refused.problem)
             meant.add(refused.meant)
             continue
         key, rest = str(fields.get("key", "")), None
         try:
             rest = Row(**fields)
         except (TypeError, ValueError):
-            also.append(_unfit(fields, profile, raw).field)
+            also.append(_unfit(fields, profile, raw))
         return Unread(first.problem, shortened(key), first.school, tuple(also), frozenset(meant), rest)
     return Unread(first.problem, last.key or first.key, first.school, tuple(also))
 

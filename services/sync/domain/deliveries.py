@@ -8,7 +8,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a destination says of one record: taken, or why not. `version` is what it holds."""
+    """What a destination says of one record: taken, or why not. `version` is what it holds.
+
+    `held` says whether it holds the record, where a refusal tells.
+    """
 
     record_id: str
     taken: bool
@@ -17,6 +20,7 @@ class Verdict:
     field: str = ""
     message: str = ""
     may_pass: bool = False  # Whether the reason may pass by itself.
+    held: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

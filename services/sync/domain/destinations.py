@@ -21,6 +21,14 @@ class Kind(IntEnum):
     WEBHOOK = 2
 
 
+class ExchangeForm(IntEnum):
+    """In which of its observed forms the ministry is spoken to, as the interface numbers it."""
+
+    NONE = 0  # A subscriber is told by webhooks.
+    TYPED_PACKAGES = 1
+    RECORD_EVENTS = 2
+
+
 class PushState(IntEnum):
     """State of a record on its way, as the interface numbers it."""
 
@@ -62,6 +70,7 @@ class Destination:
 
     code: str
     kind: Kind
+    form: ExchangeForm
     display_name: str
     endpoint: str
     unit_id: int
@@ -122,6 +131,7 @@ def new_destination(
     return Destination(
         code=code,
         kind=kind,
+        form=ExchangeForm.TYPED_PACKAGES if kind is Kind.MINISTRY else ExchangeForm.NONE,
         display_name=display_name,
         endpoint=endpoint,
         unit_id=unit_id,

@@ -39,24 +39,32 @@ class Violation:
     personal: bool = False  # Whether that must not be repeated.
 
 
-def explain(violations: Sequence[Violation], *, called: Callable[[str], Called], also: Iterable[str] = ()) -> Problem:
-    """Make the problem of a row from all rules it breaks: the most important one, the others by name.
+def explain(
+    violations: Sequence[Violation], *, called: Callable[[str], Called], also: Iterable[Problem] = ()
+) -> Problem:
+    """Make the problem of a row from all rules it breaks: the most important one, and the others beside it.
 
-    `also` are fields in which something else is wrong.
+    `also` is what else is wrong with it.
     """
-    first, *others = sorted(violations, key=lambda one: one.path not in _FIRST)
-    name = called(first.path)
-    value = "" if first.personal else name.written or first.value
-    what = said(first.rule)
-    unset = first.value == "0" and first.rule.startswith("int")  # A number that is not said is 0.
-    if not name.written and (unset or not first.value):
-        value, what = "", _ZERO if unset and name.field == first.path else _MISSING
+    first, *others = explained(sorted(violations, key=lambda one: one.path not in _FIRST), called=called)
+    return first.beside([*others, *also])
+
+
+def explained(violations: Iterable[Violation], *, called: Callable[[str], Called]) -> list[Problem]:
+    """Each broken rule in words."""
+    return [_problem(one, called(one.path)) for one in violations]
+
+
+def _problem(broken: Violation, name: Called) -> Problem:
+    value = "" if broken.personal else name.written or broken.value
+    what = said(broken.rule)
+    unset = broken.value == "0" and broken.rule.startswith("int")  # A number that is not said is 0.
+    if not name.written and (unset or not broken.value):
+        value, what = "", _ZERO if unset and name.field == broken.path else _MISSING
     shown = f" “{shortened(value)}”" if value else ""
     vi = f"{name.label.vi}{shown} {what.vi}. Hãy ghi {name.wanted.vi}."
     en = f"{name.label.en}{shown} {what.en}. Write {name.wanted.en}."
-    return Problem(name.reason, name.field, Text(vi, en)).beside(
-        [*(called(other.path).field for other in others), *also]
-    )
+    return Problem(name.reason, name.field, Text(vi, en))
 
 
 def said(rule: str) -> Text:

@@ -8,6 +8,7 @@ keys are enough to compare, and say nothing of anybody.
 from array import array
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from hashlib import blake2b
 from typing import Final
@@ -25,6 +26,15 @@ class FullState(IntEnum):
     HELD = 3
     UNSURE = 4
     SUPERSEDED = 5
+    REJECTED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said of a declaration that was held."""
+
+    subject: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,20 @@ class FullOf:
     def what(self) -> tuple[object, ...]:
         """What all batches of a declaration say alike."""
         return self.school_id, self.school_year, self.collection, self.version, self.declaration_id
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A declaration as it is kept."""
+
+    unit_id: int
+    source: str
+    full_of: FullOf
+    backfill: bool
+    state: FullState
+    outcome: bytes  # Serialized `iocedu.sync.v1.FullOutcome`; empty while it is open.
+    decision: Decision | None  # None: no person was asked, or has answered.
+    create_time: datetime
 
 
 @dataclass(slots=True)

@@ -20,7 +20,8 @@ MASS_DISAPPEARANCE: Final = "MASS_DISAPPEARANCE"
 BATCH_REFUSED: Final = "BATCH_REFUSED"
 UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"
 SCHOOL_OUTSIDE_UNIT: Final = "SCHOOL_OUTSIDE_UNIT"
-MOST_OTHERS: Final = 10  # Further fields that a problem names.
+MOST_OTHERS: Final = 10  # Further fields that a problem names,
+MOST_TOLD: Final = 3  # and of how many of them it says why.
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,22 @@ class Problem:
     stored_version: int = 0
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)  # What it is about, for programs.
 
-    def beside(self, fields: Iterable[str]) -> "Problem":
-        """The same, its text ending with what else is wrong in the row, by the names of the fields."""
-        also = [one for one in dict.fromkeys(fields) if one and one != self.field]
+    def beside(self, others: Iterable["Problem"]) -> "Problem":
+        """The same, its text ending with what else is wrong in the row: the first fields with why, others by name."""
+        also: dict[str, Text] = {}
+        for one in others:
+            if one.field and one.field != self.field:
+                also.setdefault(one.field, one.text)
         if not also:
             return self
-        more, listed = len(also) - MOST_OTHERS, ", ".join(also[:MOST_OTHERS])
-        vi = f"Ngoài ra còn sai: {listed}{f' và {more} trường dữ liệu khác' if more > 0 else ''}."
-        en = f"Also wrong: {listed}{f' and {more} more' if more > 0 else ''}."
+        fields = list(also)
+        told, named = [also[one] for one in fields[:MOST_TOLD]], fields[MOST_TOLD:MOST_OTHERS]
+        vi = f"Ngoài ra còn sai: {' '.join(one.vi for one in told)}"
+        en = f"Also wrong: {' '.join(one.en for one in told)}"
+        if named:
+            more = len(fields) - MOST_OTHERS
+            vi += f" Cũng sai: {', '.join(named)}{f' và {more} trường dữ liệu khác' if more > 0 else ''}."
+            en += f" Wrong as well: {', '.join(named)}{f' and {more} more' if more > 0 else ''}."
         return replace(self, text=Text(f"{self.text.vi} {vi}", f"{self.text.en} {en}"))
 
     def at(self, place: Text) -> "Problem":

@@ -215,6 +215,11 @@ def _values(request: destinations_pb2.UpdateDestinationRequest) -> Mapping[str, 
             raise refusals.invalid(
                 f"destination.{path}", vi=f"`{path}` phải lớn hơn 0.", en=f"`{path}` must be above 0."
             )
+    if "form" in values and not values["form"]:
+        forms = ", ".join(destinations_pb2.ExchangeForm.keys()[1:])
+        raise refusals.invalid(
+            "destination.form", vi=f"Cần một dạng trao đổi: {forms}.", en=f"A form of exchange is needed: {forms}."
+        )
     if not values:
         raise refusals.invalid(
             "update_mask", vi="`update_mask` chưa nêu trường nào.", en="`update_mask` names no field."

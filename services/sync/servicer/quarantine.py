@@ -1,5 +1,6 @@
-"""QuarantineService: rows corrected, taken once more, and what would be gone confirmed."""
+"""QuarantineService: rows corrected, taken once more, and what would be gone confirmed or rejected."""
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -8,15 +9,19 @@ from iocedu.sync.v1 import quarantine_pb2, quarantine_pb2_grpc
 
 from chassis.access import unknown_unit
 from chassis.identity import caller
+from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from services.sync.convert.answers import row_problem
+from services.sync.convert.full import disappearance
 from services.sync.domain.batches import RowState
-from services.sync.store import quarantine
+from services.sync.domain.full import Decision
+from services.sync.store import declarations, quarantine
 from services.sync.usecases import refusals
-from services.sync.usecases.full import confirm
+from services.sync.usecases.full import confirm, reject
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.partner_connections import admitted
 from services.sync.usecases.replaying import MOST_REPLAYED, Admit, correct, replay
+from services.sync.usecases.settling import unit_name
 
 
 class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
@@ -74,9 +79,42 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             self._places(request.unit) or (),
             source=request.source,
             declaration_id=request.declaration_id,
-            subject=caller().subject,
+            decision=Decision(caller().subject, request.decision_reason.strip()),
         )
         return quarantine_pb2.ConfirmDisappearanceResponse(full=full)
+
+    async def RejectDisappearance(
+        self, request: quarantine_pb2.RejectDisappearanceRequest, _context: Any
+    ) -> quarantine_pb2.RejectDisappearanceResponse:
+        """Say that what a declaration of everything lacks is not gone."""
+        full = await reject(
+            self._intake,
+            self._places(request.unit) or (),
+            source=request.source,
+            declaration_id=request.declaration_id,
+            decision=Decision(caller().subject, request.decision_reason.strip()),
+        )
+        return quarantine_pb2.RejectDisappearanceResponse(full=full)
+
+    async def ListDisappearances(
+        self, request: quarantine_pb2.ListDisappearancesRequest, _context: Any
+    ) -> quarantine_pb2.ListDisappearancesResponse:
+        """List what a person is asked about."""
+        size, cursor = page_size(request.page_size), page_cursor(request)
+        after = (datetime.fromisoformat(cursor[0]), *cursor[1:]) if cursor else None
+        async with self._intake.database.connection() as reads:
+            found = await declarations.asking(
+                reads, self._places(request.unit) or (), decided=request.decided, after=after, most=size + 1
+            )
+        tree = self._intake.scopes.tree
+        response = quarantine_pb2.ListDisappearancesResponse(
+            disappearances=[disappearance(one, name=unit_name(tree, one.full_of.school_id)) for one in found[:size]]
+        )
+        if len(found) > size:
+            one, of = found[size - 1], found[size - 1].full_of
+            last = (one.create_time.isoformat(), of.school_id, one.source, of.declaration_id)
+            response.next_page_token = page_token(request, last)
+        return response
 
     def _admit(self, unit: str) -> Admit:
         return partial(admitted, self._intake, subject=caller().subject, unit_id=self._unit_id(unit))

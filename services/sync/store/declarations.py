@@ -10,24 +10,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.sync.domain.batches import BatchKey
-from services.sync.domain.full import FullOf, FullState, Presence
+from services.sync.domain.full import Decision, Declaration, FullOf, FullState, Presence
 from services.sync.domain.problems import MASS_DISAPPEARANCE
 from services.sync.store.arrays import any_of
 from services.sync.store.tables import declaration, declaration_batch, quarantined_row
 
 _KEY: Final = ("school_id", "unit_id", "source", "declaration_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """A declaration as it is kept."""
-
-    unit_id: int
-    source: str
-    full_of: FullOf
-    backfill: bool
-    state: FullState
-    outcome: bytes  # Serialized `iocedu.sync.v1.FullOutcome`; empty while it is open.
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +44,30 @@ async def found_below(
     return _declaration(row) if row else None
 
 
+async def asking(
+    reads: AsyncConnection,
+    schools: Collection[int],
+    *,
+    decided: bool,
+    after: tuple[datetime, int, str, str] | None,
+    most: int,
+) -> list[Declaration]:
+    """The declarations of these schools that wait for a person, and those `decided` on; newest first.
+
+    `after` is create time, school, source and id of the last one before.
+    """
+    table = declaration.c
+    wanted = table.state == FullState.HELD.value
+    if decided:
+        wanted = sa.or_(wanted, table.decided_by != "")
+    order = sa.tuple_(table.create_time, table.school_id, table.source, table.declaration_id)
+    asked = sa.select(declaration).where(table.school_id == any_of(schools), wanted)
+    if after is not None:
+        asked = asked.where(order < sa.tuple_(*map(sa.literal, after)))
+    asked = asked.order_by(*(one.desc() for one in order.clauses)).limit(most)
+    return list(map(_declaration, await reads.execute(asked)))
+
+
 async def of_school(writes: AsyncConnection, school_id: int) -> list[Declaration]:
     """The declarations of a school; held until the transaction ends."""
     asked = sa.select(declaration).where(declaration.c.school_id == school_id).with_for_update()
@@ -82,6 +94,7 @@ async def note(writes: AsyncConnection, arrived: Iterable[Arrived], *, now: date
             state=FullState.OPEN.value,
             outcome=b"",
             decided_by="",
+            decision_reason="",
             create_time=now,
         )
         counted = sa.func.greatest(declaration.c.batch_count, given.excluded.batch_count)
@@ -117,13 +130,15 @@ async def conclude(
     expected: FullState,
     state: FullState,
     outcome: bytes,
-    decided_by: str = "",
+    decision: Decision | None = None,
 ) -> bool:
     """Say what became of a declaration; False: another call did so, and its word counts.
 
     What stood in its batches is kept no longer than it is needed: until a person has answered.
     """
-    values = {"state": state.value, "outcome": outcome, "decided_by": decided_by}
+    values: dict[str, Any] = {"state": state.value, "outcome": outcome}
+    if decision is not None:
+        values |= {"decided_by": decision.subject, "decision_reason": decision.reason}
     where = sa.and_(_is(unit_id, source, full_of), declaration.c.state == expected.value)
     first = bool((await writes.execute(declaration.update().where(where).values(values))).rowcount)
     if first and state is not FullState.HELD:
@@ -210,4 +225,6 @@ def _same(source: str, full_of: FullOf) -> "sa.Select[Any]":
 
 def _declaration(row: Any) -> Declaration:
     full_of = FullOf(row.school_id, row.school_year, row.collection, row.version, row.declaration_id, row.batch_count)
-    return Declaration(row.unit_id, row.source, full_of, row.backfill, FullState(row.state), row.outcome)
+    decision = Decision(row.decided_by, row.decision_reason) if row.decided_by else None
+    state = FullState(row.state)
+    return Declaration(row.unit_id, row.source, full_of, row.backfill, state, row.outcome, decision, row.create_time)

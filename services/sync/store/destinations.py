@@ -8,9 +8,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.sync.domain.destinations import Destination, Kind, Window
+from services.sync.domain.destinations import Destination, ExchangeForm, Kind, Window
 
-CHANGEABLE: Final = ("paused", "windows", "calls_per_second", "package_size")
+CHANGEABLE: Final = ("paused", "windows", "calls_per_second", "package_size", "form")
 
 
 async def destinations(reads: AsyncConnection, *, after: str = "", most: int = 1000) -> list[Destination]:
@@ -74,17 +74,17 @@ async def take_probe(writes: AsyncConnection, code: str, *, now: datetime, secon
 
 
 _COLUMNS = (
-    "code, kind, display_name, endpoint, unit_id, paused, windows, calls_per_second, package_size, secret, position,"
-    " failure_count, open_until, problem_reason, problem, problem_en, create_time"
+    "code, kind, form, display_name, endpoint, unit_id, paused, windows, calls_per_second, package_size, secret,"
+    " position, failure_count, open_until, problem_reason, problem, problem_en, create_time"
 )
 _LIST = sa.text(f"SELECT {_COLUMNS} FROM destination WHERE code > :after ORDER BY code LIMIT :most")  # noqa: S608
 _ONE = sa.text(f"SELECT {_COLUMNS} FROM destination WHERE code = :code")  # noqa: S608
 _INSERT = """
     INSERT INTO destination AS held
-        (code, kind, display_name, endpoint, unit_id, paused, windows, calls_per_second, package_size, secret,
+        (code, kind, form, display_name, endpoint, unit_id, paused, windows, calls_per_second, package_size, secret,
          create_time)
-    VALUES (:code, :kind, :display_name, :endpoint, :unit_id, :paused, CAST(:windows AS jsonb), :calls_per_second,
-        :package_size, :secret, :create_time)
+    VALUES (:code, :kind, :form, :display_name, :endpoint, :unit_id, :paused, CAST(:windows AS jsonb),
+        :calls_per_second, :package_size, :secret, :create_time)
     """
 _ADD = sa.text(_INSERT + " ON CONFLICT DO NOTHING")
 _KEEP = sa.text(
@@ -130,11 +130,14 @@ def _given(one: Destination) -> dict[str, Any]:
     windows = [{"from": f"{window.since:%H:%M}", "until": f"{window.until:%H:%M}"} for window in one.windows]
     names = ("code", "display_name", "endpoint", "unit_id", "paused", "calls_per_second", "package_size", "secret")
     given = {name: getattr(one, name) for name in names}
-    return {**given, "kind": int(one.kind), "windows": json.dumps(windows), "create_time": one.create_time}
+    numbers = {"kind": int(one.kind), "form": int(one.form)}
+    return {**given, **numbers, "windows": json.dumps(windows), "create_time": one.create_time}
 
 
 def _destination(row: Any) -> Destination:
     windows = tuple(Window(time.fromisoformat(one["from"]), time.fromisoformat(one["until"])) for one in row.windows)
-    names = _COLUMNS.replace("kind, ", "").replace("windows, ", "").split(", ")
+    names = _COLUMNS.replace("kind, form, ", "").replace("windows, ", "").split(", ")
     given = {name.strip(): getattr(row, name.strip()) for name in names}
-    return Destination(kind=Kind(row.kind), windows=windows, **given)
+    kind = Kind(row.kind)
+    form = ExchangeForm(row.form) if kind is Kind.MINISTRY else ExchangeForm.NONE
+    return Destination(kind=kind, form=form, windows=windows, **given)

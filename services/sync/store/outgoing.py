@@ -267,6 +267,7 @@ class Settled:
     record_id: str
     state: int
     version: int  # What the destination holds, if that is higher than what was sent.
+    held: bool | None = None  # Whether it holds the record; None: as was known before.
     reason: str = ""
     field: str = ""
     message: str = ""
@@ -294,6 +295,7 @@ async def settle(
         "ids": [one.record_id for one in rows],
         "states": [one.state for one in rows],
         "versions": [one.version for one in rows],
+        "held": [one.held for one in rows],
         "reasons": [one.reason for one in rows],
         "fields": [one.field for one in rows],
         "messages": [one.message for one in rows],
@@ -309,7 +311,8 @@ _SETTLE = sa.text(
         UPDATE outgoing_record AS r
         SET state = CASE WHEN r.state = 3 THEN told.state ELSE r.state END,
             state_time = CASE WHEN r.state = 3 THEN :now ELSE r.state_time END,
-            accepted_version = CASE WHEN told.state = 5 THEN r.version ELSE r.accepted_version END,
+            accepted_version = CASE WHEN told.held THEN GREATEST(r.version, told.version)
+                WHEN told.held IS NULL THEN r.accepted_version ELSE 0 END,
             version = GREATEST(r.version, told.version), package_id = NULL,
             attempt_count = CASE WHEN told.state = 5 THEN 0 ELSE r.attempt_count + 1 END,
             retry_time = CASE WHEN r.state = 3 THEN told.retry_time END,
@@ -318,8 +321,9 @@ _SETTLE = sa.text(
             message = CASE WHEN r.state = 3 THEN told.message ELSE '' END,
             message_en = CASE WHEN r.state = 3 THEN told.message ELSE '' END
         FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS smallint[]), CAST(:versions AS bigint[]),
-            CAST(:reasons AS text[]), CAST(:fields AS text[]), CAST(:messages AS text[]),
-            CAST(:retries AS timestamptz[])) AS told(record_id, state, version, reason, field, message, retry_time)
+            CAST(:held AS boolean[]), CAST(:reasons AS text[]), CAST(:fields AS text[]), CAST(:messages AS text[]),
+            CAST(:retries AS timestamptz[]))
+            AS told(record_id, state, version, held, reason, field, message, retry_time)
         WHERE r.package_id = CAST(:package AS uuid) AND r.record_id = told.record_id
         RETURNING r.type, r.key, r.version, told.state, told.reason, told.field, told.message
     ), told AS (

@@ -35,6 +35,8 @@ class Package:
     record_count: int
     body: bytes
     create_time: datetime
+    form: int  # In which it was written; it leaves in no other.
+    cancels: bool  # Whether its records are to be gone there.
 
 
 async def claim(writes: AsyncConnection, codes: Collection[str], *, now: datetime, until: datetime) -> Claimed | None:
@@ -130,7 +132,8 @@ async def open_package(reads: AsyncConnection, destination: str, school_id: int)
 
 _OPEN = sa.text(
     """
-    SELECT package_id, unit_code, level, school_year, record_type, state, record_count, body, create_time
+    SELECT package_id, unit_code, level, school_year, record_type, state, record_count, body, create_time,
+        form, cancels
     FROM push_package WHERE destination = :destination AND school_id = :school AND state < 3
     """
 )
@@ -145,9 +148,9 @@ async def add_package(writes: AsyncConnection, destination: str, school_id: int,
 _ADD = sa.text(
     """
     INSERT INTO push_package (package_id, destination, school_id, record_type, school_year, unit_code, level, state,
-        record_count, body, create_time)
+        record_count, body, create_time, form, cancels)
     VALUES (:package_id, :destination, :school, :record_type, :school_year, :unit_code, :level, :state,
-        :record_count, :body, :create_time)
+        :record_count, :body, :create_time, :form, :cancels)
     """
 )
 

@@ -78,6 +78,7 @@ declaration = sa.Table(
     sa.Column("state", sa.SmallInteger, nullable=False),
     sa.Column("outcome", sa.LargeBinary, nullable=False),
     sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("decision_reason", sa.Text, nullable=False),
     sa.Column("create_time", INSTANT, nullable=False),
 )
 declaration_batch = sa.Table(

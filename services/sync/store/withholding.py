@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.sync.domain.destinations import Kind, PackageState
+from services.sync.domain.destinations import ExchangeForm, Kind, PackageState
 
 Identity = tuple[int, str]  # Type and key.
 
@@ -42,10 +42,10 @@ async def record_ids(reads: AsyncConnection, school_id: int, records: Collection
     return [str(one) for one in await reads.scalars(_IDS, _given(school_id, records))]
 
 
-async def packages(reads: AsyncConnection, school_id: int) -> list[tuple[UUID, bytes]]:
-    """A school's packages whose outcome is not known and that hold contents."""
+async def packages(reads: AsyncConnection, school_id: int) -> list[tuple[UUID, ExchangeForm, bytes]]:
+    """A school's packages whose outcome is not known and that hold contents, with the form they are written in."""
     found = await reads.execute(_PACKAGES, {"school": school_id, "ministry": int(Kind.MINISTRY)})
-    return [(row.package_id, row.body) for row in found]
+    return [(row.package_id, ExchangeForm(row.form), row.body) for row in found]
 
 
 async def keep_package(
@@ -101,7 +101,8 @@ _RESTRICT = sa.text(
 )
 _PACKAGES = sa.text(
     """
-    SELECT package_id, body FROM push_package JOIN destination ON destination.code = push_package.destination
+    SELECT package_id, push_package.form, body
+    FROM push_package JOIN destination ON destination.code = push_package.destination
     WHERE push_package.school_id = :school AND state < 3 AND destination.kind = :ministry ORDER BY package_id
     """
 )

@@ -63,8 +63,8 @@ async def _stop_passing_on(writes: AsyncConnection, request: erasures_pb2.Erasur
     ids = set(await withholding.record_ids(writes, school_id, [*erased, *restricted]))
     count = await withholding.erase(writes, school_id, erased, now=now)
     count += await withholding.restrict(writes, school_id, restricted, now=now)
-    for package_id, body in await withholding.packages(writes, school_id):
-        left, taken_out, kept = without_records(body, ids)
+    for package_id, form, body in await withholding.packages(writes, school_id):
+        left, taken_out, kept = without_records(form, body, ids)
         if taken_out:
             await withholding.keep_package(writes, package_id, body=left, count=kept, without=sorted(ids))
             count += taken_out

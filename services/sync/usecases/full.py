@@ -18,10 +18,9 @@ from services.sync.convert.profiles import DEFAULT
 from services.sync.convert.rows import Checked
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, digest_of
-from services.sync.domain.full import FullOf, FullState, Lacking, Presence, is_mass, lacking
+from services.sync.domain.full import Decision, Declaration, FullOf, FullState, Lacking, Presence, is_mass, lacking
 from services.sync.domain.suspicions import rule_on
 from services.sync.store import declarations, erasing
-from services.sync.store.declarations import Declaration
 from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking_rows
 from services.sync.usecases.sandboxes import on_trial
@@ -61,30 +60,51 @@ async def concluded(
 
 
 async def confirm(
-    intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, subject: str
+    intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, decision: Decision
 ) -> sync_pb2.FullOutcome:
     """Let what a declaration lacks be gone, though it is so much; raises UNKNOWN_DECLARATION."""
+    known = await _asked_about(intake, schools, source=source, declaration_id=declaration_id)
+    if known.state is not FullState.HELD:
+        return _told(known)
+    log.info("disappearance confirmed", action="declarations.confirmed", school_id=known.full_of.school_id)
+    return await _conclude(intake, await _origin_of(intake, known), known.full_of, decision=decision)
+
+
+async def reject(
+    intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, decision: Decision
+) -> sync_pb2.FullOutcome:
+    """Let nothing be gone of what a declaration lacks; raises UNKNOWN_DECLARATION."""
+    known = await _asked_about(intake, schools, source=source, declaration_id=declaration_id)
+    if known.state is not FullState.HELD:
+        return _told(known)
+    log.info("disappearance rejected", action="declarations.rejected", school_id=known.full_of.school_id)
+    outcome = _told(replace(known, state=FullState.REJECTED))
+    return await _keep(intake, await _origin_of(intake, known), known.full_of, outcome, decision=decision)
+
+
+async def _asked_about(intake: Intake, schools: Collection[int], *, source: str, declaration_id: str) -> Declaration:
     async with intake.database.connection() as reads:
         known = await declarations.found_below(reads, schools, source, declaration_id)
     if known is None:
         raise refusals.unknown_declaration(declaration_id)
-    if known.state is not FullState.HELD:
-        return _told(known)
-    origin = Origin(str(known.unit_id), known.unit_id, source, known.backfill, DEFAULT, full_of=known.full_of)
-    origin = await on_trial(intake, origin, self_signed=False)
-    log.info("disappearance confirmed", action="declarations.confirmed", school_id=known.full_of.school_id)
-    return await _conclude(intake, origin, known.full_of, confirmed_by=subject)
+    return known
+
+
+async def _origin_of(intake: Intake, known: Declaration) -> Origin:
+    unit_id = known.unit_id
+    origin = Origin(str(unit_id), unit_id, known.source, known.backfill, DEFAULT, full_of=known.full_of)
+    return await on_trial(intake, origin, self_signed=False)
 
 
 async def _conclude(
-    intake: Intake, origin: Origin, full_of: FullOf, *, fresh: Presence | None = None, confirmed_by: str = ""
+    intake: Intake, origin: Origin, full_of: FullOf, *, fresh: Presence | None = None, decision: Decision | None = None
 ) -> sync_pb2.FullOutcome:
     async with intake.database.connection() as reads:
         known = await declarations.find(reads, origin.unit_id, origin.source, full_of)
         present, count = await declarations.arrived_by_now(reads, origin.unit_id, origin.source, full_of)
         superseded = await declarations.is_superseded(reads, origin.source, full_of)
     if known is not None:
-        if known.state is not FullState.OPEN and not confirmed_by:
+        if known.state is not FullState.OPEN and decision is None:
             return _told(known)
         full_of = replace(known.full_of, batch_count=known.full_of.batch_count or full_of.batch_count)
     if fresh is not None:
@@ -96,7 +116,7 @@ async def _conclude(
         return tell(FullState.OPEN, awaited=awaited)
     if superseded or present.unsure:
         state = FullState.SUPERSEDED if superseded else FullState.UNSURE
-        return await _keep(intake, origin, full_of, tell(state), confirmed_by=confirmed_by)
+        return await _keep(intake, origin, full_of, tell(state), decision=decision)
     held = await intake.records.holdings(
         school=str(full_of.school_id),
         collection=full_of.collection,
@@ -106,17 +126,17 @@ async def _conclude(
     # Tens of thousands of keys would stop the loop for as many microseconds.
     lacks = await asyncio.to_thread(lacking, full_of, present.numbers, held)
     rule = rule_on(intake.rules.suspicions, intake.clock.today().isoformat())
-    if not confirmed_by and is_mass(len(lacks.gone), len(held), rule):
+    if decision is None and is_mass(len(lacks.gone), len(held), rule):
         await _ask(intake, origin, full_of, lacks, held_count=len(held))
-        outcome = tell(FullState.HELD, lacks.gone, lacks=lacks)
+        outcome = tell(FullState.HELD, lacks.gone, lacks=lacks, held=len(held))
     else:
         states = await _delete(intake, origin, full_of, lacks)
-        outcome = tell(FullState.DONE, lacks.gone, lacks=lacks, states=states)
-    return await _keep(intake, origin, full_of, outcome, confirmed_by=confirmed_by)
+        outcome = tell(FullState.DONE, lacks.gone, lacks=lacks, states=states, held=len(held))
+    return await _keep(intake, origin, full_of, outcome, decision=decision)
 
 
 async def _keep(
-    intake: Intake, origin: Origin, full_of: FullOf, outcome: sync_pb2.FullOutcome, *, confirmed_by: str
+    intake: Intake, origin: Origin, full_of: FullOf, outcome: sync_pb2.FullOutcome, *, decision: Decision | None
 ) -> sync_pb2.FullOutcome:
     """Keep what became of a declaration, unless another call was faster: then its word is told."""
     if origin.validate_only:
@@ -128,12 +148,12 @@ async def _keep(
             unit_id,
             source,
             full_of,
-            expected=FullState.HELD if confirmed_by else FullState.OPEN,
+            expected=FullState.OPEN if decision is None else FullState.HELD,
             state=state,
             outcome=outcome.SerializeToString(),
-            decided_by=confirmed_by,
+            decision=decision,
         )
-        if first and confirmed_by:
+        if first and decision is not None:
             await declarations.drop_question(writes, unit_id, source, full_of)
         if first and state in (FullState.DONE, FullState.HELD):
             await declarations.supersede(writes, source, full_of)

@@ -21,7 +21,7 @@ from chassis.clock import VIETNAM, Clock
 from chassis.database import Database
 from chassis.scopes import Scopes
 from services.sync.convert.outgoing import Form, compose, form_of
-from services.sync.convert.packages import Head, Item, ministry_package, webhook_delivery
+from services.sync.convert.packages import Head, Item, written
 from services.sync.domain.composing import CompositionError, Content, digest_of
 from services.sync.domain.deliveries import (
     Outlet,
@@ -36,6 +36,7 @@ from services.sync.domain.destinations import (
     BREAK_AFTER,
     MOST_ATTEMPTS,
     Destination,
+    ExchangeForm,
     Kind,
     PackageState,
     PushState,
@@ -186,8 +187,6 @@ async def _unreachable(pushing: Pushing, destination: Destination, error: Unreac
 
 async def _send_one(pushing: Pushing, destination: Destination, claimed: Claimed) -> bool:
     """Send one package of a school, the open one first; False: nothing waits."""
-    outlet = pushing.outlets.of(destination)
-    assert outlet is not None, "only destinations with a way are served"
     async with pushing.database.connection() as reads:
         package = await pushes.open_package(reads, destination.code, claimed.school_id)
     if package is None:
@@ -195,6 +194,8 @@ async def _send_one(pushing: Pushing, destination: Destination, claimed: Claimed
     if package is None:
         return False
     if package.body:
+        outlet = pushing.outlets.of(destination, form=ExchangeForm(package.form))
+        assert outlet is not None, "only destinations with a way are served"
         await _send(pushing, destination, claimed, outlet, package)
     return True
 
@@ -214,21 +215,18 @@ async def _composed(pushing: Pushing, destination: Destination, claimed: Claimed
     first = found[0]
     record_type = first.record_type + (form.delete_offset if first.deleted else 0)
     head = Head(package_id, unit_code, claimed.school_id, level, first.school_year, record_type, now)
-    body = b""
-    if items and destination.kind is Kind.MINISTRY:
-        body = ministry_package(head, items)
-    elif items:
-        body = webhook_delivery(head, items, destination=destination.code)
     package = Package(
-        package_id,
-        unit_code,
-        level,
-        first.school_year,
-        record_type,
-        int(PackageState.MADE),
-        len(items),
-        body,
-        now,
+        package_id=package_id,
+        unit_code=unit_code,
+        level=level,
+        school_year=first.school_year,
+        record_type=record_type,
+        state=int(PackageState.MADE),
+        record_count=len(items),
+        body=written(head, items, form, destination=destination) if items else b"",
+        create_time=now,
+        form=int(destination.form),
+        cancels=first.deleted,
     )
     try:
         await _write_down(pushing, destination, claimed, package, composed)
@@ -321,7 +319,8 @@ async def _send(pushing: Pushing, destination: Destination, claimed: Claimed, ou
             await _take_apart(pushing, package.package_id)
             raise _TakenApartError(len(sent) // 2) from error
         verdicts = [Verdict(one, taken=False, reason=TOO_LARGE) for one in sent]
-    await _settle(pushing, destination, claimed, package.package_id, _settled(pushing, verdicts, sent))
+    settled = _settled(pushing, verdicts, sent, cancels=package.cancels)
+    await _settle(pushing, destination, claimed, package.package_id, settled)
 
 
 async def _take_apart(pushing: Pushing, package_id: UUID) -> None:
@@ -332,24 +331,27 @@ async def _take_apart(pushing: Pushing, package_id: UUID) -> None:
             await outgoing.release(writes, package_id, now=now)
 
 
-def _settled(pushing: Pushing, verdicts: Sequence[Verdict], sent: dict[str, tuple[int, int]]) -> list[Settled]:
+def _settled(
+    pushing: Pushing, verdicts: Sequence[Verdict], sent: dict[str, tuple[int, int]], *, cancels: bool
+) -> list[Settled]:
     """What verdicts mean for records; what is said nothing of goes again."""
     now, settled = pushing.clock.now(), list[Settled]()
     unsaid = sent.keys() - {one.record_id for one in verdicts}
     silent = [Verdict(one, taken=False, reason=NO_VERDICT, may_pass=True) for one in sorted(unsaid)]
     for one in [*verdicts, *silent]:
         version, attempts = sent.get(one.record_id, (0, 0))
+        held = one.held
         if one.taken and one.version > version:
             # Somebody else wrote a higher version there: ours goes above it.
             state, retry = PushState.TO_REPEAT, now
         elif one.taken:
-            state, retry = PushState.ACCEPTED, None
+            state, retry, held = PushState.ACCEPTED, None, not cancels
         elif one.may_pass and attempts + 1 < MOST_ATTEMPTS:
             state, retry = PushState.TO_REPEAT, now + retry_after(attempts, chance=random.random())  # noqa: S311
         else:
             state, retry = PushState.FAILED, None
         told = (one.reason, one.field, one.message[:500])
-        settled.append(Settled(one.record_id, int(state), max(one.version, version), *told, retry_time=retry))
+        settled.append(Settled(one.record_id, int(state), max(one.version, version), held, *told, retry_time=retry))
     return settled
 
 

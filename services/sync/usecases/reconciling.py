@@ -47,8 +47,8 @@ async def reconcile(
     pushing: Pushing, destination: Destination, *, unit_id: int, department: str, match: Match
 ) -> Reconciliation:
     """Compare the schools below a unit, keep what differs, and return the comparison."""
-    ministry = pushing.outlets.of(destination)
-    if not isinstance(ministry, Ministry):
+    ministry = pushing.outlets.asked(destination)
+    if ministry is None:
         raise _not_comparable(destination.code)
     comparison = Comparison(pushing, destination, ministry, department, form_of(destination.kind), match)
     try:

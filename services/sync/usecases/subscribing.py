@@ -46,7 +46,14 @@ async def subscribe(
 
 
 async def change(writes: AsyncConnection, code: str, values: Mapping[str, Any]) -> Destination:
-    """Change how a destination is served."""
+    """Change how a destination is served; refuses a form for a subscriber, which is told by webhooks."""
+    before = await store.destination(writes, code)
+    if before is not None and before.kind is Kind.WEBHOOK and "form" in values:
+        raise refusals.invalid(
+            "destination.form",
+            vi=f"Nơi nhận “{code}” được báo bằng webhook, không có dạng trao đổi để chọn.",
+            en=f"The destination “{code}” is told by webhooks and has no form of exchange to choose.",
+        )
     await store.change(writes, code, values)
     changed = await store.destination(writes, code)
     if changed is None:

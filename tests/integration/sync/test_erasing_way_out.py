@@ -15,6 +15,7 @@ from chassis.bus import Bus
 from chassis.testing import FixedClock, client
 from deploy.local.issuer import Issuer
 from services.sync.convert.packages import without_records
+from services.sync.domain.destinations import ExchangeForm
 from tests.integration.sync.files import pupil_line, pupils, send, workbook
 from tests.integration.sync.outside import PASSWORD, USER, Outside, Subscriber, simulating, subscribing
 from tests.integration.sync.withholding import OBJECTION, grant, lift, tables_naming
@@ -196,7 +197,8 @@ def test_a_package_without_some_records_holds_exactly_the_others(
     out = {str(one) for one, _, wanted in records if wanted}
     stays = [elements[str(one)] for one, event, wanted in records if not wanted or event == "CANCEL"]
 
-    left, taken_out, kept = without_records(b"".join([b"<YeuCau>", *elements.values(), b"</YeuCau>"]), out)
+    whole = b"".join([b"<YeuCau>", *elements.values(), b"</YeuCau>"])
+    left, taken_out, kept = without_records(ExchangeForm.TYPED_PACKAGES, whole, out)
 
     assert left == b"".join([b"<YeuCau>", *stays, b"</YeuCau>"])
     assert (taken_out, kept) == (len(records) - len(stays), len(stays))

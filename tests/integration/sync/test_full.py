@@ -1,6 +1,7 @@
 """Batches that are everything a source has: what they lack is gone, once, and never by mistake."""
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from tests.integration.sync.world import (
     push,
 )
 
-OPEN, DONE, ASKED, UNSURE, SUPERSEDED = 1, 2, 3, 4, 5
+OPEN, DONE, ASKED, UNSURE, SUPERSEDED, NOT_SO = 1, 2, 3, 4, 5, 6
 
 
 def full(version: int, **fields: Any) -> sync_pb2.FullOf:
@@ -174,6 +175,62 @@ async def test_a_mass_disappearance_waits_for_a_person(here: World) -> None:
     assert await kept(here) == []
     assert (await stub.PushRows(whole)).outcome.full == confirmed
     assert (await here.count("declaration"), await here.count("declaration_batch")) == (1, 0)
+
+
+async def test_a_person_may_say_that_nothing_of_it_is_gone(here: World) -> None:
+    """With the numbers in view and a reason that is kept; the sender hears of it, and repeating is harmless."""
+    stub, keeper = await here.sync(), await ward(here)
+    await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(10))))
+    whole = push("2", pupil("HS0"), full_of=full(5))
+    await stub.PushRows(whole)
+    listing = quarantine_pb2.ListDisappearancesRequest(unit=SCHOOL_A)
+    (asked,) = (await keeper.ListDisappearances(listing)).disappearances
+    assert (asked.state, asked.disappeared_count, asked.held_count, asked.decided_by) == (ASKED, 9, 10, "")
+    assert (asked.school_name, asked.school_year, asked.collection) == ("Trường THCS Nguyễn Du", 2026, "pupils")
+    request = quarantine_pb2.RejectDisappearanceRequest(unit=SCHOOL_A, declaration_id="2", source="vnedu")
+    request.decision_reason = " Phần mềm gửi thiếu khối 7 "
+    with pytest.raises(Fault) as refused:
+        await (await ward(here, VENDOR)).RejectDisappearance(request)
+    assert refused.value.reason == "NO_GRANT"
+    rejected = (await keeper.RejectDisappearance(request)).full
+    assert (rejected.state, rejected.disappeared_count) == (NOT_SO, 9)
+    assert (await keeper.RejectDisappearance(request)).full == rejected
+    again = quarantine_pb2.ConfirmDisappearanceRequest(unit=SCHOOL_A, declaration_id="2", source="vnedu")
+    assert (await keeper.ConfirmDisappearance(again)).full == rejected, "what is decided stays so"
+    assert (len(await there(here)), await kept(here)) == (10, [])
+    assert (await stub.PushRows(whole)).outcome.full == rejected
+    assert list((await keeper.ListDisappearances(listing)).disappearances) == []
+    listing.decided = True
+    (told,) = (await keeper.ListDisappearances(listing)).disappearances
+    assert (told.state, told.decided_by, told.decision_reason) == (NOT_SO, CLERK, "Phần mềm gửi thiếu khối 7")
+
+
+async def test_what_waits_for_a_person_is_listed_page_by_page(here: World) -> None:
+    """Newest first, each once; a confirmed one says who and why."""
+    stub, keeper = await here.sync(), await ward(here)
+    await stub.PushRows(push("1", *(pupil(f"{prefix}{one}") for one in range(10) for prefix in "AB")))
+    await stub.PushRows(push("2", *(pupil(f"X{one}", school_year=2025) for one in range(10))))
+    for batch, year in (("3", 2026), ("4", 2025)):
+        here.clock.advance(timedelta(minutes=1))
+        await stub.PushRows(push(batch, full_of=full(5, school_year=year)))
+    request = quarantine_pb2.ListDisappearancesRequest(unit=SCHOOL_A, page_size=1)
+    first = await keeper.ListDisappearances(request)
+    request.page_token = first.next_page_token
+    second = await keeper.ListDisappearances(request)
+    assert [(one.declaration_id, one.disappeared_count) for page in (first, second) for one in page.disappearances] == [
+        ("4", 10),
+        ("3", 20),
+    ]
+    assert second.next_page_token == ""
+    confirmed = quarantine_pb2.ConfirmDisappearanceRequest(
+        unit=SCHOOL_A, declaration_id="4", source="vnedu", decision_reason="Trường giải thể"
+    )
+    await keeper.ConfirmDisappearance(confirmed)
+    listed = await keeper.ListDisappearances(quarantine_pb2.ListDisappearancesRequest(unit=SCHOOL_A, decided=True))
+    assert [(one.state, one.decided_by, one.decision_reason) for one in listed.disappearances] == [
+        (DONE, CLERK, "Trường giải thể"),
+        (ASKED, "", ""),
+    ]
 
 
 async def test_the_next_declaration_takes_the_question_away(here: World) -> None:

@@ -10,68 +10,52 @@ from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from iocedu.records.v1 import resources_pb2, results_pb2
-from iocedu.sync.v1 import destinations_pb2, destinations_pb2_grpc, pushes_pb2, reconciliation_pb2
-from iocedu.sync.v1 import reconciliation_pb2_grpc as reconciliation_grpc
+from iocedu.records.v1 import resources_pb2
+from iocedu.sync.v1 import destinations_pb2, pushes_pb2, reconciliation_pb2
 
 from chassis import webhooks
 from chassis.bus import Bus
 from chassis.errors import Fault
-from chassis.testing import FixedClock, client
+from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
 from simulators.ministry.store import digest_of
 from tests.integration.sync.outside import PASSWORD, USER, Outside, Subscriber, simulating, subscribing
+from tests.integration.sync.passing import (
+    ACCEPTED,
+    FAILED,
+    QUICK,
+    WITHHELD,
+    class_row,
+    comparer,
+    in_state,
+    pushed,
+    record,
+    result,
+    school_row,
+    stub,
+    teacher,
+    whole_school,
+)
 from tests.integration.sync.world import (
-    ADMINISTRATOR,
     CLERK,
     PROVINCE,
     SCHOOL_A,
     SCHOOL_B,
     World,
     pupil,
-    push,
     serve_sync,
     world,
 )
 from tests.support.databases import DatabaseFactory
 from tests.support.waiting import poll_until
 
-YEAR = 2026
-ACCEPTED, FAILED, WITHHELD = (
-    pushes_pb2.PUSH_STATE_ACCEPTED,
-    pushes_pb2.PUSH_STATE_FAILED,
-    pushes_pb2.PUSH_STATE_WITHHELD,
-)
-QUICK = {"feed_seconds": 0.05, "ministry_calls_per_second": 1000.0, "webhook_private_addresses": True}
+BOTH_FORMS = pytest.mark.parametrize("form", ["typed_packages", "record_events"])
 
 
-def school_row(school: str = SCHOOL_A, version: int = 1, name: str = "THCS Nguyễn Du") -> resources_pb2.Row:
-    """A school's own record."""
-    record = resources_pb2.School(school_year=YEAR, name=name, levels=["03"])
-    return resources_pb2.Row(school=school, key=str(YEAR), version=version, school_profile=record)
-
-
-def teacher(key: str = "GV1.2026", school: str = SCHOOL_A) -> resources_pb2.Row:
-    """A teacher."""
-    record = resources_pb2.StaffMember(school_year=YEAR, full_name="Trần Thị Bình", status="01")
-    return resources_pb2.Row(school=school, key=key, version=1, staff_member=record)
-
-
-def class_row(key: str = "6A.2026", school: str = SCHOOL_A, homeroom: str = "GV1.2026") -> resources_pb2.Row:
-    """A class."""
-    record = resources_pb2.SchoolClass(school_year=YEAR, name="6A", grade="06", level="03", homeroom_key=homeroom)
-    return resources_pb2.Row(school=school, key=key, version=1, school_class=record)
-
-
-def result(pupil_key: str, stage: str = "GK1", version: int = 1, **fields: Any) -> resources_pb2.Row:
-    """A pupil's results."""
-    record = results_pb2.Result(school_year=YEAR, pupil_key=pupil_key, stage=stage, regulation="TT22", **fields)
-    return resources_pb2.Row(school=SCHOOL_A, key=f"{pupil_key}.{stage}", version=version, result=record)
-
-
-def whole_school() -> list[resources_pb2.Row]:
-    """Results first, the school's own record last: the wrong way round."""
-    return [result("HS1.2026"), pupil("HS1.2026"), class_row(), teacher(), school_row()]
+@pytest.fixture
+def form() -> str:
+    """In which form the ministry is spoken to, unless a test says otherwise."""
+    return "typed_packages"
 
 
 @pytest.fixture
@@ -90,53 +74,24 @@ def subscriber() -> Iterator[Subscriber]:
 
 @pytest.fixture
 async def here(
-    database_factory: DatabaseFactory, bus: Bus, nats_url: str, keys: Issuer, clock: FixedClock, outside: Outside
+    database_factory: DatabaseFactory,
+    bus: Bus,
+    nats_url: str,
+    keys: Issuer,
+    clock: FixedClock,
+    outside: Outside,
+    form: str,
 ) -> AsyncIterator[World]:
     """The province of the other tests, with sync led to the simulator."""
     assert bus.client.is_connected
     databases = (await database_factory("records"), await database_factory("sync"))
     led = {"ministry_url": outside.address, "ministry_user": USER, "ministry_password": PASSWORD}
+    led["ministry_form"] = form
     async with world(databases, nats_url, keys, clock, **led, **QUICK) as running:
         yield running
 
 
-async def stub(here: World, subject: str = ADMINISTRATOR) -> "destinations_pb2_grpc.DestinationsServiceAsyncStub":
-    """DestinationsService as a subject calls it."""
-    channel = await here.stack.enter_async_context(client(here.sync_address, here.keys.mint(subject), language="vi"))
-    made: destinations_pb2_grpc.DestinationsServiceAsyncStub = destinations_pb2_grpc.DestinationsServiceStub(channel)
-    return made
-
-
-async def comparer(here: World) -> "reconciliation_grpc.ReconciliationServiceAsyncStub":
-    """ReconciliationService as the administrator calls it."""
-    channel = await here.stack.enter_async_context(client(here.sync_address, here.keys.mint(ADMINISTRATOR)))
-    made: reconciliation_grpc.ReconciliationServiceAsyncStub = reconciliation_grpc.ReconciliationServiceStub(channel)
-    return made
-
-
-async def pushed(here: World, batch: str, *rows: resources_pb2.Row, unit: str = PROVINCE) -> None:
-    """Push rows, all of which must be taken."""
-    outcome = (await (await here.sync()).PushRows(push(batch, *rows, unit=unit))).outcome
-    assert outcome.accepted_count == len(rows), outcome
-
-
-async def record(here: World, key: str, *, destination: str = "moet", school: str = SCHOOL_A) -> Any:
-    """A record on its way; None: not noted yet."""
-    request = destinations_pb2.ListPushedRecordsRequest(school=school, destination=destination, key=key)
-    found = (await (await stub(here)).ListPushedRecords(request)).records
-    return found[0] if found else None
-
-
-async def in_state(here: World, key: str, state: int, *, reason: str = "") -> Any:
-    """The record once it is in a state."""
-
-    async def there() -> Any:
-        found = await record(here, key)
-        return found if found and found.state == state and found.reason == reason else None
-
-    return await poll_until(there)
-
-
+@BOTH_FORMS
 async def test_records_arrive_in_the_ministrys_order_whatever_order_they_came_in(here: World, outside: Outside) -> None:
     """School, staff, class, pupil, results; each once, in the ministry's names."""
     await pushed(here, "1", *whole_school())
@@ -148,6 +103,7 @@ async def test_records_arrive_in_the_ministrys_order_whatever_order_they_came_in
     assert (sent["HO_TEN"], sent["NGAY_SINH"], sent["MA_LOP"]) == ("Nguyễn Văn Hòa", "09/03/2014", "6A")
 
 
+@BOTH_FORMS
 async def test_what_a_record_stands_on_is_waited_for_and_said(here: World, outside: Outside) -> None:
     """A class without its teacher, its pupil and their results wait; nothing of it is refused there."""
     await pushed(here, "1", *whole_school()[:3], school_row())
@@ -161,6 +117,7 @@ async def test_what_a_record_stands_on_is_waited_for_and_said(here: World, outsi
     assert outside.order() == ["TRUONG", "GIAO_VIEN", "LOP", "HOC_SINH", "KET_QUA"]
 
 
+@BOTH_FORMS
 async def test_results_of_who_is_not_studying_are_withheld_until_they_are_back(here: World, outside: Outside) -> None:
     """The ministry takes results only of pupils who study; the others' are not failures."""
     gone = pupil("HS1.2026", status="05")
@@ -172,6 +129,7 @@ async def test_results_of_who_is_not_studying_are_withheld_until_they_are_back(h
     await in_state(here, "HS1.2026.GK1", ACCEPTED)
 
 
+@BOTH_FORMS
 async def test_a_refused_record_stops_no_neighbour_and_goes_again_once_it_is_corrected(
     here: World, outside: Outside
 ) -> None:
@@ -197,6 +155,7 @@ async def test_a_refused_record_stops_no_neighbour_and_goes_again_once_it_is_cor
     assert [(one.state, one.reason) for one in history.outcomes] == [(ACCEPTED, ""), (FAILED, "CONTENT")]
 
 
+@BOTH_FORMS
 async def test_a_change_goes_as_an_update_and_a_deletion_as_a_cancellation(here: World, outside: Outside) -> None:
     """Under the same id, with rising versions; what was never sent is not cancelled."""
     await pushed(here, "1", *whole_school())
@@ -220,6 +179,7 @@ async def test_a_change_goes_as_an_update_and_a_deletion_as_a_cancellation(here:
     assert outside.held("HOC_SINH").keys() == {"HS1"}
 
 
+@BOTH_FORMS
 async def test_a_pupil_whose_key_changes_stays_the_same_there(here: World, outside: Outside) -> None:
     """A first-grader's temporary code becomes the real one: one record, one id, no cancellation."""
     await pushed(here, "1", pupil("TAM-1.2026"), class_row(), teacher(), school_row())
@@ -237,6 +197,7 @@ async def test_a_pupil_whose_key_changes_stays_the_same_there(here: World, outsi
     assert await record(here, "TAM-1.2026") is None
 
 
+@BOTH_FORMS
 async def test_a_key_that_is_used_again_is_another_record_there(here: World, outside: Outside) -> None:
     """The next first-grader gets the temporary code that the last one had: two records, two ids, both held."""
     await pushed(here, "1", pupil("TAM-1.2026"), class_row(), teacher(), school_row())
@@ -254,16 +215,13 @@ async def test_a_key_that_is_used_again_is_another_record_there(here: World, out
     assert held["HS9"]["id"] != held["TAM-1"]["id"]
 
 
+@BOTH_FORMS
 async def test_an_answer_that_is_lost_doubles_nothing(here: World, outside: Outside) -> None:
     """The package was taken, the line broke: asked again under the same id, it answers what it did."""
     outside.ministry.faults.change({"lose_answer_share": 1.0})
     await pushed(here, "1", *whole_school())
 
-    async def tried() -> bool:
-        rows = outside.ministry.store.rows("SELECT count(*) FROM package")
-        return int(rows[0][0]) > 0
-
-    await poll_until(tried)
+    await poll_until(lambda: bool(outside.journal()))
     outside.ministry.faults.change({"lose_answer_share": 0.0})
 
     async def settled() -> bool:
@@ -322,6 +280,7 @@ async def test_a_package_that_is_too_large_goes_in_smaller_ones(
     assert len(outside.held("HOC_SINH")) == 19
 
 
+@BOTH_FORMS
 async def test_an_outage_opens_the_circuit_and_drains_by_itself(here: World, outside: Outside) -> None:
     """No record fails for it; the destination says why; what came meanwhile follows in order."""
     outside.ministry.faults.change({"down": True})
@@ -381,6 +340,7 @@ async def test_only_what_may_be_changed_of_a_destination_is(here: World) -> None
     assert unknown.value.reason == "UNKNOWN_DESTINATION"
 
 
+@BOTH_FORMS
 async def test_two_replicas_share_schools_and_send_each_record_once(
     here: World, outside: Outside, nats_url: str, keys: Issuer, clock: FixedClock
 ) -> None:
@@ -438,6 +398,7 @@ async def test_schools_are_counted_and_told_of(here: World, bus: Bus) -> None:
     assert {event.destination for event in events} == {"moet"}
 
 
+@BOTH_FORMS
 async def test_comparing_finds_exactly_what_was_changed_there_and_repairs_it(here: World, outside: Outside) -> None:
     """Missing there, missing here, differing with the field; repaired, the next comparison finds what is left."""
     await pushed(here, "1", *whole_school(), pupil("HS2.2026"), pupil("HS3.2026", full_name="Lê Thị Ánh"))

@@ -1,6 +1,8 @@
 """What is sent of a record is what its source said, in the ministry's names; both sides digest it alike."""
 
+import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,11 +13,11 @@ from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2
 
 from services.sync.convert.outgoing import compose, form_of, noted_rows
-from services.sync.convert.packages import Head, Item, ministry_package
+from services.sync.convert.packages import Head, Item, record_events, typed_package, without_records
 from services.sync.convert.profiles import load_profiles
 from services.sync.convert.rows import make
 from services.sync.domain.composing import CompositionError, digest_of
-from services.sync.domain.destinations import Kind
+from services.sync.domain.destinations import ExchangeForm, Kind
 from simulators.ministry import packages
 from simulators.ministry.store import digest_of as digest_there
 
@@ -90,10 +92,50 @@ async def test_the_simulator_reads_what_was_composed_and_digests_it_alike(kind: 
     content = compose(FORM, one[1], one[-1], key=one[2])
     item = Item(_UUID, one[1], one[2], "NEW", 5, 5, content)
 
-    read = packages.read(ministry_package(_HEAD, [item]))
+    read = packages.read(typed_package(_HEAD, [item]))
 
     assert read.records[0].content == content
     assert digest_there(read.records[0].content) == digest_of(content)
+
+
+@pytest.mark.parametrize("kind", sorted(SENT))
+async def test_events_bring_the_same_fields_and_digest(kind: str) -> None:
+    """Whichever form a destination speaks, it holds the same of a record: both can be compared, and one can follow."""
+    one = await noted(row_of(kind))
+    content = compose(FORM, one[1], one[-1], key=one[2])
+
+    read = packages.read_events(
+        record_events(_HEAD, [Item(_UUID, one[1], one[2], "UPDATE", 5, 5, content)], data_set=kind)
+    )
+
+    assert (read.school, read.level, read.year, read.data_set) == ("49506001", "03", "2026", kind)
+    (event,) = read.records
+    assert (event.id, event.event, event.version, event.content) == (str(_UUID), "UPDATE", 5, content)
+    assert digest_there(event.content) == digest_of(content)
+
+
+def test_an_event_says_when_in_the_time_of_schools() -> None:
+    """An instant at night in UTC is the next day here."""
+    head = replace(_HEAD, at=datetime(2026, 11, 2, 18, tzinfo=UTC))
+    body = json.loads(record_events(head, [Item(_UUID, 4, "HS1.2026", "CANCEL", 6, 6, {})], data_set="HOC_SINH"))
+
+    (event,) = body["BanGhi"]
+    assert (event["ThoiGianCapNhat"], event["NgayCapNhat"]) == ("2026-11-03T01:00:00+07:00", "2026-11-03")
+
+
+def test_an_erased_record_leaves_an_open_package_of_events_and_a_cancellation_stays() -> None:
+    """As from typed packages: what says that a record is gone says nothing of it."""
+    items = [
+        Item(
+            UUID(int=number), 4, f"HS{number}.2026", event, 5, 5, {"HO_TEN": f"A{number}"} if event != "CANCEL" else {}
+        )
+        for number, event in enumerate(["NEW", "UPDATE", "CANCEL", "NEW"])
+    ]
+    body = record_events(_HEAD, items, data_set="HOC_SINH")
+    left, taken_out, kept = without_records(ExchangeForm.RECORD_EVENTS, body, {str(UUID(int=n)) for n in (0, 1, 2)})
+
+    assert (taken_out, kept) == (2, 2)
+    assert left == record_events(_HEAD, items[2:], data_set="HOC_SINH")
 
 
 @given(st.dictionaries(st.sampled_from(["TEN_ME", "NOI_SINH", "TEN_CHA"]), st.text(min_size=1, max_size=30)))
@@ -109,7 +151,7 @@ def test_any_text_is_sent_as_it_is_or_refused_by_name(further: dict[str, str]) -
         assert refused.value.field in further
         return
     content = compose(FORM, 4, row, key="HS1.2026")
-    read = packages.read(ministry_package(_HEAD, [Item(_UUID, 4, "HS1.2026", "NEW", 1, 1, content)]))
+    read = packages.read(typed_package(_HEAD, [Item(_UUID, 4, "HS1.2026", "NEW", 1, 1, content)]))
 
     assert read.records[0].content == content
 

@@ -16,7 +16,7 @@ from services.sync.domain.connections import Connection, State, window
 from services.sync.domain.explain import Violation, explain, said
 from services.sync.domain.fields import FIELDS, described
 from services.sync.domain.masking import HIDDEN, masked
-from services.sync.domain.problems import Called, own
+from services.sync.domain.problems import Called, Problem, own
 from services.sync.domain.profiles import Shown
 from services.sync.domain.words import Text, same
 
@@ -48,7 +48,7 @@ def test_every_kind_of_rule_has_words(rule: str) -> None:
 
 
 def test_the_most_important_violation_is_the_problem() -> None:
-    """What places the row comes first; the others are named."""
+    """What places the row comes first; of the others it is said why, too."""
     problem = explain(
         [
             Violation("pupil.grade", "string.pattern", "44"),
@@ -58,8 +58,22 @@ def test_the_most_important_violation_is_the_problem() -> None:
         called=own,
     )
     assert (problem.reason, problem.field) == ("INVALID_FIELD", "key")
-    assert problem.text.vi.endswith("Ngoài ra còn sai: pupil.grade, pupil.sex.")
-    assert problem.text.en.endswith("Also wrong: pupil.grade, pupil.sex.")
+    first, _, others = problem.text.vi.partition(" Ngoài ra còn sai: ")
+    assert first.endswith("không đổi và không dùng lại.")
+    assert others.startswith("grade (khối) “44” không đúng dạng. Hãy ghi")
+    assert others.endswith("sex (giới tính) “x” không đúng dạng. Hãy ghi 0 chưa rõ, 1 nam hoặc 2 nữ.")
+    assert problem.text.en.endswith(" sex “x” has not the right form. Write 0 unknown, 1 male or 2 female.")
+
+
+def test_of_many_wrong_fields_the_first_are_explained_and_the_others_named() -> None:
+    """Each once, and no more of them than people read."""
+    others = [Problem("R", f"F{number}", Text(f"F{number} sai.", f"F{number} is wrong.")) for number in range(12)]
+    problem = Problem("R", "F0", Text("F0 sai.", "F0 is wrong.")).beside([*others, others[1]])
+    assert problem.text.vi == (
+        "F0 sai. Ngoài ra còn sai: F1 sai. F2 sai. F3 sai."
+        " Cũng sai: F4, F5, F6, F7, F8, F9, F10 và 1 trường dữ liệu khác."
+    )
+    assert problem.text.en.endswith("Wrong as well: F4, F5, F6, F7, F8, F9, F10 and 1 more.")
 
 
 def test_the_senders_name_and_value_are_told() -> None:

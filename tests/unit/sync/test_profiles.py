@@ -276,7 +276,7 @@ def test_all_that_cannot_be_read_is_named(profile: Profile, row: dict[str, Any],
     """In its order, the first with what to do, the others beside it, up to ten."""
     unread = make(row, profile)
     assert isinstance(unread, Unread)
-    assert [unread.problem.field, *unread.also] == fields
+    assert [unread.problem.field, *(one.field for one in unread.also)] == fields
 
 
 def test_a_field_and_a_school_have_different_names() -> None:

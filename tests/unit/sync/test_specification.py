@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iocedu.records.v1.resources_pb2 import Row
 
-from services.sync.convert.checks import Check, fields_wrong
+from services.sync.convert.checks import Check, all_problems
 from services.sync.convert.rows import Unread, make
 from services.sync.convert.rules import load_rules
 from services.sync.domain import problems
@@ -89,7 +89,7 @@ def _stated(row: Row, field: SpecifiedField) -> Any:
 def _wrong(row: Row | Unread, sent: dict[str, Any]) -> list[str]:
     """The fields that are wrong with a row, in its sender's names."""
     if isinstance(row, Unread):
-        return [row.problem.field, *row.also]
+        return [row.problem.field, *(one.field for one in row.also)]
     how = Check(
         school=lambda _school: 1,
         unit="",
@@ -98,7 +98,7 @@ def _wrong(row: Row | Unread, sent: dict[str, Any]) -> list[str]:
         place=problems.line_at,
         rules=RULES,
     )
-    return fields_wrong(row, protovalidate.collect_violations(row), how, 0, school=1)
+    return [one.field for one in all_problems(row, protovalidate.collect_violations(row), how, 0, school=1)]
 
 
 def test_all_of_the_specification_is_here() -> None:

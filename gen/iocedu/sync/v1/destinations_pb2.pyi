@@ -47,6 +47,34 @@ DESTINATION_KIND_WEBHOOK: DestinationKind.ValueType  # 2
 """A subscriber: told by signed webhooks which records changed, without their content."""
 Global___DestinationKind: _TypeAlias = DestinationKind  # noqa: Y015
 
+class _ExchangeForm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExchangeFormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExchangeForm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXCHANGE_FORM_UNSPECIFIED: _ExchangeForm.ValueType  # 0
+    """Not said; of a subscriber: none of them."""
+    EXCHANGE_FORM_TYPED_PACKAGES: _ExchangeForm.ValueType  # 1
+    """Typed packages (`TiepNhanCompress`): gzip XML of one record type under a request id, sent, then polled; deletions
+    are types of their own.
+    """
+    EXCHANGE_FORM_RECORD_EVENTS: _ExchangeForm.ValueType  # 2
+    """Record events: JSON, each record NEW, UPDATE or CANCEL under a version that only rises, answered at once."""
+
+class ExchangeForm(_ExchangeForm, metaclass=_ExchangeFormEnumTypeWrapper):
+    """In which of the forms observed at the ministry records leave."""
+
+EXCHANGE_FORM_UNSPECIFIED: ExchangeForm.ValueType  # 0
+"""Not said; of a subscriber: none of them."""
+EXCHANGE_FORM_TYPED_PACKAGES: ExchangeForm.ValueType  # 1
+"""Typed packages (`TiepNhanCompress`): gzip XML of one record type under a request id, sent, then polled; deletions
+are types of their own.
+"""
+EXCHANGE_FORM_RECORD_EVENTS: ExchangeForm.ValueType  # 2
+"""Record events: JSON, each record NEW, UPDATE or CANCEL under a version that only rises, answered at once."""
+Global___ExchangeForm: _TypeAlias = ExchangeForm  # noqa: Y015
+
 class _CircuitState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -91,6 +119,7 @@ class Destination(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable code, for example `moet`."""
     kind: Global___DestinationKind.ValueType
@@ -113,6 +142,8 @@ class Destination(_message.Message):
     """Why it could not be reached the last time, in the caller's language; empty: it answers."""
     position: _builtins.int
     """Position of the change feed up to which changes are noted."""
+    form: Global___ExchangeForm.ValueType
+    """In which form it is spoken to, if it is the ministry."""
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayWindow]:
         """Times of the day, in Viet Nam, at which it may be sent to; none: always."""
@@ -142,10 +173,11 @@ class Destination(_message.Message):
         problem: _builtins.str = ...,
         position: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        form: Global___ExchangeForm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_per_second", b"calls_per_second", "circuit", b"circuit", "code", b"code", "create_time", b"create_time", "display_name", b"display_name", "endpoint", b"endpoint", "kind", b"kind", "next_attempt_time", b"next_attempt_time", "package_size", b"package_size", "paused", b"paused", "position", b"position", "problem", b"problem", "unit_id", b"unit_id", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_per_second", b"calls_per_second", "circuit", b"circuit", "code", b"code", "create_time", b"create_time", "display_name", b"display_name", "endpoint", b"endpoint", "form", b"form", "kind", b"kind", "next_attempt_time", b"next_attempt_time", "package_size", b"package_size", "paused", b"paused", "position", b"position", "problem", b"problem", "unit_id", b"unit_id", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -305,7 +337,7 @@ class UpdateDestinationRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change: `paused`, `windows`, `calls_per_second`, `package_size`."""
+        """What to change: `paused`, `windows`, `calls_per_second`, `package_size`, `form`."""
 
     def __init__(
         self,

@@ -96,7 +96,8 @@ class DestinationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateDestination(self, request, context):
-        """Changes how a destination is served: paused or not, windows, rate, size of packages.
+        """Changes how a destination is served: paused or not, windows, rate, size of packages, form of the exchange. What has
+        been put into a package leaves in the form it was written in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,9 @@ class DestinationsServiceStub:
     CreateDestination: _grpc.UnaryUnaryMultiCallable[_destinations_pb2.CreateDestinationRequest, _destinations_pb2.CreateDestinationResponse]
     """Makes a subscriber, to which changes are told by signed webhooks. Its secret is given once, in the answer."""
     UpdateDestination: _grpc.UnaryUnaryMultiCallable[_destinations_pb2.UpdateDestinationRequest, _destinations_pb2.UpdateDestinationResponse]
-    """Changes how a destination is served: paused or not, windows, rate, size of packages."""
+    """Changes how a destination is served: paused or not, windows, rate, size of packages, form of the exchange. What has
+    been put into a package leaves in the form it was written in.
+    """
     ListSchoolPushes: _grpc.UnaryUnaryMultiCallable[_destinations_pb2.ListSchoolPushesRequest, _destinations_pb2.ListSchoolPushesResponse]
     """Lists the schools below a unit with how many records are in each push state, those that need somebody first."""
     SummarizePushes: _grpc.UnaryUnaryMultiCallable[_destinations_pb2.SummarizePushesRequest, _destinations_pb2.SummarizePushesResponse]
@@ -60,7 +62,9 @@ class DestinationsServiceAsyncStub(DestinationsServiceStub):
     CreateDestination: _aio.UnaryUnaryMultiCallable[_destinations_pb2.CreateDestinationRequest, _destinations_pb2.CreateDestinationResponse]  # type: ignore[assignment]
     """Makes a subscriber, to which changes are told by signed webhooks. Its secret is given once, in the answer."""
     UpdateDestination: _aio.UnaryUnaryMultiCallable[_destinations_pb2.UpdateDestinationRequest, _destinations_pb2.UpdateDestinationResponse]  # type: ignore[assignment]
-    """Changes how a destination is served: paused or not, windows, rate, size of packages."""
+    """Changes how a destination is served: paused or not, windows, rate, size of packages, form of the exchange. What has
+    been put into a package leaves in the form it was written in.
+    """
     ListSchoolPushes: _aio.UnaryUnaryMultiCallable[_destinations_pb2.ListSchoolPushesRequest, _destinations_pb2.ListSchoolPushesResponse]  # type: ignore[assignment]
     """Lists the schools below a unit with how many records are in each push state, those that need somebody first."""
     SummarizePushes: _aio.UnaryUnaryMultiCallable[_destinations_pb2.SummarizePushesRequest, _destinations_pb2.SummarizePushesResponse]  # type: ignore[assignment]
@@ -97,7 +101,9 @@ class DestinationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _destinations_pb2.UpdateDestinationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_destinations_pb2.UpdateDestinationResponse, _abc.Awaitable[_destinations_pb2.UpdateDestinationResponse]]:
-        """Changes how a destination is served: paused or not, windows, rate, size of packages."""
+        """Changes how a destination is served: paused or not, windows, rate, size of packages, form of the exchange. What has
+        been put into a package leaves in the form it was written in.
+        """
 
     @_abc_1.abstractmethod
     def ListSchoolPushes(

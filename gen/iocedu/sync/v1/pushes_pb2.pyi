@@ -198,7 +198,7 @@ class PushedRecord(_message.Message):
     sent_version: _builtins.int
     """Version it was last sent under; 0: not yet."""
     accepted_version: _builtins.int
-    """Version the destination has accepted; 0: none."""
+    """Version the destination has accepted of what it holds; 0: it holds none."""
     deleted: _builtins.bool
     """Whether it is gone here."""
     reason: _builtins.str

@@ -6,6 +6,7 @@ What becomes of rows in the quarantine: corrected one by one, or taken once more
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from iocedu.records.v1 import resources_pb2 as _resources_pb2
 from iocedu.sync.v1 import sync_pb2 as _sync_pb2
@@ -29,22 +30,26 @@ class ConfirmDisappearanceRequest(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     DECLARATION_ID_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    DECISION_REASON_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The school, or a unit above it, by alias or id."""
     declaration_id: _builtins.str
     """Its id: the declaration id, or that of the batch that was alone; the `batch_id` of the rows in the quarantine."""
     source: _builtins.str
     """Code of its source."""
+    decision_reason: _builtins.str
+    """Why so much is gone, in the words of who confirms it; kept with the decision."""
     def __init__(
         self,
         *,
         unit: _builtins.str = ...,
         declaration_id: _builtins.str = ...,
         source: _builtins.str = ...,
+        decision_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["declaration_id", b"declaration_id", "source", b"source", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_reason", b"decision_reason", "declaration_id", b"declaration_id", "source", b"source", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -73,6 +78,194 @@ class ConfirmDisappearanceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConfirmDisappearanceResponse: _TypeAlias = ConfirmDisappearanceResponse  # noqa: Y015
+
+@_typing.final
+class RejectDisappearanceRequest(_message.Message):
+    """Names a declaration of everything of which nothing is to be gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    DECLARATION_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    DECISION_REASON_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The school, or a unit above it, by alias or id."""
+    declaration_id: _builtins.str
+    """Its id, as for confirming it."""
+    source: _builtins.str
+    """Code of its source."""
+    decision_reason: _builtins.str
+    """Why nothing of it is gone; kept with the decision."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        declaration_id: _builtins.str = ...,
+        source: _builtins.str = ...,
+        decision_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_reason", b"decision_reason", "declaration_id", b"declaration_id", "source", b"source", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectDisappearanceRequest: _TypeAlias = RejectDisappearanceRequest  # noqa: Y015
+
+@_typing.final
+class RejectDisappearanceResponse(_message.Message):
+    """Says what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FULL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def full(self) -> _sync_pb2.FullOutcome:
+        """That it is rejected, or what became of it before."""
+
+    def __init__(
+        self,
+        *,
+        full: _sync_pb2.FullOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["full", b"full"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["full", b"full"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectDisappearanceResponse: _TypeAlias = RejectDisappearanceResponse  # noqa: Y015
+
+@_typing.final
+class ListDisappearancesRequest(_message.Message):
+    """Asks for declarations of everything that wait for a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    DECIDED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """Unit whose subtree is wanted, by alias or id."""
+    decided: _builtins.bool
+    """Whether those are wanted, too, on which a person has decided."""
+    page_size: _builtins.int
+    """Most entries to return; larger values are cut to 1,000, 0 means 100."""
+    page_token: _builtins.str
+    """Token of the next page, as returned before."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        decided: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decided", b"decided", "page_size", b"page_size", "page_token", b"page_token", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDisappearancesRequest: _TypeAlias = ListDisappearancesRequest  # noqa: Y015
+
+@_typing.final
+class ListDisappearancesResponse(_message.Message):
+    """Holds declarations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAPPEARANCES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def disappearances(self) -> _containers.RepeatedCompositeFieldContainer[Global___Disappearance]:
+        """The declarations."""
+
+    def __init__(
+        self,
+        *,
+        disappearances: _abc.Iterable[Global___Disappearance] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disappearances", b"disappearances", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDisappearancesResponse: _TypeAlias = ListDisappearancesResponse  # noqa: Y015
+
+@_typing.final
+class Disappearance(_message.Message):
+    """A declaration of everything that lacks so much that a person is asked, or was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    SCHOOL_NAME_FIELD_NUMBER: _builtins.int
+    SCHOOL_YEAR_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    DECLARATION_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DISAPPEARED_COUNT_FIELD_NUMBER: _builtins.int
+    HELD_COUNT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
+    DECISION_REASON_FIELD_NUMBER: _builtins.int
+    school_id: _builtins.int
+    """The school."""
+    school_name: _builtins.str
+    """Its name."""
+    school_year: _builtins.int
+    """The school year it is of, by its first calendar year."""
+    collection: _builtins.str
+    """What it tells everything of, for example `pupils`."""
+    source: _builtins.str
+    """Code of its source."""
+    declaration_id: _builtins.str
+    """Its id, as for confirming or rejecting it."""
+    state: _sync_pb2.FullState.ValueType
+    """How far it is: HELD while it waits; DONE or REJECTED by who decided."""
+    disappeared_count: _builtins.int
+    """Records that would be gone, or are."""
+    held_count: _builtins.int
+    """Records of its source that the centre held then; 0: not known."""
+    decided_by: _builtins.str
+    """Who decided, as the token names them; empty: nobody yet."""
+    decision_reason: _builtins.str
+    """Why, in their words."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When its first batch arrived."""
+
+    def __init__(
+        self,
+        *,
+        school_id: _builtins.int = ...,
+        school_name: _builtins.str = ...,
+        school_year: _builtins.int = ...,
+        collection: _builtins.str = ...,
+        source: _builtins.str = ...,
+        declaration_id: _builtins.str = ...,
+        state: _sync_pb2.FullState.ValueType = ...,
+        disappeared_count: _builtins.int = ...,
+        held_count: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        decided_by: _builtins.str = ...,
+        decision_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "create_time", b"create_time", "decided_by", b"decided_by", "decision_reason", b"decision_reason", "declaration_id", b"declaration_id", "disappeared_count", b"disappeared_count", "held_count", b"held_count", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "source", b"source", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Disappearance: _TypeAlias = Disappearance  # noqa: Y015
 
 @_typing.final
 class CorrectQuarantinedRowRequest(_message.Message):

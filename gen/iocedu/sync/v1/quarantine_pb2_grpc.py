@@ -50,6 +50,16 @@ class QuarantineServiceStub:
                 request_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceRequest.SerializeToString,
                 response_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceResponse.FromString,
                 _registered_method=True)
+        self.RejectDisappearance = channel.unary_unary(
+                '/iocedu.sync.v1.QuarantineService/RejectDisappearance',
+                request_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.RejectDisappearanceRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.RejectDisappearanceResponse.FromString,
+                _registered_method=True)
+        self.ListDisappearances = channel.unary_unary(
+                '/iocedu.sync.v1.QuarantineService/ListDisappearances',
+                request_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesResponse.FromString,
+                _registered_method=True)
 
 
 class QuarantineServiceServicer:
@@ -75,8 +85,22 @@ class QuarantineServiceServicer:
 
     def ConfirmDisappearance(self, request, context):
         """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
-        what came again meanwhile in its version or a higher one stays. Twice the same is harmless. Who does not agree does
-        nothing: the next declaration takes the question away.
+        what came again meanwhile in its version or a higher one stays. Twice the same is harmless.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectDisappearance(self, request, context):
+        """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
+        sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDisappearances(self, request, context):
+        """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,6 +123,16 @@ def add_QuarantineServiceServicer_to_server(servicer, server):
                     servicer.ConfirmDisappearance,
                     request_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceRequest.FromString,
                     response_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceResponse.SerializeToString,
+            ),
+            'RejectDisappearance': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectDisappearance,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.RejectDisappearanceRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.RejectDisappearanceResponse.SerializeToString,
+            ),
+            'ListDisappearances': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDisappearances,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -183,6 +217,60 @@ class QuarantineService:
             '/iocedu.sync.v1.QuarantineService/ConfirmDisappearance',
             iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceRequest.SerializeToString,
             iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ConfirmDisappearanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectDisappearance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.sync.v1.QuarantineService/RejectDisappearance',
+            iocedu_dot_sync_dot_v1_dot_quarantine__pb2.RejectDisappearanceRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_quarantine__pb2.RejectDisappearanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDisappearances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.sync.v1.QuarantineService/ListDisappearances',
+            iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,9 +44,14 @@ class QuarantineServiceStub:
     """
     ConfirmDisappearance: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ConfirmDisappearanceRequest, _quarantine_pb2.ConfirmDisappearanceResponse]
     """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
-    what came again meanwhile in its version or a higher one stays. Twice the same is harmless. Who does not agree does
-    nothing: the next declaration takes the question away.
+    what came again meanwhile in its version or a higher one stays. Twice the same is harmless.
     """
+    RejectDisappearance: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.RejectDisappearanceRequest, _quarantine_pb2.RejectDisappearanceResponse]
+    """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
+    sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
+    """
+    ListDisappearances: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearancesRequest, _quarantine_pb2.ListDisappearancesResponse]
+    """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
 
 @_typing.type_check_only
 class QuarantineServiceAsyncStub(QuarantineServiceStub):
@@ -64,9 +69,14 @@ class QuarantineServiceAsyncStub(QuarantineServiceStub):
     """
     ConfirmDisappearance: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ConfirmDisappearanceRequest, _quarantine_pb2.ConfirmDisappearanceResponse]  # type: ignore[assignment]
     """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
-    what came again meanwhile in its version or a higher one stays. Twice the same is harmless. Who does not agree does
-    nothing: the next declaration takes the question away.
+    what came again meanwhile in its version or a higher one stays. Twice the same is harmless.
     """
+    RejectDisappearance: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.RejectDisappearanceRequest, _quarantine_pb2.RejectDisappearanceResponse]  # type: ignore[assignment]
+    """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
+    sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
+    """
+    ListDisappearances: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearancesRequest, _quarantine_pb2.ListDisappearancesResponse]  # type: ignore[assignment]
+    """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
 
 class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
     """Settles rows that were refused or held. SyncService.ListQuarantinedRows lists them."""
@@ -99,8 +109,25 @@ class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_quarantine_pb2.ConfirmDisappearanceResponse, _abc.Awaitable[_quarantine_pb2.ConfirmDisappearanceResponse]]:
         """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
-        what came again meanwhile in its version or a higher one stays. Twice the same is harmless. Who does not agree does
-        nothing: the next declaration takes the question away.
+        what came again meanwhile in its version or a higher one stays. Twice the same is harmless.
         """
+
+    @_abc_1.abstractmethod
+    def RejectDisappearance(
+        self,
+        request: _quarantine_pb2.RejectDisappearanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quarantine_pb2.RejectDisappearanceResponse, _abc.Awaitable[_quarantine_pb2.RejectDisappearanceResponse]]:
+        """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
+        sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDisappearances(
+        self,
+        request: _quarantine_pb2.ListDisappearancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quarantine_pb2.ListDisappearancesResponse, _abc.Awaitable[_quarantine_pb2.ListDisappearancesResponse]]:
+        """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
 
 def add_QuarantineServiceServicer_to_server(servicer: QuarantineServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,6 +45,8 @@ class _FullStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FullState.V
     """
     FULL_STATE_SUPERSEDED: _FullState.ValueType  # 5
     """A declaration of a higher version came before; nothing more is gone."""
+    FULL_STATE_REJECTED: _FullState.ValueType  # 6
+    """A person said that what it lacks is not gone: QuarantineService.RejectDisappearance. Nothing is gone."""
 
 class FullState(_FullState, metaclass=_FullStateEnumTypeWrapper):
     """How far a declaration of everything is."""
@@ -63,6 +65,8 @@ and declare anew, under another id.
 """
 FULL_STATE_SUPERSEDED: FullState.ValueType  # 5
 """A declaration of a higher version came before; nothing more is gone."""
+FULL_STATE_REJECTED: FullState.ValueType  # 6
+"""A person said that what it lacks is not gone: QuarantineService.RejectDisappearance. Nothing is gone."""
 Global___FullState: _TypeAlias = FullState  # noqa: Y015
 
 class _ConnectionState:
@@ -199,10 +203,11 @@ class FullOutcome(_message.Message):
     BATCH_COUNT_FIELD_NUMBER: _builtins.int
     AWAITED_BATCH_COUNT_FIELD_NUMBER: _builtins.int
     UNSURE_COUNT_FIELD_NUMBER: _builtins.int
+    HELD_COUNT_FIELD_NUMBER: _builtins.int
     state: Global___FullState.ValueType
     """How far it is."""
     disappeared_count: _builtins.int
-    """Records that are gone because of it; HELD: that would be."""
+    """Records that are gone because of it; HELD: that would be; REJECTED: that would have been."""
     locked_count: _builtins.int
     """Records it lacks that are not gone since they are locked: their deletions wait in the quarantine for the lock."""
     newer_count: _builtins.int
@@ -215,6 +220,8 @@ class FullOutcome(_message.Message):
     """and that are still awaited; 0 also where its end was not said."""
     unsure_count: _builtins.int
     """Rows of which it cannot be told which record they are."""
+    held_count: _builtins.int
+    """Records of its source that the centre held of the school, year and collection when it was compared with them."""
     @_builtins.property
     def disappeared_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Their keys in order, the first 1,000."""
@@ -231,10 +238,11 @@ class FullOutcome(_message.Message):
         batch_count: _builtins.int = ...,
         awaited_batch_count: _builtins.int = ...,
         unsure_count: _builtins.int = ...,
+        held_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaited_batch_count", b"awaited_batch_count", "batch_count", b"batch_count", "disappeared_count", b"disappeared_count", "disappeared_keys", b"disappeared_keys", "locked_count", b"locked_count", "newer_count", b"newer_count", "refused_count", b"refused_count", "state", b"state", "unsure_count", b"unsure_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaited_batch_count", b"awaited_batch_count", "batch_count", b"batch_count", "disappeared_count", b"disappeared_count", "disappeared_keys", b"disappeared_keys", "held_count", b"held_count", "locked_count", b"locked_count", "newer_count", b"newer_count", "refused_count", b"refused_count", "state", b"state", "unsure_count", b"unsure_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
