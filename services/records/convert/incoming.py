@@ -181,10 +181,10 @@ def _refuse_circles(batch: Batch, *, school: School) -> None:
     """Refuse all rows of keys that go round: who reads the feed could not tell records that swap keys from one that is
     renamed twice.
     """
-    previous: dict[tuple[str | None, int | Problem, str], tuple[str, int]] = {}
+    previous: dict[tuple[object, ...], tuple[str, int]] = {}
     for index, row in enumerate(batch.rows[: batch.count]):
         if row.previous_key and row.previous_key != row.key:
-            place = row.WhichOneof("record"), school(row.school), row.key
+            place: tuple[object, ...] = (row.WhichOneof("record"), school(row.school), row.key)
             previous.setdefault(place, (row.previous_key, index))
     while previous:
         place, (before, index) = previous.popitem()
@@ -195,7 +195,7 @@ def _refuse_circles(batch: Batch, *, school: School) -> None:
         if place in path:
             named = list(path)
             circle = named[named.index(place) :]
-            keys = [key for *_, key in circle]
+            keys = [batch.rows[path[one]].key for one in circle]
             batch.problems.update((path[one], problems.key_cycle(keys)) for one in circle)
 
 
