@@ -179,22 +179,27 @@ def given_rows(columns: Mapping[str, tuple[TypeEngine[Any], Sequence[Any]]]) -> 
     return sa.func.unnest(*arrays).table_valued(*shape).render_derived(name="given")
 
 
-async def lock_keys(connection: AsyncConnection, keys: Iterable[int], *, space: int) -> None:
+async def lock_keys(connection: AsyncConnection, keys: Iterable[int], *, space: int, shared: bool = False) -> None:
     """Lock keys until the transaction ends, in rising order, so that two writers never wait for each other.
+
+    Who locks them `shared` waits for none but those who do not.
 
     Call it before the first write. `space` (0 to 32,767) keeps different things with equal keys apart; keys above
     2^48 may share a lock, which costs waiting and no more.
     """
     locks = sorted({(space << 48) | (key & 0xFFFF_FFFF_FFFF) for key in keys})
     if locks:
-        await connection.execute(_LOCK, {"locks": locks})
+        await connection.execute(_LOCK_SHARED if shared else _LOCK, {"locks": locks})
 
 
 # The inner select fixes the order in which the locks are taken; the outer keeps the answer to one row.
-_LOCK = sa.text(
-    "SELECT count(*) FROM (SELECT pg_advisory_xact_lock(key) FROM (SELECT key FROM"
-    " unnest(CAST(:locks AS bigint[])) WITH ORDINALITY AS wanted(key, place)"
-    " ORDER BY place) AS sorted OFFSET 0) AS held"
+_LOCK, _LOCK_SHARED = (
+    sa.text(
+        f"SELECT count(*) FROM (SELECT {function}(key) FROM (SELECT key FROM"  # noqa: S608 (our own names)
+        " unnest(CAST(:locks AS bigint[])) WITH ORDINALITY AS wanted(key, place)"
+        " ORDER BY place) AS sorted OFFSET 0) AS held"
+    )
+    for function in ("pg_advisory_xact_lock", "pg_advisory_xact_lock_shared")
 )
 
 

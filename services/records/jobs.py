@@ -9,9 +9,10 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.bus import Bus
 from chassis.clock import Clock
@@ -25,6 +26,7 @@ from services.records.domain.sealing import Anchor
 from services.records.domain.transfers import Transfer
 from services.records.store import history, requests, scopes
 from services.records.store.anchors import STREAM, Anchors
+from services.records.store.brought import prune_brought
 from services.records.usecases import persons
 from services.records.usecases.erasing import carry_out_next
 from services.records.usecases.persons import link_changes
@@ -47,6 +49,13 @@ LATE_SECONDS: Final = 5.0
 ANCHOR_GRACE_SECONDS: Final = 15.0  # what an anchor that is due may still take
 
 log = structlog.get_logger(__name__)
+
+
+class Forget(Protocol):
+    """Forgets at most so much of what is older than an instant; says how much."""
+
+    async def __call__(self, connection: AsyncConnection, /, *, before: datetime, most: int) -> int:
+        """Within the connection's transaction."""
 
 
 class ScopePublisher:
@@ -214,13 +223,16 @@ async def report_retention(database: Database, clock: Clock, *, dry_run: bool) -
     return 0
 
 
-def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Worker:
-    """Forgets answers to ApplyRows that are older than sources repeat, and history that is kept no longer."""
+def pruner(database: Database, clock: Clock, *, answers_kept: timedelta, brought_kept: timedelta) -> Worker:
+    """Forgets answers to ApplyRows that are older than sources repeat, and where requests came from and history that
+    are kept no longer.
+    """
 
     async def run(stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                await prune(database, kept=answers_kept, clock=clock)
+                await prune(database, requests.prune_answers, before=clock.now() - answers_kept)
+                await prune(database, prune_brought, before=clock.now() - brought_kept)
                 await prune_history(database, clock=clock)
             except Exception as error:  # noqa: BLE001 (the next look prunes what this one did not)
                 log.warning("not pruned", action="records.prune_failed", error=said(error))
@@ -230,13 +242,12 @@ def pruner(database: Database, clock: Clock, *, answers_kept: timedelta) -> Work
     return Worker("pruner", run)
 
 
-async def prune(database: Database, *, kept: timedelta, clock: Clock) -> int:
-    """Forget old answers, a thousand a transaction; returns how many."""
+async def prune(database: Database, forget: Forget, *, before: datetime) -> int:
+    """Forget what is older than an instant, a thousand a transaction; returns how much."""
     total = 0
     while True:
         async with database.transaction() as connection:
-            before = clock.now() - kept
-            gone = await requests.prune_answers(connection, before=before, most=PRUNED_AT_ONCE)
+            gone = await forget(connection, before=before, most=PRUNED_AT_ONCE)
         total += gone
         if gone < PRUNED_AT_ONCE:
             return total

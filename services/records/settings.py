@@ -15,6 +15,9 @@ class Settings(ServiceSettings):
     answers_kept_days: int = Field(
         default=7, ge=1, description="How long answers to ApplyRows are kept, so that a repeat is answered the same."
     )
+    brought_kept_days: int = Field(
+        default=730, ge=1, description="How long it is kept which batches brought what is stored, and whose token."
+    )
     access_anchor_seconds: float = Field(
         default=60.0, gt=0, description="How often the end of the access log's chain is anchored outside the database."
     )

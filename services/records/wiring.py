@@ -211,7 +211,12 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
             eraser(database, clock),
             retainer(database, clock),
             *listening,
-            pruner(database, clock, answers_kept=timedelta(days=settings.answers_kept_days)),
+            pruner(
+                database,
+                clock,
+                answers_kept=timedelta(days=settings.answers_kept_days),
+                brought_kept=timedelta(days=settings.brought_kept_days),
+            ),
             transfer_clock(database, scopes, clock),
             sealer(database, Anchors(bus), anchor_seconds=settings.access_anchor_seconds),
             tip.worker,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from chassis.database import Database
 from chassis.workers import Worker
 
 
@@ -41,3 +42,13 @@ async def running(*workers: Worker, timeout: float = 15.0) -> AsyncIterator[None
         errors = await asyncio.gather(*tasks, return_exceptions=True)
     assert not late, f"{len(late)} of {[worker.name for worker in workers]} did not stop"
     assert not [error for error in errors if error is not None], errors
+
+
+async def waits_for_a_lock(database: Database) -> bool:
+    """Whether somebody waits for an advisory lock of this database."""
+    async with database.connection() as reads:
+        found = await reads.exec_driver_sql(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        return bool(found.scalar_one())

@@ -20,6 +20,7 @@ from services.notify.convert.erasing import alerts_without, erasures_confirmed, 
 from services.notify.domain import Matter
 from services.notify.domain.erasing import Erasure, masked, mentions, without
 from services.notify.store import erasing
+from services.notify.store.contacts import lock_subjects
 from services.notify.store.queue import drop_waiting
 from services.notify.usecases.grouping import tell_together
 
@@ -42,6 +43,8 @@ async def erase(
     """
     count = 0
     moved: list[int] = []
+    # Who changes how somebody is reached ends first, and what was written goes; who comes later finds nothing.
+    await lock_subjects(connection, sorted(accounts))
     if erasure.erased:
         await erasing.note_erased(connection, erasure.school_id, erasure.erased)
     if erasure.keys:

@@ -104,11 +104,10 @@ async def read_batch(
     batch.brought = Brought(request.brought.unit_id, tuple(request.brought.batch_ids), caller)
     request.ClearField("brought")  # An old replica of sync may repeat the request without it.
     found: dict[str, dict[Identity, Entry]] = {name: {} for name in BY_FIELD}
+    _refuse_circles(batch, school=school)
     for start in range(0, batch.count, SLICE):
         _read_slice(batch, start, school=school, found=found)
         await asyncio.sleep(0)
-    if batch.renamed:
-        _refuse_circles(batch, school=school)
     batch.entries = {spec: sorted(found[name].values()) for name, spec in BY_FIELD.items() if found[name]}
     if request.HasField("full_copy"):
         batch.full_copy = _full_copy(request, school=school)
@@ -134,8 +133,8 @@ def _full_copy(request: records_pb2.ApplyRowsRequest, *, school: School) -> Full
 def _read_slice(batch: Batch, start: int, *, school: School, found: dict[str, dict[Identity, Entry]]) -> None:
     for index, row in enumerate(batch.rows[start : min(start + SLICE, batch.count)], start):
         name = row.WhichOneof("record")
-        if name is None:
-            batch.problems[index] = problems.no_record()
+        if name is None or index in batch.problems:
+            batch.problems.setdefault(index, problems.no_record())
             continue
         school_id = school(row.school)
         if isinstance(school_id, Problem):
@@ -181,21 +180,22 @@ def _refuse_circles(batch: Batch, *, school: School) -> None:
     """Refuse all rows of keys that go round: who reads the feed could not tell records that swap keys from one that is
     renamed twice.
     """
-    previous: dict[tuple[str | None, int | Problem, str], tuple[str, int]] = {}
-    for index, row in enumerate(batch.rows[: batch.count]):
-        if row.previous_key and row.previous_key != row.key:
-            place = row.WhichOneof("record"), school(row.school), row.key
-            previous.setdefault(place, (row.previous_key, index))
+    previous: dict[tuple[str, int, str], tuple[str, int]] = {}
+    for index, row in enumerate(batch.rows):
+        if row.previous_key and row.previous_key != row.key and (name := row.WhichOneof("record")):
+            school_id = school(row.school)
+            if not isinstance(school_id, Problem):
+                previous.setdefault((name, school_id, row.key), (row.previous_key, index))
     while previous:
         place, (before, index) = previous.popitem()
         path = {place: index}
-        while (place := (*place[:2], before)) in previous:
+        while (place := (place[0], place[1], before)) in previous:
             before, index = previous.pop(place)
             path[place] = index
         if place in path:
             named = list(path)
             circle = named[named.index(place) :]
-            keys = [key for *_, key in circle]
+            keys = [batch.rows[path[one]].key for one in circle]
             batch.problems.update((path[one], problems.key_cycle(keys)) for one in circle)
 
 

@@ -17,7 +17,7 @@ def step_number(step: Step) -> year_steps_pb2.YearStep.ValueType:
 def pupil_step(
     one: Stepped, *, sees: Callable[[int], bool], name: Callable[[int], str]
 ) -> year_steps_pb2.PupilYearStep:
-    """A pupil's step; of a record at a school that the caller may not see no more than that there is one."""
+    """A pupil's step; of a next record that is restricted, or not the caller's to see, no more than that it is."""
     message = year_steps_pb2.PupilYearStep(
         pupil_key=one.place.key,
         full_name=masked(one.full_name, NAME_MASK),
@@ -28,7 +28,7 @@ def pupil_step(
         promoted=one.promoted,
     )
     following = one.following
-    if following is not None and sees(following.school_id):
+    if following is not None and following.key and sees(following.school_id):
         message.next_school_id, message.next_school_name = following.school_id, name(following.school_id)
         message.next_pupil_key, message.next_class_key = following.key, following.class_key
         message.next_grade = following.grade

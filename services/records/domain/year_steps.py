@@ -49,7 +49,7 @@ class Stepped:
     flow: str  # what the status says of the pupil's coming and going
     promoted: bool | None  # what the school decided; None: not said
     graduated: bool | None
-    following: Place | None  # the same person's record of the next year, at the same school where there is one
+    following: Place | None  # the same person's record of the next year, without a key where it is restricted
 
     @property
     def step(self) -> Step:

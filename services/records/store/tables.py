@@ -130,6 +130,8 @@ brought = sa.Table(
     sa.Column("unit_id", sa.BigInteger, nullable=False),
     sa.Column("batch_ids", ARRAY(sa.Text), nullable=False),
     sa.Column("brought_by", sa.Text, nullable=False),
+    sa.Column("create_time", _INSTANT, nullable=False, server_default=sa.func.now()),
+    sa.Index("brought_create_time", "create_time"),
 )
 
 record_edit = sa.Table(

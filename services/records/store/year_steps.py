@@ -37,10 +37,10 @@ async def pupils_stepped(
             flows.get(status, ""),
             promoted.get(own),
             graduated.get(own),
-            Place(next_school, next_key, next_class or "", next_grade or "", next_level or "") if next_key else None,
+            Place(next_school, *(said or "" for said in following)) if next_school else None,
         )
         for (
-            own, full_name, own_class, grade, level, status, next_school, next_key, next_class, next_grade, next_level,
+            own, full_name, own_class, grade, level, status, next_school, *following,
         ) in rows
     ]  # fmt: skip
 
@@ -60,7 +60,7 @@ WHERE said IS NOT NULL AND ($3::text[] = '{}' OR pupil_key = ANY($3)) ORDER BY k
 """
 _STEPPED: Final = f"""
 SELECT pupil.key, pupil.full_name, pupil.class_key, pupil.grade, pupil.level, pupil.status,
-    follow.school_id, follow.key, following.class_key, following.grade, following.level
+    follow.school_id, following.key, following.class_key, following.grade, following.level
 FROM pupil
 LEFT JOIN person_record AS own
     ON own.school_id = pupil.school_id AND own.type = {_PUPIL.number} AND own.key = pupil.key

@@ -111,7 +111,7 @@ async def _apply_group(
     meant = [(batch, one) for batch, one in zip(new, decided, strict=True) if not batch.validate_only]
     await _write(connection, [one for _, one in meant], now=now)
     changing = [batch for batch, one in meant if one.accepted and batch.edit is None]
-    await brought.keep_brought(connection, {one.request_id: one.brought for one in changing if one.brought})
+    await brought.keep_brought(connection, {one.request_id: one.brought for one in changing if one.brought}, now=now)
     await _note_full_copies(connection, [batch for batch, _ in meant], bounds=bounds)
     restricted = (
         await _restrict(connection, meant, withheld=bounds.withheld) if bounds.withheld.restricted else frozenset()

@@ -1,20 +1,35 @@
 """What was erased at a person's request: its keys, and what of it stands in quarantined rows and stored answers."""
 
 from collections.abc import Collection
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.database import lock_keys
 from services.sync.domain.batches import BatchKey
 from services.sync.store.arrays import any_of
 from services.sync.store.imports import UNQUOTED
 from services.sync.store.tables import batch, erased_key
 
+ERASURE_LOCKS: Final = 2  # lock space of places where somebody is erased
 
-async def erased_keys(reads: AsyncConnection, places: Collection[int]) -> set[tuple[int, str]]:
-    """Places and keys of what was erased, of these places."""
-    found = await reads.execute(sa.select(erased_key).where(erased_key.c.place_id == any_of(places)))
+
+async def hold_erasures(writes: AsyncConnection, place_id: int) -> None:
+    """Let nothing that may name keys of a place be written until the transaction ends; comes first in it."""
+    await lock_keys(writes, [place_id], space=ERASURE_LOCKS)
+
+
+async def erased_until_written(writes: AsyncConnection, places: Collection[int]) -> set[tuple[int, str]]:
+    """Places and keys of what was erased, of these places; no erasure there goes on until the transaction ends.
+
+    So what is written without these keys names nobody who is erased meanwhile. Comes first in the transaction.
+    """
+    if not places:
+        return set()
+    await lock_keys(writes, places, space=ERASURE_LOCKS, shared=True)
+    found = await writes.execute(sa.select(erased_key).where(erased_key.c.place_id == any_of(places)))
     return {(row.place_id, row.key) for row in found}
 
 

@@ -35,6 +35,7 @@ async def erase(
     count = 0
     if keys:
         school_id = request.school_id
+        await erasing.hold_erasures(writes, school_id)
         await erasing.note_erased(writes, school_id, erased)
         batches = await erasing.erase_quarantined(writes, school_id, keys, mentions_of(keys))
         count += len(batches) + await erasing.erase_files(writes, {school_id, *above})
@@ -72,9 +73,8 @@ async def _stop_passing_on(writes: AsyncConnection, request: erasures_pb2.Erasur
     return count
 
 
-async def without_erased(reads: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows for the quarantine, without the contents of those that were erased."""
-    erased = await erasing.erased_keys(reads, {row[_PLACE] for row in rows})
+def without_erased(rows: Sequence[tuple[Any, ...]], erased: Collection[tuple[int, str]]) -> list[tuple[Any, ...]]:
+    """Rows for the quarantine, without the contents of those that were erased, by place and key."""
     return [
         (*row[:_CONTENT], "", *row[_CONTENT + 1 :])
         if row[_REASON] == RECORD_ERASED or (row[_PLACE], row[_KEY]) in erased

@@ -2,7 +2,7 @@
 
 The batches are durable before; a crash in between leaves the declaration open, and the sender, who has no answer,
 repeats a batch. What is deleted at the version of the declaration is stale where something newer came meanwhile, so
-that nothing here needs a lock.
+that nothing here needs a lock but for who is erased meanwhile.
 """
 
 import asyncio
@@ -12,7 +12,9 @@ from functools import partial
 
 import structlog
 from iocedu.sync.v1 import sync_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.sync.convert.erasing import without_gone, without_keys
 from services.sync.convert.full import deletions, full_copy, full_outcome, questions
 from services.sync.convert.profiles import DEFAULT
 from services.sync.convert.rows import Checked
@@ -55,7 +57,8 @@ async def concluded(
     told.full.CopyFrom(await _conclude(intake, origin, full_of, fresh=fresh))
     if not origin.validate_only and told.full != outcome.full:
         async with intake.database.transaction() as writes:
-            await erasing.keep_outcome(writes, key, told.SerializeToString())
+            left, _ = without_keys(told.SerializeToString(), await _erased(writes, full_of))
+            await erasing.keep_outcome(writes, key, left)
     return told
 
 
@@ -143,6 +146,7 @@ async def _keep(
         return outcome
     unit_id, source, state = origin.unit_id, origin.source, FullState(outcome.state)
     async with intake.database.transaction() as writes:
+        left, _ = without_gone(outcome.SerializeToString(), await _erased(writes, full_of))
         first = await declarations.conclude(
             writes,
             unit_id,
@@ -150,7 +154,7 @@ async def _keep(
             full_of,
             expected=FullState.OPEN if decision is None else FullState.HELD,
             state=state,
-            outcome=outcome.SerializeToString(),
+            outcome=left,
             decision=decision,
         )
         if first and decision is not None:
@@ -170,6 +174,11 @@ async def _keep(
     async with intake.database.connection() as reads:
         known = await declarations.find(reads, unit_id, source, full_of)
     return _told(known) if known else outcome
+
+
+async def _erased(writes: AsyncConnection, full_of: FullOf) -> set[str]:
+    """Keys of whom nothing is to be told any more, while this is written: the outcome was made up before."""
+    return {key for _, key in await erasing.erased_until_written(writes, [full_of.school_id])}
 
 
 async def _delete(intake: Intake, origin: Origin, full_of: FullOf, lacks: Lacking) -> bytes:

@@ -30,6 +30,7 @@ from services.sync.store import batches, connections, coverage, declarations, qu
 from services.sync.store.batches import StoredBatch
 from services.sync.store.connections import Sent
 from services.sync.store.declarations import Arrived
+from services.sync.store.erasing import erased_until_written
 from services.sync.usecases import refusals
 from services.sync.usecases.delivering import deliveries, together
 from services.sync.usecases.erasing import without_erased
@@ -135,6 +136,7 @@ class Ledger:
         """Enter batches; returns for each settlement those that were not there already."""
         now = self._clock.now()
         async with self._database.transaction() as writes:
+            erased = await erased_until_written(writes, set(_places(settlements)))
             added = await batches.add(writes, _batches(settlements, now=now))
             entered: list[Sequence[Parcel]] = []
             for one in settlements:
@@ -146,7 +148,7 @@ class Ledger:
             await declarations.note(writes, declared, now=now)
             kept = [row for one, parcels in fresh for row in _kept(one.origin, parcels, now=now)]
             if kept:
-                await quarantine.add(writes, await without_erased(writes, kept))
+                await quarantine.add(writes, without_erased(kept, erased))
             sent = [(one, [parcel for parcel in parcels if not parcel.concluded]) for one, parcels in fresh]
             await self._note_sent(writes, sent, now=now)
             for one, parcels in fresh:
@@ -229,6 +231,15 @@ def _kept(origin: Origin, parcels: Iterable[Parcel], *, now: datetime) -> Iterat
             if noted.refused:
                 place = _place(origin, parcel.shown_as or parcel.key.batch_id, noted)
                 yield (*place, *_columns(noted), origin.profile, noted.content, now)
+
+
+def _places(settlements: Iterable[_Settlement]) -> Iterator[int]:
+    """Where the rows belong that may go to the quarantine."""
+    for one in settlements:
+        for parcel in one.parcels:
+            for noted in chain.from_iterable(each.noted for each in parcel.slices):
+                if noted.refused:
+                    yield noted.school_id or one.origin.unit_id
 
 
 def _sent(origin: Origin, parcels: Iterable[Parcel], tree: ScopeTree) -> Iterator[Sent]:

@@ -1,5 +1,6 @@
 """Notify confirms an erasure: nobody is told of the person any more, in inboxes, answers, queues and dead letters."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,9 @@ from chassis.bus import Bus
 from chassis.database import Database
 from services.notify.convert.erasing import erasure_of
 from services.notify.domain import State
+from services.notify.domain.channels import Contact
 from services.notify.domain.erasing import MASK, TITLES, masked, mentions
+from services.notify.store.contacts import contacts_of, keep_contacts, lock_subjects
 from services.notify.store.objects import Objects
 from services.notify.usecases import erase
 from services.notify.usecases.attaching import GRACE, discard_contents
@@ -24,7 +27,7 @@ from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, change
 from tests.integration.notify.people import draft, group
 from tests.integration.notify.test_delivery import inbox, tell
 from tests.support.databases import DatabaseFactory
-from tests.support.waiting import poll_until
+from tests.support.waiting import poll_until, waits_for_a_lock
 
 PUPIL, STAFF = resources_pb2.OBJECT_TYPE_PUPIL, resources_pb2.OBJECT_TYPE_STAFF_MEMBER
 
@@ -217,3 +220,17 @@ def test_a_key_is_found_as_a_word_of_its_own(text: str, *, named: bool) -> None:
 def test_keys_of_one_or_two_signs_are_looked_for_nowhere() -> None:
     """They stand in every second text: nothing is torn out of `lớp 12`."""
     assert not mentions("lớp 12", ["12"])
+
+
+async def test_an_address_that_is_being_saved_goes_with_the_erasure(database):
+    """It waits until the address is there; else that would be written after the person was forgotten."""
+    contact = Contact(email="head@truong.vn")
+    async with database.transaction() as connection:
+        await lock_subjects(connection, ["head"])
+        await keep_contacts(connection, {"head": contact}, NOW)
+        erasure = asyncio.ensure_future(handle(database, requested("head", kind=STAFF), accounts=["head"]))
+        await poll_until(lambda: waits_for_a_lock(database))
+    await erasure
+
+    async with database.connection() as connection:
+        assert await contacts_of(connection, ["head"]) == {}

@@ -10,7 +10,9 @@ from iocedu.records.v1 import history_pb2, records_pb2, resources_pb2
 
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
+from services.records import jobs
 from services.records.jobs import prune_history
+from services.records.store.brought import prune_brought
 from tests.integration.records.scenes import SCHOOL_A, SCHOOL_B, Running, gone, pupil, reason
 
 MORNING = datetime(2026, 11, 2, 1, tzinfo=UTC)
@@ -74,6 +76,26 @@ async def test_a_change_leads_to_its_batch_and_to_whose_token_brought_it(records
         ("vnedu@sgd", 7, ["dot-1", "dot-2"]),
     ]
     assert await records.rows("SELECT count(*) FROM brought WHERE request_id = 'same'") == [(0,)]
+
+
+async def test_what_a_change_leads_to_is_forgotten_after_its_time(records: Running, clock: FixedClock):
+    """The change is still told, under its request and without batch and token; what is newer stays."""
+    stub = await records.as_service("sync", subject="vnedu@sgd")
+    for version in (1, 2):
+        brought = records_pb2.Brought(unit_id=7, batch_ids=[f"dot-{version}"])
+        row = pupil("1", version, class_key=f"6{version}")
+        request_id = f"r-{version}"
+        await stub.ApplyRows(
+            records_pb2.ApplyRowsRequest(request_id=request_id, source="vnedu", rows=[row], brought=brought)
+        )
+        clock.advance(HOUR)
+
+    assert await jobs.prune(records.database, prune_brought, before=clock.now() - 1.5 * HOUR) == 1
+    told = await (await records.history()).ListRecordChanges(_changes())
+    assert [(one.request_id, one.brought_by, list(one.batch_ids)) for one in told.changes] == [
+        ("r-2", "vnedu@sgd", ["dot-2"]),
+        ("r-1", "", []),
+    ]
 
 
 async def test_changes_are_told_newest_first_with_their_batch_and_fields(lived: Running):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from chassis.testing import FixedClock
 from services.records import jobs
+from services.records.store.requests import prune_answers
 from tests.integration.records.scenes import Running, pupil
 
 
@@ -13,7 +14,7 @@ async def test_answers_are_forgotten_after_their_time(records: Running, clock: F
         await records.apply(pupil(str(number)), request_id=f"old{number}")
     clock.advance(timedelta(days=6))
     await records.apply(pupil("9"), request_id="new")
-    assert await jobs.prune(records.database, kept=timedelta(days=7), clock=clock) == 0
+    assert await jobs.prune(records.database, prune_answers, before=clock.now() - timedelta(days=7)) == 0
     clock.advance(timedelta(days=2))
-    assert await jobs.prune(records.database, kept=timedelta(days=7), clock=clock) == 3
+    assert await jobs.prune(records.database, prune_answers, before=clock.now() - timedelta(days=7)) == 3
     assert await records.rows("SELECT request_id FROM apply_request") == [("new",)]

@@ -284,8 +284,8 @@ async def test_keys_changed_round_are_refused_together_and_end_right_by_way_of_a
             stored = await records.apply(renamed(key, previous, version, **WHO[who]))
             assert list(stored.states) == [ACCEPTED]
             await person(records, key)
-    there = dict(await records.rows("SELECT key, full_name FROM pupil WHERE NOT deleted"))
-    there = {key: name for key, name in there.items() if key in names.values()}
+    found = await records.rows("SELECT key, full_name FROM pupil WHERE NOT deleted")
+    there = {key: name for key, name in found if key in names.values()}
     old_of = dict(zip(taken, "ABCD", strict=True))
     assert there == {names[key]: WHO[old_of[key]]["full_name"] for key in "ABCD"}
     assert {key: (await person(records, names[key])).person_id for key in "ABCD"} == {

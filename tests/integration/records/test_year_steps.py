@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from iocedu.records.v1 import persons_pb2, resources_pb2, results_pb2, school_life_pb2, year_steps_pb2
 
 from chassis.errors import Fault, Kind
+from tests.integration.records.asking import ERASURE, ask, done
 from tests.integration.records.scenes import SCHOOL_A, SCHOOL_B, Running, pupil
 from tests.integration.records.test_persons import linked, service
 
@@ -108,3 +110,17 @@ async def test_a_course_says_how_each_year_ended(records: Running):
         (2026, STEP.YEAR_STEP_UNKNOWN, False),
         (2025, STEP.YEAR_STEP_RETAINED, True),
     ]
+
+
+async def test_of_a_next_record_that_is_restricted_it_is_said_that_there_is_one_and_nothing_else(records: Running):
+    """The pupil is not among the missing; school, key and class stay unsaid."""
+    await _world(records)
+    await done(records, await ask(records, ERASURE, "len.26"))
+    async with records.database.transaction() as connection:  # The year before is told once more.
+        await connection.execute(sa.text("DELETE FROM restricted_record WHERE key = 'len.25'"))
+    stub = await service(records)
+    answer = await stub.ListYearSteps(year_steps_pb2.ListYearStepsRequest(school=SCHOOL_A, school_year=2025))
+    one = next(one for one in answer.pupils if one.pupil_key == "len.25")
+
+    assert (one.goes_on, one.next_school_id, one.next_pupil_key, one.next_class_key) == (True, 0, "", "")
+    assert "luu.26" in {one.next_pupil_key for one in answer.pupils}

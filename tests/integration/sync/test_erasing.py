@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pytest
 from iocedu.sync.v1 import sync_pb2
 
+from services.sync.clients.records import Records
 from services.sync.domain.erasing import mentions_of
 from tests.integration.sync.withholding import grant
 from tests.integration.sync.world import (
@@ -99,6 +101,32 @@ async def test_batches_of_a_declaration_for_all_schools_no_longer_name_who_was_e
     await grant(here, "M1.2026")
 
     assert "M1.2026" not in await held(here)
+
+
+async def test_a_declaration_that_is_being_decided_names_nobody_who_is_erased_meanwhile(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The erasure is carried out after it was looked up what is held, and before it is written what lacks."""
+    stub = await here.sync()
+    await stub.PushRows(push("good", *(pupil(f"M{one}.2026", **CHILD) for one in range(6))))
+    looked_up = Records.holdings
+
+    async def holdings(records: Records, **asked: Any) -> Any:
+        found = await looked_up(records, **asked)
+        await grant(here, "M1.2026")
+        return found
+
+    monkeypatch.setattr(Records, "holdings", holdings)
+    full_of = sync_pb2.FullOf(school=SCHOOL_A, school_year=2026, collection="pupils", version=9)
+    whole = push("whole", pupil("M0.2026", **CHILD), full_of=full_of)
+    await stub.PushRows(whole)
+
+    left = (await stub.PushRows(whole)).outcome.full
+    assert list(left.disappeared_keys) == [f"M{one}.2026" for one in range(2, 6)]
+    async with here.sync_database.connection() as reads:
+        rows = await reads.exec_driver_sql("SELECT encode(outcome, 'escape') FROM declaration")
+        batches = await reads.exec_driver_sql("SELECT encode(outcome, 'escape') FROM batch WHERE batch_id = 'whole'")
+        assert "M1.2026" not in str([*rows, *batches])
 
 
 def test_a_number_is_looked_for_in_quotes_and_not_too_short() -> None:

@@ -1,15 +1,20 @@
 """An erasure that comes between reading and writing: what was read before is not written after it."""
 
+import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from iocedu.records.v1 import erasures_pb2, resources_pb2
+from iocedu.sync.v1 import sync_pb2
 
 from chassis.database import Database
 from services.sync.convert.outgoing import NOTED
-from services.sync.store import outgoing, withholding
+from services.sync.store import erasing, outgoing, withholding
 from services.sync.store.outgoing import Composed
+from services.sync.usecases import erasing as usecases
 from tests.support.databases import DatabaseFactory
+from tests.support.waiting import poll_until, waits_for_a_lock
 
 NOW = datetime(2026, 11, 2, 1, tzinfo=UTC)
 SCHOOL, PUPIL, STAFF, KEY, DESTINATION = 4, 4, 2, "1.2026", "moet"
@@ -74,3 +79,32 @@ async def test_a_package_composed_before_an_erasure_is_not_written_after_it(
     async with database.transaction() as writes:
         assert not await outgoing.note_composed(writes, DESTINATION, SCHOOL, uuid4(), [made], now=NOW)
     assert await noted(database) == ([(PUPIL, True, b"")] if sent_before else [])
+
+
+async def test_an_erasure_waits_for_who_writes_of_the_place_and_takes_that_out(database: Database) -> None:
+    """A declaration whose outcome is being written names the pupil; once that is there, the erasure finds it."""
+    outcome = sync_pb2.FullOutcome(disappeared_keys=[KEY, "2.2026"]).SerializeToString()
+    keys = [erasures_pb2.RecordKeys(type=resources_pb2.OBJECT_TYPE_PUPIL, keys=[KEY])]
+    request = erasures_pb2.ErasuresRequested(school_id=SCHOOL, data_request_id=7, erased=keys)
+
+    async def carry_out() -> None:
+        async with database.transaction() as writes:
+            await usecases.erase(writes, request, above=(), now=NOW)
+
+    async with database.transaction() as writes:
+        assert await erasing.erased_until_written(writes, [SCHOOL]) == set()
+        await writes.exec_driver_sql(
+            "INSERT INTO declaration (school_id, unit_id, source, declaration_id, school_year, collection, version,"
+            " batch_count, backfill, state, outcome, decided_by, create_time)"
+            f" VALUES ({SCHOOL}, {SCHOOL}, 'vnedu', 'd', 2026, 'pupils', 1, 1, false, 2, $1, '', now())",
+            (outcome,),
+        )
+        erasure = asyncio.ensure_future(carry_out())
+        await poll_until(lambda: waits_for_a_lock(database))
+    await erasure
+
+    async with database.connection() as reads:
+        (left,) = (await reads.exec_driver_sql("SELECT outcome FROM declaration")).scalars()
+    assert list(sync_pb2.FullOutcome.FromString(left).disappeared_keys) == ["2.2026"]
+    async with database.transaction() as writes:
+        assert await erasing.erased_until_written(writes, [SCHOOL]) == {(SCHOOL, KEY)}

@@ -141,6 +141,24 @@ async def test_events_hold_a_thousand_changes_or_256_kb_and_keep_the_order():
     assert keys == [row.key for row in batch.rows]
 
 
+async def test_rows_that_give_each_other_their_keys_are_refused_and_others_by_what_is_wrong_with_them():
+    """A circle as one; a row of no school, or of nothing, that names a previous key is what it is."""
+    pupil = resources_pb2.Pupil(full_name="Lê An")
+    batch = await _read(
+        _row("b", previous_key="a", pupil=pupil),
+        _row("c", previous_key="d", school="moet:X", pupil=pupil),
+        _row("e", previous_key="f"),
+        _row("a", previous_key="b", pupil=pupil),
+        _row("g", previous_key="h", pupil=pupil),
+    )
+    assert {index: one.reason for index, one in batch.problems.items()} == {
+        0: "KEY_CYCLE",
+        1: "UNKNOWN_UNIT",
+        2: "NO_RECORD",
+        3: "KEY_CYCLE",
+    }
+
+
 RENAMING = st.builds(
     lambda key, previous, version, deleted: resources_pb2.Row(
         school="1", key=key, previous_key=previous, version=version, deleted=deleted, pupil=resources_pb2.Pupil()

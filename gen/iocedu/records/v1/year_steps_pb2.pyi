@@ -176,7 +176,9 @@ class PupilYearStep(_message.Message):
     goes_on: _builtins.bool
     """Whether the next year has a record of the same person, wherever."""
     next_school_id: _builtins.int
-    """Id of the next year's school. It and what follows are set for schools that the caller may see."""
+    """Id of the next year's school. It and what follows are set for schools that the caller may see, unless the record
+    there is restricted.
+    """
     next_school_name: _builtins.str
     """Its name today."""
     next_pupil_key: _builtins.str
