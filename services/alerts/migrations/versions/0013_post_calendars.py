@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0013_post"
-down_revision = "0009_pre"
+down_revision = "0012_post"
 branch_labels = None
 depends_on = None
 
