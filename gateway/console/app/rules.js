@@ -10,7 +10,7 @@ import { language } from "./texts.js";
 const SEVERITIES = ["INFO", "WARNING", "CRITICAL"];
 const NUMBERS = ["for_minutes", "group_hours", "acknowledge_hours", "resolve_hours", "group_wait_seconds", "group_interval_minutes"];
 const GROUPINGS = ["READER", "PARENT", "UNIT", "NONE"];
-const LISTS = ["audience_roles", "inhibited_by"];
+const LISTS = ["audience_roles", "inhibited_by", "with_kinds", "optional_kinds"];
 const MANAGING = ["administrator", "director"];
 
 export async function rules(panel, { unit, account }) {
@@ -90,6 +90,8 @@ export async function rules(panel, { unit, account }) {
         { class: "fields" },
         input("code", say("code"), { value: copy ? `${rule.code}_rieng` : (rule.code ?? ""), readOnly: !fresh, code: true }),
         choice("fact_kind", say("kind"), kindNames, rule.fact_kind),
+        input("with_kinds", say("withKinds"), { value: (rule.with_kinds ?? []).join(", "), code: true }),
+        input("optional_kinds", say("optionalKinds"), { value: (rule.optional_kinds ?? []).join(", "), code: true }),
         choice("severity", say("gravity"), Object.fromEntries(SEVERITIES.map((one) => [one, say(one)])), severity),
         text("condition", "condition", true),
         h("div", { class: "whole" }, h("p", { class: "muted" }, say("fieldsOf")), help),
@@ -126,7 +128,14 @@ export async function rules(panel, { unit, account }) {
 
     function explain() {
       const kind = kinds.find((one) => one.code === values(form).fact_kind) ?? kinds[0];
-      replace(help, kind.fields.map((one) => h("li", {}, h("code", {}, `${one.name}: ${one.type}`), ` ${one[`name_${language()}`] ?? one.name_vi}`)));
+      const named = values(form).with_kinds.split(",").map((one) => one.trim());
+      const further = kinds.filter((one) => named.includes(one.code) && kind.beside?.includes(one.code));
+      const field = (prefix) => (one) => h("li", {}, h("code", {}, `${prefix}${one.name}: ${one.type}`), ` ${one[`name_${language()}`] ?? one.name_vi}`);
+      replace(help, [
+        ...kind.fields.map(field("")),
+        ...further.flatMap((one) => one.fields.map(field(`${one.code}.`))),
+        h("li", {}, say("beside", { n: (kind.beside ?? []).join(", ") || "–" })),
+      ]);
     }
 
     function draft() {

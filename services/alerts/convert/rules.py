@@ -6,6 +6,7 @@ from typing import Any
 from iocedu.alerts.v1 import alerts_pb2, insight_pb2, rules_pb2
 
 from services.alerts.domain import KINDS, Reach, Rule, Severity
+from services.alerts.domain.combining import stands_beside
 from services.alerts.domain.rules import FAMILY_OF_KIND, RuleStatistics
 from services.alerts.domain.shapes import Kind
 
@@ -38,6 +39,8 @@ _SAME = (
     "change_note",
     "group_wait_seconds",
     "group_interval_minutes",
+    "with_kinds",
+    "optional_kinds",
 )
 _DRAFTED = tuple(name for name in rules_pb2.RuleDraft.DESCRIPTOR.fields_by_name)
 
@@ -88,6 +91,7 @@ def kind_message(code: str) -> rules_pb2.FactKind:
             rules_pb2.FactField(name=name, type=CEL_TYPES[one.type], name_vi=one.name_vi, name_en=one.name_en)
             for name, one in kind.fields.items()
         ],
+        beside=[other for other in sorted(KINDS) if other != code and stands_beside(code, other)],
     )
 
 

@@ -58,7 +58,11 @@ FAMILY_OF_KIND = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule in one version; `condition` is CEL over `fact`. `unit_id` 0 stands for every unit."""
+    """A rule in one version; `condition` is CEL over `fact`. `unit_id` 0 stands for every unit.
+
+    It may speak of facts of further kinds, by their kinds (`with_kinds`), which have to be known unless they are among
+    `optional_kinds`.
+    """
 
     code: str
     version: int
@@ -93,6 +97,8 @@ class Rule:
     group_by: int = Grouping.UNSAID
     group_wait_seconds: int = 0
     group_interval_minutes: int = 0
+    with_kinds: tuple[str, ...] = ()
+    optional_kinds: tuple[str, ...] = ()
 
     @property
     def holds_for(self) -> timedelta:
@@ -102,6 +108,10 @@ class Rule:
     def shows(self, name: str) -> bool:
         """Whether one of its texts tells a field."""
         return any(f"{{{name}}}" in text for text in (self.title_vi, self.title_en, self.body_vi, self.body_en))
+
+    def speaks_of(self, name: str) -> bool:
+        """Whether a condition or a text names a field of a further kind, as `coverage.state_hours`."""
+        return self.shows(name) or name in self.condition or name in self.clear_condition
 
     def time_to_take(self, now: datetime) -> datetime | None:
         """When an alert nobody took climbs."""

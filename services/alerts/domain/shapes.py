@@ -35,7 +35,8 @@ class Field:
 class Kind:
     """A kind of fact; `personal` where it is about one person, whose alerts fewer roles see.
 
-    `clock` is the field that counts the whole hours since a fact's `since`; empty: nothing runs.
+    `clock` is the field that counts the whole hours since a fact's `since`; empty: nothing runs. `subjects` says what
+    the parts of its subjects are, `()` the unit itself.
     """
 
     name_vi: str
@@ -43,8 +44,11 @@ class Kind:
     fields: Mapping[str, Field]
     personal: bool = False
     clock: str = ""
+    subjects: tuple[tuple[str, ...], ...] = ((),)
 
 
+_OF_YEAR, _OF_CLASS, _OF_PUPIL = ("year",), ("year", "class"), ("year", "pupil")
+_OF_STAGE = ("year", "stage", "class")
 _YEAR = Field(int, "Năm học (năm đầu)", "School year (its first calendar year)")
 _GRADE = Field(str, "Khối, mã hai chữ số", "Grade, two digits")
 _CLASS = Field(str, "Mã lớp", "Key of the class")
@@ -63,6 +67,7 @@ KINDS: Mapping[str, Kind] = {
             "limit_source": Field(str, "Văn bản quy định mức", "Document the limit comes from"),
             "active": Field(bool, "Lớp đang tồn tại", "Whether the class exists"),
         },
+        subjects=(_OF_CLASS,),
     ),
     COVERAGE: Kind(
         "Mức độ kết nối của trường, theo ngày học",
@@ -121,6 +126,7 @@ KINDS: Mapping[str, Kind] = {
             ),
         },
         clock=WAITING_HOURS,
+        subjects=(("destination",),),
     ),
     SCHOOL_FIGURES: Kind(
         "Số liệu của trường trong năm học",
@@ -142,6 +148,7 @@ KINDS: Mapping[str, Kind] = {
                 "Median of pupils a class of the schools under the same unit; 0: fewer than 5 schools",
             ),
         },
+        subjects=(_OF_YEAR,),
     ),
     PUPIL: Kind(
         "Chuyên cần và kết quả của một học sinh trong năm học",
@@ -187,6 +194,7 @@ KINDS: Mapping[str, Kind] = {
             "reasons_en": Field(str, "Các lý do, tiếng Anh", "Reasons in English"),
         },
         personal=True,
+        subjects=(_OF_PUPIL,),
     ),
     ATTENDANCE_REPORT: Kind(
         "Điểm danh trong ngày của trường",
@@ -224,6 +232,7 @@ KINDS: Mapping[str, Kind] = {
                 "Probability of so many or more if all were as usual (Poisson)",
             ),
         },
+        subjects=((), _OF_CLASS),
     ),
     CLASS_RESULTS: Kind(
         "Kết quả của một lớp ở một giai đoạn so với khối",
@@ -247,6 +256,7 @@ KINDS: Mapping[str, Kind] = {
                 "Probability of so many or more if the class were as its grade (binomial)",
             ),
         },
+        subjects=(_OF_STAGE,),
     ),
 }
 SHAPES: Mapping[str, Mapping[str, type[Scalar]]] = {

@@ -1,15 +1,15 @@
 """Texts with `{placeholders}`: which there may be, and how they are filled."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from services.alerts.domain.shapes import CLASS_KEY, CLASS_NAME, SCHOOL_YEAR, SHAPES, Scalar
+from services.alerts.domain.shapes import CLASS_KEY, CLASS_NAME, SCHOOL_YEAR, Scalar
 
 UNIT_NAME = "unit"  # The placeholder that every text may use besides its fact's fields.
 _DAY_LENGTH = 10
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{(\w+(?:\.\w+)?)\}")
 
 
 def render(text: str, values: Mapping[str, str]) -> str:
@@ -20,9 +20,9 @@ def render(text: str, values: Mapping[str, str]) -> str:
     )
 
 
-def unknown_placeholders(text: str, fact_kind: str) -> list[str]:
-    """Placeholders that no fact of the kind can fill."""
-    return sorted(set(_PLACEHOLDER.findall(text)) - set(SHAPES[fact_kind]) - {UNIT_NAME})
+def unknown_placeholders(text: str, names: Iterable[str]) -> list[str]:
+    """Placeholders that neither these fields nor the unit's name fill."""
+    return sorted(set(_PLACEHOLDER.findall(text)) - {*names, UNIT_NAME})
 
 
 def as_text(value: Scalar) -> str:

@@ -189,6 +189,27 @@ async def lock_facts(
     connection: AsyncConnection, keys: Sequence[tuple[int, str, str]]
 ) -> dict[tuple[int, str, str], Fact]:
     """Lock the facts with these keys that there are, in key order."""
+    return await _by_key(connection, _with_keys(keys).with_for_update(of=fact_table))
+
+
+async def known_facts(
+    connection: AsyncConnection, keys: Sequence[tuple[int, str, str]]
+) -> dict[tuple[int, str, str], Fact]:
+    """The facts with these keys that there are, without holding them."""
+    return await _by_key(connection, _with_keys(keys)) if keys else {}
+
+
+async def look_at_led(connection: AsyncConnection, led: Sequence[tuple[int, str, str]], *, now: datetime) -> None:
+    """Let facts be looked at now that facts which changed stand beside: (unit, kind, subject or what it begins with).
+
+    They are locked in key order, as everywhere; who decides about them meanwhile reads what changed, or is read after.
+    """
+    units, kinds, subjects = zip(*led, strict=True)
+    given = {"units": list(units), "kinds": list(kinds), "subjects": list(subjects), "now": now}
+    await connection.execute(_LOOK_AT_LED, given)
+
+
+def _with_keys(keys: Sequence[tuple[int, str, str]]) -> sa.Select[Any]:
     given = given_rows(
         {
             "unit_id": (sa.BigInteger(), [unit_id for unit_id, _, _ in keys]),
@@ -198,8 +219,11 @@ async def lock_facts(
     )
     names = ("unit_id", "kind", "subject")
     chosen = sa.select(fact_table).join(given, sa.and_(*(fact_table.c[name] == given.c[name] for name in names)))
-    ordered = chosen.order_by(*(fact_table.c[name] for name in names)).with_for_update(of=fact_table)
-    facts = [_fact(row) for row in (await connection.execute(ordered)).mappings()]
+    return chosen.order_by(*(fact_table.c[name] for name in names))
+
+
+async def _by_key(connection: AsyncConnection, chosen: sa.Select[Any]) -> dict[tuple[int, str, str], Fact]:
+    facts = [_fact(row) for row in (await connection.execute(chosen)).mappings()]
     return {fact.key: fact for fact in facts}
 
 
@@ -223,6 +247,16 @@ _HISTORY = sa.text(
 )
 _LOOK_AT_KIND = sa.text(
     "WITH held AS (SELECT unit_id, kind, subject FROM fact WHERE kind = :kind"
+    " ORDER BY unit_id, kind, subject FOR UPDATE)"
+    " UPDATE fact SET due_time = :now FROM held"
+    " WHERE (fact.unit_id, fact.kind, fact.subject) = (held.unit_id, held.kind, held.subject)"
+)
+_LOOK_AT_LED = sa.text(
+    "WITH led AS (SELECT * FROM unnest(CAST(:units AS bigint[]), CAST(:kinds AS text[]),"
+    " CAST(:subjects AS text[])) AS g(unit_id, kind, subject)),"
+    " held AS (SELECT unit_id, kind, subject FROM fact WHERE EXISTS (SELECT FROM led"
+    " WHERE fact.unit_id = led.unit_id AND fact.kind = led.kind"
+    " AND (led.subject IN ('', fact.subject) OR starts_with(fact.subject, led.subject || '/')))"
     " ORDER BY unit_id, kind, subject FOR UPDATE)"
     " UPDATE fact SET due_time = :now FROM held"
     " WHERE (fact.unit_id, fact.kind, fact.subject) = (held.unit_id, held.kind, held.subject)"

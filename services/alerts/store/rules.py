@@ -14,6 +14,7 @@ from services.alerts.domain import Reach, Rule, Severity
 from services.alerts.store.tables import rule_switch_table, rule_table
 
 _COLUMNS = tuple(column.name for column in fields(Rule))
+_LISTS = ("audience_roles", "inhibited_by", "with_kinds", "optional_kinds")
 _SWITCHED = sa.func.coalesce(rule_switch_table.c.enabled, sa.true()).label("switched")
 
 
@@ -63,7 +64,7 @@ async def add_version(connection: AsyncConnection, rule: Rule) -> None:
     """Write a version."""
     values = {name: getattr(rule, name) for name in _COLUMNS}
     values |= {"severity": int(rule.severity), "audience_reach": int(rule.audience_reach)}
-    values |= {"audience_roles": list(rule.audience_roles), "inhibited_by": list(rule.inhibited_by)}
+    values |= {name: list(getattr(rule, name)) for name in _LISTS}
     await connection.execute(sa.insert(rule_table).values(values))
 
 
@@ -84,6 +85,6 @@ def _rules() -> sa.Select[Any]:
 def _rule(row: Mapping[Any, Any]) -> Rule:
     values = {name: row[name] for name in _COLUMNS}
     values |= {"severity": Severity(row["severity"]), "audience_reach": Reach(row["audience_reach"])}
-    values |= {name: tuple(row[name]) for name in ("audience_roles", "inhibited_by")}
+    values |= {name: tuple(row[name]) for name in _LISTS}
     rule = Rule(**values)
     return rule if row["switched"] else replace(rule, enabled=False)

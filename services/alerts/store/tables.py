@@ -45,6 +45,8 @@ rule_table = sa.Table(
     sa.Column("group_by", sa.SmallInteger, nullable=False, comment="What is told as one notice; 0: as usual."),
     sa.Column("group_wait_seconds", sa.Integer, nullable=False, comment="Messages wait for more; 0: as usual."),
     sa.Column("group_interval_minutes", sa.Integer, nullable=False, comment="Until they tell again; 0: as usual."),
+    sa.Column("with_kinds", ARRAY(sa.Text), nullable=False, comment="Further kinds of facts it speaks of."),
+    sa.Column("optional_kinds", ARRAY(sa.Text), nullable=False, comment="Of these, kinds that may be missing."),
     comment="Rules as data, in versions.",
 )
 rule_switch_table = sa.Table(

@@ -29,6 +29,8 @@ from services.alerts.domain import (
     raise_alert,
     told_of,
 )
+from services.alerts.domain.combining import fields_together, next_look
+from services.alerts.usecases.combine import facts_beside, look_at_led
 from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.keep_quiet import Wish, hush, unraisable
 from services.alerts.usecases.moment import Moment
@@ -46,15 +48,17 @@ class _Look:
     fact: Fact
     values: dict[str, Scalar]
     condition: Condition
+    beside: Mapping[tuple[int, str, str], Fact]
     holds: bool  # Whether it is to be raised where it is not open.
     in_scope: bool = True
 
     def changes(self, alert: Alert) -> bool:
         """Whether an open alert says something else now; a clock that its texts do not show says nothing."""
         told = told_of(self.values)
-        clock = KINDS[self.fact.kind].clock
-        if clock and not self.rule.shows(clock):
-            told[clock] = alert.facts.get(clock, "")
+        own = KINDS[self.fact.kind].clock
+        for clock in (own, *(f"{kind}.{KINDS[kind].clock}" for kind in self.rule.with_kinds)):
+            if clock in told and not self.rule.shows(clock):
+                told[clock] = alert.facts.get(clock, "")
         return told != alert.facts
 
     def is_quiet(self, *, timed: bool) -> bool:
@@ -64,7 +68,8 @@ class _Look:
         since = self.fact.since
         if since is None:
             return not (timed and self.fact.look_time)
-        return not timed or self.condition.holds(self.fact.at(since)) is True
+        before = fields_together(self.rule, self.fact, self.beside, since)
+        return not timed or (before is not None and self.condition.holds(before) is True)
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -78,7 +83,7 @@ async def take_facts(connection: AsyncConnection, facts: Sequence[Fact], moment:
         return []
     kept = await store.keep_facts(connection, newer, [fact.next_look(moment.now) for fact in newer], now=moment.now)
     taken = [fact for fact in newer if fact.key in kept]
-    return await evaluate(connection, taken, moment, timed=False)
+    return await evaluate(connection, taken, moment, changed=taken, timed=False)
 
 
 async def look_at_due_facts(
@@ -92,20 +97,27 @@ async def look_at_due_facts(
     facts = await store.claim_due_facts(connection, now=moment.now, limit=limit)
     if not facts:
         return 0, []
-    looked = len(facts)
+    due = facts
     if renew is not None:
-        facts = await renew(connection, facts, moment)
+        facts = await renew(connection, due, moment)
+    renewed = [fact for fact, before in zip(facts, due, strict=True) if fact is not before]
     await store.put_off(connection, facts, [fact.next_look(moment.now) for fact in facts])
-    return looked, await evaluate(connection, facts, moment, timed=True)
+    return len(due), await evaluate(connection, facts, moment, changed=renewed, timed=True)
 
 
-async def evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: Moment, *, timed: bool) -> list[Change]:
-    """Judge facts that are held by every rule in force; returns what changed."""
+async def evaluate(
+    connection: AsyncConnection, facts: Sequence[Fact], moment: Moment, *, changed: Sequence[Fact], timed: bool
+) -> list[Change]:
+    """Judge facts that are held by every rule in force; returns what changed.
+
+    What rules judge together with those that have `changed` is looked at soon.
+    """
     if not facts:
         return []
     book = rulebook(await store.rules_in_force(connection, moment.today))
     placed = await store.successors(connection, {fact.unit_id for fact in facts}, moment.today)
-    looks = await _looks(facts, book, moment, placed)
+    beside = await facts_beside(connection, ((rule, fact) for fact in facts for rule, _ in book.of(fact.kind)))
+    looks = await _looks(facts, book, moment, placed, beside)
     unresolved = await store.lock_unresolved(connection, [look.key for look in looks])
     quiet = await unraisable(
         connection,
@@ -121,20 +133,28 @@ async def evaluate(connection: AsyncConnection, facts: Sequence[Fact], moment: M
     verdicts = await hush(connection, verdicts, book.rules(), moment)
     changes, failed = await conclude_each(connection, verdicts, moment.unit_name)
     await _look_again(connection, looks, quiet.looks, {verdict.key for verdict in failed}, moment)
+    await look_at_led(connection, changed, book, moment)
     return changes
 
 
-async def _looks(facts: Sequence[Fact], book: Rulebook, moment: Moment, placed: Mapping[int, int]) -> list[_Look]:
+async def _looks(
+    facts: Sequence[Fact],
+    book: Rulebook,
+    moment: Moment,
+    placed: Mapping[int, int],
+    beside: Mapping[tuple[int, str, str], Fact],
+) -> list[_Look]:
     looks: list[_Look] = []
     for number, fact in enumerate(facts):
-        values = fact.at(moment.now)
+        own = fact.at(moment.now)
         for rule, condition in book.of(fact.kind):
-            holds = condition.holds(values)
-            if holds is None:
-                continue
+            values = fields_together(rule, fact, beside, moment.now) if rule.with_kinds else own
+            holds = None if values is None else condition.holds(values)
+            if values is None or holds is None:
+                continue  # Undecided: a fact is missing, or the condition fails.
             place = placed.get(fact.unit_id, fact.unit_id)
             in_scope = not rule.unit_id or moment.contains(rule.unit_id, place)
-            looks.append(_Look(rule, fact, values, condition, holds and in_scope, in_scope))
+            looks.append(_Look(rule, fact, values, condition, beside, holds and in_scope, in_scope))
         if number % SLICE == SLICE - 1:
             await asyncio.sleep(0)
     for kind, count in Counter(fact.kind for fact in facts).items():
@@ -149,10 +169,14 @@ async def _look_again(
     failed: AbstractSet[tuple[str, int, str]],
     moment: Moment,
 ) -> None:
-    """Look again at facts whose alert could not be changed, or whose condition has to hold for a while yet."""
+    """Look again at facts whose alert could not be changed, whose condition has to hold for a while yet, or beside
+    which a clock runs.
+    """
     again: dict[tuple[int, str, str], tuple[Fact, datetime]] = {}
     for look in looks:
-        when = moment.now + AGAIN if look.key in failed else due.get(look.key)
+        ripe = moment.now + AGAIN if look.key in failed else due.get(look.key)
+        ticks = next_look(look.rule, look.fact, look.beside, moment.now) if look.rule.with_kinds else None
+        when = min((one for one in (ripe, ticks) if one is not None), default=None)
         if when is None:
             continue
         own = look.fact.next_look(moment.now)

@@ -11,7 +11,9 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
-from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Transition, raise_alert
+from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, Transition, raise_alert
+from services.alerts.domain.combining import fields_together
+from services.alerts.usecases.combine import facts_beside
 from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.moment import Moment
 from services.alerts.usecases.rulebook import Condition, rulebook
@@ -39,7 +41,13 @@ async def follow_rules(
     wanted = [(unit_id, usable[code][0].fact_kind, subject) for code, unit_id, subject in keys if code in usable]
     facts = await store.lock_facts(connection, wanted)
     alerts = await store.lock_unresolved(connection, keys)
-    verdicts = [_verdict(alert, usable, facts, moment) for alert in alerts.values()]
+    looked_at = [
+        facts.get((unit_id, usable[code][0].fact_kind, subject)) for code, unit_id, subject in keys if code in usable
+    ]
+    rules_of = [usable[code][0] for code, _, _ in keys if code in usable]
+    pairs = [(rule, fact) for rule, fact in zip(rules_of, looked_at, strict=True) if fact is not None]
+    beside = await facts_beside(connection, pairs)
+    verdicts = [_verdict(alert, usable, {**beside, **facts}, moment) for alert in alerts.values()]
     changes, _ = await conclude_each(connection, [verdict for verdict in verdicts if verdict], moment.unit_name)
     return max(outdated) if len(keys) == limit else 0, changes
 
@@ -58,21 +66,26 @@ def _verdict(
     if rule.unit_id and not moment.contains(rule.unit_id, alert.place):
         return Verdict(alert.key, Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_CHANGED))
     fact = facts.get((alert.unit_id, rule.fact_kind, alert.subject))
-    holds = fact is not None and condition.still_holds(fact.at(moment.now))
-    if holds is None:
-        return None  # The condition fails on this fact.
-    if fact is None or not holds:
-        return Verdict(alert.key, Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_CHANGED))
-    return Verdict(alert.key, Transition.CARRIED_OVER, partial(_carried, alert, rule, fact, moment))
+    ended = Verdict(alert.key, Transition.RESOLVED, partial(_resolved, alert, moment, Reason.RULE_CHANGED))
+    if fact is None:
+        return ended
+    values = fields_together(rule, fact, facts, moment.now)
+    holds = None if values is None else condition.still_holds(values)
+    if values is None or holds is None:
+        return None  # A fact beside this one is missing, or the condition fails.
+    if not holds:
+        return ended
+    return Verdict(alert.key, Transition.CARRIED_OVER, partial(_carried, alert, rule, fact, values, moment))
 
 
 def _resolved(alert: Alert, moment: Moment, reason: Reason, position: int) -> Alert:
     return alert.resolved(moment.now, position=position, reason=reason)
 
 
-def _carried(alert: Alert, rule: Rule, fact: Fact, moment: Moment, position: int) -> Alert:
+def _carried(
+    alert: Alert, rule: Rule, fact: Fact, values: Mapping[str, Scalar], moment: Moment, position: int
+) -> Alert:
     unit_name = moment.unit_name(alert.place)
-    values = fact.at(moment.now)
     return alert.carried_over(
         raise_alert(rule, fact, values=values, unit_name=unit_name, now=moment.now, position=position)
     )

@@ -16,6 +16,8 @@ import cel
 import structlog
 
 from services.alerts.domain import SHAPES, Rule, Scalar, unknown_placeholders
+from services.alerts.domain.combining import shape_of, stands_beside
+from services.alerts.domain.shapes import PERSONAL
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +30,6 @@ _SAMPLES: Mapping[type, tuple[Scalar, ...]] = {
     str: ("", "x"),
 }
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"")
-_FIELD = re.compile(r"\bfact\s*\.\s*(\w+)")
 _CEL_FAULTS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 
 
@@ -63,7 +64,7 @@ class Condition:
 
     def _answer(self, program: Any, values: Mapping[str, Scalar]) -> bool | None:
         try:
-            answer = program.execute({FACT: values})
+            answer = program.execute(_scope(values, self.rule.with_kinds))
         except _CEL_FAULTS as error:
             self._tell(str(error))
             return None
@@ -88,6 +89,10 @@ class Rulebook:
     def of(self, fact_kind: str) -> Sequence[tuple[Rule, Condition]]:
         """Rules over a kind of fact."""
         return self.by_kind.get(fact_kind, ())
+
+    def led_by(self, kind: str) -> set[str]:
+        """Kinds of facts that are judged together with those of a kind."""
+        return {rule.fact_kind for rule in self.rules().values() if kind in rule.with_kinds}
 
     def rules(self) -> dict[str, Rule]:
         """The rules that can be used, by code."""
@@ -118,40 +123,90 @@ def compile_rule(rule: Rule) -> Condition:
             vi=f"không có loại dữ kiện {rule.fact_kind!r}; các loại có: {known}",
             field="fact_kind",
         )
+    _check_kinds(rule)
+    shapes = {FACT: shape, **shape_of(rule)}
+    names = [*shape, *(f"{kind}.{name}" for kind in rule.with_kinds for name in shapes[kind])]
     for name in ("title_vi", "title_en", "body_vi", "body_en"):
         text = getattr(rule, name)
-        unknown = ", ".join(unknown_placeholders(text, rule.fact_kind))
+        unknown = ", ".join(unknown_placeholders(text, names))
         if unknown:
             raise RuleRefused(
                 f"the text {text!r} has placeholders that no fact fills: {unknown}",
                 vi=f"có chỗ điền mà dữ kiện loại {rule.fact_kind} không có: {unknown}",
                 field=name,
             )
-    program = _compiled(rule.condition, shape, field="condition")
-    clearing = _compiled(rule.clear_condition, shape, field="clear_condition") if rule.clear_condition else None
+    program = _compiled(rule.condition, shapes, field="condition")
+    clearing = _compiled(rule.clear_condition, shapes, field="clear_condition") if rule.clear_condition else None
     return Condition(rule, program, clearing)
 
 
-def _compiled(condition: str, shape: Mapping[str, type[Scalar]], *, field: str) -> Any:
+def _check_kinds(rule: Rule) -> None:
+    """Refuse further kinds of which there never is a fact beside those the rule looks at, or that show a person."""
+    for kind in rule.with_kinds:
+        if kind not in SHAPES or not stands_beside(rule.fact_kind, kind):
+            known = ", ".join(
+                sorted(one for one in SHAPES if one != rule.fact_kind and stands_beside(rule.fact_kind, one))
+            )
+            raise RuleRefused(
+                f"no fact of kind {kind!r} stands beside one of {rule.fact_kind}; these do: {known}",
+                vi=f"không có dữ kiện loại {kind!r} đi cùng loại {rule.fact_kind}; các loại đi cùng được: {known}",
+                field="with_kinds",
+            )
+        if kind in PERSONAL and rule.fact_kind not in PERSONAL:
+            raise RuleRefused(
+                f"facts of kind {kind} are about persons, those of {rule.fact_kind} are not",
+                vi=f"dữ kiện loại {kind} là của từng người, loại {rule.fact_kind} thì không",
+                field="with_kinds",
+            )
+    if len({rule.fact_kind, *rule.with_kinds}) != len(rule.with_kinds) + 1:
+        raise RuleRefused("a kind is named twice", vi="có loại dữ kiện lặp lại", field="with_kinds")
+    if lone := ", ".join(sorted(set(rule.optional_kinds) - set(rule.with_kinds))):
+        raise RuleRefused(
+            f"not among the further kinds: {lone}",
+            vi=f"không nằm trong các loại dữ kiện đi cùng: {lone}",
+            field="optional_kinds",
+        )
+
+
+def _scope(values: Mapping[str, Scalar], kinds: Sequence[str]) -> dict[str, Mapping[str, Scalar]]:
+    """What a condition sees: the fact, and those beside it by their kinds."""
+    scope = {FACT: values}
+    for kind in kinds:
+        begins = f"{kind}."
+        scope[kind] = {name.removeprefix(begins): value for name, value in values.items() if name.startswith(begins)}
+    return scope
+
+
+def _compiled(condition: str, shapes: Mapping[str, Mapping[str, type[Scalar]]], *, field: str) -> Any:
     try:
         program = cel.compile(condition)
     except ValueError as error:
         raise RuleRefused(
             f"the condition is not CEL: {error}", vi=f"điều kiện không đúng cú pháp CEL: {error}", field=field
         ) from error
-    if set(program.variables()) != {FACT}:
+    spoken = set(program.variables())
+    if not spoken or not spoken <= set(shapes):
+        allowed = ", ".join(f"`{name}`" for name in shapes)
         raise RuleRefused(
-            f"the condition must speak of `fact` and nothing else, not of {program.variables()}",
-            vi=f"điều kiện phải và chỉ được nói về `fact`, không phải {program.variables()}",
+            f"the condition must speak of {allowed} and nothing else, not of {program.variables()}",
+            vi=f"điều kiện phải và chỉ được nói về {allowed}, không phải {program.variables()}",
             field=field,
         )
-    _check_types(condition, program, shape, where=field)
+    shape = {
+        name if variable == FACT else f"{variable}.{name}": kind
+        for variable, fields in shapes.items()
+        for name, kind in fields.items()
+    }
+    _check_types(condition, program, shape, kinds=[name for name in shapes if name != FACT], where=field)
     return program
 
 
-def _check_types(condition: str, program: Any, shape: Mapping[str, type[Scalar]], *, where: str) -> None:
+def _check_types(
+    condition: str, program: Any, shape: Mapping[str, type[Scalar]], *, kinds: Sequence[str], where: str
+) -> None:
     """Run the condition on samples of every field it names, so that no short circuit hides a fault."""
-    named = sorted(set(_FIELD.findall(_LITERAL.sub("''", condition))))
+    found = _field_of((FACT, *kinds)).findall(_LITERAL.sub("''", condition))
+    named = sorted({name if variable == FACT else f"{variable}.{name}" for variable, name in found})
     unknown = ", ".join(name for name in named if name not in shape)
     if unknown:
         known = ", ".join(sorted(shape))
@@ -168,7 +223,7 @@ def _check_types(condition: str, program: Any, shape: Mapping[str, type[Scalar]]
         sample = {name: kind() for name, kind in shape.items()} | dict(zip(named, values, strict=True))
         told = {name: sample[name] for name in named}
         try:
-            answer = program.execute({FACT: sample})
+            answer = program.execute(_scope(sample, kinds))
         except _CEL_FAULTS as error:
             raise RuleRefused(
                 f"the condition fails on {told}: {error}", vi=f"điều kiện lỗi với {told}: {error}", field=where
@@ -179,6 +234,12 @@ def _check_types(condition: str, program: Any, shape: Mapping[str, type[Scalar]]
                 vi=f"điều kiện cho ra {type(answer).__name__}, không phải đúng hay sai",
                 field=where,
             )
+
+
+@lru_cache(maxsize=128)
+def _field_of(variables: Sequence[str]) -> re.Pattern[str]:
+    """Finds the fields that a condition names of these variables."""
+    return re.compile(rf"\b({'|'.join(map(re.escape, variables))})\s*\.\s*(\w+)")
 
 
 def _no_answer(answer: Any) -> str:

@@ -18,10 +18,12 @@ from chassis.scope_tree import EVERY_UNIT
 from services.alerts import store
 from services.alerts.domain import PUPIL, Alert, Fact, Rule, Scalar, raise_alert
 from services.alerts.domain.backtests import Episode, Moments, clocked, episodes, looks, median_of
+from services.alerts.domain.combining import fields_together
 from services.alerts.domain.early_warning import urgency
 from services.alerts.store import counting
+from services.alerts.usecases.combine import facts_beside
 from services.alerts.usecases.moment import Moment
-from services.alerts.usecases.refusals import too_much_past
+from services.alerts.usecases.refusals import no_joint_past, too_much_past
 from services.alerts.usecases.rulebook import Condition, compile_rule
 from services.alerts.usecases.write_rules import check_rule
 
@@ -78,9 +80,10 @@ async def dry_run(connection: AsyncConnection, rule: Rule, below: AbstractSet[in
     while facts := await store.facts_of(connection, rule.fact_kind, below, after=after, limit=PAGE):
         after = facts[-1].unit_id, facts[-1].subject
         found.fact_count += len(facts)
+        beside = await facts_beside(connection, ((rule, fact) for fact in facts))
         for fact in facts:
-            values = fact.at(moment.now)
-            if condition.holds(values):
+            values = fields_together(rule, fact, beside, moment.now)
+            if values is not None and condition.holds(values):
                 found.by_unit[fact.unit_id] += 1
                 if len(found.examples) < MOST_EXAMPLES:
                     found.examples.append(_example(rule, fact, values, moment))
@@ -98,6 +101,8 @@ async def backtest(
 ) -> Backtest:
     """What the rule would have raised from an instant on. Raises INVALID_RULE, or INVALID_FIELD for too much past."""
     check_rule(rule)
+    if rule.with_kinds:
+        raise no_joint_past()
     condition = compile_rule(rule)
     found, after = Backtest(), (-1, "")
     urgencies: dict[Key, tuple[str, tuple[int, ...]]] = {}

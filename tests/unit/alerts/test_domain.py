@@ -12,6 +12,7 @@ from services.alerts.domain import (
     FIRST_KEPT,
     NEWEST_KEPT,
     PUSHES,
+    SHAPES,
     Alert,
     Fact,
     Reason,
@@ -108,7 +109,7 @@ def test_texts_are_filled_with_the_facts_and_nothing_else():
     assert render("Lớp {name}: {size}, {unknown}, {name.__class__}, {0}", values) == (
         "Lớp 1A {size}: 40, {unknown}, {name.__class__}, {0}"
     )
-    assert unknown_placeholders("{unit} {waiting_hours} {siz}", PUSHES) == ["siz"]
+    assert unknown_placeholders("{unit} {waiting_hours} {siz}", SHAPES[PUSHES]) == ["siz"]
 
 
 def test_an_alert_goes_through_its_life_with_a_new_etag_each_time():

@@ -322,6 +322,8 @@ class Rule(_message.Message):
     GROUP_BY_FIELD_NUMBER: _builtins.int
     GROUP_WAIT_SECONDS_FIELD_NUMBER: _builtins.int
     GROUP_INTERVAL_MINUTES_FIELD_NUMBER: _builtins.int
+    WITH_KINDS_FIELD_NUMBER: _builtins.int
+    OPTIONAL_KINDS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable code, for example `class_oversize`."""
     version: _builtins.int
@@ -394,6 +396,16 @@ class Rule(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When this version was written."""
 
+    @_builtins.property
+    def with_kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further kinds of facts that `condition`, `clear_condition` and texts speak of by their codes, as `coverage.state`:
+        the facts of the same subject, or of what it lies in. It is undecided while one of them is not known.
+        """
+
+    @_builtins.property
+    def optional_kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of these, kinds whose facts may be missing: their fields are empty then, and `<kind>.known` is false."""
+
     def __init__(
         self,
         *,
@@ -430,10 +442,12 @@ class Rule(_message.Message):
         group_by: Global___AlertGrouping.ValueType = ...,
         group_wait_seconds: _builtins.int = ...,
         group_interval_minutes: _builtins.int = ...,
+        with_kinds: _abc.Iterable[_builtins.str] | None = ...,
+        optional_kinds: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "built_in", b"built_in", "change_note", b"change_note", "clear_condition", b"clear_condition", "code", b"code", "condition", b"condition", "copied_from", b"copied_from", "create_time", b"create_time", "created_by", b"created_by", "enabled", b"enabled", "fact_kind", b"fact_kind", "family", b"family", "for_minutes", b"for_minutes", "group_by", b"group_by", "group_hours", b"group_hours", "group_interval_minutes", b"group_interval_minutes", "group_wait_seconds", b"group_wait_seconds", "inhibited_by", b"inhibited_by", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "built_in", b"built_in", "change_note", b"change_note", "clear_condition", b"clear_condition", "code", b"code", "condition", b"condition", "copied_from", b"copied_from", "create_time", b"create_time", "created_by", b"created_by", "enabled", b"enabled", "fact_kind", b"fact_kind", "family", b"family", "for_minutes", b"for_minutes", "group_by", b"group_by", "group_hours", b"group_hours", "group_interval_minutes", b"group_interval_minutes", "group_wait_seconds", b"group_wait_seconds", "inhibited_by", b"inhibited_by", "optional_kinds", b"optional_kinds", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "version", b"version", "with_kinds", b"with_kinds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -85,6 +85,7 @@ class FactKind(_message.Message):
     NAME_EN_FIELD_NUMBER: _builtins.int
     PERSONAL_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    BESIDE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Code, for example `pupil`."""
     name_vi: _builtins.str
@@ -97,6 +98,10 @@ class FactKind(_message.Message):
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FactField]:
         """The fields of `fact`."""
 
+    @_builtins.property
+    def beside(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Kinds whose facts stand beside one of these, so that a rule may speak of both."""
+
     def __init__(
         self,
         *,
@@ -105,10 +110,11 @@ class FactKind(_message.Message):
         name_en: _builtins.str = ...,
         personal: _builtins.bool = ...,
         fields: _abc.Iterable[Global___FactField] | None = ...,
+        beside: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "fields", b"fields", "name_en", b"name_en", "name_vi", b"name_vi", "personal", b"personal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "code", b"code", "fields", b"fields", "name_en", b"name_en", "name_vi", b"name_vi", "personal", b"personal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -178,6 +184,8 @@ class RuleDraft(_message.Message):
     GROUP_BY_FIELD_NUMBER: _builtins.int
     GROUP_WAIT_SECONDS_FIELD_NUMBER: _builtins.int
     GROUP_INTERVAL_MINUTES_FIELD_NUMBER: _builtins.int
+    WITH_KINDS_FIELD_NUMBER: _builtins.int
+    OPTIONAL_KINDS_FIELD_NUMBER: _builtins.int
     fact_kind: _builtins.str
     """Kind of fact, as ListFactKinds names it."""
     condition: _builtins.str
@@ -230,6 +238,14 @@ class RuleDraft(_message.Message):
     def inhibited_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of rules whose open alert on the same unit keeps this rule's from being told."""
 
+    @_builtins.property
+    def with_kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further kinds of facts that conditions and texts speak of by their codes, as `coverage.state` and {coverage.state}."""
+
+    @_builtins.property
+    def optional_kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of these, kinds whose facts may be missing; of the others the rule waits until they are known."""
+
     def __init__(
         self,
         *,
@@ -257,10 +273,12 @@ class RuleDraft(_message.Message):
         group_by: _alerts_pb2.AlertGrouping.ValueType = ...,
         group_wait_seconds: _builtins.int = ...,
         group_interval_minutes: _builtins.int = ...,
+        with_kinds: _abc.Iterable[_builtins.str] | None = ...,
+        optional_kinds: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "change_note", b"change_note", "clear_condition", b"clear_condition", "condition", b"condition", "fact_kind", b"fact_kind", "for_minutes", b"for_minutes", "group_by", b"group_by", "group_hours", b"group_hours", "group_interval_minutes", b"group_interval_minutes", "group_wait_seconds", b"group_wait_seconds", "inhibited_by", b"inhibited_by", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "change_note", b"change_note", "clear_condition", b"clear_condition", "condition", b"condition", "fact_kind", b"fact_kind", "for_minutes", b"for_minutes", "group_by", b"group_by", "group_hours", b"group_hours", "group_interval_minutes", b"group_interval_minutes", "group_wait_seconds", b"group_wait_seconds", "inhibited_by", b"inhibited_by", "optional_kinds", b"optional_kinds", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "valid_from", b"valid_from", "valid_to", b"valid_to", "with_kinds", b"with_kinds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,6 +1,6 @@
 """Silence and refused rows are judged by what sync says of a school; rules by staff over what was before it end.
 
-Rules that came with the service call classes by their names.
+Rules that came with the service call classes by their names. A rule may speak of facts of further kinds.
 """
 
 import json
@@ -27,6 +27,10 @@ TEXTS = ("title_vi", "title_en", "body_vi", "body_en")
 
 
 def upgrade() -> None:
+    op.execute(
+        "ALTER TABLE rule ADD COLUMN with_kinds text[] NOT NULL DEFAULT '{}',"
+        " ADD COLUMN optional_kinds text[] NOT NULL DEFAULT '{}'"
+    )
     seeds = [
         {"enabled": True, "built_in": True, "for_minutes": 0} | seed for seed in json.loads(SEEDS.read_text("utf-8"))
     ]

@@ -1,0 +1,148 @@
+"""A rule over facts of several kinds: judged when any of them changes, undecided while one it needs is missing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from chassis.database import Database
+from chassis.errors import Fault
+from services.alerts import usecases
+from services.alerts.domain import Change, Fact, Rule, Severity, Transition
+from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, a_class, hours
+from tests.integration.alerts.test_evaluation import oversize, silence
+from tests.integration.alerts.test_life import EVERYWHERE, database, moment
+
+__all__ = ["database"]
+
+DOUBTFUL = Rule(
+    code="doubtful_size",
+    version=1,
+    fact_kind="class_size",
+    with_kinds=("coverage",),
+    condition='fact.size > 35 && fact.active && coverage.state != "connected"',
+    severity=Severity.INFO,
+    title_vi="Lớp {name}: {size} em, trường đang {coverage.state}",
+    title_en="Class {name}: {size}, the school is {coverage.state}",
+    body_vi="{coverage.why}",
+    body_en="{unit}",
+    audience_roles=("officer",),
+    family="indicator",
+)
+
+
+async def write(database: Database, **changed: Any) -> None:
+    """Put the rule alone in force, with what a test changes in it."""
+    async with database.transaction() as held:
+        await held.execute(sa.text("UPDATE rule SET enabled = false"))
+        await usecases.create_rule(held, replace(DOUBTFUL, **changed), by="director", moment=moment())
+
+
+async def take(database: Database, facts: Sequence[Fact]) -> list[Change]:
+    """Facts as one transaction."""
+    async with database.transaction() as held:
+        return await usecases.take_facts(held, facts, moment())
+
+
+async def look(database: Database, after: float = 0) -> list[tuple[Transition, str]]:
+    """What the timer does, and how it reads."""
+    async with database.transaction() as held:
+        _, changes = await usecases.look_at_due_facts(held, moment(NOW + hours(after)), limit=100)
+    return [(change.transition, change.alert.title_vi) for change in changes]
+
+
+async def test_a_rule_over_two_kinds_waits_for_both_and_is_judged_when_either_changes(database):
+    """Undecided is neither yes nor no; the alert reads of both, and ends by either."""
+    await write(database)
+    assert await take(database, oversize(a_class(40))) == []
+    assert await take(database, silence()) == []
+    assert await look(database) == [(Transition.RAISED, "Lớp 1A: 40 em, trường đang silent")]
+    [change] = await take(database, oversize(a_class(41, version=2)))
+    assert (change.transition, change.alert.title_vi) == (Transition.UPDATED, "Lớp 1A: 41 em, trường đang silent")
+    assert change.alert.facts["coverage.reason"] == "NOTHING_TAKEN"
+    await take(database, silence(state="CONNECTED", reason="", at=NOW + hours(1)))
+    assert [one for one, _ in await look(database)] == [Transition.RESOLVED]
+    assert await look(database) == []
+
+
+async def test_what_is_undecided_ends_nothing(database):
+    """An open alert stays where the fact beside its own is not known any more."""
+    await write(database)
+    await take(database, [*silence(), *oversize(a_class(40))])
+    async with database.transaction() as held:
+        await held.execute(sa.text("DELETE FROM fact WHERE kind = 'coverage'"))
+    assert await take(database, oversize(a_class(20, version=2))) == []
+
+
+async def test_a_kind_that_may_be_missing_is_empty_and_not_known_then(database):
+    """The rule says so, and asks for it."""
+    condition = "fact.size > 35 && (!coverage.known || coverage.state == 'silent')"
+    await write(database, optional_kinds=("coverage",), condition=condition)
+    [raised] = await take(database, oversize(a_class(40)))
+    assert (raised.alert.title_vi, raised.alert.facts["coverage.known"]) == ("Lớp 1A: 40 em, trường đang ", "false")
+    await take(database, silence(state="CONNECTED", reason=""))
+    assert [one for one, _ in await look(database)] == [Transition.RESOLVED]
+
+
+async def test_a_clock_beside_a_fact_raises_by_time_alone(database):
+    """At its hour, where the condition speaks of it."""
+    await write(database, condition="fact.size > 35 && coverage.state_hours >= 10")
+    await take(database, [*silence(), *oversize(a_class(40))])
+    assert await look(database, 9) == []
+    assert [one for one, _ in await look(database, 10)] == [Transition.RAISED]
+
+
+async def test_a_change_looks_at_what_it_stands_beside_and_at_nothing_else(database):
+    """One rule serves a thousand schools: of another school nothing is judged."""
+    await write(database)
+    classes = [a_class(40, school=school, key=key) for school in (SCHOOL, SECOND_SCHOOL) for key in ("1A", "1B")]
+    await take(database, [*oversize(*classes)])
+    await take(database, silence(SECOND_SCHOOL, must_connect=False))
+    async with database.connection() as reading:
+        due = (await reading.execute(sa.text("SELECT unit_id, subject FROM fact WHERE due_time <= now()"))).all()
+    assert sorted(map(tuple, due)) == [(SECOND_SCHOOL, "2026/1A"), (SECOND_SCHOOL, "2026/1B")]
+
+
+async def test_open_alerts_of_a_rule_over_two_kinds_follow_its_next_version(database):
+    """Carried over by what both facts say now."""
+    await write(database)
+    await take(database, [*silence(), *oversize(a_class(40))])
+    async with database.transaction() as held:
+        wanted = replace(DOUBTFUL, condition='coverage.state == "silent" && fact.size > 39')
+        await usecases.update_rule(held, wanted, expected=1, by="director", moment=moment())
+        _, [change] = await usecases.follow_rules(held, moment(), limit=10)
+    assert (change.transition, change.alert.rule_version) == (Transition.CARRIED_OVER, 2)
+
+
+async def test_a_dry_run_sees_both_and_a_backtest_says_that_it_cannot(database):
+    """The past of two facts together is not kept."""
+    await take(database, [*silence(), *oversize(a_class(40), a_class(20, key="1B"))])
+    async with database.connection() as reading:
+        found = await usecases.dry_run(reading, DOUBTFUL, EVERYWHERE, moment())
+        with pytest.raises(Fault) as refused:
+            await usecases.backtest(reading, DOUBTFUL, EVERYWHERE, moment(), since=NOW - hours(24), k=3)
+    assert (found.fact_count, dict(found.by_unit)) == (2, {SCHOOL: 1})
+    assert refused.value.violations[0].field == "rule.with_kinds"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"condition": "fact.size > 35 && coverage.sate == ''"}, "condition"),
+        ({"condition": "fact.size > coverage.state"}, "condition"),
+        ({"condition": "fact.size > 35 && pushes.failed > 0"}, "condition"),
+        ({"with_kinds": (), "title_vi": "", "title_en": "", "body_vi": ""}, "condition"),
+        ({"title_vi": "{coverage.sate}"}, "title_vi"),
+        ({"with_kinds": ("pushes",), "condition": "fact.size > 35"}, "with_kinds"),
+        ({"with_kinds": ("pupil",), "condition": "fact.size > 35"}, "with_kinds"),
+        ({"with_kinds": ("coverage", "coverage")}, "with_kinds"),
+        ({"optional_kinds": ("school_figures",)}, "optional_kinds"),
+    ],
+)
+async def test_what_cannot_be_judged_together_is_refused_by_field(database, changed, field):
+    """Fields and types of every kind are checked when the rule is saved, and that its facts can stand together."""
+    with pytest.raises(Fault) as refused:
+        await write(database, **changed)
+    assert (refused.value.reason, refused.value.violations[0].field) == ("INVALID_RULE", f"rule.{field}")
