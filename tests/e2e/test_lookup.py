@@ -13,8 +13,11 @@ pytestmark = pytest.mark.e2e
 
 async def _people(world: World) -> None:
     names = ("Đặng Thị Thuỳ Dương", "Đặng Thùy Dung", "Trần Văn Đặng")
-    for sex in ("2", "1"):
-        rows = [pupil(SCHOOL, f"LU-{number}", "LU", full_name=name, sex=sex) for number, name in enumerate(names)]
+    for version, sex in ((1, "2"), (2, "1")):
+        rows = [
+            pupil(SCHOOL, f"LU-{number}", "LU", version=version, full_name=name, sex=sex)
+            for number, name in enumerate(names)
+        ]
         await world.push([school_class(SCHOOL, "LU"), *rows])
 
 

@@ -8,6 +8,7 @@ import { said } from "./texts.js";
 
 const REFRESH_MS = 4000;
 const WAITING_MS = 800;
+const FIGURE = 3; // The column of a number.
 
 export function list(place, { unit, open, given = "" }) {
   const note = h("p", { role: "status" }, given);
@@ -81,7 +82,7 @@ export function list(place, { unit, open, given = "" }) {
       h("th", { scope: "row" }, announcement.draft.title_vi),
       cell(1, {}, announcement.unit_name),
       cell(2, {}, h("span", { class: `state ${state.toLowerCase()}` }, said("states")[state])),
-      cell(3, { class: "figure" }, number(announcement.recipient_count)),
+      cell(FIGURE, { class: "figure" }, number(announcement.recipient_count)),
       cell(4, {}, instant(announcement.sent_time ?? announcement.create_time)),
       h(
         "td",
@@ -136,7 +137,7 @@ export function list(place, { unit, open, given = "" }) {
     }
   }
 
-  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text) => h("th", { scope: "col" }, text)))), rows)), picture);
+  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text, place) => h("th", { scope: "col", class: place === FIGURE ? "figure" : undefined }, text)))), rows)), picture);
   load().catch(fail);
 }
 
