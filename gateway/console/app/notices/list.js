@@ -50,9 +50,10 @@ export function list(place, { unit, open, given = "" }) {
     const answer = (key, run) => h("button", { type: "button", "data-deed": key, class: key === "sendYes" ? "primary" : "quiet", onclick: run }, said(key));
     try {
       const { preview } = await ask(unitPath(unit.id, "/announcements:preview"), { method: "POST", body: { audience: announcement.draft.audience } });
+      const { recipient_count: people, unit_count: units, unreached_count: unreached = 0 } = preview;
       replace(
         deeds,
-        h("p", { role: "alert" }, said("sendWhom", { n: number(preview.recipient_count), m: number(preview.unit_count) })),
+        h("p", { role: "alert" }, said("sendWhom", { n: number(people), m: number(units - unreached) }), unreached ? ` ${said("nobodyThere", { n: number(unreached) })}.` : ""),
         answer("sendYes", () => step(announcement, "schedule")),
         answer("sendNo", () => replace(deeds, before)),
       );
