@@ -231,8 +231,7 @@ class Fleet:
             part = ServicePart(
                 name, service.command, environment=told, ready_file=ready_file, log=self.folder.log(name)
             )
-            metrics = f"http://{told[PREFIX + 'METRICS_LISTEN']}/metrics"
-            slots.append(self._add(name, part, address=listen, metrics=metrics))
+            slots.append(self._add(name, part, address=listen, metrics=told[PREFIX + "METRICS_LISTEN"]))
         return slots
 
     async def _ensure_databases(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.envoy.edge import MEGABYTE, Edge
+from gateway.fields import names
 from gateway.interface import Interface
 from gateway.openapi import document
 
@@ -83,6 +84,7 @@ def assets(edge: Edge, interface: Interface) -> tuple[Asset, ...]:
     made = [
         _json("/openapi.json", document(interface)),
         _json("/console.json", {"home_unit": edge.home_unit, "roles": _roles(interface)}),
+        _json("/fields.json", names()),
     ]
     return tuple(sorted([*files, *made], key=lambda asset: asset.path))
 

@@ -47,7 +47,9 @@ async def _give_address(world: World) -> None:
 async def _send(row: Locator) -> None:
     """Asked how many it goes to, somebody says no, and then yes."""
     await row.locator("[data-deed=send]").click(timeout=WAIT)
-    await expect(row.get_by_role("alert")).to_contain_text("Gửi ngay tới 1 người tại 1 đơn vị?", timeout=WAIT)
+    question = row.get_by_role("alert")
+    await expect(question).to_contain_text("Gửi ngay tới 1 người tại 1 đơn vị?", timeout=WAIT)
+    await expect(question).to_contain_text("3 đơn vị không có người nhận")
     await row.locator("[data-deed=sendNo]").click()
     await expect(row.locator(".state")).to_have_text("Đã duyệt")
     await row.locator("[data-deed=send]").click()

@@ -13,8 +13,12 @@ pytestmark = pytest.mark.e2e
 
 async def _people(world: World) -> None:
     names = ("Đặng Thị Thuỳ Dương", "Đặng Thùy Dung", "Trần Văn Đặng")
-    rows = [pupil(SCHOOL, f"LU-{number}", "LU", full_name=name) for number, name in enumerate(names)]
-    await world.push([school_class(SCHOOL, "LU"), *rows])
+    for version, sex in ((1, "2"), (2, "1")):
+        rows = [
+            pupil(SCHOOL, f"LU-{number}", "LU", version=version, full_name=name, sex=sex)
+            for number, name in enumerate(names)
+        ]
+        await world.push([school_class(SCHOOL, "LU"), *rows])
 
 
 async def test_a_person_is_found_by_rest_without_tones_and_masked(world: World) -> None:
@@ -56,9 +60,13 @@ async def test_the_page_finds_people_and_units_while_one_types(world: World) -> 
             await course.get_by_role("textbox").fill("phụ huynh đề nghị xem hồ sơ")
             await course.get_by_role("button", name="Xem đầy đủ").click()
             await expect(course).to_contain_text("2020-03-08", timeout=WAIT)
+            await course.get_by_role("button", name="Lịch sử thay đổi").click()
+            newest = course.locator(".history tbody tr").first
+            await expect(newest).to_contain_text("Giới tính: Nữ → Nam", timeout=WAIT)
+            await expect(newest).not_to_contain_text("sex")
             await page.get_by_role("button", name="Đơn vị").click()
             await field.fill("ai nghia")
-            await expect(page.locator("tbody tr")).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
+            await expect(page.locator("tbody tr").first).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
             assert complaints == []
             assert "token" not in page.url
         finally:

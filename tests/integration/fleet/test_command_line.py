@@ -94,7 +94,7 @@ def test_up_status_and_down(shell: Shell) -> None:
     )
     assert shown["gateway"] == f"127.0.0.1:{shell.port}"
     metrics = {part["name"]: part["metrics"] for part in shown["parts"]}
-    assert "iocedu_requests" in httpx.get(metrics["notify"], trust_env=False).text
+    assert "iocedu_dispatch_tries_total" in httpx.get(f"http://{metrics['notify']}/metrics", trust_env=False).text
     assert metrics["notify"] in shell.run("status").stdout
     second = shell.run("up")
     assert second.returncode == 0

@@ -186,7 +186,7 @@ async def test_no_code_is_said_to_be_sent_where_no_provider_is_set_up(desk: Any)
     request = channels_pb2.SendAddressCodeRequest(channel=SMS)
     fault = await refusal(desk.call("head", "channels", "SendAddressCode", request))
     assert (fault.reason, fault.kind) == ("CHANNEL_NOT_SET_UP", Kind.PRECONDITION)
-    assert "chưa thiết lập nhà cung cấp tin nhắn SMS" in fault.vi
+    assert "an SMS provider is not set up here" in fault.en
     assert [one.field for one in fault.violations] == ["channel"]
 
 

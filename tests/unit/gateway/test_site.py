@@ -23,7 +23,7 @@ def test_pages_have_an_address_of_their_own_and_files_their_path(tmp_path: Path)
         (tmp_path / name).write_text("x", "utf-8")
     (tmp_path.parent / "outside.js").write_text("x", "utf-8")
     paths = [asset.path for asset in site.assets(_edge(console=tmp_path), INTERFACE)]
-    assert paths == ["/", "/app.js", "/console.json", "/docs", "/openapi.json", "/vendor/chart-1.0.js"]
+    assert paths == ["/", "/app.js", "/console.json", "/docs", "/fields.json", "/openapi.json", "/vendor/chart-1.0.js"]
 
 
 def test_a_file_is_asked_for_again_each_time_unless_its_address_names_its_version(tmp_path: Path) -> None:
@@ -60,6 +60,17 @@ def test_each_part_of_the_console_names_the_roles_that_what_it_asks_is_open_to()
     assert "provincial_ioc" in roles["brief"]
     assert "provincial_ioc" not in roles["reports"]
     assert "integrator" not in roles["operations"]
+
+
+def test_fields_and_codes_are_called_as_the_ministry_calls_them() -> None:
+    """Of what the centre has of its own and of what only the profile names, without saying that a code is one."""
+    [told] = [json.loads(asset.content) for asset in site.assets(_edge(), INTERFACE) if asset.path == "/fields.json"]
+    pupil = told["labels"]["pupil"]
+    assert (pupil["full_name"], pupil["sex"], pupil["further.CHIEU_CAO"]) == ("Họ tên", "Giới tính", "Chiều cao")
+    assert pupil["id"] == "Mã học sinh"
+    assert told["codes"]["pupil"]["sex"]["2"] == "Nữ"
+    assert told["codes"]["pupil"]["status"]["01"] == "Đang học"
+    assert told["codes"]["staff_member"]["ethnic_group"]["01"] == "Kinh"
 
 
 def test_every_file_of_the_console_fits_what_envoy_reads() -> None:

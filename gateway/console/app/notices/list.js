@@ -8,6 +8,7 @@ import { said } from "./texts.js";
 
 const REFRESH_MS = 4000;
 const WAITING_MS = 800;
+const FIGURE = 3; // The column of a number.
 
 export function list(place, { unit, open, given = "" }) {
   const note = h("p", { role: "status" }, given);
@@ -49,9 +50,10 @@ export function list(place, { unit, open, given = "" }) {
     const answer = (key, run) => h("button", { type: "button", "data-deed": key, class: key === "sendYes" ? "primary" : "quiet", onclick: run }, said(key));
     try {
       const { preview } = await ask(unitPath(unit.id, "/announcements:preview"), { method: "POST", body: { audience: announcement.draft.audience } });
+      const { recipient_count: people, unit_count: units, unreached_count: unreached = 0 } = preview;
       replace(
         deeds,
-        h("p", { role: "alert" }, said("sendWhom", { n: number(preview.recipient_count), m: number(preview.unit_count) })),
+        h("p", { role: "alert" }, said("sendWhom", { n: number(people), m: number(units - unreached) }), unreached ? ` ${said("nobodyThere", { n: number(unreached) })}.` : ""),
         answer("sendYes", () => step(announcement, "schedule")),
         answer("sendNo", () => replace(deeds, before)),
       );
@@ -81,7 +83,7 @@ export function list(place, { unit, open, given = "" }) {
       h("th", { scope: "row" }, announcement.draft.title_vi),
       cell(1, {}, announcement.unit_name),
       cell(2, {}, h("span", { class: `state ${state.toLowerCase()}` }, said("states")[state])),
-      cell(3, { class: "figure" }, number(announcement.recipient_count)),
+      cell(FIGURE, { class: "figure" }, number(announcement.recipient_count)),
       cell(4, {}, instant(announcement.sent_time ?? announcement.create_time)),
       h(
         "td",
@@ -136,7 +138,7 @@ export function list(place, { unit, open, given = "" }) {
     }
   }
 
-  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text) => h("th", { scope: "col" }, text)))), rows)), picture);
+  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text, place) => h("th", { scope: "col", class: place === FIGURE ? "figure" : undefined }, text)))), rows)), picture);
   load().catch(fail);
 }
 
