@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chassis.errors import Fault, Kind
 from chassis.keyring import LEEWAY_SECONDS, LONGEST_SELF_SIGNED, SELF_SIGNED, Keyring
+from chassis.token_refusals import invalid_claims, invalid_token, lives_too_long
 
 ALGORITHMS = ("ES256", "RS256")
 SERVICE_PREFIX = "service:"
@@ -160,9 +161,9 @@ class Verifier:
         except jwt.ExpiredSignatureError as error:
             raise _expired() from error
         except jwt.InvalidTokenError as error:
-            raise invalid_token(type(error).__name__) from error
+            raise invalid_claims(error) from error
         if claims["exp"] - claims["iat"] > self._longest_life:
-            raise invalid_token("lives_too_long")
+            raise lives_too_long(most=self._longest_life, seconds=claims["exp"] - claims["iat"])
         subject = str(claims["sub"])
         named = subject.removeprefix(SERVICE_PREFIX) if subject.startswith(SERVICE_PREFIX) else None
         if (named is not None and named != kid) or (named is None and key.service):
@@ -188,7 +189,7 @@ class Verifier:
             options={"require": ["exp", "iat", "sub", "iss", "aud"]},
         )
         if claims["exp"] - claims["iat"] > LONGEST_SELF_SIGNED:
-            raise invalid_token("lives_too_long")
+            raise lives_too_long(most=LONGEST_SELF_SIGNED, seconds=claims["exp"] - claims["iat"])
         return Verified(subject=subject, actor=None, expires=float(claims["exp"]), kid=kid, roles=bound.roles)
 
     async def ping(self) -> None:
@@ -313,15 +314,4 @@ def _no_keys() -> Fault:
         "UNAVAILABLE",
         vi="Hệ thống tạm thời chưa kiểm tra được mã truy cập. Vui lòng thử lại sau giây lát.",
         en="Tokens cannot be verified at the moment. Please try again shortly.",
-    )
-
-
-def invalid_token(why: str) -> Fault:
-    """What is said to a token that proves nothing here."""
-    return Fault(
-        Kind.UNAUTHENTICATED,
-        "INVALID_TOKEN",
-        vi="Mã truy cập không hợp lệ: sai chữ ký, sai nơi cấp hoặc không dành cho hệ thống này.",
-        en="The token is not valid: its signature, its issuer or its audience is not ours.",
-        metadata={"cause": why},
     )

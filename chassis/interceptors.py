@@ -33,10 +33,11 @@ from chassis.disclosures import (
     written_down,
 )
 from chassis.errors import STATUS_KEY, Fault, Kind, language_of, to_status, unexpected
-from chassis.identity import SERVICE_HEADER, Caller, Verified, Verifier, invalid_token, no_token, set_caller
+from chassis.identity import SERVICE_HEADER, Caller, Verified, Verifier, no_token, set_caller
 from chassis.request import RETURN_SECONDS, Request, set_request
 from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
+from chassis.token_refusals import invalid_token
 
 EXEMPT = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 

@@ -27,6 +27,7 @@ export async function showSchool(id) {
     numbers(school, rules),
     h("h3", {}, said("collections", { n: schoolYear(rules.school_year) })),
     held(collections),
+    windows(rules.windows, collections),
     h(
       "p",
       { class: "muted" },
@@ -65,6 +66,19 @@ function numbers(school, rules) {
     figure(said("held"), number(Number(rows.held_count ?? 0))),
     figure(said("open"), number(Number(school.open_row_count ?? 0))),
   );
+}
+
+function windows(found = [], collections = []) {
+  const names = new Map(collections.map(({ collection, name }) => [collection, name]));
+  const line = ({ name, first_day: first, last_day: last, open, collections: sent = [] }) =>
+    h(
+      "li",
+      {},
+      h(open ? "b" : "span", {}, `${name}: ${day(first)}–${day(last)}`),
+      open ? ` (${said("openUntil", { n: day(last) })})` : "",
+      sent.length ? `: ${sent.map((one) => names.get(one) ?? one).join(", ")}` : "",
+    );
+  return h("section", { class: "windows" }, h("h3", {}, said("windows")), h("ul", {}, found.map(line)));
 }
 
 function held(collections) {

@@ -51,6 +51,8 @@ const TEXTS = {
     open: "Còn ở khu cách ly",
     judged: "Chậm từ {a} giờ, im lặng từ {b} giờ của ngày học; lỗi khi từ {c} dòng bị từ chối. {d}",
     newest: "sổ mới nhất {n}",
+    windows: "Các kỳ đồng bộ trong năm học",
+    openUntil: "đang mở, đến hết {n}",
     optionalSchool: "Không bắt buộc kết nối",
   },
   en: {
@@ -101,6 +103,8 @@ const TEXTS = {
     open: "In the quarantine",
     judged: "Late from {a}, silent from {b} hours of school days; failing from {c} of rows refused. {d}",
     newest: "newest register {n}",
+    windows: "Sync windows of the school year",
+    openUntil: "open, until {n}",
     optionalSchool: "Need not connect",
   },
 };

@@ -58,7 +58,7 @@ function thisYear() {
 
 function form(content, schools) {
   const years = [thisYear() + 1, thisYear(), thisYear() - 1, thisYear() - 2];
-  const file = h("input", { type: "file", accept: ".xlsx,.xls,.csv", "aria-label": said("file") });
+  const file = h("input", { type: "file", accept: ".xlsx,.xls,.csv,.zip", "aria-label": said("file") });
   const complete = h("input", { type: "checkbox" });
   const kind = select(said("collection"), [["", said("anyCollection")], ...kinds()], () => {}, "");
   const told = h("p", { class: "notice warn", role: "alert", hidden: true });

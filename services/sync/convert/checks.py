@@ -29,7 +29,7 @@ class Check:
     unit: str  # The batch's unit, as its sender names it.
     content: Callable[[int], str]  # The row at an index as it came.
     called: Callable[[int, str], Called]  # What its sender calls the field at our path.
-    place: Callable[[int], Text]  # Where it stands, for people.
+    place: Callable[[int, str], Text]  # Where it stands, for people, with the field that is told of; empty: the row.
     rules: DayRules
     document: bool = False  # Whether problems begin with where the row stands.
     careful: bool = False  # Whether a text may hold NUL, which no store keeps.

@@ -3,15 +3,23 @@
 import json
 from importlib.resources import files
 
-from iocedu.sync.v1 import partners_pb2
+from iocedu.sync.v1 import partners_pb2, sync_pb2
 
-from services.sync.domain.conformance import Finding, Requirement, read_requirements
+from services.sync.domain.conformance import Declared, Finding, Requirement, read_requirements
+from services.sync.domain.full import FullOf, FullState
 
 
 def load_requirements() -> tuple[str, tuple[Requirement, ...]]:
     """The version of the list and what it requires."""
     text = (files("services.sync") / "rules" / "conformance.json").read_text(encoding="utf-8")
     return read_requirements(json.loads(text))
+
+
+def declared(source: str, full_of: FullOf, state: FullState, outcome: bytes) -> Declared:
+    """A declaration of everything as it is judged; `outcome` is what its sender was told, empty while it is open."""
+    told = sync_pb2.FullOutcome.FromString(outcome).state
+    place = (full_of.school_id, source, full_of.school_year, full_of.collection)
+    return Declared(full_of.declaration_id, place, state, FullState(told) if told else state)
 
 
 def finding(one: Finding, *, language: str) -> partners_pb2.ConformanceFinding:

@@ -10,10 +10,11 @@ from iocedu.sync.v1 import coverage_pb2
 
 from chassis.scope_tree import ScopeTree
 from services.sync.domain.coverage import Held, Known, Reason
-from services.sync.domain.coverage_rules import CoverageRules, DayCoverage, levels_of
+from services.sync.domain.coverage_rules import CoverageRules, DayCoverage, Expectation, levels_of
 from services.sync.domain.coverage_sums import Sums
-from services.sync.domain.coverage_words import words
+from services.sync.domain.coverage_words import PARTS, words
 from services.sync.domain.locked import collection
+from services.sync.domain.words import same
 
 COMMUNE: Final = "commune"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,12 +83,24 @@ def coverage_changed(schools: Iterable[Known], places: Places, *, baseline: bool
     return coverage_pb2.CoverageChanged(schools=told, baseline=baseline).SerializeToString()
 
 
-def day_rules(rules: DayCoverage) -> coverage_pb2.CoverageRules:
-    """By what schools are judged."""
+def day_rules(rules: DayCoverage, expected: Iterable[Expectation], *, language: str) -> coverage_pb2.CoverageRules:
+    """By what schools are judged, and in which windows they send what is expected."""
     limits = rules.thresholds
     names = ("late_hours", "silent_hours", "refused_hours", "rejected_share", "share_days", "fewest_rows", "grace_days")
     given: dict[str, Any] = {name: getattr(limits, name) for name in (*names, "source")}
-    return coverage_pb2.CoverageRules(**given, part=rules.part, school_year=rules.school_year)
+    windows = [
+        coverage_pb2.SyncWindow(
+            part=one.part,
+            name=PARTS.get(one.part, same(one.part)).told(language),
+            first_day=one.first_day.isoformat(),
+            last_day=one.last_day.isoformat(),
+            open=one.open,
+            collections=one.collections,
+            source=one.source,
+        )
+        for one in rules.windows(expected)
+    ]
+    return coverage_pb2.CoverageRules(**given, part=rules.part, school_year=rules.school_year, windows=windows)
 
 
 def held_collection(one: Held, *, language: str) -> coverage_pb2.CollectionCoverage:

@@ -1,5 +1,6 @@
 """Imports on the wire, rows of files into records, and records into what is compared."""
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from services.sync.domain import writing
 from services.sync.domain.imports import KINDS, Counts, Import
 from services.sync.domain.problems import flawed_cell, other_year
 from services.sync.domain.profiles import Fields
+from services.sync.domain.roster_flaws import flawed_roster
+from services.sync.domain.rosters import Apart, read_apart
 from services.sync.domain.suspicions import Fact, Held
 from services.sync.domain.tables import TableProfile
 
@@ -46,6 +49,14 @@ class SheetAt:
     collection: str
     columns: tuple[tuple[str, str, str], ...]  # Letter, field, code of a list's element.
     above: tuple[str, ...]
+    # Of several files: by field the file, the letter and the name of the column that says it.
+    sources: Mapping[str, tuple[str, str, str]] = dataclasses.field(default_factory=dict)
+    defaults: Mapping[str, str] = dataclasses.field(default_factory=dict)  # Of new records, where nothing says it.
+    complete: bool = False  # Whether all of the school year's records are in the file.
+
+    def holds_all(self, *, complete: bool) -> bool:
+        """Whether it holds everything of its type: files of several say it themselves, of others who uploads them."""
+        return self.complete if self.sources else complete
 
     @property
     def codes(self) -> dict[str, tuple[str, frozenset[tuple[str, str]]]]:
@@ -62,6 +73,19 @@ class FileRow:
     number: int
     raw: Fields
     flaws: Mapping[str, str]
+    apart: Apart | None = None  # Of a record that is made of several files.
+
+    def place(self, field: str) -> tuple[str, int, str, str]:
+        """Where a field stands: sheet or file, row, letter and, of several files, name of the column; empty: none."""
+        if self.apart is None:
+            return self.sheet.name, self.number, next(iter(self.flaws), "") or self.column(field), ""
+        if flaw := self.apart.flaws.get(field):
+            return flaw[1:]
+        file, letter, name = self.sheet.sources.get(field, ("", "", ""))
+        if file in self.apart.rows:
+            return file, self.apart.rows[file], letter, name
+        file, number = next(iter(self.apart.rows.items()))
+        return file, number, "", ""
 
     def column(self, field: str) -> str:
         """The letter of the column behind a field of a problem; empty: there is none."""
@@ -91,6 +115,8 @@ class Reading:
     def raw_row(self, row: FileRow, plain: Row | Unread, stored: Stored | None) -> RawRow:
         """A record of a row that says `plain`; where one is held what the file does not say stays as it is."""
         raw = self._completed(row)
+        if row.apart is not None and isinstance(settled := self._settled(row, row.apart, plain, raw), Unread | Same):
+            return RawRow(_content(raw), settled, row.number)
         if row.flaws:
             letter, flaw = next(iter(row.flaws.items()))
             field = next((one for at, one, _ in row.sheet.columns if at == letter), "")
@@ -102,18 +128,32 @@ class Reading:
         if isinstance(made, Row) and _year(made) not in (0, self.school_year):
             called = self.profile.called(_path(self.profile, row.sheet.kind, "NAM_HOC"), raw)
             made = Unread(other_year(called, year=self.school_year), key=made.key, school=made.school)
-        if stored is not None and isinstance(made, Row) and not made.deleted:
+        if stored is not None and isinstance(made, Row):
             spec = self.profile.table(row.sheet.kind)
             base = writing.write(spec, stored.row.key, fields_of(_record(stored.row)))
-            if base is not None:
-                raw = writing.overlay(spec, base, raw, codes=row.sheet.codes)
+            if base is not None and not made.deleted:
+                given = {to: one for to, one in raw.items() if to not in row.sheet.defaults or to in row.raw}
+                for to, codes in row.apart.leaves.items() if row.apart else ():
+                    given |= {to: ""} if base.get(to) in codes else {}
+                raw = writing.overlay(spec, base, given, codes=row.sheet.codes)
             if not row.raw.get("PHIEN_BAN"):
                 # A record may have come with a higher one, by another way of the same source.
                 raw = raw | {"PHIEN_BAN": max(self.version, stored.row.version + 1)}
             made = self._made(raw)
-            if isinstance(made, Row) and not made.previous_key and _record(made) == _record(stored.row):
+            unchanged = isinstance(made, Row) and not made.deleted and _record(made) == _record(stored.row)
+            if isinstance(made, Row) and not made.previous_key and unchanged:
                 made = Same(made.school, kind_of(made))
         return RawRow(_content(raw), made, row.number)
+
+    def _settled(self, row: FileRow, apart: Apart, plain: Row | Unread, raw: Fields) -> Unread | Same | None:
+        """What becomes of a record of several files before its fields are looked at; None: these tell."""
+        if apart.flaws:
+            field, (flaw, *_) = next(iter(apart.flaws.items()))
+            called = replace(self.profile.called(_path(self.profile, row.sheet.kind, field), raw), field=field)
+            return Unread(flawed_roster(called, flaw), key=plain.key, school=plain.school or self.school)
+        if apart.nothing:
+            return Same(plain.school, kind_of(plain)) if isinstance(plain, Row) else plain
+        return None
 
     def plain(self, row: FileRow) -> Row | Unread:
         """The record that a row says, whatever is held."""
@@ -130,7 +170,7 @@ class Reading:
 
     def _completed(self, row: FileRow) -> Fields:
         skipped = self.extra.get(row.sheet.kind, frozenset())
-        raw: Fields = {"DOI_TUONG": row.sheet.kind}
+        raw: Fields = {"DOI_TUONG": row.sheet.kind, **row.sheet.defaults}
         raw |= {name: value for name, value in row.raw.items() if name not in skipped}
         if not raw.get("NAM_HOC") and self.school_year:
             raw["NAM_HOC"] = str(self.school_year)
@@ -195,19 +235,30 @@ def fields_of(message: Message) -> Fields:
 def sheet_at(about: Mapping[str, Any]) -> SheetAt:
     """A sheet as the process that reads tells of it."""
     columns = tuple((letter, field, code) for letter, field, code in about["columns"])
-    return SheetAt(about["name"], about["kind"], about["collection"], columns, tuple(about["above"]))
+    return SheetAt(
+        about["name"],
+        about["kind"],
+        about["collection"],
+        columns,
+        tuple(about["above"]),
+        sources={to: (file, letter, name) for to, (file, letter, name) in about.get("from", {}).items()},
+        defaults=about.get("defaults", {}),
+        complete=about.get("complete", False),
+    )
 
 
 def file_row(sheets: Sequence[SheetAt | None], kind: bytes, rest: bytes) -> FileRow:
     """A row as the process that reads tells of it."""
     sheet, number, told = rest.split(b" ", 2)
-    flaws: Mapping[str, str] = {}
-    if kind == b"F":
-        columns, _, told = told.partition(b"\t")
-        flaws = json.loads(columns)
+    about: Any = {}
+    if kind in (b"F", b"J"):
+        said, _, told = told.partition(b"\t")
+        about = json.loads(said)
     found = sheets[int(sheet)]
     assert found is not None, "rows come after their sheet"
-    return FileRow(found, int(number), json.loads(told), flaws)
+    if kind == b"J":
+        return FileRow(found, int(number), json.loads(told), {}, read_apart(about))
+    return FileRow(found, int(number), json.loads(told), about)
 
 
 def counts_of(outcome: sync_pb2.Outcome) -> Counts:

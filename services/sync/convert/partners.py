@@ -1,7 +1,7 @@
 """Partners, keys and connections as messages."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
 from iocedu.sync.v1 import partners_pb2
@@ -77,12 +77,15 @@ def sandbox(
     schools: Iterable[tuple[int, str]],
     reset_count: int,
     reset_time: datetime | None,
+    names: Mapping[int, str],
 ) -> partners_pb2.Sandbox:
-    """A sandbox; its schools by id and alias."""
+    """A sandbox; its schools by id and alias, `names` are of those that the tree has not brought yet."""
     return partners_pb2.Sandbox(
         unit_id=unit_id,
         schools=[
-            partners_pb2.SandboxSchool(unit_id=school_id, alias=alias, name=_name(tree, school_id))
+            partners_pb2.SandboxSchool(
+                unit_id=school_id, alias=alias, name=names.get(school_id) or _name(tree, school_id)
+            )
             for school_id, alias in schools
         ],
         reset_count=reset_count,

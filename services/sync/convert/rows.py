@@ -156,7 +156,7 @@ class Checked:
                 self._note_sent(place, states[place], self._retold(one, self.rows[place], self.indexes[place]))
         if rest:
             first = min(noted.index for noted in self.noted if noted.refused)
-            problem = problems.batch_refused(first, self.how.place(first))
+            problem = problems.batch_refused(first, self.how.place(first, ""))
             for place in rest:
                 self._note_sent(place, states[place], problem)
         self.rows, self.indexes, self.school_ids = [], [], []
@@ -171,13 +171,13 @@ class Checked:
         if "first_index" in told.metadata:
             first = self.indexes[int(told.metadata["first_index"])]
             told = replace(told, metadata={**told.metadata, "first_index": str(first)})
-            twin = self.how.place(first)
+            twin = self.how.place(first, "")
         called = partial(self.how.called, index)
         return retell(told, school=row.school, key=shortened(row.key), called=called, twin=twin)
 
     def _note(self, index: int, state: RowState, problem: Problem, *, key: str, school_id: int) -> None:
         if self.how.document:
-            problem = problem.at(self.how.place(index))
+            problem = problem.at(self.how.place(index, problem.field))
         if self.how.located is not None:
             problem = replace(problem, metadata={**problem.metadata, **self.how.located(index, problem.field)})
         noted = Noted(index, state, cleaned(key), school_id, problem)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from services.sync.domain.batches import RowState
 from services.sync.domain.collections import COLLECTIONS
+from services.sync.domain.full import FullState
 
 MOST_EVIDENCE: Final = 20
 STORED: Final = frozenset({RowState.ACCEPTED, RowState.UNCHANGED})
@@ -90,11 +91,22 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """A declaration of everything, as far as it is judged."""
+
+    declaration_id: str
+    place: tuple[int, str, int, str]  # School, source, school year, collection.
+    state: FullState  # As it is by now,
+    told: FullState  # and as its sender was told.
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """What is judged: pushes in the order they came, and how often the partner has rotated its key."""
 
     pushes: Sequence[Push]  # And what was concluded from them.
     rotated_kids: Sequence[str]  # Keys that were revoked or have ended while another held.
+    declared: Sequence[Declared] = ()  # In the order they came.
 
     @property
     def sent(self) -> list[Push]:
@@ -214,6 +226,31 @@ def _sends_deletions(material: Material, _given: Mapping[str, Any]) -> Judged:
     return _unless([], gone)
 
 
+def _declares_everything(material: Material, _given: Mapping[str, Any]) -> Judged:
+    """Declarations that nothing was concluded from, unless a later one of the same place was; open ones may go on."""
+    wrong: dict[tuple[object, ...], list[Declared]] = {}
+    done, unended = list[Declared](), list[Declared]()
+    for one in material.declared:
+        if one.state is FullState.DONE:
+            done.append(one)
+            wrong.pop(one.place, None)
+        elif one.told in _NOT_CONCLUDED:
+            wrong.setdefault(one.place, []).append(one)
+        else:
+            unended.append(one)
+    verdict, evidence = _unless(
+        [_of_declared(one) for some in wrong.values() for one in some], [_of_declared(one) for one in done]
+    )
+    return verdict, evidence if verdict is not Verdict.NOT_SHOWN else [_of_declared(one) for one in unended]
+
+
+_NOT_CONCLUDED: Final = frozenset({FullState.HELD, FullState.UNSURE, FullState.SUPERSEDED})
+
+
+def _of_declared(one: Declared) -> Evidence:
+    return Evidence(one.declaration_id, field=one.place[3], seen=one.told.name)
+
+
 def _corrects_rejected(material: Material, _given: Mapping[str, Any]) -> Judged:
     """Rejected rows of earlier batches that were not stored since; those of the last batch may still come."""
     taken = list(material.taken)
@@ -298,6 +335,7 @@ JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
         "handles_stale": _handles_stale,
         "stable_keys": _stable_keys,
         "sends_deletions": _sends_deletions,
+        "declares_everything": _declares_everything,
         "corrects_rejected": _corrects_rejected,
         "all_collections": _all_collections,
         "well_formed_codes": _well_formed_codes,

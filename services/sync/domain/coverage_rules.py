@@ -51,9 +51,13 @@ class Part:
         """Its first day in the school year that begins on a day."""
         return day_in(year_begins, self.first_day)
 
+    def ends(self, year_begins: date) -> date:
+        """Its last day in that school year."""
+        return day_in(year_begins, self.last_day)
+
     def holds(self, day: date, year_begins: date) -> bool:
         """Whether a day of that school year lies in it."""
-        return self.begins(year_begins) <= day <= day_in(year_begins, self.last_day)
+        return self.begins(year_begins) <= day <= self.ends(year_begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,18 @@ Row = TypeVar("Row", Thresholds, Part, Expectation)
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a school year by its days: in it the collections are sent."""
+
+    part: str
+    first_day: date
+    last_day: date
+    open: bool
+    collections: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class DayCoverage:
     """What holds on a day."""
 
@@ -99,9 +115,27 @@ class DayCoverage:
         return next((one.part for one in self.parts if one.holds(self.day, self.year_begins)), "")
 
     def expected(self, kind: SchoolKind, levels: Iterable[str]) -> list[Expectation]:
-        """What is expected of such a school in this school year."""
-        levels = tuple(levels)
-        return [one for one in self.expectations if one.concerns(kind, levels)]
+        """What is expected of such a school in this school year; of each collection the first row counts."""
+        levels, found = tuple(levels), dict[str, Expectation]()
+        for one in self.expectations:
+            if one.concerns(kind, levels):
+                found.setdefault(one.collection, one)
+        return list(found.values())
+
+    def windows(self, expected: Iterable[Expectation]) -> list[Window]:
+        """The parts of the school year in their order, with what is expected in each."""
+        expected, begins = tuple(expected), self.year_begins
+        return [
+            Window(
+                part=part.part,
+                first_day=part.begins(begins),
+                last_day=part.ends(begins),
+                open=part.holds(self.day, begins),
+                collections=tuple(dict.fromkeys(one.collection for one in expected if one.part == part.part)),
+                source=part.source,
+            )
+            for part in sorted(self.parts, key=lambda part: part.begins(begins))
+        ]
 
 
 @dataclass(frozen=True)
@@ -118,7 +152,10 @@ class CoverageRules:
         valid = _valid(self.thresholds, day)
         if not valid:
             raise LookupError(f"rules/coverage.json has no thresholds for {day}")
-        return DayCoverage(day, year_begins, valid[0], _valid(self.parts, day), _valid(self.expectations, day))
+        parts: dict[str, Part] = {}
+        for part in _valid(self.parts, day):
+            parts.setdefault(part.part, part)
+        return DayCoverage(day, year_begins, valid[0], tuple(parts.values()), _valid(self.expectations, day))
 
     def kind_of(self, unit_kind: str, levels: Iterable[str]) -> SchoolKind:
         """The kind of a school; one of kindergarten levels alone is a kindergarten."""

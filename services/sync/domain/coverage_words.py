@@ -21,6 +21,11 @@ STATES: Final = {
     CoverageState.FAILING: Text("Lỗi", "Failing"),
     CoverageState.SILENT: Text("Im lặng", "Silent"),
 }
+PARTS: Final = {
+    "start": Text("Đầu năm", "Start of the year"),
+    "changes": Text("Phát sinh trong năm", "Changes during the year"),
+    "end": Text("Cuối năm", "End of the year"),
+}
 LEVELS: Final = {
     "01": Text("Mầm non", "Preschool"),
     "02": Text("Tiểu học", "Primary"),

@@ -95,7 +95,7 @@ def own(path: str) -> Called:
     return Called(path, label, wanted, reason_of(path))
 
 
-def row_at(index: int) -> Text:
+def row_at(index: int, _field: str = "") -> Text:
     """Where a row of a message stands, for programmers: they count from 0."""
     return Text(f"hàng có index {index}", f"the row with index {index}")
 

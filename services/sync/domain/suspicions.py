@@ -5,7 +5,7 @@ rows with validity and source (`rules/suspicions.json`).
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import groupby
@@ -84,7 +84,7 @@ class Found:
 
     school_year: int
     source: str
-    complete: bool
+    complete: Collection[str]  # Collections of which it holds everything.
     facts: list[Fact] = field(default_factory=list)
     held: dict[tuple[str, str], Held] = field(default_factory=dict)  # By collection and key, of the school year.
     names: dict[str, str] = field(default_factory=dict)  # Of pupils by key, for files of results.
@@ -254,23 +254,21 @@ def _moved(
 
 
 def _disappearing(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
-    if not found.complete:
-        return
     there = {(one.collection, one.key) for one in found.facts}
-    collections = {one.collection for one in found.facts}
-    held = [place for place in found.held if place[0] in collections]
-    gone = [place for place in held if place not in there]
-    if len(gone) >= rule.fewest and len(gone) > rule.disappearing_share * len(held):
-        yield Suspicion(
-            SuspicionKind.MASS_DISAPPEARANCE,
-            Text(
-                f"Tệp được khai là đầy đủ, nhưng thiếu {len(gone)} trong {len(held)} bản ghi đang lưu: chúng sẽ "
-                "bị xóa.",
-                f"The file is said to be complete, but lacks {len(gone)} of {len(held)} records held: they would "
-                "be deleted.",
-            ),
-            tuple(key for _, key in gone[:MOST_EXAMPLES]),
-        )
+    for collection in sorted(found.complete):
+        held = [place for place in found.held if place[0] == collection]
+        gone = [place for place in held if place not in there]
+        if len(gone) >= rule.fewest and len(gone) > rule.disappearing_share * len(held):
+            yield Suspicion(
+                SuspicionKind.MASS_DISAPPEARANCE,
+                Text(
+                    f"Tệp được khai là đầy đủ, nhưng thiếu {len(gone)} trong {len(held)} bản ghi đang lưu: chúng sẽ "
+                    "bị xóa.",
+                    f"The file is said to be complete, but lacks {len(gone)} of {len(held)} records held: they would "
+                    "be deleted.",
+                ),
+                tuple(key for _, key in gone[:MOST_EXAMPLES]),
+            )
 
 
 def _stale(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:

@@ -51,14 +51,14 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
         self, request: coverage_pb2.SummarizeCoverageRequest, _context: Any
     ) -> coverage_pb2.SummarizeCoverageResponse:
         """Sum up."""
-        unit_id = self._unit_id(request.unit)
+        unit_id, rules = self._unit_id(request.unit), self._judge.today()
         async with self._judge.database.connection() as reads:
             position = await store.position(reads)
         total, parts = await self._counted(unit_id, request.filter, request.breakdown)
         return coverage_pb2.SummarizeCoverageResponse(
             total=convert.sums(total),
             parts=convert.parts(parts),
-            rules=convert.day_rules(self._judge.today()),
+            rules=convert.day_rules(rules, rules.expectations, language=_language()),
             position=str(position),
         )
 
@@ -95,7 +95,7 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
         return coverage_pb2.GetSchoolCoverageResponse(
             school=convert.school(known, self._places_today(), language=language),
             collections=collections,
-            rules=convert.day_rules(rules),
+            rules=convert.day_rules(rules, rules.expected(facts.kind, facts.levels), language=language),
         )
 
     async def ExportCoverage(

@@ -24,7 +24,7 @@ from services.sync.usecases import partner_connections, partners
 from services.sync.usecases.partner_connections import Terms
 from services.sync.usecases.partners import Partners, permitted
 from services.sync.usecases.refusals import invalid
-from services.sync.usecases.sandboxes import check, open_sandbox, reset_sandbox, the_sandbox
+from services.sync.usecases.sandboxes import check, named, open_sandbox, reset_sandbox, the_sandbox
 
 CHANGEABLE = ("display_name", "contact")
 
@@ -220,6 +220,7 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
     ) -> partners_pb2.GetSandboxResponse:
         """Get a sandbox."""
         found = await the_sandbox(self._partners, request.partner_id, caller=_subject())
+        found = await named(self._partners, self._sandboxes, found)
         return partners_pb2.GetSandboxResponse(sandbox=self._sandbox(found))
 
     async def ResetSandbox(
@@ -250,6 +251,7 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
             schools=zip(one.school_ids, one.aliases, strict=True),
             reset_count=one.reset_count,
             reset_time=one.reset_time,
+            names=one.names,
         )
 
     async def _listed(

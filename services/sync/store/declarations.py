@@ -80,6 +80,12 @@ async def keep_outcome(writes: AsyncConnection, one: Declaration, outcome: bytes
     await writes.execute(declaration.update().where(where).values(outcome=outcome))
 
 
+async def of_schools(reads: AsyncConnection, schools: Collection[int]) -> list[Declaration]:
+    """The declarations of schools, in the order they came."""
+    asked = sa.select(declaration).where(declaration.c.school_id == any_of(schools))
+    return list(map(_declaration, await reads.execute(asked.order_by(declaration.c.create_time))))
+
+
 async def note(writes: AsyncConnection, arrived: Iterable[Arrived], *, now: datetime) -> None:
     """Note batches of declarations, and these with their first."""
     for one in sorted(arrived, key=_order):
@@ -116,9 +122,10 @@ async def arrived_by_now(reads: AsyncConnection, unit_id: int, source: str, full
 
 
 async def is_superseded(reads: AsyncConnection, source: str, full_of: FullOf) -> bool:
-    """Whether a declaration of the same place in a higher version is done."""
+    """Whether a declaration of the same place in a higher version is done, or waits for a person."""
     later = _same(source, full_of).where(declaration.c.version > full_of.version)
-    return bool(await reads.scalar(sa.select(later.where(declaration.c.state == FullState.DONE.value).exists())))
+    ended = declaration.c.state.in_((FullState.DONE.value, FullState.HELD.value))
+    return bool(await reads.scalar(sa.select(later.where(ended).exists())))
 
 
 async def conclude(

@@ -1,7 +1,7 @@
 """Sandboxes of partners, what came into them, and how sync's part of them is emptied."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ MOST_JUDGED = 2_000  # The newest pushes; a sandbox is no archive.
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A sandbox. Fields as in the table."""
+    """A sandbox. Fields as in the table, but the names."""
 
     partner_id: str
     unit_id: int
@@ -35,6 +35,7 @@ class Sandbox:
     reset_count: int
     reset_time: datetime | None
     create_time: datetime
+    names: Mapping[int, str] = field(default_factory=dict)  # Of schools that the tree of units may not have yet.
 
 
 async def keep(writes: AsyncConnection, one: Sandbox) -> None:

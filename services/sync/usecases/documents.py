@@ -253,7 +253,7 @@ class _Reading:
             self.origin,
             content=lambda index: raws[index - first].content.decode(errors="replace"),
             called=lambda index, path: profile.called(path, raws[index - first].raw()),
-            place=lambda index: self.place(raws[index - first].number),
+            place=lambda index, _: self.place(raws[index - first].number),
             document=True,
             careful=any(_NUL in raw.content for raw in raws),
         )

@@ -63,7 +63,7 @@ def checking(
     *,
     content: Callable[[int], str],
     called: Callable[[int, str], Called],
-    place: Callable[[int], Text],
+    place: Callable[[int, str], Text],
     document: bool = False,
     careful: bool = False,
     located: Callable[[int, str], Mapping[str, str]] | None = None,

@@ -116,7 +116,7 @@ async def _replay(intake: Intake, origin: Origin, rows: Sequence[Quarantined]) -
         origin,
         content=lambda index: rows[index]["content"],
         called=lambda index, path: profile.called(path, raws[index].raw()),
-        place=lambda index: _place(rows[index]),
+        place=lambda index, _: _place(rows[index]),
         document=True,
         careful=True,
         located=lambda index, _: _located(rows[index]),

@@ -4,11 +4,15 @@ Records makes the units and is emptied first: it alone knows which schools may b
 like the rest and stored again when it is repeated.
 """
 
+from dataclasses import replace
+
 from chassis.scope_tree import ScopeTree
 from services.sync.clients.sandboxes import Sandboxes
+from services.sync.convert.conformance import declared
 from services.sync.domain.batches import Origin, Trial
 from services.sync.domain.conformance import Finding, Material, Requirement, judge_all
 from services.sync.domain.partners import SANDBOX, PartnerKey
+from services.sync.store import declarations
 from services.sync.store import partners as partner_store
 from services.sync.store import sandboxes as store
 from services.sync.store.sandboxes import Sandbox
@@ -23,7 +27,7 @@ async def open_sandbox(partners: Partners, sandboxes: Sandboxes, partner_id: str
         await permitted(partners, reads, partner_id, caller=caller)
         present = await store.sandbox_of(reads, partner_id)
     if present is not None:
-        return present
+        return await named(partners, sandboxes, present)
     made = await sandboxes.open(partner_id)
     one = Sandbox(
         partner_id,
@@ -33,10 +37,19 @@ async def open_sandbox(partners: Partners, sandboxes: Sandboxes, partner_id: str
         0,
         None,
         partners.clock.now(),
+        {school.unit_id: school.name for school in made.schools},
     )
     async with partners.database.transaction() as writes:
         await store.keep(writes, one)
     return one
+
+
+async def named(partners: Partners, sandboxes: Sandboxes, one: Sandbox) -> Sandbox:
+    """A sandbox with the names of its schools, where these are so new that the tree of units has not brought them."""
+    if all(partners.scopes.tree.unit(school_id) for school_id in one.school_ids):
+        return one
+    made = await sandboxes.open(one.partner_id)
+    return replace(one, names={school.unit_id: school.name for school in made.schools})
 
 
 async def the_sandbox(partners: Partners, partner_id: str, *, caller: str) -> Sandbox:
@@ -67,7 +80,10 @@ async def check(
     async with partners.database.connection() as reads:
         pushes = await store.pushes(reads, found.unit_id)
         keys = await partner_store.keys_of(reads, partner_id)
-    material = Material(pushes, _rotated(keys))
+        told = await declarations.of_schools(reads, found.school_ids)
+    material = Material(
+        pushes, _rotated(keys), [declared(one.source, one.full_of, one.state, one.outcome) for one in told]
+    )
     return judge_all(requirements, material), len(material.sent)
 
 

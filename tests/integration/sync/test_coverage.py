@@ -102,6 +102,11 @@ async def test_a_push_makes_a_silent_school_connected_and_says_what_arrived(here
     assert held["staff"].status == coverage_pb2.COLLECTION_STATUS_AWAITED
     assert held["staff"].due_day == "2026-11-16"  # Two weeks from its first data.
     assert (answer.rules.silent_hours, answer.rules.part, answer.rules.school_year) == (72, "changes", 2026)
+    windows = {one.part: one for one in answer.rules.windows}
+    assert [one.part for one in answer.rules.windows if one.open] == ["changes"]
+    assert (windows["changes"].name, windows["changes"].last_day) == ("Phát sinh trong năm", "2027-05-15")
+    assert list(windows["changes"].collections) == ["attendance"]
+    assert windows["start"].last_day == "2026-10-15"
 
 
 async def test_time_alone_makes_a_school_late_then_silent(here: World) -> None:

@@ -248,6 +248,17 @@ async def test_the_next_declaration_takes_the_question_away(here: World) -> None
     assert len(await there(here)) == 9
 
 
+async def test_a_lower_declaration_beside_one_that_waits_asks_nobody(here: World) -> None:
+    """Its word is older than the question: it is superseded, and the question stays as it was."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(10))))
+    assert (await stub.PushRows(push("2", pupil("HS0"), full_of=full(6)))).outcome.full.state == ASKED
+    lower = (await stub.PushRows(push("3", pupil("HS1"), full_of=full(5)))).outcome.full
+    assert (lower.state, lower.disappeared_count) == (SUPERSEDED, 0)
+    assert {row.batch_id for row in await kept(here)} == {"2"}
+    assert len(await kept(here)) == 9
+
+
 async def test_what_is_locked_waits_for_the_lock(here: World) -> None:
     """Its deletion is kept aside, and goes through by itself."""
     stub = await here.sync()

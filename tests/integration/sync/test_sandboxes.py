@@ -39,6 +39,8 @@ async def opened(here: World) -> tuple[Signer, str]:
     answer = await own.OpenSandbox(partners_pb2.OpenSandboxRequest(partner_id="edusoft"))
     again = await own.OpenSandbox(partners_pb2.OpenSandboxRequest(partner_id="edusoft"))
     assert again.sandbox.unit_id == answer.sandbox.unit_id, "opening twice opens one"
+    assert again.sandbox.schools == answer.sandbox.schools
+    assert all(one.name for one in answer.sandbox.schools), "named before the tree of units has brought them"
     school = answer.sandbox.schools[0].alias
     await poll_until(lambda: here.scopes.tree.resolve(school, here.clock.today()))
     await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
@@ -189,6 +191,9 @@ async def test_a_declaration_is_new_after_a_reset_and_is_judged_as_telling_delet
     assert report.push_count == 3
     found = {one.requirement: one for one in report.findings}
     assert [(one.key, one.seen) for one in found["sends_deletions"].evidence] == [("HS2", "DISAPPEARED")]
+    (declared_,) = found["declares_everything"].evidence
+    assert (declared_.batch_id, declared_.field, declared_.seen) == ("all", "pupils", "DONE")
+    assert found["declares_everything"].state == partners_pb2.CONFORMANCE_STATE_PASSED
     await own.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
     assert [await here.count(table) for table in ("declaration", "declaration_batch")] == [0, 0]
     assert await here.count("full_copy", of="records") == 0

@@ -256,3 +256,32 @@ async def test_an_unreachable_issuer_is_not_asked_for_every_token(own_keys):
         )
     assert {answer.kind for answer in answers if isinstance(answer, Fault)} == {Kind.UNAVAILABLE}
     assert (len(answers), asked) == (20, 1)
+
+
+@pytest.mark.parametrize(
+    ("claims", "cause", "field", "said"),
+    [
+        ({"exp": int(time.time()) + 999_999}, "lives_too_long", "exp", "86400"),
+        ({"iat": int(time.time()) + 600, "exp": int(time.time()) + 700}, "ImmatureSignatureError", "iat", "NTP"),
+        ({"iat": "hôm nay"}, "InvalidIssuedAtError", "iat", "1970"),
+        ({"aud": "elsewhere"}, "InvalidAudienceError", "aud", "aud"),
+    ],
+)
+async def test_a_refused_token_says_which_claim_and_what_to_write_there(own_keys, verifier, claims, cause, field, said):
+    """In words, in both languages; the claim for programs, too."""
+    with pytest.raises(Fault) as refused:
+        await verifier.verify(own_keys.token("an", **claims))
+    fault = refused.value
+    assert (fault.reason, fault.metadata) == ("INVALID_TOKEN", {"cause": cause, "field": field})
+    for text in (fault.vi, fault.en):
+        assert f"`{field}`" in text
+        assert said in text
+
+
+async def test_a_claim_that_is_missing_is_named(own_keys, verifier):
+    """A token that does not say since when it holds."""
+    key = own_keys.token("an", iat=None)
+    with pytest.raises(Fault) as refused:
+        await verifier.verify(key)
+    assert refused.value.metadata["field"] == "iat"
+    assert "thiếu `iat`" in refused.value.vi

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.sync.convert.conformance import load_requirements
 from services.sync.domain.conformance import (
     JUDGES,
+    Declared,
     Evidence,
     Material,
     Push,
@@ -18,6 +19,7 @@ from services.sync.domain.conformance import (
     judge_all,
     read_requirements,
 )
+from services.sync.domain.full import FullState
 
 VERSION, REQUIREMENTS = load_requirements()
 STATES = st.integers(1, 5)
@@ -126,6 +128,27 @@ def test_deletions_repeats_and_rotation_are_shown_by_doing_them() -> None:
     assert found("sends_deletions", push("b1", row(deleted=True, state=REJECTED)))[0] is Verdict.NOT_SHOWN
     assert found("repeats_batches", push("b1", row()), push("b1", kind=PushKind.REPEATED))[0] is Verdict.PASSED
     assert found("rotates_keys", push("b1"), rotated=("k1",)) == (Verdict.PASSED, (Evidence(seen="k1"),))
+
+
+def test_declarations_of_everything_are_judged_by_what_came_of_them() -> None:
+    """None is not shown; one that asks a person, cannot be read or comes late fails until a later one is done."""
+
+    def judged(*declared: tuple[FullState, FullState]) -> tuple[Verdict, list[tuple[str, str]]]:
+        place = (1, "edusoft", 2026, "pupils")
+        known = [Declared(f"d{number}", place, *states) for number, states in enumerate(declared)]
+        found = judge_all(REQUIREMENTS, Material((), (), known))
+        one = next(each for each in found if each.requirement.id == "declares_everything")
+        return one.verdict, [(each.batch_id, each.seen) for each in one.evidence]
+
+    done, held, open_ = FullState.DONE, FullState.HELD, FullState.OPEN
+    assert judged() == (Verdict.NOT_SHOWN, [])
+    assert judged((open_, open_)) == (Verdict.NOT_SHOWN, [("d0", "OPEN")])
+    assert judged((open_, open_), (done, done)) == (Verdict.PASSED, [("d1", "DONE")])
+    assert judged((held, held)) == (Verdict.FAILED, [("d0", "HELD")])
+    assert judged((FullState.SUPERSEDED, held), (done, done)) == (Verdict.PASSED, [("d1", "DONE")])
+    late = (FullState.SUPERSEDED, FullState.SUPERSEDED)
+    assert judged((done, done), late) == (Verdict.FAILED, [("d1", "SUPERSEDED")])
+    assert judged((FullState.UNSURE, FullState.UNSURE), (done, done))[0] is Verdict.PASSED
 
 
 def test_a_fault_that_was_corrected_counts_no_more() -> None:

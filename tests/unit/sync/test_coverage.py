@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -219,6 +220,37 @@ def test_kinds_are_told_by_unit_and_levels() -> None:
     assert RULES.kind_of("school", ("01", "02")) is SchoolKind.SCHOOL
     assert RULES.kind_of("school", ()) is SchoolKind.SCHOOL
     assert RULES.kind_of("childcare_group", ("01",)) is SchoolKind.CHILDCARE_GROUP
+
+
+def test_windows_say_by_day_which_is_open_and_what_is_sent_in_it() -> None:
+    """Start, changes and end of the year in their order; of a kindergarten no results at the end."""
+    day = on(date(2026, 10, 15))
+    windows = day.windows(day.expected(SchoolKind.SCHOOL, ("03",)))
+    assert [(one.part, one.open) for one in windows] == [("start", True), ("changes", False), ("end", False)]
+    assert (windows[0].first_day, windows[0].last_day) == (date(2026, 8, 1), date(2026, 10, 15))
+    assert (windows[2].first_day, windows[2].last_day) == (date(2027, 5, 16), date(2027, 7, 31))
+    assert [one.collections for one in windows] == [
+        ("profiles", "staff", "classes", "pupils"),
+        ("attendance",),
+        ("results",),
+    ]
+    assert day.windows(day.expected(SchoolKind.KINDERGARTEN, ("01",)))[2].collections == ()
+    assert [one.open for one in on(date(2026, 10, 16)).windows(())] == [False, True, False]
+
+
+def test_the_letter_of_a_year_is_a_row_above_the_general_one() -> None:
+    """The first row of a part and of a collection counts; the years beside it keep theirs."""
+    table = json.loads((files("services.sync") / "rules/coverage.json").read_text(encoding="utf-8"))
+    own = {"valid_from": "2026-08-01", "valid_to": "2027-08-01", "source": "windows"}
+    table["parts"].insert(0, {"part": "start", "first_day": "08-15", "last_day": "11-05", **own})
+    pupils = next(one for one in table["expectations"] if one["collection"] == "pupils")
+    table["expectations"].insert(0, pupils | own | {"due": "11-05"})
+    rules = read_coverage(table)
+    day, next_year = on(date(2026, 11, 1), rules), on(date(2027, 11, 1), rules)
+    assert next((one.last_day, one.open) for one in day.windows(())) == (date(2026, 11, 5), True)
+    assert next((one.last_day, one.open) for one in next_year.windows(())) == (date(2027, 10, 15), False)
+    assert [one.due for one in day.expected(SchoolKind.SCHOOL, ("03",)) if one.collection == "pupils"] == ["11-05"]
+    assert [one.due for one in next_year.expected(SchoolKind.SCHOOL, ()) if one.collection == "pupils"] == ["10-15"]
 
 
 def test_thresholds_are_chosen_by_the_day() -> None:

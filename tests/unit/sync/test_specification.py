@@ -95,7 +95,7 @@ def _wrong(row: Row | Unread, sent: dict[str, Any]) -> list[str]:
         unit="",
         content=lambda _index: "",
         called=lambda _index, path: MOET.called(path, sent),
-        place=problems.line_at,
+        place=problems.row_at,
         rules=RULES,
     )
     return [one.field for one in all_problems(row, protovalidate.collect_violations(row), how, 0, school=1)]

@@ -390,6 +390,7 @@ class CoverageRules(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
     SCHOOL_YEAR_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
     late_hours: _builtins.int
     """Hours of school days without anything taken from which a school is late; a school day counts 24 hours."""
     silent_hours: _builtins.int
@@ -410,6 +411,10 @@ class CoverageRules(_message.Message):
     """Part of the school year today lies in: start, changes or end; empty: none."""
     school_year: _builtins.int
     """First calendar year of the school year."""
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncWindow]:
+        """The sync windows of the school year, as the letter of the year sets them, in their order."""
+
     def __init__(
         self,
         *,
@@ -423,14 +428,63 @@ class CoverageRules(_message.Message):
         source: _builtins.str = ...,
         part: _builtins.str = ...,
         school_year: _builtins.int = ...,
+        windows: _abc.Iterable[Global___SyncWindow] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fewest_rows", b"fewest_rows", "grace_days", b"grace_days", "late_hours", b"late_hours", "part", b"part", "refused_hours", b"refused_hours", "rejected_share", b"rejected_share", "school_year", b"school_year", "share_days", b"share_days", "silent_hours", b"silent_hours", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fewest_rows", b"fewest_rows", "grace_days", b"grace_days", "late_hours", b"late_hours", "part", b"part", "refused_hours", b"refused_hours", "rejected_share", b"rejected_share", "school_year", b"school_year", "share_days", b"share_days", "silent_hours", b"silent_hours", "source", b"source", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CoverageRules: _TypeAlias = CoverageRules  # noqa: Y015
+
+@_typing.final
+class SyncWindow(_message.Message):
+    """A part of the school year in which schools send certain collections."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    COLLECTIONS_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    part: _builtins.str
+    """Code: start, changes or end."""
+    name: _builtins.str
+    """Its name, in the caller's language."""
+    first_day: _builtins.str
+    """First day, ISO 8601."""
+    last_day: _builtins.str
+    """Last day, ISO 8601."""
+    open: _builtins.bool
+    """Whether today lies in it."""
+    source: _builtins.str
+    """Document it comes from."""
+    @_builtins.property
+    def collections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Collections that are expected in it: of the school that is asked for, of a unit those of any school."""
+
+    def __init__(
+        self,
+        *,
+        part: _builtins.str = ...,
+        name: _builtins.str = ...,
+        first_day: _builtins.str = ...,
+        last_day: _builtins.str = ...,
+        open: _builtins.bool = ...,
+        collections: _abc.Iterable[_builtins.str] | None = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collections", b"collections", "first_day", b"first_day", "last_day", b"last_day", "name", b"name", "open", b"open", "part", b"part", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncWindow: _TypeAlias = SyncWindow  # noqa: Y015
 
 @_typing.final
 class ListCoverageRequest(_message.Message):

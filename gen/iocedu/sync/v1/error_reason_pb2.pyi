@@ -100,6 +100,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Several columns of a sheet say the same field. ErrorInfo: {"metadata": {"sheet": "6A", "columns": "C, F"}}."""
     ERROR_REASON_WORKBOOK_FAILED: _ErrorReason.ValueType  # 50
     """A template or the workbook with errors could not be made; the cause stands in the service's log under the trace."""
+    ERROR_REASON_WRONG_MANIFEST: _ErrorReason.ValueType  # 51
+    """The manifest of a OneRoster zip does not say what is in it. Import's error_reason, its message names row and property."""
+    ERROR_REASON_WRONG_ROSTER: _ErrorReason.ValueType  # 52
+    """A row of a OneRoster file lets nobody trust the rest of it. Import's error_reason, its message names file and row."""
+    ERROR_REASON_NOT_ONE_SCHOOL: _ErrorReason.ValueType  # 53
+    """Files of everything that are for a unit above schools. Import's error_reason."""
     ERROR_REASON_UNKNOWN_DESTINATION: _ErrorReason.ValueType  # 60
     """No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
     ERROR_REASON_DESTINATION_EXISTS: _ErrorReason.ValueType  # 61
@@ -240,6 +246,12 @@ ERROR_REASON_DUPLICATE_COLUMN: ErrorReason.ValueType  # 49
 """Several columns of a sheet say the same field. ErrorInfo: {"metadata": {"sheet": "6A", "columns": "C, F"}}."""
 ERROR_REASON_WORKBOOK_FAILED: ErrorReason.ValueType  # 50
 """A template or the workbook with errors could not be made; the cause stands in the service's log under the trace."""
+ERROR_REASON_WRONG_MANIFEST: ErrorReason.ValueType  # 51
+"""The manifest of a OneRoster zip does not say what is in it. Import's error_reason, its message names row and property."""
+ERROR_REASON_WRONG_ROSTER: ErrorReason.ValueType  # 52
+"""A row of a OneRoster file lets nobody trust the rest of it. Import's error_reason, its message names file and row."""
+ERROR_REASON_NOT_ONE_SCHOOL: ErrorReason.ValueType  # 53
+"""Files of everything that are for a unit above schools. Import's error_reason."""
 ERROR_REASON_UNKNOWN_DESTINATION: ErrorReason.ValueType  # 60
 """No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
 ERROR_REASON_DESTINATION_EXISTS: ErrorReason.ValueType  # 61

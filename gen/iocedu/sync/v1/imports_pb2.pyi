@@ -331,7 +331,9 @@ class ImportSheet(_message.Message):
     name: _builtins.str
     """Name of the sheet."""
     collection: _builtins.str
-    """Collection of its rows; empty: no table was found in it, and it was left out."""
+    """Collection of its rows; empty: no table was found in it and it was left out, or, of several files, its rows only say
+    more of others'.
+    """
     first_header_row: _builtins.int
     """Rows with the headings, from 1."""
     last_header_row: _builtins.int
@@ -344,7 +346,9 @@ class ImportSheet(_message.Message):
 
     @_builtins.property
     def skipped_rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Rows left out because they are no records: repeated headings, totals, signatures; the first 50."""
+        """Rows left out because they are no records: repeated headings, totals, signatures, people of other roles, classes of
+        one subject or of another year; the first 50.
+        """
 
     def __init__(
         self,

@@ -89,7 +89,7 @@ class ImportsServiceServicer:
     """
 
     def CreateImport(self, request_iterator, context):
-        """Takes a file, XLSX, XLS or CSV, in parts, and begins to import it. The answer comes when the file is durable.
+        """Takes a file, XLSX, XLS, CSV or a OneRoster zip, in parts, and begins to import it. The answer comes when the file is durable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class ImportsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ImportsServiceAsyncStub: ...
     CreateImport: _grpc.StreamUnaryMultiCallable[_imports_pb2.CreateImportRequest, _imports_pb2.CreateImportResponse]
-    """Takes a file, XLSX, XLS or CSV, in parts, and begins to import it. The answer comes when the file is durable."""
+    """Takes a file, XLSX, XLS, CSV or a OneRoster zip, in parts, and begins to import it. The answer comes when the file is durable."""
     GetImport: _grpc.UnaryUnaryMultiCallable[_imports_pb2.GetImportRequest, _imports_pb2.GetImportResponse]
     """Gets an import: how far it is, what it waits for, what came of it."""
     ListImports: _grpc.UnaryUnaryMultiCallable[_imports_pb2.ListImportsRequest, _imports_pb2.ListImportsResponse]
@@ -66,7 +66,7 @@ class ImportsServiceAsyncStub(ImportsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateImport: _aio.StreamUnaryMultiCallable[_imports_pb2.CreateImportRequest, _imports_pb2.CreateImportResponse]  # type: ignore[assignment]
-    """Takes a file, XLSX, XLS or CSV, in parts, and begins to import it. The answer comes when the file is durable."""
+    """Takes a file, XLSX, XLS, CSV or a OneRoster zip, in parts, and begins to import it. The answer comes when the file is durable."""
     GetImport: _aio.UnaryUnaryMultiCallable[_imports_pb2.GetImportRequest, _imports_pb2.GetImportResponse]  # type: ignore[assignment]
     """Gets an import: how far it is, what it waits for, what came of it."""
     ListImports: _aio.UnaryUnaryMultiCallable[_imports_pb2.ListImportsRequest, _imports_pb2.ListImportsResponse]  # type: ignore[assignment]
@@ -99,7 +99,7 @@ class ImportsServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_imports_pb2.CreateImportRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_imports_pb2.CreateImportResponse, _abc.Awaitable[_imports_pb2.CreateImportResponse]]:
-        """Takes a file, XLSX, XLS or CSV, in parts, and begins to import it. The answer comes when the file is durable."""
+        """Takes a file, XLSX, XLS, CSV or a OneRoster zip, in parts, and begins to import it. The answer comes when the file is durable."""
 
     @_abc_1.abstractmethod
     def GetImport(

@@ -1,7 +1,7 @@
 """A file into objects in a sender's names, written as lines for the process that asked.
 
-A line is `S {sheet}`, `R <sheet> <row> {object}` or `F <sheet> <row> {flawed columns} {object}`, at the end `E
-{sheets}`, or `X {refusal}` where the file is refused.
+A line is `S {sheet}`, `R <sheet> <row> {object}` or `F <sheet> <row> {flawed columns} {object}`, of OneRoster `J` as
+`roster.py` says; at the end `E {sheets}`, or `X {refusal}` where the file is refused.
 """
 
 import json
@@ -11,9 +11,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Final
 
-from services.sync.convert.sheets import legacy, plain, refused
+from services.sync.convert.sheets import archive, legacy, plain, refused, roster, roster_files
 from services.sync.convert.sheets.xlsx import Book
 from services.sync.domain import sheets
+from services.sync.domain.rosters import MANIFEST
 from services.sync.domain.sheets import Row, Table, column_name
 from services.sync.domain.words import Text
 
@@ -25,6 +26,9 @@ MOST_SHEETS: Final = 200
 
 def read(path: Path, spec: dict[str, Any], out: IO[bytes]) -> None:
     """Write what stands in a file; raises FileRefusedError where it is refused as a whole."""
+    if _is_roster(path):
+        roster.read(path, spec, out)
+        return
     kinds, left_out = sheets.read_kinds(spec), re.compile(spec["left_out"])
     told: list[dict[str, Any]] = []
     nearest: list[str] = []
@@ -66,7 +70,10 @@ def open_sheets(path: Path) -> Iterator[tuple[str, Iterator[Row], bool]]:
     for sign, name in _OTHERS:
         if head.startswith(sign):
             raise refused.unreadable(Text(f"đây là tệp {name}, không phải bảng tính", f"it is {name}, no workbook"))
-    if head.startswith(_ZIP):
+    if _is_roster(path):
+        for name, rows in roster_files.sheets(path):
+            yield name, rows, False
+    elif head.startswith(_ZIP):
         book = Book(path)
         for name, part in book.names:
             yield name, book.rows(part), book.from_1904
@@ -75,6 +82,17 @@ def open_sheets(path: Path) -> Iterator[tuple[str, Iterator[Row], bool]]:
             yield name, rows, False
     else:
         yield "CSV", plain.rows(path), False
+
+
+def _is_roster(path: Path) -> bool:
+    """Whether a file is OneRoster's zip; raises FileRefusedError where that is one without its manifest."""
+    with path.open("rb") as content:
+        names = archive.names(path) if content.read(4) == _ZIP else frozenset()
+    if not roster_files.is_roster(names):
+        return False
+    if MANIFEST not in names:
+        raise refused.no_manifest()
+    return True
 
 
 def _check(name: str, table: Table, spec: dict[str, Any]) -> None:

@@ -107,3 +107,79 @@ def duplicate_column(sheet: str, columns: list[str], heading: str) -> FileRefuse
         ),
         {"sheet": shortened(sheet), "columns": told},
     )
+
+
+def not_one_school() -> FileRefusedError:
+    """Files of everything that are for a unit above schools: nobody could say what they lack."""
+    return FileRefusedError(
+        "NOT_ONE_SCHOOL",
+        Text(
+            "Tệp khai bulk (toàn bộ) chỉ nhận cho từng trường, vì bản ghi không có trong tệp sẽ bị xóa. Hãy gửi mỗi "
+            "trường một tệp zip, hoặc gửi delta.",
+            "Files declared bulk are taken for one school at a time, since what they lack is deleted. Send a zip for "
+            "each school, or send delta.",
+        ),
+    )
+
+
+def wrong_manifest(row: int, name: str, why: Text) -> FileRefusedError:
+    """A manifest that does not say what is in the zip."""
+    at = Text(f", dòng {row}", f", row {row}") if row else Text("", "")
+    return FileRefusedError(
+        "WRONG_MANIFEST",
+        Text(
+            f"manifest.csv{at.vi}, {shortened(name)}: {why.vi}. Hãy sửa manifest.csv rồi gửi lại cả tệp zip.",
+            f"manifest.csv{at.en}, {shortened(name)}: {why.en}. Correct manifest.csv and send the zip again.",
+        ),
+        {"file": "manifest.csv", "row": str(row), "property": shortened(name)},
+    )
+
+
+def no_manifest() -> FileRefusedError:
+    """A zip of CSV files without the one that says what they are."""
+    return FileRefusedError(
+        "WRONG_MANIFEST",
+        Text(
+            "Tệp zip không có manifest.csv ở cấp ngoài cùng. Hãy thêm manifest.csv, đặt mọi tệp CSV ở cấp ngoài cùng "
+            "(không nằm trong thư mục) rồi gửi lại.",
+            "The zip has no manifest.csv at its root. Add it, put all CSV files at the root and not in a folder, and "
+            "send the zip again.",
+        ),
+        {"file": "manifest.csv", "row": "0", "property": ""},
+    )
+
+
+def missing_file(row: int, file: str, mode: str) -> FileRefusedError:
+    """A file that the manifest declares and that is not in the zip."""
+    why = Text(
+        f"khai {mode} nhưng zip không có tệp {shortened(file)}; hãy thêm tệp, hoặc khai absent",
+        f"is declared {mode}, but {shortened(file)} is not in the zip; add it, or declare it absent",
+    )
+    return wrong_manifest(row, f"file.{file.removesuffix('.csv')}", why)
+
+
+def missing_roster_column(file: str, missing: list[str]) -> FileRefusedError:
+    """A file of OneRoster without columns its records cannot do without."""
+    told = ", ".join(missing)
+    return FileRefusedError(
+        "MISSING_COLUMN",
+        Text(
+            f"Tệp {file} thiếu cột bắt buộc: {told}. Hãy thêm cột này đúng tên (phân biệt hoa thường) ở dòng 1 rồi gửi "
+            "lại.",
+            f"{file} lacks the column {told}. Add it under this name (case counts) in row 1 and send the zip again.",
+        ),
+        {"sheet": file, "missing": told},
+    )
+
+
+def wrong_roster(file: str, row: int, column: str, why: Text) -> FileRefusedError:
+    """A row that lets nobody trust the rest of its file."""
+    at = f", {column}" if column else ""
+    return FileRefusedError(
+        "WRONG_ROSTER",
+        Text(
+            f"{file}, dòng {row}{at}: {why.vi}. Hãy sửa dòng này rồi gửi lại cả tệp zip.",
+            f"{file}, row {row}{at}: {why.en}. Correct the row and send the zip again.",
+        ),
+        {"file": file, "row": str(row), "column": column},
+    )

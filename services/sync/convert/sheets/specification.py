@@ -1,6 +1,7 @@
 """What the process that opens files is told: which headings say which fields, put together from data.
 
-Names and labels come from the profile, other spellings from `rules/sheets.json`, codes from `rules/codes.json`.
+Names and labels come from the profile, other spellings from `rules/sheets.json`, codes from `rules/codes.json`,
+OneRoster's columns from `rules/oneroster.json`.
 """
 
 import json
@@ -24,16 +25,22 @@ class Sheets:
     titles: Mapping[str, str]
     subjects: Mapping[str, str]  # What a subject's code is called.
     left_out: str  # Pattern of folded names of sheets that hold codes or advice.
+    roster: Mapping[str, Any]  # What OneRoster's files say, as `rules/oneroster.json` has it,
+    extensions: Mapping[str, Sequence[str]]  # and what their metadata may: names by type of record.
 
-    def specification(self, kinds: Iterable[str]) -> bytes:
+    def specification(self, kinds: Iterable[str], *, school_year: int = 0, one_school: bool = False) -> bytes:
         """What the process is told that reads a file of these types of record."""
-        told = {"kinds": [self.kinds[name] for name in kinds], "labels": self.labels, "left_out": self.left_out}
+        told: dict[str, Any] = {"kinds": [self.kinds[name] for name in kinds]}
+        told |= {"labels": self.labels, "left_out": self.left_out}
+        told["roster"] = {"table": self.roster, "extensions": self.extensions}
+        told["roster"] |= {"school_year": school_year, "one_school": one_school}
         return json.dumps(told, ensure_ascii=False).encode()
 
 
 def load_sheets() -> Sheets:
     """Read the tables of the package."""
     profile, table, codes = _json("profiles", "moet"), _json("rules", "sheets"), _json("rules", "codes")
+    roster = _json("rules", "oneroster")
     catalogues = {field: one["codes"] for one in codes["lists"] for field in one["fields"]}
     named: dict[str, Mapping[str, str]] = dict(table["values"])
     named |= {field: catalogues[path] for field, path in table["catalogues"].items()}
@@ -50,7 +57,15 @@ def load_sheets() -> Sheets:
             for code, spoken in table["objects"]["KET_QUA"]["grid"]["codes"].items()
         },
         left_out=table["left_out"],
+        roster=roster,
+        extensions={name: _extensions(one, profile["objects"][name]) for name, one in roster["objects"].items()},
     )
+
+
+def _extensions(entry: Mapping[str, Any], of: Mapping[str, Any]) -> list[str]:
+    """What a column `metadata.<name>` may say: all single values that no other column does."""
+    said = {entry["id"], "NAM_HOC", *entry["fields"]}
+    return [name for name, one in of["fields"].items() if name not in said and "items" not in one] + [*of["further"]]
 
 
 def _kind(

@@ -7,21 +7,17 @@ points to.
 
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
 
-from services.sync.convert.sheets import refused
+from services.sync.convert.sheets import archive, refused
+from services.sync.convert.sheets.archive import ERRORS, MOST_ENTRIES, SMALL
 from services.sync.domain.sheets import Cell, Row, serial_day
 from services.sync.domain.words import Text
 
 PART: Final = 1 << 18
-MOST_UNPACKED: Final = 4_000_000_000
-MOST_RATIO: Final = 200  # Of what is unpacked to what is packed; sheets of repeated rows reach about 50.
-SMALL: Final = 50_000_000  # Below it no ratio harms.
-MOST_ENTRIES: Final = 5_000
 MOST_SHARED: Final = 150_000_000  # Letters of shared texts.
 MOST_MERGED: Final = 200_000  # Cells filled from merged ranges of a sheet.
 MOST_COLUMNS: Final = 2_000
@@ -29,18 +25,6 @@ _DATES: Final = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *rang
 _CODE: Final = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
 _REF: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})")
 _MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+\d+):([A-Z]+\d+)"')
-# What the standard library raises over a broken archive.
-_ERRORS: Final = (
-    zipfile.BadZipFile,
-    zlib.error,
-    KeyError,
-    IndexError,
-    ValueError,
-    NotImplementedError,
-    EOFError,
-    OSError,
-    RuntimeError,
-)
 _XML: Final = (".xml", ".rels", ".vml")
 _BROKEN: Final = Text("cấu trúc bên trong bị hỏng", "its inside is broken")
 
@@ -51,23 +35,17 @@ class Book:
     def __init__(self, path: Path) -> None:
         """Open and check; raises FileRefusedError."""
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = archive.opened(path)
             self._check()
             self.names = self._sheets()
             self.from_1904 = self._flag_1904
             self._days = self._day_styles()
             self._shared = self._shared_texts()
-        except _ERRORS as error:
+        except ERRORS as error:
             raise refused.unreadable(_BROKEN) from error
 
     def _check(self) -> None:
-        entries = self._zip.infolist()
-        if len(entries) > MOST_ENTRIES:
-            raise refused.bomb()
-        unpacked, packed = sum(one.file_size for one in entries), sum(one.compress_size for one in entries)
-        if unpacked > MOST_UNPACKED or (unpacked > SMALL and unpacked > MOST_RATIO * max(packed, 1)):
-            raise refused.bomb()
-        names = {one.filename.lower() for one in entries}
+        names = {name.lower() for name in self._zip.namelist()}
         if any(name.endswith("vbaproject.bin") or "/macrosheets/" in name for name in names):
             raise refused.macros()
         if "xl/workbook.xml" not in names:
@@ -134,7 +112,7 @@ class Book:
                 filled = merged.get(row.number, ())
                 more = {place: kept[head] for place, head in filled if place not in row.cells and head in kept}
                 yield Row(row.number, {**row.cells, **more}) if more else row
-        except _ERRORS as error:
+        except ERRORS as error:
             raise refused.unreadable(_BROKEN) from error
 
     def _merged(self, part: str) -> dict[int, list[tuple[int, tuple[int, int]]]]:
@@ -188,18 +166,18 @@ def harmless(path: Path) -> bool:
     document type, those that nobody reads here among them.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
+        with zipfile.ZipFile(path) as book:
+            entries = book.infolist()
             if len(entries) > MOST_ENTRIES or sum(one.file_size for one in entries) > SMALL:
                 return False
             for one in entries:
                 if one.filename.lower().endswith(_XML):
                     parser = _parser(lambda _name, _given: None, None, None)
-                    with archive.open(one) as content:
+                    with book.open(one) as content:
                         while data := content.read(PART):
                             _feed(parser, data)
                     _feed(parser, b"", last=True)
-    except (*_ERRORS, refused.FileRefusedError):
+    except (*ERRORS, refused.FileRefusedError):
         return False
     return True
 

@@ -21,10 +21,12 @@ from services.sync.convert.rows import Checked, Unread
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, digest_of
 from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Import
+from services.sync.domain.roster_flaws import file_at
 from services.sync.domain.words import Text
 from services.sync.usecases.imports.examining import READ_AHEAD, reading_of
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
+from services.sync.usecases.imports.relating import related
 from services.sync.usecases.imports.shelf import Shelf
 from services.sync.usecases.intake import apply, checking, find_school
 from services.sync.usecases.partner_connections import admitted
@@ -62,7 +64,7 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
         if under_way is not None:
             under_way.cancel()
             await asyncio.gather(under_way, return_exceptions=True)
-    gone = await _gone(office, one, reading, read) if one.order.complete else []
+    gone = await _gone(office, one, reading, read) if read else []
     for start in range(0, len(gone), SLICE_ROWS):
         raws = gone[start : start + SLICE_ROWS]
         # What a lost run deleted is not listed again: these are known by what they delete, not by their number.
@@ -75,20 +77,26 @@ async def _to_carry(
 ) -> AsyncIterator[tuple[int, list[FileRow], list[Plain]]]:
     """The slices that are not carried yet, by number from 1, with what their rows say.
 
-    Of a complete file the keys of all rows are noted in `read`, by type of record.
+    Of a complete file, and of complete ones of several, the keys of all rows are noted in `read`, by type of record.
     """
-    number = 0
-    async for rows in _slices(office, one, path):
+    number, sheets = 0, list[SheetAt | None]()
+    async for rows in _slices(office, one, path, sheets):
+        for sheet in sheets:
+            if sheet is not None and sheet.complete:
+                read.setdefault(sheet.kind, set())
+        if not rows:
+            continue
         number += 1
         carried = number <= one.slices_done
-        if carried and not one.order.complete:
+        if carried and not (one.order.complete or read):
             continue
-        plain = await _plain(reading, rows)
-        if one.order.complete:
-            for row, made in zip(rows, plain, strict=True):
+        settled = await related(office, reading, sheets, rows)
+        plain = await _plain(reading, settled)
+        for row, made in zip(settled, plain, strict=True):
+            if row.sheet.holds_all(complete=one.order.complete):
                 read.setdefault(row.sheet.kind, set()).add(made.key)
         if not carried:
-            yield number, rows, plain
+            yield number, settled, plain
 
 
 async def _plain(reading: Reading, rows: Sequence[FileRow]) -> list[Plain]:
@@ -152,7 +160,7 @@ async def push_slice(
         origin,
         content=lambda index: raws[index].content.decode(errors="replace"),
         called=lambda index, path: office.profile.called(path, raws[index].raw()),
-        place=lambda index: _place(rows[index]),
+        place=lambda index, field: _place(rows[index], field),
         document=True,
         careful=any(b"\\u0000" in raw.content for raw in raws),
         located=lambda index, field: _located(rows[index], field),
@@ -170,15 +178,16 @@ def origin_of(one: Import) -> Origin:
     return Origin(str(order.unit_id), order.unit_id, order.source, order.backfill, "moet")
 
 
-async def _slices(office: Office, one: Import, path: Path) -> AsyncIterator[list[FileRow]]:
-    """The rows of a file."""
-    sheets: list[SheetAt | None] = []
+async def _slices(
+    office: Office, one: Import, path: Path, sheets: list[SheetAt | None]
+) -> AsyncIterator[list[FileRow]]:
+    """The rows of a file, and the sheets they are of; the last slice is empty where sheets have no rows."""
     part, count, size = list[FileRow](), 0, 0
-    async for kind, rest in lines(path, office.sheets.specification(office.kinds(one.order.collection))):
+    async for kind, rest in lines(path, office.specification(one)):
         if kind == b"S":
             about = json.loads(rest)
             sheets += [None] * (about["place"] - len(sheets)) + [sheet_at(about)]
-        elif kind in (b"R", b"F"):
+        elif kind in (b"R", b"F", b"J"):
             part.append(file_row(sheets, kind, rest))
             count, size = count + 1, size + len(rest)
             if len(part) == SLICE_ROWS or size > SLICE_BYTES:
@@ -186,8 +195,7 @@ async def _slices(office: Office, one: Import, path: Path) -> AsyncIterator[list
                 part, size = [], 0
             if count % READ_AHEAD == 0:
                 await asyncio.sleep(0)
-    if part:
-        yield part
+    yield part
 
 
 async def _gone(office: Office, one: Import, reading: Reading, seen: Mapping[str, set[str]]) -> list[RawRow]:
@@ -206,12 +214,17 @@ async def _gone(office: Office, one: Import, reading: Reading, seen: Mapping[str
     return found
 
 
-def _place(row: FileRow | None) -> Text:
-    return problems.cell_at(row.sheet.name, row.number) if row else problems.missing_row()
+def _place(row: FileRow | None, field: str) -> Text:
+    if row is None:
+        return problems.missing_row()
+    if row.apart is not None:
+        file, number, _, column = row.place(field)
+        return file_at(file, number, column)
+    return problems.cell_at(row.sheet.name, row.number)
 
 
 def _located(row: FileRow | None, name: str) -> dict[str, str]:
     if row is None:
         return {}
-    column = next(iter(row.flaws), "") or row.column(name)
-    return {"sheet": row.sheet.name[:100], "row": str(row.number)} | ({"column": column} if column else {})
+    sheet, number, column, _ = row.place(name)
+    return {"sheet": sheet[:100], "row": str(number)} | ({"column": column} if column else {})

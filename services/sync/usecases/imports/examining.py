@@ -15,6 +15,7 @@ from services.sync.domain.sheets import folded
 from services.sync.domain.suspicions import Fact, Found, Suspicion, rule_on, suspicions
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
+from services.sync.usecases.imports.relating import is_open
 from services.sync.usecases.imports.shelf import Shelf
 
 MOST_FACTS: Final = 50_000  # Rows that are compared; no school has more in one file.
@@ -37,7 +38,7 @@ async def examine(office: Office, one: Import, path: Path) -> Examined:
     above: list[str] = []
     sheets: list[SheetAt | None] = []
     reading = reading_of(office, one)
-    async for kind, rest in lines(path, office.sheets.specification(office.kinds(order.collection))):
+    async for kind, rest in lines(path, office.specification(one)):
         if kind == b"S":
             about = json.loads(rest)
             at = sheet_at(about)
@@ -52,7 +53,10 @@ async def examine(office: Office, one: Import, path: Path) -> Examined:
             if examined.row_count % READ_AHEAD == 0:
                 await asyncio.sleep(0)
     if school:
-        found = await _found(office, one, facts, school=school, above=above)
+        known, told = [sheet for sheet in sheets if sheet is not None], {fact.collection for fact in facts}
+        complete = {sheet.collection for sheet in known if sheet.holds_all(complete=order.complete)}
+        complete &= told | {sheet.collection for sheet in known if sheet.complete}
+        found = await _found(office, one, facts, school=school, above=above, complete=complete)
         rule = rule_on(office.intake.rules.suspicions, office.intake.clock.today().isoformat())
         examined.suspicions = suspicions(found, rule)
     return examined
@@ -72,24 +76,28 @@ def reading_of(office: Office, one: Import) -> Reading:
 
 
 def _fact(row: FileRow, reading: Reading) -> Fact | None:
+    if is_open(row):
+        return None
     made = reading.plain(row)
     if not isinstance(made, Row) or made.deleted:
         return None
     return fact_of(made, row, name=str(row.raw.get("HO_TEN", "")))
 
 
-async def _found(office: Office, one: Import, facts: list[Fact], *, school: str, above: list[str]) -> Found:
+async def _found(
+    office: Office, one: Import, facts: list[Fact], *, school: str, above: list[str], complete: set[str]
+) -> Found:
     order, tree = one.order, office.intake.scopes.tree
     year = order.school_year or (facts[0].year if facts else 0)
     shelf = Shelf(school, year, keep=lambda _collection, row, source: held_of(row, source=source))
-    collections = {fact.collection for fact in facts}
+    collections = {fact.collection for fact in facts} | complete
     await shelf.fill(office.intake.records, collections | ({"pupils"} if "results" in collections else set()))
     unit = tree.unit(order.unit_id)
     units = tree.units(office.intake.clock.today())
     return Found(
         school_year=order.school_year,
         source=order.source,
-        complete=order.complete,
+        complete=complete,
         facts=facts,
         held={(collection, key): held for collection in collections for key, held in shelf.held[collection].items()},
         names={

@@ -30,6 +30,13 @@ class Office:
         """The types of record that a file may hold."""
         return [KINDS[collection]] if collection else self.sheets.kinds
 
+    def specification(self, one: Import) -> bytes:
+        """What the process is told that reads the file of an import."""
+        order = one.order
+        return self.sheets.specification(
+            self.kinds(order.collection), school_year=order.school_year, one_school=bool(self.one_school(one))
+        )
+
     def permitted(self, order: Order) -> bool:
         """Whether who uploaded a file still may."""
         tree, today = self.intake.scopes.tree, self.intake.clock.today()

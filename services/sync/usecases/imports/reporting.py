@@ -119,7 +119,7 @@ async def report(office: Office, one: Import, *, language: str, purpose: str, ow
     unmasked = await noted(
         office, "GetImportReport", unit_id=one.order.unit_id, counts=_counts(one), purpose=purpose, own=own
     )
-    tables = [sheet for sheet in one.sheets if sheet["collection"]]
+    tables = [sheet for sheet in one.sheets if "last" in sheet]  # And files that say more of others' rows.
     about = {
         "masked": None if unmasked else {sheet["name"]: _shown(office, sheet) for sheet in tables},
         "problems": [row for row in told if row["sheet"]],

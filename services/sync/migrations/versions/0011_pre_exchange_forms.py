@@ -5,7 +5,7 @@ Old code goes on speaking in typed packages, and writes them under the default.
 
 from alembic import op
 
-revision = "0013"
+revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None

@@ -1,0 +1,173 @@
+"""OneRoster's zips end to end: of everything and of changes, deletions among them, told row by row."""
+
+import io
+from typing import Any
+
+import openpyxl
+from iocedu.sync.v1 import imports_pb2
+
+from chassis.errors import Fault
+from tests.integration.sync.files import ENDED, desk, held_by, indexed, parts, send
+from tests.integration.sync.rosters import at, enrolled, person, roster, school
+from tests.integration.sync.world import COMMUNE, SCHOOL_A, VENDOR, World
+from tests.support.waiting import poll_until
+
+SUCCEEDED, FAILED = imports_pb2.IMPORT_STATE_SUCCEEDED, imports_pb2.IMPORT_STATE_FAILED
+AWAITING = imports_pb2.IMPORT_STATE_AWAITING_CONFIRMATION
+
+
+async def sent(here: World, content: bytes, **asked: Any) -> imports_pb2.Import:
+    """A zip that was carried."""
+    return await send(here, content, file_name="roster.zip", source="oneroster", **asked)
+
+
+async def is_gone(here: World, key: str, *, collection: str = "pupils") -> bool:
+    """Whether a record is held no more."""
+    try:
+        await here.record(key, collection=collection)
+    except Fault as fault:
+        return fault.reason == "UNKNOWN_RECORD"
+    return False
+
+
+async def pupil_of(here: World, key: str) -> Any:
+    """A pupil that is held."""
+    return (await here.record(f"{key}.2026")).row.pupil
+
+
+async def test_files_of_everything_become_classes_staff_and_pupils(here: World) -> None:
+    """Joined across files: a pupil of user, role, demographics and enrolment; a class and its homeroom teacher."""
+    one = await sent(here, roster(school()))
+
+    assert (one.state, one.accepted_count, one.rejected_count) == (SUCCEEDED, 5, 0), one
+    pupil = await pupil_of(here, "hs-1")
+    assert (pupil.full_name, pupil.birth_date, pupil.sex) == ("Nguyễn Văn An 1", "2015-03-09", "1")
+    assert (pupil.class_key, pupil.grade, pupil.status) == ("6A.2026", "06", "01")
+    member = (await here.record("gv-1.2026", collection="staff")).row.staff_member
+    assert (member.full_name, member.staff_group, member.status) == ("Nguyễn Văn Bình", "03", "01")
+    homeroom = (await here.record("6A.2026", collection="classes")).row.school_class
+    assert (homeroom.name, homeroom.grade, homeroom.homeroom_key) == ("6A", "06", "gv-1.2026")
+
+
+async def test_the_same_files_again_change_nothing(here: World) -> None:
+    """And what the centre holds beside them stays: a code that no file says."""
+    said = school()
+    said["users"][0]["metadata.MA_DAN_TOC"] = "26"
+    await sent(here, roster(said))
+    del said["users"][0]["metadata.MA_DAN_TOC"]
+    one = await sent(here, roster(said))
+
+    assert (one.state, one.accepted_count, one.unchanged_count) == (SUCCEEDED, 0, 5), one
+    assert (await pupil_of(here, "hs-1")).ethnic_group == "26"
+
+
+async def test_what_files_of_everything_lack_is_gone_and_much_of_it_is_asked_about(here: World) -> None:
+    """One pupil of ten is deleted at once; of most a person is asked, and nothing is stored meanwhile."""
+    await sent(here, roster(school(10)))
+    await indexed(here, 12)
+    one = await sent(here, roster(school(9)))
+    assert (one.state, one.accepted_count, one.unchanged_count) == (SUCCEEDED, 1, 11), one
+    assert await is_gone(here, "hs-10.2026")
+
+    await indexed(here, 12)
+    one = await sent(here, roster(school(2)))
+    assert (one.state, [doubt.kind for doubt in one.suspicions]) == (
+        AWAITING,
+        [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE],
+    )
+    assert not await is_gone(here, "hs-9.2026")
+
+
+async def test_changes_move_delete_and_correct_people_by_their_files_alone(here: World) -> None:
+    """A pupil moves by two enrolments, a user says only a name, one is deleted who is named nowhere else."""
+    everything = school(4)
+    everything["classes"].append(everything["classes"][0] | {"sourcedId": "6B", "title": "6B"})
+    await sent(here, roster(everything))
+    corrected = everything["users"][1] | {"givenName": "Bảo"}
+    changes = {
+        "users": [
+            at("10-02T07:30", corrected),
+            at("10-02T07:30", {"sourcedId": "hs-3"}, status="tobedeleted"),
+            at("10-02T07:30", {"sourcedId": "gv-1"}, status="tobedeleted"),
+        ],
+        "enrollments": [
+            at("10-02T07:30", enrolled("hs-1", "6A"), status="tobedeleted"),
+            at("10-02T07:30", enrolled("hs-1", "6B")),
+            at("10-02T07:30", enrolled("hs-4", "6A"), status="tobedeleted"),
+            at("10-02T07:30", enrolled("hs-2", "toan-6A")),
+        ],
+    }
+    one = await sent(here, roster(changes, mode="delta"))
+
+    assert (one.state, one.accepted_count, one.rejected_count) == (SUCCEEDED, 5, 0), one
+    assert (await pupil_of(here, "hs-1")).class_key == "6B.2026"
+    second = await pupil_of(here, "hs-2")
+    assert (second.full_name, second.class_key) == ("Nguyễn Văn Bảo", "6A.2026")
+    assert (await pupil_of(here, "hs-4")).class_key == ""
+    assert await is_gone(here, "hs-3.2026")
+    assert await is_gone(here, "gv-1.2026", collection="staff")
+
+    again = await sent(here, roster(changes, mode="delta"))
+    assert (again.state, again.accepted_count, again.rejected_count) == (SUCCEEDED, 0, 0), again
+    earlier = {name: [at("10-01T07:30", everything[name][1])] for name in ("users", "roles")}
+    older = await sent(here, roster(earlier, mode="delta"))
+    assert (older.state, older.stale_count) == (SUCCEEDED, 1), older
+    assert (await pupil_of(here, "hs-2")).full_name == "Nguyễn Văn Bảo"
+
+
+async def test_the_old_class_of_a_pupil_who_moved_before_takes_nothing_away(here: World) -> None:
+    """The end of an enrolment may come after the new one did."""
+    everything = school(1)
+    everything["classes"].append(everything["classes"][0] | {"sourcedId": "6B", "title": "6B"})
+    await sent(here, roster(everything))
+    await sent(here, roster({"enrollments": [at("10-02T07:30", enrolled("hs-1", "6B"))]}, mode="delta"))
+    ended = at("10-03T07:30", enrolled("hs-1", "6A"), status="tobedeleted")
+    one = await sent(here, roster({"enrollments": [ended]}, mode="delta"))
+    assert (one.state, one.rejected_count) == (SUCCEEDED, 0), one
+    assert (await pupil_of(here, "hs-1")).class_key == "6B.2026"
+
+
+async def test_what_is_wrong_is_told_by_file_row_and_column_and_stays_correctable(here: World) -> None:
+    """The date of birth stands in another file than the name; a person whom no file explains is told, too."""
+    said = school(2)
+    said["demographics"][1]["birthDate"] = "2015-02-31"
+    one = await sent(here, roster(said))
+    assert (one.state, one.accepted_count, one.rejected_count) == (SUCCEEDED, 3, 1), one
+    stub = await desk(here)
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    (problem,) = (await stub.ListImportProblems(asked)).problems
+    assert (problem.sheet, problem.row, problem.column) == ("demographics.csv", 3, "D")
+    assert (problem.problem.reason, problem.problem.field) == ("INVALID_DATE", "NGAY_SINH")
+    assert problem.problem.message.startswith("Tệp demographics.csv, dòng 3, cột birthDate: NGAY_SINH ")
+    assert problem.quarantined_row_id > 0
+    report = await stub.GetImportReport(imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id))
+    sheet = openpyxl.load_workbook(io.BytesIO(report.content.data))["demographics.csv"]
+    assert sheet["D3"].comment is not None
+
+    stranger = {"users": [at("10-02T07:30", person("x-1", "student", given="Lạ")["user"])]}
+    one = await sent(here, roster(stranger, mode="delta"))
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    (problem,) = (await stub.ListImportProblems(asked)).problems
+    assert (problem.sheet, problem.row) == ("users.csv", 2)
+    assert "roles.csv" in problem.problem.message
+
+
+async def test_everything_of_many_schools_is_refused_and_changes_are_not(here: World) -> None:
+    """What many schools lack nobody compares; changes say their school by its ministry's code."""
+    stub = await desk(here, VENDOR)
+
+    async def carried(content: bytes) -> imports_pb2.Import:
+        given = parts(content, unit=COMMUNE, file_name="roster.zip", source="oneroster")
+        named = imports_pb2.GetImportRequest(unit=COMMUNE, import_id=held_by(await stub.CreateImport(given)).import_id)
+        await poll_until(lambda: _ended(stub, named))
+        return held_by(await stub.GetImport(named))
+
+    one = await carried(roster(school()))
+    assert (one.state, one.error_reason) == (FAILED, "NOT_ONE_SCHOOL")
+    said = {name: [at("10-02T07:30", row) for row in rows] for name, rows in school().items()}
+    one = await carried(roster(said, mode="delta"))
+    assert (one.state, one.accepted_count, one.rejected_count) == (SUCCEEDED, 5, 0), one
+
+
+async def _ended(stub: Any, named: imports_pb2.GetImportRequest) -> bool:
+    return held_by(await stub.GetImport(named)).state in ENDED
