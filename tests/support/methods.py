@@ -113,4 +113,5 @@ def _string(rules: validate_pb2.StringRules) -> str:
         return str(getattr(rules, "in")[0])
     if not rules.min_len and re.search(rules.pattern, "") is not None:
         return ""
-    return next(text for text in ("vnedu", "2026-11-02", "GetRecord", "000000") if re.search(rules.pattern, text))
+    kept = ("vnedu", "2026-11-02", "GetRecord", "000000")
+    return next(text for text in kept if len(text) >= rules.min_len and re.search(rules.pattern, text))
