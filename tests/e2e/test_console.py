@@ -358,7 +358,7 @@ async def test_whoever_sees_no_figures_reads_which_role_is_needed(
         await expect(card).to_contain_text("quản trị viên hệ thống", timeout=WAIT)
         if role:
             await expect(card).to_contain_text(f"Vai trò hiện có: {said}.")
-            await expect(card).to_contain_text("lãnh đạo, chuyên viên")
+            await expect(card).to_contain_text("lãnh đạo, hiệu trưởng, chuyên viên")
         await expect(card).not_to_contain_text("412")
         await expect(page.get_by_role("button", name="Thử lại")).to_have_count(0)
         await card.get_by_role("button", name="Đăng xuất").click()

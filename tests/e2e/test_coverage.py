@@ -84,7 +84,7 @@ async def test_the_page_shows_who_is_silent_and_why_and_what_changes(world: Worl
             await expect(card).to_contain_text("Nhà trường liên hệ nhà cung cấp phần mềm", timeout=WAIT)
             await expect(card.locator("tbody tr", has_text="Học sinh")).to_contain_text("Chưa có")
             await expect(card.locator(".windows li")).to_have_count(3)
-            await expect(card.locator(".windows li", has=card.locator("b"))).to_contain_text("đang mở, đến hết")
+            await expect(card.locator(".windows li", has=page.locator("b"))).to_contain_text("đang mở, đến hết")
             await card.get_by_role("button", name="Đóng").click()
             await expect(card).to_have_count(0)
             assert complaints == []
