@@ -12,7 +12,7 @@ const FIRST_MONTH = 6; // From July on it is the next school year that is prepar
 const SCHOOLS = ["school", "childcare_group"];
 const shown = h("section", { class: "panel import", "aria-live": "polite", hidden: true });
 const past = h("section", { class: "panel" });
-const asked = h("section", { class: "panel import", "aria-live": "polite", hidden: true });
+const asked = h("section", { class: "panel import disappearances", "aria-live": "polite", hidden: true });
 const state = { school: "", year: thisYear(), collection: "pupils", purpose: "" };
 
 async function show({ content, unit, account }) {
