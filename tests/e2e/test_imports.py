@@ -146,7 +146,7 @@ async def test_a_school_sends_a_file_and_corrects_a_row_on_a_phone(world: World,
             assert (await downloading.value).suggested_filename == f"pupils-{YEAR}.xlsx"
             await page.get_by_label("Chọn tệp").set_input_files(path)
             await page.get_by_role("button", name="Gửi tệp").click()
-            shown = page.locator(".import:not(.disappearances)")
+            shown = page.locator(".panel.import:not(.disappearances)")
             await expect(shown).to_contain_text("đã xong", timeout=WAIT)
             await expect(shown).to_contain_text("7 ghi nhận")
             problem = page.locator(".problem")
