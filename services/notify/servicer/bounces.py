@@ -72,7 +72,7 @@ class Intake:
         content = envelope.content or b""
         raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
         bounce, digest = bounce_in(raw), hashlib.sha256(raw).hexdigest()
-        paths = [ReturnPath.read(address, self._domain) for address in envelope.rcpt_tos]
+        paths = dict.fromkeys(ReturnPath.read(address, self._domain) for address in envelope.rcpt_tos)
         changed = False
         try:
             async with self._frame.database.transaction() as connection:
