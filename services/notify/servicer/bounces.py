@@ -58,9 +58,11 @@ class Intake:
     ) -> str:
         """Take return paths of messages, and no other address."""
         path = ReturnPath.read(address, self._domain)
+        if path is None:
+            return NONE_OF_OURS  # Whoever guesses takes no connection to the database from anybody.
         try:
             async with self._frame.database.connection() as connection:
-                if path is None or not await is_ours(connection, path):
+                if not await is_ours(connection, path):
                     return NONE_OF_OURS
         except Exception as error:  # noqa: BLE001 (the relay keeps it and comes again)
             return _later(error)
