@@ -49,6 +49,7 @@ PROTECTING = {
 _ASKED = {
     "operations": "iocedu.reporting.v1.ReportingService/WatchIndicators",
     "indicators": "iocedu.reporting.v1.AnalysisService/AnalyseIndicators",
+    "pivots": "iocedu.reporting.v1.PivotsService/ListPivots",
     "reports": "iocedu.reporting.v1.CampaignsService/ListCampaigns",
     "brief": "iocedu.reporting.v1.BriefService/GetBrief",
     "alerts": "iocedu.alerts.v1.AlertsService/ListAlerts",

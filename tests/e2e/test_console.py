@@ -107,12 +107,19 @@ async def test_the_overview_shows_the_figures_the_interface_gives(world: World) 
 
 
 async def test_the_menu_leads_nobody_where_he_may_not_go(world: World) -> None:
-    """The provincial IOC has pages of figures, alerts, units and coverage, and no others."""
+    """The provincial IOC has pages of figures, alerts, units and coverage, and no others; none shows it a refusal."""
     async with _visiting(world, token=world.token("ioc-tinh")) as page:
         links = page.locator("nav.pages a")
         await expect(links).to_have_text(
             ["Điều hành", "Chỉ số", "Bản tin sáng", "Cảnh báo", "Văn bản", "Tra cứu", "Kết nối"], timeout=WAIT
         )
+        for address in await links.evaluate_all("all => all.map(one => one.href)"):
+            await page.goto(address)
+            await expect(page.locator("h1")).to_be_visible(timeout=WAIT)
+            if "indicators" in address:  # What the page shows last: whatever it asks is answered, and nothing refused.
+                await expect(page.locator("section.scroll table").first).to_be_visible(timeout=WAIT)
+                await expect(page.get_by_role("heading", name="Bảng đã lưu")).to_have_count(0)
+            await expect(page.locator(".notice.warn:visible")).to_have_count(0)
 
 
 async def test_a_push_changes_the_page_and_ends_in_the_inbox(world: World) -> None:

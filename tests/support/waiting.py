@@ -44,11 +44,12 @@ async def running(*workers: Worker, timeout: float = 15.0) -> AsyncIterator[None
     assert not [error for error in errors if error is not None], errors
 
 
-async def waits_for_a_lock(database: Database) -> bool:
-    """Whether somebody waits for an advisory lock of this database."""
+async def waits_for_a_lock(database: Database, *, kind: str = "advisory") -> bool:
+    """Whether somebody waits for an advisory lock of this database; for a row, with the kind `transactionid`."""
     async with database.connection() as reads:
         found = await reads.exec_driver_sql(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = $1 AND NOT granted"
+            " AND datname = current_database()",
+            (kind,),
         )
         return bool(found.scalar_one())

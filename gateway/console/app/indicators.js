@@ -37,7 +37,9 @@ async function show({ content, unit, account }) {
   const keeps = KEEPING.some((role) => account.roles.includes(role));
   Object.assign(state, { unit, content, catalogue: indicators, by: "", opens });
   builder = pivotBuilder({ unit, kinds: BELOW[unit.kind] ?? [], catalogue: indicators });
-  pivots = pivotPanel({ unit, keeps, question: () => builder.question() ?? question(), onOpen: reopen });
+  pivots = account.opens("pivots")
+    ? pivotPanel({ unit, keeps, question: () => builder.question() ?? question(), onOpen: reopen })
+    : "";
   drawn = drawing(chart, (drawer) => drawer.setOption(options(), true));
   form();
   return () => {

@@ -254,10 +254,11 @@ _LOOK_AT_KIND = sa.text(
 _LOOK_AT_LED = sa.text(
     "WITH led AS (SELECT * FROM unnest(CAST(:units AS bigint[]), CAST(:kinds AS text[]),"
     " CAST(:subjects AS text[])) AS g(unit_id, kind, subject)),"
-    " held AS (SELECT unit_id, kind, subject FROM fact WHERE EXISTS (SELECT FROM led"
-    " WHERE fact.unit_id = led.unit_id AND fact.kind = led.kind"
-    " AND (led.subject IN ('', fact.subject) OR starts_with(fact.subject, led.subject || '/')))"
-    " ORDER BY unit_id, kind, subject FOR UPDATE)"
+    # Joined, since a semi-join by more than equality can only begin with all facts there are.
+    " held AS (SELECT fact.unit_id, fact.kind, fact.subject FROM led JOIN fact"
+    " ON fact.unit_id = led.unit_id AND fact.kind = led.kind"
+    " AND (led.subject IN ('', fact.subject) OR starts_with(fact.subject, led.subject || '/'))"
+    " ORDER BY fact.unit_id, fact.kind, fact.subject FOR UPDATE OF fact)"
     " UPDATE fact SET due_time = :now FROM held"
     " WHERE (fact.unit_id, fact.kind, fact.subject) = (held.unit_id, held.kind, held.subject)"
 )

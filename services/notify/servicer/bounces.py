@@ -58,9 +58,11 @@ class Intake:
     ) -> str:
         """Take return paths of messages, and no other address."""
         path = ReturnPath.read(address, self._domain)
+        if path is None:
+            return NONE_OF_OURS  # Whoever guesses takes no connection to the database from anybody.
         try:
             async with self._frame.database.connection() as connection:
-                if path is None or not await is_ours(connection, path):
+                if not await is_ours(connection, path):
                     return NONE_OF_OURS
         except Exception as error:  # noqa: BLE001 (the relay keeps it and comes again)
             return _later(error)
@@ -72,7 +74,7 @@ class Intake:
         content = envelope.content or b""
         raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
         bounce, digest = bounce_in(raw), hashlib.sha256(raw).hexdigest()
-        paths = [ReturnPath.read(address, self._domain) for address in envelope.rcpt_tos]
+        paths = dict.fromkeys(ReturnPath.read(address, self._domain) for address in envelope.rcpt_tos)
         changed = False
         try:
             async with self._frame.database.transaction() as connection:

@@ -75,6 +75,7 @@ async def drop_files(connection: AsyncConnection, attachment_ids: Sequence[int],
 
 async def forget_person(connection: AsyncConnection, subject: str) -> int:
     """Erase how somebody is reached and where messages to him or her went; returns how many things."""
+    await connection.execute(_HOLD_MESSAGES, {"subject": subject})
     count = 0
     for statement in _FORGET:
         count += (await connection.execute(statement, {"subject": subject})).rowcount
@@ -137,6 +138,8 @@ _DROP_FILES = sa.text(
     " INSERT INTO discarded_object SELECT DISTINCT sha256, CAST(:now AS timestamptz) FROM gone"
     " ON CONFLICT (sha256) DO UPDATE SET discard_time = excluded.discard_time"
 )
+# A try that is being written down holds its message; it ends first, and is seen by what follows.
+_HOLD_MESSAGES = sa.text("SELECT FROM dispatch WHERE subject = :subject ORDER BY dispatch_id FOR UPDATE")
 _FORGET = (
     sa.text("DELETE FROM contact WHERE subject = :subject"),
     sa.text("DELETE FROM preference WHERE subject = :subject"),

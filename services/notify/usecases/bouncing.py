@@ -28,7 +28,14 @@ async def take_bounce(
     rules: Mapping[Channel, ChannelRules],
     now: datetime,
 ) -> bool:
-    """Note what a notification says of a message, once; says whether an inbox changed."""
+    """Note what a notification says of a message, once; says whether an inbox changed.
+
+    Of a person who is forgotten meanwhile nothing is written: an erasure holds the same lock.
+    """
+    subject = await bounces.subject_of(connection, dispatch_id)
+    if subject is None:
+        return False
+    await contacts.lock_subjects(connection, [subject])
     new = await bounces.keep_bounce(connection, dispatch_id, bounce, digest=digest, now=now)
     if not new or bounce.fate is not Fate.FAILED:
         return False
@@ -51,8 +58,10 @@ async def take_bounce(
 
 
 async def _once_too_often(connection: AsyncConnection, message: Message, rules: ChannelRules, now: datetime) -> bool:
-    """Count that an address did not take a mail, and say whether it has been too often within some days."""
-    await contacts.lock_subjects(connection, [message.subject])
+    """Count that an address did not take a mail, and say whether it has been too often within some days.
+
+    The subject's lock is held.
+    """
     contact = (await contacts.contacts_of(connection, [message.subject])).get(message.subject)
     if contact is None or contact.at(message.channel).address != message.address:
         return False

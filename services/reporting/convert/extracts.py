@@ -6,11 +6,12 @@ the person is in it. Lines are sorted by it. Refuses nothing.
 
 import csv
 import io
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 
 import xlsxwriter
 from iocedu.reporting.v1 import exports_pb2, extracts_pb2
@@ -22,6 +23,7 @@ from services.reporting.domain.disclosure import SMALL
 from services.reporting.domain.extracts import AREA, WITHHELD, Cut, Extract, Values, Wanted
 
 NUMBER_DIGITS = 12
+MOST_LINES = 1_048_575  # Of a sheet, below its headings; what comes after them is written nowhere.
 WORDS: Mapping[str, Sequence[str]] = {
     "vi": (
         "Đơn vị", "Năm học", "Số liệu đến", "Lập lúc", "Mục đích", "Người yêu cầu", "Người phê duyệt", "Nguồn",
@@ -102,19 +104,21 @@ def csv_files(drawn: Drawn, name: str) -> dict[str, bytes]:
 
 
 def xlsx_of(drawn: Drawn) -> bytes:
-    """A workbook: the lines, and what they are. Texts are texts, so that none is taken for a formula."""
+    """A workbook: the lines, on as many sheets as they need, and what they are. Texts are texts, and no formulas."""
     wanted, buffer = drawn.extract.wanted, io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "constant_memory": True}
     lines, about = SHEETS[wanted.language]
     with xlsxwriter.Workbook(buffer, options) as book:
         bold, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True, "valign": "top"})
-        sheet = book.add_worksheet(lines)
-        sheet.set_column(0, len(wanted.columns), 16)
-        for column, heading in enumerate((NUMBER[wanted.language], *wanted.columns)):
-            sheet.write_string(0, column, heading, bold)
-        for row, line in enumerate(_lines(drawn), 1):
-            for column, text in enumerate(line):
-                sheet.write_string(row, column, text)
+        every = _lines(drawn)
+        for number in range(max(math.ceil(drawn.total / MOST_LINES), 1)):
+            sheet = book.add_worksheet(f"{lines} {number + 1}" if number else lines)
+            sheet.set_column(0, len(wanted.columns), 16)
+            for column, heading in enumerate((NUMBER[wanted.language], *wanted.columns)):
+                sheet.write_string(0, column, heading, bold)
+            for row, line in enumerate(islice(every, MOST_LINES), 1):
+                for column, text in enumerate(line):
+                    sheet.write_string(row, column, text)
         told = book.add_worksheet(about)
         told.set_column(0, 0, 32, wrapped)
         told.set_column(1, 1, 80, wrapped)

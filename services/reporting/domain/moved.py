@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 MOST_WEIGHT = 1_000_000  # Of what is kept, some 18 bytes each: a province's indicator weighs 1,300 a day.
 SCHOOL_WEIGHT = 20  # Of a school without a day.
+QUESTION_WEIGHT = 200  # Of what is kept of a question of whose schools nothing is known.
 
 Days = Mapping[int, Sequence[int]]  # By day, counted from some day, how much each term changed.
 
@@ -58,5 +59,5 @@ class MovedKept:
     def keep(self, key: Hashable, moved: Moved) -> None:
         """Keep it, and drop what was asked for least recently."""
         self._kept[key] = moved
-        while self._kept and sum(one.weight for one in self._kept.values()) > self._most:
+        while self._kept and sum(QUESTION_WEIGHT + one.weight for one in self._kept.values()) > self._most:
             self._kept.pop(next(iter(self._kept)))

@@ -1,5 +1,6 @@
 """ExtractsService: extracts for research, asked for, approved by somebody else, and given to those two."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import Database
 from chassis.disclosures import Note, Shown, written_down
 from chassis.errors import Fault, Kind
+from chassis.files import name_file
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.telemetry import trace_id
@@ -16,7 +18,6 @@ from services.reporting.convert.exports import export_message, file_of
 from services.reporting.convert.extracts import extract_message, wanted_of
 from services.reporting.convert.tables import ZIP
 from services.reporting.convert.workbooks import XLSX
-from services.reporting.domain.exports import Export
 from services.reporting.domain.extracts import Extract
 from services.reporting.servicer.exports import done_content
 from services.reporting.servicer.places import UnitsToday, language
@@ -50,7 +51,8 @@ class ExtractsServicer(extracts_pb2_grpc.ExtractsServiceServicer):
 
             extract_id, _ = await once(connection, request, request_id=request.request_id, subject=by, work=ask)
             found = await self.extracts.find(connection, extract_id, unit_id=unit_id)
-            return extracts_pb2.RequestExtractResponse(extract=await _message(connection, found))
+            [message] = await _messages(connection, [found], unit_id=unit_id)
+            return extracts_pb2.RequestExtractResponse(extract=message)
 
     async def ApproveExtract(
         self, request: extracts_pb2.ApproveExtractRequest, _context: Any
@@ -59,7 +61,8 @@ class ExtractsServicer(extracts_pb2_grpc.ExtractsServiceServicer):
         unit_id = self.units.resolve(request.unit)
         async with self.database.transaction() as connection:
             found = await self.extracts.approve(connection, request.extract_id, unit_id=unit_id, by=caller().subject)
-            response = extracts_pb2.ApproveExtractResponse(extract=await _message(connection, found))
+            [message] = await _messages(connection, [found], unit_id=unit_id)
+            response = extracts_pb2.ApproveExtractResponse(extract=message)
         await self._write_down("ApproveExtract", found, count=0)
         return response
 
@@ -71,12 +74,12 @@ class ExtractsServicer(extracts_pb2_grpc.ExtractsServiceServicer):
         async with self.database.connection() as connection:
             before = int(cursor[0]) if cursor else 0
             found = await extracts_page(connection, unit_id=unit_id, before=before, limit=size + 1)
-            messages = [await _message(connection, one) for one in found[:size]]
+            messages = await _messages(connection, found[:size], unit_id=unit_id)
         token = page_token(request, [found[size - 1].extract_id]) if len(found) > size else ""
         return extracts_pb2.ListExtractsResponse(extracts=messages, next_page_token=token)
 
     async def DownloadExtract(
-        self, request: extracts_pb2.DownloadExtractRequest, _context: Any
+        self, request: extracts_pb2.DownloadExtractRequest, context: Any
     ) -> extracts_pb2.DownloadExtractResponse:
         """The file, for whoever asked for it or approved it."""
         unit_id = self.units.resolve(request.unit)
@@ -84,11 +87,12 @@ class ExtractsServicer(extracts_pb2_grpc.ExtractsServiceServicer):
             found = await self.extracts.find(connection, request.extract_id, unit_id=unit_id)
             if caller().subject not in {found.requested_by, found.approved_by}:
                 raise _not_requester(found.extract_id)
-            export = await _export(connection, found)
+            export = await exports.find_export(connection, found.export_id or 0, unit_id=unit_id)
             if export is None:
                 raise _not_approved(found.extract_id)
             content = await done_content(connection, export)
         await self._write_down("DownloadExtract", found, count=export.total_count)
+        await name_file(context, export.file_name)
         kind = ZIP if export.format == "csv" else XLSX
         return extracts_pb2.DownloadExtractResponse(content=file_of(content, kind), file_name=export.file_name)
 
@@ -108,15 +112,16 @@ class ExtractsServicer(extracts_pb2_grpc.ExtractsServiceServicer):
         written_down()
 
 
-async def _message(connection: AsyncConnection, extract: Extract) -> extracts_pb2.Extract:
-    export = await _export(connection, extract)
-    return extract_message(extract, export_message(export) if export is not None else None)
-
-
-async def _export(connection: AsyncConnection, extract: Extract) -> Export | None:
-    if extract.export_id is None:
-        return None
-    return await exports.find_export(connection, extract.export_id, unit_id=extract.wanted.unit_id)
+async def _messages(
+    connection: AsyncConnection, found: Sequence[Extract], *, unit_id: int
+) -> list[extracts_pb2.Extract]:
+    """Extracts of a unit, each with its export as long as that is kept."""
+    begun = [one.export_id for one in found if one.export_id is not None]
+    told = {
+        export_id: export_message(export)
+        for export_id, export in (await exports.find_exports(connection, begun, unit_id=unit_id)).items()
+    }
+    return [extract_message(one, told.get(one.export_id or 0)) for one in found]
 
 
 def _not_requester(extract_id: int) -> Fault:

@@ -1,5 +1,6 @@
 """Queries on exports: begun, claimed by a replica, brought forward, ended, pruned."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,6 +44,12 @@ async def find_export(connection: AsyncConnection, export_id: int, *, unit_id: i
     """An export of a unit."""
     row = (await connection.execute(_ONE, {"export_id": export_id, "unit_id": unit_id})).first()
     return _export(row) if row else None
+
+
+async def find_exports(connection: AsyncConnection, export_ids: Sequence[int], *, unit_id: int) -> dict[int, Export]:
+    """Those of these exports of a unit that there are, by id."""
+    rows = await connection.execute(_SOME, {"export_ids": export_ids, "unit_id": unit_id})
+    return {row.export_id: _export(row) for row in rows}
 
 
 async def content_of(connection: AsyncConnection, export_id: int) -> bytes:
@@ -112,6 +119,9 @@ _ADD = sa.text(
     " RETURNING export_id"
 )
 _ONE = sa.text(f"SELECT {_COLUMNS} FROM export WHERE export_id = :export_id AND unit_id = :unit_id")  # noqa: S608
+_SOME = sa.text(
+    f"SELECT {_COLUMNS} FROM export WHERE export_id = ANY(CAST(:export_ids AS bigint[])) AND unit_id = :unit_id"  # noqa: S608
+)
 _CONTENT = sa.text("SELECT content FROM export WHERE export_id = :export_id")
 _CLAIM = sa.text(
     "UPDATE export SET lease_until = :lease_until, attempts = attempts + 1 WHERE export_id = ("  # noqa: S608

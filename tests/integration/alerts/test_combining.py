@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from chassis.database import Database
 from chassis.errors import Fault
-from services.alerts import usecases
+from services.alerts import store, usecases
 from services.alerts.domain import Change, Fact, Rule, Severity, Transition
+from services.alerts.store import facts
 from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, a_class, hours
 from tests.integration.alerts.test_evaluation import oversize, silence
 from tests.integration.alerts.test_life import EVERYWHERE, database, moment
@@ -103,6 +104,17 @@ async def test_a_change_looks_at_what_it_stands_beside_and_at_nothing_else(datab
     async with database.connection() as reading:
         due = (await reading.execute(sa.text("SELECT unit_id, subject FROM fact WHERE due_time <= now()"))).all()
     assert sorted(map(tuple, due)) == [(SECOND_SCHOOL, "2026/1A"), (SECOND_SCHOOL, "2026/1B")]
+
+
+async def test_finding_what_a_change_stands_beside_does_not_grow_with_the_province(database):
+    """Each of the facts of the schools that changed is read by its key; those of others are not touched."""
+    async with database.transaction() as held:
+        many = oversize(*(a_class(20, school=school) for school in range(1000, 4000)))
+        await store.keep_facts(held, many, [None] * len(many), now=NOW)
+        await held.execute(sa.text("ANALYZE fact"))
+        given = {"units": [1000, 1001], "kinds": ["class_size"] * 2, "subjects": ["", "2026"], "now": NOW}
+        plan = await held.scalars(sa.text(f"EXPLAIN {facts._LOOK_AT_LED.text}"), given)
+    assert "Seq Scan" not in "\n".join(plan)
 
 
 async def test_open_alerts_of_a_rule_over_two_kinds_follow_its_next_version(database):

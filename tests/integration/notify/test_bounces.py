@@ -12,6 +12,7 @@ from iocedu.notify.v1 import channels_pb2, deliveries_pb2
 
 from services.notify.domain.bounces import ReturnPath
 from services.notify.domain.delivering import Way
+from services.notify.store import bounces
 from simulators.mailbox.post import hand_over
 from tests.integration.alerts.scenes import change
 from tests.integration.notify.test_addresses import EMAIL, SMS, code_in, confirms, says
@@ -116,6 +117,21 @@ async def test_what_does_not_say_that_a_mail_failed_is_kept_in_its_history_alone
     assert message.state == Way.SENT
     assert len(message.bounces) == 1
     assert await office.desk.number("SELECT email_bounces FROM contact WHERE subject = 'head'") == 0
+
+
+async def test_who_writes_to_a_return_path_again_and_again_fills_nothing(office: Office, monkeypatch):
+    """Whoever has the mail knows its return path: of each fate some are kept, and a failure is noticed all the same."""
+    monkeypatch.setattr(bounces, "MOST_KEPT", 2)
+    await office.reach("head", email="head@example.vn")
+    message = await sent_and_back(office, returned.OUT_OF_OFFICE, 1)
+    address = (await path_of(office, message.dispatch_id)).address(BOUNCE_DOMAIN)
+    for number in range(3):
+        await comes_back(office, returned.OUT_OF_OFFICE + b"\r\n%d" % number, address)
+    await comes_back(office, returned.FULL, address)
+
+    [message] = await office.dispatches()
+    assert message.state == BOUNCED
+    assert [one.fate for one in message.bounces] == ["UNREADABLE", "UNREADABLE", "FAILED"]
 
 
 async def test_nobody_can_let_a_mail_come_back_whose_return_path_he_does_not_know(office: Office):

@@ -4,24 +4,29 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.notify.v1 import announcement_pb2, announcements_pb2, my_announcements_pb2
 from iocedu.records.v1 import erasures_pb2, resources_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import dead_letters
 from chassis.bus import Bus
 from chassis.database import Database
 from services.notify.convert.erasing import erasure_of
+from services.notify.convert.rules import load_channel_rules
 from services.notify.domain import State
+from services.notify.domain.bounces import Bounce, Fate
 from services.notify.domain.channels import Contact
 from services.notify.domain.erasing import MASK, TITLES, masked, mentions
 from services.notify.store.contacts import contacts_of, keep_contacts, lock_subjects
 from services.notify.store.objects import Objects
 from services.notify.usecases import erase
 from services.notify.usecases.attaching import GRACE, discard_contents
+from services.notify.usecases.bouncing import take_bounce
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, change
 from tests.integration.notify.people import draft, group
@@ -59,6 +64,27 @@ async def handle(database: Database, event: erasures_pb2.ErasuresRequested, acco
     erasure = erasure_of(event.SerializeToString())
     async with database.transaction() as connection:
         return await erase(connection, erasure, asking=["records"], accounts=accounts, unit_name=str, now=NOW)
+
+
+async def sent(connection: AsyncConnection, subject: str) -> UUID:
+    """A mail that was accepted; its id."""
+    row = await connection.execute(
+        sa.text(
+            "INSERT INTO dispatch (dispatch_id, channel, subject, address, priority, state, attempt_count, next_time,"
+            " create_time) VALUES (gen_random_uuid(), 'email', :one, :one || '@truong.vn', 1, 3, 1, now(), now())"
+            " RETURNING dispatch_id"
+        ),
+        {"one": subject},
+    )
+    found: UUID = row.scalar_one()
+    return found
+
+
+async def returned(connection: AsyncConnection, dispatch_id: UUID, fate: Fate, digest: str = "") -> None:
+    """A notification about it that names the address."""
+    rules, _ = load_channel_rules()
+    bounce = Bounce(fate, "5.1.1", "550 head@truong.vn: no such user")
+    await take_bounce(connection, dispatch_id, bounce, digest=digest, rules=rules, now=NOW)
 
 
 async def confirmed(database: Database) -> list[erasures_pb2.ErasuresConfirmed]:
@@ -138,14 +164,7 @@ async def test_staff_lose_addresses_and_the_history_of_messages_and_nobody_else_
         for subject in ("head", "officer"):
             for table, values in tables.items():
                 await connection.execute(sa.text(f"INSERT INTO {table} VALUES ({values.format(subject)})"))
-            await connection.execute(
-                sa.text(
-                    "INSERT INTO dispatch (dispatch_id, channel, subject, address, priority, state, attempt_count,"
-                    " next_time, create_time) VALUES (gen_random_uuid(), 'email', :one, :one || '@truong.vn', 1, 3, 1,"
-                    " now(), now())"
-                ),
-                {"one": subject},
-            )
+            await sent(connection, subject)
     await tell(database, change("RAISED"))
     await handle(database, requested("head", kind=STAFF), accounts=["head"])
 
@@ -234,3 +253,36 @@ async def test_an_address_that_is_being_saved_goes_with_the_erasure(database):
 
     async with database.connection() as connection:
         assert await contacts_of(connection, ["head"]) == {}
+
+
+@pytest.mark.parametrize("fate", [Fate.FAILED, Fate.DELAYED])
+async def test_a_mail_that_comes_back_meanwhile_goes_with_the_erasure(database, fate: Fate):
+    """What its server says names the address: it is there before and goes, or it is not written at all."""
+    async with database.transaction() as connection:
+        dispatch_id = await sent(connection, "head")
+    async with database.transaction() as connection:
+        await returned(connection, dispatch_id, fate, "before")
+        erasure = asyncio.ensure_future(handle(database, requested("head", kind=STAFF), accounts=["head"]))
+        await poll_until(lambda: waits_for_a_lock(database))
+    await erasure
+    async with database.transaction() as connection:
+        await returned(connection, dispatch_id, fate, "after")
+
+    async with database.connection() as connection:
+        assert await connection.scalar(sa.text("SELECT count(*) FROM bounce")) == 0
+
+
+async def test_a_try_that_is_being_written_down_goes_with_the_erasure(database):
+    """What the other side answers may name the address."""
+    async with database.transaction() as connection:
+        dispatch_id = await sent(connection, "head")
+    async with database.transaction() as connection:
+        await connection.execute(sa.text("UPDATE dispatch SET attempt_count = 2"))
+        await connection.execute(
+            sa.text("INSERT INTO attempt VALUES (:id, 2, now(), 'STARTED', '')"), {"id": dispatch_id}
+        )
+        erasure = asyncio.ensure_future(handle(database, requested("head", kind=STAFF), accounts=["head"]))
+        await poll_until(lambda: waits_for_a_lock(database, kind="transactionid"))
+    await erasure
+    async with database.connection() as connection:
+        assert await connection.scalar(sa.text("SELECT count(*) FROM attempt")) == 0

@@ -21,7 +21,7 @@ from tests.integration.reporting import scenes
 from tests.integration.reporting.scenes import NEW_COMMUNE, NOW, PRIMARY, PROVINCE, SECONDARY, YEAR
 
 HEAD, OTHER_HEAD, OFFICER, DIRECTOR = "hieu-truong", "hieu-truong-2", "chuyen-vien", "giam-doc"
-HOUSE_OFFICER, COMMUNE_DIRECTOR = "can-bo-truong", "chu-tich-xa"
+HOUSE_OFFICER, COMMUNE_DIRECTOR, ADMINISTRATOR = "can-bo-truong", "chu-tich-xa", "quan-tri"
 LEVELS = {PRIMARY: "level:02", SECONDARY: "level:02"}
 
 
@@ -35,7 +35,7 @@ def units() -> list[scopes_pb2.ScopeUnit]:
 
 
 def grants() -> list[scopes_pb2.ScopeGrant]:
-    """A head teacher a school, an officer and a director of the commune, the province's director."""
+    """A head teacher a school, an officer and a director of the commune, the province's director and others."""
     held = [
         (HEAD, "head_teacher", PRIMARY),
         (OTHER_HEAD, "head_teacher", SECONDARY),
@@ -44,6 +44,7 @@ def grants() -> list[scopes_pb2.ScopeGrant]:
         (HOUSE_OFFICER, "officer", PRIMARY),
         (DIRECTOR, "director", PROVINCE),
         ("officer", "officer", PROVINCE),
+        (ADMINISTRATOR, "administrator", PROVINCE),
     ]
     return [
         scopes_pb2.ScopeGrant(grant_id=number, subject=subject, role=role, unit_id=unit, edge_type="administrative")

@@ -18,10 +18,11 @@ from chassis.bus import Bus, subject_of
 from chassis.disclosures import EVENT
 from chassis.errors import Fault
 from chassis.testing import FixedClock
+from services.reporting.convert import extracts
 from services.reporting.domain.disclosure import SMALL
 from services.reporting.domain.extracts import WITHHELD
 from tests.integration.reporting import scenes
-from tests.integration.reporting.report_scenes import COMMUNE_DIRECTOR, DIRECTOR, OFFICER, Desk
+from tests.integration.reporting.report_scenes import ADMINISTRATOR, COMMUNE_DIRECTOR, DIRECTOR, OFFICER, Desk
 from tests.integration.reporting.scenes import NEW_COMMUNE, PRIMARY, PROVINCE, YEAR
 from tests.support.waiting import poll_until
 
@@ -160,12 +161,15 @@ async def test_who_asked_does_not_approve_and_others_do_not_get_the_file(desk: D
             extracts_pb2.DownloadExtractRequest(unit=str(PROVINCE), extract_id=own.extract_id)
         )
     assert refused.value.reason == "EXTRACT_NOT_APPROVED"
-    for subject in (OFFICER, COMMUNE_DIRECTOR):
+    file = extracts_pb2.DownloadExtractRequest(unit=str(PROVINCE), extract_id=extract.extract_id)
+    for subject, reason in ((OFFICER, "NO_GRANT"), (COMMUNE_DIRECTOR, "NO_GRANT"), (ADMINISTRATOR, "NOT_REQUESTER")):
         with pytest.raises(Fault) as refused:
-            await _stub(desk, subject).DownloadExtract(
-                extracts_pb2.DownloadExtractRequest(unit=str(PROVINCE), extract_id=extract.extract_id)
-            )
-        assert refused.value.reason == "NO_GRANT"
+            await _stub(desk, subject).DownloadExtract(file)
+        assert refused.value.reason == reason
+    with pytest.raises(Fault) as refused:
+        await _approved(desk, extract.extract_id, ADMINISTRATOR)
+    assert refused.value.reason == "EXTRACT_APPROVED"
+    assert (await _stub(desk, DIRECTOR).DownloadExtract(file)).content.data
     listed = await _stub(desk).ListExtracts(extracts_pb2.ListExtractsRequest(unit=str(PROVINCE), page_size=1))
     assert [one.extract_id for one in listed.extracts] == [extract.extract_id]
     assert listed.next_page_token
@@ -277,13 +281,15 @@ async def test_of_ethnic_groups_an_extract_tells_what_figures_tell(desk: Desk, b
         assert len(rows) == 86
 
 
-async def test_levels_are_chosen_of_the_same_cut(desk: Desk, bus: Bus):
-    """A workbook holds the lines and says how they were made."""
+async def test_levels_are_chosen_of_the_same_cut(desk: Desk, bus: Bus, monkeypatch):
+    """A workbook holds the lines, on another sheet where one is full, and says how they were made."""
+    monkeypatch.setattr(extracts, "MOST_LINES", 4)
     await _brought(desk, bus, *scenes.pupils(7, level="02"), *scenes.pupils(6, level="03", grade="06"))
     _, content = await _made(desk, "grade", levels=["03"], format="xlsx")
     book = openpyxl.load_workbook(io.BytesIO(content))
-    assert book.sheetnames == ["Extract", "About"]
-    assert [row[1].value for row in book["Extract"].iter_rows(min_row=2)] == ["06"] * 6
+    assert book.sheetnames == ["Extract", "Extract 2", "About"]
+    sheets = [[row[1].value for row in book[name].iter_rows()] for name in ("Extract", "Extract 2")]
+    assert sheets == [["grade", *["06"] * 4], ["grade", *["06"] * 2]]
     about = {row[0].value: row[1].value for row in book["About"].iter_rows()}
     assert about["Lines"] == "6"
     assert "at least 5 pupils" in str(about["Withholding"])

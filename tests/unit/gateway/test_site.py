@@ -59,6 +59,8 @@ def test_each_part_of_the_console_names_the_roles_that_what_it_asks_is_open_to()
     assert all(roles.values())
     assert "provincial_ioc" in roles["brief"]
     assert "provincial_ioc" not in roles["reports"]
+    assert "provincial_ioc" in roles["indicators"]
+    assert "provincial_ioc" not in roles["pivots"], "a page shows each the panels that answer him"
     assert "integrator" not in roles["operations"]
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reporting.domain.moved import SCHOOL_WEIGHT, Moved, MovedKept
+from services.reporting.domain.moved import QUESTION_WEIGHT, SCHOOL_WEIGHT, Moved, MovedKept
 
 DAYS = st.dictionaries(st.integers(0, 9), st.tuples(st.integers(-9, 9), st.integers(-9, 9)), max_size=5)
 
@@ -29,10 +29,18 @@ def test_what_is_kept_up_school_by_school_is_what_all_of_them_come_to(
 
 def test_what_was_asked_for_least_recently_is_dropped_when_all_weigh_too_much():
     """Memory does not grow with what was ever asked."""
-    kept = MovedKept(most=2 * (SCHOOL_WEIGHT + 1))
+    kept = MovedKept(most=2 * (QUESTION_WEIGHT + SCHOOL_WEIGHT + 1))
     for key in ("a", "b", "a", "c"):
         moved = kept.of(key)
         moved.put(1, {0: (1,)})
         kept.keep(key, moved)
     assert len(kept) == 2
     assert [kept.of(key).weight > 0 for key in "abc"] == [True, False, True]
+
+
+def test_questions_of_which_nothing_is_known_are_dropped_too():
+    """Else a year to come, asked for from ever another day, would be kept for each of these days."""
+    kept = MovedKept(most=3 * QUESTION_WEIGHT)
+    for day in range(10):
+        kept.keep(day, Moved())
+    assert len(kept) == 3
