@@ -17,6 +17,7 @@ from deploy.local.settings import FleetSettings
 
 COLOURS = {"ready": "green", "unready": "yellow", "starting": "yellow", "restarting": "red", "killed": "red"}
 NOT_RUNNING = 3  # As service managers answer.
+PIPED_WIDTH = 200  # Nothing is cut short for a reader that has no width.
 
 
 def status(settings: FleetSettings, *, as_json: bool) -> int:
@@ -35,6 +36,8 @@ def status(settings: FleetSettings, *, as_json: bool) -> int:
 
 def _print_table(state: dict[str, Any], settings: FleetSettings) -> None:
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
     if not state["parts"]:
         console.print(f"{state['phase']}: make up starts it" if state["phase"] == "stopped" else state["phase"])
         return

@@ -334,6 +334,15 @@ async def test_a_webhook_to_a_private_address_is_refused_with_the_reason(desk, u
     assert [violation.field for violation in refused.value.violations] == ["url"]
 
 
+async def test_a_contact_that_names_no_address_is_refused_and_nothing_is_brought(desk):
+    """A body with the address in the wrong place arrives without one; to count it as kept would be untrue."""
+    named = [channels_pb2.NamedContact(subject="head"), channels_pb2.NamedContact(subject="clerk")]
+    with pytest.raises(Fault) as refused:
+        await desk.call("admin", "channels", "ImportContacts", channels_pb2.ImportContactsRequest(contacts=named))
+    assert (refused.value.kind, refused.value.reason) == (Kind.INVALID, "INVALID_FIELD")
+    assert [violation.field for violation in refused.value.violations] == ["contacts[0].contact", "contacts[1].contact"]
+
+
 async def test_a_channel_without_a_server_gives_up_at_once_and_says_so(desk, bus, clock):
     """An operator sees it; nothing waits for ever."""
     named = channels_pb2.NamedContact(subject="head", contact=channels_pb2.Contact(email="head@example.vn"))
