@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.sync.convert.imports import sheet_at
+from services.sync.convert.sheets import roster_files
 from services.sync.convert.sheets.reading import read
 from services.sync.convert.sheets.refused import FileRefusedError
 from services.sync.convert.sheets.specification import load_sheets
@@ -40,6 +41,13 @@ def refusal(folder: Path, content: bytes, spec: dict[str, Any] = SPEC) -> FileRe
 def sheet(sheets: list[Any], name: str, collection: str = "") -> Any:
     """What a file was taken for."""
     return next(one for one in sheets if one["name"] == name and one["collection"] == collection)
+
+
+def test_a_zip_that_fills_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its files are joined in is bounded, whether they are laid out or sorted when it is reached."""
+    monkeypatch.setattr(roster_files, "MOST_ON_DISK", 200_000)
+    assert refusal(tmp_path, roster(school(500))).metadata == {"cause": "unpacked_size"}
+    assert told(tmp_path, roster(school(1)))
 
 
 def test_a_record_says_where_each_of_its_parts_stands(tmp_path: Path) -> None:
