@@ -78,6 +78,18 @@ async def test_what_files_of_everything_lack_is_gone_and_much_of_it_is_asked_abo
     assert not await is_gone(here, "hs-9.2026")
 
 
+async def test_files_of_everything_without_any_pupil_are_asked_about(here: World) -> None:
+    """Though there is no row of a pupil to compare: nothing is gone before somebody confirms it."""
+    await sent(here, roster(school(6)))
+    await indexed(here, 8)
+    one = await sent(here, roster(school(0)))
+    assert (one.state, [doubt.kind for doubt in one.suspicions]) == (
+        AWAITING,
+        [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE],
+    )
+    assert not await is_gone(here, "hs-6.2026")
+
+
 async def test_changes_move_delete_and_correct_people_by_their_files_alone(here: World) -> None:
     """A pupil moves by two enrolments, a user says only a name, one is deleted who is named nowhere else."""
     everything = school(4)
