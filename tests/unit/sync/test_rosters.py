@@ -204,6 +204,27 @@ def test_where_only_one_file_is_everything_what_is_gone_is_said_record_by_record
     assert "other" in gone["hs-3"]
 
 
+@pytest.mark.parametrize(
+    ("modes", "whole"),
+    [
+        ({}, {"classes", "staff", "pupils"}),
+        ({"roles": "delta"}, {"classes"}),
+        ({"users": "delta"}, {"classes"}),
+        ({"classes": "delta"}, {"staff", "pupils"}),
+        ({"enrollments": "delta", "demographics": "delta"}, {"classes", "staff", "pupils"}),
+    ],
+)
+def test_people_are_all_told_only_where_users_and_their_roles_are(
+    tmp_path: Path, modes: dict[str, str], whole: set[str]
+) -> None:
+    """Else everybody whom one of the two leaves out would be gone."""
+    path, out = tmp_path / "roster.zip", io.BytesIO()
+    path.write_bytes(roster(school(1), modes=modes))
+    read(path, SPEC, out)
+    sheets = [json.loads(line[2:]) for line in out.getvalue().splitlines() if line[:1] == b"S"]
+    assert {one["collection"] for one in sheets if one["complete"]} == whole
+
+
 def test_files_of_changes_hold_not_everything_whatever_the_upload_says() -> None:
     """Of workbooks who uploads them says it."""
     about = {"name": "users.csv", "kind": "HOC_SINH", "collection": "pupils", "columns": [], "above": []}
