@@ -13,7 +13,7 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.inbox import Consumer, consumer
 from chassis.scopes import Scopes
-from services.sync.usecases.erasing import erase
+from services.sync.usecases.erasing import erase_all
 from services.sync.usecases.replaying import ask_replay
 
 SERVICE = "sync"
@@ -41,7 +41,6 @@ async def follow_erasures(
     connection: AsyncConnection, events: Sequence[Event], *, clock: Clock, scopes: Scopes
 ) -> None:
     """Handle `erasures-requested`."""
-    for event in events:
-        request = erasures_pb2.ErasuresRequested.FromString(event.data)
-        above = scopes.tree.ancestors(request.school_id, clock.today())
-        await erase(connection, request, above=above, now=clock.now())
+    requests = [erasures_pb2.ErasuresRequested.FromString(event.data) for event in events]
+    tree, today = scopes.tree, clock.today()
+    await erase_all(connection, requests, above=lambda school_id: tree.ancestors(school_id, today), now=clock.now())

@@ -1,5 +1,6 @@
 """Composition root of sync: settings in, a running app out."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -48,6 +49,7 @@ from services.sync.settings import Settings
 from services.sync.usecases.coverage import Coverage
 from services.sync.usecases.documents import Limits
 from services.sync.usecases.imports.office import Office
+from services.sync.usecases.imports.opening import remove_left_folders
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.outlets import MINISTRY, Outlets, ministry_of
 from services.sync.usecases.partners import Partners
@@ -74,6 +76,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
     pushing = await _pushing(settings, resources, database, scopes, clock)
     profile = intake.profiles["moet"]
     assert isinstance(profile, TableProfile), "the ministry's names are a table"
+    await asyncio.to_thread(remove_left_folders)
     office = Office(intake, profile, load_sheets(), settings.file_limit_mb * MEGABYTE)
     judge = Coverage(database, scopes, clock, load_coverage(), load_weekdays())
     partners = Partners(database, bus, scopes, clock, Grants(channel))

@@ -140,10 +140,17 @@ class Reading:
                 # A record may have come with a higher one, by another way of the same source.
                 raw = raw | {"PHIEN_BAN": max(self.version, stored.row.version + 1)}
             made = self._made(raw)
-            unchanged = isinstance(made, Row) and not made.deleted and _record(made) == _record(stored.row)
-            if isinstance(made, Row) and not made.previous_key and unchanged:
+            if isinstance(made, Row) and not self._says_more(row, made, stored.row):
                 made = Same(made.school, kind_of(made))
         return RawRow(_content(raw), made, row.number)
+
+    def _says_more(self, row: FileRow, made: Row, held: Row) -> bool:
+        """Whether a row says anything beyond what is held: else it need not be carried.
+
+        A version that the file itself says counts, too: what was said before it, and comes late, is old by it.
+        """
+        newer = bool(row.raw.get("PHIEN_BAN")) and made.version > held.version
+        return newer or made.deleted or bool(made.previous_key) or _record(made) != _record(held)
 
     def _settled(self, row: FileRow, apart: Apart, plain: Row | Unread, raw: Fields) -> Unread | Same | None:
         """What becomes of a record of several files before its fields are looked at; None: these tell."""

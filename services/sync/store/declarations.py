@@ -141,16 +141,31 @@ async def conclude(
 ) -> bool:
     """Say what became of a declaration; False: another call did so, and its word counts.
 
+    A rejection comes too late, too, once somebody is confirming: some of it may be gone already.
     What stood in its batches is kept no longer than it is needed: until a person has answered.
     """
     values: dict[str, Any] = {"state": state.value, "outcome": outcome}
     if decision is not None:
         values |= {"decided_by": decision.subject, "decision_reason": decision.reason}
     where = sa.and_(_is(unit_id, source, full_of), declaration.c.state == expected.value)
+    if state is FullState.REJECTED:
+        where = sa.and_(where, declaration.c.decided_by == "")
     first = bool((await writes.execute(declaration.update().where(where).values(values))).rowcount)
     if first and state is not FullState.HELD:
         await _drop_batches(writes, unit_id, source, full_of)
     return first
+
+
+async def begin_confirming(
+    writes: AsyncConnection, unit_id: int, source: str, full_of: FullOf, decision: Decision
+) -> bool:
+    """Write down that a declaration's deletions are about to be made, before any is; False: it waits no more.
+
+    What a lost call began can be gone on with, and nobody can reject it any more.
+    """
+    where = sa.and_(_is(unit_id, source, full_of), declaration.c.state == FullState.HELD.value)
+    values = {"decided_by": decision.subject, "decision_reason": decision.reason}
+    return bool((await writes.execute(declaration.update().where(where).values(values))).rowcount)
 
 
 async def supersede(writes: AsyncConnection, source: str, full_of: FullOf) -> None:

@@ -16,9 +16,9 @@ from services.sync.store.tables import batch, erased_key
 ERASURE_LOCKS: Final = 2  # lock space of places where somebody is erased
 
 
-async def hold_erasures(writes: AsyncConnection, place_id: int) -> None:
-    """Let nothing that may name keys of a place be written until the transaction ends; comes first in it."""
-    await lock_keys(writes, [place_id], space=ERASURE_LOCKS)
+async def hold_erasures(writes: AsyncConnection, places: Collection[int]) -> None:
+    """Let nothing that may name keys of places be written until the transaction ends; comes first in it."""
+    await lock_keys(writes, places, space=ERASURE_LOCKS)
 
 
 async def erased_until_written(writes: AsyncConnection, places: Collection[int]) -> set[tuple[int, str]]:

@@ -7,7 +7,7 @@ contents are not kept. Destinations are told of an erased record that it is gone
 restricted one. A repeat finds nothing more, and confirms again.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,7 +27,24 @@ ERASURES_CONFIRMED: Final = "erasures-confirmed"
 _PLACE, _KEY, _REASON, _CONTENT = map(QUARANTINE_COLUMNS.index, ("place_id", "key", "reason", "content"))
 
 
-async def erase(
+async def erase_all(
+    writes: AsyncConnection,
+    requests: Sequence[erasures_pb2.ErasuresRequested],
+    *,
+    above: Callable[[int], Collection[int]],
+    now: datetime,
+) -> None:
+    """Erase what is kept of the records of several requests, and confirm each.
+
+    `above` are the units that upload for a school, too. Places are held together, in one order: who writes of several
+    of them meanwhile holds them in the same.
+    """
+    await erasing.hold_erasures(writes, {request.school_id for request in requests if any(keys_of(request))})
+    for request in requests:
+        await _erase(writes, request, above=above(request.school_id), now=now)
+
+
+async def _erase(
     writes: AsyncConnection, request: erasures_pb2.ErasuresRequested, *, above: Collection[int], now: datetime
 ) -> None:
     """Erase what is kept of a request's records, and confirm; `above` are the units that upload for the school, too."""
@@ -35,7 +52,6 @@ async def erase(
     count = 0
     if keys:
         school_id = request.school_id
-        await erasing.hold_erasures(writes, school_id)
         await erasing.note_erased(writes, school_id, erased)
         batches = await erasing.erase_quarantined(writes, school_id, keys, mentions_of(keys))
         count += len(batches) + await erasing.erase_files(writes, {school_id, *above})

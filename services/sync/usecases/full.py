@@ -69,20 +69,28 @@ async def confirm(
     known = await _asked_about(intake, schools, source=source, declaration_id=declaration_id)
     if known.state is not FullState.HELD:
         return _told(known)
+    origin = await _origin_of(intake, known)
+    async with intake.database.transaction() as writes:
+        begun = await declarations.begin_confirming(writes, known.unit_id, source, known.full_of, decision)
+    if not begun:  # Another decision was faster.
+        return _told(await _asked_about(intake, schools, source=source, declaration_id=declaration_id))
     log.info("disappearance confirmed", action="declarations.confirmed", school_id=known.full_of.school_id)
-    return await _conclude(intake, await _origin_of(intake, known), known.full_of, decision=decision)
+    return await _conclude(intake, origin, known.full_of, decision=decision)
 
 
 async def reject(
     intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, decision: Decision
 ) -> sync_pb2.FullOutcome:
-    """Let nothing be gone of what a declaration lacks; raises UNKNOWN_DECLARATION."""
+    """Let nothing be gone of what a declaration lacks; raises UNKNOWN_DECLARATION, WRONG_STATE once it is confirmed."""
     known = await _asked_about(intake, schools, source=source, declaration_id=declaration_id)
     if known.state is not FullState.HELD:
         return _told(known)
-    log.info("disappearance rejected", action="declarations.rejected", school_id=known.full_of.school_id)
     outcome = _told(replace(known, state=FullState.REJECTED))
-    return await _keep(intake, await _origin_of(intake, known), known.full_of, outcome, decision=decision)
+    told = await _keep(intake, await _origin_of(intake, known), known.full_of, outcome, decision=decision)
+    if told.state == FullState.HELD.value:
+        raise refusals.already_confirmed(declaration_id)
+    log.info("disappearance rejected", action="declarations.rejected", school_id=known.full_of.school_id)
+    return told
 
 
 async def _asked_about(intake: Intake, schools: Collection[int], *, source: str, declaration_id: str) -> Declaration:
@@ -157,7 +165,7 @@ async def _keep(
             outcome=left,
             decision=decision,
         )
-        if first and decision is not None:
+        if first and state is not FullState.HELD:  # Decided, or asked by a call that was lost before it said so.
             await declarations.drop_question(writes, unit_id, source, full_of)
         if first and state in (FullState.DONE, FullState.HELD):
             await declarations.supersede(writes, source, full_of)

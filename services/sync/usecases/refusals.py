@@ -265,6 +265,19 @@ def unknown_import(import_id: int) -> Fault:
     )
 
 
+def already_confirmed(declaration_id: str) -> Fault:
+    """A declaration that cannot be rejected any more: somebody confirmed it, and some of it may be gone."""
+    return Fault(
+        Kind.PRECONDITION,
+        "WRONG_STATE",
+        vi=f"Đã có người xác nhận đợt “{declaration_id}”, có thể một phần đã xóa, nên không từ chối được nữa. Hãy "
+        "tải lại trang; nếu đợt vẫn còn chờ, hãy xác nhận lại để làm cho xong.",
+        en=f"Somebody confirmed declaration “{declaration_id}”, and some of it may be gone: it cannot be rejected any "
+        "more. List it again; where it still waits, confirm it again to have it finished.",
+        metadata={"state": "HELD"},
+    )
+
+
 def wrong_state(state: ImportState) -> Fault:
     """An import of which that cannot be asked any more, or not yet."""
     return Fault(

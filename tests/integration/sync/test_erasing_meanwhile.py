@@ -81,6 +81,27 @@ async def test_a_package_composed_before_an_erasure_is_not_written_after_it(
     assert await noted(database) == ([(PUPIL, True, b"")] if sent_before else [])
 
 
+async def test_erasures_together_hold_no_place_while_they_wait_for_one_before_it(database: Database) -> None:
+    """Whatever order they came in: who writes of both places holds them in rising order, and neither waits for ever."""
+    keys = [erasures_pb2.RecordKeys(type=resources_pb2.OBJECT_TYPE_PUPIL, keys=[KEY])]
+    asked = [
+        erasures_pb2.ErasuresRequested(school_id=school_id, data_request_id=7, erased=keys)
+        for school_id in (SCHOOL + 1, SCHOOL)
+    ]
+
+    async def carry_out() -> None:
+        async with database.transaction() as writes:
+            await usecases.erase_all(writes, asked, above=lambda _: (), now=NOW)
+
+    async with database.transaction() as writes:
+        await erasing.erased_until_written(writes, [SCHOOL])
+        erasure = asyncio.ensure_future(carry_out())
+        await poll_until(lambda: waits_for_a_lock(database))
+        async with asyncio.timeout(5):
+            assert await erasing.erased_until_written(writes, [SCHOOL + 1]) == set()
+    await erasure
+
+
 async def test_an_erasure_waits_for_who_writes_of_the_place_and_takes_that_out(database: Database) -> None:
     """A declaration whose outcome is being written names the pupil; once that is there, the erasure finds it."""
     outcome = sync_pb2.FullOutcome(disappeared_keys=[KEY, "2.2026"]).SerializeToString()
@@ -89,7 +110,7 @@ async def test_an_erasure_waits_for_who_writes_of_the_place_and_takes_that_out(d
 
     async def carry_out() -> None:
         async with database.transaction() as writes:
-            await usecases.erase(writes, request, above=(), now=NOW)
+            await usecases.erase_all(writes, [request], above=lambda _: (), now=NOW)
 
     async with database.transaction() as writes:
         assert await erasing.erased_until_written(writes, [SCHOOL]) == set()

@@ -8,8 +8,9 @@ import pytest
 from iocedu.records.v1 import records_pb2, records_pb2_grpc
 from iocedu.sync.v1 import quarantine_pb2, sync_pb2
 
-from chassis.errors import Fault
+from chassis.errors import Fault, Kind
 from chassis.testing import client
+from services.sync.usecases import full as usecases
 from tests.integration.sync.test_quarantine import kept, ward
 from tests.integration.sync.world import (
     ACCEPTED,
@@ -203,6 +204,59 @@ async def test_a_person_may_say_that_nothing_of_it_is_gone(here: World) -> None:
     listing.decided = True
     (told,) = (await keeper.ListDisappearances(listing)).disappearances
     assert (told.state, told.decided_by, told.decision_reason) == (NOT_SO, CLERK, "Phần mềm gửi thiếu khối 7")
+
+
+async def test_what_somebody_confirms_nobody_rejects(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not while it is being deleted, nor after that was cut: then it is confirmed again."""
+    stub, keeper = await here.sync(), await ward(here)
+    await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(10))))
+    await stub.PushRows(push("2", pupil("HS0"), full_of=full(5)))
+    names = {"unit": SCHOOL_A, "declaration_id": "2", "source": "vnedu"}
+    rejection = quarantine_pb2.RejectDisappearanceRequest(**names)
+    confirmation = quarantine_pb2.ConfirmDisappearanceRequest(**names, decision_reason="Trường giải thể")
+    delete, refused = usecases._delete, list[str]()
+
+    async def cut(*given: Any) -> bytes:
+        states = await delete(*given)
+        with pytest.raises(Fault) as fault:
+            await keeper.RejectDisappearance(rejection)
+        refused.append(fault.value.reason)
+        if len(refused) == 1:
+            raise Fault(Kind.INTERNAL, "CUT", vi="Đứt.", en="Cut.")
+        return states
+
+    monkeypatch.setattr(usecases, "_delete", cut)
+    with pytest.raises(Fault):
+        await keeper.ConfirmDisappearance(confirmation)
+    with pytest.raises(Fault) as late:
+        await keeper.RejectDisappearance(rejection)
+    assert late.value.reason == "WRONG_STATE"
+    assert (await keeper.ConfirmDisappearance(confirmation)).full.state == DONE
+    assert refused == ["WRONG_STATE", "WRONG_STATE"]
+    assert (await there(here), await kept(here)) == ({"HS0": 1}, [])
+    assert (await keeper.RejectDisappearance(rejection)).full.state == DONE
+
+
+async def test_a_question_of_a_lost_call_goes_with_its_declaration(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call asked and was cut before it said so; by its repeat a later declaration has come."""
+    stub = await here.sync()
+    everybody = [pupil(f"HS{one}") for one in range(10)]
+    await stub.PushRows(push("1", *everybody))
+    whole = push("2", pupil("HS0"), full_of=full(5))
+
+    async def cut(*_given: Any, **_more: Any) -> sync_pb2.FullOutcome:
+        raise Fault(Kind.INTERNAL, "CUT", vi="Đứt.", en="Cut.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(usecases, "_keep", cut)
+        with pytest.raises(Fault):
+            await stub.PushRows(whole)
+    assert len(await kept(here)) == 9
+    assert (await stub.PushRows(push("3", *everybody, full_of=full(6)))).outcome.full.state == DONE
+    assert (await stub.PushRows(whole)).outcome.full.state == SUPERSEDED
+    assert await kept(here) == []
 
 
 async def test_what_waits_for_a_person_is_listed_page_by_page(here: World) -> None:

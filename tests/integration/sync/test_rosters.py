@@ -9,7 +9,7 @@ from iocedu.sync.v1 import imports_pb2
 from chassis.errors import Fault
 from tests.integration.sync.files import ENDED, desk, held_by, indexed, parts, send
 from tests.integration.sync.rosters import at, enrolled, person, roster, school
-from tests.integration.sync.world import COMMUNE, SCHOOL_A, VENDOR, World
+from tests.integration.sync.world import COMMUNE, SCHOOL_A, SCHOOL_B, VENDOR, World, pupil, push
 from tests.support.waiting import poll_until
 
 SUCCEEDED, FAILED = imports_pb2.IMPORT_STATE_SUCCEEDED, imports_pb2.IMPORT_STATE_FAILED
@@ -76,6 +76,18 @@ async def test_what_files_of_everything_lack_is_gone_and_much_of_it_is_asked_abo
         [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE],
     )
     assert not await is_gone(here, "hs-9.2026")
+
+
+async def test_files_of_everything_without_any_pupil_are_asked_about(here: World) -> None:
+    """Though there is no row of a pupil to compare: nothing is gone before somebody confirms it."""
+    await sent(here, roster(school(6)))
+    await indexed(here, 8)
+    one = await sent(here, roster(school(0)))
+    assert (one.state, [doubt.kind for doubt in one.suspicions]) == (
+        AWAITING,
+        [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE],
+    )
+    assert not await is_gone(here, "hs-6.2026")
 
 
 async def test_changes_move_delete_and_correct_people_by_their_files_alone(here: World) -> None:
@@ -150,6 +162,42 @@ async def test_what_is_wrong_is_told_by_file_row_and_column_and_stays_correctabl
     (problem,) = (await stub.ListImportProblems(asked)).problems
     assert (problem.sheet, problem.row) == ("users.csv", 2)
     assert "roles.csv" in problem.problem.message
+
+
+async def test_what_was_said_before_and_comes_late_is_old_though_nothing_changed_since(here: World) -> None:
+    """The same again, dated later, is told as unchanged, and is what late changes are compared with."""
+    await sent(here, roster(school(1)))
+    user = school(1)["users"][0]
+
+    async def said(moment: str, name: str) -> imports_pb2.Import:
+        return await sent(here, roster({"users": [at(moment, user | {"givenName": name})]}, mode="delta"))
+
+    await said("10-01T07:30", "Bảo")
+    again = await said("10-03T07:30", "Bảo")
+    assert (again.state, again.unchanged_count) == (SUCCEEDED, 1), again
+    late = await said("10-02T07:30", "Cường")
+    assert (late.state, late.stale_count) == (SUCCEEDED, 1), late
+    assert (await pupil_of(here, "hs-1")).full_name == "Nguyễn Văn Bảo"
+
+
+async def test_files_of_a_school_tell_nobody_who_is_at_another(here: World) -> None:
+    """What only names people of a school beyond the import's is refused alike, whether that school has them or not."""
+    await (await here.sync()).PushRows(push("1", pupil("hs-9", school=SCHOOL_B), source="oneroster"))
+    elsewhere = [{"sourcedId": "org-b", "name": "Trường khác", "type": "school", "identifier": "49506002"}]
+    users, ended = list[dict[str, str]](), list[dict[str, str]]()
+    for number in ("8", "9"):
+        user = person(f"hs-{number}", "student", given="Lan")["user"] | {"primaryOrgSourcedId": "org-b"}
+        users.append(at("10-02T07:30", user))
+        left = enrolled(f"hs-{number}", "6A") | {"schoolSourcedId": "org-b"}
+        ended.append(at("10-02T07:30", left, status="tobedeleted"))
+    stub = await desk(here)
+    for said in ({"users": users}, {"enrollments": ended}):
+        modes = {"orgs": "bulk"}
+        one = await sent(here, roster({"orgs": elsewhere} | said, mode="delta", modes=modes))
+        asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+        found = (await stub.ListImportProblems(asked)).problems
+        assert len(found) == 2, one
+        assert len({(each.problem.reason, each.problem.field) for each in found}) == 1, found
 
 
 async def test_everything_of_many_schools_is_refused_and_changes_are_not(here: World) -> None:

@@ -1,8 +1,14 @@
 """Workbooks with personal data: in full for a role and a purpose, else without it; each look is written down."""
 
+import asyncio
 import io
+import os
+import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -13,9 +19,11 @@ from structlog.testing import capture_logs
 
 from chassis.errors import Fault, Kind
 from chassis.testing import client
-from services.sync.usecases.imports.opening import made
+from services.sync.store import imports
+from services.sync.usecases.imports.opening import made, remove_left_folders, spooled
 from tests.integration.sync.files import desk, indexed, pupil_line, pupils, send, workbook
 from tests.integration.sync.world import ADMINISTRATOR, CLERK, HEAD, SCHOOL_A, World, pupil, push
+from tests.support.databases import DatabaseFactory
 
 PERSONAL = {"NGAY_SINH", "MA_DAN_TOC", "MA", "MA_CONG_DAN_ID", "TEN_ME"}
 Look = tuple[str, str, str, int, str, bool]
@@ -110,6 +118,47 @@ async def test_a_process_that_dies_is_told_and_its_last_words_are_logged() -> No
     (entry,) = [one for one in logs if one["action"] == "imports.process_died"]
     assert (entry["asked"], entry["status"]) == ("nothing", 1)
     assert "The process that opens files" in entry["said"]
+
+
+def names(folder: Path) -> set[str]:
+    """What is in a folder."""
+    return {one.name for one in folder.iterdir()}
+
+
+async def test_nothing_of_a_workbook_is_left_whatever_became_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parts lie beside it; what a killed service left is removed later, and nobody else's folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(Fault):
+        await made("nothing", told={})
+    assert names(tmp_path) == set()
+    left, new, other = (tmp_path / name for name in ("iocedu-workbook-a", "iocedu-workbook-b", "another"))
+    for folder in (left, new, other):
+        folder.mkdir()
+    (left / "workbook.xlsx").write_bytes(b"personal")
+    for folder in (left, other):
+        os.utime(folder, (0, 0))
+    remove_left_folders()
+    assert {new.name, other.name} == names(tmp_path)
+
+
+async def test_a_file_that_is_worked_on_has_no_name(
+    database_factory: DatabaseFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed leaves nothing of it; others open it all the same."""
+
+    async def parts(_reads: Any, _import_id: int) -> AsyncIterator[bytes]:
+        yield b"every"
+        yield b"body"
+
+    database = await database_factory("sync")
+    monkeypatch.setattr(imports, "parts", parts)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    async with spooled(database, 1) as path:
+        assert names(tmp_path) == set()
+        answer = await asyncio.to_thread(subprocess.run, ["cat", str(path)], check=True, capture_output=True)
+        assert answer.stdout == b"everybody"
 
 
 async def test_where_no_process_can_be_started_another_try_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

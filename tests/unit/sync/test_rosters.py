@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.sync.convert.imports import sheet_at
+from services.sync.convert.sheets import roster_files
 from services.sync.convert.sheets.reading import read
 from services.sync.convert.sheets.refused import FileRefusedError
 from services.sync.convert.sheets.specification import load_sheets
@@ -40,6 +41,13 @@ def refusal(folder: Path, content: bytes, spec: dict[str, Any] = SPEC) -> FileRe
 def sheet(sheets: list[Any], name: str, collection: str = "") -> Any:
     """What a file was taken for."""
     return next(one for one in sheets if one["name"] == name and one["collection"] == collection)
+
+
+def test_a_zip_that_fills_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its files are joined in is bounded, whether they are laid out or sorted when it is reached."""
+    monkeypatch.setattr(roster_files, "MOST_ON_DISK", 200_000)
+    assert refusal(tmp_path, roster(school(500))).metadata == {"cause": "unpacked_size"}
+    assert told(tmp_path, roster(school(1)))
 
 
 def test_a_record_says_where_each_of_its_parts_stands(tmp_path: Path) -> None:
@@ -194,6 +202,27 @@ def test_where_only_one_file_is_everything_what_is_gone_is_said_record_by_record
     gone = {raw["HOC_SINH_ID"]: about for raw, about in records if raw.get("DA_XOA") == "1"}
     assert set(gone) == {"hs-2", "hs-3"}
     assert "other" in gone["hs-3"]
+
+
+@pytest.mark.parametrize(
+    ("modes", "whole"),
+    [
+        ({}, {"classes", "staff", "pupils"}),
+        ({"roles": "delta"}, {"classes"}),
+        ({"users": "delta"}, {"classes"}),
+        ({"classes": "delta"}, {"staff", "pupils"}),
+        ({"enrollments": "delta", "demographics": "delta"}, {"classes", "staff", "pupils"}),
+    ],
+)
+def test_people_are_all_told_only_where_users_and_their_roles_are(
+    tmp_path: Path, modes: dict[str, str], whole: set[str]
+) -> None:
+    """Else everybody whom one of the two leaves out would be gone."""
+    path, out = tmp_path / "roster.zip", io.BytesIO()
+    path.write_bytes(roster(school(1), modes=modes))
+    read(path, SPEC, out)
+    sheets = [json.loads(line[2:]) for line in out.getvalue().splitlines() if line[:1] == b"S"]
+    assert {one["collection"] for one in sheets if one["complete"]} == whole
 
 
 def test_files_of_changes_hold_not_everything_whatever_the_upload_says() -> None:

@@ -91,7 +91,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNKNOWN_IMPORT: _ErrorReason.ValueType  # 45
     """There is no such import. ErrorInfo: {"metadata": {"import_id": "17"}}."""
     ERROR_REASON_WRONG_STATE: _ErrorReason.ValueType  # 46
-    """An import is not in a state in which that can be done. ErrorInfo: {"metadata": {"state": "SUCCEEDED"}}."""
+    """An import or a declaration is not in a state in which that can be done. ErrorInfo: {"metadata": {"state": "SUCCEEDED"}}."""
     ERROR_REASON_UNKNOWN_QUARANTINED_ROW: _ErrorReason.ValueType  # 47
     """There is no such row in the quarantine, below this unit. ErrorInfo: {"metadata": {"quarantined_row_id": "…"}}."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 48
@@ -237,7 +237,7 @@ ERROR_REASON_FORMULA_CELL: ErrorReason.ValueType  # 44
 ERROR_REASON_UNKNOWN_IMPORT: ErrorReason.ValueType  # 45
 """There is no such import. ErrorInfo: {"metadata": {"import_id": "17"}}."""
 ERROR_REASON_WRONG_STATE: ErrorReason.ValueType  # 46
-"""An import is not in a state in which that can be done. ErrorInfo: {"metadata": {"state": "SUCCEEDED"}}."""
+"""An import or a declaration is not in a state in which that can be done. ErrorInfo: {"metadata": {"state": "SUCCEEDED"}}."""
 ERROR_REASON_UNKNOWN_QUARANTINED_ROW: ErrorReason.ValueType  # 47
 """There is no such row in the quarantine, below this unit. ErrorInfo: {"metadata": {"quarantined_row_id": "…"}}."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 48

@@ -236,7 +236,7 @@ class Disappearance(_message.Message):
     held_count: _builtins.int
     """Records of its source that the centre held then; 0: not known."""
     decided_by: _builtins.str
-    """Who decided, as the token names them; empty: nobody yet."""
+    """Who decided, as the token names them, or is confirming while it is HELD; empty: nobody yet."""
     decision_reason: _builtins.str
     """Why, in their words."""
     @_builtins.property

@@ -94,6 +94,7 @@ class QuarantineServiceServicer:
     def RejectDisappearance(self, request, context):
         """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
         sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
+        Refused (`WRONG_STATE`) once somebody has begun to confirm it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

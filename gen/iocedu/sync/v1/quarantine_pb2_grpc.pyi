@@ -49,6 +49,7 @@ class QuarantineServiceStub:
     RejectDisappearance: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.RejectDisappearanceRequest, _quarantine_pb2.RejectDisappearanceResponse]
     """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
     sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
+    Refused (`WRONG_STATE`) once somebody has begun to confirm it.
     """
     ListDisappearances: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearancesRequest, _quarantine_pb2.ListDisappearancesResponse]
     """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
@@ -74,6 +75,7 @@ class QuarantineServiceAsyncStub(QuarantineServiceStub):
     RejectDisappearance: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.RejectDisappearanceRequest, _quarantine_pb2.RejectDisappearanceResponse]  # type: ignore[assignment]
     """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
     sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
+    Refused (`WRONG_STATE`) once somebody has begun to confirm it.
     """
     ListDisappearances: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearancesRequest, _quarantine_pb2.ListDisappearancesResponse]  # type: ignore[assignment]
     """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
@@ -120,6 +122,7 @@ class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_quarantine_pb2.RejectDisappearanceResponse, _abc.Awaitable[_quarantine_pb2.RejectDisappearanceResponse]]:
         """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
         sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
+        Refused (`WRONG_STATE`) once somebody has begun to confirm it.
         """
 
     @_abc_1.abstractmethod

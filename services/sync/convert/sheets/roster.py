@@ -55,6 +55,15 @@ _OTHER_ROLES: Final = 'SELECT "row" FROM roles WHERE role NOT IN (SELECT role FR
 
 def read(path: Path, spec: Mapping[str, Any], out: IO[bytes]) -> None:
     """Write the records of a zip; raises FileRefusedError where it is refused as a whole."""
+    try:
+        _read(path, spec, out)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise refused.bomb() from error
+        raise
+
+
+def _read(path: Path, spec: Mapping[str, Any], out: IO[bytes]) -> None:
     told = spec["roster"]
     reading = _Roster(RosterFiles(path, told), school_year=told["school_year"])
     wanted = [kind["name"] for kind in spec["kinds"] if kind["name"] in _MAIN]

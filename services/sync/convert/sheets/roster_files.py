@@ -26,8 +26,10 @@ _FED: Final = {
     "users": PEOPLE,
     "demographics": PEOPLE,
 }  # Records that metadata columns may tell of.
+MOST_ON_DISK: Final = 1_000_000_000  # Bytes of the database.
 # At most so much is held of the database, 16 MB; nothing of it is ever taken back.
 _ON_DISK: Final = "PRAGMA journal_mode = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -16000;"
+_PAGE: Final = 4096
 _ENCODING: Final = Text("bảng mã không phải UTF-8", "its encoding is not UTF-8")
 
 
@@ -57,6 +59,7 @@ class RosterFiles:
             self.rows = sqlite3.connect("", isolation_level=None)
             self.rows.row_factory = sqlite3.Row
             self.rows.executescript(_ON_DISK)
+            self.rows.executescript(f"PRAGMA page_size = {_PAGE}; PRAGMA max_page_count = {MOST_ON_DISK // _PAGE};")
             self.files = {name: self._laid_out(name, modes.get(name, ABSENT)) for name in self.table.files}
         except archive.ERRORS as error:
             raise refused.unreadable(Text("cấu trúc bên trong bị hỏng", "its inside is broken")) from error

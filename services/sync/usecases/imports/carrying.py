@@ -15,6 +15,7 @@ from iocedu.records.v1 import held_records_pb2
 from iocedu.records.v1.resources_pb2 import Row
 from iocedu.sync.v1 import sync_pb2
 
+from services.sync.convert.checks import FindSchool
 from services.sync.convert.documents import RawRow
 from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, file_row, sheet_at
 from services.sync.convert.rows import Checked, Unread
@@ -80,6 +81,7 @@ async def _to_carry(
     Of a complete file, and of complete ones of several, the keys of all rows are noted in `read`, by type of record.
     """
     number, sheets = 0, list[SheetAt | None]()
+    find = _find_school(office, origin_of(one))
     async for rows in _slices(office, one, path, sheets):
         for sheet in sheets:
             if sheet is not None and sheet.complete:
@@ -90,7 +92,7 @@ async def _to_carry(
         carried = number <= one.slices_done
         if carried and not (one.order.complete or read):
             continue
-        settled = await related(office, reading, sheets, rows)
+        settled = await related(office, reading, sheets, rows, find=find)
         plain = await _plain(reading, settled)
         for row, made in zip(settled, plain, strict=True):
             if row.sheet.holds_all(complete=one.order.complete):
@@ -117,7 +119,7 @@ async def _made(
     office: Office, origin: Origin, reading: Reading, rows: Sequence[FileRow], plain: Sequence[Plain]
 ) -> list[RawRow]:
     """The records of a slice of a file, over what is held of them; beyond the import's unit nothing is read."""
-    find = find_school(office.intake.scopes.tree, origin, office.intake.clock.today())
+    find = _find_school(office, origin)
     wanted: dict[str, list[tuple[int, Row]]] = {}
     for at, (row, made) in enumerate(zip(rows, plain, strict=True)):
         if not row.flaws and isinstance(made, Row) and isinstance(find(made.school), int):
@@ -170,6 +172,10 @@ async def push_slice(
     told = digest_of(key.batch_id.encode(), *(raw.content for raw in raws))
     await apply(intake, origin, [checked], batch=told, batch_ids=[key.batch_id])
     return (await intake.ledger.settle(origin, [Parcel(key, digest, [checked])]))[key]
+
+
+def _find_school(office: Office, origin: Origin) -> FindSchool:
+    return find_school(office.intake.scopes.tree, origin, office.intake.clock.today())
 
 
 def origin_of(one: Import) -> Origin:

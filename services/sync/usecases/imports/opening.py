@@ -7,11 +7,14 @@ program.
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +31,8 @@ from services.sync.usecases import refusals
 
 LONGEST_LINE: Final = 8_000_000  # A row has at most 2,000 cells of 32,767 letters, and no record needs as much.
 MODULE: Final = "services.sync.convert.sheets"
+LONGEST_WRITING: Final = 3_600.0  # Seconds; who asks for a workbook waits for minutes at most.
+_FOLDER: Final = "iocedu-workbook-"
 LAST_WORDS: Final = 2_000  # Bytes of what a process that died said at the end.
 _GONE: Final = Text("tệp làm hỏng chương trình đọc", "it breaks the program that reads it")
 
@@ -50,12 +55,13 @@ class _Process:
 @asynccontextmanager
 async def spooled(database: Database, import_id: int) -> AsyncIterator[Path]:
     """The file of an import on disk, for as long as it is needed."""
-    with tempfile.NamedTemporaryFile(prefix="iocedu-import-") as spool:
+    # It has no name: nothing is left of it however this process ends. Others open it through this one.
+    with tempfile.TemporaryFile() as spool:
         async with database.connection() as reads:
             async for part in imports.parts(reads, import_id):
                 await asyncio.to_thread(spool.write, part)
         spool.flush()
-        yield Path(spool.name)
+        yield Path(f"/proc/{os.getpid()}/fd/{spool.fileno()}")
 
 
 async def lines(path: Path, told: bytes) -> AsyncGenerator[tuple[bytes, bytes]]:
@@ -79,10 +85,15 @@ async def lines(path: Path, told: bytes) -> AsyncGenerator[tuple[bytes, bytes]]:
             await _end(process)
 
 
-async def made(*arguments: str, told: Mapping[str, Any]) -> None:
-    """Let a workbook be written; raises FileRefusedError, and WORKBOOK_FAILED where the process dies."""
-    with tempfile.TemporaryFile() as words:
-        process = await _start(*arguments, told=json.dumps(told, ensure_ascii=False).encode(), words=words)
+async def made(*arguments: str, told: Mapping[str, Any]) -> bytes:
+    """A workbook that is written; raises FileRefusedError, and WORKBOOK_FAILED where the process dies.
+
+    Its parts are laid down beside it, and go with it even where the process is killed.
+    """
+    given = json.dumps(told, ensure_ascii=False).encode()
+    with tempfile.TemporaryFile() as words, tempfile.TemporaryDirectory(prefix=_FOLDER) as folder:
+        target = Path(folder) / "workbook.xlsx"
+        process = await _start(*arguments, str(target), told=given, words=words, folder=folder)
         try:
             said = await process.stdout.read()
             if said.startswith(b"X "):
@@ -90,19 +101,30 @@ async def made(*arguments: str, told: Mapping[str, Any]) -> None:
             if await process.wait():
                 await _note_death(process, words, asked=arguments[0])
                 raise refusals.workbook_failed()
+            return await asyncio.to_thread(target.read_bytes)
         finally:
             await _end(process)
 
 
-async def _start(*arguments: str, told: bytes, words: IO[bytes]) -> _Process:
+def remove_left_folders() -> None:
+    """Remove what was being written, personal data, when a process like this one was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError):  # Another copy of the service was faster, or it is another user's.
+            if time.time() - folder.stat().st_mtime > LONGEST_WRITING:
+                shutil.rmtree(folder)
+                log.warning("workbook removed", action="imports.workbook_removed")
+
+
+async def _start(*arguments: str, told: bytes, words: IO[bytes], folder: str = "") -> _Process:
     """A process that finds what it is told in a file: a pipe can be closed again before it was written to."""
     try:
         with tempfile.TemporaryFile() as given:
             given.write(told)
             given.seek(0)
             command = [sys.executable, "-m", MODULE, *arguments]
+            around = os.environ | ({"TMPDIR": folder} if folder else {})
             running = await asyncio.to_thread(
-                subprocess.Popen, command, stdin=given, stdout=subprocess.PIPE, stderr=words
+                subprocess.Popen, command, env=around, stdin=given, stdout=subprocess.PIPE, stderr=words
             )
     except OSError as error:  # The machine has no room for another process now.
         log.error("process not started", action="imports.process_not_started", asked=arguments[0], error=str(error))  # noqa: TRY400 (says all)

@@ -1,7 +1,8 @@
 """What files of changes leave open is answered by what is held: they name classes and people that they say no more of.
 
 Of a record that may be a pupil or a member of staff that counts which is held; of classes the one that is held, since
-a subject's class is none here; what says something only of a record that is held says nothing where none is.
+a subject's class is none here; what says something only of a record that is held says nothing where none is. Of
+schools beyond the import's unit nothing is read: a row of theirs is refused for that, whatever is held.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,9 @@ from typing import Any, Final
 
 from iocedu.records.v1 import held_records_pb2
 
+from services.sync.convert.checks import FindSchool
 from services.sync.convert.imports import FileRow, Reading, SheetAt
+from services.sync.domain.problems import SCHOOL_OUTSIDE_UNIT
 from services.sync.domain.rosters import Apart
 from services.sync.usecases.imports.office import Office
 
@@ -21,21 +24,33 @@ Name = tuple[str, str, str]  # Collection, school, key.
 
 
 async def related(
-    office: Office, reading: Reading, sheets: Sequence[SheetAt | None], rows: Sequence[FileRow]
+    office: Office, reading: Reading, sheets: Sequence[SheetAt | None], rows: Sequence[FileRow], *, find: FindSchool
 ) -> list[FileRow]:
     """The rows of a slice with nothing left open."""
+    rows = [_inside(reading, row, row.apart, find) if row.apart is not None else row for row in rows]
     asked: set[Name] = set()
     for row in rows:
         if row.apart is not None:
             asked.update(_names(reading, sheets, row, row.apart))
     if not asked:
-        return list(rows)
+        return rows
     held = await _held(office, asked)
     return [row if row.apart is None else _settled(reading, sheets, row, row.apart, held) for row in rows]
 
 
+def _inside(reading: Reading, row: FileRow, apart: Apart, find: FindSchool) -> FileRow:
+    """A row, with nothing to ask where it is of a school beyond the unit."""
+    if _is_open(apart) and find(_name(reading, row)[1]) == SCHOOL_OUTSIDE_UNIT:
+        return replace(row, apart=replace(apart, other=None, among={}, only_held=False))
+    return row
+
+
+def _is_open(apart: Apart) -> bool:
+    return bool(apart.other or apart.among or apart.only_held)
+
+
 def _names(reading: Reading, sheets: Sequence[SheetAt | None], row: FileRow, apart: Apart) -> Iterable[Name]:
-    if apart.among or apart.only_held or apart.other:
+    if _is_open(apart):
         yield _name(reading, row)
     if apart.other:
         yield _name(reading, _other(sheets, row, apart))

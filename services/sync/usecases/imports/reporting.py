@@ -1,8 +1,6 @@
 """What came of an import, row by row, and the school's own workbook with it beside each bad cell."""
 
-import tempfile
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import RowProblem
@@ -166,11 +164,8 @@ def _summary(one: Import, others: list[str], language: str) -> list[tuple[str, s
 
 async def written(office: Office, *arguments: str, told: dict[str, Any]) -> bytes:
     """A workbook that another process writes; raises TOO_LARGE where no message carries it."""
-    with tempfile.TemporaryDirectory(prefix="iocedu-workbook-") as folder:
-        target = Path(folder) / "workbook.xlsx"
-        async with office.most_writing:
-            await made(*arguments, str(target), told=told)
-        content = target.read_bytes()
+    async with office.most_writing:
+        content = await made(*arguments, told=told)
     if len(content) > MOST_REPORT_BYTES:
         raise refusals.file_too_large(MOST_REPORT_BYTES)
     return content
