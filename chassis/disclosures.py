@@ -101,7 +101,7 @@ def begin_writing() -> None:
 
 
 def written_down() -> None:
-    """Say that the running call has written its entry, or had it written; outside of one nobody asks."""
+    """Say that the running call has written its entry, had it written, or shows nobody; outside of one nobody asks."""
     if (writing := _writing.get()) is not None:
         writing.done = True
 

@@ -9,6 +9,7 @@ from google.api import httpbody_pb2
 from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc
 
 from chassis.access import unknown_unit
+from chassis.disclosures import written_down
 from chassis.errors import Fault, Kind
 from chassis.files import name_file
 from chassis.identity import caller
@@ -168,6 +169,8 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
         unit = self._office.intake.scopes.tree.unit(unit_id)
         if unit is None or not self._is_school(unit_id):
             raise refusals.not_one_school()
+        if not request.filled:
+            written_down()  # A blank one shows nobody.
         try:
             content = await templates.template(
                 self._office,

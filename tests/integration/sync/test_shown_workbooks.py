@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import openpyxl
 import pytest
 from iocedu.records.v1 import access_log_pb2, access_log_pb2_grpc
 from iocedu.sync.v1 import imports_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 
+from chassis import disclosures, outbox
 from chassis.errors import Fault, Kind
 from chassis.testing import client
 from services.sync.store import imports
@@ -46,21 +48,30 @@ def fields(content: bytes) -> set[Any]:
     return {cell.value for cell in openpyxl.load_workbook(io.BytesIO(content))["Học sinh"][3]}
 
 
-async def test_a_filled_template_has_personal_columns_for_a_role_and_a_purpose_only(here: World) -> None:
+async def test_a_filled_template_has_personal_columns_for_a_role_and_a_purpose_only(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither the purpose alone nor the role alone suffices; a blank one shows nobody, and is no look."""
+    appended, append = list[str](), outbox.append
+
+    async def recorded(connection: AsyncConnection, events: Sequence[outbox.Outgoing]) -> None:
+        appended.extend(one.event for one in events)
+        await append(connection, events)
+
+    monkeypatch.setattr(outbox, "append", recorded)
     await (await here.sync()).PushRows(push("1", pupil("HS001.2026", personal_id="049215000123")))
     await indexed(here, 1)
     wanted = imports_pb2.GetTemplateRequest(unit=SCHOOL_A, collection="pupils", school_year=2026, filled=True)
-    told = imports_pb2.GetTemplateRequest()
-    told.CopyFrom(wanted)
-    told.purpose = "rà soát"
+    purposed = imports_pb2.GetTemplateRequest()
+    purposed.CopyFrom(wanted)
+    purposed.purpose = "rà soát"
     blank = imports_pb2.GetTemplateRequest(unit=SCHOOL_A, collection="pupils", school_year=2026)
     clerk, head = await desk(here), await desk(here, HEAD)
-    for stub, request in ((clerk, told), (head, wanted)):
+    for stub, request in ((clerk, purposed), (head, wanted)):
         shown = fields((await stub.GetTemplate(request)).content.data)
         assert {"HOC_SINH_ID", "HO_TEN", "MA_LOP", "MA_KHOI"} <= shown
         assert not shown & PERSONAL
-    assert fields((await head.GetTemplate(told)).content.data) >= PERSONAL
+    assert fields((await head.GetTemplate(purposed)).content.data) >= PERSONAL
     assert fields((await clerk.GetTemplate(blank)).content.data) >= PERSONAL
 
     assert await looks(here) == [
@@ -68,6 +79,7 @@ async def test_a_filled_template_has_personal_columns_for_a_role_and_a_purpose_o
         (HEAD, "GetTemplate", "pupils", 1, "", False),
         (HEAD, "GetTemplate", "pupils", 1, "rà soát", True),
     ]
+    assert disclosures.EVENT not in appended, "nothing else is a look"
 
 
 async def test_a_workbook_with_errors_is_whole_for_who_sent_it_and_for_a_purpose(here: World) -> None:
