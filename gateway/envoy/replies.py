@@ -37,6 +37,9 @@ class Reply:
     detail: bool = False
 
 
+# How a sentence goes on with what the edge itself says, which is English.
+DETAILED = {"vi": "{} Chi tiết: %LOCAL_REPLY_BODY%", "en": "{}: %LOCAL_REPLY_BODY%"}
+
 # Order matters: the first that fits answers.
 REPLIES = (
     Reply(
@@ -200,6 +203,9 @@ def _mapper(reply: Reply, language: str, *, over_grpc: bool) -> dict[str, Any]:
         ]
     else:
         body = json_format.MessageToDict(status, preserving_proto_field_name=True)
+        if reply.detail:
+            for said in (each for each in body["details"] if "message" in each):
+                said["message"] = DETAILED[language].format(said["message"])
         mapper["body_format_override"] = {
             "json_format": body | {"message": sentence},
             "content_type": "application/json",

@@ -133,6 +133,9 @@ async def test_a_request_that_cannot_be_read_says_what_is_wrong(rest, verb, path
     assert answer.status_code == 400
     assert (answer.json()["code"], _reason(answer)) == (3, "INVALID_REQUEST")
     assert said in answer.json()["message"] or body
+    told = _detail(answer, "LocalizedMessage")
+    assert (told["locale"], "kiểm tra tên tham số" in told["message"]) == ("vi", True)
+    assert said in told["message"] or body
 
 
 async def test_a_document_over_the_limit_is_413(door, own_keys, parrot):
