@@ -3,10 +3,11 @@
 import { address, ask, headers, refusal, unitPath } from "./api.js";
 import { showDisappearances } from "./disappearances.js";
 import { h, replace } from "./elements.js";
+import { instant } from "./format.js";
 import { showImport } from "./importShown.js";
 import { said } from "./importWords.js";
 import { openPage } from "./page.js";
-import { language, t } from "./texts.js";
+import { t } from "./texts.js";
 
 const FIRST_MONTH = 6; // From July on it is the next school year that is prepared.
 const SCHOOLS = ["school", "childcare_group"];
@@ -186,7 +187,7 @@ async function list() {
         "tr",
         {},
         h("th", { scope: "row" }, h("button", { class: "link", type: "button", onclick: () => open(one.import_id) }, one.file_name || `#${one.import_id}`)),
-        h("td", {}, new Date(one.create_time).toLocaleString(language() === "vi" ? "vi-VN" : "en-GB")),
+        h("td", {}, instant(one.create_time)),
         h("td", {}, said("states")[one.state.replace("IMPORT_STATE_", "")]),
         h("td", {}, String(one.accepted_count + one.unchanged_count)),
         h("td", {}, String(one.rejected_count + one.held_count)),
