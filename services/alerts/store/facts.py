@@ -185,6 +185,33 @@ async def look_at_kind(connection: AsyncConnection, kind: str, *, now: datetime)
     await connection.execute(_LOOK_AT_KIND, {"kind": kind, "now": now})
 
 
+async def look_at_slice(
+    connection: AsyncConnection,
+    kind: str,
+    unit_ids: Iterable[int] | None,
+    *,
+    after: tuple[int, str],
+    limit: int,
+    now: datetime,
+) -> list[tuple[int, str]]:
+    """Let at most `limit` facts of a kind be looked at now, of these units (None: of all), from the one behind `after`.
+
+    Returns their units and subjects in order. They are locked in key order, as everywhere.
+    """
+    table = fact_table.c
+    chosen = sa.select(table.unit_id, table.kind, table.subject)
+    chosen = chosen.where(table.kind == kind, sa.tuple_(table.unit_id, table.subject) > after)
+    if unit_ids is not None:
+        chosen = chosen.where(table.unit_id == sa.any_(bigints("unit_ids", unit_ids)))
+    chosen = chosen.order_by(table.unit_id, table.subject).limit(limit).with_for_update()
+    keys = [(unit_id, subject) for unit_id, _, subject in await connection.execute(chosen)]
+    if keys:
+        units, subjects = zip(*keys, strict=True)
+        given = {"kind": kind, "units": list(units), "subjects": list(subjects), "now": now}
+        await connection.execute(_LOOK_AT_THESE, given)
+    return keys
+
+
 async def lock_facts(
     connection: AsyncConnection, keys: Sequence[tuple[int, str, str]]
 ) -> dict[tuple[int, str, str], Fact]:
@@ -250,6 +277,11 @@ _LOOK_AT_KIND = sa.text(
     " ORDER BY unit_id, kind, subject FOR UPDATE)"
     " UPDATE fact SET due_time = :now FROM held"
     " WHERE (fact.unit_id, fact.kind, fact.subject) = (held.unit_id, held.kind, held.subject)"
+)
+_LOOK_AT_THESE = sa.text(
+    "UPDATE fact SET due_time = :now FROM unnest(CAST(:units AS bigint[]), CAST(:subjects AS text[]))"
+    " AS given(unit_id, subject) WHERE fact.unit_id = given.unit_id AND fact.kind = :kind"
+    " AND fact.subject = given.subject"
 )
 _LOOK_AT_LED = sa.text(
     "WITH led AS (SELECT * FROM unnest(CAST(:units AS bigint[]), CAST(:kinds AS text[]),"
