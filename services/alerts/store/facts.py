@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import VIETNAM, vietnam_day
 from chassis.database import given_rows
-from services.alerts.domain import KINDS, PUPIL, SCHOOL_YEAR, Fact, Scalar
+from services.alerts.domain import KINDS, PUPIL, SCHOOL_YEAR, SHAPES, Fact, Scalar
+from services.alerts.domain.shapes import CLASS_NAME
 from services.alerts.store.alerts import bigints
 from services.alerts.store.tables import INSTANT, fact_table, history_table
 
@@ -212,6 +213,22 @@ async def look_at_slice(
     return keys
 
 
+async def name_classes(
+    connection: AsyncConnection, names: Mapping[tuple[int, int, str], str], *, now: datetime
+) -> None:
+    """Let what is known of classes, by school, school year and key, call them so, and be looked at now."""
+    keys = sorted(names)
+    given = {
+        "units": [school_id for school_id, _, _ in keys],
+        "years": [year for _, year, _ in keys],
+        "classes": [key for _, _, key in keys],
+        "names": [names[key] for key in keys],
+        "kinds": [kind for kind, shape in SHAPES.items() if CLASS_NAME in shape],
+        "now": now,
+    }
+    await connection.execute(_NAME_CLASSES, given)
+
+
 async def lock_facts(
     connection: AsyncConnection, keys: Sequence[tuple[int, str, str]]
 ) -> dict[tuple[int, str, str], Fact]:
@@ -282,6 +299,19 @@ _LOOK_AT_THESE = sa.text(
     "UPDATE fact SET due_time = :now FROM unnest(CAST(:units AS bigint[]), CAST(:subjects AS text[]))"
     " AS given(unit_id, subject) WHERE fact.unit_id = given.unit_id AND fact.kind = :kind"
     " AND fact.subject = given.subject"
+)
+_NAME_CLASSES = sa.text(
+    "WITH given AS (SELECT * FROM unnest(CAST(:units AS bigint[]), CAST(:years AS int[]), CAST(:classes AS text[]),"
+    " CAST(:names AS text[])) AS g(unit_id, school_year, class_key, name)),"
+    " held AS (SELECT fact.unit_id, fact.kind, fact.subject, given.name FROM given JOIN fact"
+    " ON fact.unit_id = given.unit_id AND fact.kind = ANY(CAST(:kinds AS text[]))"
+    " AND fact.\"values\" ->> 'class_key' = given.class_key"
+    " AND (fact.\"values\" ->> 'school_year')::int = given.school_year"
+    " AND fact.\"values\" ->> 'class_name' IS DISTINCT FROM given.name"
+    " ORDER BY fact.unit_id, fact.kind, fact.subject FOR UPDATE OF fact)"
+    " UPDATE fact SET due_time = :now,"
+    ' "values" = fact."values" || jsonb_build_object(\'class_name\', held.name) FROM held'
+    " WHERE (fact.unit_id, fact.kind, fact.subject) = (held.unit_id, held.kind, held.subject)"
 )
 _LOOK_AT_LED = sa.text(
     "WITH led AS (SELECT * FROM unnest(CAST(:units AS bigint[]), CAST(:kinds AS text[]),"
