@@ -81,11 +81,13 @@ class _Timer:
     calendars: Callable[[], frozenset[ScopeCalendar]]
     every_seconds: float
     followed: frozenset[ScopeCalendar] | None = None
+    in_force: frozenset[tuple[str, int]] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do all there is to do, again and again."""
         while not stop.is_set():
             await _tried(self._follow_calendars())
+            await _tried(self._look_at_standing(stop))
             for step in (self.look_at_facts, usecases.follow_units, usecases.escalate_overdue):
                 await _tried(self._while_full(step, stop))
             for walk in (usecases.follow_rules, usecases.release_uncovered):
@@ -99,6 +101,21 @@ class _Timer:
             async with self.database.transaction() as connection:
                 await usecases.follow_calendars(connection, self.moment())
             self.followed = calendars
+
+    async def _look_at_standing(self, stop: asyncio.Event) -> None:
+        """Have what stands looked at by the rules that came into force since the last time, or of late at first."""
+        moment = self.moment()
+        async with self.database.connection() as connection:
+            rules = await store.rules_in_force(connection, moment.today)
+        for rule in rules:
+            new = rule.is_new(moment.now) if self.in_force is None else (rule.code, rule.version) not in self.in_force
+            units = self.subtree(rule.unit_id) if rule.unit_id else None
+            after: tuple[int, str] | None = (-1, "") if new else None
+            while after and not stop.is_set():
+                async with self.database.transaction() as connection:
+                    after = await usecases.look_at_standing(connection, rule, units, moment, after=after, limit=CLAIM)
+        if not stop.is_set():
+            self.in_force = frozenset((rule.code, rule.version) for rule in rules)
 
     async def look_at_facts(
         self, connection: AsyncConnection, moment: Moment, *, limit: int

@@ -95,6 +95,30 @@ async def test_an_open_alert_shows_the_newest_numbers_beside_those_it_was_raised
         await expect(entry).to_have_count(1)
 
 
+async def test_the_page_follows_its_alerts_and_whoever_writes_below_one_goes_on_writing(world: World) -> None:
+    """Numbers, open details and new alerts come by themselves; a note half written keeps its words and the focus."""
+    await _crowded(world, "AP5")
+    async with _visiting(world, OFFICER) as page:
+        entry = _entry(page, "AP5")
+        await expect(entry).to_contain_text("37 học sinh, vượt mức 35", timeout=WAIT)
+        await entry.locator("[data-do=details]").click()
+        await expect(entry.locator(".steps")).to_be_visible(timeout=WAIT)
+        await world.push([pupil(SCHOOL, f"AP5-P{number}", "AP5") for number in range(37, 40)])
+        await expect(entry.locator("strong")).to_contain_text("40 học sinh, vượt mức 35", timeout=WAIT)
+        await expect(entry.locator(".since-raised")).to_contain_text(re.compile("Nay.*40 học sinh"), timeout=WAIT)
+        await entry.locator("[data-do=take]").click()
+        await entry.locator("textarea").fill("Đang gọi")
+        await world.push([pupil(SCHOOL, f"AP5-P{number}", "AP5") for number in range(40, 42)])
+        await expect(entry.locator("strong")).to_contain_text("42 học sinh, vượt mức 35", timeout=WAIT)
+        await expect(entry.locator("textarea")).to_be_focused()
+        await expect(entry.locator("textarea")).to_have_value("Đang gọi")
+        await entry.get_by_role("button", name="Thực hiện").click()
+        await expect(entry).to_contain_text(f"{OFFICER} đang xử lý", timeout=WAIT)
+        await _crowded(world, "AP6")
+        await expect(_entry(page, "AP6")).to_contain_text("37 học sinh, vượt mức 35", timeout=WAIT)
+        await expect(entry).to_have_count(1)
+
+
 async def _says(world: World, key: str, words: str) -> bool:
     return any(a.subject == f"{YEAR}/{key}" and words in a.title_vi for a in await world.alerts(PROVINCE))
 

@@ -20,9 +20,16 @@ function show({ content, unit, account }) {
       h("button", { type: "button", "data-tab": name, onclick: () => open(name) }, say(name)),
     ),
   );
+  let stop;
   function open(name) {
+    leave();
     for (const button of tabs.children) button.setAttribute("aria-pressed", button.dataset.tab === name);
-    TABS[name](panel, { unit, account });
+    stop = TABS[name](panel, { unit, account });
+  }
+  // What follows its alerts stops once it is not shown any more.
+  function leave() {
+    if (typeof stop === "function") stop();
+    stop = undefined;
   }
   replace(
     content,
@@ -30,6 +37,7 @@ function show({ content, unit, account }) {
     panel,
   );
   open("worklist");
+  return leave;
 }
 
 openPage({ title: () => t("page_alerts"), show });

@@ -1,4 +1,5 @@
-// Alerts to be handled below the unit: found by filters, taken, closed, commented and silenced where they stand.
+// Alerts to be handled below the unit: found by filters, taken, closed, commented and silenced where they stand. What
+// changes meanwhile is drawn into the cards as it comes: whoever writes below one goes on writing.
 
 import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
@@ -6,8 +7,11 @@ import { h, replace } from "./elements.js";
 import { area, choice, input, instantOf, refused, tick, values } from "./fields.js";
 import { ago, bilingual, instant, number } from "./format.js";
 import { sinceRaised } from "./sinceRaised.js";
+import { follow } from "./stream.js";
 
 const PAGE = 30;
+const LONGEST_PAGE = 1000;
+const GATHER_MS = 300; // Thousands may come at once: they are drawn together.
 const STATES = { "": "standing", OPEN: "OPEN", ACKNOWLEDGED: "ACKNOWLEDGED", SUPPRESSED: "SUPPRESSED", RESOLVED: "RESOLVED" };
 const SEVERITIES = ["INFO", "WARNING", "CRITICAL"];
 const FAMILIES = { "": "all", indicator: "indicator", pupil: "pupil", data: "data", statistics: "statistics_family" };
@@ -38,23 +42,78 @@ export function worklist(panel, { unit, account }) {
     input("rule", say("rule"), { value: new URLSearchParams(location.hash.slice(1)).get("rule") ?? "" }),
     count,
   );
+  const cards = new Map(); // By the alert's id, those in the list.
+  const news = new Map(); // What changed of them and is not drawn yet.
+  let round = 0;
+  let gathering;
+  let stopped = false;
   replace(panel, filters, list, below);
   load();
+  const leave = follow(unitPath(unit.id, "/alerts:watch"), {
+    resume: "after",
+    // What came between the list and its stream, or while it was cut, is read once more.
+    onOpen: gather,
+    onItem(alert) {
+      news.set(alert.alert_id, alert);
+      gather();
+      return alert.position;
+    },
+    onState: () => {},
+  });
 
   async function load() {
+    const mine = ++round;
     try {
-      const [page, counted] = await Promise.all([read(), ask(unitPath(unit.id, "/alerts:count"))]);
-      const told = (counted.counts ?? []).filter((one) => one.state !== "ALERT_STATE_SUPPRESSED");
-      const open = told.reduce((sum, one) => sum + Number(one.count), 0);
-      replace(count, say("found", { n: number(open) }));
+      const [page] = await Promise.all([read(), recount()]);
+      if (mine !== round) return; // Other filters were chosen meanwhile.
+      cards.clear();
       replace(list, (page.alerts ?? []).map(line));
       further(page);
     } catch (error) {
-      replace(list, refused(error));
+      if (mine === round) replace(list, refused(error));
     }
   }
 
-  function read(page_token = "") {
+  async function recount() {
+    const counted = await ask(unitPath(unit.id, "/alerts:count"));
+    const told = (counted.counts ?? []).filter((one) => one.state !== "ALERT_STATE_SUPPRESSED");
+    const open = told.reduce((sum, one) => sum + Number(one.count), 0);
+    const text = say("found", { n: number(open) });
+    if (count.textContent !== text) replace(count, text); // Read out only when it changes.
+  }
+
+  function gather() {
+    gathering ??= setTimeout(freshen, GATHER_MS);
+  }
+
+  // Draws what changed into the cards, and reads what the filters find of it beside them.
+  async function freshen() {
+    for (const alert of news.values()) cards.get(alert.alert_id)?.show(alert);
+    news.clear();
+    const mine = round;
+    try {
+      const [page] = await Promise.all([read("", Math.min(Math.max(PAGE, cards.size), LONGEST_PAGE)), recount()]);
+      if (!stopped && mine === round) merge(page);
+    } catch {
+      // What is there stays there; the next change reads again.
+    }
+    gathering = undefined;
+    if (news.size && !stopped) gather();
+  }
+
+  // What is shown stays where it is, though the filters may not find it any more: somebody may be handling it.
+  function merge(page) {
+    let before = list.querySelector(":scope > li");
+    for (const alert of page.alerts ?? []) {
+      const card = cards.get(alert.alert_id);
+      if (card) card.show(alert);
+      else list.insertBefore(line(alert), before);
+      before = cards.get(alert.alert_id).element.nextElementSibling;
+    }
+    if (cards.size) below.querySelector(".none")?.remove();
+  }
+
+  function read(page_token = "", page_size = PAGE) {
     const { state, severity, family, age, who, rule } = values(filters);
     return ask(unitPath(unit.id, "/alerts"), {
       query: {
@@ -64,7 +123,7 @@ export function worklist(panel, { unit, account }) {
         rule: rule.trim(),
         min_age_hours: age === "0" ? "" : age,
         taken_by: who,
-        page_size: PAGE,
+        page_size,
         page_token,
       },
     });
@@ -74,7 +133,7 @@ export function worklist(panel, { unit, account }) {
     const more = async () => {
       try {
         const page = await read(next);
-        list.append(...(page.alerts ?? []).map(line));
+        list.append(...(page.alerts ?? []).filter((one) => !cards.has(one.alert_id)).map(line));
         further(page);
       } catch (error) {
         replace(below, refused(error));
@@ -83,31 +142,58 @@ export function worklist(panel, { unit, account }) {
     replace(
       below,
       next ? h("button", { class: "quiet wide", type: "button", onclick: more }, say("more")) : "",
-      list.children.length ? "" : h("p", { class: "muted" }, say("none")),
+      list.children.length ? "" : h("p", { class: "muted none" }, say("none")),
     );
   }
 
   function line(alert) {
-    const severity = bare(alert.severity, "SEVERITY_");
-    const state = stateOf(alert);
+    const grade = h("span", { class: "grade" });
+    const told = h("div", {});
+    const doing = h("div", { class: "doing" });
     const place = h("div", { class: "more-of" });
-    const element = h(
-      "li",
-      { class: severity.toLowerCase(), "data-alert": alert.alert_id },
-      h("span", { class: "grade" }, say(severity)),
-      h(
-        "div",
-        { class: state === "RESOLVED" ? "over" : "" },
-        h("strong", {}, bilingual(alert, "title")),
-        h("p", { class: "muted" }, [alert.unit_name, ago(alert.create_time), say(state), ...about(alert)].join(" · ")),
-      ),
-      h("div", { class: "doing" }, actions(alert, state).map(([name, form]) =>
-        h("button", { type: "button", "data-do": name, onclick: () => form(place, alert, renewed) }, say(name)),
-      )),
-      place,
-    );
+    const element = h("li", { "data-alert": alert.alert_id }, grade, told, doing, place);
+    const card = { element, alert: undefined, show, renewed };
+    let names = "";
+    cards.set(alert.alert_id, card);
+    show(alert);
+
+    // An older answer that comes late changes nothing.
+    function show(newer) {
+      if (card.alert && BigInt(newer.position ?? 0) < BigInt(card.alert.position ?? 0)) return;
+      const same = card.alert && card.alert.position === newer.position && card.alert.state === newer.state;
+      card.alert = newer;
+      const severity = bare(newer.severity, "SEVERITY_");
+      const state = stateOf(newer);
+      element.className = severity.toLowerCase();
+      told.className = state === "RESOLVED" ? "over" : "";
+      replace(grade, say(severity));
+      replace(
+        told,
+        h("strong", {}, bilingual(newer, "title")),
+        h("p", { class: "muted" }, [newer.unit_name, ago(newer.create_time), say(state), ...about(newer)].join(" · ")),
+      );
+      offer(actions(newer, state));
+      if (!same && place.querySelector(".steps")) detail(place, card);
+    }
+
+    function offer(forms) {
+      const offered = forms.map(([name]) => name).join();
+      if (offered === names) return;
+      names = offered;
+      const stood = doing.contains(document.activeElement) ? document.activeElement.dataset.do : undefined;
+      replace(
+        doing,
+        forms.map(([name, form]) =>
+          h("button", { type: "button", "data-do": name, onclick: () => form(place, card) }, say(name)),
+        ),
+      );
+      if (stood) (doing.querySelector(`[data-do=${stood}]`) ?? doing.firstElementChild).focus();
+    }
+
     function renewed(changed) {
-      element.replaceWith(line(changed));
+      replace(place);
+      show(changed);
+      doing.firstElementChild.focus({ preventScroll: true });
     }
     return element;
   }
@@ -118,6 +204,12 @@ export function worklist(panel, { unit, account }) {
     else doing.unshift(["take", taking], ["resolve", resolving], ["silence", silencing]);
     return [...doing, ["comment", commenting]];
   }
+
+  return () => {
+    stopped = true;
+    clearTimeout(gathering);
+    leave();
+  };
 }
 
 function about(alert) {
@@ -156,7 +248,7 @@ function asking(place, { fields, send, done }) {
   form.querySelector("textarea, input, select")?.focus();
 }
 
-function taking(place, alert, done) {
+function taking(place, { alert, renewed: done }) {
   asking(place, {
     fields: [area("note", say("note")), input("due", say("due"), { type: "datetime-local" })],
     send: ({ note, due }) =>
@@ -165,7 +257,7 @@ function taking(place, alert, done) {
   });
 }
 
-function resolving(place, alert, done) {
+function resolving(place, { alert, renewed: done }) {
   const outcomes = Object.fromEntries(["DEALT_WITH", "FALSE_ALARM", "ACCEPTED"].map((one) => [`RESOLUTION_${one}`, say(one)]));
   asking(place, {
     fields: [choice("resolution", say("became"), outcomes), area("note", say("why"))],
@@ -174,7 +266,7 @@ function resolving(place, alert, done) {
   });
 }
 
-function reopening(place, alert, done) {
+function reopening(place, { alert, renewed: done }) {
   asking(place, {
     fields: [area("note", say("why"))],
     send: ({ note }) => ask(path(alert, ":reopen"), { method: "POST", body: { note } }),
@@ -182,7 +274,7 @@ function reopening(place, alert, done) {
   });
 }
 
-function commenting(place, alert, done) {
+function commenting(place, { alert, renewed: done }) {
   asking(place, {
     fields: [area("text", say("comment"))],
     send: ({ text }) => ask(path(alert, ":comment"), { method: "POST", body: { text } }),
@@ -190,7 +282,7 @@ function commenting(place, alert, done) {
   });
 }
 
-function silencing(place, alert, done) {
+function silencing(place, { alert, renewed: done }) {
   asking(place, {
     fields: [
       input("until", say("until"), { type: "datetime-local" }),
@@ -206,21 +298,32 @@ function silencing(place, alert, done) {
   });
 }
 
-async function details(place, alert) {
+function details(place, card) {
   if (place.querySelector(".steps")) return replace(place);
+  return detail(place, card);
+}
+
+// The alert as it is now, with its steps: both are read anew, so that neither says more than the other.
+async function detail(place, card) {
+  const asked = [...place.children];
+  let { alert } = card;
   let steps = [];
   try {
-    ({ steps = [] } = await ask(path(alert, "/steps"), { query: { page_size: 200 } }));
+    [alert, { steps = [] }] = await Promise.all([
+      readAnew(alert),
+      ask(path(alert, "/steps"), { query: { page_size: 200 } }),
+    ]);
   } catch (error) {
     return replace(place, refused(error));
   }
+  if (asked.length !== place.children.length || asked.some((one, at) => one !== place.children[at])) return place;
   const told = (step) => {
     const name = bare(step.transition, "ALERT_TRANSITION_");
     const text = say(`${name}_step`) === `${name}_step` ? say(name) : say(`${name}_step`);
     const line = [instant(step.time), text, step.by, step.note].filter(Boolean).join(" · ");
     return step.title_vi ? [`${line} · `, bilingual(step, "title")] : line;
   };
-  return replace(
+  replace(
     place,
     h("p", {}, bilingual(alert, "body")),
     sinceRaised(alert),
@@ -233,4 +336,13 @@ async function details(place, alert) {
       alert.escalate_time ? h("span", {}, say("climbs", { n: instant(alert.escalate_time) })) : "",
     ),
   );
+  card.show(alert);
+  return place;
+}
+
+async function readAnew(alert) {
+  const states = Object.keys(STATES).filter(Boolean).map((one) => `ALERT_STATE_${one}`);
+  const { rule, subject } = alert;
+  const page = await ask(unitPath(alert.unit_id, "/alerts"), { query: { rule, subject, states, page_size: 200 } });
+  return (page.alerts ?? []).find((one) => one.alert_id === alert.alert_id) ?? alert;
 }

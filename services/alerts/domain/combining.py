@@ -9,7 +9,7 @@ from datetime import datetime
 
 from services.alerts.domain.facts import Fact
 from services.alerts.domain.rules import Rule
-from services.alerts.domain.shapes import KINDS, SHAPES, Scalar
+from services.alerts.domain.shapes import KINDS, SCHOOL_YEAR, SHAPES, Scalar
 
 KNOWN = "known"  # The field by which a condition asks whether a fact that may be missing is there.
 Key = tuple[int, str, str]
@@ -49,18 +49,33 @@ def keys_beside(rule: Rule, fact: Fact) -> dict[str, Key]:
 def fields_together(rule: Rule, fact: Fact, beside: Mapping[Key, Fact], now: datetime) -> dict[str, Scalar] | None:
     """The fields of a fact, and as `kind.field` those of the facts beside it; None where one that is needed is missing.
 
-    One that may be missing has empty fields then, and is not `known`.
+    One that may be missing has empty fields then, and is not `known`. One of another school year counts as missing.
     """
     values = fact.at(now)
     keys = keys_beside(rule, fact)
     for kind, shape in shape_of(rule).items():
         other = beside.get(keys[kind]) if kind in keys else None
+        if other is not None and _years_apart(fact, other):
+            other = None
         if other is None and kind not in rule.optional_kinds:
             return None
         fields: Mapping[str, Scalar] = other.at(now) if other else {name: one() for name, one in shape.items()}
         values[f"{kind}.{KNOWN}"] = other is not None
         values |= {f"{kind}.{name}": fields[name] for name in SHAPES[kind]}
     return values
+
+
+def apart(rule: Rule, fact: Fact, beside: Mapping[Key, Fact]) -> bool:
+    """Whether a fact that is needed beside one is known, but of another school year: together they say nothing."""
+    keys = keys_beside(rule, fact)
+    needed = (beside.get(key) for kind, key in keys.items() if kind not in rule.optional_kinds)
+    return any(other is not None and _years_apart(fact, other) for other in needed)
+
+
+def _years_apart(fact: Fact, other: Fact) -> bool:
+    """As a class of last year beside today's attendance; what speaks of no year stands beside each."""
+    years = {one.values.get(SCHOOL_YEAR) or 0 for one in (fact, other)} - {0}
+    return len(years) > 1
 
 
 def clocks(rule: Rule) -> list[str]:

@@ -1,7 +1,7 @@
 """A rule in one version, as a plain value. Whether its condition and texts can be used is decided elsewhere."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ class Grouping(IntEnum):
     PARENT = 3
     READER = 4
 
+
+LATELY = timedelta(days=1)
 
 # Roles that people hold, as records knows them: a rule that names another would tell nobody.
 ROLES = (
@@ -104,6 +106,13 @@ class Rule:
     def holds_for(self) -> timedelta:
         """How long the condition must hold before an alert is raised."""
         return timedelta(minutes=self.for_minutes)
+
+    def is_new(self, now: datetime) -> bool:
+        """Whether it may have come into force within the last day."""
+        began = [self.create_time] if self.create_time else []
+        if self.valid_from:
+            began.append(datetime.combine(self.valid_from, time.min, now.tzinfo))
+        return any(now - LATELY < one <= now + LATELY for one in began)
 
     def shows(self, name: str) -> bool:
         """Whether one of its texts tells a field."""

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import VIETNAM, vietnam_day
 from chassis.database import given_rows
-from services.alerts.domain import KINDS, PUPIL, SCHOOL_YEAR, Fact, Scalar
+from services.alerts.domain import KINDS, PUPIL, SCHOOL_YEAR, SHAPES, Fact, Scalar
+from services.alerts.domain.shapes import CLASS_NAME
 from services.alerts.store.alerts import bigints
 from services.alerts.store.tables import INSTANT, fact_table, history_table
 
@@ -185,6 +186,49 @@ async def look_at_kind(connection: AsyncConnection, kind: str, *, now: datetime)
     await connection.execute(_LOOK_AT_KIND, {"kind": kind, "now": now})
 
 
+async def look_at_slice(
+    connection: AsyncConnection,
+    kind: str,
+    unit_ids: Iterable[int] | None,
+    *,
+    after: tuple[int, str],
+    limit: int,
+    now: datetime,
+) -> list[tuple[int, str]]:
+    """Let at most `limit` facts of a kind be looked at now, of these units (None: of all), from the one behind `after`.
+
+    Returns their units and subjects in order. They are locked in key order, as everywhere.
+    """
+    table = fact_table.c
+    chosen = sa.select(table.unit_id, table.kind, table.subject)
+    chosen = chosen.where(table.kind == kind, sa.tuple_(table.unit_id, table.subject) > after)
+    if unit_ids is not None:
+        chosen = chosen.where(table.unit_id == sa.any_(bigints("unit_ids", unit_ids)))
+    chosen = chosen.order_by(table.unit_id, table.subject).limit(limit).with_for_update()
+    keys = [(unit_id, subject) for unit_id, _, subject in await connection.execute(chosen)]
+    if keys:
+        units, subjects = zip(*keys, strict=True)
+        given = {"kind": kind, "units": list(units), "subjects": list(subjects), "now": now}
+        await connection.execute(_LOOK_AT_THESE, given)
+    return keys
+
+
+async def name_classes(
+    connection: AsyncConnection, names: Mapping[tuple[int, int, str], str], *, now: datetime
+) -> None:
+    """Let what is known of classes, by school, school year and key, call them so, and be looked at now."""
+    keys = sorted(names)
+    given = {
+        "units": [school_id for school_id, _, _ in keys],
+        "years": [year for _, year, _ in keys],
+        "classes": [key for _, _, key in keys],
+        "names": [names[key] for key in keys],
+        "kinds": [kind for kind, shape in SHAPES.items() if CLASS_NAME in shape],
+        "now": now,
+    }
+    await connection.execute(_NAME_CLASSES, given)
+
+
 async def lock_facts(
     connection: AsyncConnection, keys: Sequence[tuple[int, str, str]]
 ) -> dict[tuple[int, str, str], Fact]:
@@ -249,6 +293,24 @@ _LOOK_AT_KIND = sa.text(
     "WITH held AS (SELECT unit_id, kind, subject FROM fact WHERE kind = :kind"
     " ORDER BY unit_id, kind, subject FOR UPDATE)"
     " UPDATE fact SET due_time = :now FROM held"
+    " WHERE (fact.unit_id, fact.kind, fact.subject) = (held.unit_id, held.kind, held.subject)"
+)
+_LOOK_AT_THESE = sa.text(
+    "UPDATE fact SET due_time = :now FROM unnest(CAST(:units AS bigint[]), CAST(:subjects AS text[]))"
+    " AS given(unit_id, subject) WHERE fact.unit_id = given.unit_id AND fact.kind = :kind"
+    " AND fact.subject = given.subject"
+)
+_NAME_CLASSES = sa.text(
+    "WITH given AS (SELECT * FROM unnest(CAST(:units AS bigint[]), CAST(:years AS int[]), CAST(:classes AS text[]),"
+    " CAST(:names AS text[])) AS g(unit_id, school_year, class_key, name)),"
+    " held AS (SELECT fact.unit_id, fact.kind, fact.subject, given.name FROM given JOIN fact"
+    " ON fact.unit_id = given.unit_id AND fact.kind = ANY(CAST(:kinds AS text[]))"
+    " AND fact.\"values\" ->> 'class_key' = given.class_key"
+    " AND (fact.\"values\" ->> 'school_year')::int = given.school_year"
+    " AND fact.\"values\" ->> 'class_name' IS DISTINCT FROM given.name"
+    " ORDER BY fact.unit_id, fact.kind, fact.subject FOR UPDATE OF fact)"
+    " UPDATE fact SET due_time = :now,"
+    ' "values" = fact."values" || jsonb_build_object(\'class_name\', held.name) FROM held'
     " WHERE (fact.unit_id, fact.kind, fact.subject) = (held.unit_id, held.kind, held.subject)"
 )
 _LOOK_AT_LED = sa.text(

@@ -7,7 +7,7 @@ from services.alerts.usecases.erasing import erase
 from services.alerts.usecases.evaluate import look_at_due_facts, take_facts
 from services.alerts.usecases.follow_calendars import follow_calendars
 from services.alerts.usecases.follow_figures import follow_figures
-from services.alerts.usecases.follow_rules import follow_rules
+from services.alerts.usecases.follow_rules import follow_rules, look_at_standing
 from services.alerts.usecases.handle import comment_alert, reopen_alert, resolve_alert
 from services.alerts.usecases.project import follow_records, renew
 from services.alerts.usecases.silence import cover_silenced, create_silence, end_silence, release_uncovered
@@ -32,6 +32,7 @@ __all__ = [
     "follow_rules",
     "follow_units",
     "look_at_due_facts",
+    "look_at_standing",
     "release_uncovered",
     "renew",
     "reopen_alert",

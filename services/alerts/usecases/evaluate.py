@@ -29,7 +29,7 @@ from services.alerts.domain import (
     raise_alert,
     told_of,
 )
-from services.alerts.domain.combining import fields_together, next_look
+from services.alerts.domain.combining import apart, fields_together, next_look
 from services.alerts.usecases.combine import facts_beside, look_at_led
 from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.keep_quiet import Wish, hush, unraisable
@@ -50,7 +50,7 @@ class _Look:
     condition: Condition
     beside: Mapping[tuple[int, str, str], Fact]
     holds: bool  # Whether it is to be raised where it is not open.
-    in_scope: bool = True
+    in_scope: bool = True  # Whether the rule speaks of the fact at all: of its unit, and of its school year.
 
     def changes(self, alert: Alert) -> bool:
         """Whether an open alert says something else now; a clock that its texts do not show says nothing."""
@@ -62,18 +62,22 @@ class _Look:
         return told != alert.facts
 
     def is_quiet(self, *, timed: bool) -> bool:
-        """Whether it raises nothing: what is known from history does only as far as time alone has made it hold."""
-        if not self.fact.baseline:
-            return False
-        since = self.fact.since
-        if since is None:
-            return not (timed and self.fact.look_time)
-        before = fields_together(self.rule, self.fact, self.beside, since)
-        return not timed or (before is not None and self.condition.holds(before) is True)
+        """Whether it raises nothing, though it holds."""
+        return is_quiet(self.condition, self.fact, self.beside, timed=timed)
 
     @property
     def key(self) -> tuple[str, int, str]:
         return self.rule.code, self.fact.unit_id, self.fact.subject
+
+
+def is_quiet(condition: Condition, fact: Fact, beside: Mapping[tuple[int, str, str], Fact], *, timed: bool) -> bool:
+    """Whether a fact raises nothing: one known from history does only as far as time alone has made it hold."""
+    if not fact.baseline:
+        return False
+    if fact.since is None:
+        return not (timed and fact.look_time)
+    before = fields_together(condition.rule, fact, beside, fact.since)
+    return not timed or (before is not None and condition.holds(before) is True)
 
 
 async def take_facts(connection: AsyncConnection, facts: Sequence[Fact], moment: Moment) -> list[Change]:
@@ -149,6 +153,9 @@ async def _looks(
         own = fact.at(moment.now)
         for rule, condition in book.of(fact.kind):
             values = fields_together(rule, fact, beside, moment.now) if rule.with_kinds else own
+            if values is None and apart(rule, fact, beside):
+                looks.append(_Look(rule, fact, own, condition, beside, holds=False, in_scope=False))
+                continue  # The school year turned: it holds no more.
             holds = None if values is None else condition.holds(values)
             if values is None or holds is None:
                 continue  # Undecided: a fact is missing, or the condition fails.

@@ -24,14 +24,29 @@ async def follow_figures(
 ) -> list[Change]:
     """Keep schools' figures and evaluate them and the classes' sizes."""
     facts = list(classes)
-    if schools:
-        newest = {row[:2]: row for row in sorted(schools, key=lambda row: row[2])}
-        touched = {school_id for school_id, _ in newest}
+    newest = {row[:2]: row for row in sorted(schools, key=lambda row: row[2])}
+    called = {_class_of(fact): str(fact.values.get("name", "")) for fact in classes}
+    before = await counting.class_names(connection, called) if called else {}
+    # Classes are often told after what is known of their pupils, which then called them by their keys.
+    renamed = {key for key, name in called.items() if name and before.get(key) != name}
+    touched = {school_id for school_id, _ in newest} | {school_id for school_id, _, _ in renamed}
+    if touched:
         await projection.hold_schools(connection, touched)
+    if schools:
         await projection.keep_figures(connection, [newest[key] for key in sorted(newest)])
         years = set(newest) | {(school_id, year + 1) for school_id, year in newest}
         facts += await figure_facts(connection, years, moment, baseline=baseline)
-    return await take_facts(connection, facts, moment)
+    changes = await take_facts(connection, facts, moment)
+    if renamed:
+        names = await counting.class_names(connection, renamed)
+        await store.name_classes(connection, names, now=moment.now)
+    return changes
+
+
+def _class_of(fact: Fact) -> tuple[int, int, str]:
+    """School, school year and key of a class whose size a fact tells."""
+    year, key = fact.subject.split("/", maxsplit=1)
+    return fact.unit_id, int(year), key
 
 
 async def figure_facts(

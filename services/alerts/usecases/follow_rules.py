@@ -1,8 +1,8 @@
-"""Lets open alerts follow their rules: none stays open on a version that is no longer in force.
+"""Lets open alerts follow their rules, and has what stands looked at by those that came into force.
 
-What still holds under the version in force is carried over; the rest is resolved, with the reason in its history. An
-alert whose rule is in force but cannot be used, at all or on its fact, is left alone: a faulty rule must not close what
-a sound one found.
+No alert stays open on a version that is no longer in force: what still holds under the version in force
+is carried over; the rest is resolved, with the reason in its history. An alert whose rule is in force but cannot be
+used, at all or on its fact, is left alone: a faulty rule must not close what a sound one found.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
 from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, Transition, raise_alert
-from services.alerts.domain.combining import fields_together
+from services.alerts.domain.combining import apart, fields_together
 from services.alerts.usecases.combine import facts_beside
 from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.moment import Moment
@@ -52,6 +52,23 @@ async def follow_rules(
     return max(outdated) if len(keys) == limit else 0, changes
 
 
+async def look_at_standing(
+    connection: AsyncConnection,
+    rule: Rule,
+    unit_ids: frozenset[int] | None,
+    moment: Moment,
+    *,
+    after: tuple[int, str],
+    limit: int,
+) -> tuple[int, str] | None:
+    """Have the facts that a rule speaks of looked at, at most `limit`, of these units (None: of all), behind a place.
+
+    Returns the place to go on after; None: there are no more.
+    """
+    seen = await store.look_at_slice(connection, rule.fact_kind, unit_ids, after=after, limit=limit, now=moment.now)
+    return seen[-1] if len(seen) == limit else None
+
+
 def _verdict(
     alert: Alert,
     usable: Mapping[str, tuple[Rule, Condition]],
@@ -70,6 +87,8 @@ def _verdict(
     if fact is None:
         return ended
     values = fields_together(rule, fact, facts, moment.now)
+    if values is None and apart(rule, fact, facts):
+        return ended
     holds = None if values is None else condition.still_holds(values)
     if values is None or holds is None:
         return None  # A fact beside this one is missing, or the condition fails.

@@ -135,8 +135,8 @@ def invalid_rule(field: str, *, vi: str, en: str) -> Fault:
     return Fault(
         Kind.INVALID,
         "INVALID_RULE",
-        vi=f"Không dùng được quy tắc: {vi}.",
-        en=f"The rule cannot be used: {en}.",
+        vi=f"Không dùng được quy tắc: {vi.removesuffix('.')}.",
+        en=f"The rule cannot be used: {en.removesuffix('.')}.",
         metadata={"field": field},
         violations=[violation],
     )

@@ -29,6 +29,20 @@ _SAMPLES: Mapping[type, tuple[Scalar, ...]] = {
     float: (0.0, 0.5, 1e6),
     str: ("", "x"),
 }
+_TEXTS = {
+    "title_vi": ("tiêu đề tiếng Việt", "the Vietnamese title"),
+    "title_en": ("tiêu đề tiếng Anh", "the English title"),
+    "body_vi": ("nội dung tiếng Việt", "the Vietnamese text"),
+    "body_en": ("nội dung tiếng Anh", "the English text"),
+}
+_TYPES: Mapping[type, tuple[str, str]] = {
+    bool: ("đúng/sai", "yes or no"),
+    int: ("số nguyên", "integer"),
+    float: ("số thập phân", "decimal"),
+    str: ("chữ", "text"),
+}
+_PLACE = re.compile(r"<input>:\d+:(\d+)")
+_UNKNOWN_NAME = re.compile(r"Undefined variable or function: '(\w+)'")
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"")
 _CEL_FAULTS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 
@@ -126,13 +140,12 @@ def compile_rule(rule: Rule) -> Condition:
     _check_kinds(rule)
     shapes = {FACT: shape, **shape_of(rule)}
     names = [*shape, *(f"{kind}.{name}" for kind in rule.with_kinds for name in shapes[kind])]
-    for name in ("title_vi", "title_en", "body_vi", "body_en"):
-        text = getattr(rule, name)
-        unknown = ", ".join(unknown_placeholders(text, names))
+    for name in _TEXTS:
+        unknown = ", ".join(unknown_placeholders(getattr(rule, name), names))
         if unknown:
             raise RuleRefused(
-                f"the text {text!r} has placeholders that no fact fills: {unknown}",
-                vi=f"có chỗ điền mà dữ kiện loại {rule.fact_kind} không có: {unknown}",
+                f"{_TEXTS[name][1]} ({name}) has placeholders that no fact of kind {rule.fact_kind} fills: {unknown}",
+                vi=f"{_TEXTS[name][0]} ({name}) có chỗ điền mà dữ kiện loại {rule.fact_kind} không có: {unknown}",
                 field=name,
             )
     program = _compiled(rule.condition, shapes, field="condition")
@@ -181,8 +194,12 @@ def _compiled(condition: str, shapes: Mapping[str, Mapping[str, type[Scalar]]], 
     try:
         program = cel.compile(condition)
     except ValueError as error:
+        place = _PLACE.search(str(error))
+        at_vi, at_en = (f", lỗi ở ký tự thứ {place[1]}", f", at character {place[1]}") if place else ("", "")
         raise RuleRefused(
-            f"the condition is not CEL: {error}", vi=f"điều kiện không đúng cú pháp CEL: {error}", field=field
+            f"the condition is not CEL{at_en}: {condition}",
+            vi=f"điều kiện không đúng cú pháp CEL{at_vi}: {condition}",
+            field=field,
         ) from error
     spoken = set(program.variables())
     if not spoken or not spoken <= set(shapes):
@@ -225,15 +242,45 @@ def _check_types(
         try:
             answer = program.execute(_scope(sample, kinds))
         except _CEL_FAULTS as error:
+            vi, en = _why(error, {name: shape[name] for name in named})
             raise RuleRefused(
-                f"the condition fails on {told}: {error}", vi=f"điều kiện lỗi với {told}: {error}", field=where
+                f"the condition fails on {_listed(told) or FACT}: {en}",
+                vi=f"điều kiện không tính được với {_listed(told) or FACT}: {vi}",
+                field=where,
             ) from error
         if not isinstance(answer, bool):
             raise RuleRefused(
                 f"the condition {_no_answer(answer)}",
-                vi=f"điều kiện cho ra {type(answer).__name__}, không phải đúng hay sai",
+                vi=f"điều kiện cho ra {_TYPES.get(type(answer), ('giá trị khác',))[0]}, không phải đúng hay sai",
                 field=where,
             )
+
+
+def _listed(values: Mapping[str, Scalar]) -> str:
+    """Fields with their values as CEL writes them."""
+    written = {name: str(value).lower() if isinstance(value, bool) else repr(value) for name, value in values.items()}
+    return ", ".join(f"{name} = {value}" for name, value in written.items())
+
+
+def _why(error: Exception, types: Mapping[str, type[Scalar]]) -> tuple[str, str]:
+    """What is wrong and the remedy, in Vietnamese and English: CEL says it in English alone, and of no field."""
+    if isinstance(error, ArithmeticError):
+        return (
+            "phép tính không có kết quả, như chia cho 0; hãy thêm điều kiện loại trường hợp này",
+            "there is no result, as where 0 divides; add a condition that leaves this out",
+        )
+    if unknown := _UNKNOWN_NAME.search(str(error)):
+        return (
+            f"không có hàm {unknown[1]}, hoặc hàm này không nhận kiểu của giá trị được đưa vào",
+            f"there is no function {unknown[1]}, or it does not take what it is given",
+        )
+    if isinstance(error, TypeError):
+        vi, en = (", ".join(f"{name}: {_TYPES[one][at]}" for name, one in types.items()) for at in (0, 1))
+        return (
+            f"các kiểu không đi cùng nhau ({vi}); hãy viết số thập phân với dấu chấm (1.0), đặt chữ trong nháy",
+            f"types do not go together ({en}); write decimals with a point (1.0), and texts within quotes",
+        )
+    return "CEL không tính được biểu thức này", f"CEL cannot work it out: {error}"
 
 
 @lru_cache(maxsize=128)

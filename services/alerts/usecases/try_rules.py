@@ -22,6 +22,7 @@ from services.alerts.domain.combining import fields_together
 from services.alerts.domain.early_warning import urgency
 from services.alerts.store import counting
 from services.alerts.usecases.combine import facts_beside
+from services.alerts.usecases.evaluate import is_quiet
 from services.alerts.usecases.moment import Moment
 from services.alerts.usecases.refusals import no_joint_past, too_much_past
 from services.alerts.usecases.rulebook import Condition, compile_rule
@@ -73,7 +74,7 @@ class Backtest:
 
 
 async def dry_run(connection: AsyncConnection, rule: Rule, below: AbstractSet[int], moment: Moment) -> DryRun:
-    """What the rule would raise of the facts of these units as they are now. Raises INVALID_RULE."""
+    """What the rule would raise of the facts of these units now, of none from history. Raises INVALID_RULE."""
     check_rule(rule)
     condition = compile_rule(rule)
     found, after = DryRun(), (-1, "")
@@ -83,7 +84,7 @@ async def dry_run(connection: AsyncConnection, rule: Rule, below: AbstractSet[in
         beside = await facts_beside(connection, ((rule, fact) for fact in facts))
         for fact in facts:
             values = fields_together(rule, fact, beside, moment.now)
-            if values is not None and condition.holds(values):
+            if values is not None and condition.holds(values) and not is_quiet(condition, fact, beside, timed=True):
                 found.by_unit[fact.unit_id] += 1
                 if len(found.examples) < MOST_EXAMPLES:
                     found.examples.append(_example(rule, fact, values, moment))

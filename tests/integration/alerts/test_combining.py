@@ -1,5 +1,6 @@
 """A rule over facts of several kinds: judged when any of them changes, undecided while one it needs is missing."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,14 @@ import sqlalchemy as sa
 from chassis.database import Database
 from chassis.errors import Fault
 from services.alerts import store, usecases
-from services.alerts.domain import Change, Fact, Rule, Severity, Transition
+from services.alerts.domain import Change, Fact, Rule, Severity, State, Transition
+from services.alerts.jobs import timer
 from services.alerts.store import facts
+from services.alerts.usecases.moment import Moment
 from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, a_class, hours
 from tests.integration.alerts.test_evaluation import oversize, silence
-from tests.integration.alerts.test_life import EVERYWHERE, database, moment
+from tests.integration.alerts.test_life import EVERYWHERE, alerts, database, moment
+from tests.support.waiting import poll_until
 
 __all__ = ["database"]
 
@@ -137,6 +141,75 @@ async def test_a_dry_run_sees_both_and_a_backtest_says_that_it_cannot(database):
             await usecases.backtest(reading, DOUBTFUL, EVERYWHERE, moment(), since=NOW - hours(24), k=3)
     assert (found.fact_count, dict(found.by_unit)) == (2, {SCHOOL: 1})
     assert refused.value.violations[0].field == "rule.with_kinds"
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_rule_that_is_saved_judges_what_stands_and_a_dry_run_says_the_same_before(database, begun):
+    """Soon, also where the service came up only then; nothing of history, and one school where it is its rule."""
+    await take(database, [*silence(), *silence(SECOND_SCHOOL)])
+    await take(database, oversize(a_class(40), a_class(40, school=SECOND_SCHOOL), a_class(20, key="1B")))
+    await take(database, [replace(one, baseline=True) for one in oversize(a_class(40, key="1C"))])
+    async with database.transaction() as held:
+        await held.execute(sa.text("UPDATE rule SET enabled = false"))
+        await held.execute(sa.text("UPDATE alert SET state = 3, resolve_time = now()"))
+        await held.execute(sa.text("UPDATE fact SET due_time = NULL"))
+        tried = await usecases.dry_run(held, DOUBTFUL, frozenset({SCHOOL}), moment())
+    assert dict(tried.by_unit) == {SCHOOL: 1}
+    stop, sweeps = asyncio.Event(), 0
+
+    def now() -> Moment:
+        nonlocal sweeps
+        sweeps += 1
+        return moment()
+
+    worker = timer(
+        database,
+        moment=now,
+        wake=lambda: None,
+        every_seconds=0.01,
+        subtree=lambda unit_id: frozenset({unit_id}),
+    )
+    if begun:
+        running = asyncio.ensure_future(worker.run(stop))
+        await poll_until(lambda: sweeps > 20)
+    async with database.transaction() as held:
+        await usecases.create_rule(held, replace(DOUBTFUL, unit_id=SCHOOL), by="director", moment=moment())
+    if not begun:
+        running = asyncio.ensure_future(worker.run(stop))
+
+    async def raised() -> list[str]:
+        return [
+            one.subject for one in await alerts(database) if one.rule == "doubtful_size" and one.state is State.OPEN
+        ]
+
+    try:
+        await poll_until(raised, timeout=20)
+    finally:
+        stop.set()
+        await running
+    assert await raised() == ["2026/1A2026"]
+
+
+async def test_a_fact_of_last_year_is_not_judged_beside_one_of_this(database):
+    """Neither live nor tried; what is open when the year turns is over, whatever clears it."""
+    rule: dict[str, Any] = {
+        "with_kinds": ("attendance_report",),
+        "condition": "fact.size > 35 && attendance_report.missing_classes > 0",
+        "clear_condition": "fact.size < 20",
+        **dict.fromkeys(("title_vi", "title_en", "body_vi", "body_en"), "{size}"),
+    }
+    report = {"school_year": 2026, "missing_classes": 2}
+    await write(database, **rule)
+    [last, this] = (replace(one, subject=f"{year}/1A", values={**one.values, "school_year": year})
+                    for year in (2025, 2026) for one in oversize(a_class(40)))  # fmt: skip
+    await take(database, [Fact("attendance_report", SCHOOL, "", 1, report)])
+    [change] = await take(database, [last, this])
+    assert (change.transition, change.alert.subject) == (Transition.RAISED, "2026/1A")
+    async with database.connection() as reading:
+        found = await usecases.dry_run(reading, replace(DOUBTFUL, **rule), EVERYWHERE, moment())
+    assert found.by_unit.total() == 1
+    await take(database, [Fact("attendance_report", SCHOOL, "", 2, {**report, "school_year": 2027})])
+    assert [one for one, _ in await look(database)] == [Transition.RESOLVED]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Conditions: what is compiled, what is refused and why, and that one refusal does not stop the other rules."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
 from services.alerts.domain import CLASS_SIZE, PUSHES, Rule, Severity
+from services.alerts.usecases.refusals import invalid_rule
 from services.alerts.usecases.rulebook import RuleRefused, compile_rule, rulebook
 
 OVERSIZE = Rule(
@@ -72,6 +74,30 @@ def test_a_condition_that_could_fail_is_refused_with_the_reason(condition, why):
     """Unknown fields, mixed types, division by zero and anything but yes or no, also behind a short circuit."""
     with pytest.raises(RuleRefused, match=why):
         compile_rule(replace(OVERSIZE, condition=condition))
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "says"),
+    [
+        ({"condition": "fact.name > 35"}, "condition", "các kiểu không đi cùng nhau (name: chữ)"),
+        ({"condition": "fact.size / fact.size_limit > 1"}, "condition", "như chia cho 0"),
+        ({"condition": "fact.size >"}, "condition", "không đúng cú pháp CEL, lỗi ở ký tự thứ"),
+        ({"condition": "most(fact.size) > 1"}, "condition", "không có hàm most"),
+        ({"condition": "fact['sise'] > 35"}, "condition", "CEL không tính được biểu thức này"),
+        ({"condition": "fact.size"}, "condition", "cho ra số nguyên, không phải đúng hay sai"),
+        ({"title_vi": "Lớp {ten}"}, "title_vi", "tiêu đề tiếng Việt (title_vi) có chỗ điền"),
+        ({"body_en": "Class {ten}"}, "body_en", "nội dung tiếng Anh (body_en) có chỗ điền"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_language_and_of_which_text(changed, field, says):
+    """Nothing of the English of CEL stands in a Vietnamese sentence, which ends once."""
+    with pytest.raises(RuleRefused) as refused:
+        compile_rule(replace(OVERSIZE, **changed))
+    told = invalid_rule(refused.value.field, vi=refused.value.vi, en=str(refused.value))
+    assert refused.value.field == field
+    assert says in told.vi
+    assert not re.search("operation|expression|error", told.vi)
+    assert not re.search(r"[.][.]|\n", told.vi + told.en)
 
 
 @pytest.mark.parametrize(
