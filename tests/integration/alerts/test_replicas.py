@@ -10,6 +10,7 @@ from iocedu.chassis.v1 import scopes_pb2
 
 from chassis.bus import Bus
 from chassis.database import Database
+from chassis.scopes import chunked, publish_tree
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
 from tests.integration.alerts import scenes
@@ -55,13 +56,14 @@ class House:
 
 
 @pytest.fixture
-async def house(database_factory: DatabaseFactory, bus: Bus, keys: Issuer, scopes_tree) -> AsyncIterator[House]:
+async def house(database_factory: DatabaseFactory, bus: Bus, keys: Issuer) -> AsyncIterator[House]:
     """Two copies of each service, running."""
     edge = scopes_pb2.ScopeEdge(parent_id=DISTRICT, type="administrative")
     more = [
         scopes_pb2.ScopeUnit(unit_id=number, name=f"TH {number}", kind="school", edges=[edge]) for number in SCHOOLS
     ]
-    await scopes_tree([*scenes.units(), *more], scenes.grants())
+    chunks = chunked([*scenes.units(), *more], scenes.grants(), (), [scenes.school_year(0)])
+    assert await publish_tree(bus, chunks, 1)
     alerts, notify, clock = await database_factory("alerts"), await database_factory("notify"), FixedClock(NOW)
     async with AsyncExitStack() as running:
         for _ in range(2):
