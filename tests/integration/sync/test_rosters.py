@@ -78,6 +78,33 @@ async def test_what_files_of_everything_lack_is_gone_and_much_of_it_is_asked_abo
     assert not await is_gone(here, "hs-9.2026")
 
 
+async def test_everything_of_another_school_is_refused_and_deletes_nothing(here: World) -> None:
+    """Before any question, naming both schools; where only some rows are another's, these are refused and no more."""
+    await sent(here, roster(school(10)))
+    await indexed(here, 12)
+    said = school(10)
+    said["orgs"][0]["identifier"] = "49506002"
+    one = await sent(here, roster(said))
+    assert (one.state, one.error_reason) == (FAILED, "OTHER_SCHOOL"), one
+    for named in ("49506002", "Trường TH Ánh Dương", "49506001", "Trường THCS Nguyễn Du", "orgs.csv"):
+        assert named in one.error_message
+    said["orgs"][0]["identifier"] = ""
+    one = await sent(here, roster(said))
+    assert (one.state, one.error_reason) == (FAILED, "OTHER_SCHOOL"), one
+    assert "org-a" in one.error_message
+
+    said = school(2)
+    said["orgs"].append(said["orgs"][0] | {"sourcedId": "org-b", "identifier": "49506002"})
+    said["roles"][1]["orgSourcedId"] = said["enrollments"][1]["schoolSourcedId"] = "org-b"
+    one = await sent(here, roster(said))
+    assert (one.state, one.rejected_count) == (SUCCEEDED, 1), one
+    assert not await is_gone(here, "hs-9.2026")
+    said["roles"][1]["orgSourcedId"] = said["enrollments"][1]["schoolSourcedId"] = "org-c"
+    one = await sent(here, roster(said))
+    assert (one.state, one.rejected_count) == (SUCCEEDED, 1), one
+    assert not await is_gone(here, "hs-9.2026")
+
+
 async def test_changes_move_delete_and_correct_people_by_their_files_alone(here: World) -> None:
     """A pupil moves by two enrolments, a user says only a name, one is deleted who is named nowhere else."""
     everything = school(4)

@@ -122,6 +122,27 @@ def not_one_school() -> FileRefusedError:
     )
 
 
+def other_school(code: str, name: str, *, own_code: str, own: str) -> FileRefusedError:
+    """Files of everything that are another school's than the one they were sent for."""
+    code, named = shortened(code), shortened(name, most=200)
+    said = Text(
+        f"của “{named}”" if name else "mà trung tâm không biết", f"of “{named}”" if name else "the centre does not know"
+    )
+    sender = Text("trường ấy", "that school") if name else Text("đúng trường", "the right school")
+    return FileRefusedError(
+        "OTHER_SCHOOL",
+        Text(
+            f"orgs.csv ghi mã trường “{code}” {said.vi}, nhưng tệp được gửi cho “{own}” (mã {own_code}). Tệp khai bulk "
+            f"nên bị từ chối cả tệp; chưa ghi nhận và chưa xóa gì. Hãy gửi tệp cho {sender.vi}, hoặc sửa identifier "
+            f"trong orgs.csv thành {own_code} rồi gửi lại cả tệp zip.",
+            f"orgs.csv says the school “{code}” {said.en}, but the files were sent for “{own}” ({own_code}). Being "
+            f"declared bulk they are refused as a whole; nothing is stored or deleted. Send them for {sender.en}, or "
+            f"correct identifier in orgs.csv to {own_code} and send the zip again.",
+        ),
+        {"file": "orgs.csv", "column": "identifier", "school": code, "expected": own_code},
+    )
+
+
 def wrong_manifest(row: int, name: str, why: Text) -> FileRefusedError:
     """A manifest that does not say what is in the zip."""
     at = Text(f", dòng {row}", f", row {row}") if row else Text("", "")

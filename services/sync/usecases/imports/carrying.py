@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from pathlib import Path
 from typing import Final
 
+import structlog
 from iocedu.records.v1 import held_records_pb2
 from iocedu.records.v1.resources_pb2 import Row
 from iocedu.sync.v1 import sync_pb2
@@ -26,6 +27,7 @@ from services.sync.domain.words import Text
 from services.sync.usecases.imports.examining import READ_AHEAD, reading_of
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
+from services.sync.usecases.imports.placing import Placing, origin_of, placing_of
 from services.sync.usecases.imports.relating import related
 from services.sync.usecases.imports.shelf import Shelf
 from services.sync.usecases.intake import apply, checking, find_school
@@ -38,18 +40,21 @@ Plain = Row | Unread
 HELD_AT_ONCE: Final = 250  # Records read in one call: a message carries 16 MB.
 _KIND_COLLECTIONS: Final = {kind: collection for collection, kind in KINDS.items()}
 
+log = structlog.get_logger(__name__)
+
 
 async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
     """Carry all rows that are not yet, telling of each slice; raises FileRefusedError and what records answers."""
     number, reading, read = one.slices_done, reading_of(office, one), dict[str, set[str]]()
     under_way: asyncio.Task[None] | None = None
     before: set[tuple[str, str]] = set()
+    placing = placing_of(office, one)
 
     async def push(number: int, raws: Sequence[RawRow], rows: Sequence[FileRow | None], *, name: str) -> None:
         await note(number, await push_slice(office, one, raws, rows, name=name))
 
     try:
-        async for number, rows, plain in _to_carry(office, one, path, reading, read=read):
+        async for number, rows, plain in _to_carry(office, one, path, reading, read=read, placing=placing):
             records = {(row.sheet.kind, key) for row, made in zip(rows, plain, strict=True) for key in _keys(made)}
             if under_way is not None and not records.isdisjoint(before):
                 await under_way  # What it stores is what the rows of this one stand over.
@@ -64,7 +69,10 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
         if under_way is not None:
             under_way.cancel()
             await asyncio.gather(under_way, return_exceptions=True)
-    gone = await _gone(office, one, reading, read) if read else []
+    # Of what was refused for its school nobody knows what that school lacks.
+    gone = await _gone(office, one, reading, read) if read and not placing.strangers else []
+    if read and placing.strangers:
+        log.warning("nothing deleted", action="imports.strangers", import_id=one.import_id, rows=placing.strangers)
     for start in range(0, len(gone), SLICE_ROWS):
         raws = gone[start : start + SLICE_ROWS]
         # What a lost run deleted is not listed again: these are known by what they delete, not by their number.
@@ -73,7 +81,7 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
 
 
 async def _to_carry(
-    office: Office, one: Import, path: Path, reading: Reading, *, read: dict[str, set[str]]
+    office: Office, one: Import, path: Path, reading: Reading, *, read: dict[str, set[str]], placing: Placing
 ) -> AsyncIterator[tuple[int, list[FileRow], list[Plain]]]:
     """The slices that are not carried yet, by number from 1, with what their rows say.
 
@@ -95,6 +103,7 @@ async def _to_carry(
         for row, made in zip(settled, plain, strict=True):
             if row.sheet.holds_all(complete=one.order.complete):
                 read.setdefault(row.sheet.kind, set()).add(made.key)
+                placing.take(row, made)
         if not carried:
             yield number, settled, plain
 
@@ -170,12 +179,6 @@ async def push_slice(
     told = digest_of(key.batch_id.encode(), *(raw.content for raw in raws))
     await apply(intake, origin, [checked], batch=told, batch_ids=[key.batch_id])
     return (await intake.ledger.settle(origin, [Parcel(key, digest, [checked])]))[key]
-
-
-def origin_of(one: Import) -> Origin:
-    """Where rows of an import come from."""
-    order = one.order
-    return Origin(str(order.unit_id), order.unit_id, order.source, order.backfill, "moet")
 
 
 async def _slices(
