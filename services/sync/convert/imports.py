@@ -232,6 +232,11 @@ def fields_of(message: Message) -> Fields:
     return found
 
 
+def keys_of(made: Row | Unread) -> tuple[str, ...]:
+    """The keys that a row names."""
+    return (made.key, made.previous_key) if isinstance(made, Row) and made.previous_key else (made.key,)
+
+
 def sheet_at(about: Mapping[str, Any]) -> SheetAt:
     """A sheet as the process that reads tells of it."""
     columns = tuple((letter, field, code) for letter, field, code in about["columns"])

@@ -17,7 +17,7 @@ from iocedu.records.v1.resources_pb2 import Row
 from iocedu.sync.v1 import sync_pb2
 
 from services.sync.convert.documents import RawRow
-from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, file_row, sheet_at
+from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, file_row, keys_of, sheet_at
 from services.sync.convert.rows import Checked, Unread
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, digest_of
@@ -29,7 +29,7 @@ from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
 from services.sync.usecases.imports.placing import Placing, origin_of, placing_of
 from services.sync.usecases.imports.relating import related
-from services.sync.usecases.imports.shelf import Shelf
+from services.sync.usecases.imports.shelf import HELD_AT_ONCE, read_held
 from services.sync.usecases.intake import apply, checking, find_school
 from services.sync.usecases.partner_connections import admitted
 from services.sync.usecases.sandboxes import on_trial
@@ -37,7 +37,6 @@ from services.sync.usecases.settling import Parcel
 
 Note = Callable[[int, sync_pb2.Outcome], Awaitable[None]]  # Slices carried by now, and the last one's outcome.
 Plain = Row | Unread
-HELD_AT_ONCE: Final = 250  # Records read in one call: a message carries 16 MB.
 _KIND_COLLECTIONS: Final = {kind: collection for collection, kind in KINDS.items()}
 
 log = structlog.get_logger(__name__)
@@ -55,7 +54,7 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
 
     try:
         async for number, rows, plain in _to_carry(office, one, path, reading, read=read, placing=placing):
-            records = {(row.sheet.kind, key) for row, made in zip(rows, plain, strict=True) for key in _keys(made)}
+            records = {(row.sheet.kind, key) for row, made in zip(rows, plain, strict=True) for key in keys_of(made)}
             if under_way is not None and not records.isdisjoint(before):
                 await under_way  # What it stores is what the rows of this one stand over.
             raws = await _made(office, origin_of(one), reading, rows, plain)
@@ -116,10 +115,6 @@ async def _plain(reading: Reading, rows: Sequence[FileRow]) -> list[Plain]:
         if at % READ_AHEAD == 0:
             await asyncio.sleep(0)
     return plain
-
-
-def _keys(made: Plain) -> tuple[str, ...]:
-    return (made.key, made.previous_key) if isinstance(made, Row) and made.previous_key else (made.key,)
 
 
 async def _made(
@@ -203,16 +198,14 @@ async def _slices(
 
 async def _gone(office: Office, one: Import, reading: Reading, seen: Mapping[str, set[str]]) -> list[RawRow]:
     """The deletions of what a complete file lacks of its source."""
-
-    def keep(collection: str, row: Row, source: str) -> Stored | None:
-        lacking = row.key not in seen[KINDS[collection]] and source == one.order.source
-        return Stored(row, source) if lacking else None
-
-    shelf, found = Shelf(office.one_school(one), one.order.school_year, keep=keep), list[RawRow]()
-    await shelf.fill(office.intake.records, [_KIND_COLLECTIONS[kind] for kind in seen])
-    for kind in seen:
-        for key, stored in sorted(shelf.held[_KIND_COLLECTIONS[kind]].items()):
-            if raw := reading.gone(kind, key, stored):
+    records, school, found = office.intake.records, office.one_school(one), list[RawRow]()
+    for kind in seen if one.order.school_year else ():
+        collection = _KIND_COLLECTIONS[kind]
+        owned = await records.holdings(
+            school=school, collection=collection, school_year=one.order.school_year, source=one.order.source
+        )
+        async for record in read_held(records, collection, school, sorted(owned.keys() - seen[kind])):
+            if raw := reading.gone(kind, record.row.key, Stored(record.row, record.source)):
                 found.append(raw)
     return found
 

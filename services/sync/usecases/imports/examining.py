@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import Row
 
-from services.sync.convert.imports import FileRow, Reading, SheetAt, fact_of, file_row, held_of, sheet_at
+from services.sync.convert.imports import FileRow, Reading, SheetAt, fact_of, file_row, held_of, keys_of, sheet_at
 from services.sync.convert.rows import Unread
 from services.sync.domain.connections import KINDS as SCHOOLS
 from services.sync.domain.imports import Import
@@ -19,6 +19,7 @@ from services.sync.usecases.imports.opening import lines
 from services.sync.usecases.imports.placing import Placing, other_school, placing_of
 from services.sync.usecases.imports.relating import is_open
 from services.sync.usecases.imports.shelf import Shelf
+from services.sync.usecases.sandboxes import is_sandbox
 
 MOST_FACTS: Final = 50_000  # Rows that are compared; no school has more in one file.
 READ_AHEAD: Final = 200
@@ -41,6 +42,7 @@ class _Looked:
     placing: Placing
     complete: bool  # Whether who uploaded it says that it is.
     facts: list[Fact] = field(default_factory=list)
+    there: dict[str, set[str]] = field(default_factory=dict)  # Keys of what is everything, by collection.
 
     def take(self, row: FileRow) -> None:
         """Note a row."""
@@ -50,6 +52,9 @@ class _Looked:
         made = self.reading.plain(row)
         if everything:
             self.placing.take(row, made)
+            there = self.there.setdefault(row.sheet.collection, set())
+            if not (isinstance(made, Row) and made.deleted):
+                there.update(keys_of(made))
         if len(self.facts) < MOST_FACTS and (fact := _fact(row, made)):
             self.facts.append(fact)
 
@@ -85,8 +90,7 @@ def _complete(office: Office, one: Import, looked: _Looked, sheets: list[SheetAt
         raise other_school(office, one, placing.said[0])
     if placing.strangers:  # Nothing is deleted then.
         return set()
-    complete = {sheet.collection for sheet in sheets if sheet.holds_all(complete=one.order.complete)}
-    return complete & ({fact.collection for fact in looked.facts} | {it.collection for it in sheets if it.complete})
+    return looked.there.keys() | {sheet.collection for sheet in sheets if sheet.complete}
 
 
 def reading_of(office: Office, one: Import) -> Reading:
@@ -114,13 +118,23 @@ async def _found(office: Office, one: Import, looked: _Looked, sheets: list[Shee
     year = order.school_year or (facts[0].year if facts else 0)
     shelf = Shelf(school, year, keep=lambda _collection, row, source: held_of(row, source=source))
     collections = {fact.collection for fact in facts} | complete
-    await shelf.fill(office.intake.records, collections | ({"pupils"} if "results" in collections else set()))
+    wanted = collections | ({"pupils"} if "results" in collections else set())
+    if is_sandbox(tree, order.unit_id):
+        await shelf.fill_of(office.intake.records, wanted, source=order.source)
+    else:
+        await shelf.fill(office.intake.records, wanted)
     unit = tree.unit(order.unit_id)
     units = tree.units(office.intake.clock.today())
     return Found(
         school_year=order.school_year,
         source=order.source,
-        complete=complete,
+        owned={
+            collection: await office.intake.records.holdings(
+                school=school, collection=collection, school_year=order.school_year, source=order.source
+            )
+            for collection in (sorted(complete) if order.school_year else ())
+        },
+        there=looked.there,
         facts=facts,
         held={(collection, key): held for collection in collections for key, held in shelf.held[collection].items()},
         names={
