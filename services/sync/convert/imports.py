@@ -112,8 +112,11 @@ class Reading:
     version: int  # Of rows that do not say theirs: it rises with each file.
     extra: Mapping[str, frozenset[str]]  # By type of record the columns that are for comparison only.
 
-    def raw_row(self, row: FileRow, plain: Row | Unread, stored: Stored | None) -> RawRow:
-        """A record of a row that says `plain`; where one is held what the file does not say stays as it is."""
+    def raw_row(self, row: FileRow, plain: Row | Unread, stored: Stored | None, *, gone: int = 0) -> RawRow:
+        """A record of a row that says `plain`; where one is held what the file does not say stays as it is.
+
+        `gone` is the version at which it was deleted, if it was.
+        """
         raw = self._completed(row)
         if row.apart is not None and isinstance(settled := self._settled(row, row.apart, plain, raw), Unread | Same):
             return RawRow(_content(raw), settled, row.number)
@@ -143,6 +146,9 @@ class Reading:
             unchanged = isinstance(made, Row) and not made.deleted and _record(made) == _record(stored.row)
             if isinstance(made, Row) and not made.previous_key and unchanged:
                 made = Same(made.school, kind_of(made))
+        elif gone >= self.version and isinstance(made, Row) and not (made.deleted or row.raw.get("PHIEN_BAN")):
+            raw = raw | {"PHIEN_BAN": gone + 1}  # It comes back: the file that was sent last counts.
+            made = self._made(raw)
         return RawRow(_content(raw), made, row.number)
 
     def _settled(self, row: FileRow, apart: Apart, plain: Row | Unread, raw: Fields) -> Unread | Same | None:

@@ -170,6 +170,17 @@ async def test_changes_move_delete_and_correct_people_by_their_files_alone(here:
     assert (await pupil_of(here, "hs-2")).full_name == "Nguyễn Văn Bảo"
 
 
+async def test_who_was_deleted_by_changes_comes_back_with_files_of_everything(here: World) -> None:
+    """What was sent last counts, though changes say versions of their own."""
+    await sent(here, roster(school(3)))
+    changes = {"users": [at("10-02T07:30", {"sourcedId": "hs-3"}, status="tobedeleted")]}
+    await sent(here, roster(changes, mode="delta"))
+    assert await is_gone(here, "hs-3.2026")
+    one = await sent(here, roster(school(3)))
+    assert (one.state, one.accepted_count, one.stale_count) == (SUCCEEDED, 1, 0), one
+    assert (await pupil_of(here, "hs-3")).full_name == "Nguyễn Văn An 3"
+
+
 async def test_the_old_class_of_a_pupil_who_moved_before_takes_nothing_away(here: World) -> None:
     """The end of an enrolment may come after the new one did."""
     everything = school(1)

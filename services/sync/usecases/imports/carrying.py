@@ -127,6 +127,7 @@ async def _made(
         if not row.flaws and isinstance(made, Row) and isinstance(find(made.school), int):
             wanted.setdefault(row.sheet.collection, []).append((at, made))
     held: dict[int, Stored] = {}
+    gone: dict[int, int] = {}
     parts = [
         (collection, found[start : start + HELD_AT_ONCE])
         for collection, found in wanted.items()
@@ -136,13 +137,14 @@ async def _made(
     async def look(collection: str, part: Sequence[tuple[int, Row]]) -> None:
         names = [held_records_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
         request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names)
-        for one in (await office.intake.records.held(request)).held:
-            held[part[one.place][0]] = Stored(one.record.row, one.record.source)
+        answer = await office.intake.records.held(request)
+        held.update({part[one.place][0]: Stored(one.record.row, one.record.source) for one in answer.held})
+        gone.update({part[one.place][0]: one.version for one in answer.gone})
 
     await asyncio.gather(*(look(*part) for part in parts))
     raws: list[RawRow] = []
     for at, row in enumerate(rows):
-        raws.append(reading.raw_row(row, plain[at], held.get(at)))
+        raws.append(reading.raw_row(row, plain[at], held.get(at), gone=gone.get(at, 0)))
         if at % READ_AHEAD == 0:
             await asyncio.sleep(0)
     return raws
