@@ -15,15 +15,32 @@ class FileRefusedError(Exception):
         self.metadata = dict(metadata or {})
 
 
-def unreadable(why: Text) -> FileRefusedError:
+_BY_EXCEL = Text(
+    "Hãy mở tệp bằng Excel, lưu lại dạng .xlsx, không đặt mật khẩu, rồi gửi lại.",
+    "Open it in Excel, save it as .xlsx without a password and send it again.",
+)
+ZIP_AGAIN = Text(
+    "Hãy tạo lại tệp zip từ các tệp CSV, không đặt mật khẩu, rồi gửi lại.",
+    "Make the zip of its CSV files again, without a password, and send it again.",
+)
+CSV_AGAIN = Text(
+    "Hãy lưu tệp CSV này dạng UTF-8, tạo lại tệp zip rồi gửi lại.",
+    "Save this CSV file as UTF-8, make the zip again and send it again.",
+)
+
+EXCEL_OR_ZIP = Text(
+    f"{_BY_EXCEL.vi} Nếu đây là tệp zip OneRoster: {ZIP_AGAIN.vi[0].lower()}{ZIP_AGAIN.vi[1:]}",
+    f"{_BY_EXCEL.en} If it is a zip of OneRoster: {ZIP_AGAIN.en[0].lower()}{ZIP_AGAIN.en[1:]}",
+)
+
+
+def unreadable(why: Text, remedy: Text = _BY_EXCEL) -> FileRefusedError:
     """A file that is no workbook, or a broken one."""
     return FileRefusedError(
         "UNREADABLE_FILE",
         Text(
-            f"Không đọc được tệp: {why.vi}. Hãy mở tệp bằng Excel, lưu lại dạng .xlsx, không đặt mật khẩu, rồi gửi "
-            "lại.",
-            f"The file cannot be read: {why.en}. Open it in Excel, save it as .xlsx without a password and send it "
-            "again.",
+            f"Không đọc được tệp: {why.vi}. {remedy.vi}",
+            f"The file cannot be read: {why.en}. {remedy.en}",
         ),
     )
 
