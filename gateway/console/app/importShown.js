@@ -116,7 +116,10 @@ function summary(one, state) {
 }
 
 function sheetLine(sheet) {
-  if (!sheet.collection) return h("p", { class: "muted" }, filledIn("noTable", { n: sheet.name }));
+  if (!sheet.collection) {
+    const key = sheet.first_header_row ? "readAlong" : "noTable";
+    return h("p", { class: "muted" }, filledIn(key, { n: sheet.name }));
+  }
   const text = filledIn("sheet", { n: sheet.name, c: said("collections")[sheet.collection], r: sheet.row_count });
   const more = [
     sheet.ignored_headings?.length ? filledIn("ignored", { n: sheet.ignored_headings.join(", ") }) : "",

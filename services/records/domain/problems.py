@@ -80,9 +80,9 @@ def key_cycle(keys: Sequence[str]) -> Problem:
         "KEY_CYCLE",
         "previous_key",
         f"Khóa «{first}» và «{last}» đổi vòng cho nhau trong cùng lô, nên không dòng nào của vòng được lưu. Hãy gửi "
-        "qua một khóa tạm trong các lô nối tiếp nhau, lô sau mang phiên bản cao hơn lô trước: trước hết một bản ghi sang "
-        "khóa tạm, rồi các bản ghi còn lại, cuối cùng bản ghi ở khóa tạm sang khóa mới. Nếu bản ghi chỉ trở về khóa cũ, hãy gửi nó dưới khóa đó và để "
-        "trống `previous_key`.",
+        "qua một khóa tạm trong các lô nối tiếp nhau, lô sau mang phiên bản cao hơn lô trước: trước hết một bản ghi "
+        "sang khóa tạm, rồi các bản ghi còn lại, cuối cùng bản ghi ở khóa tạm sang khóa mới. Nếu bản ghi chỉ trở về "
+        "khóa cũ, hãy gửi nó dưới khóa đó và để trống `previous_key`.",
     )
 
 

@@ -10,7 +10,7 @@ from chassis.identity import caller
 from chassis.scopes import Scopes
 from services.records.convert.outgoing import present_record
 from services.records.domain.masking import UNMASKED_ROLES
-from services.records.domain.objects import BY_COLLECTION, DELETED
+from services.records.domain.objects import BY_COLLECTION, DELETED, VERSION
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.store import lookup
@@ -40,7 +40,9 @@ class HeldRecordsServicer(held_records_pb2_grpc.HeldRecordsServiceServicer):
         alias, response = aliases(tree, today), held_records_pb2.ReadRecordsResponse()
         for place, (school_id, key) in enumerate(wanted):
             stored = found.get((school_id, key)) if school_id else None
-            if stored is not None and not stored[DELETED]:
+            if stored is not None and stored[DELETED]:
+                response.gone.add(place=place, version=stored[VERSION])
+            elif stored is not None:
                 record = present_record(spec, stored, alias=alias, mask=False)
                 response.held.add(place=place, record=record)
         return response

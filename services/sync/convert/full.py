@@ -9,7 +9,6 @@ from iocedu.sync.v1 import quarantine_pb2, sync_pb2
 
 from services.sync.convert.checks import FindSchool
 from services.sync.convert.rows import SLICE, Checked, Noted, Same, Unread, content_of
-from services.sync.domain import problems
 from services.sync.domain.batches import RowState
 from services.sync.domain.collections import RECORDS
 from services.sync.domain.full import MOST_NAMED, Decision, Declaration, FullOf, FullState, Lacking, Presence, number_of
@@ -21,8 +20,8 @@ async def note_presence(
 ) -> None:
     """Note which records of the declared place rows are, refused ones too, and where that cannot be told.
 
-    A row that cannot be read but for some of its fields says which one it is; one whose school is not known may be
-    of the declared one.
+    A row that cannot be read but for some of its fields says which one it is; one that is refused for its school, not
+    known or outside the unit, may be of the declared one.
     """
     member = RECORDS[full_of.collection]
     for place, made in enumerate(rows):
@@ -32,7 +31,11 @@ async def note_presence(
         name = row.WhichOneof("record") if isinstance(row, Row) else None
         if not isinstance(row, Row) or name is None or (name == member and not row.key):
             presence.unsure += 1
-        elif name == member and find(row.school) in (full_of.school_id, problems.UNKNOWN_SCHOOL):
+        elif name != member:
+            continue
+        elif not isinstance(school_id := find(row.school), int):
+            presence.unsure += 1
+        elif school_id == full_of.school_id:
             presence.numbers.add(number_of(row.key))
             if row.previous_key:
                 presence.numbers.add(number_of(row.previous_key))

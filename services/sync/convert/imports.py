@@ -112,8 +112,11 @@ class Reading:
     version: int  # Of rows that do not say theirs: it rises with each file.
     extra: Mapping[str, frozenset[str]]  # By type of record the columns that are for comparison only.
 
-    def raw_row(self, row: FileRow, plain: Row | Unread, stored: Stored | None) -> RawRow:
-        """A record of a row that says `plain`; where one is held what the file does not say stays as it is."""
+    def raw_row(self, row: FileRow, plain: Row | Unread, stored: Stored | None, *, gone: int = 0) -> RawRow:
+        """A record of a row that says `plain`; where one is held what the file does not say stays as it is.
+
+        `gone` is the version at which it was deleted, if it was.
+        """
         raw = self._completed(row)
         if row.apart is not None and isinstance(settled := self._settled(row, row.apart, plain, raw), Unread | Same):
             return RawRow(_content(raw), settled, row.number)
@@ -142,6 +145,9 @@ class Reading:
             made = self._made(raw)
             if isinstance(made, Row) and not self._says_more(row, made, stored.row):
                 made = Same(made.school, kind_of(made))
+        elif gone >= self.version and isinstance(made, Row) and not (made.deleted or row.raw.get("PHIEN_BAN")):
+            raw = raw | {"PHIEN_BAN": gone + 1}  # It comes back: the file that was sent last counts.
+            made = self._made(raw)
         return RawRow(_content(raw), made, row.number)
 
     def _says_more(self, row: FileRow, made: Row, held: Row) -> bool:
@@ -237,6 +243,11 @@ def fields_of(message: Message) -> Fields:
         else:
             found[field.name] = fields_of(value) if isinstance(value, Message) else value
     return found
+
+
+def keys_of(made: Row | Unread) -> tuple[str, ...]:
+    """The keys that a row names."""
+    return (made.key, made.previous_key) if isinstance(made, Row) and made.previous_key else (made.key,)
 
 
 def sheet_at(about: Mapping[str, Any]) -> SheetAt:

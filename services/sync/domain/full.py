@@ -78,7 +78,7 @@ class Presence:
     """Which records stood in a batch, or in several."""
 
     numbers: set[int] = field(default_factory=set)
-    unsure: int = 0  # Rows of which it cannot be told which record they are.
+    unsure: int = 0  # Rows of which it cannot be told which record of which school they are.
 
     def packed(self) -> bytes:
         """The numbers, as they are kept."""

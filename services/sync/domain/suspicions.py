@@ -84,7 +84,9 @@ class Found:
 
     school_year: int
     source: str
-    complete: Collection[str]  # Collections of which it holds everything.
+    # Of collections of which it holds everything: keys its source has here, and those that stand in it.
+    owned: Mapping[str, Collection[str]] = field(default_factory=dict)
+    there: Mapping[str, Collection[str]] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     held: dict[tuple[str, str], Held] = field(default_factory=dict)  # By collection and key, of the school year.
     names: dict[str, str] = field(default_factory=dict)  # Of pupils by key, for files of results.
@@ -254,20 +256,19 @@ def _moved(
 
 
 def _disappearing(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
-    there = {(one.collection, one.key) for one in found.facts}
-    for collection in sorted(found.complete):
-        held = [place for place in found.held if place[0] == collection]
-        gone = [place for place in held if place not in there]
-        if len(gone) >= rule.fewest and len(gone) > rule.disappearing_share * len(held):
+    for collection, owned in sorted(found.owned.items()):
+        gone = sorted(set(owned) - set(found.there.get(collection, ())))
+        if len(gone) >= rule.fewest and len(gone) > rule.disappearing_share * len(owned):
+            name = _COLLECTIONS[collection]
             yield Suspicion(
                 SuspicionKind.MASS_DISAPPEARANCE,
                 Text(
-                    f"Tệp được khai là đầy đủ, nhưng thiếu {len(gone)} trong {len(held)} bản ghi đang lưu: chúng sẽ "
-                    "bị xóa.",
-                    f"The file is said to be complete, but lacks {len(gone)} of {len(held)} records held: they would "
-                    "be deleted.",
+                    f"Tệp được khai là đầy đủ, nhưng thiếu {len(gone)} trong {len(owned)} {name.vi} mà nguồn "
+                    f"“{found.source}” đang có ở trung tâm: chúng sẽ bị xóa.",
+                    f"The file is said to be complete, but lacks {len(gone)} of {len(owned)} {name.en} that the centre "
+                    f"holds of the source “{found.source}”: they would be deleted.",
                 ),
-                tuple(key for _, key in gone[:MOST_EXAMPLES]),
+                tuple(gone[:MOST_EXAMPLES]),
             )
 
 
@@ -297,3 +298,11 @@ def _by_collection(found: Found) -> Iterable[tuple[str, list[Fact]]]:
 
 
 _NOTHING: Final = Held()
+_COLLECTIONS: Final[Mapping[str, Text]] = {
+    "attendance": Text("sổ điểm danh", "attendance registers"),
+    "classes": Text("lớp", "classes"),
+    "profiles": Text("hồ sơ trường", "school profiles"),
+    "pupils": Text("học sinh", "pupils"),
+    "results": Text("kết quả học tập", "results"),
+    "staff": Text("nhân sự", "members of staff"),
+}

@@ -96,6 +96,19 @@ async def test_nothing_is_gone_where_it_cannot_be_told_what_was_in_it(here: Worl
     assert sorted(await there(here)) == ["HS1.2026", "HS2.2026"]
 
 
+async def test_nothing_is_gone_where_rows_were_refused_for_their_school(here: World) -> None:
+    """Outside the batch's unit, or known to nobody; those of another school inside it are none of the declared one."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", pupil("HS1"), pupil("HS2")))
+    for number, school in enumerate((SCHOOL_B, "moet:404")):
+        batch = push(f"2{number}", pupil("HS7", 2, school=school), unit=SCHOOL_A, full_of=full(9 + number))
+        answer = (await stub.PushRows(batch)).outcome
+        assert (list(answer.states), answer.full.state, answer.full.unsure_count) == ([REJECTED], UNSURE, 1)
+    assert await there(here) == {"HS1": 1, "HS2": 1}
+    beside = push("3", pupil("HS1", 12), pupil("HS7", 12, school=SCHOOL_B), full_of=full(12), unit=PROVINCE)
+    assert list((await stub.PushRows(beside)).outcome.full.disappeared_keys) == ["HS2"]
+
+
 async def test_a_document_is_everything_and_can_be_tried(here: World) -> None:
     """With the ministry's names, a date and then a year that cannot be read; tried, it changes nothing."""
     stub = await here.sync()

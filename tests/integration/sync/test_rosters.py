@@ -4,11 +4,13 @@ import io
 from typing import Any
 
 import openpyxl
-from iocedu.sync.v1 import imports_pb2
+from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc
 
 from chassis.errors import Fault
-from tests.integration.sync.files import ENDED, desk, held_by, indexed, parts, send
+from chassis.testing import client
+from tests.integration.sync.files import ENDED, RESTING, desk, held_by, indexed, parts, send
 from tests.integration.sync.rosters import at, enrolled, person, roster, school
+from tests.integration.sync.test_sandboxes import opened
 from tests.integration.sync.world import COMMUNE, SCHOOL_A, SCHOOL_B, VENDOR, World, pupil, push
 from tests.support.waiting import poll_until
 
@@ -63,18 +65,71 @@ async def test_the_same_files_again_change_nothing(here: World) -> None:
 
 async def test_what_files_of_everything_lack_is_gone_and_much_of_it_is_asked_about(here: World) -> None:
     """One pupil of ten is deleted at once; of most a person is asked, and nothing is stored meanwhile."""
+    await (await here.sync()).PushRows(push("smas", *(pupil(f"X{one}") for one in range(30)), source="smas"))
     await sent(here, roster(school(10)))
-    await indexed(here, 12)
+    await indexed(here, 42)
     one = await sent(here, roster(school(9)))
     assert (one.state, one.accepted_count, one.unchanged_count) == (SUCCEEDED, 1, 11), one
     assert await is_gone(here, "hs-10.2026")
 
-    await indexed(here, 12)
     one = await sent(here, roster(school(2)))
     assert (one.state, [doubt.kind for doubt in one.suspicions]) == (
         AWAITING,
         [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE],
     )
+    (doubt,) = one.suspicions
+    assert "thiếu 7 trong 9 học sinh mà nguồn “oneroster”" in doubt.message, "another source's stay and do not count"
+    assert list(doubt.examples) == [f"hs-{number}.2026" for number in range(3, 10)]
+    assert not await is_gone(here, "hs-9.2026")
+
+
+async def test_a_sandbox_deletes_and_asks_like_a_school(here: World) -> None:
+    """Its records are in no change feed, which other files are compared with."""
+    signer, alias = await opened(here)
+    channel = await here.stack.enter_async_context(client(here.sync_address, signer.token()))
+    stub: imports_pb2_grpc.ImportsServiceAsyncStub = imports_pb2_grpc.ImportsServiceStub(channel)
+
+    async def carried(pupils: int) -> imports_pb2.Import:
+        said = school(pupils)
+        said["orgs"][0]["identifier"] = alias.removeprefix("moet:")
+        given = parts(roster(said), unit=alias, file_name="roster.zip", source="edusoft")
+        named = imports_pb2.GetImportRequest(unit=alias, import_id=held_by(await stub.CreateImport(given)).import_id)
+        await poll_until(lambda: _ended(stub, named, among=RESTING))
+        return held_by(await stub.GetImport(named))
+
+    one = await carried(10)
+    assert (one.state, one.accepted_count) == (SUCCEEDED, 12), one
+    one = await carried(9)
+    assert (one.state, one.accepted_count, one.unchanged_count) == (SUCCEEDED, 1, 11), one
+    one = await carried(2)
+    assert (one.state, len(one.suspicions)) == (AWAITING, 1), one
+    assert "lacks 7 of 9 pupils" in one.suspicions[0].message
+
+
+async def test_everything_of_another_school_is_refused_and_deletes_nothing(here: World) -> None:
+    """Before any question, naming both schools; where only some rows are another's, these are refused and no more."""
+    await sent(here, roster(school(10)))
+    await indexed(here, 12)
+    said = school(10)
+    said["orgs"][0]["identifier"] = "49506002"
+    one = await sent(here, roster(said))
+    assert (one.state, one.error_reason) == (FAILED, "OTHER_SCHOOL"), one
+    for named in ("49506002", "Trường TH Ánh Dương", "49506001", "Trường THCS Nguyễn Du", "orgs.csv"):
+        assert named in one.error_message
+    said["orgs"][0]["identifier"] = ""
+    one = await sent(here, roster(said))
+    assert (one.state, one.error_reason) == (FAILED, "OTHER_SCHOOL"), one
+    assert "org-a" in one.error_message
+
+    said = school(2)
+    said["orgs"].append(said["orgs"][0] | {"sourcedId": "org-b", "identifier": "49506002"})
+    said["roles"][1]["orgSourcedId"] = said["enrollments"][1]["schoolSourcedId"] = "org-b"
+    one = await sent(here, roster(said))
+    assert (one.state, one.rejected_count) == (SUCCEEDED, 1), one
+    assert not await is_gone(here, "hs-9.2026")
+    said["roles"][1]["orgSourcedId"] = said["enrollments"][1]["schoolSourcedId"] = "org-c"
+    one = await sent(here, roster(said))
+    assert (one.state, one.rejected_count) == (SUCCEEDED, 1), one
     assert not await is_gone(here, "hs-9.2026")
 
 
@@ -125,6 +180,17 @@ async def test_changes_move_delete_and_correct_people_by_their_files_alone(here:
     older = await sent(here, roster(earlier, mode="delta"))
     assert (older.state, older.stale_count) == (SUCCEEDED, 1), older
     assert (await pupil_of(here, "hs-2")).full_name == "Nguyễn Văn Bảo"
+
+
+async def test_who_was_deleted_by_changes_comes_back_with_files_of_everything(here: World) -> None:
+    """What was sent last counts, though changes say versions of their own."""
+    await sent(here, roster(school(3)))
+    changes = {"users": [at("10-02T07:30", {"sourcedId": "hs-3"}, status="tobedeleted")]}
+    await sent(here, roster(changes, mode="delta"))
+    assert await is_gone(here, "hs-3.2026")
+    one = await sent(here, roster(school(3)))
+    assert (one.state, one.accepted_count, one.stale_count) == (SUCCEEDED, 1, 0), one
+    assert (await pupil_of(here, "hs-3")).full_name == "Nguyễn Văn An 3"
 
 
 async def test_the_old_class_of_a_pupil_who_moved_before_takes_nothing_away(here: World) -> None:
@@ -217,5 +283,5 @@ async def test_everything_of_many_schools_is_refused_and_changes_are_not(here: W
     assert (one.state, one.accepted_count, one.rejected_count) == (SUCCEEDED, 5, 0), one
 
 
-async def _ended(stub: Any, named: imports_pb2.GetImportRequest) -> bool:
-    return held_by(await stub.GetImport(named)).state in ENDED
+async def _ended(stub: Any, named: imports_pb2.GetImportRequest, *, among: set[Any] = ENDED) -> bool:
+    return held_by(await stub.GetImport(named)).state in among

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,23 @@ def test_people_are_all_told_only_where_users_and_their_roles_are(
     read(path, SPEC, out)
     sheets = [json.loads(line[2:]) for line in out.getvalue().splitlines() if line[:1] == b"S"]
     assert {one["collection"] for one in sheets if one["complete"]} == whole
+
+
+def test_what_cannot_be_read_is_told_with_what_helps_a_zip(tmp_path: Path) -> None:
+    """Excel helps neither a CSV in another encoding nor a zip that was cut."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(roster(school()))) as given, zipfile.ZipFile(changed, "w") as made:
+        for name in given.namelist():
+            part = given.read(name)
+            made.writestr(name, part.decode().encode("utf-16") if name == "users.csv" else part)
+    refused = refusal(tmp_path, changed.getvalue())
+    assert refused.reason == "UNREADABLE_FILE"
+    assert "users.csv" in refused.text.vi
+    assert "lưu tệp CSV này dạng UTF-8" in refused.text.vi
+    assert "Excel" not in refused.text.vi
+    refused = refusal(tmp_path, roster(school())[:-200])
+    assert refused.reason == "UNREADABLE_FILE"
+    assert "tạo lại tệp zip" in refused.text.vi
 
 
 def test_files_of_changes_hold_not_everything_whatever_the_upload_says() -> None:

@@ -29,7 +29,7 @@ def held(names: list[str], **fields: Any) -> dict[tuple[str, str], Held]:
 
 def kinds(facts: list[Fact], **found: Any) -> list[SuspicionKind]:
     """What is suspected."""
-    told: dict[str, Any] = {"school_year": 2026, "source": "file", "complete": ()}
+    told: dict[str, Any] = {"school_year": 2026, "source": "file"}
     return [one.kind for one in suspicions(Found(facts=facts, **(told | found)), RULE)]
 
 
@@ -97,10 +97,22 @@ def test_another_schools_file_is_known_by_its_head_or_its_codes() -> None:
 
 
 def test_much_that_disappears_is_asked_about_and_a_little_is_not() -> None:
-    """Only of a file that is said to be complete."""
-    assert kinds(pupils(NAMES[:6]), held=held(NAMES), complete={"pupils"}) == [SuspicionKind.MASS_DISAPPEARANCE]
-    assert kinds(pupils(NAMES[:11]), held=held(NAMES), complete={"pupils"}) == []
+    """Only of a file that is said to be complete, and of what its own source has: these would be deleted."""
+    owned = {"pupils": {f"HS{number}.2026" for number in range(12)}}
+
+    def lacking(number: int) -> list[SuspicionKind]:
+        return kinds(pupils(NAMES[:number]), held=held(NAMES), owned=owned, there={"pupils": keys(number)})
+
+    def keys(number: int) -> set[str]:
+        return {f"HS{one}.2026" for one in range(number)}
+
+    assert lacking(6) == [SuspicionKind.MASS_DISAPPEARANCE]
+    assert lacking(11) == []
     assert kinds(pupils(NAMES[:6]), held=held(NAMES)) == []
+    found = Found(2026, "file", held=held(NAMES, source="vnedu"), owned={"pupils": keys(7)}, there={"pupils": keys(1)})
+    (asked,) = suspicions(found, RULE)
+    assert "thiếu 6 trong 7 học sinh mà nguồn “file”" in asked.text.vi
+    assert asked.examples == tuple(sorted(keys(7) - keys(1)))
 
 
 def test_an_old_file_is_suspected_by_its_versions() -> None:

@@ -219,7 +219,7 @@ class FullOutcome(_message.Message):
     awaited_batch_count: _builtins.int
     """and that are still awaited; 0 also where its end was not said."""
     unsure_count: _builtins.int
-    """Rows of which it cannot be told which record they are."""
+    """Rows of which it cannot be told which record they are, or that were refused for their school."""
     held_count: _builtins.int
     """Records of its source that the centre held of the school, year and collection when it was compared with them."""
     @_builtins.property

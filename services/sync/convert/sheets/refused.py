@@ -15,15 +15,32 @@ class FileRefusedError(Exception):
         self.metadata = dict(metadata or {})
 
 
-def unreadable(why: Text) -> FileRefusedError:
+_BY_EXCEL = Text(
+    "Hãy mở tệp bằng Excel, lưu lại dạng .xlsx, không đặt mật khẩu, rồi gửi lại.",
+    "Open it in Excel, save it as .xlsx without a password and send it again.",
+)
+ZIP_AGAIN = Text(
+    "Hãy tạo lại tệp zip từ các tệp CSV, không đặt mật khẩu, rồi gửi lại.",
+    "Make the zip of its CSV files again, without a password, and send it again.",
+)
+CSV_AGAIN = Text(
+    "Hãy lưu tệp CSV này dạng UTF-8, tạo lại tệp zip rồi gửi lại.",
+    "Save this CSV file as UTF-8, make the zip again and send it again.",
+)
+
+EXCEL_OR_ZIP = Text(
+    f"{_BY_EXCEL.vi} Nếu đây là tệp zip OneRoster: {ZIP_AGAIN.vi[0].lower()}{ZIP_AGAIN.vi[1:]}",
+    f"{_BY_EXCEL.en} If it is a zip of OneRoster: {ZIP_AGAIN.en[0].lower()}{ZIP_AGAIN.en[1:]}",
+)
+
+
+def unreadable(why: Text, remedy: Text = _BY_EXCEL) -> FileRefusedError:
     """A file that is no workbook, or a broken one."""
     return FileRefusedError(
         "UNREADABLE_FILE",
         Text(
-            f"Không đọc được tệp: {why.vi}. Hãy mở tệp bằng Excel, lưu lại dạng .xlsx, không đặt mật khẩu, rồi gửi "
-            "lại.",
-            f"The file cannot be read: {why.en}. Open it in Excel, save it as .xlsx without a password and send it "
-            "again.",
+            f"Không đọc được tệp: {why.vi}. {remedy.vi}",
+            f"The file cannot be read: {why.en}. {remedy.en}",
         ),
     )
 
@@ -119,6 +136,27 @@ def not_one_school() -> FileRefusedError:
             "Files declared bulk are taken for one school at a time, since what they lack is deleted. Send a zip for "
             "each school, or send delta.",
         ),
+    )
+
+
+def other_school(code: str, name: str, *, own_code: str, own: str) -> FileRefusedError:
+    """Files of everything that are another school's than the one they were sent for."""
+    code, named = shortened(code), shortened(name, most=200)
+    said = Text(
+        f"của “{named}”" if name else "mà trung tâm không biết", f"of “{named}”" if name else "the centre does not know"
+    )
+    sender = Text("trường ấy", "that school") if name else Text("đúng trường", "the right school")
+    return FileRefusedError(
+        "OTHER_SCHOOL",
+        Text(
+            f"orgs.csv ghi mã trường “{code}” {said.vi}, nhưng tệp được gửi cho “{own}” (mã {own_code}). Tệp khai bulk "
+            f"nên bị từ chối cả tệp; chưa ghi nhận và chưa xóa gì. Hãy gửi tệp cho {sender.vi}, hoặc sửa identifier "
+            f"trong orgs.csv thành {own_code} rồi gửi lại cả tệp zip.",
+            f"orgs.csv says the school “{code}” {said.en}, but the files were sent for “{own}” ({own_code}). Being "
+            f"declared bulk they are refused as a whole; nothing is stored or deleted. Send them for {sender.en}, or "
+            f"correct identifier in orgs.csv to {own_code} and send the zip again.",
+        ),
+        {"file": "orgs.csv", "column": "identifier", "school": code, "expected": own_code},
     )
 
 

@@ -173,8 +173,9 @@ class _Roster:
                     "rows": file.row_count,
                     "skipped": self._skipped[name],
                 }
-        for name in (*self._files.others, MANIFEST):
+        for name in self._files.others:
             yield {"name": name[:100], "collection": ""}
+        yield {"name": MANIFEST, "collection": "", "first": 1}
 
     def records(self, kind: str) -> Iterator[Joined]:
         """The records of a type in the order of their file."""

@@ -30,6 +30,7 @@ MOST_ON_DISK: Final = 1_000_000_000  # Bytes of the database.
 # At most so much is held of the database, 16 MB; nothing of it is ever taken back.
 _ON_DISK: Final = "PRAGMA journal_mode = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -16000;"
 _PAGE: Final = 4096
+_BROKEN: Final = Text("cấu trúc bên trong bị hỏng", "its inside is broken")
 _ENCODING: Final = Text("bảng mã không phải UTF-8", "its encoding is not UTF-8")
 
 
@@ -62,7 +63,7 @@ class RosterFiles:
             self.rows.executescript(f"PRAGMA page_size = {_PAGE}; PRAGMA max_page_count = {MOST_ON_DISK // _PAGE};")
             self.files = {name: self._laid_out(name, modes.get(name, ABSENT)) for name in self.table.files}
         except archive.ERRORS as error:
-            raise refused.unreadable(Text("cấu trúc bên trong bị hỏng", "its inside is broken")) from error
+            raise refused.unreadable(_BROKEN, refused.ZIP_AGAIN) from error
         self.others = sorted(
             name for name in self._zip.namelist() if name.removesuffix(".csv") not in self.files and name != MANIFEST
         )
@@ -183,7 +184,9 @@ class RosterFiles:
                 reader = csv.reader(io.TextIOWrapper(content, "utf-8-sig", newline=""), strict=True)
                 yield from enumerate(reader, 1)
         except UnicodeError as error:
-            raise refused.unreadable(Text(f"{name}: {_ENCODING.vi}", f"{name}: {_ENCODING.en}")) from error
+            raise refused.unreadable(
+                Text(f"{name}: {_ENCODING.vi}", f"{name}: {_ENCODING.en}"), refused.CSV_AGAIN
+            ) from error
         except csv.Error as error:
             number = reader.line_num if reader else 1
             raise refused.wrong_roster(name, number, "", Text("không phải CSV hợp lệ", "is no valid CSV")) from error
@@ -210,7 +213,7 @@ def sheets(path: Path) -> Iterator[tuple[str, Iterator[Row]]]:
             if name.endswith(".csv"):
                 yield name, _cells(opened, name)
     except archive.ERRORS as error:
-        raise refused.unreadable(Text("cấu trúc bên trong bị hỏng", "its inside is broken")) from error
+        raise refused.unreadable(_BROKEN, refused.ZIP_AGAIN) from error
 
 
 def _cells(opened: zipfile.ZipFile, name: str) -> Iterator[Row]:

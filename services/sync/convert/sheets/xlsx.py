@@ -42,14 +42,16 @@ class Book:
             self._days = self._day_styles()
             self._shared = self._shared_texts()
         except ERRORS as error:
-            raise refused.unreadable(_BROKEN) from error
+            raise refused.unreadable(_BROKEN, refused.EXCEL_OR_ZIP) from error
 
     def _check(self) -> None:
         names = {name.lower() for name in self._zip.namelist()}
         if any(name.endswith("vbaproject.bin") or "/macrosheets/" in name for name in names):
             raise refused.macros()
         if "xl/workbook.xml" not in names:
-            raise refused.unreadable(Text("không phải tệp Excel .xlsx", "it is no .xlsx workbook"))
+            raise refused.unreadable(
+                Text("không phải tệp Excel .xlsx", "it is no .xlsx workbook"), refused.EXCEL_OR_ZIP
+            )
 
     def _sheets(self) -> list[tuple[str, str]]:
         """Name and part of each sheet that is shown."""

@@ -11,33 +11,36 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from pathlib import Path
 from typing import Final
 
+import structlog
 from iocedu.records.v1 import held_records_pb2
 from iocedu.records.v1.resources_pb2 import Row
 from iocedu.sync.v1 import sync_pb2
 
 from services.sync.convert.checks import FindSchool
 from services.sync.convert.documents import RawRow
-from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, file_row, sheet_at
+from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, file_row, keys_of, sheet_at
 from services.sync.convert.rows import Checked, Unread
 from services.sync.domain import problems
-from services.sync.domain.batches import BatchKey, Origin, digest_of
+from services.sync.domain.batches import BatchKey, digest_of
 from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Import
 from services.sync.domain.roster_flaws import file_at
 from services.sync.domain.words import Text
 from services.sync.usecases.imports.examining import READ_AHEAD, reading_of
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
+from services.sync.usecases.imports.placing import Placing, origin_of, placing_of
 from services.sync.usecases.imports.relating import related
-from services.sync.usecases.imports.shelf import Shelf
-from services.sync.usecases.intake import apply, checking, find_school
+from services.sync.usecases.imports.shelf import HELD_AT_ONCE, read_held
+from services.sync.usecases.intake import apply, checking
 from services.sync.usecases.partner_connections import admitted
 from services.sync.usecases.sandboxes import on_trial
 from services.sync.usecases.settling import Parcel
 
 Note = Callable[[int, sync_pb2.Outcome], Awaitable[None]]  # Slices carried by now, and the last one's outcome.
 Plain = Row | Unread
-HELD_AT_ONCE: Final = 250  # Records read in one call: a message carries 16 MB.
 _KIND_COLLECTIONS: Final = {kind: collection for collection, kind in KINDS.items()}
+
+log = structlog.get_logger(__name__)
 
 
 async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
@@ -45,16 +48,17 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
     number, reading, read = one.slices_done, reading_of(office, one), dict[str, set[str]]()
     under_way: asyncio.Task[None] | None = None
     before: set[tuple[str, str]] = set()
+    placing = placing_of(office, one)
 
     async def push(number: int, raws: Sequence[RawRow], rows: Sequence[FileRow | None], *, name: str) -> None:
         await note(number, await push_slice(office, one, raws, rows, name=name))
 
     try:
-        async for number, rows, plain in _to_carry(office, one, path, reading, read=read):
-            records = {(row.sheet.kind, key) for row, made in zip(rows, plain, strict=True) for key in _keys(made)}
+        async for number, rows, plain in _to_carry(office, one, path, reading, read=read, placing=placing):
+            records = {(row.sheet.kind, key) for row, made in zip(rows, plain, strict=True) for key in keys_of(made)}
             if under_way is not None and not records.isdisjoint(before):
                 await under_way  # What it stores is what the rows of this one stand over.
-            raws = await _made(office, origin_of(one), reading, rows, plain)
+            raws = await _made(office, placing.find, reading, rows, plain)
             if under_way is not None:
                 await under_way
             before = records
@@ -65,7 +69,10 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
         if under_way is not None:
             under_way.cancel()
             await asyncio.gather(under_way, return_exceptions=True)
-    gone = await _gone(office, one, reading, read) if read else []
+    # Of what was refused for its school nobody knows what that school lacks.
+    gone = await _gone(office, one, reading, read) if read and not placing.strangers else []
+    if read and placing.strangers:
+        log.warning("nothing deleted", action="imports.strangers", import_id=one.import_id, rows=placing.strangers)
     for start in range(0, len(gone), SLICE_ROWS):
         raws = gone[start : start + SLICE_ROWS]
         # What a lost run deleted is not listed again: these are known by what they delete, not by their number.
@@ -74,14 +81,13 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
 
 
 async def _to_carry(
-    office: Office, one: Import, path: Path, reading: Reading, *, read: dict[str, set[str]]
+    office: Office, one: Import, path: Path, reading: Reading, *, read: dict[str, set[str]], placing: Placing
 ) -> AsyncIterator[tuple[int, list[FileRow], list[Plain]]]:
     """The slices that are not carried yet, by number from 1, with what their rows say.
 
     Of a complete file, and of complete ones of several, the keys of all rows are noted in `read`, by type of record.
     """
     number, sheets = 0, list[SheetAt | None]()
-    find = _find_school(office, origin_of(one))
     async for rows in _slices(office, one, path, sheets):
         for sheet in sheets:
             if sheet is not None and sheet.complete:
@@ -92,11 +98,12 @@ async def _to_carry(
         carried = number <= one.slices_done
         if carried and not (one.order.complete or read):
             continue
-        settled = await related(office, reading, sheets, rows, find=find)
+        settled = await related(office, reading, sheets, rows, find=placing.find)
         plain = await _plain(reading, settled)
         for row, made in zip(settled, plain, strict=True):
             if row.sheet.holds_all(complete=one.order.complete):
                 read.setdefault(row.sheet.kind, set()).add(made.key)
+                placing.take(row, made)
         if not carried:
             yield number, settled, plain
 
@@ -111,20 +118,16 @@ async def _plain(reading: Reading, rows: Sequence[FileRow]) -> list[Plain]:
     return plain
 
 
-def _keys(made: Plain) -> tuple[str, ...]:
-    return (made.key, made.previous_key) if isinstance(made, Row) and made.previous_key else (made.key,)
-
-
 async def _made(
-    office: Office, origin: Origin, reading: Reading, rows: Sequence[FileRow], plain: Sequence[Plain]
+    office: Office, find: FindSchool, reading: Reading, rows: Sequence[FileRow], plain: Sequence[Plain]
 ) -> list[RawRow]:
     """The records of a slice of a file, over what is held of them; beyond the import's unit nothing is read."""
-    find = _find_school(office, origin)
     wanted: dict[str, list[tuple[int, Row]]] = {}
     for at, (row, made) in enumerate(zip(rows, plain, strict=True)):
         if not row.flaws and isinstance(made, Row) and isinstance(find(made.school), int):
             wanted.setdefault(row.sheet.collection, []).append((at, made))
     held: dict[int, Stored] = {}
+    gone: dict[int, int] = {}
     parts = [
         (collection, found[start : start + HELD_AT_ONCE])
         for collection, found in wanted.items()
@@ -134,13 +137,14 @@ async def _made(
     async def look(collection: str, part: Sequence[tuple[int, Row]]) -> None:
         names = [held_records_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
         request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names)
-        for one in (await office.intake.records.held(request)).held:
-            held[part[one.place][0]] = Stored(one.record.row, one.record.source)
+        answer = await office.intake.records.held(request)
+        held.update({part[one.place][0]: Stored(one.record.row, one.record.source) for one in answer.held})
+        gone.update({part[one.place][0]: one.version for one in answer.gone})
 
     await asyncio.gather(*(look(*part) for part in parts))
     raws: list[RawRow] = []
     for at, row in enumerate(rows):
-        raws.append(reading.raw_row(row, plain[at], held.get(at)))
+        raws.append(reading.raw_row(row, plain[at], held.get(at), gone=gone.get(at, 0)))
         if at % READ_AHEAD == 0:
             await asyncio.sleep(0)
     return raws
@@ -174,16 +178,6 @@ async def push_slice(
     return (await intake.ledger.settle(origin, [Parcel(key, digest, [checked])]))[key]
 
 
-def _find_school(office: Office, origin: Origin) -> FindSchool:
-    return find_school(office.intake.scopes.tree, origin, office.intake.clock.today())
-
-
-def origin_of(one: Import) -> Origin:
-    """Where rows of an import come from."""
-    order = one.order
-    return Origin(str(order.unit_id), order.unit_id, order.source, order.backfill, "moet")
-
-
 async def _slices(
     office: Office, one: Import, path: Path, sheets: list[SheetAt | None]
 ) -> AsyncIterator[list[FileRow]]:
@@ -206,16 +200,14 @@ async def _slices(
 
 async def _gone(office: Office, one: Import, reading: Reading, seen: Mapping[str, set[str]]) -> list[RawRow]:
     """The deletions of what a complete file lacks of its source."""
-
-    def keep(collection: str, row: Row, source: str) -> Stored | None:
-        lacking = row.key not in seen[KINDS[collection]] and source == one.order.source
-        return Stored(row, source) if lacking else None
-
-    shelf, found = Shelf(office.one_school(one), one.order.school_year, keep=keep), list[RawRow]()
-    await shelf.fill(office.intake.records, [_KIND_COLLECTIONS[kind] for kind in seen])
-    for kind in seen:
-        for key, stored in sorted(shelf.held[_KIND_COLLECTIONS[kind]].items()):
-            if raw := reading.gone(kind, key, stored):
+    records, school, found = office.intake.records, office.one_school(one), list[RawRow]()
+    for kind in seen if one.order.school_year else ():
+        collection = _KIND_COLLECTIONS[kind]
+        owned = await records.holdings(
+            school=school, collection=collection, school_year=one.order.school_year, source=one.order.source
+        )
+        async for record in read_held(records, collection, school, sorted(owned.keys() - seen[kind])):
+            if raw := reading.gone(kind, record.row.key, Stored(record.row, record.source)):
                 found.append(raw)
     return found
 

@@ -8,15 +8,18 @@ from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import Row
 
-from services.sync.convert.imports import FileRow, Reading, SheetAt, fact_of, file_row, held_of, sheet_at
+from services.sync.convert.imports import FileRow, Reading, SheetAt, fact_of, file_row, held_of, keys_of, sheet_at
+from services.sync.convert.rows import Unread
 from services.sync.domain.connections import KINDS as SCHOOLS
 from services.sync.domain.imports import Import
 from services.sync.domain.sheets import folded
 from services.sync.domain.suspicions import Fact, Found, Suspicion, rule_on, suspicions
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
+from services.sync.usecases.imports.placing import Placing, other_school, placing_of
 from services.sync.usecases.imports.relating import is_open
 from services.sync.usecases.imports.shelf import Shelf
+from services.sync.usecases.sandboxes import is_sandbox
 
 MOST_FACTS: Final = 50_000  # Rows that are compared; no school has more in one file.
 READ_AHEAD: Final = 200
@@ -31,35 +34,63 @@ class Examined:
     suspicions: list[Suspicion] = field(default_factory=list)
 
 
+@dataclass
+class _Looked:
+    """What is noted of the rows of a file for one school, to be compared."""
+
+    reading: Reading
+    placing: Placing
+    complete: bool  # Whether who uploaded it says that it is.
+    facts: list[Fact] = field(default_factory=list)
+    there: dict[str, set[str]] = field(default_factory=dict)  # Keys of what is everything, by collection.
+
+    def take(self, row: FileRow) -> None:
+        """Note a row."""
+        everything = row.sheet.holds_all(complete=self.complete)
+        if not everything and len(self.facts) >= MOST_FACTS:
+            return
+        made = self.reading.plain(row)
+        if everything:
+            self.placing.take(row, made)
+            there = self.there.setdefault(row.sheet.collection, set())
+            if not (isinstance(made, Row) and made.deleted):
+                there.update(keys_of(made))
+        if len(self.facts) < MOST_FACTS and (fact := _fact(row, made)):
+            self.facts.append(fact)
+
+
 async def examine(office: Office, one: Import, path: Path) -> Examined:
     """Look at a file; raises FileRefusedError where it is refused as a whole."""
-    order, examined, facts = one.order, Examined(), list[Fact]()
+    examined, sheets = Examined(), list[SheetAt | None]()
     school = office.one_school(one)
-    above: list[str] = []
-    sheets: list[SheetAt | None] = []
-    reading = reading_of(office, one)
+    looked = _Looked(reading_of(office, one), placing_of(office, one), one.order.complete)
     async for kind, rest in lines(path, office.specification(one)):
         if kind == b"S":
             about = json.loads(rest)
-            at = sheet_at(about)
-            sheets += [None] * (about["place"] - len(sheets)) + [at]
-            above += [at.name, *at.above]
+            sheets += [None] * (about["place"] - len(sheets)) + [sheet_at(about)]
         elif kind == b"E":
             examined.sheets = json.loads(rest)
         else:
             examined.row_count += 1
-            if school and len(facts) < MOST_FACTS and (fact := _fact(file_row(sheets, kind, rest), reading)):
-                facts.append(fact)
+            if school:
+                looked.take(file_row(sheets, kind, rest))
             if examined.row_count % READ_AHEAD == 0:
                 await asyncio.sleep(0)
     if school:
-        known, told = [sheet for sheet in sheets if sheet is not None], {fact.collection for fact in facts}
-        complete = {sheet.collection for sheet in known if sheet.holds_all(complete=order.complete)}
-        complete &= told | {sheet.collection for sheet in known if sheet.complete}
-        found = await _found(office, one, facts, school=school, above=above, complete=complete)
+        found = await _found(office, one, looked, [sheet for sheet in sheets if sheet is not None], school=school)
         rule = rule_on(office.intake.rules.suspicions, office.intake.clock.today().isoformat())
         examined.suspicions = suspicions(found, rule)
     return examined
+
+
+def _complete(office: Office, one: Import, looked: _Looked, sheets: list[SheetAt]) -> set[str]:
+    """The collections of which a file holds everything; raises FileRefusedError where it is another school's."""
+    placing = looked.placing
+    if placing.said and not placing.placed and any(sheet.complete for sheet in sheets):
+        raise other_school(office, one, placing.said[0])
+    if placing.strangers:  # Nothing is deleted then.
+        return set()
+    return looked.there.keys() | {sheet.collection for sheet in sheets if sheet.complete}
 
 
 def reading_of(office: Office, one: Import) -> Reading:
@@ -75,29 +106,35 @@ def reading_of(office: Office, one: Import) -> Reading:
     )
 
 
-def _fact(row: FileRow, reading: Reading) -> Fact | None:
-    if is_open(row):
-        return None
-    made = reading.plain(row)
-    if not isinstance(made, Row) or made.deleted:
+def _fact(row: FileRow, made: Row | Unread) -> Fact | None:
+    if is_open(row) or not isinstance(made, Row) or made.deleted:
         return None
     return fact_of(made, row, name=str(row.raw.get("HO_TEN", "")))
 
 
-async def _found(
-    office: Office, one: Import, facts: list[Fact], *, school: str, above: list[str], complete: set[str]
-) -> Found:
-    order, tree = one.order, office.intake.scopes.tree
+async def _found(office: Office, one: Import, looked: _Looked, sheets: list[SheetAt], *, school: str) -> Found:
+    complete = _complete(office, one, looked, sheets)
+    order, tree, facts = one.order, office.intake.scopes.tree, looked.facts
     year = order.school_year or (facts[0].year if facts else 0)
     shelf = Shelf(school, year, keep=lambda _collection, row, source: held_of(row, source=source))
     collections = {fact.collection for fact in facts} | complete
-    await shelf.fill(office.intake.records, collections | ({"pupils"} if "results" in collections else set()))
+    wanted = collections | ({"pupils"} if "results" in collections else set())
+    if is_sandbox(tree, order.unit_id):
+        await shelf.fill_of(office.intake.records, wanted, source=order.source)
+    else:
+        await shelf.fill(office.intake.records, wanted)
     unit = tree.unit(order.unit_id)
     units = tree.units(office.intake.clock.today())
     return Found(
         school_year=order.school_year,
         source=order.source,
-        complete=complete,
+        owned={
+            collection: await office.intake.records.holdings(
+                school=school, collection=collection, school_year=order.school_year, source=order.source
+            )
+            for collection in (sorted(complete) if order.school_year else ())
+        },
+        there=looked.there,
         facts=facts,
         held={(collection, key): held for collection in collections for key, held in shelf.held[collection].items()},
         names={
@@ -107,7 +144,7 @@ async def _found(
         if "results" in collections
         else {},
         grades_before=shelf.grades_before,
-        above=above,
+        above=[text for sheet in sheets for text in (sheet.name, *sheet.above)],
         own_names=(unit.name,) if unit else (),
         other_names={
             folded(other.name): other.name
