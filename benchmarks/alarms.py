@@ -49,9 +49,9 @@ def _publication(schools: list[int], first: int) -> Publication:
         classes=[
             reporting_pb2.ClassFigures(
                 school_id=schools[number % len(schools)],
-                class_key=f"{number}A",
+                class_key=f"L{number}",  # No key that `push` made.
                 school_year=YEAR,
-                name=f"{number}A",
+                name=f"L{number}",
                 grade="06",
                 size=50,
                 size_limit=45,
