@@ -43,7 +43,7 @@ def _print_table(state: dict[str, Any], settings: FleetSettings) -> None:
         return
     console.print(f"{state['phase']} since {_moment(state['started'])}, {state['gateway']}, process {state['pid']}")
     table = Table(box=None, pad_edge=False)
-    for column in ("part", "state", "pid", "address", "restarts", "metrics"):
+    for column in ("part", "state", "pid", "address", "metrics", "restarts"):
         table.add_column(column, no_wrap=True)
     for part in state["parts"]:
         colour = COLOURS.get(part["state"], "dim")
@@ -52,8 +52,8 @@ def _print_table(state: dict[str, Any], settings: FleetSettings) -> None:
             f"[{colour}]{part['state']}[/{colour}]",
             str(part["pid"] or "–"),
             part["address"],
-            _restarts(part),
             part["metrics"],
+            _restarts(part),
         )
     console.print(table)
     width = max(40, console.width)
