@@ -32,7 +32,7 @@ $(SETUP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 test: $(SETUP) ## run all tests against real PostgreSQL, NATS and Envoy
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 test-fast: $(SETUP) ## run the tests that need no server
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 check: $(SETUP) ## lint, types, import rules, protos, generated code

@@ -127,14 +127,14 @@ async def client(
     language: str = "en",
     headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel as a caller has it: shows the token, waits ten seconds, raises `chassis.errors.Fault`."""
+    """A channel as a caller has it: shows the token, waits a minute, raises `chassis.errors.Fault`."""
     sent = {"accept-language": language, **(headers or {})}
     if token:
         sent["authorization"] = f"Bearer {token}"
     if service_token:
         sent[SERVICE_HEADER] = f"Bearer {service_token}"
     async with ServiceChannel(
-        open_channel(address), metadata=lambda: list(sent.items()), default_seconds=10
+        open_channel(address), metadata=lambda: list(sent.items()), default_seconds=60
     ) as channel:
         yield channel
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import AsyncExitStack
 
 import pytest
+from hypothesis import HealthCheck, settings
 from iocedu.chassis.v1 import scopes_pb2
 
 from chassis.bus import Bus
@@ -16,6 +17,11 @@ from chassis.scopes import chunked, publish_tree
 from deploy.local.engines import Nats, Postgres
 from deploy.local.issuer import SERVICES, Issuer
 from tests.support.databases import DatabaseFactory, Templates
+
+# A slow machine is no counter-example, and examples of one test may share its database.
+FORGIVEN = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("iocedu", deadline=None, suppress_health_check=FORGIVEN)
+settings.load_profile("iocedu")
 
 KEPT = {"IOCEDU_POSTGRES_BIN", "IOCEDU_NATS_BIN", "IOCEDU_ENVOY_BIN"}  # Where the engines' binaries are.
 

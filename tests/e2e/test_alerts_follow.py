@@ -26,14 +26,14 @@ async def test_what_the_ministry_has_of_a_school_is_a_fact_that_rules_see(world:
     profile = resources_pb2.Row(school=FAR, key=str(YEAR), version=1, school_profile=record)
     await world.push([profile, school_class(FAR, "AF1"), pupil(FAR, "AF1-1", "AF1")])
     condition = "fact.destination == 'moet' && fact.accepted >= 3 && fact.last_success != '—' && fact.failed == 0"
-    found = await poll_until(lambda: _tried(world, "pushes", condition), timeout=60)
+    found = await poll_until(lambda: _tried(world, "pushes", condition))
     assert (found["alert_count"], found["unit_count"]) == ("1", 1)
 
 
 async def test_a_day_that_a_calendar_frees_is_no_school_day_for_alerts(world: World) -> None:
     """Imported by the director through the front door; attendance of today is no longer waited for."""
     await world.push([school_class(FAR, "AF2")])
-    await poll_until(lambda: _tried(world, "attendance_report", "fact.expected_classes >= 0"), timeout=30)
+    await poll_until(lambda: _tried(world, "attendance_report", "fact.expected_classes >= 0"))
     if await _tried(world, "attendance_report", "fact.school_day") is None:
         pytest.skip("today is no school day anyway: there is no lesson a calendar could free")
     today = Clock().today()
@@ -54,4 +54,4 @@ async def test_a_day_that_a_calendar_frees_is_no_school_day_for_alerts(world: Wo
     }
     body = {"request_id": "flood", "calendar": calendar}
     await world.post(f"/v1/units/{FAR}/calendars:import", DIRECTOR, body)
-    await poll_until(lambda: _tried(world, "attendance_report", "!fact.school_day"), timeout=60)
+    await poll_until(lambda: _tried(world, "attendance_report", "!fact.school_day"))

@@ -39,7 +39,7 @@ async def _visiting(world: World, subject: str) -> AsyncIterator[Page]:
 async def _crowded(world: World, key: str, count: int = 37) -> None:
     crowd = [pupil(SCHOOL, f"{key}-P{number}", key) for number in range(count)]
     await world.push([school_class(SCHOOL, key), *crowd])
-    await poll_until(lambda: _raised(world, key), timeout=20)
+    await poll_until(lambda: _raised(world, key))
 
 
 async def _raised(world: World, key: str) -> bool:
@@ -86,7 +86,7 @@ async def test_an_open_alert_shows_the_newest_numbers_beside_those_it_was_raised
     await world.push([pupil(SCHOOL, f"AP4-P{number}", "AP4") for number in range(37, 40)])
     async with _visiting(world, OFFICER) as page:
         entry = _entry(page, "AP4")
-        await poll_until(lambda: _says(world, "AP4", "40 học sinh"), timeout=20)
+        await poll_until(lambda: _says(world, "AP4", "40 học sinh"))
         await page.reload()
         await expect(entry).to_contain_text("40 học sinh, vượt mức 35", timeout=WAIT)
         await entry.locator("[data-do=details]").click()
@@ -141,7 +141,7 @@ async def test_what_is_silenced_leaves_the_list_and_comes_back_when_the_silence_
         await page.locator("[data-tab=silences]").click()
         await page.get_by_role("row", name=re.compile("AP2")).get_by_role("button", name="Kết thúc ngay").click()
         await expect(page.get_by_text("Không có lần tạm ngừng nào")).to_be_visible(timeout=WAIT)
-        await poll_until(lambda: _raised(world, "AP2"), timeout=30)
+        await poll_until(lambda: _raised(world, "AP2"))
 
 
 async def test_a_director_copies_a_rule_tries_it_and_saves_it_and_is_told_what_is_wrong(world: World) -> None:

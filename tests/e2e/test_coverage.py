@@ -28,20 +28,20 @@ async def state(world: World, school: str, wanted: str) -> bool:
 
 async def test_a_push_connects_a_school_and_the_silent_one_says_why(world: World) -> None:
     """By REST; the summary counts as the indicator does, the file and the stream say the same."""
-    await poll_until(lambda: state(world, SILENT, SILENT_STATE), timeout=30)
+    await poll_until(lambda: state(world, SILENT, SILENT_STATE))
     never = await told(world, SILENT)
     reason = never["reasons"][0]  # type: ignore[index]  # JSON
     assert (reason["reason"], never.get("source", "")) == ("NEVER_SENT", "")
     assert "Chưa từng có dữ liệu nào của trường được tiếp nhận" in reason["message"]
     await world.push([school_class(FAR, "COV1")])
-    await poll_until(lambda: state(world, FAR, CONNECTED), timeout=30)
+    await poll_until(lambda: state(world, FAR, CONNECTED))
 
     async def counted() -> bool:
         total = (await world.get(f"/v1/units/{PROVINCE}/coverage:summarize", DIRECTOR))["total"]
         same = await world.figure("schools_connected") == total["ever_connected_count"]
         return bool(same and await world.figure("schools") == total["must_connect_count"])
 
-    await poll_until(counted, timeout=30)
+    await poll_until(counted)
     answer = await world.http.get(
         f"/v1/units/{PROVINCE}/coverage:export", params={"format": "csv"}, headers=world.bearer(DIRECTOR)
     )
@@ -64,7 +64,7 @@ async def test_a_push_connects_a_school_and_the_silent_one_says_why(world: World
 async def test_the_page_shows_who_is_silent_and_why_and_what_changes(world: World) -> None:
     """One figure, states to choose, a school's card, and a change that comes by itself, in Vietnamese."""
     await world.push([school_class(FAR, "COV2")])
-    await poll_until(lambda: state(world, FAR, CONNECTED), timeout=30)
+    await poll_until(lambda: state(world, FAR, CONNECTED))
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:

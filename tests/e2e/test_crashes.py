@@ -194,7 +194,7 @@ async def test_alerts_killed_while_registers_come_raises_each_pupil_once(durable
     async def complete() -> bool:
         return len(await raised()) >= len(keys)
 
-    await poll_until(complete, timeout=60)
+    await poll_until(complete)
     await durable.settle()
     assert await raised() == sorted(keys)
 
@@ -219,7 +219,7 @@ async def test_notify_killed_while_it_sends_forgets_and_doubles_nobody(durable: 
     draft = {"title_vi": "Họp trực tuyến", "body_vi": "Chiều nay, 14 giờ.", "audience": audience}
     path = f"/v1/units/{PROVINCE}/announcements"
     made = (await durable.post(path, DIRECTOR, {"draft": draft}))["announcement"]["announcement_id"]
-    await poll_until(lambda: _reaches(durable, audience, len(readers)), timeout=30)
+    await poll_until(lambda: _reaches(durable, audience, len(readers)))
     await durable.post(f"{path}/{made}:approve", DIRECTOR, {})
     await durable.post(f"{path}/{made}:schedule", DIRECTOR, {})
     dice = random.Random(7)

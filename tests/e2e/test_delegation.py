@@ -48,4 +48,4 @@ async def test_a_deputy_acts_in_every_service_until_the_grant_she_acts_by_is_rev
     assert [one["delegated_by"] for one in told["grants"] if one["subject"] == DEPUTY] == [AWAY]
 
     await world.post(f"/v1/grants/{granted}:revoke", "admin", {})
-    await poll_until(refused, timeout=5)
+    await poll_until(refused)

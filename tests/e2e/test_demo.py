@@ -92,7 +92,7 @@ async def test_the_figures_equal_what_the_demo_sent(loaded: World) -> None:
     async def counted() -> bool:
         return await loaded.figure("pupils", "gso:48") == expected
 
-    await poll_until(counted, timeout=20)
+    await poll_until(counted)
     assert await loaded.figure("schools_connected", "gso:48") == len(sending()), "childcare groups count as schools"
 
 

@@ -40,7 +40,7 @@ async def test_a_granted_erasure_is_done_and_proven(world: World) -> None:
         answer = await world.get(f"{requests}/{number}/remains", HEAD)
         return answer if answer.get("complete") else None
 
-    answer = await poll_until(proven, timeout=30)
+    answer = await poll_until(proven)
 
     (planned,) = [one for one in preview["remains"] if one["place"] == "pupils"]
     assert (planned["state"], planned["planned_state"]) == ("REMAIN_STATE_PRESENT", "REMAIN_STATE_ERASED")

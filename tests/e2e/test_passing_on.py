@@ -107,14 +107,14 @@ async def insist(world: World, rows: list[resources_pb2.Row], batch_id: str) -> 
         assert outcome.rejected_count == 0, outcome.problems
         return True
 
-    await poll_until(answered, timeout=60)
+    await poll_until(answered)
 
 
 async def test_what_schools_push_arrives_at_the_ministry_by_itself(passing: World) -> None:
     """Through the front door in, through sync out, in the ministry's names; then both sides are the same."""
     for number, school in enumerate(SCHOOLS):
         await passing.push(class_of(school, f"A{number}", 20))
-    await poll_until(lambda: settled(passing, accepted=3 * 42), timeout=60)
+    await poll_until(lambda: settled(passing, accepted=3 * 42))
 
     assert {school: len(keys) for school, keys in held_there(passing).items()} == dict.fromkeys(SCHOOLS, 20)
     ((content,),) = there(passing, "SELECT content FROM record WHERE object = 'HOC_SINH' AND key = 'A0-7'")
@@ -132,7 +132,7 @@ async def test_the_gap_of_an_outage_closes_by_itself(passing: World) -> None:
         answer = await passing.get(f"{PUSHES}/pushes:summarize", DIRECTOR)
         return bool(answer["destination"]["problem"]) and int(answer["counts"]["waiting_count"]) > 0
 
-    await poll_until(noticed, timeout=30)
+    await poll_until(noticed)
     schools = (await passing.get(f"{PUSHES}/schools", DIRECTOR, unsettled_only=True))["schools"]
     assert [int(one["counts"]["failed_count"]) for one in schools] == [0]
 

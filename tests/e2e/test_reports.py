@@ -104,7 +104,7 @@ async def test_an_approved_report_is_locked_and_reopening_lifts_the_lock_whoever
     await world.fleet.restart("records")
     await world.fleet.restart("reporting")
     try:
-        await poll_until(lambda: _is(world, campaign, "REPORT_LOCK_STATE_LOCKED"), timeout=60)
+        await poll_until(lambda: _is(world, campaign, "REPORT_LOCK_STATE_LOCKED"))
         (lock,) = await locks(world)
         assert (lock["locked_by"], lock["lock_service"]) == (DIRECTOR, "reporting")
         assert "Khảo sát phòng học" in lock["reason"]
@@ -112,7 +112,7 @@ async def test_an_approved_report_is_locked_and_reopening_lifts_the_lock_whoever
         assert list(outcome.states) == [HELD]
     finally:
         await step(world, "reopen", DIRECTOR, campaign, reason="Thiếu một lớp")
-        await poll_until(lambda: _is(world, campaign, "REPORT_LOCK_STATE_UNSPECIFIED"), timeout=60)
+        await poll_until(lambda: _is(world, campaign, "REPORT_LOCK_STATE_UNSPECIFIED"))
     assert await locks(world) == []
     report = await report_of(world, campaign)
     assert (report["state"], report["return_reason"]) == ("REPORT_STATE_RETURNED", "Thiếu một lớp")

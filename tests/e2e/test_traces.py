@@ -45,7 +45,7 @@ async def test_one_trace_leads_from_the_push_to_the_inbox(world: World, collecto
         },
     )
     assert answer.status_code == httpx.codes.OK, answer.text
-    lineage = await poll_until(lambda: collector.lineage(trace_id, "notify", "handle alerts-changed"), timeout=20)
+    lineage = await poll_until(lambda: collector.lineage(trace_id, "notify", "handle alerts-changed"))
 
     await poll_until(lambda: collector.lineage(trace_id, "notify", "handle alerts-changed")[0][0] == "gateway")
     lineage = collector.lineage(trace_id, "notify", "handle alerts-changed")

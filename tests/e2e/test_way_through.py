@@ -235,13 +235,13 @@ async def test_an_inbox_is_read_acknowledged_and_watched(world: World) -> None:
     try:
         rows = [school_class(FAR, "5A"), *(pupil(FAR, f"far-{n}", "5A") for n in range(PRIMARY_LIMIT + 4))]
         await world.push(rows)
-        notice = await asyncio.wait_for(seen.get(), 10)
+        notice = await asyncio.wait_for(seen.get(), 60)
 
         assert notice.state == notify_pb2.NOTICE_STATE_UNREAD
         await stub.ReadNotice(notify_pb2.ReadNoticeRequest(notice_id=notice.notice_id), metadata=metadata)
-        assert (await asyncio.wait_for(seen.get(), 10)).state == notify_pb2.NOTICE_STATE_READ
+        assert (await asyncio.wait_for(seen.get(), 60)).state == notify_pb2.NOTICE_STATE_READ
         await world.post(f"/v1/me/notices/{notice.notice_id}:acknowledge", DIRECTOR, {})
-        assert (await asyncio.wait_for(seen.get(), 10)).state == notify_pb2.NOTICE_STATE_ACKNOWLEDGED
+        assert (await asyncio.wait_for(seen.get(), 60)).state == notify_pb2.NOTICE_STATE_ACKNOWLEDGED
     finally:
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)

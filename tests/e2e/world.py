@@ -144,7 +144,7 @@ class World:
         """One figure of a unit as the director sees it; None: no data."""
         stub = reporting_pb2_grpc.ReportingServiceStub(self.channel)
         request = reporting_pb2.QueryIndicatorsRequest(unit=unit, indicators=[indicator], school_year=YEAR)
-        answer = await stub.QueryIndicators(request, metadata=self.metadata(DIRECTOR), timeout=10)
+        answer = await stub.QueryIndicators(request, metadata=self.metadata(DIRECTOR), timeout=60)
         value = answer.figures[0]
         return value.value if value.HasField("value") else None
 
@@ -157,13 +157,13 @@ class World:
             states=[alerts_pb2.AlertState.Value(f"ALERT_STATE_{state}") for state in states],
         )
         stub = alerts_pb2_grpc.AlertsServiceStub(self.channel)
-        return list((await stub.ListAlerts(request, metadata=self.metadata(DIRECTOR), timeout=10)).alerts)
+        return list((await stub.ListAlerts(request, metadata=self.metadata(DIRECTOR), timeout=60)).alerts)
 
     async def notices(self, subject: str) -> list[notify_pb2.Notice]:
         """The newest notices of somebody's inbox."""
         stub = notify_pb2_grpc.InboxServiceStub(self.channel)
         request = notify_pb2.ListNoticesRequest(page_size=1000)
-        return list((await stub.ListNotices(request, metadata=self.metadata(subject), timeout=10)).notices)
+        return list((await stub.ListNotices(request, metadata=self.metadata(subject), timeout=60)).notices)
 
     async def told(self, subject: str) -> list[notify_pb2.NoticeAlert]:
         """The alerts that somebody's notices tell, each as often as it is told."""
@@ -172,7 +172,7 @@ class World:
         for notice in await self.notices(subject):
             if notice.alert_count:
                 request = notify_pb2.ListNoticeAlertsRequest(notice_id=notice.notice_id, page_size=1000)
-                answer = await stub.ListNoticeAlerts(request, metadata=self.metadata(subject), timeout=10)
+                answer = await stub.ListNoticeAlerts(request, metadata=self.metadata(subject), timeout=60)
                 found += answer.alerts
         return found
 
@@ -203,7 +203,7 @@ class World:
             seen.append(now)
             return len(seen) > 25 and len(set(seen[-25:])) == 1
 
-        await poll_until(same, timeout=60)
+        await poll_until(same)
 
 
 @asynccontextmanager
@@ -228,7 +228,7 @@ async def world_of(fleet: Fleet) -> AsyncIterator[World]:
             answers = [(await http.get(path, headers=world.bearer(who))).status_code for path, who in paths]
             return set(answers) == {httpx.codes.OK}
 
-        await poll_until(known, timeout=20)
+        await poll_until(known)
         yield world
 
 

@@ -11,7 +11,7 @@ from chassis.database import Database
 from chassis.workers import Worker
 
 
-async def poll_until(predicate: Callable[[], Any], timeout: float = 10.0) -> Any:  # noqa: ASYNC109
+async def poll_until(predicate: Callable[[], Any], timeout: float = 60.0) -> Any:  # noqa: ASYNC109
     """Ask again and again until the answer, awaited where it has to be, is truthy; return it.
 
     Fails with the last answer after `timeout` seconds.
@@ -28,7 +28,7 @@ async def poll_until(predicate: Callable[[], Any], timeout: float = 10.0) -> Any
 
 
 @asynccontextmanager
-async def running(*workers: Worker, timeout: float = 15.0) -> AsyncIterator[None]:  # noqa: ASYNC109
+async def running(*workers: Worker, timeout: float = 60.0) -> AsyncIterator[None]:  # noqa: ASYNC109
     """Run workers beside the block; then tell them to stop and see that they do, in time and without an error."""
     stop = asyncio.Event()
     tasks = [asyncio.ensure_future(worker.run(stop)) for worker in workers]

@@ -104,7 +104,7 @@ async def test_pages_of_long_alerts_end_early_and_are_complete(stub, database, m
     assert seen == [5, 4, 3, 2, 1]
     assert max(sizes) < 5
     watch = aiter(stub.WatchAlerts(alerts_pb2.WatchAlertsRequest(unit=str(DISTRICT), after=1)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         watched = [(await anext(watch)).item.alert_id for _ in range(5)][1:]
     assert watched == [2, 3, 4, 5]
 

@@ -183,7 +183,7 @@ async def test_a_rule_that_is_saved_judges_what_stands_and_a_dry_run_says_the_sa
         ]
 
     try:
-        await poll_until(raised, timeout=20)
+        await poll_until(raised)
     finally:
         stop.set()
         await running

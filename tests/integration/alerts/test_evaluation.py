@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.reporting.v1 import reporting_pb2
@@ -74,7 +74,7 @@ histories = st.dictionaries(
 
 
 @given(histories=histories, data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 async def test_any_order_and_repetition_of_facts_ends_with_the_same_open_alerts(database, histories, data):
     """Open is exactly what holds as of the highest version, however events came, repeated and batched."""
     async with database.transaction() as held:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 
@@ -409,7 +409,7 @@ moves = st.one_of(
 
 
 @given(history=st.lists(moves, min_size=1, max_size=12), data=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 async def test_facts_and_alerts_equal_those_of_a_recount_whatever_the_order(database, history, data):
     """Events in any order, repeated and batched, end where one that holds the newest of each record begins."""
     placed = list(enumerate(history, start=1))

@@ -96,13 +96,13 @@ async def test_a_killed_broker_and_a_killed_database_cost_time_and_nothing_else(
         await plant.put(*range(50, 100))
         await plant.nats.start()
         await plant.put(*range(100, 150))
-        await poll_until(lambda: _all_of(plant, 150), timeout=40)
+        await poll_until(lambda: _all_of(plant, 150))
         plant.postgres.kill()
         putting = asyncio.ensure_future(plant.put(*range(150, 200)))
         await plant.postgres.start()
         await putting
         await plant.put(*range(200, 250))
-        await poll_until(lambda: _all_of(plant, 250), timeout=40)
+        await poll_until(lambda: _all_of(plant, 250))
     assert await numbers(plant.database) == list(range(250))
 
 
@@ -185,7 +185,7 @@ async def test_streams_and_buckets_of_before_are_given_copies_and_never_lose_the
                     return False
                 return True
 
-            await poll_until(made, timeout=30)
+            await poll_until(made)
             assert await copies(alone) == {1}
         async with Bus.connect(urls, "records", replicas=3) as several:
             await several.ensure_stream("records")

@@ -35,7 +35,7 @@ async def published(bus: Bus, service: str = "toy") -> list[Msg]:
     count = (await bus.jetstream.stream_info(stream_of(service))).state.messages
     subscription = await bus.jetstream.subscribe(subject_of(service, ">"), ordered_consumer=True)
     try:
-        return [await subscription.next_msg(timeout=5) for _ in range(count)]
+        return [await subscription.next_msg(timeout=60) for _ in range(count)]
     finally:
         await subscription.unsubscribe()
 
@@ -225,7 +225,7 @@ async def test_a_kill_between_publishing_and_deleting_repeats_nothing(
     database = await database_factory("chassis")
     await put(database, b"1", b"2", b"3")
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", CRASH, database.url, nats_url)
-    assert await asyncio.wait_for(process.wait(), 20) == -9
+    assert await asyncio.wait_for(process.wait(), 60) == -9
     assert await left(database) == 3
     async with running(relay(database, bus, "toy")):
         await poll_until(lambda: _none_left(database))

@@ -254,7 +254,7 @@ async def test_work_ends_with_the_deadline_and_says_so(toy, own_keys):
     async with client(address, own_keys.token("an")) as channel:
         fault = await _refusal(toy_pb2_grpc.ToyServiceStub(channel).LookAtOwn(_look(act="wait"), timeout=0.3))
     assert (fault.kind, fault.reason) == (Kind.DEADLINE, "TOO_LATE_DEADLINE")
-    await asyncio.wait_for(servicer.cancelled.wait(), 5)
+    await asyncio.wait_for(servicer.cancelled.wait(), 60)
 
 
 async def test_a_caller_that_leaves_cancels_the_work(toy, own_keys):
@@ -264,7 +264,7 @@ async def test_a_caller_that_leaves_cancels_the_work(toy, own_keys):
         call = asyncio.ensure_future(toy_pb2_grpc.ToyServiceStub(channel).LookAtOwn(_look(act="wait")))
         await poll_until(lambda: servicer.calls)
         call.cancel()
-        await asyncio.wait_for(servicer.cancelled.wait(), 5)
+        await asyncio.wait_for(servicer.cancelled.wait(), 60)
 
 
 async def test_a_message_of_16_mb_passes_and_a_larger_one_does_not(toy, own_keys):
@@ -431,7 +431,7 @@ async def _ready(path, process):
         assert process.returncode is None
         return path.exists()
 
-    await poll_until(ready, timeout=30)
+    await poll_until(ready)
     return path.read_text().strip()
 
 
@@ -443,7 +443,7 @@ async def test_a_process_serves_and_stops_cleanly_on_a_signal(processes, own_key
     async with client(address, own_keys.token("an")) as channel:
         assert (await toy_pb2_grpc.ToyServiceStub(channel).LookAtOwn(_look())).subject == "an"
     process.send_signal(number)
-    output, errors = await asyncio.wait_for(process.communicate(), 15)
+    output, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, errors.decode()
     assert not (tmp_path / "ready").exists()
     assert output.decode().count('"action": "server.stopped"') == 1
@@ -452,7 +452,7 @@ async def test_a_process_serves_and_stops_cleanly_on_a_signal(processes, own_key
 async def test_a_worker_that_dies_stops_the_process_with_a_reason(processes, own_keys, tmp_path):
     """Half a service is none: the platform starts it anew."""
     process = await _process(processes, own_keys, tmp_path, TOY_WORKER="dies")
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     assert '"action": "worker.died"' in output.decode()
     died = next(line for line in map(json.loads, output.decode().splitlines()) if line["action"] == "worker.died")
@@ -471,5 +471,5 @@ async def test_a_worker_that_dies_stops_the_process_with_a_reason(processes, own
 async def test_a_process_with_wrong_settings_says_one_line(processes, own_keys, tmp_path, changes, line):
     """Status 2 and no traceback."""
     process = await _process(processes, own_keys, tmp_path, **changes)
-    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    _, errors = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, errors.decode()) == (2, line)

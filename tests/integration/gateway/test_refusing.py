@@ -152,7 +152,7 @@ async def test_a_document_over_the_limit_is_413(door, own_keys, parrot):
         "expect: 100-continue",
     ]
     writer.write("\r\n".join([*head, "", ""]).encode())
-    status, _, rest = (await asyncio.wait_for(reader.read(), timeout=10)).partition(b"\r\n")
+    status, _, rest = (await asyncio.wait_for(reader.read(), timeout=60)).partition(b"\r\n")
     writer.close()
     if status.endswith(b"100 Continue"):
         status, _, rest = rest.lstrip().partition(b"\r\n")

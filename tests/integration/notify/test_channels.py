@@ -247,7 +247,7 @@ async def test_what_fails_for_the_moment_is_tried_again_under_the_same_id_and_th
             office.clock.advance(timedelta(hours=1))
         return found if found and found[0].state == deliveries_pb2.DISPATCH_STATE_DEAD else None
 
-    [dead] = await poll_until(given_up, timeout=30)
+    [dead] = await poll_until(given_up)
     assert [one.outcome for one in dead.attempts] == ["RETRY"] * 10
     replayed = await office.desk.call(
         "admin",
@@ -295,12 +295,12 @@ async def test_a_program_that_drips_its_answer_holds_up_nobody(office, listener,
         await poll_until(lambda: slow.got)
         await _webhook(office, listener)
         await office.alarm(change("RAISED", alert_id=8, position=8))
-        await poll_until(lambda: listener.got, timeout=6)
+        await poll_until(lambda: listener.got)
 
         async def left() -> Any:
             return [one for sent in await office.dispatches() for one in sent.attempts if one.outcome == "RETRY"]
 
-        [attempt, *_] = await poll_until(left, timeout=20)
+        [attempt, *_] = await poll_until(left)
         assert attempt.detail == "no answer within 8 s"
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.alerts.v1 import alerts_pb2
 
@@ -144,7 +144,7 @@ async def test_a_raising_and_its_carrying_over_in_one_batch_reach_both_audiences
 
 
 @given(lengths=st.lists(st.integers(1, 3), min_size=1, max_size=4), data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 async def test_any_order_and_repetition_of_news_ends_with_the_same_inboxes(database, lengths, data):
     """One notice each per alert, showing the last change, however events came, repeated and batched."""
     async with database.transaction() as connection:

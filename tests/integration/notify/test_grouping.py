@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.notify.v1 import notify_pb2
@@ -225,7 +225,7 @@ async def test_an_alert_that_is_opened_again_is_news_in_its_group(database):
 
 
 @given(lengths=st.lists(st.integers(1, 3), min_size=1, max_size=5), data=st.data())
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 async def test_any_order_and_repetition_tells_each_alert_once_and_counts_right(database, lengths, data):
     """Whatever comes when, each alert is in one notice of each reader, and a group's numbers are a recount."""
     async with database.transaction() as connection:

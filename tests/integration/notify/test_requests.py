@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.notify.v1 import notice_requested_pb2, notify_pb2
 
@@ -87,7 +87,7 @@ async def database(database_factory) -> Database:
     order=st.permutations([(key, revision) for key in ("a", "b") for revision in (1, 2, 3)]),
     cuts=st.lists(st.integers(1, 6), max_size=6),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 async def test_any_order_of_requests_ends_with_one_notice_a_key_and_its_newest_text(database, order, cuts):
     """However they were batched."""
     async with database.transaction() as connection:

@@ -92,7 +92,7 @@ async def test_a_calendar_says_when_its_school_year_begins_and_every_service_lea
     }
     school = records.scopes.tree.resolve(SCHOOL_A, TODAY)
     assert school is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while records.scopes.tree.years(school, TODAY).of(date(2026, 8, 23)) != 2025:
             await records.scopes.changed()
 
@@ -117,7 +117,7 @@ async def test_a_calendar_says_which_days_have_lessons_and_every_service_learns_
     stub = await records.calendar()
     freed = _calendar(holidays=[_closed("2026-11-20")])
     await stub.ImportCalendar(pb.ImportCalendarRequest(unit=COMMUNE, request_id="f1", calendar=freed))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while lessons(date(2026, 11, 20)):
             await records.scopes.changed()
 

@@ -44,7 +44,7 @@ async def refused(records: Running, grant: units_pb2.Grant, to: str = "p@a", **f
 
 async def known(records: Running, subject: str, count: int = 1, day: date | None = None) -> None:
     """Wait until the tree by which every service judges gives a subject so many grants."""
-    await poll_until(lambda: len(records.scopes.tree.grants_of(subject, day or records.today())) == count, timeout=2.0)
+    await poll_until(lambda: len(records.scopes.tree.grants_of(subject, day or records.today())) == count)
 
 
 async def revoke(records: Running, grant: units_pb2.Grant, by: str = ADMINISTRATOR) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import unit_operations_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -75,7 +75,7 @@ def drawn() -> list[list[dict[str, Any]]]:
     """Sequences of steps, each a little history."""
     cases: list[list[dict[str, Any]]] = []
 
-    @settings(max_examples=SEQUENCES, database=None, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=SEQUENCES, database=None)
     @given(histories)
     def collect(case: list[dict[str, Any]]) -> None:
         cases.append(case)

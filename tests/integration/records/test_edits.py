@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2
 
@@ -112,7 +112,7 @@ async def test_whatever_comes_in_whatever_order_the_record_is_what_the_model_say
             assert (await seen(database, school))[1:] == (model.version, model.shown)
             before = now
 
-    @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=80)
     @given(st.lists(STEPS, min_size=2, max_size=10))
     def examples(steps: list[Push | Correct]) -> None:
         asyncio.run_coroutine_threadsafe(follow(steps), loop).result(30)

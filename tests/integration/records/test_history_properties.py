@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import history_pb2, records_pb2, resources_pb2
 
@@ -187,7 +187,7 @@ async def test_a_record_as_of_any_instant_is_what_it_was_then(database_factory: 
     offsets = iter(range(0, 10_000_000, 10))
     loop = asyncio.get_running_loop()
 
-    @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=80)
     @given(TOLD)
     def examples(told: list[Told]) -> None:
         asyncio.run_coroutine_threadsafe(check(database, told, offset=next(offsets)), loop).result(60)

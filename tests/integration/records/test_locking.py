@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 
@@ -159,7 +159,7 @@ async def test_any_order_of_locks_and_rows_ends_as_it_should(database_factory: D
                 assert {key: model.stored[key][1:] for key in frozen} == frozen
             assert await scene.stored() == model.stored
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60)
     @given(STEPS)
     def examples(steps: list[Step]) -> None:
         asyncio.run_coroutine_threadsafe(follow(steps), loop).result(30)

@@ -133,7 +133,7 @@ async def test_locks_are_told_as_they_are_afterwards(records: Running, bus: Bus)
     subscription = await bus.jetstream.subscribe("iocedu.records.v1.locks-changed", ordered_consumer=True)
     try:
         for _ in range(2):
-            told += locks_pb2.LocksChanged.FromString((await subscription.next_msg(timeout=5)).data).locks
+            told += locks_pb2.LocksChanged.FromString((await subscription.next_msg(timeout=60)).data).locks
     finally:
         await subscription.unsubscribe()
 

@@ -5,7 +5,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2
 
@@ -247,9 +247,7 @@ WHO: dict[str, dict[str, Any]] = {
 }
 
 
-@settings(
-    max_examples=6, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=6, phases=(Phase.generate,))
 @given(taken=st.permutations("ABCD"), order=st.permutations(range(4)))
 async def test_keys_changed_round_are_refused_together_and_end_right_by_way_of_a_free_key(
     records: Running, taken: list[str], order: list[int]

@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nats.js.errors import APIError, NotFoundError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -255,7 +255,7 @@ async def test_whatever_is_done_to_the_log_is_found(database_factory: DatabaseFa
         assert found.wrong.sequence == place
         assert found.head.sequence == place - 1
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150)
     @given(TAMPERINGS)
     def examples(given: tuple[str, int, int, str]) -> None:
         asyncio.run_coroutine_threadsafe(compare(*given), loop).result(30)

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import search_pb2, search_pb2_grpc
 
@@ -72,7 +72,7 @@ def examples(count: int, **drawn: st.SearchStrategy[Any]) -> Callable[[Check], C
         async def run(stub: Any) -> None:
             cases: list[dict[str, Any]] = []
 
-            @settings(max_examples=count, database=None, suppress_health_check=list(HealthCheck), deadline=None)
+            @settings(max_examples=count, database=None)
             @given(st.fixed_dictionaries(drawn))
             def collect(case: dict[str, Any]) -> None:
                 cases.append(case)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2
 
@@ -96,7 +96,7 @@ async def test_together_or_one_after_the_other_ends_the_same(database_factory: D
         assert await held(database, together) == await held(database, alone)
         assert await history(database, together) == await history(database, alone)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40)
     @given(st.lists(st.lists(ROWS, min_size=1, max_size=6), min_size=1, max_size=5))
     def examples(contents: list[list[resources_pb2.Row]]) -> None:
         asyncio.run_coroutine_threadsafe(compare(contents), loop).result(30)

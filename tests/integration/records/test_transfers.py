@@ -123,7 +123,7 @@ async def _late_notices(bus: Bus) -> list[notice_requested_pb2.NoticeRequest]:
     """What is told of late transfers, as soon as anything is."""
     subscription = await bus.jetstream.subscribe("iocedu.records.v1.notice-requested", ordered_consumer=True)
     while True:
-        message = await subscription.next_msg(timeout=20)
+        message = await subscription.next_msg(timeout=60)
         requests = notice_requested_pb2.NoticesRequested.FromString(message.data).requests
         if "/late/" in requests[0].key:
             await subscription.unsubscribe()

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2
 
@@ -85,7 +85,7 @@ async def test_what_is_looked_at_is_answered_as_it_will_be_stored_and_nothing_is
         assert in_one == seen
         assert stored == seen
 
-    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=50)
     @given(BATCHES, st.lists(ROWS, min_size=1, max_size=6), st.booleans())
     def examples(before: list[list[resources_pb2.Row]], rows: list[resources_pb2.Row], atomic: bool) -> None:  # noqa: FBT001
         asyncio.run_coroutine_threadsafe(compare(before, rows, atomic), loop).result(30)
@@ -135,7 +135,7 @@ async def test_a_whole_batch_is_stored_as_any_other_or_leaves_nothing(database_f
             shifted = await pupils(database, after=single, until=single + 9)
             assert [row[1:] for row in left] == [row[1:] for row in shifted]
 
-    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=50)
     @given(BATCHES, st.lists(ROWS, min_size=1, max_size=6))
     def examples(before: list[list[resources_pb2.Row]], rows: list[resources_pb2.Row]) -> None:
         asyncio.run_coroutine_threadsafe(compare(before, rows), loop).result(30)

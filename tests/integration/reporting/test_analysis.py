@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.chassis.v1 import scopes_pb2
 from iocedu.records.v1 import resources_pb2, unit_operations_pb2
@@ -110,7 +110,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(steps=STEPS)
 async def test_every_past_day_is_as_it_was_counted_on_that_day(feed, steps):
     """Whatever became known later: the answer as of a day equals a count taken at its end; so does every series."""

@@ -137,7 +137,7 @@ async def test_an_extract_is_made_once_somebody_else_approves(desk: Desk, bus: B
     told = [
         (one.subject, one.method, one.record_count, one.purpose)
         for _ in range(2)
-        for one in disclosures_pb2.Disclosures.FromString((await shown.next_msg(timeout=10)).data).disclosures
+        for one in disclosures_pb2.Disclosures.FromString((await shown.next_msg(timeout=60)).data).disclosures
     ]
     assert told == [(DIRECTOR, "ApproveExtract", 0, PURPOSE), (STATISTICIAN, "DownloadExtract", 9, PURPOSE)]
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 from sqlalchemy import text
@@ -245,7 +245,7 @@ def _expected(newest: dict[tuple[int, str], records_pb2.Change]) -> tuple[Counte
     return tallied, Counter({key: len(found) for key, found in days.items()})
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(steps=st.lists(STEPS, min_size=1, max_size=22), data=st.data())
 async def test_any_order_repetition_and_interleaving_gives_the_recount(database, steps, data):
     """Two replicas at once, batches in any order, some twice: every table is a recount, and what a loop counts."""

@@ -62,7 +62,7 @@ async def test_history_and_news_in_one_batch_do_not_block_connections(database: 
         async with database.transaction() as connection:
             await consumers.follow_records(connection, [_event(history, position=1), _event(news, position=2)])
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with database.transaction() as connection:
             await projection.hold_schools(connection, [scenes.SECONDARY])
             following = asyncio.create_task(follow())
@@ -83,7 +83,7 @@ class _Feed:
 
 async def test_a_rebuild_waits_for_whoever_changes_its_schools(database: Database) -> None:
     """Two differences of one school follow each other, also where the batch of a consumer is not what merges."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with database.transaction() as connection:
             await projection.hold_schools(connection, [scenes.PRIMARY])
             rebuilt = asyncio.create_task(rebuilding.rebuild(database, cast("ChangeFeed", _Feed())))

@@ -195,8 +195,8 @@ async def test_a_scheduled_pivot_is_made_once_and_its_owner_told(
     async def done() -> bool:
         return [tuple(row) for row in await ended()] == [(OFFICER, DONE, True)]
 
-    await poll_until(done, timeout=20)
-    message = await told.next_msg(timeout=10)
+    await poll_until(done)
+    message = await told.next_msg(timeout=60)
     (notice,) = notice_requested_pb2.NoticesRequested.FromString(message.data).requests
     assert (list(notice.subjects), list(notice.audience_roles)) == ([OFFICER], [])
     assert "Quy mô" in notice.title_vi

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -181,7 +181,7 @@ def _row_of(step: Step, position: int) -> FactRow:
     return row if step.measure == "pupils" else (*row[:1], "staff", *row[2:6], "", *row[7:9], "", "", row[11])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(steps=st.lists(STEPS, min_size=1, max_size=25), data=st.data())
 async def test_any_order_repetition_and_interleaving_gives_the_recount(database, steps, data):
     """Two replicas at once, batches in any order, some twice: the stocks are those of the newest facts."""
@@ -219,7 +219,7 @@ async def test_any_order_repetition_and_interleaving_gives_the_recount(database,
         assert {tuple(row[:-1]): row.value for row in summed} == expected
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(batches=st.lists(st.lists(STEPS, min_size=1, max_size=6), min_size=1, max_size=6))
 async def test_the_mirror_is_the_recount_after_every_batch(database, batches):
     """Whatever moved since the last question, school by school and year by year, memory holds what the facts say."""

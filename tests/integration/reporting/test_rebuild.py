@@ -143,6 +143,6 @@ async def test_the_command_line_verifies(database, keys, value, status, said):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.reporting", "verify", env=environment, stdout=asyncio.subprocess.PIPE
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == status
     assert said in out.decode()

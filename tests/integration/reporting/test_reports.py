@@ -45,7 +45,7 @@ async def told(bus: Bus, count: int) -> dict[str, notice_requested_pb2.NoticeReq
     subscription = await bus.jetstream.subscribe("iocedu.reporting.v1.notice-requested", ordered_consumer=True)
     try:
         while len(found) < count:
-            message = await subscription.next_msg(timeout=10)
+            message = await subscription.next_msg(timeout=60)
             for request in notice_requested_pb2.NoticesRequested.FromString(message.data).requests:
                 found[request.key] = request
     finally:

@@ -249,7 +249,7 @@ async def test_what_is_withheld_of_a_school_does_not_follow_from_its_commune(stu
         found = (await _ask(stub, **asked)).get(("pupils", PRIMARY, "26"))
         return found is not None and found.value == 5
 
-    await poll_until(decided_anew, timeout=20)
+    await poll_until(decided_anew)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ async def test_changed_figures_are_announced_with_their_limit_and_as_history_whe
 
 
 async def _next(stream) -> reporting_pb2.WatchIndicatorsResponse:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await anext(stream)
 
 

@@ -56,7 +56,7 @@ async def test_records_tells_of_history_as_history(here: World, bus: Bus, send: 
 
     await poll_until(told)
     subscription = await bus.jetstream.subscribe(subject, ordered_consumer=True)
-    payloads = [(await subscription.next_msg(timeout=5)).data for _ in range(2)]
+    payloads = [(await subscription.next_msg(timeout=60)).data for _ in range(2)]
     await subscription.unsubscribe()
     events = map(records_pb2.RecordsChanged.FromString, payloads)
     assert {event.changes[0].row.key.partition(".")[0]: event.backfill for event in events} == {

@@ -273,7 +273,7 @@ async def test_a_stream_tells_all_then_what_changes_and_resumes(here: World) -> 
 
 async def _item(stream: AsyncIterator[coverage_pb2.WatchCoverageResponse]) -> coverage_pb2.WatchCoverageResponse:
     while True:
-        message = await asyncio.wait_for(anext(stream), timeout=10)
+        message = await asyncio.wait_for(anext(stream), timeout=60)
         if message.HasField("item"):
             return message
 

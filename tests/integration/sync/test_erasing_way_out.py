@@ -127,7 +127,7 @@ async def test_no_table_names_an_erased_child_and_the_ministry_hears_that_it_is_
     assert await here.count("import_part") == 0  # What is packed inside no search would find.
     assert await open_package(here, state=2, naming="Trần Thị Na")
     outside.ministry.faults.change({"down": False})
-    await poll_until(lambda: drained(here), timeout=20)
+    await poll_until(lambda: drained(here))
     assert {key: one["HO_TEN"] for key, one in outside.held("HOC_SINH").items()} == {"HS2": "Trần Thị Na"}
     await poll_until(lambda: [one["event"] for one in subscriber.changes() if one["key"] == "HS1.2026"][-1] == "CANCEL")
     assert await tables_naming(here, NAME) == set()
@@ -137,7 +137,7 @@ async def test_a_child_who_is_erased_while_the_answer_is_lost_is_gone_there(here
     """The package was taken, its outcome never came: the child goes out of it here, and is cancelled there."""
     await pushed(here, "1", *school_of("01", "18"))
     await poll_until(lambda: outside.held("LOP"))
-    await poll_until(lambda: drained(here), timeout=20)
+    await poll_until(lambda: drained(here))
     outside.ministry.faults.change({"lose_answer_share": 1.0})
     await pushed(here, "2", pupil("HS1.2026", full_name=NAME, **CHILD))
     await poll_until(lambda: outside.held("HOC_SINH").keys() == {"HS1"})
@@ -146,7 +146,7 @@ async def test_a_child_who_is_erased_while_the_answer_is_lost_is_gone_there(here
 
     assert await tables_naming(here, NAME) == set()
     outside.ministry.faults.change({"lose_answer_share": 0.0})
-    await poll_until(lambda: drained(here), timeout=20)
+    await poll_until(lambda: drained(here))
     assert outside.held("HOC_SINH") == {}
 
 
@@ -157,7 +157,7 @@ async def test_the_ministry_keeps_what_it_has_of_a_restricted_pupil_and_is_sent_
     await subscribed(here, subscriber)
     await pushed(here, "1", *school_of("03", "06"), pupil("HS1.2026", full_name=NAME, class_key="L.2026"))
     await poll_until(lambda: outside.held("HOC_SINH").keys() == {"HS1"})
-    await poll_until(lambda: drained(here), timeout=20)
+    await poll_until(lambda: drained(here))
 
     number = await grant(here, "HS1.2026", kind=OBJECTION)
 
@@ -171,7 +171,7 @@ async def test_the_ministry_keeps_what_it_has_of_a_restricted_pupil_and_is_sent_
     # What follows in the feed has arrived: so has this, if it was to.
     await pushed(here, "3", pupil("HS2.2026", class_key="L.2026"))
     await poll_until(lambda: "HS2" in outside.held("HOC_SINH"))
-    await poll_until(lambda: drained(here), timeout=20)
+    await poll_until(lambda: drained(here))
     assert outside.held("HOC_SINH")["HS1"]["HO_TEN"] == NAME
     assert await tables_naming(here, NAME) == set()
     channel = await here.stack.enter_async_context(client(here.sync_address, here.keys.mint(ADMINISTRATOR)))

@@ -229,7 +229,7 @@ async def test_an_answer_that_is_lost_doubles_nothing(here: World, outside: Outs
         found = await record(here, "HS1.2026.GK1")
         return found is not None and found.state == ACCEPTED
 
-    await poll_until(settled, timeout=20)
+    await poll_until(settled)
     assert len(outside.journal()) == len(set(outside.journal())) == 5
 
 
@@ -256,7 +256,7 @@ async def test_a_record_the_outcome_does_not_name_goes_again(
         found = await record(here, "HS1.2026.GK1")
         return found is not None and found.state == ACCEPTED
 
-    await poll_until(accepted, timeout=20)
+    await poll_until(accepted)
 
 
 async def test_a_package_that_is_too_large_goes_in_smaller_ones(
@@ -303,7 +303,7 @@ async def test_an_outage_opens_the_circuit_and_drains_by_itself(here: World, out
         found = await record(here, "HS1.2026.GK1")
         return found is not None and found.state == ACCEPTED
 
-    await poll_until(drained, timeout=20)
+    await poll_until(drained)
     (healthy,) = (await service.ListDestinations(destinations_pb2.ListDestinationsRequest())).destinations
     assert (healthy.circuit, healthy.problem) == (destinations_pb2.CIRCUIT_STATE_CLOSED, "")
     assert outside.order() == ["TRUONG", "GIAO_VIEN", "LOP", "HOC_SINH", "KET_QUA"]
@@ -358,7 +358,7 @@ async def test_two_replicas_share_schools_and_send_each_record_once(
             counted = outside.ministry.counts()
             return counted["records"] == 2 * 703
 
-        await poll_until(arrived, timeout=40)
+        await poll_until(arrived)
     assert len(outside.journal()) == len(set(outside.journal())) == 2 * 703
 
 
@@ -490,7 +490,7 @@ async def test_subscribers_are_told_signed_once_in_effect_and_without_content(
         found = await record(here, "HS1.2026.GK1", destination="ioc")
         return found is not None and found.state == ACCEPTED
 
-    await poll_until(told, timeout=20)
+    await poll_until(told)
     assert len({headers["webhook-id"] for headers, _ in subscriber.received}) < len(subscriber.received)
     for headers, body in subscriber.received:
         said = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body

@@ -48,7 +48,7 @@ async def connections_changed(bus: Bus) -> list[sync_pb2.ConnectionsChanged]:
     try:
         waiting = (await bus.jetstream.stream_info("SYNC")).state.messages
         return [
-            sync_pb2.ConnectionsChanged.FromString((await subscription.next_msg(timeout=5)).data)
+            sync_pb2.ConnectionsChanged.FromString((await subscription.next_msg(timeout=60)).data)
             for _ in range(waiting)
         ]
     finally:

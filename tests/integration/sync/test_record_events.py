@@ -81,7 +81,7 @@ async def drained(here: World, key: str = RESULT) -> None:
         found = await record(here, key)
         return found is not None and found.state == ACCEPTED
 
-    await poll_until(accepted, timeout=20)
+    await poll_until(accepted)
 
 
 async def in_database(here: World, statement: str) -> None:
@@ -138,7 +138,7 @@ async def test_an_answer_that_comes_too_late_doubles_nothing(
         here.clock.advance(timedelta(seconds=2))
         return events.count(("TRUONG", "NEW")) > 1
 
-    await poll_until(again, timeout=20)
+    await poll_until(again)
     outside.ministry.faults.change({"answer_seconds": 0.0})
     await drained(here)
 
@@ -188,7 +188,7 @@ async def test_the_next_event_fits_what_is_held_there(
         found = outside.held("GIAO_VIEN")
         return outside.held("HOC_SINH")["HS1"]["HO_TEN"] == "Trần Văn Hai" and "GV1" in found
 
-    await poll_until(both, timeout=20)
+    await poll_until(both)
     assert [event for data_set, event in events if data_set == "HOC_SINH"] == ["NEW", "UPDATE"]
     assert [event for data_set, event in events if data_set == "GIAO_VIEN"] == ["UPDATE", "NEW"]
     await drained(here, PUPIL)
@@ -208,7 +208,7 @@ async def test_a_version_that_is_not_above_the_one_there_goes_above_it(here: Wor
         held = outside.held("HOC_SINH")["HS1"]
         return bool(held["HO_TEN"] == "Trần Văn Hai" and held["version"] > 900000)
 
-    await poll_until(above, timeout=20)
+    await poll_until(above)
 
 
 async def test_a_change_of_form_leaves_what_is_under_way_in_its_own(

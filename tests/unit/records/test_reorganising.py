@@ -205,7 +205,7 @@ OPERATIONS = st.one_of(
 LOOKED_AT = [date(2024, 12, 31) + timedelta(days=number) for number in range(19)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(DAYS, OPERATIONS), max_size=12))
 def test_whatever_is_done_in_whatever_order_the_forest_keeps_its_rules(steps: list[tuple[date, Operation]]):
     """One living parent on every day, no circle, no code twice; history stays; an import of the end state equals it."""

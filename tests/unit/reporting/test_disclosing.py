@@ -157,7 +157,7 @@ TABLES = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(table=TABLES)
 def test_no_small_count_follows_from_all_answers_together(table: Table) -> None:
     """For each small count there is a table with another that answers everything alike."""

@@ -150,7 +150,7 @@ async def test_no_stream_opens_over_a_database_that_hangs(
     """One that takes the question and never answers is as good as gone."""
     monkeypatch.setattr(watching, "LOOK_SECONDS", 0.05)
     counted.hanging = True
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(Fault) as caught:
             await pulse.check()
     assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE")
@@ -162,7 +162,7 @@ async def test_who_waits_for_figures_of_a_database_that_hangs_is_told(
     """Heartbeats for ever would say that nothing changed."""
     monkeypatch.setattr(watching, "EVALUATE_SECONDS", 0.05)
     counted.gate.clear()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(Fault) as caught:
             await _follow(pulse, PUPILS, [])
     assert caught.value.reason == "DATABASE_UNAVAILABLE"
@@ -179,7 +179,7 @@ async def test_who_waits_for_a_change_is_told_once_the_database_hangs(
     await poll_until(lambda: seen)
     counted.hanging = True
     with pytest.raises(Fault) as caught:
-        await asyncio.wait_for(following, 5)
+        await asyncio.wait_for(following, 60)
     assert caught.value.reason == "DATABASE_UNAVAILABLE"
 
 
