@@ -10,7 +10,7 @@ from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
 from tests.e2e.world import DIRECTOR, FAR, FAR_NAME, PROVINCE, SILENT, SILENT_NAME, World, school_class
 from tests.support.waiting import poll_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SILENT_STATE, CONNECTED = "COVERAGE_STATE_SILENT", "COVERAGE_STATE_CONNECTED"
 

@@ -18,7 +18,7 @@ from deploy.local.fleet import Fleet
 from tests.e2e.world import DIRECTOR, World
 from tests.support.waiting import poll_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 IN_STOCK = {"01", "02", "03"}  # Those of the demo's statuses that count as present.
 

@@ -14,7 +14,7 @@ from tests.e2e.world import HEAD, OFFICER, SCHOOL, VENDOR, World, ndjson, pupil
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.browser,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)"),
 ]
 

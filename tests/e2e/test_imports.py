@@ -14,7 +14,7 @@ from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
 from tests.e2e.world import HEAD, SCHOOL, YEAR, World
 from tests.support.waiting import poll_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 HEADINGS = ["STT", "Mã học sinh", "Họ và tên", "Ngày sinh", "Giới tính", "Lớp", "Khối", "Trạng thái"]
 ENDED = {"IMPORT_STATE_SUCCEEDED", "IMPORT_STATE_FAILED", "IMPORT_STATE_CANCELLED"}

@@ -21,7 +21,7 @@ from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
 from tests.e2e.world import DIRECTOR, FAR, NEIGHBOUR, PROVINCE, SCHOOL, YEAR, World, pupil, school_class, world_of
 from tests.support.waiting import poll_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SCHOOLS = (SCHOOL, NEIGHBOUR, FAR)
 PUSHES = f"/v1/units/{PROVINCE}/destinations/moet"
@@ -137,7 +137,7 @@ async def test_the_gap_of_an_outage_closes_by_itself(passing: World) -> None:
     assert [int(one["counts"]["failed_count"]) for one in schools] == [0]
 
     await passing.fleet.restart("ministry")
-    await poll_until(lambda: settled(passing, accepted=3 * 42 + 31), timeout=90)
+    await poll_until(lambda: settled(passing, accepted=3 * 42 + 31), timeout=240)
     await same_on_both_sides(passing, records=3 * 42 + 31)
 
 
@@ -175,7 +175,7 @@ async def test_kills_at_any_moment_lose_nothing_and_double_nothing(passing: Worl
     await passing.http.put(f"http://{address}/mo-phong/loi", json=quiet)
     total = before + 12 * 25
 
-    await poll_until(lambda: settled(passing, accepted=total), timeout=120)
+    await poll_until(lambda: settled(passing, accepted=total), timeout=240)
     found = held_there(passing)
     assert {school: sum(key.startswith(letter) for key in found[school]) for school in SCHOOLS} == dict.fromkeys(
         SCHOOLS, 48

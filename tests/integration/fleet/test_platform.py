@@ -17,7 +17,7 @@ from deploy.local.ports import free_port
 from deploy.local.settings import CHECKOUT
 from tests.support.waiting import poll_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 COMMAND = [sys.executable, "-m", "deploy.local"]
 UP = ("up", "--detach", "--scale", "tiny")
 
@@ -35,7 +35,7 @@ async def test_a_demo_that_was_interrupted_is_completed_and_then_kept(tmp_path: 
     environment = {**os.environ, "IOCEDU_DATA": str(folder.path), "IOCEDU_PORT": str(free_port())}
     try:
         first = subprocess.Popen([*COMMAND, *UP], cwd=CHECKOUT, env=environment, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
-        await poll_until(lambda: folder.demo().get("state") == "loading", timeout=90)
+        await poll_until(lambda: folder.demo().get("state") == "loading", timeout=240)
         first.send_signal(signal.SIGINT)
         assert first.wait(60) == 130
         assert not folder.locked

@@ -204,7 +204,7 @@ class Undone(Exception):  # noqa: N818 (raised to roll a sequence back)
     """A sequence is over."""
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_nobody_holds_by_delegation_what_the_delegator_does_not_hold_that_day(records: Running):
     """After each step, for each day to come; and nothing stands whose grant does not."""
     await (await records.operations()).CreateUnitOperation(asked("0", "2026-01-01", create={"unit": OTHER}))
