@@ -47,8 +47,8 @@ async def test_the_callers_token_and_the_services_own_go_along(pair, own_keys):
 
 async def test_the_deadline_shrinks_on_the_way(pair, own_keys):
     """The second service has less time than the first, whatever the first would allow it."""
-    answer = await _ask(pair, own_keys.token("an"), "ask friend", timeout=2)
-    assert 0 < answer.seconds_left < 2
+    answer = await _ask(pair, own_keys.token("an"), "ask friend", timeout=20)
+    assert 0 < answer.seconds_left < 20
 
 
 async def test_a_fault_from_further_in_reaches_the_caller_as_it_was(pair, own_keys):

@@ -47,7 +47,7 @@ class ToyServicer(toy_pb2_grpc.ToyServiceServicer):  # type: ignore[misc]  # com
                 raise
         if act.startswith("ask friend"):
             stub = toy_pb2_grpc.ToyServiceStub(self.friend)
-            return await stub.LookAtOwn(toy_pb2.LookRequest(act=act.removeprefix("ask friend").strip()), timeout=5)
+            return await stub.LookAtOwn(toy_pb2.LookRequest(act=act.removeprefix("ask friend").strip()), timeout=30)
         who = caller()
         request = current_request()
         left = request.seconds_left() if request else None
