@@ -61,6 +61,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
             complete=first.complete,
             backfill=first.backfill,
             request_id=first.request_id,
+            validate_only=first.validate_only,
         )
         one = await uploading.create_import(self._office, order, parts=_parts(first, request_iterator))
         return imports_pb2.CreateImportResponse(**{"import": import_message(one, language=_language())})

@@ -22,6 +22,7 @@ from chassis.outbox import Outgoing
 from chassis.scope_tree import EVERY_UNIT, ScopeTree
 from chassis.scopes import Scopes
 from services.sync.convert import answers
+from services.sync.convert.erasing import without_keys
 from services.sync.convert.rows import Checked, Noted
 from services.sync.domain.batches import BatchKey, Origin, RowState, Trial
 from services.sync.domain.conformance import Push, PushKind
@@ -114,6 +115,15 @@ class Ledger:
             _count(outcomes[parcel.key])
             del late[parcel.key]
         return outcomes | (await self.recall(late) if late else {})
+
+    async def keep_looked_at(self, parcel: Parcel, outcome: sync_pb2.Outcome) -> None:
+        """Keep what would become of rows of a file that is only looked at, for who asks later; nothing else is."""
+        key, digest, now = parcel.key, parcel.digest, self._clock.now()
+        schools = {noted.school_id or key.unit_id for one in parcel.slices for noted in one.noted}
+        async with self._database.transaction() as writes:
+            erased = {key for _, key in await erased_until_written(writes, schools)}
+            told, _ = without_keys(outcome.SerializeToString(), erased)
+            await batches.add(writes, [StoredBatch(key, digest, told, False, len(outcome.states), now)])
 
     async def settle_replay(
         self, origin: Origin, parcel: Parcel, *, gone: Collection[int], stays: Sequence[dict[str, object]]
