@@ -26,7 +26,8 @@ class Check:
     """How rows of a batch are checked, and in whose words their problems are told."""
 
     school: FindSchool
-    unit: str  # The batch's unit, as its sender names it.
+    named: Callable[[str], str]  # What people call a unit: its name with its code.
+    unit: str  # The batch's unit, as people call it.
     content: Callable[[int], str]  # The row at an index as it came.
     called: Callable[[int, str], Called]  # What its sender calls the field at our path.
     place: Callable[[int, str], Text]  # Where it stands, for people, with the field that is told of; empty: the row.
@@ -70,7 +71,7 @@ def _school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
     school = called.written or row.school
     if reason == problems.UNKNOWN_SCHOOL:
         return problems.unknown_school(called, school)
-    return problems.school_outside_unit(called, school, how.unit)
+    return problems.school_outside_unit(called, how.named(school), how.unit)
 
 
 def _broken(row: Row, found: Sequence[Any]) -> list[Violation]:

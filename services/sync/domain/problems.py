@@ -20,6 +20,7 @@ MASS_DISAPPEARANCE: Final = "MASS_DISAPPEARANCE"
 BATCH_REFUSED: Final = "BATCH_REFUSED"
 UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"
 SCHOOL_OUTSIDE_UNIT: Final = "SCHOOL_OUTSIDE_UNIT"
+MOST_NAME: Final = 200  # Letters of a unit's name with its code.
 MOST_OTHERS: Final = 10  # Further fields that a problem names,
 MOST_TOLD: Final = 3  # and of how many of them it says why.
 
@@ -288,8 +289,8 @@ def unknown_school(called: Called, school: str) -> Problem:
 
 
 def school_outside_unit(called: Called, school: str, unit: str) -> Problem:
-    """Name a school that the batch was not for."""
-    shown, place = shortened(school), shortened(unit)
+    """Name a school that the batch was not for; both as people call them."""
+    shown, place = shortened(school, most=MOST_NAME), shortened(unit, most=MOST_NAME)
     return Problem(
         SCHOOL_OUTSIDE_UNIT,
         called.field,

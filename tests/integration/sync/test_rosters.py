@@ -4,13 +4,13 @@ import io
 from typing import Any
 
 import openpyxl
-from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc
+from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc, partners_pb2
 
 from chassis.errors import Fault
 from chassis.testing import client
 from tests.integration.sync.files import ENDED, RESTING, desk, held_by, indexed, parts, send
 from tests.integration.sync.rosters import at, enrolled, person, roster, school
-from tests.integration.sync.test_sandboxes import opened
+from tests.integration.sync.test_sandboxes import findings, opened
 from tests.integration.sync.world import COMMUNE, SCHOOL_A, SCHOOL_B, VENDOR, World, pupil, push
 from tests.support.waiting import poll_until
 
@@ -104,6 +104,11 @@ async def test_a_sandbox_deletes_and_asks_like_a_school(here: World) -> None:
     one = await carried(2)
     assert (one.state, len(one.suspicions)) == (AWAITING, 1), one
     assert "lacks 7 of 9 pupils" in one.suspicions[0].message
+    found = await findings(here, signer)
+    assert found["signs_itself"].state == partners_pb2.CONFORMANCE_STATE_NOT_SHOWN, (
+        "who signs batches of a file is sync"
+    )
+    assert found["known_fields"].state == partners_pb2.CONFORMANCE_STATE_PASSED
 
 
 async def test_everything_of_another_school_is_refused_and_deletes_nothing(here: World) -> None:
