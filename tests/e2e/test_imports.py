@@ -144,9 +144,17 @@ async def test_a_school_sends_a_file_and_corrects_a_row_on_a_phone(world: World,
             async with page.expect_download() as downloading:
                 await page.get_by_role("button", name="Tải mẫu trống").click()
             assert (await downloading.value).suggested_filename == f"pupils-{YEAR}.xlsx"
+            shown = page.locator(".panel.import:not(.disappearances)")
+            await page.get_by_label("Chọn tệp").set_input_files(path)
+            await page.get_by_label("Chỉ xem thử").check()
+            await page.get_by_role("button", name="Gửi tệp").click()
+            await expect(shown).to_contain_text("đã xong", timeout=WAIT)
+            await expect(shown).to_contain_text("chưa ghi nhận và chưa xóa gì")
+            await expect(shown).to_contain_text("7 ghi nhận")
+            await page.get_by_label("Chỉ xem thử").uncheck()
             await page.get_by_label("Chọn tệp").set_input_files(path)
             await page.get_by_role("button", name="Gửi tệp").click()
-            shown = page.locator(".panel.import:not(.disappearances)")
+            await expect(shown).not_to_contain_text("chưa ghi nhận và chưa xóa gì", timeout=WAIT)
             await expect(shown).to_contain_text("đã xong", timeout=WAIT)
             await expect(shown).to_contain_text("7 ghi nhận")
             problem = page.locator(".problem")

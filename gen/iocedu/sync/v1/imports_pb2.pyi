@@ -836,6 +836,8 @@ class ListImportProblemsRequest(_message.Message):
     IMPORT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The unit it was for or one above, by alias or id."""
     import_id: _builtins.int
@@ -844,6 +846,10 @@ class ListImportProblemsRequest(_message.Message):
     """Most problems to return; larger values are cut to 1,000, 0 means 100."""
     page_token: _builtins.str
     """Token of the next page, as returned before."""
+    reason: _builtins.str
+    """Reason wanted, as in RowProblem; empty: all."""
+    field: _builtins.str
+    """Field wanted, as in RowProblem; empty: all."""
     def __init__(
         self,
         *,
@@ -851,10 +857,12 @@ class ListImportProblemsRequest(_message.Message):
         import_id: _builtins.int = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        field: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "page_size", b"page_size", "page_token", b"page_token", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "import_id", b"import_id", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -868,25 +876,61 @@ class ListImportProblemsResponse(_message.Message):
 
     PROBLEMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportProblem]:
         """The problems."""
 
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportProblemKind]:
+        """How many problems there are of each kind, whatever is asked for, the most frequent first; on the first page only."""
+
     def __init__(
         self,
         *,
         problems: _abc.Iterable[Global___ImportProblem] | None = ...,
         next_page_token: _builtins.str = ...,
+        kinds: _abc.Iterable[Global___ImportProblemKind] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "problems", b"problems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "next_page_token", b"next_page_token", "problems", b"problems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListImportProblemsResponse: _TypeAlias = ListImportProblemsResponse  # noqa: Y015
+
+@_typing.final
+class ImportProblemKind(_message.Message):
+    """Problems that are alike."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason, as in RowProblem."""
+    field: _builtins.str
+    """Field, as in RowProblem; empty: the row."""
+    count: _builtins.int
+    """How many rows have it first."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        field: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "field", b"field", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportProblemKind: _TypeAlias = ImportProblemKind  # noqa: Y015
 
 @_typing.final
 class ImportProblem(_message.Message):
