@@ -9,17 +9,34 @@ import { filledIn, said } from "./importWords.js";
 const FORBIDDEN = 403;
 const PAGE = 50;
 
-const waiting = async (unit) => (await ask(unitPath(unit, "/disappearances"), { query: { page_size: PAGE } })).disappearances ?? [];
+const waiting = (unit, page_token) => ask(unitPath(unit, "/disappearances"), { query: { page_size: PAGE, page_token } });
 
-export async function showDisappearances(place, unit) {
+export async function showDisappearances(place, unit, page_token = "") {
   try {
-    const found = await waiting(unit);
-    place.hidden = !found.length;
-    replace(place, h("h2", {}, said("disappearances")), ...found.map((one) => question(unit, one)));
+    const { disappearances: found = [], next_page_token: next } = await waiting(unit, page_token);
+    if (!page_token) {
+      place.hidden = !found.length;
+      replace(place, h("h2", {}, said("disappearances")));
+    }
+    place.querySelector(".more")?.remove();
+    place.append(...found.map((one) => question(unit, one)));
+    const more = () => showDisappearances(place, unit, next);
+    if (next) place.append(h("button", { type: "button", class: "wide more", onclick: more }, said("more")));
   } catch (error) {
     place.hidden = error.status === FORBIDDEN; // Who may not decide is asked nothing.
     replace(place, h("p", { class: "notice warn", role: "alert" }, error.message));
   }
+}
+
+async function stillWaiting(unit, { declaration_id: id, source }) {
+  let page_token = "";
+  do {
+    const { disappearances: found = [], next_page_token: next } = await waiting(unit, page_token);
+    const same = found.find((one) => one.declaration_id === id && one.source === source);
+    if (same) return same;
+    page_token = next;
+  } while (page_token);
+  return null;
 }
 
 function question(unit, one) {
@@ -39,7 +56,7 @@ function question(unit, one) {
 
   // How it stands now: others decide too, and what comes again does not go any more.
   async function refresh() {
-    const fresh = (await waiting(unit)).find((each) => each.declaration_id === one.declaration_id && each.source === one.source);
+    const fresh = await stillWaiting(unit, one);
     if (fresh) count(fresh);
     else settle(said("decidedElsewhere"));
     return Boolean(fresh);

@@ -120,7 +120,7 @@ class Reading:
         """
         raw, apart = self._completed(row), row.apart
         if row.flaws:
-            return RawRow(_content(raw), self._with_flawed_cell(row, raw), row.number)
+            return RawRow(_content(raw), self._with_flawed_cells(row, raw), row.number)
         if apart is not None and apart.nothing and not apart.flaws:
             same = Same(plain.school, kind_of(plain)) if isinstance(plain, Row) else plain
             return RawRow(_content(raw), same, row.number)
@@ -131,12 +131,14 @@ class Reading:
             made = self._flawed(row, apart, plain, made if whole else None, raw)
         return RawRow(_content(raw), made, row.number)
 
-    def _with_flawed_cell(self, row: FileRow, raw: Fields) -> Unread:
-        letter, flaw = next(iter(row.flaws.items()))
-        field = next((one for at, one, _ in row.sheet.columns if at == letter), "")
-        called = self.profile.called(_path(self.profile, row.sheet.kind, field), raw)
-        problem = flawed_cell(replace(called, field=field), flaw)
-        return Unread(problem, key=str(raw.get("HOC_SINH_ID", "")), school=self.school)
+    def _with_flawed_cells(self, row: FileRow, raw: Fields) -> Unread:
+        fields = {letter: field for letter, field, _ in row.sheet.columns}
+        found = []
+        for letter, flaw in row.flaws.items():
+            field = fields.get(letter, "")
+            called = self.profile.called(_path(self.profile, row.sheet.kind, field), raw)
+            found.append(flawed_cell(replace(called, field=field), flaw))
+        return Unread(found[0], key=str(raw.get("HOC_SINH_ID", "")), school=self.school, also=tuple(found[1:]))
 
     def _over(
         self, row: FileRow, plain: Row | Unread, raw: Fields, stored: Stored | None, *, gone: int

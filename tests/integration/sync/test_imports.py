@@ -191,13 +191,14 @@ async def test_what_is_no_table_or_not_safe_is_refused_with_a_reason(here: World
 
 async def test_formulas_and_errors_refuse_their_row_only(here: World) -> None:
     """What a formula was last saved as is nobody's word; a column that says nothing to us may hold any."""
-    lines = pupils(3, HS002=pupil_line(2, STT="=ROW()", **{"Họ và tên": "=A1"}))
+    lines = pupils(3, HS002=pupil_line(2, STT="=ROW()", **{"Họ và tên": "=A1", "Lớp": "=A2"}))
     one = await send(here, workbook(("6A", lines)))
     assert (one.accepted_count, one.rejected_count) == (2, 1), one
     stub = await desk(here)
     asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
     (problem,) = (await stub.ListImportProblems(asked)).problems
     assert (problem.problem.reason, problem.problem.field, problem.column) == ("FORMULA_CELL", "HO_TEN", "C")
+    assert "Ngoài ra còn sai: MA_LOP" in problem.problem.message, "all of its cells are named at once"
 
 
 async def test_a_filled_template_sent_back_unchanged_changes_nothing(here: World) -> None:

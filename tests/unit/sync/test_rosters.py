@@ -13,6 +13,8 @@ from services.sync.convert.sheets import roster_files
 from services.sync.convert.sheets.reading import read
 from services.sync.convert.sheets.refused import FileRefusedError
 from services.sync.convert.sheets.specification import load_sheets
+from services.sync.domain.left_out import ROWS as ROWS_LEFT_OUT
+from services.sync.domain.left_out import SHEETS as SHEETS_LEFT_OUT
 from services.sync.domain.rosters import code_of, first_year, version_of
 from tests.integration.sync.rosters import at, enrolled, person, roster, school
 
@@ -191,6 +193,12 @@ def test_what_is_not_read_is_told_and_metadata_in_our_names_is_read(tmp_path: Pa
         "results.csv": "MARKS_NOT_TAKEN",
         "lineItems.csv": "MARKS_NOT_TAKEN",
     }
+
+
+def test_each_file_and_row_that_is_left_out_has_its_reason_in_words() -> None:
+    """For whatever the table names; a reason without words would fail who asks."""
+    assert set(SPEC["roster"]["table"]["unread"]) <= SHEETS_LEFT_OUT.keys()
+    assert all(text.vi and text.en for text in (*ROWS_LEFT_OUT.values(), *SHEETS_LEFT_OUT.values()))
 
 
 def test_a_vendors_own_words_stand_in_the_table_under_its_system(tmp_path: Path) -> None:
