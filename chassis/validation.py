@@ -1,5 +1,6 @@
 """Requests against their protovalidate rules, with the exact field path and a sentence for people in both languages."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -38,6 +39,7 @@ _COMPARED = {
     "lte": "phải từ {} trở xuống",
     "lt": "phải nhỏ hơn {}",
 }
+_BOUNDS = re.compile(r"greater than (or equal to )?(\S+) (and|or) less than (or equal to )?(\S+)")
 
 
 def field_violations(message: Message, *, most: int = MOST_VIOLATIONS) -> list[FieldViolation]:
@@ -97,7 +99,7 @@ def invalid(violations: list[FieldViolation]) -> Fault:
 def _violation(proto: Any, value: Any) -> FieldViolation:
     path = "".join(_steps(proto.field.elements)) if proto.field is not None else ""
     rule = str(proto.rule_id)
-    said = _said(rule, value)
+    said = _said(rule, value, str(proto.message))
     wanted = ", ".join(map(str, value)) if isinstance(value, list) else value
     vi = f"Trường {path or '…'} {said.replace('{}', str(wanted))}."
     return FieldViolation(
@@ -105,11 +107,21 @@ def _violation(proto: Any, value: Any) -> FieldViolation:
     )
 
 
-def _said(rule: str, value: Any) -> str:
+def _said(rule: str, value: Any, message: str) -> str:
     if rule == "string.pattern":
         words = pattern_in_words(str(value))
         return f"không đúng định dạng: phải là {words}" if words else "không đúng định dạng"
-    return _SAID.get(rule) or _COMPARED.get(rule.rpartition(".")[2]) or "không hợp lệ"
+    return _SAID.get(rule) or _COMPARED.get(rule.rpartition(".")[2]) or _between(message) or "không hợp lệ"
+
+
+def _between(message: str) -> str:
+    """What a rule with two bounds asks for, which tells them both in its own sentence alone; empty: it is none."""
+    found = _BOUNDS.search(message)
+    if found is None:
+        return ""
+    least, low, joint, most, high = found.groups()
+    said = f"phải {'từ' if least else 'lớn hơn'} {low} {'hoặc ' if joint == 'or' else ''}"
+    return said + (f"{'đến' if least and joint == 'and' else 'nhiều nhất'} {high}" if most else f"nhỏ hơn {high}")
 
 
 def _steps(elements: Any) -> Iterator[str]:

@@ -30,7 +30,7 @@ export function askFor({ title, fields, submit, cancel }) {
         h("button", { type: "button", onclick: () => leave(null) }, cancel),
       ),
     );
-    const dialog = h("dialog", { oncancel: () => leave(null) }, form);
+    const dialog = h("dialog", { "aria-label": title, oncancel: () => leave(null) }, form);
     document.body.append(dialog);
     dialog.showModal();
     made[0]?.field.focus();

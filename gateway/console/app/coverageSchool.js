@@ -70,12 +70,12 @@ function numbers(school, rules) {
 
 function windows(found = [], collections = []) {
   const names = new Map(collections.map(({ collection, name }) => [collection, name]));
-  const line = ({ name, first_day: first, last_day: last, open, collections: sent = [] }) =>
+  const line = ({ name, first_day: first, last_day: last, until_day: until, open, collections: sent = [] }) =>
     h(
       "li",
       {},
       h(open ? "b" : "span", {}, `${name}: ${day(first)}–${day(last)}`),
-      open ? ` (${said("openUntil", { n: day(last) })})` : "",
+      open ? ` (${said("openUntil", { n: day(until || last) })})` : "",
       sent.length ? `: ${sent.map((one) => names.get(one) ?? one).join(", ")}` : "",
     );
   return h("section", { class: "windows" }, h("h3", {}, said("windows")), h("ul", {}, found.map(line)));

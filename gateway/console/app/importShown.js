@@ -2,10 +2,12 @@
 
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
-import { filledIn, said } from "./importWords.js";
+import { number } from "./format.js";
+import { filledIn, reasonWords, said } from "./importWords.js";
 
 const LOOK_MS = 700;
 const PAGE = 50;
+const AT_ONCE = 1000; // Rows of a call that are tried again.
 const ENDED = ["SUCCEEDED", "FAILED", "CANCELLED"];
 const bare = (state) => state.replace("IMPORT_STATE_", "");
 let following = 0; // Only the import that was opened last is followed.
@@ -15,6 +17,8 @@ export async function showImport(place, { unit, id, download, ended }) {
   const path = unitPath(unit, `/imports/${id}`);
   const head = h("div", { class: "import" });
   const rows = h("div", { class: "problems" });
+  const kinds = h("div", { class: "kinds", hidden: true });
+  let kind = {}; // Which problems are shown: reason and field, empty: all.
   const told = h("p", { class: "notice warn", role: "alert", hidden: true });
   const act = async (verb) => {
     told.hidden = true;
@@ -29,23 +33,50 @@ export async function showImport(place, { unit, id, download, ended }) {
     told.textContent = error.message;
     told.hidden = false;
   };
-  const again = async () => {
-    // Of each batch of the file the rows that its problems name.
-    const ids = [...rows.querySelectorAll("[data-row]")].map((one) => one.dataset.row);
+  // All rows of the chosen kind, whether they are on the page or not.
+  const again = async (event) => {
+    event.currentTarget.disabled = true;
+    const sums = { a: 0, b: 0, c: 0 };
+    let page_token = "";
     try {
-      const body = { quarantined_row_ids: ids };
-      const done = await ask(unitPath(unit, "/quarantine:replay"), { method: "POST", body });
-      const values = { a: done.replayed_count, b: done.accepted_count + done.settled_count, c: done.remaining_count };
+      do {
+        const answer = await ask(`${path}/problems`, { query: { page_size: AT_ONCE, page_token, ...kind } });
+        const open = (answer.problems ?? []).map((one) => one.quarantined_row_id).filter((id) => id && id !== "0");
+        page_token = answer.next_page_token;
+        if (!open.length) continue;
+        const done = await ask(unitPath(unit, "/quarantine:replay"), { method: "POST", body: { quarantined_row_ids: open } });
+        sums.a += done.replayed_count;
+        sums.b += done.accepted_count + done.settled_count;
+        sums.c += done.remaining_count;
+      } while (page_token);
       await problems();
-      rows.prepend(h("p", { class: "notice", role: "status" }, filledIn("retried", values)));
+      rows.prepend(h("p", { class: "notice", role: "status" }, filledIn("retried", sums)));
     } catch (error) {
       tell(error);
     }
+    look();
   };
 
+  function choose(found) {
+    const every = found.reduce((sum, one) => sum + one.count, 0);
+    const option = (one, text) => h("option", { value: JSON.stringify(one), selected: one.reason === kind.reason && one.field === kind.field }, text);
+    const options = found.map(({ reason, field, count }) =>
+      option({ reason, field }, `${field || said("wholeRow")}: ${reasonWords(reason)} (${number(count)})`),
+    );
+    const onchange = (event) => {
+      kind = JSON.parse(event.target.value);
+      problems().catch(tell);
+    };
+    kinds.hidden = found.length < 2;
+    replace(kinds, h("label", {}, said("kind"), h("select", { onchange }, option({}, `${said("everyKind")} (${number(every)})`), options)));
+  }
+
   async function problems(page_token = "") {
-    const answer = await ask(`${path}/problems`, { query: { page_size: PAGE, page_token } });
-    if (!page_token) replace(rows, answer.problems?.length ? h("h2", {}, said("problems")) : "");
+    const answer = await ask(`${path}/problems`, { query: { page_size: PAGE, page_token, ...kind } });
+    if (!page_token) {
+      replace(rows, answer.problems?.length ? h("h2", {}, said("problems")) : "");
+      choose(answer.kinds ?? []);
+    }
     rows.querySelector(".more")?.remove();
     rows.append(...(answer.problems ?? []).map((one) => problemLine(unit, one)));
     if (answer.next_page_token) {
@@ -67,7 +98,7 @@ export async function showImport(place, { unit, id, download, ended }) {
     replace(head, ...summary(one, state), ...doubts(one, state, act), buttons(one, state));
     if (ENDED.includes(state)) {
       ended();
-      if (one.rejected_count + one.held_count + one.stale_count) await problems().catch(tell);
+      if (!rows.children.length && one.rejected_count + one.held_count + one.stale_count) await problems().catch(tell);
       return;
     }
     if (state !== "AWAITING_CONFIRMATION") setTimeout(look, LOOK_MS);
@@ -84,12 +115,12 @@ export async function showImport(place, { unit, id, download, ended }) {
       ENDED.includes(state) && one.rejected_count + one.held_count
         ? h("button", { type: "button", onclick: () => download(`${path}:report`, {}, `loi-${id}.xlsx`).catch(tell) }, said("report"))
         : "",
-      ENDED.includes(state) && one.rejected_count + one.held_count
+      ENDED.includes(state) && !one.validate_only && one.rejected_count + one.held_count
         ? h("button", { type: "button", onclick: again }, said("retryAll"))
         : "",
     );
 
-  replace(place, head, told, rows);
+  replace(place, head, told, kinds, rows);
   place.scrollIntoView({ block: "nearest" });
   await look();
 }
@@ -110,27 +141,46 @@ function summary(one, state) {
     ),
     h("div", { class: "progress", role: "progressbar", "aria-valuenow": Math.round(share), "aria-valuemin": 0, "aria-valuemax": 100 }, bar),
     h("div", { class: "counts" }, ["accepted", "unchanged", "stale", "rejected", "held"].map(count)),
-    one.error_message ? h("p", { class: "notice warn", role: "alert" }, one.error_message) : "",
+    one.validate_only ? h("p", { class: "notice" }, said("onlyLooked")) : "",
+    one.error_message ? refusal(one) : "",
+    ...(one.deletions ?? []).map(deletionLine),
     ...(one.sheets ?? []).map(sheetLine),
   ];
 }
 
+// All that refused the file, each on a line of its own.
+function refusal({ error_message: message, faults = [] }) {
+  const list = h("ol", {}, faults.map((fault) => h("li", {}, fault.message)));
+  const head = faults.length ? h("b", {}, filledIn("faults", { n: faults.length })) : message;
+  return h("div", { class: "notice warn", role: "alert" }, head, faults.length ? list : "");
+}
+
+function deletionLine({ collection, count, keys, lacking }) {
+  const values = { n: number(count), c: (said("collections")[collection] ?? collection).toLowerCase() };
+  const named = keys.length ? `: ${keys.slice(0, PAGE).join(", ")}${count > PAGE ? "…" : ""}` : "";
+  return h("p", {}, filledIn(lacking ? "goesLacking" : "goesSaid", values), named);
+}
+
 function sheetLine(sheet) {
+  const skipped = (sheet.skipped ?? []).map((one) => filledIn("skippedFor", { w: one.message, n: one.rows.join(", ") }));
   if (!sheet.collection) {
-    const key = sheet.first_header_row ? "readAlong" : "noTable";
-    return h("p", { class: "muted" }, filledIn(key, { n: sheet.name }));
+    const text = sheet.left_out_message
+      ? filledIn("leftOut", { n: sheet.name, w: sheet.left_out_message })
+      : filledIn(sheet.first_header_row ? "readAlong" : "noTable", { n: sheet.name });
+    return h("p", { class: "muted" }, [text, ...skipped].join(". "));
   }
   const text = filledIn("sheet", { n: sheet.name, c: said("collections")[sheet.collection], r: sheet.row_count });
   const more = [
     sheet.ignored_headings?.length ? filledIn("ignored", { n: sheet.ignored_headings.join(", ") }) : "",
-    sheet.skipped_rows?.length ? filledIn("skipped", { n: sheet.skipped_rows.join(", ") }) : "",
+    ...(skipped.length || !sheet.skipped_rows?.length ? skipped : [filledIn("skipped", { n: sheet.skipped_rows.join(", ") })]),
   ];
   return h("p", { class: "muted" }, [text, ...more].filter(Boolean).join(". "));
 }
 
 function doubts(one, state, act) {
   if (!one.suspicions?.length) return [];
-  const list = h("ol", {}, one.suspicions.map((doubt) => h("li", {}, doubt.message)));
+  const named = ({ examples = [] }) => (examples.length ? ` ${filledIn("examples", { n: examples.join(", ") })}` : "");
+  const list = h("ol", {}, one.suspicions.map((doubt) => h("li", {}, doubt.message, named(doubt))));
   if (state !== "AWAITING_CONFIRMATION") return [h("div", { class: "notice" }, list)];
   return [
     h(

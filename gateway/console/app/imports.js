@@ -61,6 +61,7 @@ function form(content, schools) {
   const years = [thisYear() + 1, thisYear(), thisYear() - 1, thisYear() - 2];
   const file = h("input", { type: "file", accept: ".xlsx,.xls,.csv,.zip", "aria-label": said("file") });
   const complete = h("input", { type: "checkbox" });
+  const lookOnly = h("input", { type: "checkbox" });
   const kind = select(said("collection"), [["", said("anyCollection")], ...kinds()], () => {}, "");
   const told = h("p", { class: "notice warn", role: "alert", hidden: true });
   const send = h("button", { class: "primary", type: "button", onclick: upload }, said("upload"));
@@ -77,6 +78,7 @@ function form(content, schools) {
         collection: kind.querySelector("select").value,
         file_name: sent.name,
         complete: complete.checked || undefined,
+        validate_only: lookOnly.checked || undefined,
       };
       const response = await fetch(address(unitPath(state.school, "/imports"), query), {
         method: "POST",
@@ -139,6 +141,7 @@ function form(content, schools) {
         file,
         kind,
         h("label", { class: "tick" }, complete, h("span", {}, said("complete"))),
+        h("label", { class: "tick" }, lookOnly, h("span", {}, said("lookOnly"))),
         told,
         send,
       ),

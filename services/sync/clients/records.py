@@ -60,6 +60,12 @@ class Records:
         """Records by school and key, in full, as of now; raises what records answers as `Fault`."""
         return await self._held.ReadRecords(request, timeout=APPLY_SECONDS)
 
+    async def show(self, request: held_records_pb2.ShowRecordsRequest) -> held_records_pb2.ShowRecordsResponse:
+        """Records as the caller may see them, which records writes down; raises what records answers as `Fault`."""
+        shown = await self._held.ShowRecords(request, timeout=ONE_SECONDS)
+        written_down()
+        return shown
+
     async def holdings(self, *, school: str, collection: str, school_year: int, source: str) -> dict[str, int]:
         """Keys and versions of all that is held of a source in a school's year; raises what records answers."""
         held: dict[str, int] = {}

@@ -26,7 +26,8 @@ class Check:
     """How rows of a batch are checked, and in whose words their problems are told."""
 
     school: FindSchool
-    unit: str  # The batch's unit, as its sender names it.
+    named: Callable[[str], str]  # What people call a unit: its name with its code.
+    unit: str  # The batch's unit, as people call it.
     content: Callable[[int], str]  # The row at an index as it came.
     called: Callable[[int, str], Called]  # What its sender calls the field at our path.
     place: Callable[[int, str], Text]  # Where it stands, for people, with the field that is told of; empty: the row.
@@ -36,6 +37,11 @@ class Check:
     records: frozenset[str] | None = None  # What its sender is connected for, by field of a row; None: all.
     # For programs: where the row at an index stands in its file, and the field that is wrong.
     located: Callable[[int, str], Mapping[str, str]] | None = None
+    apart: bool = False  # Whether fields of one row stand apart, so that each problem says its place.
+
+    def place_of(self, index: int) -> Callable[[str], Text] | None:
+        """Where the fields of the row at an index stand, if they stand apart."""
+        return partial(self.place, index) if self.apart else None
 
 
 def problem_of(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> Problem | None:
@@ -47,8 +53,8 @@ def problem_of(row: Row, found: Sequence[Any], how: Check, index: int, *, school
     if isinstance(school, str):
         unruly = [*unruly, _school_problem(row, school, how, index)]
     if found and (violations := _broken(row, found)):
-        return explain(violations, called=partial(how.called, index), also=unruly)
-    return unruly[0].beside(unruly[1:]) if unruly else None
+        return explain(violations, called=partial(how.called, index), also=unruly, place=how.place_of(index))
+    return unruly[0].beside(unruly[1:], place=how.place_of(index)) if unruly else None
 
 
 def all_problems(row: Row, found: Sequence[Any], how: Check, index: int, *, school: int | str) -> list[Problem]:
@@ -65,7 +71,7 @@ def _school_problem(row: Row, reason: str, how: Check, index: int) -> Problem:
     school = called.written or row.school
     if reason == problems.UNKNOWN_SCHOOL:
         return problems.unknown_school(called, school)
-    return problems.school_outside_unit(called, school, how.unit)
+    return problems.school_outside_unit(called, how.named(school), how.unit)
 
 
 def _broken(row: Row, found: Sequence[Any]) -> list[Violation]:

@@ -59,6 +59,12 @@ class Places:
 def school(one: Known, places: Places, *, language: str = "vi") -> coverage_pb2.SchoolCoverage:
     """How far a school is connected."""
     said = coverage_pb2.SchoolCoverage()
+    fill(said, one, places, language=language)
+    return said
+
+
+def fill(said: coverage_pb2.SchoolCoverage, one: Known, places: Places, *, language: str = "vi") -> None:
+    """Tell how far a school is connected, where it is told: thousands in one answer are not copied again."""
     said.CopyFrom(places.of(one.school_id))
     said.must_connect, said.state, said.source = one.must_connect, one.state, one.source  # type: ignore[assignment]
     said.expected_count, said.arrived_count, said.open_row_count = (
@@ -74,7 +80,6 @@ def school(one: Known, places: Places, *, language: str = "vi") -> coverage_pb2.
     _time(said.first_accept_time, one.first_accept_time)
     _time(said.last_accept_time, one.last_accept_time)
     _time(said.update_time, one.update_time)
-    return said
 
 
 def coverage_changed(schools: Iterable[Known], places: Places, *, baseline: bool) -> bytes:
@@ -83,8 +88,10 @@ def coverage_changed(schools: Iterable[Known], places: Places, *, baseline: bool
     return coverage_pb2.CoverageChanged(schools=told, baseline=baseline).SerializeToString()
 
 
-def day_rules(rules: DayCoverage, expected: Iterable[Expectation], *, language: str) -> coverage_pb2.CoverageRules:
-    """By what schools are judged, and in which windows they send what is expected."""
+def day_rules(
+    rules: DayCoverage, expected: Iterable[Expectation], *, language: str, awaited: Iterable[Held] = ()
+) -> coverage_pb2.CoverageRules:
+    """By what schools are judged, and in which windows they send what is expected; `awaited` is what of one school."""
     limits = rules.thresholds
     names = ("late_hours", "silent_hours", "refused_hours", "rejected_share", "share_days", "fewest_rows", "grace_days")
     given: dict[str, Any] = {name: getattr(limits, name) for name in (*names, "source")}
@@ -95,12 +102,24 @@ def day_rules(rules: DayCoverage, expected: Iterable[Expectation], *, language: 
             first_day=one.first_day.isoformat(),
             last_day=one.last_day.isoformat(),
             open=one.open,
+            until_day=one.until.isoformat(),
             collections=one.collections,
             source=one.source,
         )
-        for one in rules.windows(expected)
+        for one in rules.windows(expected, _last_due(awaited))
     ]
     return coverage_pb2.CoverageRules(**given, part=rules.part, school_year=rules.school_year, windows=windows)
+
+
+def _last_due(awaited: Iterable[Held]) -> dict[str, date]:
+    """By part of the year the last day on which something that has not arrived is due."""
+    due: dict[str, date] = {}
+    for one in awaited:
+        expected = one.expectation
+        if expected is not None and one.due is not None and one.arrival is None and not expected.within_school_days:
+            day = date.fromisoformat(one.due_day)
+            due[expected.part] = max(day, due.get(expected.part, day))
+    return due
 
 
 def held_collection(one: Held, *, language: str) -> coverage_pb2.CollectionCoverage:

@@ -97,6 +97,16 @@ def full_outcome(
     )
 
 
+def tell_before(outcome: sync_pb2.FullOutcome, before: Iterable[str]) -> None:
+    """Tell of what went with a call that was cut, beside what went with this one."""
+    keys = sorted(before)
+    outcome.disappeared_count += len(keys)
+    outcome.held_count += len(keys)
+    told = sorted([*outcome.disappeared_keys, *keys])[:MOST_NAMED]
+    del outcome.disappeared_keys[:]
+    outcome.disappeared_keys.extend(told)
+
+
 def disappearance(one: Declaration, *, name: str) -> quarantine_pb2.Disappearance:
     """A declaration a person is asked about, or was; `name` is the school's."""
     outcome, decision = sync_pb2.FullOutcome.FromString(one.outcome), one.decision or Decision("", "")

@@ -15,9 +15,10 @@ from services.sync.convert.documents import RawRow
 from services.sync.convert.rows import Same, Unread, kind_of, make
 from services.sync.domain import writing
 from services.sync.domain.imports import KINDS, Counts, Import
-from services.sync.domain.problems import flawed_cell, other_year
+from services.sync.domain.left_out import ROWS, SHEETS
+from services.sync.domain.problems import Problem, flawed_cell, other_year
 from services.sync.domain.profiles import Fields
-from services.sync.domain.roster_flaws import flawed_roster
+from services.sync.domain.roster_flaws import UNKNOWN_ROLE, flawed_roster
 from services.sync.domain.rosters import Apart, read_apart
 from services.sync.domain.suspicions import Fact, Held
 from services.sync.domain.tables import TableProfile
@@ -79,8 +80,8 @@ class FileRow:
         """Where a field stands: sheet or file, row, letter and, of several files, name of the column; empty: none."""
         if self.apart is None:
             return self.sheet.name, self.number, next(iter(self.flaws), "") or self.column(field), ""
-        if flaw := self.apart.flaws.get(field):
-            return flaw[1:]
+        if flaws := self.apart.flaws.get(field):
+            return flaws[0][1:]
         file, letter, name = self.sheet.sources.get(field, ("", "", ""))
         if file in self.apart.rows:
             return file, self.apart.rows[file], letter, name
@@ -117,17 +118,33 @@ class Reading:
 
         `gone` is the version at which it was deleted, if it was.
         """
-        raw = self._completed(row)
-        if row.apart is not None and isinstance(settled := self._settled(row, row.apart, plain, raw), Unread | Same):
-            return RawRow(_content(raw), settled, row.number)
+        raw, apart = self._completed(row), row.apart
         if row.flaws:
-            letter, flaw = next(iter(row.flaws.items()))
-            field = next((one for at, one, _ in row.sheet.columns if at == letter), "")
+            return RawRow(_content(raw), self._with_flawed_cells(row, raw), row.number)
+        if apart is not None and apart.nothing and not apart.flaws:
+            same = Same(plain.school, kind_of(plain)) if isinstance(plain, Row) else plain
+            return RawRow(_content(raw), same, row.number)
+        raw, made = self._over(row, plain, raw, stored, gone=gone)
+        if apart is not None and apart.flaws:
+            known = not apart.nothing and not any(UNKNOWN_ROLE in one for some in apart.flaws.values() for one in some)
+            whole = known and (stored is not None or row.sheet.name in apart.rows)
+            made = self._flawed(row, apart, plain, made if whole else None, raw)
+        return RawRow(_content(raw), made, row.number)
+
+    def _with_flawed_cells(self, row: FileRow, raw: Fields) -> Unread:
+        fields = {letter: field for letter, field, _ in row.sheet.columns}
+        found = []
+        for letter, flaw in row.flaws.items():
+            field = fields.get(letter, "")
             called = self.profile.called(_path(self.profile, row.sheet.kind, field), raw)
-            problem = flawed_cell(replace(called, field=field), flaw)
-            made: Row | Unread | Same = Unread(problem, key=str(raw.get("HOC_SINH_ID", "")), school=self.school)
-            return RawRow(_content(raw), made, row.number)
-        made = plain
+            found.append(flawed_cell(replace(called, field=field), flaw))
+        return Unread(found[0], key=str(raw.get("HOC_SINH_ID", "")), school=self.school, also=tuple(found[1:]))
+
+    def _over(
+        self, row: FileRow, plain: Row | Unread, raw: Fields, stored: Stored | None, *, gone: int
+    ) -> tuple[Fields, Row | Unread | Same]:
+        """What a row says over what is held."""
+        made: Row | Unread | Same = plain
         if isinstance(made, Row) and _year(made) not in (0, self.school_year):
             called = self.profile.called(_path(self.profile, row.sheet.kind, "NAM_HOC"), raw)
             made = Unread(other_year(called, year=self.school_year), key=made.key, school=made.school)
@@ -148,7 +165,7 @@ class Reading:
         elif gone >= self.version and isinstance(made, Row) and not (made.deleted or row.raw.get("PHIEN_BAN")):
             raw = raw | {"PHIEN_BAN": gone + 1}  # It comes back: the file that was sent last counts.
             made = self._made(raw)
-        return RawRow(_content(raw), made, row.number)
+        return raw, made
 
     def _says_more(self, row: FileRow, made: Row, held: Row) -> bool:
         """Whether a row says anything beyond what is held: else it need not be carried.
@@ -158,15 +175,21 @@ class Reading:
         newer = bool(row.raw.get("PHIEN_BAN")) and made.version > held.version
         return newer or made.deleted or bool(made.previous_key) or _record(made) != _record(held)
 
-    def _settled(self, row: FileRow, apart: Apart, plain: Row | Unread, raw: Fields) -> Unread | Same | None:
-        """What becomes of a record of several files before its fields are looked at; None: these tell."""
-        if apart.flaws:
-            field, (flaw, *_) = next(iter(apart.flaws.items()))
+    def _flawed(
+        self, row: FileRow, apart: Apart, plain: Row | Unread, made: Row | Unread | Same | None, raw: Fields
+    ) -> Unread:
+        """A record of several files with all that cannot be trusted in them, and what else is wrong with its fields.
+
+        `made` is what it would be; None: of what the files lack nothing can be said.
+        """
+        found = list[Problem]()
+        for field, flaws in apart.flaws.items():
             called = replace(self.profile.called(_path(self.profile, row.sheet.kind, field), raw), field=field)
-            return Unread(flawed_roster(called, flaw), key=plain.key, school=plain.school or self.school)
-        if apart.nothing:
-            return Same(plain.school, kind_of(plain)) if isinstance(plain, Row) else plain
-        return None
+            found.append(flawed_roster(called, flaws))
+        meant, rest = frozenset(apart.flaws), made if isinstance(made, Row) else None
+        if isinstance(made, Unread):
+            found, meant, rest = [*found, made.problem, *made.also], meant | made.meant, made.rest
+        return Unread(found[0], plain.key, plain.school or self.school, tuple(found[1:]), meant, rest)
 
     def plain(self, row: FileRow) -> Row | Unread:
         """The record that a row says, whatever is held."""
@@ -311,7 +334,7 @@ def import_message(one: Import, *, language: str) -> imports_pb2.Import:
         stale_count=counts.stale,
         rejected_count=counts.rejected,
         held_count=counts.held,
-        sheets=map(_sheet, one.sheets),
+        sheets=[_sheet(sheet, language) for sheet in one.sheets],
         suspicions=_suspicions(one.suspicions, language),
         error_reason=one.error.get("reason", ""),
         error_message=one.error.get(language, ""),
@@ -321,10 +344,18 @@ def import_message(one: Import, *, language: str) -> imports_pb2.Import:
         update_time=timestamp(one.update_time),
         end_time=timestamp(one.end_time),
         cancel_requested=one.cancel_requested,
+        validate_only=one.order.validate_only,
+        faults=[_fault(each, language) for each in one.error.get("faults", ())],
+        deletions=[imports_pb2.ImportDeletions(**each) for each in one.deletions],
     )
 
 
-def _sheet(about: Mapping[str, Any]) -> imports_pb2.ImportSheet:
+def _fault(told: Mapping[str, Any], language: str) -> imports_pb2.ImportFault:
+    return imports_pb2.ImportFault(reason=told["reason"], message=told[language], metadata=told["metadata"])
+
+
+def _sheet(about: Mapping[str, Any], language: str) -> imports_pb2.ImportSheet:
+    left_out = about.get("left_out", "")
     return imports_pb2.ImportSheet(
         name=about["name"],
         collection=about["collection"],
@@ -333,6 +364,12 @@ def _sheet(about: Mapping[str, Any]) -> imports_pb2.ImportSheet:
         row_count=about.get("rows", 0),
         ignored_headings=about.get("ignored", ()),
         skipped_rows=about.get("skipped", ()),
+        left_out_reason=left_out,
+        left_out_message=SHEETS[left_out].told(language) if left_out else "",
+        skipped=[
+            imports_pb2.SkippedRows(reason=reason, message=ROWS[reason].told(language), rows=rows)
+            for reason, rows in about.get("skipped_for", {}).items()
+        ],
     )
 
 

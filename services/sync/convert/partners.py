@@ -46,9 +46,14 @@ def key(one: PartnerKey, *, now: datetime) -> partners_pb2.PartnerKey:
     )
 
 
-def connection(one: PartnerConnection, tree: ScopeTree, *, name: str, today: date) -> partners_pb2.PartnerConnection:
-    """A connection in its state as of today, which the grants of today decide."""
-    granted = any(grant.grant_id == one.grant_id for grant in tree.grants_of(one.partner_id, today))
+def connection(
+    one: PartnerConnection, tree: ScopeTree, *, name: str, today: date, given: bool = False
+) -> partners_pb2.PartnerConnection:
+    """A connection in its state as of today, which the grants of today decide.
+
+    One that was `given` just now is known here only in a moment.
+    """
+    granted = given or any(grant.grant_id == one.grant_id for grant in tree.grants_of(one.partner_id, today))
     return partners_pb2.PartnerConnection(
         connection_id=one.connection_id,
         partner_id=one.partner_id,

@@ -119,7 +119,7 @@ class Checked:
         if rest is not None:
             found = all_problems(rest, protovalidate.collect_violations(rest), how, index, school=school)
             also += [one for one in found if one.field not in row.meant]
-        problem = row.problem.beside(also)
+        problem = row.problem.beside(also, place=how.place_of(index))
         self.refuse(index, problem, key=row.key, school_id=school if isinstance(school, int) else 0)
 
     async def add_all(self, rows: Sequence[Row | Unread | Same]) -> None:

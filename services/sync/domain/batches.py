@@ -42,6 +42,8 @@ class Trial:
     root_id: int
     round: int  # How often it was emptied: what comes after is new to records, also under an old batch id.
     self_signed: bool  # Whether the sender has signed its own token.
+    by_file: bool = False  # Whether the rows are of a file: then the batches are ours, not the sender's.
+    judged: bool = True  # Whether the partner's own client sent them.
 
 
 @dataclass(frozen=True, slots=True)

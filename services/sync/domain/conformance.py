@@ -26,6 +26,7 @@ class PushKind(IntEnum):
     REPEATED = 2  # The same batch again.
     ID_REUSED = 3  # Another batch under a used id, which was refused.
     CONCLUDED = 4  # No push: deletions that follow from a declaration of everything.
+    FILE = 5  # Rows of a file that the client sent: only these are its own, not the batches and what signs them.
 
 
 class Verdict(IntEnum):
@@ -110,13 +111,18 @@ class Material:
 
     @property
     def sent(self) -> list[Push]:
-        """What the client sent."""
-        return [one for one in self.pushes if one.kind != PushKind.CONCLUDED]
+        """What the client sent as batches."""
+        return [one for one in self.pushes if one.kind not in (PushKind.CONCLUDED, PushKind.FILE)]
+
+    @property
+    def batches(self) -> list[Push]:
+        """Its batches that were answered, each once."""
+        return [one for one in self.pushes if one.kind == PushKind.TAKEN]
 
     @property
     def taken(self) -> Iterator[Push]:
-        """The pushes that were answered row by row, each once."""
-        return (one for one in self.pushes if one.kind == PushKind.TAKEN)
+        """What was answered row by row, each once: its batches, and what its files were carried by."""
+        return (one for one in self.pushes if one.kind in (PushKind.TAKEN, PushKind.FILE))
 
     @property
     def rows(self) -> Iterator[tuple[Push, Shown]]:
@@ -174,7 +180,7 @@ def _one_id_one_batch(material: Material, given: Mapping[str, Any]) -> Judged:
     reused = [
         Evidence(one.batch_id, seen="BATCH_ID_REUSED") for one in material.pushes if one.kind == PushKind.ID_REUSED
     ]
-    ids = {one.batch_id for one in material.taken}
+    ids = {one.batch_id for one in material.batches}
     return _unless(reused, [Evidence(seen=str(len(ids)))] if len(ids) >= int(given["least"]) else [])
 
 
@@ -215,7 +221,7 @@ def _stable_keys(material: Material, given: Mapping[str, Any]) -> Judged:
 
 
 def _sends_deletions(material: Material, _given: Mapping[str, Any]) -> Judged:
-    seen: dict[int, str] = {PushKind.TAKEN: "DELETED", PushKind.CONCLUDED: "DISAPPEARED"}
+    seen: dict[int, str] = {PushKind.TAKEN: "DELETED", PushKind.FILE: "DELETED", PushKind.CONCLUDED: "DISAPPEARED"}
     gone = [
         _at(push, row, seen[push.kind])
         for push in material.pushes
@@ -290,7 +296,7 @@ def _known_fields(material: Material, given: Mapping[str, Any]) -> Judged:
 
 
 def _sensible_batches(material: Material, given: Mapping[str, Any]) -> Judged:
-    taken = list(material.taken)
+    taken = material.batches
     wrong = [Evidence(one.batch_id, seen=f"ROWS:{one.row_count}") for one in taken if one.row_count > given["most"]]
     small = [one for one in taken if one.row_count < given["small"]]
     if len(taken) >= given["many"] and 2 * len(small) > len(taken):

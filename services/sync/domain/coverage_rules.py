@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 LEVEL: Final = "level:"
+NOTHING_DUE: Final[Mapping[str, date]] = MappingProxyType({})
 
 
 class SchoolKind(IntEnum):
@@ -48,8 +50,10 @@ class Part:
     source: str
 
     def begins(self, year_begins: date) -> date:
-        """Its first day in the school year that begins on a day."""
-        return day_in(year_begins, self.first_day)
+        """Its first day in the school year that begins on a day; it may lie before that day."""
+        ends = self.ends(year_begins)
+        month, day = map(int, self.first_day.split("-"))
+        return date(ends.year - ((month, day) > (ends.month, ends.day)), month, day)
 
     def ends(self, year_begins: date) -> date:
         """Its last day in that school year."""
@@ -89,6 +93,7 @@ class Window:
     part: str
     first_day: date
     last_day: date
+    until: date  # It is open until then: a collection may be due later than its last day.
     open: bool
     collections: tuple[str, ...]
     source: str
@@ -122,15 +127,20 @@ class DayCoverage:
                 found.setdefault(one.collection, one)
         return list(found.values())
 
-    def windows(self, expected: Iterable[Expectation]) -> list[Window]:
-        """The parts of the school year in their order, with what is expected in each."""
+    def windows(self, expected: Iterable[Expectation], due: Mapping[str, date] = NOTHING_DUE) -> list[Window]:
+        """The parts of the school year in their order, with what is expected in each.
+
+        `due` is by part the last day on which something is due: of a school that has just joined that is later.
+        """
         expected, begins = tuple(expected), self.year_begins
+        until = {one.part: max(one.ends(begins), due.get(one.part, date.min)) for one in self.parts}
         return [
             Window(
                 part=part.part,
                 first_day=part.begins(begins),
                 last_day=part.ends(begins),
-                open=part.holds(self.day, begins),
+                until=until[part.part],
+                open=part.begins(begins) <= self.day <= until[part.part],
                 collections=tuple(dict.fromkeys(one.collection for one in expected if one.part == part.part)),
                 source=part.source,
             )

@@ -40,14 +40,18 @@ class Violation:
 
 
 def explain(
-    violations: Sequence[Violation], *, called: Callable[[str], Called], also: Iterable[Problem] = ()
+    violations: Sequence[Violation],
+    *,
+    called: Callable[[str], Called],
+    also: Iterable[Problem] = (),
+    place: Callable[[str], Text] | None = None,
 ) -> Problem:
     """Make the problem of a row from all rules it breaks: the most important one, and the others beside it.
 
-    `also` is what else is wrong with it.
+    `also` is what else is wrong with it, `place` as for `Problem.beside`.
     """
     first, *others = explained(sorted(violations, key=lambda one: one.path not in _FIRST), called=called)
-    return first.beside([*others, *also])
+    return first.beside([*others, *also], place=place)
 
 
 def explained(violations: Iterable[Violation], *, called: Callable[[str], Called]) -> list[Problem]:

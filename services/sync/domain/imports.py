@@ -1,10 +1,12 @@
 """Imports of files: their states, what they are told to do, and what is known of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, Final
+
+from services.sync.domain.full import MOST_NAMED
 
 DEFAULT_SOURCE: Final = "file"
 SLICE_ROWS: Final = 1_000  # Rows of a batch; each is one of its own,
@@ -50,6 +52,7 @@ class Order:
     complete: bool
     backfill: bool
     request_id: str
+    validate_only: bool = False  # The file is only looked at.
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,19 @@ class Counts:
         )
 
 
+def with_deletions(
+    told: Iterable[Mapping[str, Any]], keys: Mapping[str, Sequence[str]], *, lacking: bool
+) -> list[Mapping[str, Any]]:
+    """What goes with a file, and these keys by collection; `lacking`: because the file lacks them."""
+    found = {(one["collection"], one["lacking"]): one for one in told}
+    for collection, more in keys.items():
+        before = found.get((collection, lacking), {"count": 0, "keys": []})
+        named = [*before["keys"], *more][:MOST_NAMED]
+        count = before["count"] + len(more)
+        found[collection, lacking] = {"collection": collection, "lacking": lacking, "count": count, "keys": named}
+    return list(found.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Import:
     """A file on its way in, as it is kept."""
@@ -94,6 +110,7 @@ class Import:
     sheets: list[Mapping[str, Any]]
     suspicions: list[Mapping[str, Any]]
     error: Mapping[str, Any]
+    deletions: list[Mapping[str, Any]]  # What goes with it: collection, lacking, count, first keys.
     decided_by: str
     cancel_requested: bool
     create_time: datetime
@@ -103,4 +120,4 @@ class Import:
     @property
     def batch_prefix(self) -> str:
         """What the ids of its batches begin with, in the order of its slices."""
-        return f"import-{self.import_id}-"
+        return f"{'looked' if self.order.validate_only else 'import'}-{self.import_id}-"

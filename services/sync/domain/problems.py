@@ -7,7 +7,7 @@ field (`fields.reason_of`).
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,6 +20,7 @@ MASS_DISAPPEARANCE: Final = "MASS_DISAPPEARANCE"
 BATCH_REFUSED: Final = "BATCH_REFUSED"
 UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"
 SCHOOL_OUTSIDE_UNIT: Final = "SCHOOL_OUTSIDE_UNIT"
+MOST_NAME: Final = 200  # Letters of a unit's name with its code.
 MOST_OTHERS: Final = 10  # Further fields that a problem names,
 MOST_TOLD: Final = 3  # and of how many of them it says why.
 
@@ -45,20 +46,25 @@ class Problem:
     stored_version: int = 0
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)  # What it is about, for programs.
 
-    def beside(self, others: Iterable["Problem"]) -> "Problem":
-        """The same, its text ending with what else is wrong in the row: the first fields with why, others by name."""
+    def beside(self, others: Iterable["Problem"], *, place: Callable[[str], Text] | None = None) -> "Problem":
+        """The same, its text ending with what else is wrong in the row: the first fields with why, others by name.
+
+        `place` says where a field stands, where fields of one row stand apart: then each is told with why and where.
+        """
         also: dict[str, Text] = {}
         for one in others:
             if one.field and one.field != self.field:
-                also.setdefault(one.field, one.text)
+                also.setdefault(one.field, (one.at(place(one.field)) if place else one).text)
         if not also:
             return self
-        fields = list(also)
-        told, named = [also[one] for one in fields[:MOST_TOLD]], fields[MOST_TOLD:MOST_OTHERS]
+        fields, most = list(also), MOST_OTHERS if place else MOST_TOLD
+        told, named = [also[one] for one in fields[:most]], fields[most:MOST_OTHERS]
         vi = f"Ngoài ra còn sai: {' '.join(one.vi for one in told)}"
         en = f"Also wrong: {' '.join(one.en for one in told)}"
+        more = len(fields) - MOST_OTHERS
+        if place and more > 0:
+            vi, en = f"{vi} Và {more} trường dữ liệu khác.", f"{en} And {more} more."
         if named:
-            more = len(fields) - MOST_OTHERS
             vi += f" Cũng sai: {', '.join(named)}{f' và {more} trường dữ liệu khác' if more > 0 else ''}."
             en += f" Wrong as well: {', '.join(named)}{f' and {more} more' if more > 0 else ''}."
         return replace(self, text=Text(f"{self.text.vi} {vi}", f"{self.text.en} {en}"))
@@ -283,8 +289,8 @@ def unknown_school(called: Called, school: str) -> Problem:
 
 
 def school_outside_unit(called: Called, school: str, unit: str) -> Problem:
-    """Name a school that the batch was not for."""
-    shown, place = shortened(school), shortened(unit)
+    """Name a school that the batch was not for; both as people call them."""
+    shown, place = shortened(school, most=MOST_NAME), shortened(unit, most=MOST_NAME)
     return Problem(
         SCHOOL_OUTSIDE_UNIT,
         called.field,

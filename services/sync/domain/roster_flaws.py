@@ -1,10 +1,14 @@
 """What can be wrong with a record of OneRoster's files before its fields are looked at, and where its fields stand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from services.sync.domain.problems import Called, Problem
+from services.sync.domain.rosters import Flawed
 from services.sync.domain.words import Text, same
+
+UNKNOWN_ROLE: Final = "role"
 
 
 def file_at(file: str, number: int, column: str) -> Text:
@@ -13,8 +17,20 @@ def file_at(file: str, number: int, column: str) -> Text:
     return Text(f"tệp {file}, dòng {number}{at.vi}", f"{file}, row {number}{at.en}")
 
 
-def flawed_roster(called: Called, flaw: str) -> Problem:
-    """Name a value of OneRoster's files that says nothing that can be trusted."""
+def flawed_roster(called: Called, flaws: Sequence[Flawed]) -> Problem:
+    """Name values of OneRoster's files for a field that say nothing that can be trusted; the first one's place is told
+    by who tells the problem.
+    """
+    problem = _flawed(called, flaws[0][0])
+    for flaw, file, number, _, column in flaws[1:]:
+        other = _flawed(called, flaw).at(file_at(file, number, column))
+        problem = replace(
+            problem, text=Text(*(f"{one} {two}" for one, two in zip(problem.text, other.text, strict=True)))
+        )
+    return problem
+
+
+def _flawed(called: Called, flaw: str) -> Problem:
     said = _ROSTER_FLAWS[flaw]
     return Problem(called.reason, called.field, Text(f"{called.label.vi} {said.vi}", f"{called.label.en} {said.en}"))
 
@@ -34,7 +50,7 @@ _ROSTER_FLAWS: Final[Mapping[str, Text]] = {
         "chỉ một người không có trong users.csv. Hãy thêm người này vào users.csv, hoặc bỏ dòng này.",
         "names a user that users.csv lacks. Add the user to users.csv, or leave out the row.",
     ),
-    "role": Text(
+    UNKNOWN_ROLE: Text(
         "là người trung tâm chưa có và không tệp nào nói là học sinh hay cán bộ. Hãy thêm dòng của người này vào "
         "roles.csv.",
         "is nobody the centre holds, and no file says whether it is a pupil or staff. Add the user's row to roles.csv.",

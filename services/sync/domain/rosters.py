@@ -57,7 +57,7 @@ class RosterTable:
     versions: tuple[str, ...]
     files: Mapping[str, tuple[str, ...]]  # By file the columns it cannot do without,
     reads: Mapping[str, tuple[str, ...]]  # and all that are read.
-    unread: frozenset[str]  # Files of the standard that no record is made of.
+    unread: Mapping[str, str]  # Why no record is made of other files of the standard.
     roles: Mapping[str, str]  # Types of record by role; another role makes none.
     objects: Mapping[str, RosterObject]
 
@@ -77,7 +77,7 @@ def read_table(table: Mapping[str, Any], *, system: str, extensions: Mapping[str
             name: tuple(dict.fromkeys((*_OF_ALL, *one["needs"], *one["reads"], *_columns(objects, name))))
             for name, one in table["files"].items()
         },
-        unread=frozenset(table["unread"]),
+        unread={name: reason for reason, names in table["unread"].items() for name in names},
         roles=table["roles"] | own.get("roles", {}),
         objects=objects,
     )
@@ -146,9 +146,8 @@ class Joined:
 
     raw: dict[str, Any] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)  # By file the row it says something in.
-    flaws: dict[str, list[Any]] = field(
-        default_factory=dict
-    )  # By field what cannot be trusted: flaw, file, row, column.
+    # By field what cannot be trusted, each time: flaw, file, row, column.
+    flaws: dict[str, list[list[Any]]] = field(default_factory=dict)
     among: dict[str, list[str]] = field(default_factory=dict)  # By field codes of which that counts that is held.
     leaves: dict[str, list[str]] = field(default_factory=dict)  # By field codes that it says no more.
     only_held: bool = False  # Whether it says something only of a record that is held.
@@ -156,12 +155,15 @@ class Joined:
     dated: bool = True  # and whether all of these are of files of changes: else it is none of the record.
 
 
+Flawed = tuple[str, str, int, str, str]  # What is wrong; file, row, letter and name of the column.
+
+
 @dataclass(frozen=True, slots=True)
 class Apart:
     """What a record of several files says, as the process that reads tells of it, and what it leaves open."""
 
     rows: Mapping[str, int]
-    flaws: Mapping[str, tuple[str, str, int, str, str]]
+    flaws: Mapping[str, tuple[Flawed, ...]]
     among: Mapping[str, tuple[str, ...]]
     leaves: Mapping[str, frozenset[str]]
     only_held: bool
@@ -174,7 +176,7 @@ def read_apart(about: Mapping[str, Any]) -> Apart:
     place, raw = about.get("other") or (0, None)
     return Apart(
         rows=about["rows"],
-        flaws={to: tuple(one) for to, one in about.get("flaws", {}).items()},
+        flaws={to: tuple(tuple(one) for one in some) for to, some in about.get("flaws", {}).items()},
         among={to: tuple(codes) for to, codes in about.get("among", {}).items()},
         leaves={to: frozenset(codes) for to, codes in about.get("leaves", {}).items()},
         only_held=about.get("only_held", False),

@@ -71,8 +71,11 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
         async with self._judge.database.connection() as reads:
             found = await store.listed(reads, wanted, order=request.order, after=cursor, most=size + 1)
         places, language = self._places_today(), _language()
-        told = [convert.school(one, places, language=language) for one, _ in found[:size]]
-        response = coverage_pb2.ListCoverageResponse(schools=told)
+        response = coverage_pb2.ListCoverageResponse()
+        for place, (one, _) in enumerate(found[:size], 1):
+            convert.fill(response.schools.add(), one, places, language=language)
+            if place % MOST_TOLD == 0:
+                await asyncio.sleep(0)
         if len(found) > size:
             response.next_page_token = page_token(request, found[size - 1][1])  # type: ignore[arg-type]  # numbers
         return response
@@ -89,13 +92,12 @@ class CoverageServicer(coverage_pb2_grpc.CoverageServiceServicer):
                 raise refusals.no_school(request.school)
             (facts,) = await usecases.facts_of(judge, reads, [known], rules)
         days = usecases.school_days(judge, rules.day)
-        collections = [
-            convert.held_collection(one, language=language) for one in held(facts, rules, days(school_id), now)
-        ]
+        found = list(held(facts, rules, days(school_id), now))
+        collections = [convert.held_collection(one, language=language) for one in found]
         return coverage_pb2.GetSchoolCoverageResponse(
             school=convert.school(known, self._places_today(), language=language),
             collections=collections,
-            rules=convert.day_rules(rules, rules.expected(facts.kind, facts.levels), language=language),
+            rules=convert.day_rules(rules, rules.expected(facts.kind, facts.levels), language=language, awaited=found),
         )
 
     async def ExportCoverage(

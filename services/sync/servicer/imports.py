@@ -61,6 +61,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
             complete=first.complete,
             backfill=first.backfill,
             request_id=first.request_id,
+            validate_only=first.validate_only,
         )
         one = await uploading.create_import(self._office, order, parts=_parts(first, request_iterator))
         return imports_pb2.CreateImportResponse(**{"import": import_message(one, language=_language())})
@@ -134,11 +135,14 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
         found, after = await reporting.problems(
             self._office,
             one,
+            kind=(request.reason, request.field),
             after=(cursor[0], cursor[1]) if cursor else None,
             most=page_size(request.page_size, 100),
             language=_language(),
         )
         response = imports_pb2.ListImportProblemsResponse(problems=found)
+        if cursor is None:
+            response.kinds.extend(await reporting.kinds(self._office, one))
         if after is not None:
             response.next_page_token = page_token(request, after)
         return response

@@ -158,8 +158,9 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
             _day(request.valid_to, "valid_to"),
             request.reason,
         )
+        asked = self._partners.clock.now()
         made = await partner_connections.connect(self._partners, terms, by=_subject())
-        (told,) = await self._connections([made])
+        (told,) = await self._connections([made], given=made.create_time >= asked)
         return partners_pb2.ConnectPartnerResponse(connection=told)
 
     async def EndPartnerConnection(
@@ -181,6 +182,7 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
         self, request: partners_pb2.HandOverPartnerConnectionRequest, _context: Any
     ) -> partners_pb2.HandOverPartnerConnectionResponse:
         """Hand a connection over."""
+        asked = self._partners.clock.now()
         done = await partner_connections.hand_over(
             self._partners,
             self._unit_id(request.unit),
@@ -190,7 +192,8 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
             reason=request.reason,
             by=_subject(),
         )
-        ended, begun = await self._connections([done.ended, done.begun])
+        (ended,) = await self._connections([done.ended])
+        (begun,) = await self._connections([done.begun], given=done.begun.create_time >= asked)
         return partners_pb2.HandOverPartnerConnectionResponse(ended=ended, begun=begun, handed_over_count=done.places)
 
     async def ListUnitPartnerConnections(
@@ -274,11 +277,16 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
         token = page_token(request, [found[size - 1].connection_id]) if len(found) > size else ""
         return await self._connections(found[:size]), token
 
-    async def _connections(self, found: Sequence[PartnerConnection]) -> list[partners_pb2.PartnerConnection]:
+    async def _connections(
+        self, found: Sequence[PartnerConnection], *, given: bool = False
+    ) -> list[partners_pb2.PartnerConnection]:
         async with self._partners.database.connection() as reads:
             known = await store.among(reads, {one.partner_id for one in found})
         tree, today = self._partners.scopes.tree, self._partners.clock.today()
-        return [convert.connection(one, tree, name=known[one.partner_id].display_name, today=today) for one in found]
+        return [
+            convert.connection(one, tree, name=known[one.partner_id].display_name, today=today, given=given)
+            for one in found
+        ]
 
     async def _permitted(self, partner_id: str) -> Partner:
         async with self._partners.database.connection() as reads:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import RowProblem
 from iocedu.sync.v1 import quarantine_pb2, quarantine_pb2_grpc
@@ -14,14 +14,18 @@ from chassis.request import current_request
 from services.sync.convert.answers import row_problem
 from services.sync.convert.full import disappearance
 from services.sync.domain.batches import RowState
-from services.sync.domain.full import Decision
+from services.sync.domain.full import Decision, FullState
 from services.sync.store import declarations, quarantine
 from services.sync.usecases import refusals
-from services.sync.usecases.full import confirm, reject
+from services.sync.usecases.disappearing import shown_records
+from services.sync.usecases.full import asked_about, confirm, disappearing, reject
 from services.sync.usecases.intake import Intake
 from services.sync.usecases.partner_connections import admitted
 from services.sync.usecases.replaying import MOST_REPLAYED, Admit, correct, replay
 from services.sync.usecases.settling import unit_name
+
+SHOWN: Final = 50  # Records of a page,
+MOST_SHOWN: Final = 200  # and the most of one, as many as records shows at once.
 
 
 class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
@@ -106,14 +110,37 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             found = await declarations.asking(
                 reads, self._places(request.unit) or (), decided=request.decided, after=after, most=size + 1
             )
-        tree = self._intake.scopes.tree
-        response = quarantine_pb2.ListDisappearancesResponse(
-            disappearances=[disappearance(one, name=unit_name(tree, one.full_of.school_id)) for one in found[:size]]
-        )
+        tree, told = self._intake.scopes.tree, list[quarantine_pb2.Disappearance]()
+        for one in found[:size]:
+            told.append(disappearance(one, name=unit_name(tree, one.full_of.school_id)))
+            if one.state is FullState.HELD:  # What came since does not go any more.
+                now = await disappearing(self._intake, one)
+                told[-1].disappeared_count, told[-1].held_count = len(now.keys), now.held
+        response = quarantine_pb2.ListDisappearancesResponse(disappearances=told)
         if len(found) > size:
             one, of = found[size - 1], found[size - 1].full_of
             last = (one.create_time.isoformat(), of.school_id, one.source, of.declaration_id)
             response.next_page_token = page_token(request, last)
+        return response
+
+    async def ListDisappearingRecords(
+        self, request: quarantine_pb2.ListDisappearingRecordsRequest, _context: Any
+    ) -> quarantine_pb2.ListDisappearingRecordsResponse:
+        """List what confirming would delete now."""
+        size, cursor = min(request.page_size or SHOWN, MOST_SHOWN), page_cursor(request)
+        places = self._places(request.unit) or ()
+        known = await asked_about(self._intake, places, source=request.source, declaration_id=request.declaration_id)
+        found = await disappearing(self._intake, known)
+        after = cursor[0] if cursor else ""
+        keys = [key for key in found.keys if key > after][: size + 1]
+        response = quarantine_pb2.ListDisappearingRecordsResponse(
+            disappearing_count=len(found.keys),
+            held_count=found.held,
+            state=found.known.state.value,  # type: ignore[arg-type]  # the number is the enum's
+            records=await shown_records(self._intake, found.known.full_of, keys[:size], purpose=request.purpose),
+        )
+        if len(keys) > size:
+            response.next_page_token = page_token(request, [keys[size - 1]])
         return response
 
     def _admit(self, unit: str) -> Admit:

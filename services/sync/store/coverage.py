@@ -275,13 +275,18 @@ _ORDERS: Final = (
 _LISTED: Final = {
     (order, whole): sa.text(
         f"""
-        SELECT * FROM (
-            SELECT {_COLUMNS if whole else _BRIEF}, {first} AS first_key, {second} AS second_key
-            FROM coverage AS c JOIN connection AS n ON n.school_id = c.school_id WHERE {_WANTED}
-        ) AS found
-        WHERE :begins OR (first_key, second_key, school_id)
-            > (CAST(:first AS float8), CAST(:second AS float8), CAST(:school AS bigint))
-        ORDER BY first_key, second_key, school_id LIMIT :most
+        SELECT {_COLUMNS if whole else _BRIEF}, page.first_key, page.second_key
+        FROM (
+            SELECT * FROM (
+                SELECT c.school_id, {first} AS first_key, {second} AS second_key
+                FROM coverage AS c JOIN connection AS n ON n.school_id = c.school_id WHERE {_WANTED}
+            ) AS found
+            WHERE :begins OR (first_key, second_key, school_id)
+                > (CAST(:first AS float8), CAST(:second AS float8), CAST(:school AS bigint))
+            ORDER BY first_key, second_key, school_id LIMIT :most
+        ) AS page
+        JOIN coverage AS c ON c.school_id = page.school_id JOIN connection AS n ON n.school_id = page.school_id
+        ORDER BY page.first_key, page.second_key, page.school_id
         """  # noqa: S608
     )
     for order, (first, second) in enumerate(_ORDERS)

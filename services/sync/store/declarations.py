@@ -185,18 +185,26 @@ async def supersede(writes: AsyncConnection, source: str, full_of: FullOf) -> No
             await _drop_batches(writes, one.unit_id, source, one.full_of)
 
 
+async def asked_keys(reads: AsyncConnection, unit_id: int, source: str, full_of: FullOf) -> list[str]:
+    """Keys of the records that a declaration asks about."""
+    return list(await reads.scalars(sa.select(quarantined_row.c.key).where(_asks(unit_id, source, full_of))))
+
+
+def _asks(unit_id: int, source: str, full_of: FullOf) -> "sa.ColumnElement[bool]":
+    """The rows of the quarantine by which a declaration asks a person."""
+    row = quarantined_row.c
+    return sa.and_(
+        row.place_id == full_of.school_id,
+        row.unit_id == unit_id,
+        row.source == source,
+        row.batch_id == full_of.declaration_id,
+        row.reason == MASS_DISAPPEARANCE,
+    )
+
+
 async def drop_question(writes: AsyncConnection, unit_id: int, source: str, full_of: FullOf) -> None:
     """Take the deletions of a declaration out of the quarantine that wait there for a person."""
-    row = quarantined_row.c
-    await writes.execute(
-        quarantined_row.delete().where(
-            row.place_id == full_of.school_id,
-            row.unit_id == unit_id,
-            row.source == source,
-            row.batch_id == full_of.declaration_id,
-            row.reason == MASS_DISAPPEARANCE,
-        )
-    )
+    await writes.execute(quarantined_row.delete().where(_asks(unit_id, source, full_of)))
 
 
 async def prune(writes: AsyncConnection, *, before: datetime, most: int) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import lock_keys
 from services.sync.domain.batches import BatchKey
 from services.sync.store.arrays import any_of
-from services.sync.store.imports import UNQUOTED
+from services.sync.store.imports import UNNAMED, UNQUOTED
 from services.sync.store.tables import batch, erased_key
 
 ERASURE_LOCKS: Final = 2  # lock space of places where somebody is erased
@@ -109,8 +109,9 @@ _DROP_LATER = sa.text(
 )
 _UNQUOTE = sa.text(
     f"""
-    UPDATE import SET suspicions = {UNQUOTED}
-    WHERE unit_id = ANY(CAST(:units AS bigint[])) AND jsonb_array_length(suspicions) > 0
+    UPDATE import SET suspicions = {UNQUOTED}, deletions = {UNNAMED}
+    WHERE unit_id = ANY(CAST(:units AS bigint[]))
+        AND (jsonb_array_length(suspicions) > 0 OR jsonb_array_length(deletions) > 0)
     """  # noqa: S608  an expression of ours
 )
 _BATCHES_MENTIONING = sa.text(

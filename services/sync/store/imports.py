@@ -28,6 +28,7 @@ _ORDER: Final = (
     "complete",
     "backfill",
     "request_id",
+    "validate_only",
 )
 _COUNTS: Final = ("accepted", "unchanged", "stale", "rejected", "held")
 
@@ -195,6 +196,8 @@ UNQUOTED: Final = (
     "(SELECT coalesce(jsonb_agg(one || '{\"examples\": []}' ORDER BY place), '[]')"
     " FROM jsonb_array_elements(suspicions) WITH ORDINALITY AS quoting(one, place))"
 )
+# And what it lacks without the keys.
+UNNAMED: Final = "(SELECT jsonb_agg(one || '{\"keys\": []}') FROM jsonb_array_elements(deletions) AS one)"
 
 
 async def drop_file(writes: AsyncConnection, import_id: int) -> None:
@@ -206,7 +209,7 @@ async def drop_file(writes: AsyncConnection, import_id: int) -> None:
 
 _UNQUOTE_ENDED = sa.text(
     f"""
-    UPDATE import SET suspicions = {UNQUOTED}
+    UPDATE import SET suspicions = {UNQUOTED}, deletions = {UNNAMED}
     WHERE import_id = :import_id AND drop_file AND end_time IS NOT NULL RETURNING import_id
     """  # noqa: S608  an expression of ours
 )
@@ -238,7 +241,7 @@ async def prune(writes: AsyncConnection, *, before: datetime, most: int) -> int:
 def _import(row: Any) -> Import:
     return Import(
         import_id=row.import_id,
-        order=Order(**{name: getattr(row, name) for name in _ORDER}),
+        order=Order(**{name: getattr(row, name) for name in _ORDER} | {"validate_only": bool(row.validate_only)}),
         size=row.size,
         digest=row.digest,
         state=ImportState(row.state),
@@ -249,6 +252,7 @@ def _import(row: Any) -> Import:
         sheets=row.sheets,
         suspicions=row.suspicions,
         error=row.error,
+        deletions=row.deletions or [],
         decided_by=row.decided_by,
         cancel_requested=row.cancel_requested,
         create_time=row.create_time,

@@ -110,6 +110,9 @@ import_ = sa.Table(
         for name in ("accepted", "unchanged", "stale", "rejected", "held")
     ),
     *(sa.Column(name, JSONB, nullable=False) for name in ("sheets", "suspicions", "error")),
+    # Absent: it was taken before it could be asked for.
+    sa.Column("validate_only", sa.Boolean),
+    sa.Column("deletions", JSONB),
     sa.Column("decided_by", sa.Text, nullable=False),
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
     sa.Column("drop_file", sa.Boolean, nullable=False),

@@ -6,8 +6,8 @@ that nothing here needs a lock but for who is erased meanwhile.
 """
 
 import asyncio
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -15,7 +15,7 @@ from iocedu.sync.v1 import sync_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.sync.convert.erasing import without_gone, without_keys
-from services.sync.convert.full import deletions, full_copy, full_outcome, questions
+from services.sync.convert.full import deletions, full_copy, full_outcome, questions, tell_before
 from services.sync.convert.profiles import DEFAULT
 from services.sync.convert.rows import Checked
 from services.sync.domain import problems
@@ -66,23 +66,27 @@ async def confirm(
     intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, decision: Decision
 ) -> sync_pb2.FullOutcome:
     """Let what a declaration lacks be gone, though it is so much; raises UNKNOWN_DECLARATION."""
-    known = await _asked_about(intake, schools, source=source, declaration_id=declaration_id)
+    known = await asked_about(intake, schools, source=source, declaration_id=declaration_id)
     if known.state is not FullState.HELD:
         return _told(known)
     origin = await _origin_of(intake, known)
     async with intake.database.transaction() as writes:
         begun = await declarations.begin_confirming(writes, known.unit_id, source, known.full_of, decision)
     if not begun:  # Another decision was faster.
-        return _told(await _asked_about(intake, schools, source=source, declaration_id=declaration_id))
+        return _told(await asked_about(intake, schools, source=source, declaration_id=declaration_id))
     log.info("disappearance confirmed", action="declarations.confirmed", school_id=known.full_of.school_id)
-    return await _conclude(intake, origin, known.full_of, decision=decision)
+    asked = frozenset[str]()
+    if known.decision is not None:  # A confirmation was cut: some of it may be gone.
+        async with intake.database.connection() as reads:
+            asked = frozenset(await declarations.asked_keys(reads, known.unit_id, source, known.full_of))
+    return await _conclude(intake, origin, known.full_of, decision=decision, asked=asked)
 
 
 async def reject(
     intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, decision: Decision
 ) -> sync_pb2.FullOutcome:
     """Let nothing be gone of what a declaration lacks; raises UNKNOWN_DECLARATION, WRONG_STATE once it is confirmed."""
-    known = await _asked_about(intake, schools, source=source, declaration_id=declaration_id)
+    known = await asked_about(intake, schools, source=source, declaration_id=declaration_id)
     if known.state is not FullState.HELD:
         return _told(known)
     outcome = _told(replace(known, state=FullState.REJECTED))
@@ -93,7 +97,42 @@ async def reject(
     return told
 
 
-async def _asked_about(intake: Intake, schools: Collection[int], *, source: str, declaration_id: str) -> Declaration:
+@dataclass(frozen=True, slots=True)
+class Disappearing:
+    """What confirming a declaration would delete now."""
+
+    known: Declaration
+    keys: Sequence[str]  # In order; none where it waits for nobody any more.
+    held: int  # Records of its source that are held.
+
+
+async def disappearing(intake: Intake, known: Declaration) -> Disappearing:
+    """What confirming a declaration would delete now."""
+    source = known.source
+    if known.state is not FullState.HELD:
+        return Disappearing(known, (), 0)
+    async with intake.database.connection() as reads:
+        present, _ = await declarations.arrived_by_now(reads, known.unit_id, source, known.full_of)
+    lacks, held = await _compared(intake, known.full_of, source, present)
+    return Disappearing(known, lacks.gone, len(held))
+
+
+async def _compared(
+    intake: Intake, full_of: FullOf, source: str, present: Presence
+) -> tuple[Lacking, Mapping[str, int]]:
+    """What a declaration lacks of what is held of its source, and that."""
+    held = await intake.records.holdings(
+        school=str(full_of.school_id),
+        collection=full_of.collection,
+        school_year=full_of.school_year,
+        source=source,
+    )
+    # Tens of thousands of keys would stop the loop for as many microseconds.
+    return await asyncio.to_thread(lacking, full_of, present.numbers, held), held
+
+
+async def asked_about(intake: Intake, schools: Collection[int], *, source: str, declaration_id: str) -> Declaration:
+    """A declaration that a person is, or was, asked about; raises UNKNOWN_DECLARATION."""
     async with intake.database.connection() as reads:
         known = await declarations.found_below(reads, schools, source, declaration_id)
     if known is None:
@@ -108,8 +147,15 @@ async def _origin_of(intake: Intake, known: Declaration) -> Origin:
 
 
 async def _conclude(
-    intake: Intake, origin: Origin, full_of: FullOf, *, fresh: Presence | None = None, decision: Decision | None = None
+    intake: Intake,
+    origin: Origin,
+    full_of: FullOf,
+    *,
+    fresh: Presence | None = None,
+    decision: Decision | None = None,
+    asked: frozenset[str] = frozenset(),
 ) -> sync_pb2.FullOutcome:
+    """What becomes of a declaration; `asked` is what a confirmation that was cut may have deleted a part of."""
     async with intake.database.connection() as reads:
         known = await declarations.find(reads, origin.unit_id, origin.source, full_of)
         present, count = await declarations.arrived_by_now(reads, origin.unit_id, origin.source, full_of)
@@ -128,14 +174,7 @@ async def _conclude(
     if superseded or present.unsure:
         state = FullState.SUPERSEDED if superseded else FullState.UNSURE
         return await _keep(intake, origin, full_of, tell(state), decision=decision)
-    held = await intake.records.holdings(
-        school=str(full_of.school_id),
-        collection=full_of.collection,
-        school_year=full_of.school_year,
-        source=origin.source,
-    )
-    # Tens of thousands of keys would stop the loop for as many microseconds.
-    lacks = await asyncio.to_thread(lacking, full_of, present.numbers, held)
+    lacks, held = await _compared(intake, full_of, origin.source, present)
     rule = rule_on(intake.rules.suspicions, intake.clock.today().isoformat())
     if decision is None and is_mass(len(lacks.gone), len(held), rule):
         await _ask(intake, origin, full_of, lacks, held_count=len(held))
@@ -143,6 +182,7 @@ async def _conclude(
     else:
         states = await _delete(intake, origin, full_of, lacks)
         outcome = tell(FullState.DONE, lacks.gone, lacks=lacks, states=states, held=len(held))
+        tell_before(outcome, asked - held.keys())
     return await _keep(intake, origin, full_of, outcome, decision=decision)
 
 

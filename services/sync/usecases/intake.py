@@ -14,7 +14,7 @@ from iocedu.records.v1.resources_pb2 import Row
 
 from chassis.clock import Clock
 from chassis.database import Database
-from chassis.scope_tree import ScopeTree
+from chassis.scope_tree import EVERY_UNIT, ScopeTree
 from chassis.scopes import Scopes
 from services.sync.clients.records import Records
 from services.sync.convert import answers
@@ -29,7 +29,7 @@ from services.sync.domain.profiles import Profile
 from services.sync.domain.retelling import Told
 from services.sync.domain.words import Text
 from services.sync.usecases import refusals
-from services.sync.usecases.settling import Ledger
+from services.sync.usecases.settling import Ledger, unit_called
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,15 @@ def checking(
     located: Callable[[int, str], Mapping[str, str]] | None = None,
 ) -> Check:
     """How rows of a batch are checked; `content`, `called` and `place` are of the row at an index in the batch."""
-    today = intake.clock.today()
+    today, tree = intake.clock.today(), intake.scopes.tree
+
+    def named(ref: str) -> str:
+        return unit_called(tree, tree.resolve(ref, today) or EVERY_UNIT, today) or ref
+
     return Check(
-        school=find_school(intake.scopes.tree, origin, today),
-        unit=origin.unit,
+        school=find_school(tree, origin, today),
+        named=named,
+        unit=unit_called(tree, origin.unit_id, today) or origin.unit,
         content=content,
         called=called,
         place=place,

@@ -5,7 +5,7 @@ grant comes first and is taken back last, and each step may be repeated: asking 
 No transaction is open while records works.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -13,10 +13,13 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import VIETNAM
+from chassis.errors import FieldViolation
 from chassis.scope_tree import EVERY_UNIT
+from chassis.validation import invalid as invalid_fields
 from services.sync.domain.batches import Origin
 from services.sync.domain.collections import COLLECTIONS
 from services.sync.domain.partners import INTEGRATOR, ConnectionState, PartnerConnection, pushable
+from services.sync.domain.words import shortened
 from services.sync.store import partner_connections as store
 from services.sync.store import partners as partner_store
 from services.sync.usecases import partner_refusals as refusals
@@ -51,21 +54,35 @@ class HandedOver:
 
 async def connect(partners: Partners, terms: Terms, *, by: str) -> PartnerConnection:
     """Connect; the same terms again answer the same connection. Raises ALREADY_CONNECTED, and what records says."""
-    today = partners.clock.today()
-    if unknown := [name for name in terms.collections if name not in COLLECTIONS.values()]:
-        known = ", ".join(COLLECTIONS.values())
-        raise invalid(
-            "collections",
-            vi=f"Không có loại dữ liệu “{unknown[0]}”. Các loại: {known}.",
-            en=f"There is no collection “{unknown[0]}”. There are: {known}.",
-        )
-    if terms.valid_from < today or (terms.valid_to is not None and terms.valid_to <= terms.valid_from):
-        raise invalid(
-            "valid_from" if terms.valid_from < today else "valid_to",
-            vi="Kết nối bắt đầu từ hôm nay hoặc muộn hơn, và kết thúc sau ngày bắt đầu.",
-            en="A connection begins today or later, and ends after the day it begins.",
-        )
+    if violations := [*_violations(terms, partners.clock.today())]:
+        raise invalid_fields(violations)
     return await _connect(partners, terms, by=by, beside=0)
+
+
+def _violations(terms: Terms, today: date) -> Iterator[FieldViolation]:
+    """All that is wrong with terms by themselves."""
+    if unknown := [name for name in terms.collections if name not in COLLECTIONS.values()]:
+        names, known = ", ".join(f"“{shortened(name)}”" for name in unknown), ", ".join(COLLECTIONS.values())
+        yield FieldViolation(
+            "collections",
+            "INVALID_FIELD",
+            vi=f"Không có loại dữ liệu {names}. Các loại: {known}.",
+            en=f"There is no collection {names}. There are: {known}.",
+        )
+    if terms.valid_from < today:
+        yield FieldViolation(
+            "valid_from",
+            "INVALID_FIELD",
+            vi=f"Kết nối bắt đầu sớm nhất từ hôm nay, {today:%d/%m/%Y}.",
+            en=f"A connection begins today ({today}) at the earliest.",
+        )
+    if terms.valid_to is not None and terms.valid_to <= terms.valid_from:
+        yield FieldViolation(
+            "valid_to",
+            "INVALID_FIELD",
+            vi=f"Kết nối kết thúc sau ngày bắt đầu, {terms.valid_from:%d/%m/%Y}.",
+            en=f"A connection ends after it begins ({terms.valid_from}).",
+        )
 
 
 async def _connect(partners: Partners, terms: Terms, *, by: str, beside: int) -> PartnerConnection:

@@ -98,14 +98,20 @@ def _rotated(keys: list[PartnerKey]) -> list[str]:
     ]
 
 
-async def on_trial(intake: Intake, origin: Origin, *, self_signed: bool) -> Origin:
-    """The batch, marked where it is for a sandbox: it is kept to be judged, and new after each reset."""
+async def on_trial(intake: Intake, origin: Origin, *, self_signed: bool, uploaded_by: str = "") -> Origin:
+    """The batch, marked where it is for a sandbox: it is kept to be judged, and new after each reset.
+
+    A file that a person uploaded (`uploaded_by`) says nothing of the partner's client.
+    """
     tree, today = intake.scopes.tree, intake.clock.today()
     if not is_sandbox(tree, origin.unit_id):
         return origin
     async with intake.database.connection() as reads:
         found = await store.around(reads, [origin.unit_id, *tree.ancestors(origin.unit_id, today)])
-    return origin.tried(Trial(found.unit_id, found.reset_count, self_signed)) if found else origin
+    if not found:
+        return origin
+    judged = uploaded_by in ("", found.partner_id)
+    return origin.tried(Trial(found.unit_id, found.reset_count, self_signed, bool(uploaded_by), judged))
 
 
 def is_sandbox(tree: ScopeTree, unit_id: int) -> bool:

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import chain
 from typing import Final
 
@@ -22,6 +22,7 @@ from chassis.outbox import Outgoing
 from chassis.scope_tree import EVERY_UNIT, ScopeTree
 from chassis.scopes import Scopes
 from services.sync.convert import answers
+from services.sync.convert.erasing import without_keys
 from services.sync.convert.rows import Checked, Noted
 from services.sync.domain.batches import BatchKey, Origin, RowState, Trial
 from services.sync.domain.conformance import Push, PushKind
@@ -115,6 +116,15 @@ class Ledger:
             del late[parcel.key]
         return outcomes | (await self.recall(late) if late else {})
 
+    async def keep_looked_at(self, parcel: Parcel, outcome: sync_pb2.Outcome) -> None:
+        """Keep what would become of rows of a file that is only looked at, for who asks later; nothing else is."""
+        key, digest, now = parcel.key, parcel.digest, self._clock.now()
+        schools = {noted.school_id or key.unit_id for one in parcel.slices for noted in one.noted}
+        async with self._database.transaction() as writes:
+            erased = {key for _, key in await erased_until_written(writes, schools)}
+            told, _ = without_keys(outcome.SerializeToString(), erased)
+            await batches.add(writes, [StoredBatch(key, digest, told, False, len(outcome.states), now)])
+
     async def settle_replay(
         self, origin: Origin, parcel: Parcel, *, gone: Collection[int], stays: Sequence[dict[str, object]]
     ) -> None:
@@ -152,7 +162,7 @@ class Ledger:
             sent = [(one, [parcel for parcel in parcels if not parcel.concluded]) for one, parcels in fresh]
             await self._note_sent(writes, sent, now=now)
             for one, parcels in fresh:
-                if one.origin.trial and parcels:
+                if one.origin.trial and one.origin.trial.judged and parcels:
                     tried = [_taken(parcel, one.outcomes[parcel.key], one.origin.trial) for parcel in parcels]
                     await sandboxes.note_pushes(writes, one.origin.trial.root_id, tried, now=now)
         return entered
@@ -188,7 +198,8 @@ def _again(stored: StoredBatch, trial: Trial, *, reused: bool) -> Push:
 def _taken(parcel: Parcel, outcome: sync_pb2.Outcome, trial: Trial) -> Push:
     rows = tuple(chain.from_iterable(one.shown for one in parcel.slices))
     batch_id = parcel.shown_as or parcel.key.batch_id
-    kind = PushKind.CONCLUDED if parcel.concluded else PushKind.TAKEN
+    kind = PushKind.FILE if trial.by_file else PushKind.TAKEN
+    kind = PushKind.CONCLUDED if parcel.concluded else kind
     return Push(batch_id, kind, trial.self_signed, len(outcome.states), rows)
 
 
@@ -208,6 +219,13 @@ def unit_name(tree: ScopeTree, unit_id: int) -> str:
     """The name of a unit; empty: not known."""
     unit = tree.unit(unit_id)
     return unit.name if unit else ""
+
+
+def unit_called(tree: ScopeTree, unit_id: int, day: date) -> str:
+    """A unit for people, who know no ids: its name with its code; empty: not known."""
+    name = unit_name(tree, unit_id)
+    code = next(filter(None, (tree.alias(unit_id, system, day) for system in ("moet", "gso"))), "")
+    return f"{name} ({code})" if code else name
 
 
 def _batches(settlements: Iterable[_Settlement], *, now: datetime) -> Iterator[StoredBatch]:

@@ -57,8 +57,9 @@ async def test_each_look_is_in_the_log_with_its_purpose(known: Running):
     assert (look.record_count, look.purpose, look.unmasked) == (1, "Rà soát", True)
 
 
-async def test_only_reporting_is_given_records_to_show(known: Running):
+async def test_only_services_that_show_them_are_given_records_to_show(known: Running):
     """Other services have ways of their own, people ask GetRecord."""
+    assert await _shown(known, OFFICER, service="sync", purpose="Rà soát")
     with pytest.raises(Fault) as refused:
         await _shown(known, OFFICER, service="alerts", purpose="Rà soát")
     assert refused.value.kind is Kind.DENIED

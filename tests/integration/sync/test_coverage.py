@@ -103,7 +103,8 @@ async def test_a_push_makes_a_silent_school_connected_and_says_what_arrived(here
     assert held["staff"].due_day == "2026-11-16"  # Two weeks from its first data.
     assert (answer.rules.silent_hours, answer.rules.part, answer.rules.school_year) == (72, "changes", 2026)
     windows = {one.part: one for one in answer.rules.windows}
-    assert [one.part for one in answer.rules.windows if one.open] == ["changes"]
+    assert [one.part for one in answer.rules.windows if one.open] == ["start", "changes"]
+    assert windows["start"].until_day == "2026-11-16", "the school has joined late and may still send"
     assert (windows["changes"].name, windows["changes"].last_day) == ("Phát sinh trong năm", "2027-05-15")
     assert list(windows["changes"].collections) == ["attendance"]
     assert windows["start"].last_day == "2026-10-15"

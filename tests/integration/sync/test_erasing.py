@@ -7,6 +7,7 @@ from iocedu.sync.v1 import sync_pb2
 
 from services.sync.clients.records import Records
 from services.sync.domain.erasing import mentions_of
+from tests.integration.sync.files import pupils, rested, send, workbook
 from tests.integration.sync.withholding import grant
 from tests.integration.sync.world import (
     PROVINCE,
@@ -132,3 +133,16 @@ async def test_a_declaration_that_is_being_decided_names_nobody_who_is_erased_me
 def test_a_number_is_looked_for_in_quotes_and_not_too_short() -> None:
     """Else half of all rows would mention it."""
     assert mentions_of({"HS1.2026", "7.2026"}) == ['"7.2026"', '"HS1"', '"HS1.2026"']
+
+
+async def test_what_a_file_lacks_no_longer_names_who_was_erased(here: World) -> None:
+    """How many they are stays; a file that was only looked at is no exception."""
+    await (await here.sync()).PushRows(push("good", *(pupil(f"M{one}.2026", **CHILD) for one in range(3))))
+    asked = {"source": "vnedu", "collection": "pupils", "complete": True, "validate_only": True}
+    one = await send(here, workbook(("6A", pupils(2))), **asked)
+    assert [(told.count, len(told.keys)) for told in one.deletions] == [(3, 3)], one
+
+    await grant(here, "M1.2026")
+
+    one = await rested(here, one.import_id)
+    assert [(told.count, list(told.keys)) for told in one.deletions] == [(3, [])]

@@ -11,6 +11,7 @@ from iocedu.sync.v1 import quarantine_pb2, sync_pb2
 from chassis.errors import Fault, Kind
 from chassis.testing import client
 from services.sync.usecases import full as usecases
+from tests.integration.sync.files import class_of
 from tests.integration.sync.test_quarantine import kept, ward
 from tests.integration.sync.world import (
     ACCEPTED,
@@ -219,8 +220,34 @@ async def test_a_person_may_say_that_nothing_of_it_is_gone(here: World) -> None:
     assert (told.state, told.decided_by, told.decision_reason) == (NOT_SO, CLERK, "Phần mềm gửi thiếu khối 7")
 
 
+async def test_who_decides_sees_what_would_go_as_of_now(here: World) -> None:
+    """Names and classes, masked without a purpose, page by page; what came again meanwhile counts no more."""
+    stub, keeper = await here.sync(), await ward(here)
+    await stub.PushRows(push("0", class_of("6A.2026")))
+    await stub.PushRows(push("1", *(pupil(f"HS{one}", class_key="6A.2026") for one in range(10))))
+    await stub.PushRows(push("2", pupil("HS0"), full_of=full(5)))
+    await stub.PushRows(push("3", pupil("HS5", 6)))
+    request = quarantine_pb2.ListDisappearingRecordsRequest(
+        unit=SCHOOL_A, declaration_id="2", source="vnedu", page_size=5
+    )
+    first = await keeper.ListDisappearingRecords(request)
+    assert (first.state, first.disappearing_count, first.held_count, len(first.records)) == (ASKED, 8, 10, 5)
+    one = first.records[0]
+    assert (one.key, one.record.row.pupil.full_name, one.class_name) == ("HS1", "Nguyễn Văn Hòa", "6A")
+    assert one.record.masked
+    request.page_token = first.next_page_token
+    rest = await keeper.ListDisappearingRecords(request)
+    assert [each.key for each in (*first.records, *rest.records)] == [f"HS{one}" for one in (1, 2, 3, 4, 6, 7, 8, 9)]
+    with pytest.raises(Fault) as refused:
+        await (await ward(here, VENDOR)).ListDisappearingRecords(request)
+    assert refused.value.reason == "NO_GRANT"
+    listing = quarantine_pb2.ListDisappearancesRequest(unit=SCHOOL_A)
+    (asked,) = (await keeper.ListDisappearances(listing)).disappearances
+    assert (asked.disappeared_count, asked.held_count) == (8, 10)
+
+
 async def test_what_somebody_confirms_nobody_rejects(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not while it is being deleted, nor after that was cut: then it is confirmed again."""
+    """Not while it is being deleted, nor after that was cut: then it is confirmed again, and told as a whole."""
     stub, keeper = await here.sync(), await ward(here)
     await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(10))))
     await stub.PushRows(push("2", pupil("HS0"), full_of=full(5)))
@@ -244,7 +271,9 @@ async def test_what_somebody_confirms_nobody_rejects(here: World, monkeypatch: p
     with pytest.raises(Fault) as late:
         await keeper.RejectDisappearance(rejection)
     assert late.value.reason == "WRONG_STATE"
-    assert (await keeper.ConfirmDisappearance(confirmation)).full.state == DONE
+    told = (await keeper.ConfirmDisappearance(confirmation)).full
+    assert (told.state, told.disappeared_count, told.held_count) == (DONE, 9, 10), "with what went before it was cut"
+    assert sorted(told.disappeared_keys) == [f"HS{one}" for one in range(1, 10)]
     assert refused == ["WRONG_STATE", "WRONG_STATE"]
     assert (await there(here), await kept(here)) == ({"HS0": 1}, [])
     assert (await keeper.RejectDisappearance(rejection)).full.state == DONE

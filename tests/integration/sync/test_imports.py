@@ -12,6 +12,7 @@ from iocedu.sync.v1 import imports_pb2
 from chassis.errors import Fault
 from services.sync import jobs
 from tests.integration.sync.files import (
+    HEADINGS,
     class_of,
     cp1258_form,
     desk,
@@ -124,6 +125,30 @@ async def test_what_a_file_does_not_say_stays(here: World) -> None:
     assert (now.personal_id, now.birth_date, now.further["TEN_ME"]) == ("049215000123", "2014-03-09", "Trần Thị Lan")
 
 
+async def test_rows_that_were_refused_are_counted_and_asked_for_by_kind(here: World) -> None:
+    """Of thousands a person sees what is wrong, and settles one kind after another."""
+    lines = [pupil_line(number) for number in range(1, 11)]
+    for line in lines[:3]:
+        line[3] = "30/02/2015"
+    lines[5][4] = "khác"
+    one = await send(here, workbook(("6A", [HEADINGS, *lines])))
+    stub = await desk(here)
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id, page_size=2)
+    every = await stub.ListImportProblems(asked)
+    assert [(kind.reason, kind.field, kind.count) for kind in every.kinds] == [
+        ("INVALID_DATE", "NGAY_SINH", 3),
+        ("INVALID_FIELD", "MA_GIOI_TINH", 1),
+    ]
+    asked.reason, asked.field = "INVALID_DATE", "NGAY_SINH"
+    first = await stub.ListImportProblems(asked)
+    asked.page_token = first.next_page_token
+    rest = await stub.ListImportProblems(asked)
+    assert [problem.row for problem in (*first.problems, *rest.problems)] == [2, 3, 4]
+    assert list(rest.kinds) == [], "told once"
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id, field="MA_GIOI_TINH")
+    assert [problem.row for problem in (await stub.ListImportProblems(asked)).problems] == [7]
+
+
 async def test_marks_stand_as_columns_below_their_subject(here: World) -> None:
     """Several header rows, decimals with a comma, levels where no marks are given; other subjects stay."""
     lines: list[list[Any]] = [
@@ -166,13 +191,14 @@ async def test_what_is_no_table_or_not_safe_is_refused_with_a_reason(here: World
 
 async def test_formulas_and_errors_refuse_their_row_only(here: World) -> None:
     """What a formula was last saved as is nobody's word; a column that says nothing to us may hold any."""
-    lines = pupils(3, HS002=pupil_line(2, STT="=ROW()", **{"Họ và tên": "=A1"}))
+    lines = pupils(3, HS002=pupil_line(2, STT="=ROW()", **{"Họ và tên": "=A1", "Lớp": "=A2"}))
     one = await send(here, workbook(("6A", lines)))
     assert (one.accepted_count, one.rejected_count) == (2, 1), one
     stub = await desk(here)
     asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
     (problem,) = (await stub.ListImportProblems(asked)).problems
     assert (problem.problem.reason, problem.problem.field, problem.column) == ("FORMULA_CELL", "HO_TEN", "C")
+    assert "Ngoài ra còn sai: MA_LOP" in problem.problem.message, "all of its cells are named at once"
 
 
 async def test_a_filled_template_sent_back_unchanged_changes_nothing(here: World) -> None:

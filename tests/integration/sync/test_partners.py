@@ -72,6 +72,7 @@ async def connected(
         unit=unit, partner_id=signer.subject, collections=collections or ("pupils",), reason="hợp đồng 12/2026"
     )
     answer = await (await stub(here, by)).ConnectPartner(request)
+    assert answer.connection.state == partners_pb2.PARTNER_CONNECTION_STATE_IN_FORCE, "though its grant is on its way"
     return answer.connection.connection_id
 
 
@@ -105,6 +106,24 @@ def becomes(here: World, signer: Signer, reason: str) -> Callable[[], Awaitable[
         return reason == "OK"
 
     return asked
+
+
+async def test_all_that_is_wrong_with_a_connection_is_told_at_once(here: World) -> None:
+    """Its collections and both days, each by its field."""
+    signer = await registered(here)
+    request = partners_pb2.ConnectPartnerRequest(
+        unit=SCHOOL_A,
+        partner_id=signer.subject,
+        collections=["pupils", "pupil", "marks"],
+        valid_from="2020-01-02",
+        valid_to="2020-01-01",
+        reason="thử",
+    )
+    with pytest.raises(Fault) as refused:
+        await (await stub(here)).ConnectPartner(request)
+    told = {one.field: one.vi for one in refused.value.violations}
+    assert set(told) == {"collections", "valid_from", "valid_to"}
+    assert "“pupil”, “marks”" in told["collections"]
 
 
 async def test_a_partner_pushes_with_a_token_it_signed_itself(here: World) -> None:

@@ -100,6 +100,14 @@ async def test_each_kind_of_bad_row_is_named(here: World, row: resources_pb2.Row
     assert "Hãy" not in problem.message
 
 
+async def test_units_are_called_by_name_and_code_in_what_is_wrong(here: World) -> None:
+    """Nobody knows a unit by its id here."""
+    answer = await (await here.sync()).PushRows(push("1", pupil("k", school=SCHOOL_B)))
+    (problem,) = answer.outcome.problems
+    for called in ("“Trường TH Ánh Dương (moet:49506002)”", "“Trường THCS Nguyễn Du (moet:49506001)”"):
+        assert called in problem.message, problem.message
+
+
 async def test_registers_and_school_years_that_can_be_are_taken(here: World) -> None:
     """Tomorrow's register, one on each end of its school year, next year's pupils; whatever is deleted."""
     rows = [

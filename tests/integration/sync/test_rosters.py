@@ -4,13 +4,13 @@ import io
 from typing import Any
 
 import openpyxl
-from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc
+from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc, partners_pb2
 
 from chassis.errors import Fault
 from chassis.testing import client
 from tests.integration.sync.files import ENDED, RESTING, desk, held_by, indexed, parts, send
 from tests.integration.sync.rosters import at, enrolled, person, roster, school
-from tests.integration.sync.test_sandboxes import opened
+from tests.integration.sync.test_sandboxes import findings, opened
 from tests.integration.sync.world import COMMUNE, SCHOOL_A, SCHOOL_B, VENDOR, World, pupil, push
 from tests.support.waiting import poll_until
 
@@ -104,6 +104,11 @@ async def test_a_sandbox_deletes_and_asks_like_a_school(here: World) -> None:
     one = await carried(2)
     assert (one.state, len(one.suspicions)) == (AWAITING, 1), one
     assert "lacks 7 of 9 pupils" in one.suspicions[0].message
+    found = await findings(here, signer)
+    assert found["signs_itself"].state == partners_pb2.CONFORMANCE_STATE_NOT_SHOWN, (
+        "who signs batches of a file is sync"
+    )
+    assert found["known_fields"].state == partners_pb2.CONFORMANCE_STATE_PASSED
 
 
 async def test_everything_of_another_school_is_refused_and_deletes_nothing(here: World) -> None:
@@ -228,6 +233,76 @@ async def test_what_is_wrong_is_told_by_file_row_and_column_and_stays_correctabl
     (problem,) = (await stub.ListImportProblems(asked)).problems
     assert (problem.sheet, problem.row) == ("users.csv", 2)
     assert "roles.csv" in problem.problem.message
+
+
+async def test_all_faults_of_a_record_are_told_each_by_file_row_and_column(here: World) -> None:
+    """A class that no file knows, a date and a sex in a third file, a state in a fourth: one answer names them all."""
+    said = school(2)
+    said["demographics"][1] |= {"birthDate": "2015-02-31", "sex": "x"}
+    said["enrollments"][1]["classSourcedId"] = "9Z"
+    said["users"][1]["grades"] = "ba"
+    one = await sent(here, roster(said))
+    assert (one.state, one.accepted_count, one.rejected_count) == (SUCCEEDED, 3, 1), one
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    (problem,) = (await (await desk(here)).ListImportProblems(asked)).problems
+    message = problem.problem.message
+    assert message.startswith("Tệp enrollments.csv, dòng 3, cột classSourcedId: MA_LOP "), message
+    for place in ("Tệp demographics.csv, dòng 3, cột birthDate: NGAY_SINH", "dòng 3, cột sex: MA_GIOI_TINH"):
+        assert place in message, message
+    assert "Tệp users.csv, dòng 3, cột grades: MA_KHOI" in message, message
+
+    states = [at("10-02T07:30", said["users"][0], status="gone"), *said["users"][1:2]]
+    roles = [said["roles"][0] | {"status": "left", "dateLastModified": "yesterday"}]
+    one = await sent(here, roster({"users": states, "roles": roles}, mode="delta"))
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    message = (await (await desk(here)).ListImportProblems(asked)).problems[0].problem.message
+    for place in ("users.csv, dòng 2, cột status", "roles.csv, dòng 2, cột status", "cột dateLastModified"):
+        assert place in message, message
+
+
+async def test_a_zip_that_is_only_looked_at_tells_its_outcomes_and_stores_nothing(here: World) -> None:
+    """What rows would become, what would be deleted, and what a person would be asked; then the same in earnest."""
+    await sent(here, roster(school(10)))
+    await indexed(here, 12)
+    said = school(2)
+    said["users"][0]["givenName"] = "Mới"
+    said["demographics"][1]["birthDate"] = "2015-02-31"
+    one = await sent(here, roster(said), validate_only=True, request_id="try")
+
+    counts = (one.accepted_count, one.unchanged_count, one.rejected_count)
+    assert (one.state, one.validate_only, counts) == (SUCCEEDED, True, (9, 2, 1)), one
+    assert [doubt.kind for doubt in one.suspicions] == [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE]
+    (deleted,) = one.deletions
+    assert (deleted.collection, deleted.count, deleted.lacking) == ("pupils", 8, True)
+    assert set(deleted.keys) == {f"hs-{number}.2026" for number in range(3, 11)}
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    (problem,) = (await (await desk(here)).ListImportProblems(asked)).problems
+    assert (problem.sheet, problem.row, problem.quarantined_row_id) == ("demographics.csv", 3, 0)
+    assert (await pupil_of(here, "hs-1")).full_name == "Nguyễn Văn An 1"
+    assert not await is_gone(here, "hs-10.2026")
+
+    gone = {"users": [at("10-02T07:30", {"sourcedId": "hs-9"}, status="tobedeleted")]}
+    one = await sent(here, roster(gone, mode="delta"), validate_only=True)
+    assert (one.state, one.accepted_count, len(one.suspicions)) == (SUCCEEDED, 1, 0), one
+    assert [(each.count, list(each.keys), each.lacking) for each in one.deletions] == [(1, ["hs-9.2026"], False)]
+    assert not await is_gone(here, "hs-9.2026")
+
+    one = await sent(here, roster(gone, mode="delta"))
+    assert (one.validate_only, one.accepted_count, one.deletions[0].count) == (False, 1, 1), one
+    assert await is_gone(here, "hs-9.2026")
+
+
+async def test_what_refuses_a_zip_is_told_as_a_list_too(here: World) -> None:
+    """For programs: each with its reason, its place and what to do."""
+    said = school()
+    said["users"][1]["sourcedId"] = said["roles"][1]["sourcedId"] = ""
+    one = await sent(here, roster(said))
+    assert (one.state, one.error_reason) == (FAILED, "WRONG_ROSTER"), one
+    assert [(each.reason, each.metadata["file"], each.metadata["row"]) for each in one.faults] == [
+        ("WRONG_ROSTER", "users.csv", "3"),
+        ("WRONG_ROSTER", "roles.csv", "3"),
+    ]
+    assert all(each.message in one.error_message for each in one.faults)
 
 
 async def test_what_was_said_before_and_comes_late_is_old_though_nothing_changed_since(here: World) -> None:

@@ -1,9 +1,10 @@
 """A request that breaks its rules is refused with the exact path of each field, in both languages."""
 
 import pytest
+from iocedu.sync.v1 import imports_pb2
 
 from chassis.errors import Fault, Kind
-from chassis.validation import check, field_violations
+from chassis.validation import _between, check, field_violations
 from tests.support.toy import toy_pb2
 
 
@@ -23,6 +24,13 @@ def test_every_wrong_field_is_named():
     assert fault.violations[0].vi == "Trường unit quá dài: nhiều nhất 20 ký tự."
     assert fault.violations[1].vi == "Trường count phải từ 0 trở lên."
     assert "unit, count" in fault.en
+
+
+def test_a_value_out_of_a_range_is_told_the_range():
+    """Both ends of it, whether they belong to it or not."""
+    (found,) = field_violations(imports_pb2.GetTemplateRequest(unit="moet:1", collection="pupils", school_year=26))
+    assert found.vi == "Trường school_year phải từ 1990 đến 2100."
+    assert _between("must be greater than 0 and less than or equal to 1") == "phải lớn hơn 0 nhiều nhất 1"
 
 
 def test_a_field_inside_a_list_is_named_with_its_place():

@@ -65,6 +65,16 @@ def found(requirement: str, *pushes: Push, rotated: tuple[str, ...] = ()) -> tup
 REJECTED, STALE = 4, 3
 
 
+def test_of_a_file_only_its_rows_are_judged() -> None:
+    """The batches that carry it are made here, and no token signs them."""
+    small = [push(f"import-1-{number}", row(), kind=PushKind.FILE, size=1, signed=False) for number in range(20)]
+    for requirement in ("signs_itself", "sensible_batches", "one_id_one_batch"):
+        assert found(requirement, *small) == (Verdict.NOT_SHOWN, ())
+    assert found("known_fields", *small)[0] is Verdict.PASSED
+    wrong = push("import-2", row(state=REJECTED, reason="UNKNOWN_FIELD"), kind=PushKind.FILE)
+    assert found("known_fields", wrong)[0] is Verdict.FAILED
+
+
 @pytest.mark.parametrize(
     ("requirement", "passed", "failed"),
     [

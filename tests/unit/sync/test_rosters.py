@@ -13,6 +13,8 @@ from services.sync.convert.sheets import roster_files
 from services.sync.convert.sheets.reading import read
 from services.sync.convert.sheets.refused import FileRefusedError
 from services.sync.convert.sheets.specification import load_sheets
+from services.sync.domain.left_out import ROWS as ROWS_LEFT_OUT
+from services.sync.domain.left_out import SHEETS as SHEETS_LEFT_OUT
 from services.sync.domain.rosters import code_of, first_year, version_of
 from tests.integration.sync.rosters import at, enrolled, person, roster, school
 
@@ -106,6 +108,42 @@ def test_rows_that_cannot_be_told_apart_refuse_the_zip(tmp_path: Path) -> None:
     assert refusal(tmp_path, roster(said)).metadata["row"] == "3"
 
 
+def test_all_that_refuses_a_zip_is_told_at_once_each_with_its_place_and_remedy(tmp_path: Path) -> None:
+    """Who corrects one thing is not told of the next only with the next zip."""
+    said = school()
+    said["users"][0]["sourcedId"], said["users"][2]["sourcedId"] = "", "hs-2"
+    said["roles"][1]["sourcedId"] = said["roles"][0]["sourcedId"]
+    modes = {"classes": "all", "results": "bulk", "demographics": "absent"}
+    more = {"enrollments.csv": "sourcedId,role,role\r\n"}
+    del said["enrollments"]
+    zipped = roster(said, manifest=[("oneroster.version", "1.1")], modes=modes | {"enrollments": "bulk"}, more=more)
+    refused = refusal(tmp_path, zipped)
+
+    assert [(one.reason, *one.metadata.values()) for one in refused.faults] == [
+        ("WRONG_MANIFEST", "manifest.csv", "3", "oneroster.version"),
+        ("WRONG_MANIFEST", "manifest.csv", "6", "file.classes"),
+        ("WRONG_MANIFEST", "manifest.csv", "11", "file.results"),
+        ("WRONG_MANIFEST", "manifest.csv", "10", "file.demographics"),
+        ("WRONG_ROSTER", "users.csv", "2", "sourcedId"),
+        ("WRONG_ROSTER", "users.csv", "4", "sourcedId"),
+        ("WRONG_ROSTER", "roles.csv", "3", "sourcedId"),
+        ("DUPLICATE_COLUMN", "enrollments.csv", "B, C"),
+        ("MISSING_COLUMN", "enrollments.csv", "classSourcedId, schoolSourcedId, userSourcedId"),
+    ]
+    assert refused.reason == "WRONG_MANIFEST"
+    assert all(one.text.vi in refused.text.vi and "Hãy" in one.text.vi for one in refused.faults)
+
+
+def test_of_very_many_faults_the_first_are_told(tmp_path: Path) -> None:
+    """And that there are more."""
+    said = school(200)
+    for user in said["users"]:
+        user["sourcedId"] = ""
+    refused = refusal(tmp_path, roster(said))
+    assert len(refused.faults) == 20
+    assert refused.text.vi.endswith("Còn lỗi khác nữa.")
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     """By the file and the column's name in the standard."""
     more = {"users.csv": "sourcedId,givenName\r\n1,A\r\n"}
@@ -137,16 +175,30 @@ def test_what_is_not_read_is_told_and_metadata_in_our_names_is_read(tmp_path: Pa
     said["users"][0] |= {"metadata.MA_DAN_TOC": "26", "metadata.bus": "12", "shoeSize": "36"}
     said["users"].append({"sourcedId": "ph-1", "givenName": "Lan", "familyName": "Trần"})
     said["roles"].append(person("ph-1", "guardian", given="Lan")["role"])
-    more = {"courses.csv": "sourcedId\r\n", "readme.txt": "x"}
-    records, sheets = told(tmp_path, roster(said, more=more, modes={"courses": "bulk"}))
+    more = dict.fromkeys(("courses.csv", "results.csv", "lineItems.csv"), "sourcedId\r\n") | {"readme.txt": "x"}
+    modes = {"courses": "bulk", "results": "bulk", "lineItems": "bulk"}
+    records, sheets = told(tmp_path, roster(said, more=more, modes=modes))
 
     assert [raw.get("MA_DAN_TOC") for raw, _ in records if "HOC_SINH_ID" in raw] == ["26"]
     users = sheet(sheets, "users.csv", "pupils")
     assert {"metadata.bus", "shoeSize", "email"} <= set(users["ignored"])
     assert "metadata.MA_DAN_TOC" not in users["ignored"]
     assert sheet(sheets, "roles.csv")["skipped"] == [4]
-    assert sheet(sheets, "classes.csv", "classes")["skipped"] == [3]
-    assert {"courses.csv", "readme.txt"} <= {one["name"] for one in sheets}
+    assert sheet(sheets, "roles.csv")["skipped_for"] == {"OTHER_ROLE": [4]}
+    assert sheet(sheets, "classes.csv", "classes")["skipped_for"] == {"SUBJECT_CLASS": [3]}
+    left_out = {one["name"]: one["left_out"] for one in sheets if "left_out" in one}
+    assert left_out == {
+        "courses.csv": "NOT_KEPT_HERE",
+        "readme.txt": "UNKNOWN_FILE",
+        "results.csv": "MARKS_NOT_TAKEN",
+        "lineItems.csv": "MARKS_NOT_TAKEN",
+    }
+
+
+def test_each_file_and_row_that_is_left_out_has_its_reason_in_words() -> None:
+    """For whatever the table names; a reason without words would fail who asks."""
+    assert set(SPEC["roster"]["table"]["unread"]) <= SHEETS_LEFT_OUT.keys()
+    assert all(text.vi and text.en for text in (*ROWS_LEFT_OUT.values(), *SHEETS_LEFT_OUT.values()))
 
 
 def test_a_vendors_own_words_stand_in_the_table_under_its_system(tmp_path: Path) -> None:
@@ -265,7 +317,7 @@ def test_a_change_that_is_not_dated_or_not_clear_is_named_by_file_row_and_column
     pupil = person("hs-1", "student", given="An")
     said = {"users": [at("10-01T00:00", pupil["user"])], "roles": [pupil["role"] | row]}
     ((_, about),) = told(tmp_path, roster(said, mode="delta"))[0]
-    ((told_flaw, file, number, _, name),) = about["flaws"].values()
+    (((told_flaw, file, number, _, name),),) = about["flaws"].values()
     assert (told_flaw, file, number, name) == (flaw, "roles.csv", 2, column)
 
 

@@ -92,6 +92,7 @@ def _wrong(row: Row | Unread, sent: dict[str, Any]) -> list[str]:
         return [row.problem.field, *(one.field for one in row.also)]
     how = Check(
         school=lambda _school: 1,
+        named=str,
         unit="",
         content=lambda _index: "",
         called=lambda _index, path: MOET.called(path, sent),

@@ -451,6 +451,7 @@ class SyncWindow(_message.Message):
     OPEN_FIELD_NUMBER: _builtins.int
     COLLECTIONS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    UNTIL_DAY_FIELD_NUMBER: _builtins.int
     part: _builtins.str
     """Code: start, changes or end."""
     name: _builtins.str
@@ -460,9 +461,13 @@ class SyncWindow(_message.Message):
     last_day: _builtins.str
     """Last day, ISO 8601."""
     open: _builtins.bool
-    """Whether today lies in it."""
+    """Whether it is open today: not before its first day, not after `until_day`."""
     source: _builtins.str
     """Document it comes from."""
+    until_day: _builtins.str
+    """Until when it is open, ISO 8601: its last day, or later where the school that is asked for has until then to send what
+    has not arrived, having just joined.
+    """
     @_builtins.property
     def collections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Collections that are expected in it: of the school that is asked for, of a unit those of any school."""
@@ -477,10 +482,11 @@ class SyncWindow(_message.Message):
         open: _builtins.bool = ...,
         collections: _abc.Iterable[_builtins.str] | None = ...,
         source: _builtins.str = ...,
+        until_day: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collections", b"collections", "first_day", b"first_day", "last_day", b"last_day", "name", b"name", "open", b"open", "part", b"part", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collections", b"collections", "first_day", b"first_day", "last_day", b"last_day", "name", b"name", "open", b"open", "part", b"part", "source", b"source", "until_day", b"until_day"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

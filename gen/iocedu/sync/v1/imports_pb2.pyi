@@ -115,6 +115,7 @@ class CreateImportRequest(_message.Message):
     BACKFILL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The unit the file is for, by alias or id: a school, or a unit above all schools in it."""
     source: _builtins.str
@@ -135,6 +136,11 @@ class CreateImportRequest(_message.Message):
     """Whether this is history that sets baselines and notifies nobody."""
     request_id: _builtins.str
     """Makes the call idempotent within the unit: a repeat with the same file answers the same import."""
+    validate_only: _builtins.bool
+    """Whether the file is only looked at: it is told what would become of each row and what would be deleted, and nothing
+    of it is stored. It waits for nobody; what seems wrong with the whole is in `suspicions`. Its `request_id` is
+    another one than that of the import that follows.
+    """
     @_builtins.property
     def content(self) -> _httpbody_pb2.HttpBody:
         """The file, or its next part."""
@@ -152,10 +158,11 @@ class CreateImportRequest(_message.Message):
         backfill: _builtins.bool = ...,
         request_id: _builtins.str = ...,
         content: _httpbody_pb2.HttpBody | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "collection", b"collection", "complete", b"complete", "content", b"content", "file_name", b"file_name", "request_id", b"request_id", "school_year", b"school_year", "source", b"source", "stage", b"stage", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "collection", b"collection", "complete", b"complete", "content", b"content", "file_name", b"file_name", "request_id", b"request_id", "school_year", b"school_year", "source", b"source", "stage", b"stage", "unit", b"unit", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -212,6 +219,9 @@ class Import(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    FAULTS_FIELD_NUMBER: _builtins.int
+    DELETIONS_FIELD_NUMBER: _builtins.int
     import_id: _builtins.int
     """Id."""
     unit_id: _builtins.int
@@ -256,6 +266,8 @@ class Import(_message.Message):
     """Who confirmed or rejected it; empty: nobody."""
     cancel_requested: _builtins.bool
     """Whether somebody asked to stop it."""
+    validate_only: _builtins.bool
+    """Whether the file was only looked at: its counts, problems and deletions tell what would be."""
     @_builtins.property
     def sheets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportSheet]:
         """What its sheets were taken for."""
@@ -275,6 +287,16 @@ class Import(_message.Message):
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended; absent: it has not."""
+
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportFault]:
+        """Everything that refused the file as a whole, the first 20, where it was more than one thing; `error_message` tells
+        them together.
+        """
+
+    @_builtins.property
+    def deletions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportDeletions]:
+        """What is deleted: by rows that say so, and because the file is complete and lacks it."""
 
     def __init__(
         self,
@@ -306,14 +328,105 @@ class Import(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         cancel_requested: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        faults: _abc.Iterable[Global___ImportFault] | None = ...,
+        deletions: _abc.Iterable[Global___ImportDeletions] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "backfill", b"backfill", "cancel_requested", b"cancel_requested", "collection", b"collection", "complete", b"complete", "create_time", b"create_time", "decided_by", b"decided_by", "done_count", b"done_count", "end_time", b"end_time", "error_message", b"error_message", "error_reason", b"error_reason", "file_name", b"file_name", "held_count", b"held_count", "import_id", b"import_id", "rejected_count", b"rejected_count", "row_count", b"row_count", "school_year", b"school_year", "sheets", b"sheets", "size_bytes", b"size_bytes", "source", b"source", "stale_count", b"stale_count", "state", b"state", "subject", b"subject", "suspicions", b"suspicions", "unchanged_count", b"unchanged_count", "unit_id", b"unit_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "backfill", b"backfill", "cancel_requested", b"cancel_requested", "collection", b"collection", "complete", b"complete", "create_time", b"create_time", "decided_by", b"decided_by", "deletions", b"deletions", "done_count", b"done_count", "end_time", b"end_time", "error_message", b"error_message", "error_reason", b"error_reason", "faults", b"faults", "file_name", b"file_name", "held_count", b"held_count", "import_id", b"import_id", "rejected_count", b"rejected_count", "row_count", b"row_count", "school_year", b"school_year", "sheets", b"sheets", "size_bytes", b"size_bytes", "source", b"source", "stale_count", b"stale_count", "state", b"state", "subject", b"subject", "suspicions", b"suspicions", "unchanged_count", b"unchanged_count", "unit_id", b"unit_id", "update_time", b"update_time", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Import: _TypeAlias = Import  # noqa: Y015
+
+@_typing.final
+class ImportFault(_message.Message):
+    """One of the things for which a file is refused as a whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason, as in `error_reason`."""
+    message: _builtins.str
+    """Where, what is wrong and what to do, in the language of who asks."""
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The same for programs, such as `file`, `row`, `column`, `property`."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "metadata", b"metadata", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportFault: _TypeAlias = ImportFault  # noqa: Y015
+
+@_typing.final
+class ImportDeletions(_message.Message):
+    """Records that go with a file, or would."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    LACKING_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Collection of them."""
+    count: _builtins.int
+    """How many they are."""
+    lacking: _builtins.bool
+    """Whether they go because the file is complete and lacks them; false: its rows say that they are gone."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their keys, the first 1,000."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        count: _builtins.int = ...,
+        keys: _abc.Iterable[_builtins.str] | None = ...,
+        lacking: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "count", b"count", "keys", b"keys", "lacking", b"lacking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportDeletions: _TypeAlias = ImportDeletions  # noqa: Y015
 
 @_typing.final
 class ImportSheet(_message.Message):
@@ -328,6 +441,9 @@ class ImportSheet(_message.Message):
     ROW_COUNT_FIELD_NUMBER: _builtins.int
     IGNORED_HEADINGS_FIELD_NUMBER: _builtins.int
     SKIPPED_ROWS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_REASON_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_MESSAGE_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the sheet."""
     collection: _builtins.str
@@ -340,6 +456,10 @@ class ImportSheet(_message.Message):
     """The last of them."""
     row_count: _builtins.int
     """Rows found."""
+    left_out_reason: _builtins.str
+    """Why it was left out, for example `MARKS_NOT_TAKEN`; empty: it was not."""
+    left_out_message: _builtins.str
+    """The same for people, in the language of who asks."""
     @_builtins.property
     def ignored_headings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Headings that say nothing to us; their columns are not read."""
@@ -349,6 +469,10 @@ class ImportSheet(_message.Message):
         """Rows left out because they are no records: repeated headings, totals, signatures, people of other roles, classes of
         one subject or of another year; the first 50.
         """
+
+    @_builtins.property
+    def skipped(self) -> _containers.RepeatedCompositeFieldContainer[Global___SkippedRows]:
+        """Rows left out by why; of each the first 50."""
 
     def __init__(
         self,
@@ -360,14 +484,49 @@ class ImportSheet(_message.Message):
         row_count: _builtins.int = ...,
         ignored_headings: _abc.Iterable[_builtins.str] | None = ...,
         skipped_rows: _abc.Iterable[_builtins.int] | None = ...,
+        left_out_reason: _builtins.str = ...,
+        left_out_message: _builtins.str = ...,
+        skipped: _abc.Iterable[Global___SkippedRows] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "first_header_row", b"first_header_row", "ignored_headings", b"ignored_headings", "last_header_row", b"last_header_row", "name", b"name", "row_count", b"row_count", "skipped_rows", b"skipped_rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "first_header_row", b"first_header_row", "ignored_headings", b"ignored_headings", "last_header_row", b"last_header_row", "left_out_message", b"left_out_message", "left_out_reason", b"left_out_reason", "name", b"name", "row_count", b"row_count", "skipped", b"skipped", "skipped_rows", b"skipped_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportSheet: _TypeAlias = ImportSheet  # noqa: Y015
+
+@_typing.final
+class SkippedRows(_message.Message):
+    """Rows of a sheet that are no records, for one reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for example `SUBJECT_CLASS`."""
+    message: _builtins.str
+    """The same for people, in the language of who asks."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The rows, from 1; the first 50."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        rows: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SkippedRows: _TypeAlias = SkippedRows  # noqa: Y015
 
 @_typing.final
 class Suspicion(_message.Message):
@@ -677,6 +836,8 @@ class ListImportProblemsRequest(_message.Message):
     IMPORT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The unit it was for or one above, by alias or id."""
     import_id: _builtins.int
@@ -685,6 +846,10 @@ class ListImportProblemsRequest(_message.Message):
     """Most problems to return; larger values are cut to 1,000, 0 means 100."""
     page_token: _builtins.str
     """Token of the next page, as returned before."""
+    reason: _builtins.str
+    """Reason wanted, as in RowProblem; empty: all."""
+    field: _builtins.str
+    """Field wanted, as in RowProblem; empty: all."""
     def __init__(
         self,
         *,
@@ -692,10 +857,12 @@ class ListImportProblemsRequest(_message.Message):
         import_id: _builtins.int = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        field: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "page_size", b"page_size", "page_token", b"page_token", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "import_id", b"import_id", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -709,25 +876,61 @@ class ListImportProblemsResponse(_message.Message):
 
     PROBLEMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportProblem]:
         """The problems."""
 
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportProblemKind]:
+        """How many problems there are of each kind, whatever is asked for, the most frequent first; on the first page only."""
+
     def __init__(
         self,
         *,
         problems: _abc.Iterable[Global___ImportProblem] | None = ...,
         next_page_token: _builtins.str = ...,
+        kinds: _abc.Iterable[Global___ImportProblemKind] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "problems", b"problems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "next_page_token", b"next_page_token", "problems", b"problems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListImportProblemsResponse: _TypeAlias = ListImportProblemsResponse  # noqa: Y015
+
+@_typing.final
+class ImportProblemKind(_message.Message):
+    """Problems that are alike."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason, as in RowProblem."""
+    field: _builtins.str
+    """Field, as in RowProblem; empty: the row."""
+    count: _builtins.int
+    """How many rows have it first."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        field: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "field", b"field", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportProblemKind: _TypeAlias = ImportProblemKind  # noqa: Y015
 
 @_typing.final
 class ImportProblem(_message.Message):

@@ -26,11 +26,12 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
+from iocedu.records.v1 import records_pb2 as iocedu_dot_records_dot_v1_dot_records__pb2
 from iocedu.records.v1 import resources_pb2 as iocedu_dot_records_dot_v1_dot_resources__pb2
 from iocedu.sync.v1 import sync_pb2 as iocedu_dot_sync_dot_v1_dot_sync__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/sync/v1/quarantine.proto\x12\x0eiocedu.sync.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a!iocedu/records/v1/resources.proto\x1a\x19iocedu/sync/v1/sync.proto\"\x97\x01\n\x1b\x43onfirmDisappearanceRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x64\x65\x63laration_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x19\n\x06source\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0f\x64\x65\x63ision_reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"I\n\x1c\x43onfirmDisappearanceResponse\x12)\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x1b.iocedu.sync.v1.FullOutcome\"\x96\x01\n\x1aRejectDisappearanceRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x64\x65\x63laration_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x19\n\x06source\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0f\x64\x65\x63ision_reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"H\n\x1bRejectDisappearanceResponse\x12)\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x1b.iocedu.sync.v1.FullOutcome\"\x7f\n\x19ListDisappearancesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x0f\n\x07\x64\x65\x63ided\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"l\n\x1aListDisappearancesResponse\x12\x35\n\x0e\x64isappearances\x18\x01 \x03(\x0b\x32\x1d.iocedu.sync.v1.Disappearance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbf\x02\n\rDisappearance\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_name\x18\x02 \x01(\t\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x12\n\ncollection\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x16\n\x0e\x64\x65\x63laration_id\x18\x06 \x01(\t\x12(\n\x05state\x18\x07 \x01(\x0e\x32\x19.iocedu.sync.v1.FullState\x12\x19\n\x11\x64isappeared_count\x18\x08 \x01(\x05\x12\x12\n\nheld_count\x18\t \x01(\x05\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\x0b \x01(\t\x12\x17\n\x0f\x64\x65\x63ision_reason\x18\x0c \x01(\t\"\xf0\x01\n\x1c\x43orrectQuarantinedRowRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12#\n\x12quarantined_row_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x63\n\x06values\x18\x03 \x03(\x0b\x32\x38.iocedu.sync.v1.CorrectQuarantinedRowRequest.ValuesEntryB\x19\xbaH\x16\x9a\x01\x13\x08\x01\x10\x32\"\x06r\x04\x10\x01\x18x*\x05r\x03\x18\xa0\x1f\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"{\n\x1d\x43orrectQuarantinedRowResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.iocedu.records.v1.RowState\x12.\n\x07problem\x18\x02 \x01(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"\xcb\x01\n\x1cReplayQuarantinedRowsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12&\n\x13quarantined_row_ids\x18\x02 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\x88\'\x12\x17\n\x06reason\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x17\n\x05\x66ield\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08\x62\x61tch_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1d\n\x0c\x61\x66ter_row_id\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xa2\x01\n\x1dReplayQuarantinedRowsResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x05\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x02 \x01(\x05\x12\x15\n\rsettled_count\x18\x03 \x01(\x05\x12\x17\n\x0fremaining_count\x18\x04 \x01(\x05\x12\x13\n\x0blast_row_id\x18\x05 \x01(\x03\x12\x0c\n\x04more\x18\x06 \x01(\x08\x32\xf6\x08\n\x11QuarantineService\x12\xe4\x01\n\x15\x43orrectQuarantinedRow\x12,.iocedu.sync.v1.CorrectQuarantinedRowRequest\x1a-.iocedu.sync.v1.CorrectQuarantinedRowResponse\"n\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02=\"8/v1/units/{unit}/quarantine/{quarantined_row_id}:correct:\x01*\x12\xce\x01\n\x15ReplayQuarantinedRows\x12,.iocedu.sync.v1.ReplayQuarantinedRowsRequest\x1a-.iocedu.sync.v1.ReplayQuarantinedRowsResponse\"X\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/quarantine:replay:\x01*\x12\xde\x01\n\x14\x43onfirmDisappearance\x12+.iocedu.sync.v1.ConfirmDisappearanceRequest\x1a,.iocedu.sync.v1.ConfirmDisappearanceResponse\"k\xca\xf3\x18$\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02=\"8/v1/units/{unit}/disappearances/{declaration_id}:confirm:\x01*\x12\xda\x01\n\x13RejectDisappearance\x12*.iocedu.sync.v1.RejectDisappearanceRequest\x1a+.iocedu.sync.v1.RejectDisappearanceResponse\"j\xca\xf3\x18$\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02<\"7/v1/units/{unit}/disappearances/{declaration_id}:reject:\x01*\x12\xea\x01\n\x12ListDisappearances\x12).iocedu.sync.v1.ListDisappearancesRequest\x1a*.iocedu.sync.v1.ListDisappearancesResponse\"}\xca\xf3\x18R\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\n\x08\x64irector\n\radministrator\n\x07\x61uditor\n\nintegrator\x12\x04unit\x82\xd3\xe4\x93\x02!\x12\x1f/v1/units/{unit}/disappearancesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/sync/v1/quarantine.proto\x12\x0eiocedu.sync.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/records/v1/records.proto\x1a!iocedu/records/v1/resources.proto\x1a\x19iocedu/sync/v1/sync.proto\"\x97\x01\n\x1b\x43onfirmDisappearanceRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x64\x65\x63laration_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x19\n\x06source\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0f\x64\x65\x63ision_reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"I\n\x1c\x43onfirmDisappearanceResponse\x12)\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x1b.iocedu.sync.v1.FullOutcome\"\x96\x01\n\x1aRejectDisappearanceRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x64\x65\x63laration_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x19\n\x06source\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0f\x64\x65\x63ision_reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"H\n\x1bRejectDisappearanceResponse\x12)\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x1b.iocedu.sync.v1.FullOutcome\"\x7f\n\x19ListDisappearancesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x0f\n\x07\x64\x65\x63ided\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"l\n\x1aListDisappearancesResponse\x12\x35\n\x0e\x64isappearances\x18\x01 \x03(\x0b\x32\x1d.iocedu.sync.v1.Disappearance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcc\x01\n\x1eListDisappearingRecordsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x64\x65\x63laration_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x19\n\x06source\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xc9\x01\n\x1fListDisappearingRecordsResponse\x12\x33\n\x07records\x18\x01 \x03(\x0b\x32\".iocedu.sync.v1.DisappearingRecord\x12\x1a\n\x12\x64isappearing_count\x18\x02 \x01(\x05\x12\x12\n\nheld_count\x18\x03 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.iocedu.sync.v1.FullState\"`\n\x12\x44isappearingRecord\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x06record\x18\x02 \x01(\x0b\x32\x19.iocedu.records.v1.Record\x12\x12\n\nclass_name\x18\x03 \x01(\t\"\xbf\x02\n\rDisappearance\x12\x11\n\tschool_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_name\x18\x02 \x01(\t\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x12\n\ncollection\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x16\n\x0e\x64\x65\x63laration_id\x18\x06 \x01(\t\x12(\n\x05state\x18\x07 \x01(\x0e\x32\x19.iocedu.sync.v1.FullState\x12\x19\n\x11\x64isappeared_count\x18\x08 \x01(\x05\x12\x12\n\nheld_count\x18\t \x01(\x05\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\x0b \x01(\t\x12\x17\n\x0f\x64\x65\x63ision_reason\x18\x0c \x01(\t\"\xf0\x01\n\x1c\x43orrectQuarantinedRowRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12#\n\x12quarantined_row_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x63\n\x06values\x18\x03 \x03(\x0b\x32\x38.iocedu.sync.v1.CorrectQuarantinedRowRequest.ValuesEntryB\x19\xbaH\x16\x9a\x01\x13\x08\x01\x10\x32\"\x06r\x04\x10\x01\x18x*\x05r\x03\x18\xa0\x1f\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"{\n\x1d\x43orrectQuarantinedRowResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.iocedu.records.v1.RowState\x12.\n\x07problem\x18\x02 \x01(\x0b\x32\x1d.iocedu.records.v1.RowProblem\"\xcb\x01\n\x1cReplayQuarantinedRowsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12&\n\x13quarantined_row_ids\x18\x02 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\x88\'\x12\x17\n\x06reason\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x17\n\x05\x66ield\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08\x62\x61tch_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1d\n\x0c\x61\x66ter_row_id\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xa2\x01\n\x1dReplayQuarantinedRowsResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x05\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x02 \x01(\x05\x12\x15\n\rsettled_count\x18\x03 \x01(\x05\x12\x17\n\x0fremaining_count\x18\x04 \x01(\x05\x12\x13\n\x0blast_row_id\x18\x05 \x01(\x03\x12\x0c\n\x04more\x18\x06 \x01(\x08\x32\xdf\n\n\x11QuarantineService\x12\xe4\x01\n\x15\x43orrectQuarantinedRow\x12,.iocedu.sync.v1.CorrectQuarantinedRowRequest\x1a-.iocedu.sync.v1.CorrectQuarantinedRowResponse\"n\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02=\"8/v1/units/{unit}/quarantine/{quarantined_row_id}:correct:\x01*\x12\xce\x01\n\x15ReplayQuarantinedRows\x12,.iocedu.sync.v1.ReplayQuarantinedRowsRequest\x1a-.iocedu.sync.v1.ReplayQuarantinedRowsResponse\"X\xca\xf3\x18\'\n\nintegrator\n\x05\x63lerk\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/quarantine:replay:\x01*\x12\xde\x01\n\x14\x43onfirmDisappearance\x12+.iocedu.sync.v1.ConfirmDisappearanceRequest\x1a,.iocedu.sync.v1.ConfirmDisappearanceResponse\"k\xca\xf3\x18$\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02=\"8/v1/units/{unit}/disappearances/{declaration_id}:confirm:\x01*\x12\xda\x01\n\x13RejectDisappearance\x12*.iocedu.sync.v1.RejectDisappearanceRequest\x1a+.iocedu.sync.v1.RejectDisappearanceResponse\"j\xca\xf3\x18$\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02<\"7/v1/units/{unit}/disappearances/{declaration_id}:reject:\x01*\x12\xea\x01\n\x12ListDisappearances\x12).iocedu.sync.v1.ListDisappearancesRequest\x1a*.iocedu.sync.v1.ListDisappearancesResponse\"}\xca\xf3\x18R\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\n\x08\x64irector\n\radministrator\n\x07\x61uditor\n\nintegrator\x12\x04unit\x82\xd3\xe4\x93\x02!\x12\x1f/v1/units/{unit}/disappearances\x12\xe6\x01\n\x17ListDisappearingRecords\x12..iocedu.sync.v1.ListDisappearingRecordsRequest\x1a/.iocedu.sync.v1.ListDisappearingRecordsResponse\"j\xca\xf3\x18&\n\x05\x63lerk\n\x0chead_teacher\n\x07officer\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02:\x12\x38/v1/units/{unit}/disappearances/{declaration_id}/recordsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +60,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDISAPPEARANCESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTDISAPPEARANCESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTDISAPPEARANCESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['unit']._loaded_options = None
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['declaration_id']._loaded_options = None
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['declaration_id']._serialized_options = b'\272H\006r\004\020\001\030d'
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\005r\003\030\364\003'
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._loaded_options = None
   _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_options = b'8\001'
   _globals['_CORRECTQUARANTINEDROWREQUEST'].fields_by_name['unit']._loaded_options = None
@@ -89,30 +102,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUARANTINESERVICE'].methods_by_name['RejectDisappearance']._serialized_options = b'\312\363\030$\n\005clerk\n\014head_teacher\n\007officer\022\004unit\202\323\344\223\002<\"7/v1/units/{unit}/disappearances/{declaration_id}:reject:\001*'
   _globals['_QUARANTINESERVICE'].methods_by_name['ListDisappearances']._loaded_options = None
   _globals['_QUARANTINESERVICE'].methods_by_name['ListDisappearances']._serialized_options = b'\312\363\030R\n\005clerk\n\014head_teacher\n\007officer\n\010director\n\radministrator\n\007auditor\n\nintegrator\022\004unit\202\323\344\223\002!\022\037/v1/units/{unit}/disappearances'
-  _globals['_CONFIRMDISAPPEARANCEREQUEST']._serialized_start=238
-  _globals['_CONFIRMDISAPPEARANCEREQUEST']._serialized_end=389
-  _globals['_CONFIRMDISAPPEARANCERESPONSE']._serialized_start=391
-  _globals['_CONFIRMDISAPPEARANCERESPONSE']._serialized_end=464
-  _globals['_REJECTDISAPPEARANCEREQUEST']._serialized_start=467
-  _globals['_REJECTDISAPPEARANCEREQUEST']._serialized_end=617
-  _globals['_REJECTDISAPPEARANCERESPONSE']._serialized_start=619
-  _globals['_REJECTDISAPPEARANCERESPONSE']._serialized_end=691
-  _globals['_LISTDISAPPEARANCESREQUEST']._serialized_start=693
-  _globals['_LISTDISAPPEARANCESREQUEST']._serialized_end=820
-  _globals['_LISTDISAPPEARANCESRESPONSE']._serialized_start=822
-  _globals['_LISTDISAPPEARANCESRESPONSE']._serialized_end=930
-  _globals['_DISAPPEARANCE']._serialized_start=933
-  _globals['_DISAPPEARANCE']._serialized_end=1252
-  _globals['_CORRECTQUARANTINEDROWREQUEST']._serialized_start=1255
-  _globals['_CORRECTQUARANTINEDROWREQUEST']._serialized_end=1495
-  _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_start=1450
-  _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_end=1495
-  _globals['_CORRECTQUARANTINEDROWRESPONSE']._serialized_start=1497
-  _globals['_CORRECTQUARANTINEDROWRESPONSE']._serialized_end=1620
-  _globals['_REPLAYQUARANTINEDROWSREQUEST']._serialized_start=1623
-  _globals['_REPLAYQUARANTINEDROWSREQUEST']._serialized_end=1826
-  _globals['_REPLAYQUARANTINEDROWSRESPONSE']._serialized_start=1829
-  _globals['_REPLAYQUARANTINEDROWSRESPONSE']._serialized_end=1991
-  _globals['_QUARANTINESERVICE']._serialized_start=1994
-  _globals['_QUARANTINESERVICE']._serialized_end=3136
+  _globals['_QUARANTINESERVICE'].methods_by_name['ListDisappearingRecords']._loaded_options = None
+  _globals['_QUARANTINESERVICE'].methods_by_name['ListDisappearingRecords']._serialized_options = b'\312\363\030&\n\005clerk\n\014head_teacher\n\007officer\022\004unit\030\001\202\323\344\223\002:\0228/v1/units/{unit}/disappearances/{declaration_id}/records'
+  _globals['_CONFIRMDISAPPEARANCEREQUEST']._serialized_start=271
+  _globals['_CONFIRMDISAPPEARANCEREQUEST']._serialized_end=422
+  _globals['_CONFIRMDISAPPEARANCERESPONSE']._serialized_start=424
+  _globals['_CONFIRMDISAPPEARANCERESPONSE']._serialized_end=497
+  _globals['_REJECTDISAPPEARANCEREQUEST']._serialized_start=500
+  _globals['_REJECTDISAPPEARANCEREQUEST']._serialized_end=650
+  _globals['_REJECTDISAPPEARANCERESPONSE']._serialized_start=652
+  _globals['_REJECTDISAPPEARANCERESPONSE']._serialized_end=724
+  _globals['_LISTDISAPPEARANCESREQUEST']._serialized_start=726
+  _globals['_LISTDISAPPEARANCESREQUEST']._serialized_end=853
+  _globals['_LISTDISAPPEARANCESRESPONSE']._serialized_start=855
+  _globals['_LISTDISAPPEARANCESRESPONSE']._serialized_end=963
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST']._serialized_start=966
+  _globals['_LISTDISAPPEARINGRECORDSREQUEST']._serialized_end=1170
+  _globals['_LISTDISAPPEARINGRECORDSRESPONSE']._serialized_start=1173
+  _globals['_LISTDISAPPEARINGRECORDSRESPONSE']._serialized_end=1374
+  _globals['_DISAPPEARINGRECORD']._serialized_start=1376
+  _globals['_DISAPPEARINGRECORD']._serialized_end=1472
+  _globals['_DISAPPEARANCE']._serialized_start=1475
+  _globals['_DISAPPEARANCE']._serialized_end=1794
+  _globals['_CORRECTQUARANTINEDROWREQUEST']._serialized_start=1797
+  _globals['_CORRECTQUARANTINEDROWREQUEST']._serialized_end=2037
+  _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_start=1992
+  _globals['_CORRECTQUARANTINEDROWREQUEST_VALUESENTRY']._serialized_end=2037
+  _globals['_CORRECTQUARANTINEDROWRESPONSE']._serialized_start=2039
+  _globals['_CORRECTQUARANTINEDROWRESPONSE']._serialized_end=2162
+  _globals['_REPLAYQUARANTINEDROWSREQUEST']._serialized_start=2165
+  _globals['_REPLAYQUARANTINEDROWSREQUEST']._serialized_end=2368
+  _globals['_REPLAYQUARANTINEDROWSRESPONSE']._serialized_start=2371
+  _globals['_REPLAYQUARANTINEDROWSRESPONSE']._serialized_end=2533
+  _globals['_QUARANTINESERVICE']._serialized_start=2536
+  _globals['_QUARANTINESERVICE']._serialized_end=3911
 # @@protoc_insertion_point(module_scope)

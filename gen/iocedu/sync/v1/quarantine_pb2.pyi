@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from iocedu.records.v1 import records_pb2 as _records_pb2
 from iocedu.records.v1 import resources_pb2 as _resources_pb2
 from iocedu.sync.v1 import sync_pb2 as _sync_pb2
 import builtins as _builtins
@@ -200,6 +201,120 @@ class ListDisappearancesResponse(_message.Message):
 Global___ListDisappearancesResponse: _TypeAlias = ListDisappearancesResponse  # noqa: Y015
 
 @_typing.final
+class ListDisappearingRecordsRequest(_message.Message):
+    """Asks what confirming a declaration of everything would delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    DECLARATION_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The school, or a unit above it, by alias or id."""
+    declaration_id: _builtins.str
+    """Its id, as for confirming it."""
+    source: _builtins.str
+    """Code of its source."""
+    purpose: _builtins.str
+    """Why unmasked personal data is needed; empty: masked."""
+    page_size: _builtins.int
+    """Most records to return; larger values are cut to 200, 0 means 50."""
+    page_token: _builtins.str
+    """Token of the next page, as returned before."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        declaration_id: _builtins.str = ...,
+        source: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declaration_id", b"declaration_id", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose", "source", b"source", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDisappearingRecordsRequest: _TypeAlias = ListDisappearingRecordsRequest  # noqa: Y015
+
+@_typing.final
+class ListDisappearingRecordsResponse(_message.Message):
+    """Holds records that would be gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDS_FIELD_NUMBER: _builtins.int
+    DISAPPEARING_COUNT_FIELD_NUMBER: _builtins.int
+    HELD_COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    disappearing_count: _builtins.int
+    """How many records would be gone as of now."""
+    held_count: _builtins.int
+    """Records of its source that the centre holds now."""
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    state: _sync_pb2.FullState.ValueType
+    """How far the declaration is now."""
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisappearingRecord]:
+        """The records; none where the declaration waits for nobody any more."""
+
+    def __init__(
+        self,
+        *,
+        records: _abc.Iterable[Global___DisappearingRecord] | None = ...,
+        disappearing_count: _builtins.int = ...,
+        held_count: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+        state: _sync_pb2.FullState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disappearing_count", b"disappearing_count", "held_count", b"held_count", "next_page_token", b"next_page_token", "records", b"records", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDisappearingRecordsResponse: _TypeAlias = ListDisappearingRecordsResponse  # noqa: Y015
+
+@_typing.final
+class DisappearingRecord(_message.Message):
+    """A record that would be gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    CLASS_NAME_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Its key."""
+    class_name: _builtins.str
+    """Name of a pupil's class; empty: not known."""
+    @_builtins.property
+    def record(self) -> _records_pb2.Record:
+        """The record of a person or a class; absent: it is of another kind, or restricted."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        record: _records_pb2.Record | None = ...,
+        class_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_name", b"class_name", "key", b"key", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisappearingRecord: _TypeAlias = DisappearingRecord  # noqa: Y015
+
+@_typing.final
 class Disappearance(_message.Message):
     """A declaration of everything that lacks so much that a person is asked, or was."""
 
@@ -232,9 +347,9 @@ class Disappearance(_message.Message):
     state: _sync_pb2.FullState.ValueType
     """How far it is: HELD while it waits; DONE or REJECTED by who decided."""
     disappeared_count: _builtins.int
-    """Records that would be gone, or are."""
+    """Records that are gone, or, while it waits, would be as of now."""
     held_count: _builtins.int
-    """Records of its source that the centre held then; 0: not known."""
+    """Records of its source that the centre held then, or, while it waits, holds now; 0: not known."""
     decided_by: _builtins.str
     """Who decided, as the token names them, or is confirming while it is HELD; empty: nobody yet."""
     decision_reason: _builtins.str

@@ -60,6 +60,11 @@ class QuarantineServiceStub:
                 request_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesRequest.SerializeToString,
                 response_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesResponse.FromString,
                 _registered_method=True)
+        self.ListDisappearingRecords = channel.unary_unary(
+                '/iocedu.sync.v1.QuarantineService/ListDisappearingRecords',
+                request_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearingRecordsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearingRecordsResponse.FromString,
+                _registered_method=True)
 
 
 class QuarantineServiceServicer:
@@ -107,6 +112,14 @@ class QuarantineServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDisappearingRecords(self, request, context):
+        """Lists the records that confirming a declaration of everything would delete now, by key: those of people and classes
+        as the caller may see them, which is written down; in full for a stated purpose and a role that allows it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QuarantineServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -134,6 +147,11 @@ def add_QuarantineServiceServicer_to_server(servicer, server):
                     servicer.ListDisappearances,
                     request_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesRequest.FromString,
                     response_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesResponse.SerializeToString,
+            ),
+            'ListDisappearingRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDisappearingRecords,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearingRecordsRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearingRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -272,6 +290,33 @@ class QuarantineService:
             '/iocedu.sync.v1.QuarantineService/ListDisappearances',
             iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesRequest.SerializeToString,
             iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDisappearingRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.sync.v1.QuarantineService/ListDisappearingRecords',
+            iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearingRecordsRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_quarantine__pb2.ListDisappearingRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,10 @@ class QuarantineServiceStub:
     """
     ListDisappearances: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearancesRequest, _quarantine_pb2.ListDisappearancesResponse]
     """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
+    ListDisappearingRecords: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearingRecordsRequest, _quarantine_pb2.ListDisappearingRecordsResponse]
+    """Lists the records that confirming a declaration of everything would delete now, by key: those of people and classes
+    as the caller may see them, which is written down; in full for a stated purpose and a role that allows it.
+    """
 
 @_typing.type_check_only
 class QuarantineServiceAsyncStub(QuarantineServiceStub):
@@ -79,6 +83,10 @@ class QuarantineServiceAsyncStub(QuarantineServiceStub):
     """
     ListDisappearances: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearancesRequest, _quarantine_pb2.ListDisappearancesResponse]  # type: ignore[assignment]
     """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
+    ListDisappearingRecords: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearingRecordsRequest, _quarantine_pb2.ListDisappearingRecordsResponse]  # type: ignore[assignment]
+    """Lists the records that confirming a declaration of everything would delete now, by key: those of people and classes
+    as the caller may see them, which is written down; in full for a stated purpose and a role that allows it.
+    """
 
 class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
     """Settles rows that were refused or held. SyncService.ListQuarantinedRows lists them."""
@@ -132,5 +140,15 @@ class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_quarantine_pb2.ListDisappearancesResponse, _abc.Awaitable[_quarantine_pb2.ListDisappearancesResponse]]:
         """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListDisappearingRecords(
+        self,
+        request: _quarantine_pb2.ListDisappearingRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quarantine_pb2.ListDisappearingRecordsResponse, _abc.Awaitable[_quarantine_pb2.ListDisappearingRecordsResponse]]:
+        """Lists the records that confirming a declaration of everything would delete now, by key: those of people and classes
+        as the caller may see them, which is written down; in full for a stated purpose and a role that allows it.
+        """
 
 def add_QuarantineServiceServicer_to_server(servicer: QuarantineServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

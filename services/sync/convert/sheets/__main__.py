@@ -14,7 +14,7 @@ MOST_SECONDS: Final = 3_600
 
 
 def main(arguments: list[str]) -> int:
-    """Do what is asked; a refusal is written as the last line, `X {reason, vi, en, metadata}`."""
+    """Do what is asked; a refusal is written as the last line, `X {reason, vi, en, metadata, faults}`."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
     told: dict[str, Any] = json.loads(sys.stdin.buffer.read())
@@ -50,8 +50,7 @@ def _do(arguments: list[str], told: dict[str, Any]) -> None:
 
 
 def _refuse(refused: Any) -> None:
-    said = {"reason": refused.reason, "vi": refused.text.vi, "en": refused.text.en, "metadata": refused.metadata}
-    sys.stdout.buffer.write(b"X %s\n" % json.dumps(said, ensure_ascii=False).encode())
+    sys.stdout.buffer.write(b"X %s\n" % json.dumps(refused.said(), ensure_ascii=False).encode())
 
 
 if __name__ == "__main__":

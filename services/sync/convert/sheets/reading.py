@@ -14,6 +14,7 @@ from typing import IO, Any, Final
 from services.sync.convert.sheets import archive, legacy, plain, refused, roster, roster_files
 from services.sync.convert.sheets.xlsx import Book
 from services.sync.domain import sheets
+from services.sync.domain.left_out import NO_RECORD, NO_TABLE, skipped_as_kept
 from services.sync.domain.rosters import MANIFEST
 from services.sync.domain.sheets import Row, Table, column_name
 from services.sync.domain.words import Text
@@ -40,7 +41,7 @@ def read(path: Path, spec: dict[str, Any], out: IO[bytes]) -> None:
             if preview and not nearest:
                 fullest = max(preview, key=lambda row: len(row.cells))
                 nearest = [str(cell.value)[:40] for cell in islice(fullest.cells.values(), 6)]
-            told.append({"name": name, "collection": ""})
+            told.append({"name": name, "collection": "", "left_out": NO_TABLE})
             continue
         _check(name, table, spec)
         tables += 1
@@ -55,7 +56,7 @@ def read(path: Path, spec: dict[str, Any], out: IO[bytes]) -> None:
                 out.write(b"F %d %d %s\t%s\n" % (len(told), number, _json(columns), _json(record)))
             else:
                 out.write(b"R %d %d %s\n" % (len(told), number, _json(record)))
-        told.append(about | {"rows": count, "skipped": table.skipped})
+        told.append(about | {"rows": count, **skipped_as_kept({NO_RECORD: table.skipped})})
     if not tables:
         raise refused.no_table(", ".join(nearest))
     out.write(b"E %s\n" % _json(told))

@@ -1,18 +1,54 @@
 """Why a whole file is refused: one function a reason, in both languages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from services.sync.domain.words import Text, shortened
 
+MOST_FAULTS: Final = 20  # Of a file that are told at once.
+
 
 class FileRefusedError(Exception):
-    """A file that is not read, and why."""
+    """A file that is not read, and why; `faults` are all that were found, where they are several."""
 
-    def __init__(self, reason: str, text: Text, metadata: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        text: Text,
+        metadata: Mapping[str, str] | None = None,
+        faults: "Sequence[FileRefusedError]" = (),
+    ) -> None:
         super().__init__(reason, text.en)
         self.reason = reason
         self.text = text
         self.metadata = dict(metadata or {})
+        self.faults = faults
+
+    def said(self) -> dict[str, Any]:
+        """What another process is told of it."""
+        told = {"reason": self.reason, "vi": self.text.vi, "en": self.text.en, "metadata": self.metadata}
+        return told | {"faults": [one.said() for one in self.faults]}
+
+
+def refusal(said: Mapping[str, Any]) -> FileRefusedError:
+    """A refusal that another process told of."""
+    faults = [refusal(one) for one in said["faults"]]
+    return FileRefusedError(said["reason"], Text(said["vi"], said["en"]), said["metadata"], faults)
+
+
+def together(faults: Sequence[FileRefusedError]) -> FileRefusedError:
+    """All that is wrong with a file as one refusal: the first one's reason, each with its place and remedy."""
+    first, told = faults[0], faults[:MOST_FAULTS]
+    if len(faults) == 1:
+        return first
+    vi = " ".join(f"({number}) {one.text.vi}" for number, one in enumerate(told, 1))
+    en = " ".join(f"({number}) {one.text.en}" for number, one in enumerate(told, 1))
+    if len(faults) > len(told):
+        vi, en = f"{vi} Còn lỗi khác nữa.", f"{en} There are more."
+    count = f"{len(told)}{'+' if len(faults) > len(told) else ''}"
+    return FileRefusedError(
+        first.reason, Text(f"Tệp có {count} lỗi: {vi}", f"The file has {count} faults: {en}"), first.metadata, told
+    )
 
 
 _BY_EXCEL = Text(

@@ -13,6 +13,15 @@ from typing import IO, Any, Final
 
 from services.sync.convert.sheets import refused
 from services.sync.convert.sheets.roster_files import ABSENT, BULK, RosterFiles
+from services.sync.domain.left_out import (
+    GONE_ANYWAY,
+    NO_ROLE,
+    OTHER_ROLE,
+    OTHER_YEAR,
+    SUBJECT_CLASS,
+    UNKNOWN_FILE,
+    skipped_as_kept,
+)
 from services.sync.domain.rosters import (
     CLASS,
     MANIFEST,
@@ -65,11 +74,14 @@ def read(path: Path, spec: Mapping[str, Any], out: IO[bytes]) -> None:
 
 def _read(path: Path, spec: Mapping[str, Any], out: IO[bytes]) -> None:
     told = spec["roster"]
-    reading = _Roster(RosterFiles(path, told), school_year=told["school_year"])
+    files = RosterFiles(path, told)
     wanted = [kind["name"] for kind in spec["kinds"] if kind["name"] in _MAIN]
     kinds = [kind for kind in (CLASS, *PEOPLE) if kind in wanted]
-    if not told["one_school"] and any(map(reading.complete, kinds)):
-        raise refused.not_one_school()
+    if not told["one_school"] and any(map(files.complete, kinds)):
+        files.faults.append(refused.not_one_school())
+    if files.faults:
+        raise refused.together(files.faults)
+    reading = _Roster(files, school_year=told["school_year"])
     counts: dict[str, int] = {}
     for place, kind in enumerate(kinds):
         out.write(b"S %s\n" % _json(reading.sheet(kind) | {"place": place}))
@@ -104,19 +116,14 @@ class _Roster:
 
     def __init__(self, files: RosterFiles, *, school_year: int) -> None:
         self._files, self._table, self._year = files, files.table, school_year
-        self._skipped: dict[str, list[int]] = {name: [] for name in files.files}
+        self._skipped: dict[str, dict[str, list[int]]] = {name: {} for name in files.files}  # By reason.
         rows = files.rows
         rows.execute("CREATE TABLE kind_of (role TEXT PRIMARY KEY, kind TEXT)")
         rows.executemany("INSERT INTO kind_of VALUES (?, ?)", self._table.roles.items())
         rows.execute(_PEOPLE)
         rows.execute("CREATE INDEX person_user ON person (user)")
         for (number,) in rows.execute(_OTHER_ROLES, (MOST_SKIPPED_NAMED,)):
-            self._skip("roles", number)
-
-    def complete(self, kind: str) -> bool:
-        """Whether the files say all records of a type."""
-        needs = ("classes",) if kind == CLASS else ("users", "roles")
-        return all(self._files.files[name].mode == BULK for name in needs)
+            self._skip("roles", number, OTHER_ROLE)
 
     def sheet(self, kind: str) -> dict[str, Any]:
         """What the process that asked is told of the rows of a type of record."""
@@ -129,7 +136,7 @@ class _Roster:
             "above": [],
             "from": {to: [f"{file}.csv", letter, column] for to, (file, letter, column) in self._columns(one).items()},
             "defaults": dict(one.defaults),
-            "complete": self.complete(kind),
+            "complete": self._files.complete(kind),
         }
 
     def _columns(self, one: RosterObject) -> dict[str, tuple[str, str, str]]:
@@ -163,7 +170,7 @@ class _Roster:
                     "kind": kind,
                     "columns": [[letter, to, ""] for to, (of, letter, _) in columns if of == name and letter],
                     "rows": counts[kind],
-                    "skipped": self._skipped[name],
+                    **skipped_as_kept(self._skipped[name]),
                 }
             if not kinds:
                 yield about | {
@@ -171,10 +178,11 @@ class _Roster:
                     "kind": "",
                     "columns": [],
                     "rows": file.row_count,
-                    "skipped": self._skipped[name],
+                    **skipped_as_kept(self._skipped[name]),
                 }
         for name in self._files.others:
-            yield {"name": name[:100], "collection": ""}
+            reason = self._table.unread.get(name.removesuffix(".csv"), UNKNOWN_FILE)
+            yield {"name": name[:100], "collection": "", "left_out": reason}
         yield {"name": MANIFEST, "collection": "", "first": 1}
 
     def records(self, kind: str) -> Iterator[Joined]:
@@ -190,9 +198,9 @@ class _Roster:
         """People of whom no file says what they are: as pupil and as member of staff, of which one may be held."""
         for (user,) in self._all(_UNTOLD):
             row = self._one("users", user)
-            if self.complete(PUPIL):
+            if self._files.complete(PUPIL):
                 if row is not None:
-                    self._skip("users", row["row"])
+                    self._skip("users", row["row"], NO_ROLE)
                 continue
             org = row["primaryOrgSourcedId"] if row is not None else None
             made = [self._person(self._table.objects[kind], user, org) for kind in PEOPLE]
@@ -205,7 +213,7 @@ class _Roster:
         for row in self._all('SELECT * FROM classes ORDER BY "row"'):
             year = self._year_of(row["termSourcedIds"])
             if row["classType"] == "scheduled" or year not in (0, self._year):
-                self._skip("classes", row["row"])
+                self._skip("classes", row["row"], SUBJECT_CLASS if row["classType"] == "scheduled" else OTHER_YEAR)
                 continue
             joined = self._begun(one, row["sourcedId"], row["schoolSourcedId"], "classes", row)
             if row["classType"] != "homeroom":
@@ -288,7 +296,8 @@ class _Roster:
                 if found["classType"] == "homeroom" and self._year_of(found["termSourcedIds"]) in (0, self._year):
                     homerooms.append((row, found))
                 else:
-                    self._skip("enrollments", row["row"])
+                    homeroom = found["classType"] == "homeroom"
+                    self._skip("enrollments", row["row"], OTHER_YEAR if homeroom else SUBJECT_CLASS)
             elif self._files.files["classes"].mode == BULK:
                 self._flaw(joined, CLASS_OF, "class", "enrollments", row, "classSourcedId")
             else:
@@ -351,17 +360,19 @@ class _Roster:
 
     def _gone(self, joined: Joined, one: RosterObject, file: str, row: sqlite3.Row) -> bool:
         """Make a record one that is gone; False: files of everything that lack it say so already."""
-        if self.complete(one.name):
-            self._skip(file, row["row"])
+        if self._files.complete(one.name):
+            self._skip(file, row["row"], GONE_ANYWAY)
             return False
         joined.raw[GONE] = "1"
         return True
 
     def _flaw(self, joined: Joined, to: str, flaw: str, file: str, row: sqlite3.Row, column: str) -> None:
-        joined.flaws.setdefault(to, [flaw, f"{file}.csv", row["row"], self._letter(file, column), column])
+        said = [flaw, f"{file}.csv", row["row"], self._letter(file, column), column]
+        if said not in (some := joined.flaws.setdefault(to, [])):
+            some.append(said)
 
-    def _skip(self, file: str, number: int) -> None:
-        skipped = self._skipped[file]
+    def _skip(self, file: str, number: int, reason: str) -> None:
+        skipped = self._skipped[file].setdefault(reason, [])
         if len(skipped) < MOST_SKIPPED_NAMED and number not in skipped:
             skipped.append(number)
 

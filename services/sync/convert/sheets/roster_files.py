@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from services.sync.convert.sheets import archive, refused
 from services.sync.convert.sheets.plain import MOST_FIELD
-from services.sync.domain.rosters import MANIFEST, METADATA, PEOPLE, RosterTable, read_table
+from services.sync.convert.sheets.refused import FileRefusedError
+from services.sync.domain.rosters import CLASS, MANIFEST, METADATA, PEOPLE, RosterTable, read_table
 from services.sync.domain.sheets import Cell, Row, column_name
 from services.sync.domain.words import Text
 
@@ -48,7 +49,11 @@ class RosterFiles:
     """The files of a zip, to be joined."""
 
     def __init__(self, path: Path, spec: Mapping[str, Any]) -> None:
-        """Open, check the manifest, lay out; raises FileRefusedError."""
+        """Open, check the manifest, lay out; raises FileRefusedError where nothing can be looked at.
+
+        What else is wrong is in `faults`: of files that have any nothing is to be read.
+        """
+        self.faults: list[FileRefusedError] = []
         csv.field_size_limit(MOST_FIELD)
         self._extensions = {kind: frozenset(names) for kind, names in spec["extensions"].items()}
         try:
@@ -68,6 +73,11 @@ class RosterFiles:
             name for name in self._zip.namelist() if name.removesuffix(".csv") not in self.files and name != MANIFEST
         )
 
+    def complete(self, kind: str) -> bool:
+        """Whether the files say all records of a type."""
+        needs = ("classes",) if kind == CLASS else ("users", "roles")
+        return all(self.files[name].mode == BULK for name in needs)
+
     def _manifest(self) -> dict[str, tuple[str, int]]:
         """What the manifest declares, by property: the value and its row."""
         declared: dict[str, tuple[str, int]] = {}
@@ -84,7 +94,7 @@ class RosterFiles:
         if version not in self.table.versions:
             known = ", ".join(self.table.versions)
             why = Text(f"phải là {known}, đang là “{version}”", f"has to be {known}, is “{version}”")
-            raise refused.wrong_manifest(number, "oneroster.version", why)
+            self.faults.append(refused.wrong_manifest(number, "oneroster.version", why))
         modes: dict[str, str] = {}
         there = {name.removesuffix(".csv") for name in self._zip.namelist() if name.endswith(".csv")}
         for name, (mode, number) in declared.items():
@@ -94,24 +104,25 @@ class RosterFiles:
                 why = Text(
                     f"phải là absent, bulk hoặc delta, đang là “{mode}”", f"is “{mode}”, not absent, bulk or delta"
                 )
-                raise refused.wrong_manifest(number, name, why)
-            if mode != ABSENT and name[5:] not in there:
-                raise refused.missing_file(number, f"{name[5:]}.csv", mode)
+                self.faults.append(refused.wrong_manifest(number, name, why))
+            elif mode != ABSENT and name[5:] not in there:
+                self.faults.append(refused.missing_file(number, f"{name[5:]}.csv", mode))
             modes[name[5:]] = mode
-        for name in sorted(there & (self.table.files.keys() | self.table.unread)):
+        for name in sorted(there & (self.table.files.keys() | self.table.unread.keys())):
             if modes.get(name, ABSENT) == ABSENT:
                 why = Text(
                     f"tệp có trong zip mà không được khai bulk hay delta (file.{name})",
                     f"the file is in the zip but is declared neither bulk nor delta (file.{name})",
                 )
-                raise refused.wrong_manifest(declared.get(f"file.{name}", ("", 0))[1], f"file.{name}", why)
+                number = declared.get(f"file.{name}", ("", 0))[1]
+                self.faults.append(refused.wrong_manifest(number, f"file.{name}", why))
         if not any(modes.get(name, ABSENT) != ABSENT for name in ("classes", "users", "roles", "enrollments")):
             why = Text(
                 "không khai tệp nào trong classes, users, roles, enrollments",
                 "declares none of classes, users, roles and enrollments",
             )
-            raise refused.wrong_manifest(0, "file.*", why)
-        return modes
+            self.faults.append(refused.wrong_manifest(0, "file.*", why))
+        return {name: mode for name, mode in modes.items() if name in there}
 
     def _laid_out(self, name: str, mode: str) -> File:
         reads = self.table.reads[name]
@@ -119,19 +130,27 @@ class RosterFiles:
         found, columns = File(mode), list(dict.fromkeys((*reads, *extra)))
         names = ", ".join(f'"{column}" TEXT' for column in columns)
         self.rows.execute(f'CREATE TABLE "{name}" ("row" INTEGER PRIMARY KEY, {names})')
-        if mode != ABSENT:
-            lines = self._lines(f"{name}.csv")
-            places = self._heading(name, found, columns, next(lines, (1, []))[1])
-            signs = ", ".join("?" * (len(places) + 1))
-            into = ", ".join(f'"{columns[at]}"' for at in places)
+        if mode in (BULK, DELTA):
             self.rows.execute("BEGIN")
-            self.rows.executemany(
-                f'INSERT INTO "{name}" ("row", {into}) VALUES ({signs})',  # noqa: S608 (names of our table)
-                self._records(name, found, list(places.values()), lines),
-            )
+            try:
+                self._fill(name, found, columns)
+            except FileRefusedError as fault:
+                self.faults.append(fault)
             self.rows.execute("COMMIT")
         self._index(name)
         return found
+
+    def _fill(self, name: str, found: File, columns: Sequence[str]) -> None:
+        lines, before = self._lines(f"{name}.csv"), len(self.faults)
+        places = self._heading(name, found, columns, next(lines, (1, []))[1])
+        if len(self.faults) > before:
+            return
+        signs = ", ".join("?" * (len(places) + 1))
+        into = ", ".join(f'"{columns[at]}"' for at in places)
+        self.rows.executemany(
+            f'INSERT INTO "{name}" ("row", {into}) VALUES ({signs})',  # noqa: S608 (names of our table)
+            self._records(name, found, list(places.values()), lines),
+        )
 
     def _heading(self, name: str, found: File, columns: Sequence[str], heading: Sequence[str]) -> dict[int, int]:
         """By column that is read, its place in the file."""
@@ -141,11 +160,13 @@ class RosterFiles:
                 found.ignored.append(said[:80])
                 continue
             if said in found.letters:
-                raise refused.duplicate_column(f"{name}.csv", [found.letters[said], column_name(at)], said)
+                twice = [found.letters[said], column_name(at)]
+                self.faults.append(refused.duplicate_column(f"{name}.csv", twice, said))
+                continue
             found.letters[said] = column_name(at)
             places[columns.index(said)] = at
         if missing := [one for one in self.table.files[name] if one not in found.letters]:
-            raise refused.missing_roster_column(f"{name}.csv", missing)
+            self.faults.append(refused.missing_roster_column(f"{name}.csv", missing))
         return places
 
     def _records(
@@ -155,12 +176,17 @@ class RosterFiles:
         for number, given in lines:
             if not any(one.strip() for one in given):
                 continue
+            before = len(self.faults)
             if len(given) > width:
                 why = Text("có nhiều ô hơn dòng tiêu đề", "has more cells than the heading")
-                raise refused.wrong_roster(f"{name}.csv", number, "", why)
+                self.faults.append(refused.wrong_roster(f"{name}.csv", number, "", why))
             if at_id >= len(given) or not given[at_id].strip():
                 why = Text("để trống; mỗi dòng cần một sourcedId", "is empty; every row needs a sourcedId")
-                raise refused.wrong_roster(f"{name}.csv", number, "sourcedId", why)
+                self.faults.append(refused.wrong_roster(f"{name}.csv", number, "sourcedId", why))
+            if len(self.faults) > refused.MOST_FAULTS:
+                return
+            if len(self.faults) > before:
+                continue
             found.row_count += 1
             yield number, *(given[at].strip() if at < len(given) else "" for at in places)
 
@@ -168,10 +194,10 @@ class RosterFiles:
         try:
             self.rows.execute(f'CREATE UNIQUE INDEX "{name}_id" ON "{name}" ("sourcedId")')
         except sqlite3.IntegrityError:
-            asked = f'SELECT max("row") FROM "{name}" GROUP BY "sourcedId" HAVING count(*) > 1 LIMIT 1'  # noqa: S608
-            number = self.rows.execute(asked).fetchone()[0]
-            why = Text("trùng với một dòng trước đó", "is the same as that of a row before")
-            raise refused.wrong_roster(f"{name}.csv", number, "sourcedId", why) from None
+            asked = f'SELECT max("row"), min("row") FROM "{name}" GROUP BY "sourcedId" HAVING count(*) > 1 ORDER BY 1'  # noqa: S608
+            for number, first in self.rows.execute(f"{asked} LIMIT {refused.MOST_FAULTS}"):
+                why = Text(f"trùng với dòng {first}", f"is the same as that of row {first}")
+                self.faults.append(refused.wrong_roster(f"{name}.csv", number, "sourcedId", why))
         for column in ("userSourcedId", "classSourcedId"):
             if column in self.table.reads[name]:
                 self.rows.execute(f'CREATE INDEX "{name}_{column}" ON "{name}" ("{column}")')

@@ -7,7 +7,8 @@ batch id.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,8 @@ from services.sync.convert.documents import RawRow
 from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, file_row, keys_of, sheet_at
 from services.sync.convert.rows import Checked, Unread
 from services.sync.domain import problems
-from services.sync.domain.batches import BatchKey, digest_of
+from services.sync.domain.batches import BatchKey, RowState, digest_of
+from services.sync.domain.collections import COLLECTIONS
 from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Import
 from services.sync.domain.roster_flaws import file_at
 from services.sync.domain.words import Text
@@ -36,14 +38,16 @@ from services.sync.usecases.partner_connections import admitted
 from services.sync.usecases.sandboxes import on_trial
 from services.sync.usecases.settling import Parcel
 
-Note = Callable[[int, sync_pb2.Outcome], Awaitable[None]]  # Slices carried by now, and the last one's outcome.
+# Slices carried by now, the last one's outcome, and what its rows delete, by collection.
+Note = Callable[[int, sync_pb2.Outcome, Mapping[str, list[str]]], Awaitable[None]]
+Lacks = Callable[[Mapping[str, list[str]]], Awaitable[None]]  # What a complete file lacks, by collection.
 Plain = Row | Unread
 _KIND_COLLECTIONS: Final = {kind: collection for collection, kind in KINDS.items()}
 
 log = structlog.get_logger(__name__)
 
 
-async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
+async def carry(office: Office, one: Import, path: Path, *, note: Note, lacks: Lacks) -> None:
     """Carry all rows that are not yet, telling of each slice; raises FileRefusedError and what records answers."""
     number, reading, read = one.slices_done, reading_of(office, one), dict[str, set[str]]()
     under_way: asyncio.Task[None] | None = None
@@ -51,7 +55,10 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
     placing = placing_of(office, one)
 
     async def push(number: int, raws: Sequence[RawRow], rows: Sequence[FileRow | None], *, name: str) -> None:
-        await note(number, await push_slice(office, one, raws, rows, name=name))
+        outcome = await push_slice(office, one, raws, rows, name=name)
+        said = zip(raws, rows, outcome.states, strict=True)
+        gone = [raw for raw, row, state in said if row is not None and int(state) == RowState.ACCEPTED]
+        await note(number, outcome, _deleted(gone))
 
     try:
         async for number, rows, plain in _to_carry(office, one, path, reading, read=read, placing=placing):
@@ -73,6 +80,8 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note) -> None:
     gone = await _gone(office, one, reading, read) if read and not placing.strangers else []
     if read and placing.strangers:
         log.warning("nothing deleted", action="imports.strangers", import_id=one.import_id, rows=placing.strangers)
+    if gone:
+        await lacks(_deleted(gone))
     for start in range(0, len(gone), SLICE_ROWS):
         raws = gone[start : start + SLICE_ROWS]
         # What a lost run deleted is not listed again: these are known by what they delete, not by their number.
@@ -156,9 +165,10 @@ async def push_slice(
     """Carry a slice, or tell again what became of it."""
     intake = office.intake
     origin = await admitted(intake, origin_of(one), one.order.subject)
-    origin = await on_trial(intake, origin, self_signed=False)
+    origin = await on_trial(intake, origin, self_signed=False, uploaded_by=one.order.subject)
     key, digest = BatchKey(origin.unit_id, origin.source, one.batch_prefix + name), digest_of(one.digest, name.encode())
-    known = (await intake.ledger.recall({key: digest}, trial=origin.trial)).get(key)
+    # That a run which was lost is gone on with is no repeat by the sender.
+    known = (await intake.ledger.recall({key: digest})).get(key)
     if known is not None:
         return known
     how = checking(
@@ -171,11 +181,15 @@ async def push_slice(
         careful=any(b"\\u0000" in raw.content for raw in raws),
         located=lambda index, field: _located(rows[index], field),
     )
-    checked = Checked(how)
+    checked = Checked(replace(how, apart=any(row is not None and row.apart is not None for row in rows)))
     await checked.add_all([raw.row for raw in raws])
     told = digest_of(key.batch_id.encode(), *(raw.content for raw in raws))
     await apply(intake, origin, [checked], batch=told, batch_ids=[key.batch_id])
-    return (await intake.ledger.settle(origin, [Parcel(key, digest, [checked])]))[key]
+    parcel = Parcel(key, digest, [checked])
+    outcome = (await intake.ledger.settle(origin, [parcel]))[key]
+    if origin.validate_only:
+        await intake.ledger.keep_looked_at(parcel, outcome)
+    return outcome
 
 
 async def _slices(
@@ -210,6 +224,15 @@ async def _gone(office: Office, one: Import, reading: Reading, seen: Mapping[str
             if raw := reading.gone(kind, record.row.key, Stored(record.row, record.source)):
                 found.append(raw)
     return found
+
+
+def _deleted(raws: Iterable[RawRow]) -> dict[str, list[str]]:
+    """The keys that rows delete, by collection."""
+    keys: dict[str, list[str]] = {}
+    for raw in raws:
+        if isinstance(row := raw.row, Row) and row.deleted:
+            keys.setdefault(COLLECTIONS[row.WhichOneof("record") or ""], []).append(row.key)
+    return keys
 
 
 def _place(row: FileRow | None, field: str) -> Text:

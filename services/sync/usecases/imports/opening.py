@@ -24,7 +24,7 @@ from typing import IO, Any, Final
 import structlog
 
 from chassis.database import Database
-from services.sync.convert.sheets.refused import FileRefusedError, unreadable
+from services.sync.convert.sheets.refused import refusal, unreadable
 from services.sync.domain.words import Text
 from services.sync.store import imports
 from services.sync.usecases import refusals
@@ -73,7 +73,7 @@ async def lines(path: Path, told: bytes) -> AsyncGenerator[tuple[bytes, bytes]]:
             async for line in process.stdout:
                 kind, rest = line[:1], line[2:].rstrip(b"\n")
                 if kind == b"X":
-                    raise _refusal(json.loads(rest))
+                    raise refusal(json.loads(rest))
                 ended = kind == b"E"
                 yield kind, rest
             if not ended:
@@ -97,7 +97,7 @@ async def made(*arguments: str, told: Mapping[str, Any]) -> bytes:
         try:
             said = await process.stdout.read()
             if said.startswith(b"X "):
-                raise _refusal(json.loads(said[2:]))
+                raise refusal(json.loads(said[2:]))
             if await process.wait():
                 await _note_death(process, words, asked=arguments[0])
                 raise refusals.workbook_failed()
@@ -148,7 +148,3 @@ async def _end(process: _Process) -> None:
     process.running.kill()
     process.pipe.close()
     await process.wait()
-
-
-def _refusal(said: Mapping[str, Any]) -> FileRefusedError:
-    return FileRefusedError(said["reason"], Text(said["vi"], said["en"]), dict(said["metadata"]))

@@ -22,7 +22,9 @@ SCHOOL = "TRUONG_ID"
 def origin_of(one: Import) -> Origin:
     """Where rows of an import come from."""
     order = one.order
-    return Origin(str(order.unit_id), order.unit_id, order.source, order.backfill, "moet")
+    return Origin(
+        str(order.unit_id), order.unit_id, order.source, order.backfill, "moet", validate_only=order.validate_only
+    )
 
 
 @dataclass

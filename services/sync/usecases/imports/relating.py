@@ -5,7 +5,7 @@ a subject's class is none here; what says something only of a record that is hel
 schools beyond the import's unit nothing is read: a row of theirs is refused for that, whatever is held.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from iocedu.records.v1 import held_records_pb2
 from services.sync.convert.checks import FindSchool
 from services.sync.convert.imports import FileRow, Reading, SheetAt
 from services.sync.domain.problems import SCHOOL_OUTSIDE_UNIT
+from services.sync.domain.roster_flaws import UNKNOWN_ROLE
 from services.sync.domain.rosters import Apart
 from services.sync.usecases.imports.office import Office
 
@@ -68,7 +69,7 @@ def _settled(
             return replace(other, apart=replace(apart, other=None))
         known = _name(reading, row) in held
         if not known and not row.raw.get("DA_XOA"):
-            return _flawed(row, apart, "role", next(iter(row.raw)))
+            return _flawed(row, apart, UNKNOWN_ROLE, next(iter(row.raw)))
         return replace(row, apart=replace(apart, other=None, nothing=not known))
     if apart.only_held and _name(reading, row) not in held:
         return replace(row, apart=replace(apart, nothing=True))
@@ -85,8 +86,8 @@ def _settled(
 
 def _flawed(row: FileRow, apart: Apart, flaw: str, field: str) -> FileRow:
     file, number, letter, column = row.place(field)
-    flaws: Mapping[str, tuple[str, str, int, str, str]] = {field: (flaw, file, number, letter, column or "sourcedId")}
-    return replace(row, apart=replace(apart, flaws={**apart.flaws, **flaws}, other=None, among={}))
+    said = (*apart.flaws.get(field, ()), (flaw, file, number, letter, column or "sourcedId"))
+    return replace(row, apart=replace(apart, flaws={**apart.flaws, field: said}, other=None, among={}))
 
 
 def _other(sheets: Sequence[SheetAt | None], row: FileRow, apart: Apart) -> FileRow:

@@ -1,5 +1,6 @@
 """What came of an import, row by row, and the school's own workbook with it beside each bad cell."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -21,20 +22,40 @@ MOST_REPORTED: Final = 100_000  # Rows with problems that a workbook tells of.
 MOST_REPORT_BYTES: Final = 15_000_000  # A message carries 16 MB.
 
 Place = tuple[str, int]  # A slice's batch, and the row in it.
+Kind = tuple[str, str]  # A problem's reason and field; empty: any.
 
 
 async def problems(
-    office: Office, one: Import, *, after: Place | None, most: int, language: str
+    office: Office, one: Import, *, kind: Kind, after: Place | None, most: int, language: str
 ) -> tuple[list[imports_pb2.ImportProblem], Place | None]:
-    """Rows that were not stored, in the order of the file; and where to go on, None at the end."""
+    """Rows that were not stored, in the order of the file, of one kind; and where to go on, None at the end."""
     found: list[tuple[Place, imports_pb2.ImportProblem]] = []
     async for place, problem in _problems(office, one, after=after, language=language):
+        if not is_of(kind, problem.problem):
+            continue
         found.append((place, problem))
         if len(found) > most:
             break
     page = found[:most]
     await _find_quarantined(office, one, page)
     return [problem for _, problem in page], page[-1][0] if len(found) > most else None
+
+
+async def kinds(office: Office, one: Import) -> list[imports_pb2.ImportProblemKind]:
+    """How many rows were not stored by why, the most frequent first."""
+    counts: Counter[Kind] = Counter()
+    async for stored in _slices(office, one, after=""):
+        counts.update((each.reason, each.field) for each in sync_pb2.Outcome.FromString(stored.outcome).problems)
+    return [
+        imports_pb2.ImportProblemKind(reason=reason, field=field, count=count)
+        for (reason, field), count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    ]
+
+
+def is_of(kind: Kind, problem: RowProblem) -> bool:
+    """Whether a problem is of a kind, of which what is empty does not matter."""
+    reason, field = kind
+    return reason in ("", problem.reason) and field in ("", problem.field)
 
 
 async def _problems(
@@ -48,17 +69,24 @@ async def _problems(
             for place, problem in _of_slice(stored, language):
                 if after is None or place[1] > after[1]:
                     yield place, problem
+    async for stored in _slices(office, one, after=last):
+        for found in _of_slice(stored, language):
+            yield found
+
+
+async def _slices(office: Office, one: Import, *, after: str) -> AsyncIterator[batches.StoredBatch]:
+    """The batches by which a file was carried, after one."""
+    order = one.order
     while True:
         async with office.intake.database.connection() as reads:
             more = await batches.begun_with(
-                reads, order.unit_id, order.source, one.batch_prefix, after=last, most=SLICES_AT_ONCE
+                reads, order.unit_id, order.source, one.batch_prefix, after=after, most=SLICES_AT_ONCE
             )
         if not more:
             return
         for stored in more:
-            for found in _of_slice(stored, language):
-                yield found
-        last = more[-1].key.batch_id
+            yield stored
+        after = more[-1].key.batch_id
 
 
 def _of_slice(stored: batches.StoredBatch, language: str) -> list[tuple[Place, imports_pb2.ImportProblem]]:

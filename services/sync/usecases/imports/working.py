@@ -6,7 +6,7 @@ Acts for who uploaded the file, who is asked for again: a right that was taken b
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -18,7 +18,7 @@ from chassis.errors import Fault, Kind
 from chassis.identity import Caller, set_caller
 from services.sync.convert.imports import counts_of
 from services.sync.convert.sheets.refused import FileRefusedError
-from services.sync.domain.imports import MOST_ATTEMPTS, Import, ImportState
+from services.sync.domain.imports import MOST_ATTEMPTS, Import, ImportState, with_deletions
 from services.sync.domain.words import Text
 from services.sync.store import imports
 from services.sync.usecases.imports.carrying import carry
@@ -109,20 +109,21 @@ class _Work:
                         {"kind": it.kind.value, "vi": it.text.vi, "en": it.text.en, "examples": it.examples}
                         for it in examined.suspicions
                     ]
-                    state = ImportState.AWAITING_CONFIRMATION if doubts else ImportState.RUNNING
+                    waits = bool(doubts) and not one.order.validate_only
+                    state = ImportState.AWAITING_CONFIRMATION if waits else ImportState.RUNNING
                     about = {"sheets": examined.sheets, "row_count": examined.row_count, "suspicions": doubts}
-                    released = {"claimed_until": None, "attempts": 0} if doubts else {}
+                    released = {"claimed_until": None, "attempts": 0} if waits else {}
                     await self._advance(state=state.value, **about, **released)
                     log.info("import looked at", action="imports.examined", import_id=one.import_id, state=state.name)
-                    if doubts:
+                    if waits:
                         return
-                await carry(self._office, self._one, path, note=self._note)
+                await carry(self._office, self._one, path, note=self._note, lacks=self._lacks)
             await self._end(ImportState.SUCCEEDED)
         except StoppedError:
             if self._one.cancel_requested:
                 await self._end(ImportState.CANCELLED)
         except FileRefusedError as refused:
-            await self._fail(refused.reason, refused.text)
+            await self._fail(refused.reason, refused.text, faults=[one.said() for one in refused.faults])
         except Fault as fault:
             if fault.kind in _PASSING and one.attempts <= MOST_ATTEMPTS:
                 # The claim runs out by itself: the next try comes after a while.
@@ -130,11 +131,17 @@ class _Work:
                 return
             await self._fail(fault.reason, Text(fault.vi, fault.en))
 
-    async def _note(self, number: int, outcome: sync_pb2.Outcome) -> None:
+    async def _note(self, number: int, outcome: sync_pb2.Outcome, gone: Mapping[str, list[str]]) -> None:
         """Count a slice."""
         counts = self._one.counts.plus(counts_of(outcome))
-        await self._advance(slices_done=number, attempts=0, **imports.counted(counts))
+        told = {"deletions": with_deletions(self._one.deletions, gone, lacking=False)} if gone else {}
+        await self._advance(slices_done=number, attempts=0, **imports.counted(counts), **told)
         self._ask_again()
+
+    async def _lacks(self, keys: Mapping[str, list[str]]) -> None:
+        """Keep what a complete file lacks, before any of it is gone; what a run that was lost has told stays told."""
+        if not any(one["lacking"] for one in self._one.deletions):
+            await self._advance(deletions=with_deletions(self._one.deletions, keys, lacking=True))
 
     async def _advance(self, **values: Any) -> None:
         now = self._office.intake.clock.now()
@@ -158,8 +165,8 @@ class _Work:
                 "stay.",
             )
 
-    async def _fail(self, reason: str, text: Text) -> None:
-        error = {"reason": reason, "vi": text.vi, "en": text.en}
+    async def _fail(self, reason: str, text: Text, *, faults: Sequence[dict[str, Any]] = ()) -> None:
+        error = {"reason": reason, "vi": text.vi, "en": text.en} | ({"faults": faults} if faults else {})
         log.warning("import failed", action="imports.failed", import_id=self._one.import_id, reason=reason)
         await self._end(ImportState.FAILED, error=error)
 
