@@ -84,6 +84,12 @@ def clocks(rule: Rule) -> list[str]:
     return [name for name in names if rule.speaks_of(name)]
 
 
+def runs(rule: Rule, fact: Fact, beside: Mapping[Key, Fact]) -> bool:
+    """Whether time alone changes what a rule says of a fact: its own clock runs, or one beside it that it speaks of."""
+    kinds = {name.split(".")[0] for name in clocks(rule)}
+    return fact.since is not None or any(one.kind in kinds and one.since is not None for one in beside.values())
+
+
 def next_look(rule: Rule, fact: Fact, beside: Mapping[Key, Fact], now: datetime) -> datetime | None:
     """When time alone changes what a rule says of a fact by those beside it."""
     kinds = [name.split(".")[0] for name in clocks(rule)]

@@ -142,15 +142,6 @@ def invalid_rule(field: str, *, vi: str, en: str) -> Fault:
     )
 
 
-def no_joint_past() -> Fault:
-    """A backtest of a rule over several kinds of facts: what was known beside a fact at an instant is not kept."""
-    return invalid_rule(
-        "with_kinds",
-        vi="quy tắc kết hợp nhiều loại dữ kiện chỉ thử được với dữ liệu hiện tại",
-        en="a rule over several kinds of facts can be tried on the facts of now only",
-    )
-
-
 def too_much_past(most: int) -> Fault:
     """A backtest over so many states of facts that it would hold up others."""
     vi = f"Phải xem lại hơn {most} trạng thái. Hãy chọn ngày gần hơn, hoặc một đơn vị nhỏ hơn."
