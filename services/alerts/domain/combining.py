@@ -28,8 +28,10 @@ def depth(path: Path, kind: str) -> int | None:
 
 
 def stands_beside(kind: str, other: str) -> bool:
-    """Whether facts of another kind can stand beside those of a kind."""
-    return any(depth(path, other) is not None for path in KINDS[kind].subjects)
+    """Whether facts of another kind can stand beside those of a kind: of one unit, which is a school or above them."""
+    return bool(KINDS[kind].sums) == bool(KINDS[other].sums) and any(
+        depth(path, other) is not None for path in KINDS[kind].subjects
+    )
 
 
 def parts_of(fact: Fact) -> list[str]:

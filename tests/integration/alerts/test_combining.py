@@ -178,7 +178,9 @@ async def test_a_backtest_ends_with_a_school_year_what_was_open(database):
         DOUBTFUL,
         with_kinds=("attendance_report",),
         condition="fact.size > 35 && attendance_report.missing_classes > 0",
-        **dict.fromkeys(("title_vi", "title_en", "body_vi", "body_en"), "{size}"),
+        title_vi="{size}",
+        title_en="{size}",
+        body_vi="{size}",
     )
     for after, facts_then in (
         (0, oversize(a_class(40))),

@@ -127,7 +127,7 @@ def test_a_text_that_no_fact_can_fill_and_facts_nobody_sends_are_refused():
     """The defect is found when the rule is loaded, not when somebody reads the alert."""
     with pytest.raises(RuleRefused, match="waiting_hours"):
         compile_rule(replace(OVERSIZE, body_en="Waits for {waiting_hours} hours"))
-    with pytest.raises(RuleRefused, match="class_size, coverage"):
+    with pytest.raises(RuleRefused, match="class_size, class_size_sum, coverage"):
         compile_rule(replace(OVERSIZE, fact_kind="weather"))
 
 
