@@ -274,6 +274,7 @@ async def test_a_fact_of_last_year_is_not_judged_beside_one_of_this(database):
         ({"title_vi": "{coverage.sate}"}, "title_vi"),
         ({"with_kinds": ("pushes",), "condition": "fact.size > 35"}, "with_kinds"),
         ({"with_kinds": ("pupil",), "condition": "fact.size > 35"}, "with_kinds"),
+        ({"with_kinds": ("coverage_sum",), "condition": "fact.size > 35"}, "with_kinds"),
         ({"with_kinds": ("coverage", "coverage")}, "with_kinds"),
         ({"optional_kinds": ("school_figures",)}, "optional_kinds"),
     ],
