@@ -205,7 +205,7 @@ async def test_a_director_copies_a_rule_tries_it_and_saves_it_and_is_told_what_i
         await expect(faults).to_contain_text(["không có trường: sise", "không có vai trò: teacher"], timeout=WAIT)
         await minutes.fill("-1")
         await page.locator("[data-do=dry-run]").click()
-        await expect(faults).to_contain_text(["“Phải kéo dài (phút)” phải từ 0 trở lên"], timeout=WAIT)
+        await expect(faults).to_contain_text(["“Phải kéo dài (phút)” không hợp lệ"], timeout=WAIT)
         await expect(page.get_by_role("alert")).not_to_contain_text("for_minutes")
         await minutes.fill("0")
         await roles.fill(told)
