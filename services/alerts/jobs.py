@@ -1,5 +1,6 @@
-"""Timers in: what time alone changes. Facts such as a school's silence or a deadline are looked at, open alerts follow
-their rules and their units, climb when their time is over, are covered and released; what is old is forgotten.
+"""Timers in: what time alone changes. Facts such as a school's silence or a deadline are looked at and added up, open
+alerts follow their rules and their units, climb when their time is over, are covered and released; what is old is
+forgotten.
 
 Replicas share the work by claiming rows, so that each thing is done once. Work that fails, whatever the reason, is done
 again: it stops neither the other work nor the process.
@@ -7,7 +8,7 @@ again: it stops neither the other work nor the process.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -65,11 +66,12 @@ def timer(
     every_seconds: float,
     subtree: Callable[[int], frozenset[int]] = lambda _unit_id: frozenset(),
     calendars: Callable[[], frozenset[ScopeCalendar]] = frozenset,
+    placed: Callable[[], Hashable] = tuple,
 ) -> Worker:
-    """The worker that does what time asks for, and what calendars that differ from those before, which are unknown at
-    first; `wake` is called after each commit of a change.
+    """The worker that does what time asks for, and what calendars ask that differ from those before, and units that are
+    `placed` otherwise, which are unknown at first; `wake` is called after each commit of a change.
     """
-    return Worker("timer", _Timer(database, moment, wake, subtree, calendars, every_seconds).run)
+    return Worker("timer", _Timer(database, moment, wake, subtree, calendars, placed, every_seconds).run)
 
 
 @dataclass
@@ -79,8 +81,10 @@ class _Timer:
     wake: Callable[[], None]
     subtree: Callable[[int], frozenset[int]]
     calendars: Callable[[], frozenset[ScopeCalendar]]
+    placed: Callable[[], Hashable]
     every_seconds: float
     followed: frozenset[ScopeCalendar] | None = None
+    summed: Hashable = None
     in_force: frozenset[tuple[str, int]] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -90,6 +94,7 @@ class _Timer:
             await _tried(self._look_at_standing(stop))
             for step in (self.look_at_facts, usecases.follow_units, usecases.escalate_overdue):
                 await _tried(self._while_full(step, stop))
+            await _tried(self._sum_up())
             for walk in (usecases.follow_rules, usecases.release_uncovered):
                 await _tried(self._through(walk, stop))
             await _tried(self._cover())
@@ -138,6 +143,16 @@ class _Timer:
             async with self.database.transaction() as connection:
                 after, changes = await walk(connection, self.moment(), limit=CLAIM, after=max(after, 0))
             self._changed(changes)
+
+    async def _sum_up(self) -> None:
+        placed = self.placed()
+        everything = self.summed != (placed, self.moment().today)
+        async with self.database.transaction() as connection:
+            changes = await usecases.sum_up(connection, moment := self.moment())
+            if everything:  # Afterwards, so that what came from history is known by then.
+                changes += await usecases.sum_up_everything(connection, moment)
+        self.summed = placed, moment.today
+        self._changed(changes)
 
     async def _cover(self) -> None:
         async with self.database.transaction() as connection:

@@ -63,8 +63,16 @@ def assemble(
         unit = scopes.tree.unit(unit_id)
         return unit.name if unit else f"#{unit_id}"
 
+    def kind(unit_id: int) -> str:
+        unit = scopes.tree.unit(unit_id)
+        return unit.kind if unit else ""
+
     def subtree(unit_id: int) -> frozenset[int]:
         return scopes.tree.subtree(unit_id, clock.today())
+
+    def placed() -> frozenset[tuple[int, tuple[int, ...]]]:
+        tree, today = scopes.tree, clock.today()
+        return frozenset((unit.unit_id, tree.ancestors(unit.unit_id, today)) for unit in tree.units(today))
 
     def calendar(unit_id: int, day: date) -> SchoolCalendar:
         return SchoolCalendar(scopes.tree.open_days(unit_id, day, weekdays=week.weekdays), week.report_by)
@@ -77,6 +85,8 @@ def assemble(
             unit_name=unit_name,
             contains=lambda above, below: scopes.tree.contains(above, below, today),
             above=lambda unit_id: scopes.tree.ancestors(unit_id, today),
+            below=subtree,
+            kind=kind,
             peers=lambda unit_id: _peers(scopes.tree, unit_id, today),
             years=lambda unit_id: scopes.tree.years(unit_id, today),
             calendar=lambda unit_id: calendar(unit_id, today),
@@ -102,6 +112,7 @@ def assemble(
                 every_seconds=timer_seconds,
                 subtree=subtree,
                 calendars=lambda: scopes.tree.calendars,
+                placed=placed,
             ),
             measurer(database),
             pruner(database, moment=moment, keeping=keeping or Keeping()),

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page
 
-from tests.e2e.test_alerts_page import _crowded
+from tests.e2e.test_alerts_page import _crowded, unfold
 from tests.e2e.test_console import WAIT, _picture, _visiting, pytestmark  # noqa: F401 (the marks hold here, too)
 from tests.e2e.world import DIRECTOR, World
 
@@ -29,6 +29,7 @@ async def test_every_part_of_both_pages_fits_the_screen(world: World, width: int
         await _crowded(world, f"PH{width}{key}")
     async with _visiting(world, token=world.token(DIRECTOR), viewport={"width": width, "height": 844}) as page:
         await page.goto(f"http://{world.fleet.gateway}/alerts.html")
+        await unfold(page)
         await page.locator(".worklist > li").first.locator("[data-do=details]").click(timeout=WAIT)
         await page.locator(".worklist > li").nth(1).locator("[data-do=silence]").click(timeout=WAIT)
         await _fits(page, width, "alerts-worklist", ".more-of form")

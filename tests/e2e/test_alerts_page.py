@@ -29,11 +29,19 @@ async def _visiting(world: World, subject: str) -> AsyncIterator[Page]:
             complaints: list[str] = []
             page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
             await page.goto(f"http://{world.fleet.gateway}/alerts.html#token={world.token(subject)}")
+            await unfold(page)
             yield page
             assert complaints == []
             assert "token" not in page.url
         finally:
             await browser.close()
+
+
+async def unfold(page: Page) -> None:
+    """Open every line of alerts that is there."""
+    await expect(page.locator(".groups > *").first).to_be_visible(timeout=WAIT)
+    for line in await page.locator(".groups > details:not([open]) > summary").all():
+        await line.click()
 
 
 async def _crowded(world: World, key: str, count: int = 37) -> None:
@@ -144,6 +152,39 @@ async def test_what_is_silenced_leaves_the_list_and_comes_back_when_the_silence_
         await poll_until(lambda: _raised(world, "AP2"))
 
 
+async def test_many_alerts_of_one_rule_are_one_line_that_opens(world: World) -> None:
+    """With how many, since when and where; on the morning brief too. What comes meanwhile is counted in it."""
+    keys = [f"AG{number}" for number in range(6)]
+    crowds = [pupil(SCHOOL, f"{key}-P{number}", key) for key in keys for number in range(37)]
+    await world.push([*(school_class(SCHOOL, key) for key in keys), *crowds])
+
+    async def all_raised() -> bool:
+        subjects = {alert.subject for alert in await world.alerts(PROVINCE)}
+        return {f"{YEAR}/{key}" for key in keys} <= subjects
+
+    await poll_until(all_raised, timeout=30)
+    async with _visiting(world, DIRECTOR) as page:
+        line = page.locator("details[data-group=class_oversize]")
+        await expect(_entry(page, "AG5")).to_be_visible(timeout=WAIT)
+        await page.reload()
+        await expect(line).not_to_have_attribute("open", "", timeout=WAIT)
+        await expect(line.locator("summary")).to_contain_text("Lớp … có … học sinh, vượt mức …")
+        await expect(line.locator("summary")).to_contain_text(
+            re.compile(r"\d+ cảnh báo · lâu nhất .*Trường Tiểu học Ái Nghĩa")
+        )
+        await expect(_entry(page, "AG5")).to_have_count(0)
+        before = await line.locator("summary").inner_text()
+        await _crowded(world, "AG6")
+        await expect(line.locator("summary")).not_to_have_text(before, timeout=WAIT)
+        await line.locator("summary").click()
+        await expect(_entry(page, "AG6")).to_be_visible(timeout=WAIT)
+        await page.goto(f"http://{world.fleet.gateway}/brief.html#unit={PROVINCE}")
+        brief = page.locator("#alerts [data-rule=class_oversize]")
+        await expect(brief).to_contain_text("cảnh báo, lâu nhất", timeout=WAIT)
+        await brief.locator("summary").click()
+        await expect(brief.get_by_text("Lớp AG6 có 37 học sinh")).to_be_visible(timeout=WAIT)
+
+
 async def test_a_director_copies_a_rule_tries_it_and_saves_it_and_is_told_what_is_wrong(world: World) -> None:
     """A fault in the condition names the field that does not exist; trying says how many now and in the past."""
     await _crowded(world, "AP3")
@@ -156,9 +197,22 @@ async def test_a_director_copies_a_rule_tries_it_and_saves_it_and_is_told_what_i
         await condition.fill("fact.sise > 36")
         await page.locator("[data-do=dry-run]").click()
         await expect(page.get_by_role("alert")).to_contain_text("không có trường: sise", timeout=WAIT)
+        roles, minutes = (page.locator(f"input[name={name}]") for name in ("audience_roles", "for_minutes"))
+        told = await roles.input_value()
+        await roles.fill("teacher")
+        await page.locator("[data-do=dry-run]").click()
+        faults = page.locator("label", has=page.locator(".fault"))
+        await expect(faults).to_contain_text(["không có trường: sise", "không có vai trò: teacher"], timeout=WAIT)
+        await minutes.fill("-1")
+        await page.locator("[data-do=dry-run]").click()
+        await expect(faults).to_contain_text(["“Phải kéo dài (phút)” không hợp lệ"], timeout=WAIT)
+        await expect(page.get_by_role("alert")).not_to_contain_text("for_minutes")
+        await minutes.fill("0")
+        await roles.fill(told)
         await condition.fill("fact.size > 36")
         await page.locator("[data-do=dry-run]").click()
         await expect(page.locator(".tried")).to_contain_text("Sẽ có", timeout=WAIT)
+        await expect(faults).to_have_count(0)
         await expect(page.locator(".tried")).to_contain_text("Trường Tiểu học Ái Nghĩa")
         await page.locator("[data-do=backtest]").click()
         await expect(page.locator(".tried")).to_contain_text("Trong quá khứ", timeout=WAIT)

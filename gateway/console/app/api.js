@@ -4,8 +4,10 @@ import { language, t } from "./texts.js";
 import { token } from "./session.js";
 
 export class Refusal extends Error {
-  constructor({ status, reason, text, requestId }) {
+  constructor({ status, reason, text, requestId, heading = text, faults = [] }) {
     super(text);
+    this.heading = heading;
+    this.faults = faults;
     this.status = status;
     this.reason = reason;
     this.requestId = requestId;
@@ -47,14 +49,17 @@ export async function refusal(response) {
 export function refusalOf(body, { status = 0, requestId = "" } = {}) {
   const detail = (kind) => body.details?.find((one) => one["@type"]?.endsWith(kind)) ?? {};
   const heading = detail(".LocalizedMessage").message || t(`status${status}`) || body.message || t("failed");
-  const text = [heading, ...sentences(detail(".BadRequest").field_violations ?? [], heading)].join(" ");
-  return new Refusal({ status, reason: detail(".ErrorInfo").reason ?? `HTTP_${status}`, text, requestId });
+  const faults = (detail(".BadRequest").field_violations ?? []).map(({ field = "", localized_message: said, description = "" }) => ({
+    field,
+    text: said?.message || description,
+  }));
+  const text = [heading, ...sentences(faults, heading)].join(" ");
+  return new Refusal({ status, reason: detail(".ErrorInfo").reason ?? `HTTP_${status}`, text, requestId, heading, faults });
 }
 
 // What is wrong with each field, in words, unless the heading says the very same.
-function sentences(violations, heading) {
-  const said = violations.map((one) => one.localized_message?.message || one.description || "");
-  return [...new Set(said)].filter((one) => one && !heading.includes(one));
+export function sentences(faults, heading) {
+  return [...new Set(faults.map((one) => one.text))].filter((one) => one && !heading.includes(one));
 }
 
 // Names a request, so that a repeat of it does nothing; also where the page is not served over TLS.

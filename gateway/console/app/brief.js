@@ -7,6 +7,8 @@ import { openPage } from "./page.js";
 import { language } from "./texts.js";
 
 const MOST_LINES = 8;
+const MOST_OPENED = 50; // Alerts of a rule that a line opens to.
+const NAMED = 2; // Units that a line names.
 const TEXTS = {
   vi: {
     title: "Bản tin sáng",
@@ -25,6 +27,9 @@ const TEXTS = {
     noReports: "Không có đợt báo cáo đang mở.",
     reportLine: "{a}/{b} đã duyệt, {c} trễ hạn",
     andMore: "và {n} mục khác",
+    ofRule: "{a} cảnh báo, lâu nhất {b}",
+    moreUnits: "{n} đơn vị khác",
+    moreRules: "và các quy tắc khác",
     dataTime: "Số liệu đến {a}; {b} trên {c} trường đã gửi số liệu năm học {d}.",
     partial: "Phần này tạm thời không lấy được: {n}",
   },
@@ -45,6 +50,9 @@ const TEXTS = {
     noReports: "No campaign is open.",
     reportLine: "{a} of {b} approved, {c} late",
     andMore: "and {n} more",
+    ofRule: "{a} alerts, oldest {b}",
+    moreUnits: "{n} further units",
+    moreRules: "and further rules",
     dataTime: "Data as of {a}; {b} of {c} schools have sent data for {d}.",
     partial: "This part cannot be had at the moment: {n}",
   },
@@ -129,23 +137,51 @@ const lines = (items, all) =>
 const graveness = (one) => one.severity.replace("SEVERITY_", "").toLowerCase();
 
 async function alertPart(unit) {
-  const [{ counts = [] }, { alerts = [] }] = await Promise.all([
+  const [{ counts = [] }, { groups = [], next_page_token: further }] = await Promise.all([
     ask(unitPath(unit, "/alerts:count")),
-    ask(unitPath(unit, "/alerts"), { query: { page_size: 200 } }),
+    ask(unitPath(unit, "/alerts:groups"), { query: { page_size: MOST_LINES } }),
   ]);
   const of = (severity) =>
     counts.filter((one) => graveness(one) === severity).reduce((sum, one) => sum + Number(one.count), 0);
-  const rank = (alert) => ["critical", "warning", "info"].indexOf(graveness(alert));
-  const first = alerts.toSorted((one, other) => rank(one) - rank(other)).slice(0, MOST_LINES);
-  const all = counts.reduce((sum, one) => sum + Number(one.count), 0);
   return h(
     "section",
     { class: "panel", id: "alerts" },
     h("h2", {}, said("alerts", { a: number(of("critical")), b: number(of("warning")) })),
-    first.length
-      ? lines(first.map((one) => [bilingual(one, "title"), one.unit_name]), all)
+    groups.length
+      ? h(
+          "ul",
+          { class: "lines" },
+          groups.map((group) => alertLine(unit, group)),
+          further ? h("li", {}, h("a", { href: `/alerts.html#unit=${encodeURIComponent(unit)}` }, said("moreRules"))) : "",
+        )
       : h("p", { class: "muted" }, said("noAlerts")),
   );
+}
+
+// The alerts of a rule: how many, since when and where; a line that opens where there are several.
+function alertLine(unit, group) {
+  const { rule, alert_count: count = 0, unit_count: all = 0, units = [] } = group;
+  const names = units.slice(0, NAMED).map((one) => one.unit_name);
+  if (all > names.length) names.push(said("moreUnits", { n: number(all - names.length) }));
+  if (Number(count) === 1) return h("li", { "data-rule": rule }, h("span", {}, bilingual(group, "title")), h("span", {}, names.join(", ")));
+  const inside = h("ul", {});
+  async function open() {
+    if (!element.open || inside.children.length) return;
+    try {
+      const { alerts = [] } = await ask(unitPath(unit, "/alerts"), { query: { rule, page_size: MOST_OPENED } });
+      replace(inside, alerts.map((one) => h("li", {}, `${bilingual(one, "title")} · ${one.unit_name} · ${ago(one.create_time)}`)));
+      if (Number(count) > alerts.length) inside.append(h("li", { class: "muted" }, said("andMore", { n: number(count - alerts.length) })));
+    } catch (error) {
+      replace(inside, h("li", { class: "warn" }, error.message));
+    }
+  }
+  const element = h(
+    "details",
+    { ontoggle: open },
+    h("summary", {}, bilingual(group, "title"), h("span", { class: "muted" }, ` ${names.join(", ")}`)),
+    inside,
+  );
+  return h("li", { "data-rule": rule }, element, h("span", {}, said("ofRule", { a: number(count), b: ago(group.oldest_time) })));
 }
 
 async function silentPart(unit) {

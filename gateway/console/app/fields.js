@@ -1,5 +1,6 @@
 // Fields of forms: a label above, and the value as the interface takes it.
 
+import { sentences } from "./api.js";
 import { h } from "./elements.js";
 
 export const input = (name, label, { value = "", type = "text", code = false, ...rest } = {}) =>
@@ -28,6 +29,33 @@ export function values(form) {
 
 // Days and hours as a browser's field has them are those of its clock; the interface takes instants.
 export const instantOf = (text) => (text ? new Date(text).toISOString() : undefined);
+
+// Says beside each field of a form what is wrong with it, by the name the field has there; returns the notice of the rest.
+export function marked(form, error) {
+  unmarked(form);
+  let { heading = error.message } = error;
+  const others = [];
+  for (const fault of error.faults ?? []) {
+    const name = fault.field.split(".").at(-1).replace(/\[\d+\]$/, "");
+    const field = name && form.elements[name];
+    const label = field?.closest?.("label");
+    if (!label) {
+      others.push(fault);
+      continue;
+    }
+    const called = `“${[...label.childNodes].find((one) => one.nodeType === Node.TEXT_NODE).textContent}”`;
+    heading = heading.replaceAll(fault.field, called);
+    field.setAttribute("aria-invalid", "true");
+    label.append(h("span", { class: "fault" }, fault.text.replaceAll(fault.field, called)));
+  }
+  form.querySelector("[aria-invalid]")?.focus();
+  return h("p", { class: "notice warn", role: "alert" }, [heading, ...sentences(others, heading)].join(" "));
+}
+
+export function unmarked(form) {
+  for (const one of form.querySelectorAll(".fault")) one.remove();
+  for (const one of form.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
+}
 
 export function refused(error) {
   return h("p", { class: "notice warn", role: "alert" }, error.message);

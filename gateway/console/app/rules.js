@@ -3,9 +3,8 @@
 import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
-import { area, choice, input, refused, tick, values } from "./fields.js";
+import { area, choice, input, marked, refused, tick, unmarked, values } from "./fields.js";
 import { bilingual, instant, number } from "./format.js";
-import { language } from "./texts.js";
 
 const SEVERITIES = ["INFO", "WARNING", "CRITICAL"];
 const NUMBERS = ["for_minutes", "group_hours", "acknowledge_hours", "resolve_hours", "group_wait_seconds", "group_interval_minutes"];
@@ -130,11 +129,11 @@ export async function rules(panel, { unit, account }) {
       const kind = kinds.find((one) => one.code === values(form).fact_kind) ?? kinds[0];
       const named = values(form).with_kinds.split(",").map((one) => one.trim());
       const further = kinds.filter((one) => named.includes(one.code) && kind.beside?.includes(one.code));
-      const field = (prefix) => (one) => h("li", {}, h("code", {}, `${prefix}${one.name}: ${one.type}`), ` ${one[`name_${language()}`] ?? one.name_vi}`);
+      const field = (prefix) => (one) => h("li", {}, h("code", {}, `${prefix}${one.name}`), ` ${bilingual(one, "name")} (${say(`type_${one.type}`)})`);
       replace(help, [
         ...kind.fields.map(field("")),
         ...further.flatMap((one) => one.fields.map(field(`${one.code}.`))),
-        h("li", {}, say("beside", { n: (kind.beside ?? []).join(", ") || "–" })),
+        h("li", {}, say("beside", { n: (kind.beside ?? []).map((code) => `${code} (${kindNames[code]})`).join(", ") || "–" })),
       ]);
     }
 
@@ -178,8 +177,9 @@ export async function rules(panel, { unit, account }) {
     async function shown(work) {
       try {
         replace(answer, h("div", { class: "tried" }, await work()));
+        unmarked(form);
       } catch (error) {
-        replace(answer, refused(error));
+        replace(answer, marked(form, error));
       }
     }
 
@@ -192,7 +192,7 @@ export async function rules(panel, { unit, account }) {
         await ask(unitPath(unit.id, where), { method: "POST", body });
         done();
       } catch (error) {
-        replace(answer, refused(error));
+        replace(answer, marked(form, error));
       }
     }
   }

@@ -1,16 +1,18 @@
 // Alerts to be handled below the unit: found by filters, taken, closed, commented and silenced where they stand. What
 // changes meanwhile is drawn into the cards as it comes: whoever writes below one goes on writing.
 
+import { bare, commenting, detail, details, reopening, resolving, silencing, taking } from "./alertForms.js";
 import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
-import { area, choice, input, instantOf, refused, tick, values } from "./fields.js";
+import { choice, input, refused, values } from "./fields.js";
 import { ago, bilingual, instant, number } from "./format.js";
-import { sinceRaised } from "./sinceRaised.js";
 import { follow } from "./stream.js";
 
 const PAGE = 30;
 const LONGEST_PAGE = 1000;
+const OPENED = 5; // So many alerts of a rule stand open; more are one line, which opens.
+const NAMED = 3; // Units that such a line names.
 const GATHER_MS = 300; // Thousands may come at once: they are drawn together.
 const STATES = { "": "standing", OPEN: "OPEN", ACKNOWLEDGED: "ACKNOWLEDGED", SUPPRESSED: "SUPPRESSED", RESOLVED: "RESOLVED" };
 const SEVERITIES = ["INFO", "WARNING", "CRITICAL"];
@@ -23,13 +25,10 @@ const ages = () => ({
   168: say("days", { n: 7 }),
 });
 const said = (options) => Object.fromEntries(Object.entries(options).map(([key, text]) => [key, say(text)]));
-// A step of a later version comes as a number.
-const bare = (value, prefix) => String(value ?? "").replace(prefix, "");
 const stateOf = (alert) => bare(alert.state, "ALERT_STATE_");
 
 export function worklist(panel, { unit, account }) {
-  const list = h("ol", { class: "worklist" });
-  const below = h("div", {});
+  const place = h("div", { class: "groups" });
   const count = h("span", { class: "count", role: "status" });
   const filters = h(
     "form",
@@ -42,12 +41,13 @@ export function worklist(panel, { unit, account }) {
     input("rule", say("rule"), { value: new URLSearchParams(location.hash.slice(1)).get("rule") ?? "" }),
     count,
   );
-  const cards = new Map(); // By the alert's id, those in the list.
+  const cards = new Map(); // By the alert's id, those in the lists.
   const news = new Map(); // What changed of them and is not drawn yet.
+  let sections = []; // Of each rule one; of what is over one for all, newest first.
   let round = 0;
   let gathering;
   let stopped = false;
-  replace(panel, filters, list, below);
+  replace(panel, filters, place);
   load();
   const leave = follow(unitPath(unit.id, "/alerts:watch"), {
     resume: "after",
@@ -64,13 +64,14 @@ export function worklist(panel, { unit, account }) {
   async function load() {
     const mine = ++round;
     try {
-      const [page] = await Promise.all([read(), recount()]);
+      const [groups] = await Promise.all([readGroups(), recount()]);
       if (mine !== round) return; // Other filters were chosen meanwhile.
       cards.clear();
-      replace(list, (page.alerts ?? []).map(line));
-      further(page);
+      sections = groups ? groups.map(section) : [section()];
+      replace(place, sections.map((one) => one.element), groups?.length === 0 ? nothing() : "");
+      await Promise.all(sections.filter((one) => one.isOpen()).map((one) => one.fill()));
     } catch (error) {
-      if (mine === round) replace(list, refused(error));
+      if (mine === round) replace(place, refused(error));
     }
   }
 
@@ -92,8 +93,8 @@ export function worklist(panel, { unit, account }) {
     news.clear();
     const mine = round;
     try {
-      const [page] = await Promise.all([read("", Math.min(Math.max(PAGE, cards.size), LONGEST_PAGE)), recount()]);
-      if (!stopped && mine === round) merge(page);
+      const [groups] = await Promise.all([readGroups(), recount()]);
+      if (!stopped && mine === round) await regroup(groups, () => !stopped && mine === round);
     } catch {
       // What is there stays there; the next change reads again.
     }
@@ -102,48 +103,121 @@ export function worklist(panel, { unit, account }) {
   }
 
   // What is shown stays where it is, though the filters may not find it any more: somebody may be handling it.
-  function merge(page) {
-    let before = list.querySelector(":scope > li");
-    for (const alert of page.alerts ?? []) {
-      const card = cards.get(alert.alert_id);
-      if (card) card.show(alert);
-      else list.insertBefore(line(alert), before);
-      before = cards.get(alert.alert_id).element.nextElementSibling;
-    }
-    if (cards.size) below.querySelector(".none")?.remove();
-  }
-
-  function read(page_token = "", page_size = PAGE) {
-    const { state, severity, family, age, who, rule } = values(filters);
-    return ask(unitPath(unit.id, "/alerts"), {
-      query: {
-        states: state ? `ALERT_STATE_${state}` : "",
-        min_severity: `SEVERITY_${severity}`,
-        families: family,
-        rule: rule.trim(),
-        min_age_hours: age === "0" ? "" : age,
-        taken_by: who,
-        page_size,
-        page_token,
-      },
-    });
-  }
-
-  function further({ next_page_token: next }) {
-    const more = async () => {
-      try {
-        const page = await read(next);
-        list.append(...(page.alerts ?? []).filter((one) => !cards.has(one.alert_id)).map(line));
-        further(page);
-      } catch (error) {
-        replace(below, refused(error));
+  async function regroup(groups, current) {
+    let before = place.firstElementChild;
+    for (const group of groups ?? []) {
+      let known = sections.find((one) => one.rule === group.rule);
+      if (known) known.tell(group);
+      else {
+        known = section(group);
+        sections.push(known);
+        place.insertBefore(known.element, before);
+        place.querySelector(":scope > .none")?.remove();
       }
+      before = known.element.nextElementSibling;
+    }
+    if (groups) for (const one of sections) if (!groups.some(({ rule }) => rule === one.rule)) one.tell({});
+    await Promise.all(sections.filter((one) => one.isOpen()).map((one) => one.fill(current)));
+  }
+
+  function chosen() {
+    const { state, severity, family, age, who, rule } = values(filters);
+    return {
+      states: state ? `ALERT_STATE_${state}` : "",
+      min_severity: `SEVERITY_${severity}`,
+      families: family,
+      rule: rule.trim(),
+      min_age_hours: age === "0" ? "" : age,
+      taken_by: who,
     };
-    replace(
-      below,
-      next ? h("button", { class: "quiet wide", type: "button", onclick: more }, say("more")) : "",
-      list.children.length ? "" : h("p", { class: "muted none" }, say("none")),
-    );
+  }
+
+  // The alerts by rule; nothing where these are over, of which there are many years.
+  async function readGroups() {
+    const query = chosen();
+    if (query.states === "ALERT_STATE_RESOLVED") return undefined;
+    return (await ask(unitPath(unit.id, "/alerts:groups"), { query: { ...query, page_size: LONGEST_PAGE } })).groups ?? [];
+  }
+
+  const nothing = () => h("p", { class: "muted none" }, say("none"));
+
+  // The alerts of a rule behind a line that says how many, since when and where; without a group, all that are found.
+  function section(group) {
+    const list = h("ol", { class: "worklist" });
+    const below = h("div", {});
+    const summary = h("summary", {});
+    const shown = new Set(); // The alerts in this list.
+    let filled = false;
+    let filling;
+    const opening = () => element.open && !filled && fill().catch((error) => replace(below, refused(error)));
+    const element = group ? h("details", { "data-group": group.rule, ontoggle: opening }, summary, list, below) : h("div", {}, list, below);
+    if (group) {
+      element.open = Number(group.alert_count) <= OPENED;
+      tell(group);
+    }
+    return { element, rule: group?.rule, isOpen: () => !group || element.open, tell, fill };
+
+    function tell({ title_vi, severity, alert_count: n = 0, unit_count: m = 0, oldest_time: oldest, units = [], ...rest }) {
+      const names = units.slice(0, NAMED).map((one) => one.unit_name);
+      if (m > names.length) names.push(say("furtherUnits", { n: number(m - names.length) }));
+      if (title_vi) {
+        element.className = bare(severity, "SEVERITY_").toLowerCase();
+        replace(summary, h("span", { class: "grade" }, say(bare(severity, "SEVERITY_"))), h("strong", {}, bilingual({ title_vi, ...rest }, "title")), h("span", { class: "muted told" }));
+      }
+      const told = n ? [say("ofRule", { n: number(n) }), say("oldest", { n: ago(oldest) }), names.join(", ")].join(" · ") : say("noneLeft");
+      replace(summary.querySelector(".told"), told);
+    }
+
+    function fill(current = () => !stopped && sections.some((one) => one.element === element)) {
+      filling ??= draw(current).finally(() => (filling = undefined));
+      return filling;
+    }
+
+    async function draw(current) {
+      const page = await read("", filled ? Math.min(Math.max(PAGE, shown.size), LONGEST_PAGE) : PAGE);
+      if (!current()) return;
+      merge(page);
+      if (!filled) further(page);
+      filled = true;
+    }
+
+    function merge(page) {
+      let before = list.querySelector(":scope > li");
+      for (const alert of page.alerts ?? []) {
+        const card = cards.get(alert.alert_id);
+        if (card) card.show(alert);
+        else list.insertBefore(added(alert), before);
+        before = cards.get(alert.alert_id).element.nextElementSibling;
+      }
+      if (shown.size) below.querySelector(".none")?.remove();
+    }
+
+    function added(alert) {
+      shown.add(alert.alert_id);
+      return line(alert);
+    }
+
+    function read(page_token = "", page_size = PAGE) {
+      const query = { ...chosen(), ...(group ? { rule: group.rule } : {}), page_size, page_token };
+      return ask(unitPath(unit.id, "/alerts"), { query });
+    }
+
+    function further({ next_page_token: next }) {
+      const more = async () => {
+        try {
+          const page = await read(next);
+          list.append(...(page.alerts ?? []).filter((one) => !cards.has(one.alert_id)).map(added));
+          further(page);
+        } catch (error) {
+          replace(below, refused(error));
+        }
+      };
+      replace(
+        below,
+        next ? h("button", { class: "quiet wide", type: "button", onclick: more }, say("more")) : "",
+        list.children.length ? "" : nothing(),
+      );
+    }
   }
 
   function line(alert) {
@@ -218,131 +292,4 @@ function about(alert) {
   if (alert.due_time) found.push(say("dueBy", { n: instant(alert.due_time) }));
   if (alert.escalation_level) found.push(say("climbed", { n: alert.escalation_level }));
   return found;
-}
-
-const path = (alert, verb) => unitPath(alert.unit_id, `/alerts/${alert.alert_id}${verb}`);
-
-// A form below the alert; what it sends changes the alert, which is drawn anew.
-function asking(place, { fields, send, done }) {
-  const answer = h("div", {});
-  const close = () => replace(place);
-  const form = h(
-    "form",
-    {
-      onsubmit: async (event) => {
-        event.preventDefault();
-        try {
-          const { alert } = await send(values(form));
-          if (alert) done(alert);
-          else close();
-        } catch (error) {
-          replace(answer, refused(error));
-        }
-      },
-    },
-    h("div", { class: "fields" }, fields),
-    answer,
-    h("div", { class: "doing" }, h("button", { class: "primary" }, say("send")), h("button", { type: "button", onclick: close }, say("cancel"))),
-  );
-  replace(place, form);
-  form.querySelector("textarea, input, select")?.focus();
-}
-
-function taking(place, { alert, renewed: done }) {
-  asking(place, {
-    fields: [area("note", say("note")), input("due", say("due"), { type: "datetime-local" })],
-    send: ({ note, due }) =>
-      ask(path(alert, ":acknowledge"), { method: "POST", body: { note, etag: alert.etag, due_time: instantOf(due) } }),
-    done,
-  });
-}
-
-function resolving(place, { alert, renewed: done }) {
-  const outcomes = Object.fromEntries(["DEALT_WITH", "FALSE_ALARM", "ACCEPTED"].map((one) => [`RESOLUTION_${one}`, say(one)]));
-  asking(place, {
-    fields: [choice("resolution", say("became"), outcomes), area("note", say("why"))],
-    send: ({ resolution, note }) => ask(path(alert, ":resolve"), { method: "POST", body: { resolution, note, etag: alert.etag } }),
-    done,
-  });
-}
-
-function reopening(place, { alert, renewed: done }) {
-  asking(place, {
-    fields: [area("note", say("why"))],
-    send: ({ note }) => ask(path(alert, ":reopen"), { method: "POST", body: { note } }),
-    done,
-  });
-}
-
-function commenting(place, { alert, renewed: done }) {
-  asking(place, {
-    fields: [area("text", say("comment"))],
-    send: ({ text }) => ask(path(alert, ":comment"), { method: "POST", body: { text } }),
-    done,
-  });
-}
-
-function silencing(place, { alert, renewed: done }) {
-  asking(place, {
-    fields: [
-      input("until", say("until"), { type: "datetime-local" }),
-      tick("subject", say("onlyThis"), true),
-      area("reason", say("why")),
-    ],
-    async send({ until, subject, reason }) {
-      const body = { rule: alert.rule, subject: subject ? alert.subject : "", end_time: instantOf(until), reason };
-      await ask(unitPath(alert.unit_id, "/silences"), { method: "POST", body });
-      return { alert: { ...alert, state: "ALERT_STATE_SUPPRESSED" } };
-    },
-    done,
-  });
-}
-
-function details(place, card) {
-  if (place.querySelector(".steps")) return replace(place);
-  return detail(place, card);
-}
-
-// The alert as it is now, with its steps: both are read anew, so that neither says more than the other.
-async function detail(place, card) {
-  const asked = [...place.children];
-  let { alert } = card;
-  let steps = [];
-  try {
-    [alert, { steps = [] }] = await Promise.all([
-      readAnew(alert),
-      ask(path(alert, "/steps"), { query: { page_size: 200 } }),
-    ]);
-  } catch (error) {
-    return replace(place, refused(error));
-  }
-  if (asked.length !== place.children.length || asked.some((one, at) => one !== place.children[at])) return place;
-  const told = (step) => {
-    const name = bare(step.transition, "ALERT_TRANSITION_");
-    const text = say(`${name}_step`) === `${name}_step` ? say(name) : say(`${name}_step`);
-    const line = [instant(step.time), text, step.by, step.note].filter(Boolean).join(" · ");
-    return step.title_vi ? [`${line} · `, bilingual(step, "title")] : line;
-  };
-  replace(
-    place,
-    h("p", {}, bilingual(alert, "body")),
-    sinceRaised(alert),
-    h(
-      "div",
-      { class: "steps" },
-      h("span", {}, `${say("rule")}: ${alert.rule}, ${say("version", { n: alert.rule_version })}`),
-      h("span", {}, `${instant(alert.create_time)} · ${say("RAISED")}`),
-      steps.map((step) => h("span", {}, told(step))),
-      alert.escalate_time ? h("span", {}, say("climbs", { n: instant(alert.escalate_time) })) : "",
-    ),
-  );
-  card.show(alert);
-  return place;
-}
-
-async function readAnew(alert) {
-  const states = Object.keys(STATES).filter(Boolean).map((one) => `ALERT_STATE_${one}`);
-  const { rule, subject } = alert;
-  const page = await ask(unitPath(alert.unit_id, "/alerts"), { query: { rule, subject, states, page_size: 200 } });
-  return (page.alerts ?? []).find((one) => one.alert_id === alert.alert_id) ?? alert;
 }

@@ -6,7 +6,11 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.alerts.v1 import alerts_pb2
 
-from services.alerts.domain import SHOWN_STEPS, Alert, Change, Count, State, Step
+from services.alerts.domain import SHOWN_STEPS, Alert, Change, Count, Rule, State, Step
+from services.alerts.domain.asked import AlertGroup
+from services.alerts.domain.texts import without_values
+
+MOST_UNITS = 10  # A group names.
 
 UnitName = Callable[[int], str]
 MOST_CHANGES = 1000
@@ -96,6 +100,31 @@ def count_message(count: Count) -> alerts_pb2.AlertCount:
         unit_id=count.unit_id,
         family=count.family,
     )
+
+
+def group_message(group: AlertGroup, rule: Rule | None, unit_name: UnitName) -> alerts_pb2.AlertGroup:
+    """The alerts of a rule, which is None where it is no longer valid, with the units of most of them."""
+    first = group.units[0]
+    titles = (
+        (first.title_vi, first.title_en)
+        if rule is None or group.count == 1
+        else (without_values(rule.title_vi), without_values(rule.title_en))
+    )
+    message = alerts_pb2.AlertGroup(
+        rule=group.rule,
+        title_vi=titles[0],
+        title_en=titles[1],
+        severity=alerts_pb2.Severity.ValueType(group.severity),
+        alert_count=group.count,
+        taken_count=sum(one.taken for one in group.units),
+        unit_count=len(group.units),
+        units=[
+            alerts_pb2.AlertGroupUnit(unit_id=one.unit_id, unit_name=unit_name(one.unit_id), alert_count=one.count)
+            for one in group.units[:MOST_UNITS]
+        ],
+    )
+    message.oldest_time.FromDatetime(min(one.oldest for one in group.units))
+    return message
 
 
 def states(numbers: Sequence[int]) -> frozenset[State]:

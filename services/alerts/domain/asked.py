@@ -34,6 +34,50 @@ class AlertFilter:
     hidden_kinds: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class AlertsOn:
+    """The alerts of a rule on a unit: how many, of these taken, the gravest, the oldest, and the newest one's title."""
+
+    rule: str
+    unit_id: int
+    count: int
+    taken: int
+    severity: int
+    oldest: datetime
+    title_vi: str
+    title_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """The alerts of a rule, by unit, those with most first."""
+
+    rule: str
+    units: tuple[AlertsOn, ...]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(one.count for one in self.units)
+
+    @property
+    def severity(self) -> int:
+        """The gravest."""
+        return max(one.severity for one in self.units)
+
+
+def grouped(alerts: Iterable[AlertsOn]) -> list[AlertGroup]:
+    """Alerts by rule: the gravest first, then those of most alerts."""
+    by_rule: dict[str, list[AlertsOn]] = {}
+    for one in alerts:
+        by_rule.setdefault(one.rule, []).append(one)
+    groups = [
+        AlertGroup(rule, tuple(sorted(on, key=lambda one: (-one.count, one.oldest, one.unit_id))))
+        for rule, on in by_rule.items()
+    ]
+    return sorted(groups, key=lambda one: (-one.severity, -one.count, one.rule))
+
+
 def summed(counts: Iterable[Count], place: Callable[[int], int], *, by_family: bool = False) -> list[Count]:
     """Counts added up by where `place` puts their unit, in order."""
     sums: dict[tuple[int, State, Severity, str], int] = {}

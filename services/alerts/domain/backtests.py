@@ -1,8 +1,12 @@
 """What a rule would have done with what facts were: when it would have fired, and for how long. Pure arithmetic."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+
+from services.alerts.domain.facts import Fact
 
 STRIDE = 4  # Steps from one look to the next as long as nothing changes.
 
@@ -26,6 +30,32 @@ class Moments:
     time: datetime
     holds: bool
     stays: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a fact was from an instant on; `end` is None where it still is."""
+
+    fact: Fact
+    start: datetime
+    end: datetime | None
+
+
+def together(
+    states: Sequence[Known], others: Sequence[Sequence[Known]], *, now: datetime
+) -> Iterator[tuple[datetime, datetime, Fact, Mapping[tuple[int, str, str], Fact]]]:
+    """Each time in which neither a fact nor those beside it changed: from, to, the fact and, by key, the others then.
+
+    States are in order. Of another fact that changes the state before counts until the next is known.
+    """
+    starts = [[one.start for one in other] for other in others]
+    for state in states:
+        end = state.end or now
+        changes = {start for other in starts for start in other if state.start < start < end}
+        for begun, until in pairwise([state.start, *sorted(changes), max(end, state.start)]):
+            newest = ((other, bisect_right(known, begun)) for other, known in zip(others, starts, strict=True))
+            facts = [other[count - 1].fact for other, count in newest if count]
+            yield begun, until, state.fact, {fact.key: fact for fact in facts}
 
 
 def episodes(seen: Sequence[Moments], *, holds_for: timedelta, now: datetime) -> list[Episode]:

@@ -28,8 +28,10 @@ def depth(path: Path, kind: str) -> int | None:
 
 
 def stands_beside(kind: str, other: str) -> bool:
-    """Whether facts of another kind can stand beside those of a kind."""
-    return any(depth(path, other) is not None for path in KINDS[kind].subjects)
+    """Whether facts of another kind can stand beside those of a kind: of one unit, which is a school or above them."""
+    return bool(KINDS[kind].sums) == bool(KINDS[other].sums) and any(
+        depth(path, other) is not None for path in KINDS[kind].subjects
+    )
 
 
 def parts_of(fact: Fact) -> list[str]:
@@ -82,6 +84,12 @@ def clocks(rule: Rule) -> list[str]:
     """The fields beside its fact's own that count hours and that a rule speaks of."""
     names = [f"{kind}.{KINDS[kind].clock}" for kind in rule.with_kinds if KINDS[kind].clock]
     return [name for name in names if rule.speaks_of(name)]
+
+
+def runs(rule: Rule, fact: Fact, beside: Mapping[Key, Fact]) -> bool:
+    """Whether time alone changes what a rule says of a fact: its own clock runs, or one beside it that it speaks of."""
+    kinds = {name.split(".")[0] for name in clocks(rule)}
+    return fact.since is not None or any(one.kind in kinds and one.since is not None for one in beside.values())
 
 
 def next_look(rule: Rule, fact: Fact, beside: Mapping[Key, Fact], now: datetime) -> datetime | None:

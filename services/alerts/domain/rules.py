@@ -55,6 +55,11 @@ FAMILY_OF_KIND = {
     "pupil": "pupil",
     "absence_day": "statistics",
     "class_results": "statistics",
+    "coverage_sum": "data",
+    "school_figures_sum": "indicator",
+    "class_size_sum": "indicator",
+    "attendance_report_sum": "data",
+    "absence_day_sum": "statistics",
 }
 
 

@@ -16,6 +16,11 @@ CLASS_RESULTS = "class_results"
 SCHOOL_FIGURES = "school_figures"
 PUSHES = "pushes"
 COVERAGE = "coverage"
+COVERAGE_SUM = "coverage_sum"
+SCHOOL_FIGURES_SUM = "school_figures_sum"
+CLASS_SIZE_SUM = "class_size_sum"
+ATTENDANCE_SUM = "attendance_report_sum"
+ABSENCE_SUM = "absence_day_sum"
 STATE_HOURS = "state_hours"
 WAITING_HOURS = "waiting_hours"
 SCHOOL_YEAR = "school_year"
@@ -36,7 +41,8 @@ class Kind:
     """A kind of fact; `personal` where it is about one person, whose alerts fewer roles see.
 
     `clock` is the field that counts the whole hours since a fact's `since`; empty: nothing runs. `subjects` says what
-    the parts of its subjects are, `()` the unit itself.
+    the parts of its subjects are, `()` the unit itself. `sums` is the kind of facts of schools that it adds up for each
+    unit above them; empty: it is of schools itself.
     """
 
     name_vi: str
@@ -45,14 +51,18 @@ class Kind:
     personal: bool = False
     clock: str = ""
     subjects: tuple[tuple[str, ...], ...] = ((),)
+    sums: str = ""
 
 
 _OF_YEAR, _OF_CLASS, _OF_PUPIL = ("year",), ("year", "class"), ("year", "pupil")
-_OF_STAGE = ("year", "stage", "class")
+_OF_STAGE, _OF_GRADE = ("year", "stage", "class"), ("year", "grade")
 _YEAR = Field(int, "Năm học (năm đầu)", "School year (its first calendar year)")
 _GRADE = Field(str, "Khối, mã hai chữ số", "Grade, two digits")
 _CLASS = Field(str, "Mã lớp", "Key of the class")
 _CLASS_NAME = Field(str, "Tên lớp", "Name of the class")
+_LEVEL = Field(str, "Loại đơn vị, như commune, department", "Kind of the unit, as commune, department")
+_SCHOOLS = Field(int, "Số trường được cộng", "Schools that are added up")
+_TODAY = Field(str, "Ngày", "Day")
 
 KINDS: Mapping[str, Kind] = {
     CLASS_SIZE: Kind(
@@ -258,8 +268,99 @@ KINDS: Mapping[str, Kind] = {
         },
         subjects=(_OF_STAGE,),
     ),
+    COVERAGE_SUM: Kind(
+        "Mức độ kết nối của các trường trực thuộc một đơn vị",
+        "How far the schools below a unit are connected",
+        {
+            "level": _LEVEL,
+            "schools": Field(int, "Số trường phải kết nối", "Schools that have to connect"),
+            "connected": Field(int, "Trong đó đã kết nối đủ", "Of these, connected"),
+            "late": Field(int, "Trong đó chậm", "Of these, late"),
+            "failing": Field(int, "Trong đó gửi lỗi", "Of these, failing"),
+            "silent": Field(int, "Trong đó im lặng", "Of these, silent"),
+            "connected_share": Field(float, "Tỷ lệ trường kết nối đủ", "Share of schools connected"),
+            "silent_share": Field(float, "Tỷ lệ trường im lặng", "Share of schools silent"),
+            "recent_rows": Field(int, "Số dòng gửi những ngày qua", "Rows sent of late"),
+            "recent_rejected": Field(int, "Số dòng bị từ chối những ngày qua", "Of these, rows refused"),
+            "rejected_share": Field(float, "Tỷ lệ dòng bị từ chối những ngày qua", "Share of rows refused of late"),
+            "open_rows": Field(int, "Số dòng còn ở khu cách ly", "Rows that stand in the quarantine"),
+        },
+        sums=COVERAGE,
+    ),
+    SCHOOL_FIGURES_SUM: Kind(
+        "Số liệu các trường trực thuộc một đơn vị trong năm học",
+        "Figures of the schools below a unit in a school year",
+        {
+            "level": _LEVEL,
+            SCHOOL_YEAR: _YEAR,
+            "schools": _SCHOOLS,
+            "pupils": Field(int, "Số học sinh", "Pupils"),
+            "classes": Field(int, "Số lớp", "Classes"),
+            "staff": Field(int, "Số cán bộ, giáo viên, nhân viên", "Staff"),
+            "pupils_per_class": Field(float, "Học sinh bình quân một lớp; 0: chưa có lớp", "Pupils a class; 0: none"),
+            "pupils_per_staff": Field(float, "Học sinh trên một cán bộ; 0: chưa có", "Pupils per staff; 0: none"),
+            "pupils_last_year": Field(int, "Số học sinh năm học trước; 0: chưa biết", "Pupils last year; 0: not known"),
+            "change_share": Field(
+                float,
+                "Tăng, giảm học sinh so với năm trước, ở các trường biết cả hai năm",
+                "Change of pupils against last year, at schools that know both",
+            ),
+        },
+        subjects=(_OF_YEAR,),
+        sums=SCHOOL_FIGURES,
+    ),
+    CLASS_SIZE_SUM: Kind(
+        "Sĩ số các lớp của các trường trực thuộc một đơn vị, chung và theo từng khối",
+        "Sizes of the classes of the schools below a unit, of all grades and of each",
+        {
+            "level": _LEVEL,
+            SCHOOL_YEAR: _YEAR,
+            "grade": Field(str, "Khối, mã hai chữ số; trống: mọi khối", "Grade, two digits; empty: all"),
+            "schools": _SCHOOLS,
+            "classes": Field(int, "Số lớp đang tồn tại", "Classes that exist"),
+            "size": Field(int, "Số học sinh", "Pupils"),
+            "oversize": Field(int, "Số lớp vượt mức tối đa", "Classes above the legal limit"),
+            "oversize_share": Field(float, "Tỷ lệ lớp vượt mức tối đa", "Share of classes above the legal limit"),
+            "pupils_per_class": Field(float, "Học sinh bình quân một lớp", "Pupils a class"),
+        },
+        subjects=(_OF_YEAR, _OF_GRADE),
+        sums=CLASS_SIZE,
+    ),
+    ATTENDANCE_SUM: Kind(
+        "Điểm danh trong ngày của các trường trực thuộc một đơn vị",
+        "What the schools below a unit reported of the day's attendance",
+        {
+            "level": _LEVEL,
+            "day": _TODAY,
+            "schools": Field(
+                int, "Số trường có điểm danh và hôm nay học", "Schools that report and have lessons today"
+            ),
+            "past_deadline": Field(bool, "Đã quá giờ phải báo", "Whether the time to report by is over"),
+            "expected_classes": Field(int, "Số lớp phải báo", "Classes that have to report"),
+            "reported_classes": Field(int, "Số lớp đã báo", "Classes that have reported"),
+            "missing_classes": Field(int, "Số lớp chưa báo", "Classes that have not"),
+            "missing_share": Field(float, "Tỷ lệ lớp chưa báo", "Share of classes that have not"),
+        },
+        sums=ATTENDANCE_REPORT,
+    ),
+    ABSENCE_SUM: Kind(
+        "Số vắng hôm nay của các trường trực thuộc một đơn vị so với cùng thứ các tuần trước",
+        "Absence today at the schools below a unit against the same weekday before",
+        {
+            "level": _LEVEL,
+            "day": _TODAY,
+            "schools": Field(int, "Số trường hôm nay đã điểm danh", "Schools that reported today"),
+            "scheduled": Field(int, "Sĩ số phải có mặt", "Pupils expected"),
+            "absent": Field(int, "Số vắng", "Pupils absent"),
+            "expected_absent": Field(float, "Số vắng thường lệ cùng thứ", "Usual absence of the same weekday"),
+            "absent_share": Field(float, "Tỷ lệ vắng", "Share of pupils absent"),
+            "usual_share": Field(float, "Tỷ lệ vắng thường lệ cùng thứ", "Usual share of the same weekday"),
+        },
+        sums=ABSENCE_DAY,
+    ),
 }
 SHAPES: Mapping[str, Mapping[str, type[Scalar]]] = {
     kind: {name: one.type for name, one in known.fields.items()} for kind, known in KINDS.items()
 }
 PERSONAL = frozenset(kind for kind, known in KINDS.items() if known.personal)
+SUMS: Mapping[str, str] = {known.sums: kind for kind, known in KINDS.items() if known.sums}

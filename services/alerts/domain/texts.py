@@ -20,6 +20,11 @@ def render(text: str, values: Mapping[str, str]) -> str:
     )
 
 
+def without_values(text: str) -> str:
+    """A text of a rule as it reads of no fact: with … where values stand."""
+    return _PLACEHOLDER.sub("…", text)
+
+
 def unknown_placeholders(text: str, names: Iterable[str]) -> list[str]:
     """Placeholders that neither these fields nor the unit's name fill."""
     return sorted(set(_PLACEHOLDER.findall(text)) - {*names, UNIT_NAME})

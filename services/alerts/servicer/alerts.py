@@ -1,6 +1,7 @@
 """Rules in force, and alerts to read, count, watch and take in hand."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -13,12 +14,14 @@ from services.alerts import store, usecases
 from services.alerts.convert import (
     alert_message,
     count_message,
+    group_message,
     instant,
     rule_message,
     states,
     whole_alert_message,
 )
 from services.alerts.domain import Alert, AlertFilter, summed
+from services.alerts.domain.asked import grouped
 from services.alerts.servicer.desk import Desk
 
 WATCH_PAGE = 500
@@ -48,19 +51,7 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
         """List alerts below a unit, newest first."""
         size = page_size(request.page_size, default=50)
         cursor = page_cursor(request)
-        wanted = AlertFilter(
-            unit_ids=self._desk.subtree(request.unit)(),
-            min_severity=request.min_severity,
-            rule=request.rule,
-            families=frozenset(request.families),
-            raised_before=self._desk.clock.now() - timedelta(hours=request.min_age_hours)
-            if request.min_age_hours
-            else None,
-            taken_by=request.taken_by,
-            subject=request.subject,
-            hidden_kinds=self._desk.hidden_kinds(request.unit),
-            **({"states": states(request.states)} if request.states else {}),
-        )
+        wanted = replace(self._wanted(request), subject=request.subject)
         async with self._desk.database.connection() as connection:
             alerts = await store.list_alerts(
                 connection, wanted, below=int(cursor[0]) if cursor else None, limit=size + 1
@@ -69,6 +60,38 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
         if len(response.alerts) < len(alerts):
             response.next_page_token = page_token(request, [response.alerts[-1].alert_id])
         return response
+
+    async def ListAlertGroups(
+        self, request: alerts_pb2.ListAlertGroupsRequest, _context: Any
+    ) -> alerts_pb2.ListAlertGroupsResponse:
+        """Group alerts below a unit by rule, the gravest first."""
+        size, cursor = page_size(request.page_size), page_cursor(request)
+        offset = int(cursor[0]) if cursor else 0
+        async with self._desk.database.snapshot() as connection:
+            groups = grouped(await store.group_alerts(connection, self._wanted(request)))
+            rules = {rule.code: rule for rule in await store.list_rules(connection, self._desk.clock.today())}
+        response = alerts_pb2.ListAlertGroupsResponse(
+            groups=[
+                group_message(group, rules.get(group.rule), self._desk.unit_name)
+                for group in groups[offset : offset + size]
+            ]
+        )
+        if len(groups) > offset + size:
+            response.next_page_token = page_token(request, [offset + size])
+        return response
+
+    def _wanted(self, request: alerts_pb2.ListAlertsRequest | alerts_pb2.ListAlertGroupsRequest) -> AlertFilter:
+        age = timedelta(hours=request.min_age_hours)
+        return AlertFilter(
+            unit_ids=self._desk.subtree(request.unit)(),
+            min_severity=request.min_severity,
+            rule=request.rule,
+            families=frozenset(request.families),
+            raised_before=self._desk.clock.now() - age if age else None,
+            taken_by=request.taken_by,
+            hidden_kinds=self._desk.hidden_kinds(request.unit),
+            states=states(request.states) if request.states else AlertFilter().states,
+        )
 
     async def CountAlerts(
         self, request: alerts_pb2.CountAlertsRequest, _context: Any

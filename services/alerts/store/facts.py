@@ -115,6 +115,14 @@ async def facts_of(
     return [_fact(row) for row in rows.mappings()]
 
 
+async def facts_on(connection: AsyncConnection, kind: str, unit_ids: Iterable[int]) -> dict[tuple[int, str], Fact]:
+    """All facts of a kind on these units, by unit and subject."""
+    table = fact_table.c
+    chosen = sa.select(fact_table).where(table.kind == kind, table.unit_id == sa.any_(bigints("unit_ids", unit_ids)))
+    facts = [_fact(row) for row in (await connection.execute(chosen)).mappings()]
+    return {(fact.unit_id, fact.subject): fact for fact in facts}
+
+
 async def signs_in_year(connection: AsyncConnection, school_id: int, school_year: int) -> list[Mapping[str, Scalar]]:
     """Of a school's pupils in stock in a school year, the fields of those with any sign."""
     table, values = fact_table.c, fact_table.c["values"]

@@ -75,6 +75,15 @@ fact_table = sa.Table(
     sa.Index("fact_due", "due_time", postgresql_where=sa.text("due_time IS NOT NULL")),
     comment="The newest of what is known; the row's lock serialises evaluation of its alerts.",
 )
+changed_fact_table = sa.Table(
+    "changed_fact",
+    metadata,
+    sa.Column("number", sa.BigInteger, sa.Identity(always=True), primary_key=True, comment="Surrogate id."),
+    sa.Column("unit_id", sa.BigInteger, nullable=False, comment="School of the fact."),
+    sa.Column("kind", sa.Text, nullable=False, comment="Its kind."),
+    sa.Column("baseline", sa.Boolean, nullable=False, comment="Whether it came from history."),
+    comment="Facts that changed and wait to be added up for the units above.",
+)
 alert_table = sa.Table(
     "alert",
     metadata,

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain import (
@@ -19,6 +20,7 @@ from services.alerts.domain import (
     Step,
     Transition,
 )
+from services.alerts.domain.asked import AlertsOn
 from services.alerts.domain.rules import RuleStatistics
 from services.alerts.store.alerts import alert_of, known, within
 from services.alerts.store.tables import alert_table, step_table
@@ -37,8 +39,36 @@ async def list_alerts(
     connection: AsyncConnection, wanted: AlertFilter, *, below: int | None, limit: int
 ) -> list[Alert]:
     """Alerts newest first, from the one raised before `below`, with the newest steps of their histories."""
+    chosen = _chosen(wanted, *_SHOWN)
+    if below is not None:
+        chosen = chosen.where(alert_table.c.alert_id < below)
+    rows = await connection.execute(chosen.order_by(alert_table.c.alert_id.desc()).limit(limit))
+    return [alert_of(row) for row in rows.mappings()]
+
+
+async def group_alerts(connection: AsyncConnection, wanted: AlertFilter) -> list[AlertsOn]:
+    """Alerts added up by rule and unit, with the title of the newest of each."""
     table = alert_table.c
-    chosen = sa.select(*_SHOWN).where(
+    newest = [
+        sa.func.array_agg(postgresql.aggregate_order_by(column, table.alert_id.desc()))[1]
+        for column in (table.title_vi, table.title_en)
+    ]
+    chosen = _chosen(
+        wanted,
+        table.rule,
+        _PLACE.label("place"),
+        sa.func.count(),
+        sa.func.count().filter(table.state == int(State.ACKNOWLEDGED)),
+        sa.func.max(table.severity),
+        sa.func.min(table.create_time),
+        *newest,
+    )
+    return [AlertsOn(*row) for row in await connection.execute(chosen.group_by(sa.text("1, 2")))]
+
+
+def _chosen(wanted: AlertFilter, *columns: Any) -> sa.Select[Any]:
+    table = alert_table.c
+    chosen = sa.select(*columns).where(
         within(wanted.unit_ids), _seen_as(wanted.states), table.severity >= wanted.min_severity
     )
     if wanted.rule:
@@ -51,11 +81,7 @@ async def list_alerts(
         chosen = chosen.where(table.acknowledged_by == wanted.taken_by)
     if wanted.raised_before is not None:
         chosen = chosen.where(table.create_time <= wanted.raised_before)
-    chosen = _without(chosen, wanted.hidden_kinds)
-    if below is not None:
-        chosen = chosen.where(table.alert_id < below)
-    rows = await connection.execute(chosen.order_by(table.alert_id.desc()).limit(limit))
-    return [alert_of(row) for row in rows.mappings()]
+    return _without(chosen, wanted.hidden_kinds)
 
 
 async def count_alerts(

@@ -11,6 +11,7 @@ from services.alerts.usecases.follow_rules import follow_rules, look_at_standing
 from services.alerts.usecases.handle import comment_alert, reopen_alert, resolve_alert
 from services.alerts.usecases.project import follow_records, renew
 from services.alerts.usecases.silence import cover_silenced, create_silence, end_silence, release_uncovered
+from services.alerts.usecases.sum_up import sum_up, sum_up_everything
 from services.alerts.usecases.try_rules import backtest, dry_run
 from services.alerts.usecases.write_rules import create_rule, switch_rule, update_rule
 
@@ -37,6 +38,8 @@ __all__ = [
     "renew",
     "reopen_alert",
     "resolve_alert",
+    "sum_up",
+    "sum_up_everything",
     "switch_rule",
     "take_facts",
     "take_successions",

@@ -30,6 +30,8 @@ from services.alerts.domain import (
     told_of,
 )
 from services.alerts.domain.combining import apart, fields_together, next_look
+from services.alerts.domain.shapes import SUMS
+from services.alerts.store import summing
 from services.alerts.usecases.combine import facts_beside, look_at_led
 from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.keep_quiet import Wish, hush, unraisable
@@ -114,7 +116,7 @@ async def evaluate(
 ) -> list[Change]:
     """Judge facts that are held by every rule in force; returns what changed.
 
-    What rules judge together with those that have `changed` is looked at soon.
+    What rules judge together with those that have `changed` is looked at soon, what these are part of is added up.
     """
     if not facts:
         return []
@@ -138,6 +140,8 @@ async def evaluate(
     changes, failed = await conclude_each(connection, verdicts, moment.unit_name)
     await _look_again(connection, looks, quiet.looks, {verdict.key for verdict in failed}, moment)
     await look_at_led(connection, changed, book, moment)
+    if parts := {(fact.unit_id, fact.kind, fact.baseline) for fact in changed if fact.kind in SUMS}:
+        await summing.note_changed(connection, parts)
     return changes
 
 

@@ -1,6 +1,7 @@
 """When something is decided, and what is known of units and days then."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,8 +15,9 @@ class Moment:
     """An instant and its day, how units are called then, and where they stand.
 
     `contains(above, below)` says whether a unit is or lies below another, `above(unit)` gives the units above it,
-    nearest first, `peers(unit)` the units of its kind and level under the same parent, with itself, `years(unit)` its
-    school years. `calendar(unit)` its school days; None: no calendar is known.
+    nearest first, `below(unit)` the unit and all below it, `kind(unit)` what it is, `peers(unit)` the units of its kind
+    and level under the same parent, with itself, `years(unit)` its school years. `calendar(unit)` its school days;
+    None: no calendar is known.
     """
 
     now: datetime
@@ -23,6 +25,8 @@ class Moment:
     unit_name: UnitName
     contains: Callable[[int, int], bool] = lambda _above, _below: True
     above: Callable[[int], Sequence[int]] = lambda _unit_id: ()
+    below: Callable[[int], AbstractSet[int]] = lambda _unit_id: frozenset()
+    kind: Callable[[int], str] = lambda _unit_id: ""
     peers: Callable[[int], Sequence[int]] = lambda _unit_id: ()
     years: Callable[[int], Years] = lambda _unit_id: Years()
     calendar: Callable[[int], SchoolCalendar] | None = None

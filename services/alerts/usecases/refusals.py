@@ -1,9 +1,19 @@
 """What alerts refuses, with what to do about it."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.validation import invalid
+
+
+class Wrong(NamedTuple):
+    """What is wrong with a field, in Vietnamese and English."""
+
+    field: str
+    vi: str
+    en: str
 
 
 def unknown_alert(alert_id: int) -> Fault:
@@ -129,25 +139,20 @@ def stale_rule(version: int) -> Fault:
     )
 
 
-def invalid_rule(field: str, *, vi: str, en: str) -> Fault:
-    """A field of the rule cannot be used."""
-    violation = FieldViolation(f"rule.{field}", "INVALID_RULE", vi, en)
+def invalid_rule(wrong: Sequence[Wrong]) -> Fault:
+    """Fields of the rule that cannot be used, each with what is wrong."""
+    violations = [FieldViolation(f"rule.{one.field}", "INVALID_RULE", one.vi, one.en) for one in wrong]
+    [first, *others] = wrong
+    vi, en = first.vi.removesuffix("."), first.en.removesuffix(".")
+    if others:
+        vi, en = f"có {len(wrong)} chỗ phải sửa", f"{len(wrong)} things have to be corrected"
     return Fault(
         Kind.INVALID,
         "INVALID_RULE",
-        vi=f"Không dùng được quy tắc: {vi.removesuffix('.')}.",
-        en=f"The rule cannot be used: {en.removesuffix('.')}.",
-        metadata={"field": field},
-        violations=[violation],
-    )
-
-
-def no_joint_past() -> Fault:
-    """A backtest of a rule over several kinds of facts: what was known beside a fact at an instant is not kept."""
-    return invalid_rule(
-        "with_kinds",
-        vi="quy tắc kết hợp nhiều loại dữ kiện chỉ thử được với dữ liệu hiện tại",
-        en="a rule over several kinds of facts can be tried on the facts of now only",
+        vi=f"Không dùng được quy tắc: {vi}.",
+        en=f"The rule cannot be used: {en}.",
+        metadata={"field": first.field},
+        violations=violations,
     )
 
 

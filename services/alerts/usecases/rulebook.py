@@ -7,7 +7,7 @@ and stops neither the other rules nor the other facts. There is no `eval` and no
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 import cel
 import structlog
 
-from services.alerts.domain import SHAPES, Rule, Scalar, unknown_placeholders
+from services.alerts.domain import KINDS, SHAPES, Rule, Scalar, unknown_placeholders
 from services.alerts.domain.combining import shape_of, stands_beside
-from services.alerts.domain.shapes import PERSONAL
+from services.alerts.domain.shapes import PERSONAL, SUMS
 
 log = structlog.get_logger(__name__)
 
@@ -128,57 +128,87 @@ def rulebook(rules: Iterable[Rule]) -> Rulebook:
 
 
 def compile_rule(rule: Rule) -> Condition:
-    """Compile and check one rule; raises `RuleRefused`."""
+    """Compile and check one rule; raises `RuleRefused` for the first thing that is wrong."""
+    for refusal in refusals_of(rule):
+        raise refusal
+    clearing = cel.compile(rule.clear_condition) if rule.clear_condition else None
+    return Condition(rule, cel.compile(rule.condition), clearing)
+
+
+def refusals_of(rule: Rule) -> Iterator[RuleRefused]:
+    """Everything that makes a rule unusable; what hangs on kinds is told once these can be used."""
     shape = SHAPES.get(rule.fact_kind)
     if shape is None:
         known = ", ".join(sorted(SHAPES))
-        raise RuleRefused(
+        yield RuleRefused(
             f"there are no facts of kind {rule.fact_kind!r}; known: {known}",
             vi=f"không có loại dữ kiện {rule.fact_kind!r}; các loại có: {known}",
             field="fact_kind",
         )
-    _check_kinds(rule)
+        return
+    if refused := [*_kinds_refused(rule)]:
+        yield from refused
+        return
     shapes = {FACT: shape, **shape_of(rule)}
     names = [*shape, *(f"{kind}.{name}" for kind in rule.with_kinds for name in shapes[kind])]
     for name in _TEXTS:
         unknown = ", ".join(unknown_placeholders(getattr(rule, name), names))
         if unknown:
-            raise RuleRefused(
+            yield RuleRefused(
                 f"{_TEXTS[name][1]} ({name}) has placeholders that no fact of kind {rule.fact_kind} fills: {unknown}",
                 vi=f"{_TEXTS[name][0]} ({name}) có chỗ điền mà dữ kiện loại {rule.fact_kind} không có: {unknown}",
                 field=name,
             )
-    program = _compiled(rule.condition, shapes, field="condition")
-    clearing = _compiled(rule.clear_condition, shapes, field="clear_condition") if rule.clear_condition else None
-    return Condition(rule, program, clearing)
+    for name in ("condition", "clear_condition"):
+        if name == "condition" or rule.clear_condition:
+            try:
+                _check_condition(getattr(rule, name), shapes, field=name)
+            except RuleRefused as refusal:
+                yield refusal
 
 
-def _check_kinds(rule: Rule) -> None:
-    """Refuse further kinds of which there never is a fact beside those the rule looks at, or that show a person."""
+def _kinds_refused(rule: Rule) -> Iterator[RuleRefused]:
+    """Further kinds of which there never is a fact beside those the rule looks at, or that show a person."""
     for kind in rule.with_kinds:
-        if kind not in SHAPES or not stands_beside(rule.fact_kind, kind):
+        if kind in SHAPES and bool(KINDS[kind].sums) != bool(KINDS[rule.fact_kind].sums):
+            yield _of_other_units(rule.fact_kind, kind)
+        elif kind not in SHAPES or not stands_beside(rule.fact_kind, kind):
             known = ", ".join(
                 sorted(one for one in SHAPES if one != rule.fact_kind and stands_beside(rule.fact_kind, one))
             )
-            raise RuleRefused(
+            yield RuleRefused(
                 f"no fact of kind {kind!r} stands beside one of {rule.fact_kind}; these do: {known}",
                 vi=f"không có dữ kiện loại {kind!r} đi cùng loại {rule.fact_kind}; các loại đi cùng được: {known}",
                 field="with_kinds",
             )
-        if kind in PERSONAL and rule.fact_kind not in PERSONAL:
-            raise RuleRefused(
+        elif kind in PERSONAL and rule.fact_kind not in PERSONAL:
+            yield RuleRefused(
                 f"facts of kind {kind} are about persons, those of {rule.fact_kind} are not",
                 vi=f"dữ kiện loại {kind} là của từng người, loại {rule.fact_kind} thì không",
                 field="with_kinds",
             )
     if len({rule.fact_kind, *rule.with_kinds}) != len(rule.with_kinds) + 1:
-        raise RuleRefused("a kind is named twice", vi="có loại dữ kiện lặp lại", field="with_kinds")
+        yield RuleRefused("a kind is named twice", vi="có loại dữ kiện lặp lại", field="with_kinds")
     if lone := ", ".join(sorted(set(rule.optional_kinds) - set(rule.with_kinds))):
-        raise RuleRefused(
+        yield RuleRefused(
             f"not among the further kinds: {lone}",
             vi=f"không nằm trong các loại dữ kiện đi cùng: {lone}",
             field="optional_kinds",
         )
+
+
+def _of_other_units(kind: str, other: str) -> RuleRefused:
+    """A fact of a school beside a sum of a unit above it: why not, and what to write instead."""
+    summed, school = (kind, other) if KINDS[kind].sums else (other, kind)
+    schools = " + ".join(KINDS[one].sums or one for one in (kind, other))
+    above = " + ".join(one if KINDS[one].sums else SUMS[one] for one in (kind, other)) if school in SUMS else ""
+    return RuleRefused(
+        f"{summed} is of units above schools, {school} of one school, so that neither stands beside the other. Judge"
+        f" schools by {schools}" + (f", or the units above them by {above}" if above else ""),
+        vi=f"{summed} là của đơn vị cấp trên, {school} là của từng trường nên không đi cùng nhau. Để xét từng trường,"
+        f" hãy dùng {schools}" + (f"; để xét đơn vị cấp trên, hãy dùng {above}" if above else ""),
+        field="with_kinds",
+    )
 
 
 def _scope(values: Mapping[str, Scalar], kinds: Sequence[str]) -> dict[str, Mapping[str, Scalar]]:
@@ -190,7 +220,7 @@ def _scope(values: Mapping[str, Scalar], kinds: Sequence[str]) -> dict[str, Mapp
     return scope
 
 
-def _compiled(condition: str, shapes: Mapping[str, Mapping[str, type[Scalar]]], *, field: str) -> Any:
+def _check_condition(condition: str, shapes: Mapping[str, Mapping[str, type[Scalar]]], *, field: str) -> None:
     try:
         program = cel.compile(condition)
     except ValueError as error:
@@ -215,7 +245,6 @@ def _compiled(condition: str, shapes: Mapping[str, Mapping[str, type[Scalar]]], 
         for name, kind in fields.items()
     }
     _check_types(condition, program, shape, kinds=[name for name in shapes if name != FACT], where=field)
-    return program
 
 
 def _check_types(

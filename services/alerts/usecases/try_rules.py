@@ -6,10 +6,11 @@ rare the outcome is, since a rare one keeps it low whatever the rule.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,14 +18,14 @@ from chassis.clock import VIETNAM
 from chassis.scope_tree import EVERY_UNIT
 from services.alerts import store
 from services.alerts.domain import PUPIL, Alert, Fact, Rule, Scalar, raise_alert
-from services.alerts.domain.backtests import Episode, Moments, clocked, episodes, looks, median_of
-from services.alerts.domain.combining import fields_together
+from services.alerts.domain.backtests import Episode, Known, Moments, clocked, episodes, looks, median_of, together
+from services.alerts.domain.combining import apart, fields_together, keys_beside, runs
 from services.alerts.domain.early_warning import urgency
 from services.alerts.store import counting
 from services.alerts.usecases.combine import facts_beside
 from services.alerts.usecases.evaluate import is_quiet
 from services.alerts.usecases.moment import Moment
-from services.alerts.usecases.refusals import no_joint_past, too_much_past
+from services.alerts.usecases.refusals import too_much_past
 from services.alerts.usecases.rulebook import Condition, compile_rule
 from services.alerts.usecases.write_rules import check_rule
 
@@ -34,6 +35,7 @@ MOST_LOOKS = 300_000  # What a backtest may look at; about half a minute.
 MOST_EXAMPLES = 20
 STEP = timedelta(hours=6)  # How closely the past is looked at where time alone changes a fact.
 Key = tuple[int, str]  # unit, subject
+FactKey = tuple[int, str, str]  # unit, kind, subject
 
 
 @dataclass(slots=True)
@@ -102,25 +104,17 @@ async def backtest(
 ) -> Backtest:
     """What the rule would have raised from an instant on. Raises INVALID_RULE, or INVALID_FIELD for too much past."""
     check_rule(rule)
-    if rule.with_kinds:
-        raise no_joint_past()
     condition = compile_rule(rule)
     found, after = Backtest(), (-1, "")
     urgencies: dict[Key, tuple[str, tuple[int, ...]]] = {}
     while facts := await store.facts_of(connection, rule.fact_kind, below, after=after, limit=REPLAYED_AT_ONCE):
         after = facts[-1].unit_id, facts[-1].subject
         found.facts += len(facts)
-        keys = [(fact.unit_id, fact.subject) for fact in facts]
-        states = await store.history_of(connection, rule.fact_kind, keys, since=since)
-        found.states += len(states)
-        found.looks += sum(
-            looks(max(start, since), end or moment.now, since=silent_since, step=STEP)
-            for _, _, start, end, _, silent_since in states
-        )
-        if found.looks > MOST_LOOKS:
-            raise too_much_past(MOST_LOOKS)
+        past = await _past(connection, [fact.key for fact in facts], since)
+        found.states += sum(map(len, past.values()))
+        beside = await _past(connection, {key for fact in facts for key in keys_beside(rule, fact).values()}, since)
         # Beside the loop, which goes on serving; a page at a time, so that a caller who is gone stops it.
-        await asyncio.to_thread(_replay, found, condition, states, since=since, now=moment.now, urgencies=urgencies)
+        await asyncio.to_thread(_replay, found, condition, past, beside, now=moment.now, urgencies=urgencies)
     every = [one for one_fact in found.episodes.values() for one in one_fact]
     found.median_open_hours = round(median_of([one.hours(moment.now) for one in every]), 2)
     found.still_open = sum(1 for one in every if one.ended is None)
@@ -132,42 +126,58 @@ async def backtest(
     return found
 
 
-State = tuple[int, str, datetime, datetime | None, Mapping[str, Scalar], datetime | None]
+async def _past(connection: AsyncConnection, keys: Collection[FactKey], since: datetime) -> dict[FactKey, list[Known]]:
+    """What facts with these keys were from an instant on, each one's in order."""
+    past: dict[FactKey, list[Known]] = {}
+    for kind in sorted({kind for _, kind, _ in keys}):
+        given = [(unit_id, subject) for unit_id, one, subject in keys if one == kind]
+        for unit_id, subject, start, end, values, silent_since in await store.history_of(
+            connection, kind, given, since=since
+        ):
+            fact = Fact(kind, unit_id, subject, 0, values, since=silent_since)
+            past.setdefault(fact.key, []).append(Known(fact, max(start, since), end))
+    return past
 
 
 def _replay(
     found: Backtest,
     condition: Condition,
-    states: Sequence[State],
+    past: Mapping[FactKey, Sequence[Known]],
+    beside: Mapping[FactKey, Sequence[Known]],
     *,
-    since: datetime,
     now: datetime,
     urgencies: dict[Key, tuple[str, tuple[int, ...]]],
 ) -> None:
-    kind = condition.rule.fact_kind
-    seen: dict[Key, list[Moments]] = {}
-    told: dict[Key, list[tuple[datetime, Mapping[str, Scalar]]]] = {}
-    for unit_id, subject, start, end, values, silent_since in states:
-        fact = Fact(kind, unit_id, subject, 0, values, since=silent_since)
-        began = max(start, since)
-        found.first_time = min(found.first_time or began, began)
-
-        def look(at: datetime, fact: Fact = fact) -> Moments:
-            fields = fact.at(at)
-            return Moments(at, bool(condition.holds(fields)), condition.still_holds(fields) is not False)
-
-        moments = clocked(began, end or now, since=silent_since, step=STEP, look=look)
-        seen.setdefault((unit_id, subject), []).extend(moments)
-        told.setdefault((unit_id, subject), []).append((began, values))
-    for key, told_of in seen.items():
-        alerts = episodes(told_of, holds_for=condition.rule.holds_for, now=now)
+    rule = condition.rule
+    for states in past.values():
+        first = states[0]
+        key = first.fact.unit_id, first.fact.subject
+        found.first_time = min(found.first_time or first.start, first.start)
+        others = [beside[one] for one in keys_beside(rule, first.fact).values() if one in beside]
+        seen: list[Moments] = []
+        for start, end, fact, known in together(states, others, now=now):
+            silent_since = start if runs(rule, fact, known) else None
+            found.looks += looks(start, end, since=silent_since, step=STEP)
+            if found.looks > MOST_LOOKS:
+                raise too_much_past(MOST_LOOKS)
+            look = partial(_look, condition, fact, known)
+            seen.extend(clocked(start, end, since=silent_since, step=STEP, look=look))
+        alerts = episodes(seen, holds_for=rule.holds_for, now=now)
         if not alerts:
             continue
         found.episodes[key] = alerts
         found.by_unit[key[0]] += len(alerts)
         found.by_day.update(one.began.date().isoformat() for one in alerts)
-        values = [fields for began, fields in told[key] if began <= alerts[0].began][-1]
+        values = [known.fact.values for known in states if known.start <= alerts[0].began][-1]
         urgencies[key] = str(values.get("class_key", "")), urgency(values, 0)
+
+
+def _look(condition: Condition, fact: Fact, beside: Mapping[FactKey, Fact], at: datetime) -> Moments:
+    """What the condition said at an instant; undecided it raises nothing and ends nothing."""
+    values = fields_together(condition.rule, fact, beside, at)
+    if values is None:
+        return Moments(at, holds=False, stays=not apart(condition.rule, fact, beside))
+    return Moments(at, bool(condition.holds(values)), condition.still_holds(values) is not False)
 
 
 async def _outcome(

@@ -4,6 +4,7 @@ Refuses what condition, texts, roles or days make unusable, to alter a rule that
 rule of another unit.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,13 +14,14 @@ from services.alerts.domain import Rule
 from services.alerts.domain.rules import ROLES
 from services.alerts.usecases.moment import Moment
 from services.alerts.usecases.refusals import (
+    Wrong,
     built_in_rule,
     invalid_rule,
     rule_exists,
     stale_rule,
     unknown_rule,
 )
-from services.alerts.usecases.rulebook import RuleRefused, compile_rule
+from services.alerts.usecases.rulebook import refusals_of
 
 TEXTS = ("title_vi", "title_en", "body_vi", "body_en")
 
@@ -57,53 +59,51 @@ async def switch_rule(
 
 
 def check_rule(rule: Rule) -> None:
-    """Raises INVALID_RULE for what cannot be used: condition, texts, roles, days."""
-    try:
-        compile_rule(rule)
-    except RuleRefused as refusal:
-        raise invalid_rule(refusal.field, vi=refusal.vi, en=str(refusal)) from refusal
+    """Raises INVALID_RULE for all that cannot be used: condition, texts, roles, days."""
+    if wrong := [*_wrong(rule)]:
+        raise invalid_rule(wrong)
+
+
+def _wrong(rule: Rule) -> Iterator[Wrong]:
+    yield from (Wrong(refusal.field, refusal.vi, str(refusal)) for refusal in refusals_of(rule))
     for name in TEXTS:
         if not getattr(rule, name).strip():
-            raise invalid_rule(name, vi="văn bản này không được để trống", en="this text must not be empty")
+            yield Wrong(name, "văn bản này không được để trống", "this text must not be empty")
     if not rule.audience_roles:
-        raise invalid_rule(
+        yield Wrong(
             "audience_roles",
-            vi="cần ít nhất một vai trò để thông báo, nếu không sẽ chẳng ai biết",
-            en="name at least one role to tell, or nobody will know",
+            "cần ít nhất một vai trò để thông báo, nếu không sẽ chẳng ai biết",
+            "name at least one role to tell, or nobody will know",
         )
-    unknown = sorted(set(rule.audience_roles) - set(ROLES))
-    if unknown:
+    if unknown := ", ".join(sorted(set(rule.audience_roles) - set(ROLES))):
         known = ", ".join(ROLES)
-        raise invalid_rule(
+        yield Wrong(
             "audience_roles",
-            vi=f"không có vai trò: {', '.join(unknown)}; hãy chọn trong: {known}",
-            en=f"there is no role: {', '.join(unknown)}; choose of: {known}",
+            f"không có vai trò: {unknown}; hãy chọn trong: {known}",
+            f"there is no role: {unknown}; choose of: {known}",
         )
     for name in ("audience_roles", "inhibited_by"):
         values = getattr(rule, name)
         if len(set(values)) < len(values):
-            raise invalid_rule(name, vi="có giá trị lặp lại; hãy ghi mỗi giá trị một lần", en="name each value once")
+            yield Wrong(name, "có giá trị lặp lại; hãy ghi mỗi giá trị một lần", "name each value once")
     if rule.code in rule.inhibited_by:
-        raise invalid_rule("inhibited_by", vi="quy tắc không thể tự che chính nó", en="a rule cannot keep itself quiet")
+        yield Wrong("inhibited_by", "quy tắc không thể tự che chính nó", "a rule cannot keep itself quiet")
     if rule.valid_from and rule.valid_to and rule.valid_to <= rule.valid_from:
-        raise invalid_rule(
-            "valid_to", vi="ngày hết hạn phải sau ngày bắt đầu", en="it must end after the day it begins"
-        )
+        yield Wrong("valid_to", "ngày hết hạn phải sau ngày bắt đầu", "it must end after the day it begins")
 
 
 async def _write(connection: AsyncConnection, rule: Rule, *, by: str, moment: Moment) -> Rule:
-    check_rule(rule)
-    await _inhibitors_exist(connection, rule)
+    if wrong := [*_wrong(rule), *await _unknown_inhibitors(connection, rule)]:
+        raise invalid_rule(wrong)
     written = replace(rule, built_in=False, created_by=by, create_time=moment.now)
     await store.add_version(connection, written)
     return written
 
 
-async def _inhibitors_exist(connection: AsyncConnection, rule: Rule) -> None:
+async def _unknown_inhibitors(connection: AsyncConnection, rule: Rule) -> list[Wrong]:
     known = {code for code, _ in await store.rule_versions(connection, frozenset(rule.inhibited_by))}
     unknown = ", ".join(sorted(set(rule.inhibited_by) - known))
-    if unknown:
-        raise invalid_rule("inhibited_by", vi=f"không có quy tắc: {unknown}", en=f"there is no rule: {unknown}")
+    return [Wrong("inhibited_by", f"không có quy tắc: {unknown}", f"there is no rule: {unknown}")] if unknown else []
 
 
 async def _own(connection: AsyncConnection, code: str, unit_id: int) -> Rule:

@@ -1,9 +1,10 @@
-"""Notifications about mails (RFC 3464, RFC 6533) as strangers' servers write them: whatever is read, nothing fails."""
+"""Notifications of mails (RFC 3464, RFC 6533, qmail) as strangers write them: whatever they hold, nothing fails."""
 
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, message_from_string
 from email.message import Message
+from itertools import takewhile
 
 import structlog
 
@@ -12,6 +13,8 @@ from services.notify.domain.messages import one_line
 
 STATUSES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 MOST_DETAIL = 300
+_QMAIL = "Hi. This is the"  # How each begins (QSBMF, the notifications of qmail-send and of what follows it).
+_QMAIL_RECIPIENT = re.compile(r"<[^>\n]*>:?[ \t]*\n(.*)", re.DOTALL)
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +39,26 @@ def _bounce_in(mail: Message) -> Bounce:
         if part.get_content_type() in STATUSES
         for fields in _recipients(part)
     )
-    return found or Bounce(Fate.UNREADABLE, detail=one_line(str(mail.get("Subject", "")), MOST_DETAIL))
+    return (
+        found or _by_qmail(mail) or Bounce(Fate.UNREADABLE, detail=one_line(str(mail.get("Subject", "")), MOST_DETAIL))
+    )
+
+
+def _by_qmail(mail: Message) -> Bounce | None:
+    """What qmail says in prose of a fixed form, up to the mail that it quotes; of other prose nothing is read.
+
+    Paragraphs: a greeting, one that begins with `<` for each recipient that failed, one that begins with `-`.
+    """
+    if mail.is_multipart() or mail.get_content_type() != "text/plain":
+        return None
+    content = mail.get_payload(decode=True)
+    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+    greeting, *paragraphs = re.split(r"\n(?:[ \t]*\n)+", text.replace("\r\n", "\n").strip())
+    told = list(takewhile(lambda one: not one.startswith("-"), paragraphs))
+    if not greeting.startswith(_QMAIL) or len(told) == len(paragraphs):
+        return None
+    words = [found[1] for one in told if (found := _QMAIL_RECIPIENT.match(one))]
+    return gravest(bounce_of("failed", said, one_line(said, MOST_DETAIL)) for said in words)
 
 
 def _recipients(part: Message) -> Iterator[Message]:

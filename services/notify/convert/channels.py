@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from iocedu.notify.v1 import channels_pb2, deliveries_pb2
 
+from services.notify.domain.bounces import Fate
 from services.notify.domain.channels import (
     ADDRESSED,
     CHANNEL_NUMBERS,
@@ -17,6 +18,7 @@ from services.notify.domain.channels import (
     Webhook,
 )
 from services.notify.domain.delivering import Way
+from services.notify.domain.statuses import meaning_of
 
 _BY_NUMBER = {number: channel for channel, number in CHANNEL_NUMBERS.items()}
 
@@ -80,10 +82,13 @@ def channels_message(
     for channel in ADDRESSED:
         known = contact.at(channel)
         if known.address:
+            meaning_vi, meaning_en = meaning_of(known.failure) if known.failure else ("", "")
             message.addresses.add(
                 channel=channel_number(channel),
                 confirmed=known.confirmed,
                 failure=known.failure,
+                failure_vi=meaning_vi,
+                failure_en=meaning_en,
                 not_set_up=channel not in set_up,
             )
     for channel in Channel:
@@ -127,6 +132,9 @@ def _attempt_message(one: Try) -> deliveries_pb2.Attempt:
 
 
 def _bounce_message(one: Returned) -> deliveries_pb2.Bounce:
-    message = deliveries_pb2.Bounce(fate=one.bounce.fate.value, status=one.bounce.status, detail=one.bounce.detail)
+    bounce = one.bounce
+    message = deliveries_pb2.Bounce(fate=bounce.fate.value, status=bounce.status, detail=bounce.detail)
+    if bounce.fate is Fate.FAILED:
+        message.meaning_vi, message.meaning_en = meaning_of(f"{bounce.status} {bounce.detail}")
     message.time.FromDatetime(one.time)
     return message

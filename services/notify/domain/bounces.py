@@ -19,7 +19,7 @@ _ENHANCED = re.compile(r"#?5\.(\d{1,3}\.\d{1,3})\b")
 _NO_ADDRESS = frozenset({"1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
 _NO_MAILBOX = frozenset({550, 551, 553})
 _REPLY = re.compile(r"\b([245]\d\d)[ -](.*)", re.DOTALL)
-_STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+_STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
 
 
 class Fate(StrEnum):

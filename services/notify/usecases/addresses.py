@@ -17,6 +17,7 @@ from services.notify import store
 from services.notify.domain import Delivery, Matter, Recipient
 from services.notify.domain.channels import ADDRESSED, Channel, ChannelRules, Contact, Message
 from services.notify.domain.codes import new_code, sent
+from services.notify.domain.statuses import meaning_of
 from services.notify.store import codes, contacts, dispatches
 from services.notify.usecases.routing import reroute
 
@@ -153,6 +154,7 @@ def _told(number: int, code: str) -> Matter:
 
 
 def _failure(number: int, channel: Channel, address: str, reason: str) -> Matter:
+    meaning_vi, meaning_en = meaning_of(reason)
     what_vi, what_en = ("E-mail", "Mails") if channel is Channel.EMAIL else ("Tin nhắn", "Text messages")
     return Matter(
         alert_id=number,
@@ -161,8 +163,10 @@ def _failure(number: int, channel: Channel, address: str, reason: str) -> Matter
         unit_name="IOC Edu",
         title_vi=f"{what_vi} tới {address} không tới được",
         title_en=f"{what_en} to {address} are refused",
-        body_vi=f"Bên nhận trả lời: {reason}. Từ nay không gửi tới đó nữa; hãy sửa, hoặc xác nhận lại nếu đúng.",
-        body_en=f"The other side answered: {reason}. Nothing is sent there any more; correct it, or confirm it again.",
+        body_vi=f"{meaning_vi}. Từ nay không gửi tới đó nữa; hãy sửa, hoặc xác nhận lại nếu đúng.\n"
+        f"Nguyên văn câu trả lời của bên nhận: {reason}",
+        body_en=f"{meaning_en}. Nothing is sent there any more; correct it, or confirm it again.\n"
+        f"The other side's own words: {reason}",
         severity="warning",
         resolved=False,
         taken_by="",

@@ -132,15 +132,67 @@ async def test_open_alerts_of_a_rule_over_two_kinds_follow_its_next_version(data
     assert (change.transition, change.alert.rule_version) == (Transition.CARRIED_OVER, 2)
 
 
-async def test_a_dry_run_sees_both_and_a_backtest_says_that_it_cannot(database):
-    """The past of two facts together is not kept."""
+async def test_a_dry_run_sees_both(database):
+    """Of two classes, the one that is too large at the school that is silent."""
     await take(database, [*silence(), *oversize(a_class(40), a_class(20, key="1B"))])
     async with database.connection() as reading:
         found = await usecases.dry_run(reading, DOUBTFUL, EVERYWHERE, moment())
-        with pytest.raises(Fault) as refused:
-            await usecases.backtest(reading, DOUBTFUL, EVERYWHERE, moment(), since=NOW - hours(24), k=3)
     assert (found.fact_count, dict(found.by_unit)) == (2, {SCHOOL: 1})
-    assert refused.value.violations[0].field == "rule.with_kinds"
+
+
+async def test_a_backtest_sees_what_stood_beside_each_fact_at_each_time(database):
+    """A large class all along; its school is first not known, then connected, then silent for two days."""
+    told: list[tuple[float, Sequence[Fact]]] = [
+        (0, oversize(a_class(40), a_class(20, key="1B"))),
+        (24, silence(state="CONNECTED", reason="", at=NOW + hours(24))),
+        (48, silence(at=NOW + hours(48), since=NOW + hours(48))),
+        (72, oversize(a_class(41, version=2))),
+        (96, silence(state="CONNECTED", reason="", at=NOW + hours(96))),
+    ]
+    for after, known in told:
+        async with database.transaction() as held:
+            await usecases.take_facts(held, known, moment(NOW + hours(after)))
+    at = moment(NOW + hours(120))
+    optional = replace(
+        DOUBTFUL, optional_kinds=("coverage",), condition="fact.size > 35 && (!coverage.known || fact.size > 40)"
+    )
+    clocked = replace(DOUBTFUL, condition='fact.size > 35 && coverage.state == "silent" && coverage.state_hours >= 36')
+    async with database.connection() as reading:
+        found = [
+            await usecases.backtest(reading, rule, EVERYWHERE, at, since=NOW - hours(24), k=3)
+            for rule in (DOUBTFUL, optional, clocked)
+        ]
+    assert [
+        [(one.began, one.ended) for episodes in tried.episodes.values() for one in episodes] for tried in found
+    ] == [
+        [(NOW + hours(48), NOW + hours(96))],
+        [(NOW, NOW + hours(24)), (NOW + hours(72), None)],
+        [(NOW + hours(84), NOW + hours(96))],
+    ]
+    assert [one.facts for one in found] == [2, 2, 2]
+
+
+async def test_a_backtest_ends_with_a_school_year_what_was_open(database):
+    """As alerts themselves do: a class of last year says nothing beside the figures of this."""
+    rule = replace(
+        DOUBTFUL,
+        with_kinds=("attendance_report",),
+        condition="fact.size > 35 && attendance_report.missing_classes > 0",
+        title_vi="{size}",
+        title_en="{size}",
+        body_vi="{size}",
+    )
+    for after, facts_then in (
+        (0, oversize(a_class(40))),
+        (0, [Fact("attendance_report", SCHOOL, "", 1, {"school_year": 2026, "missing_classes": 2})]),
+        (24, [Fact("attendance_report", SCHOOL, "", 2, {"school_year": 2027, "missing_classes": 2})]),
+    ):
+        async with database.transaction() as held:
+            await usecases.take_facts(held, facts_then, moment(NOW + hours(after)))
+    async with database.connection() as reading:
+        found = await usecases.backtest(reading, rule, EVERYWHERE, moment(NOW + hours(48)), since=NOW, k=3)
+    [[one]] = found.episodes.values()
+    assert (one.began, one.ended) == (NOW, NOW + hours(24))
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -222,6 +274,7 @@ async def test_a_fact_of_last_year_is_not_judged_beside_one_of_this(database):
         ({"title_vi": "{coverage.sate}"}, "title_vi"),
         ({"with_kinds": ("pushes",), "condition": "fact.size > 35"}, "with_kinds"),
         ({"with_kinds": ("pupil",), "condition": "fact.size > 35"}, "with_kinds"),
+        ({"with_kinds": ("coverage_sum",), "condition": "fact.size > 35"}, "with_kinds"),
         ({"with_kinds": ("coverage", "coverage")}, "with_kinds"),
         ({"optional_kinds": ("school_figures",)}, "optional_kinds"),
     ],

@@ -1,6 +1,7 @@
 """What the coverage of schools raises: sync's event in, an alert out; a first start raises nothing."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, hours
 from tests.support.databases import DatabaseFactory
 
-CONNECTED, FAILING, SILENT = "CONNECTED", "FAILING", "SILENT"
+CONNECTED, FAILING, LATE, SILENT = "CONNECTED", "FAILING", "LATE", "SILENT"
 
 
 @pytest.fixture
@@ -62,15 +63,50 @@ async def test_a_first_start_raises_no_storm(database: Database) -> None:
 
 @pytest.mark.parametrize(
     ("state", "reason", "rule"),
-    [(SILENT, "NOTHING_TAKEN", "school_silent"), (FAILING, "MANY_REJECTED", "rejected_rows")],
+    [(SILENT, "NOTHING_TAKEN", ("school_silent", 2)), (FAILING, "MANY_REJECTED", ("rejected_rows", 3))],
 )
 async def test_silence_and_refused_rows_are_judged_as_the_page_of_coverage_shows_them(database, state, reason, rule):
     """One source: what sync says of a school, by its thresholds and school days; it ends when sync says so."""
     (raised,) = await take(database, told(state, reason), now=NOW)
-    assert (raised.transition, raised.alert.rule, raised.alert.rule_version) == (Transition.RAISED, rule, 2)
+    assert (raised.transition, (raised.alert.rule, raised.alert.rule_version)) == (Transition.RAISED, rule)
     assert raised.alert.body_vi.startswith("Không có gì được tiếp nhận. ")
     (closed,) = await take(database, told(CONNECTED), now=NOW + hours(2))
-    assert (closed.transition, closed.alert.rule) == (Transition.RESOLVED, rule)
+    assert (closed.transition, closed.alert.rule) == (Transition.RESOLVED, rule[0])
+
+
+async def test_an_alert_on_refused_rows_outlasts_a_share_that_swings_about_its_limit(database: Database) -> None:
+    """Nobody is told anew; it ends with a low share, with another trouble, or after a day without."""
+
+    async def then(
+        after: float, state: str, reason: str = "", *, refused: int = 19, must: bool = True
+    ) -> list[Transition]:
+        now = NOW + hours(after)
+        message = scenes.coverage(state=state, reason=reason, since=now, must_connect=must)
+        rows = message.schools[0].recent_rows
+        rows.taken_count, rows.rejected_count = 100 - refused, refused
+        changes = await take(database, message, now=now)
+        return [one.transition for one in changes if one.alert.rule == "rejected_rows"]
+
+    async def looked(after: float) -> list[Transition]:
+        async with database.transaction() as held:
+            _, changes = await look_at_due_facts(held, moment(NOW + hours(after)), limit=10)
+        return [one.transition for one in changes if one.alert.rule == "rejected_rows"]
+
+    assert await then(0, FAILING, "MANY_REJECTED", refused=21) == [Transition.RAISED]
+    assert set(await then(1, CONNECTED)) <= {Transition.UPDATED}
+    assert set(await then(2, FAILING, "MANY_REJECTED", refused=22)) <= {Transition.UPDATED}
+    assert set(await then(3, LATE, "NOTHING_TAKEN")) <= {Transition.UPDATED}
+    assert Transition.RESOLVED not in await looked(26.9)
+    assert await looked(27) == [Transition.RESOLVED]
+    endings: list[dict[str, Any]] = [
+        {"state": CONNECTED, "refused": 9},
+        {"state": FAILING, "reason": "ONLY_REFUSED"},
+        {"state": CONNECTED, "must": False},
+        {"state": SILENT, "reason": "NOTHING_TAKEN"},
+    ]
+    for after, ending in enumerate(endings, start=30):
+        assert await then(after, FAILING, "MANY_REJECTED", refused=30) == [Transition.RAISED]
+        assert await then(after + 0.5, **ending) == [Transition.RESOLVED]
 
 
 async def test_schools_that_need_not_connect_are_neither_silent_nor_failing(database: Database) -> None:

@@ -172,6 +172,15 @@ async def test_what_cannot_be_used_is_refused_with_the_field_and_the_reason(desk
     assert unknown.reason == "UNKNOWN_RULE"
 
 
+async def test_all_that_is_wrong_with_a_rule_is_refused_at_once_each_by_its_field(desk):
+    """So that it is corrected once."""
+    wrong = a_draft(condition="fact.sise > 3", body_en=" ", audience_roles=["teacher"], inhibited_by=["nothing"])
+    fault = await refusal(desk.rules.CreateRule(rules_pb2.CreateRuleRequest(unit=ALL, code="class_wrong", rule=wrong)))
+    fields = [one.field.removeprefix("rule.") for one in fault.violations]
+    assert (fault.reason, fields) == ("INVALID_RULE", ["condition", "body_en", "audience_roles", "inhibited_by"])
+    assert "4 things" in fault.en
+
+
 async def test_a_code_is_taken_once_whichever_unit_asks(desk):
     """The second is refused by its field, with what to do, and the first stays as it was."""
     request = rules_pb2.CreateRuleRequest(unit=ALL, code="class_crowded", rule=a_draft())

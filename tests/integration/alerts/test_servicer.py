@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -92,6 +93,39 @@ async def test_an_alert_resolves_itself_when_the_condition_clears_and_comes_back
     await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(36, version=3)))
     [second] = await poll_until(lambda: _listed(stub))
     assert second.alert_id != first.alert_id
+
+
+async def test_alerts_are_grouped_by_rule_with_how_many_since_when_and_where(bus, stub, clock):
+    """One alert reads as itself; several as the rule, with the units of most of them first, by the list's filters."""
+
+    async def groups(count: int, **wanted: Any) -> list[alerts_pb2.AlertGroup]:
+        request = alerts_pb2.ListAlertGroupsRequest(**{"unit": str(DISTRICT), **wanted})
+        found = list((await stub.ListAlertGroups(request)).groups)
+        return found if sum(one.alert_count for one in found) == count else []
+
+    await _raised(bus, stub, 40)
+    [alone] = await poll_until(lambda: groups(1))
+    assert (alone.title_vi, alone.unit_count) == ("Lớp 1A có 40 học sinh, vượt mức 35", 1)
+    clock.advance(timedelta(hours=5))
+    others = [a_class(41, key="1B2026"), a_class(42, key="1C2026", school=SECOND_SCHOOL)]
+    await scenes.publish(bus, "reporting", "figures-changed", figures(*others, a_class(50, school=OTHER_SCHOOL)))
+    coverage = scenes.coverage(SECOND_SCHOOL, state="FAILING", reason="MANY_REJECTED")
+    await scenes.publish(bus, "sync", "coverage-changed", coverage, time=NOW)
+    many, refused = await poll_until(lambda: groups(4))
+    assert (many.rule, many.title_vi) == ("class_oversize", "Lớp … có … học sinh, vượt mức …")
+    assert (many.severity, many.taken_count, many.unit_count) == (alerts_pb2.SEVERITY_WARNING, 0, 2)
+    assert [(one.unit_name, one.alert_count) for one in many.units] == [("TH Ái Nghĩa", 2), ("TH Đại Minh", 1)]
+    assert many.oldest_time.ToDatetime() == NOW.replace(tzinfo=None)
+    assert refused.rule == "rejected_rows"
+    [old] = await groups(1, min_age_hours=5)
+    assert old.title_vi == alone.title_vi
+    assert await groups(4, rule="class_oversize") == []
+    request = alerts_pb2.ListAlertGroupsRequest(unit=str(DISTRICT), page_size=1)
+    first = await stub.ListAlertGroups(request)
+    request.page_token = first.next_page_token
+    second = await stub.ListAlertGroups(request)
+    assert [one.rule for one in (*first.groups, *second.groups)] == ["class_oversize", "rejected_rows"]
+    assert not second.next_page_token
 
 
 async def test_pages_are_newest_first_and_complete(bus, stub):

@@ -7,8 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.alerts.domain import CLASS_SIZE, PUSHES, Rule, Severity
-from services.alerts.usecases.refusals import invalid_rule
-from services.alerts.usecases.rulebook import RuleRefused, compile_rule, rulebook
+from services.alerts.usecases.refusals import Wrong, invalid_rule
+from services.alerts.usecases.rulebook import RuleRefused, compile_rule, refusals_of, rulebook
 
 OVERSIZE = Rule(
     code="class_oversize",
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_said_in_one_language_and_of_which_text(changed, field,
     """Nothing of the English of CEL stands in a Vietnamese sentence, which ends once."""
     with pytest.raises(RuleRefused) as refused:
         compile_rule(replace(OVERSIZE, **changed))
-    told = invalid_rule(refused.value.field, vi=refused.value.vi, en=str(refused.value))
+    told = invalid_rule([Wrong(refused.value.field, refused.value.vi, str(refused.value))])
     assert refused.value.field == field
     assert says in told.vi
     assert not re.search("operation|expression|error", told.vi)
@@ -127,7 +127,7 @@ def test_a_text_that_no_fact_can_fill_and_facts_nobody_sends_are_refused():
     """The defect is found when the rule is loaded, not when somebody reads the alert."""
     with pytest.raises(RuleRefused, match="waiting_hours"):
         compile_rule(replace(OVERSIZE, body_en="Waits for {waiting_hours} hours"))
-    with pytest.raises(RuleRefused, match="class_size, coverage"):
+    with pytest.raises(RuleRefused, match="class_size, class_size_sum, coverage"):
         compile_rule(replace(OVERSIZE, fact_kind="weather"))
 
 
@@ -136,3 +136,24 @@ def test_a_refused_rule_does_not_stop_the_others():
     book = rulebook([replace(OVERSIZE, code="broken", condition="fact.sise > 1"), OVERSIZE])
     assert [rule.code for rule, _ in book.of(CLASS_SIZE)] == ["class_oversize"]
     assert book.of(PUSHES) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "says"),
+    [
+        (CLASS_SIZE, "coverage_sum", "class_size + coverage, or the units above them by class_size_sum + coverage_sum"),
+        ("coverage_sum", "pupil", "by coverage + pupil"),
+    ],
+)
+def test_a_school_beside_a_sum_is_refused_with_what_to_write_instead(kind, other, says):
+    """Why they do not go together, and which kinds do."""
+    rule = replace(OVERSIZE, fact_kind=kind, with_kinds=(other,))
+    [refusal] = refusals_of(rule)
+    assert refusal.field == "with_kinds"
+    assert str(refusal).endswith(says)
+
+
+def test_everything_that_is_wrong_with_a_rule_is_said_at_once():
+    """Texts and both conditions, each by its field."""
+    rule = replace(OVERSIZE, condition="fact.sise > 3", clear_condition="fact.size <", title_vi="{ten}", body_en="{a}")
+    assert [one.field for one in refusals_of(rule)] == ["title_vi", "body_en", "condition", "clear_condition"]

@@ -113,8 +113,24 @@ OUT_OF_OFFICE = (
     b"From: head@truong.example.vn\r\nTo: x@tra-lai.example.vn\r\nAuto-Submitted: auto-replied\r\n"
     b"Subject: =?utf-8?q?V=E1=BA=AFng?=\r\n\r\nStatus: 5.1.1\r\nAction: failed\r\n"
 )
-QMAIL = (
-    b"From: MAILER-DAEMON@qmail.example.vn\r\nSubject: failure notice\r\n\r\n"
-    b"Hi. This is the qmail-send program at qmail.example.vn.\r\n<head@truong.example.vn>:\r\n550 no mailbox\r\n"
+_QMAIL = b"From: MAILER-DAEMON@qmail.example.vn\r\nSubject: failure notice\r\n\r\n"
+_SORRY = (
+    b"Hi. This is the qmail-send program at qmail.example.vn.\r\n"
+    b"I'm afraid I wasn't able to deliver your message to the following addresses.\r\n"
+    b"This is a permanent error; I've given up. Sorry it didn't work out.\r\n\r\n"
+)
+_COPY = b"\r\n--- Below this line is a copy of the message.\r\n\r\n<x@y.vn>:\r\n550 5.2.2 quoted\r\n"
+QMAIL = _QMAIL + _SORRY + b"<head@truong.example.vn>:\r\nSorry, no mailbox here by that name. (#5.1.1)\r\n" + _COPY
+QMAIL_REMOTE = (
+    _QMAIL + _SORRY + b"<head@truong.example.vn>:\r\n203.0.113.5 does not like recipient.\r\n"
+    b"Remote host said: 550 no such user here\r\nGiving up on 203.0.113.5.\r\n" + _COPY
+)
+QMAIL_WAITED = (
+    _QMAIL + _SORRY + b"<head@truong.example.vn>:\r\nCNAME lookup failed temporarily. (#4.4.3)\r\n"
+    b"I'm not going to try again; this message has been in the queue too long.\r\n" + _COPY
+)
+CHATTY = (
+    b"From: head@truong.example.vn\r\nSubject: failure notice\r\n\r\nHi. This is the head teacher. I am away.\r\n\r\n"
+    b"<head@truong.example.vn>:\r\n550 5.1.1 is what your server said last week.\r\n"
 )
 EVERY = {name: mail for name, mail in globals().items() if name.isupper() and isinstance(mail, bytes)}

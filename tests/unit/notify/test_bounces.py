@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.notify.convert.bounces import MOST_DETAIL, bounce_in
 from services.notify.domain.bounces import Fate, ReturnPath
 from services.notify.domain.channels import Channel, Contact
+from services.notify.domain.statuses import meaning_of
 from tests.unit.notify import returned
 
 NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)
@@ -33,7 +34,10 @@ DOMAIN = "tra-lai.example.vn"
         ("BLOCKED", Fate.FAILED, "5.7.1", False),
         ("DELAYED", Fate.DELAYED, "4.4.1", False),
         ("OUT_OF_OFFICE", Fate.UNREADABLE, "", False),
-        ("QMAIL", Fate.UNREADABLE, "", False),
+        ("QMAIL", Fate.FAILED, "5.1.1", True),
+        ("QMAIL_REMOTE", Fate.FAILED, "", True),
+        ("QMAIL_WAITED", Fate.FAILED, "4.4.3", False),
+        ("CHATTY", Fate.UNREADABLE, "", False),
     ],
 )
 def test_the_notification_of_each_mail_system_is_understood(
@@ -48,7 +52,29 @@ def test_the_notification_of_each_mail_system_is_understood(
 
 def test_what_no_reader_understands_keeps_its_subject() -> None:
     """So that an operator sees that it was no notification."""
-    assert bounce_in(returned.QMAIL).detail == "failure notice"
+    assert bounce_in(returned.CHATTY).detail == "failure notice"
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        ("550 5.1.1 <x@y.vn>: Recipient address rejected", "không có hộp thư này"),
+        ("smtp; 550 5.1.10 RESOLVER.ADR.RecipientNotFound", "không nhận thư"),
+        ("452-4.2.2 The email account is over quota", "đã đầy"),
+        ("550 5.7.26 unauthenticated", "chặn thư này"),
+        ("5.1.8", "không đúng hoặc không còn dùng"),
+        ("550 no such user at 203.5.1.1", "không có hộp thư này"),
+        ("421 busy", "Không kết nối được"),
+        ("500 x 5.9.9", "Bên nhận không nhận"),
+        ("refused", "Bên nhận không nhận"),
+    ],
+)
+def test_what_a_server_says_is_told_in_words_by_its_status(said: str, means: str) -> None:
+    """The enhanced status first, its class where it is not known, else the reply code; addresses are no status."""
+    vi, en = meaning_of(said)
+
+    assert means in vi
+    assert not en.endswith(".")
 
 
 @given(

@@ -2,6 +2,7 @@
 
 import { ask } from "../api.js";
 import { h, replace } from "../elements.js";
+import { bilingual } from "../format.js";
 import { said } from "./texts.js";
 
 export async function channels(place) {
@@ -67,7 +68,7 @@ export async function channels(place) {
   }
 
   // What is known of an address; where it is not confirmed, or messages do not arrive, it is confirmed by a code.
-  function addressLine({ channel, confirmed, failure, not_set_up: notSetUp }) {
+  function addressLine({ channel, confirmed, failure, not_set_up: notSetUp, ...meaning }) {
     if (notSetUp) return h("p", { class: "warn", "data-address": channel }, said("notSetUp")[channel]);
     if (confirmed && !failure) return h("p", { class: "muted" }, said("isConfirmed"));
     const code = h("input", { name: `code_${channel}`, inputMode: "numeric", maxLength: 6, size: 8, autocomplete: "one-time-code", "aria-label": said("code"), placeholder: said("code") });
@@ -90,7 +91,14 @@ export async function channels(place) {
     return h(
       "div",
       { class: "deeds", "data-address": channel },
-      h("span", { class: failure ? "warn" : "muted" }, failure ? said("failed", { n: failure }) : said("unconfirmed")),
+      failure
+        ? h(
+            "div",
+            { class: "warn" },
+            said("failed", { n: bilingual(meaning, "failure") }),
+            h("details", { class: "muted" }, h("summary", {}, said("verbatim")), failure),
+          )
+        : h("span", { class: "muted" }, said("unconfirmed")),
       code,
       h("button", { type: "button", "data-deed": "confirm-address", onclick: confirm }, said("confirmCode")),
       h("button", { type: "button", class: "quiet", onclick: again }, said("sendCode")),

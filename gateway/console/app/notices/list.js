@@ -80,7 +80,7 @@ export function list(place, { unit, open, given = "" }) {
     return h(
       "tr",
       { "data-announcement": announcement.announcement_id },
-      h("th", { scope: "row" }, announcement.draft.title_vi),
+      h("th", { scope: "row" }, announcement.draft.title_vi, h("p", { class: "muted" }, said("severities")[(announcement.draft.severity || 1) - 1])),
       cell(1, {}, announcement.unit_name),
       cell(2, {}, h("span", { class: `state ${state.toLowerCase()}` }, said("states")[state])),
       cell(FIGURE, { class: "figure" }, number(announcement.recipient_count)),

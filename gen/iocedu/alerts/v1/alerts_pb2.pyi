@@ -880,6 +880,180 @@ class ListAlertsResponse(_message.Message):
 Global___ListAlertsResponse: _TypeAlias = ListAlertsResponse  # noqa: Y015
 
 @_typing.final
+class ListAlertGroupsRequest(_message.Message):
+    """Asks for alerts by rule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    MIN_SEVERITY_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    FAMILIES_FIELD_NUMBER: _builtins.int
+    MIN_AGE_HOURS_FIELD_NUMBER: _builtins.int
+    TAKEN_BY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """Unit whose subtree is wanted, by alias or id."""
+    min_severity: Global___Severity.ValueType
+    """Least severity wanted."""
+    rule: _builtins.str
+    """Code of the rule wanted; empty: all."""
+    min_age_hours: _builtins.int
+    """Only alerts at least so many hours old."""
+    taken_by: _builtins.str
+    """Only alerts taken by this subject."""
+    page_size: _builtins.int
+    """Most groups to return; larger values are cut to 1,000, 0 means 100."""
+    page_token: _builtins.str
+    """Token of the next page, as returned before."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___AlertState.ValueType]:
+        """States wanted, of those that are not resolved; empty: open and acknowledged."""
+
+    @_builtins.property
+    def families(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Families wanted; empty: all."""
+
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        states: _abc.Iterable[Global___AlertState.ValueType] | None = ...,
+        min_severity: Global___Severity.ValueType = ...,
+        rule: _builtins.str = ...,
+        families: _abc.Iterable[_builtins.str] | None = ...,
+        min_age_hours: _builtins.int = ...,
+        taken_by: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["families", b"families", "min_age_hours", b"min_age_hours", "min_severity", b"min_severity", "page_size", b"page_size", "page_token", b"page_token", "rule", b"rule", "states", b"states", "taken_by", b"taken_by", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAlertGroupsRequest: _TypeAlias = ListAlertGroupsRequest  # noqa: Y015
+
+@_typing.final
+class ListAlertGroupsResponse(_message.Message):
+    """Holds alerts by rule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertGroup]:
+        """The groups."""
+
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[Global___AlertGroup] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAlertGroupsResponse: _TypeAlias = ListAlertGroupsResponse  # noqa: Y015
+
+@_typing.final
+class AlertGroup(_message.Message):
+    """The alerts of a rule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    TITLE_VI_FIELD_NUMBER: _builtins.int
+    TITLE_EN_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    ALERT_COUNT_FIELD_NUMBER: _builtins.int
+    TAKEN_COUNT_FIELD_NUMBER: _builtins.int
+    OLDEST_TIME_FIELD_NUMBER: _builtins.int
+    UNIT_COUNT_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """Code of the rule."""
+    title_vi: _builtins.str
+    """Title in Vietnamese: of the alert where there is one, else of the rule, with … for what differs."""
+    title_en: _builtins.str
+    """The same in English."""
+    severity: Global___Severity.ValueType
+    """The gravest of them."""
+    alert_count: _builtins.int
+    """How many there are."""
+    taken_count: _builtins.int
+    """Of these, taken by somebody."""
+    unit_count: _builtins.int
+    """How many units they are about."""
+    @_builtins.property
+    def oldest_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest was raised."""
+
+    @_builtins.property
+    def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertGroupUnit]:
+        """Units with most of them first, at most 10."""
+
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        title_vi: _builtins.str = ...,
+        title_en: _builtins.str = ...,
+        severity: Global___Severity.ValueType = ...,
+        alert_count: _builtins.int = ...,
+        taken_count: _builtins.int = ...,
+        oldest_time: _timestamp_pb2.Timestamp | None = ...,
+        unit_count: _builtins.int = ...,
+        units: _abc.Iterable[Global___AlertGroupUnit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_time", b"oldest_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_count", b"alert_count", "oldest_time", b"oldest_time", "rule", b"rule", "severity", b"severity", "taken_count", b"taken_count", "title_en", b"title_en", "title_vi", b"title_vi", "unit_count", b"unit_count", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlertGroup: _TypeAlias = AlertGroup  # noqa: Y015
+
+@_typing.final
+class AlertGroupUnit(_message.Message):
+    """How many alerts of a group are about a unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    UNIT_NAME_FIELD_NUMBER: _builtins.int
+    ALERT_COUNT_FIELD_NUMBER: _builtins.int
+    unit_id: _builtins.int
+    """Id of the unit."""
+    unit_name: _builtins.str
+    """Its name, as of today."""
+    alert_count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        unit_id: _builtins.int = ...,
+        unit_name: _builtins.str = ...,
+        alert_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_count", b"alert_count", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlertGroupUnit: _TypeAlias = AlertGroupUnit  # noqa: Y015
+
+@_typing.final
 class CountAlertsRequest(_message.Message):
     """Asks for counts."""
 

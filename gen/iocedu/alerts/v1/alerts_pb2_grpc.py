@@ -45,6 +45,11 @@ class AlertsServiceStub:
                 request_serializer=iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertsRequest.SerializeToString,
                 response_deserializer=iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertsResponse.FromString,
                 _registered_method=True)
+        self.ListAlertGroups = channel.unary_unary(
+                '/iocedu.alerts.v1.AlertsService/ListAlertGroups',
+                request_serializer=iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertGroupsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertGroupsResponse.FromString,
+                _registered_method=True)
         self.CountAlerts = channel.unary_unary(
                 '/iocedu.alerts.v1.AlertsService/CountAlerts',
                 request_serializer=iocedu_dot_alerts_dot_v1_dot_alerts__pb2.CountAlertsRequest.SerializeToString,
@@ -75,6 +80,13 @@ class AlertsServiceServicer:
 
     def ListAlerts(self, request, context):
         """Lists alerts below a unit, newest first. A page of long alerts may hold fewer than asked for; go by its token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAlertGroups(self, request, context):
+        """Groups alerts below a unit by their rule: the gravest first, then those of most alerts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +125,11 @@ def add_AlertsServiceServicer_to_server(servicer, server):
                     servicer.ListAlerts,
                     request_deserializer=iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertsRequest.FromString,
                     response_serializer=iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertsResponse.SerializeToString,
+            ),
+            'ListAlertGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlertGroups,
+                    request_deserializer=iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertGroupsRequest.FromString,
+                    response_serializer=iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertGroupsResponse.SerializeToString,
             ),
             'CountAlerts': grpc.unary_unary_rpc_method_handler(
                     servicer.CountAlerts,
@@ -185,6 +202,33 @@ class AlertsService:
             '/iocedu.alerts.v1.AlertsService/ListAlerts',
             iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertsRequest.SerializeToString,
             iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlertGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.alerts.v1.AlertsService/ListAlertGroups',
+            iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertGroupsRequest.SerializeToString,
+            iocedu_dot_alerts_dot_v1_dot_alerts__pb2.ListAlertGroupsResponse.FromString,
             options,
             channel_credentials,
             insecure,

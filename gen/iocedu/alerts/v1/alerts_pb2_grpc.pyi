@@ -37,6 +37,8 @@ class AlertsServiceStub:
     """Lists the rules in force."""
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertsRequest, _alerts_pb2.ListAlertsResponse]
     """Lists alerts below a unit, newest first. A page of long alerts may hold fewer than asked for; go by its token."""
+    ListAlertGroups: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertGroupsRequest, _alerts_pb2.ListAlertGroupsResponse]
+    """Groups alerts below a unit by their rule: the gravest first, then those of most alerts."""
     CountAlerts: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.CountAlertsRequest, _alerts_pb2.CountAlertsResponse]
     """Counts the alerts below a unit that are not resolved, by state and severity."""
     AcknowledgeAlert: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.AcknowledgeAlertRequest, _alerts_pb2.AcknowledgeAlertResponse]
@@ -53,6 +55,8 @@ class AlertsServiceAsyncStub(AlertsServiceStub):
     """Lists the rules in force."""
     ListAlerts: _aio.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertsRequest, _alerts_pb2.ListAlertsResponse]  # type: ignore[assignment]
     """Lists alerts below a unit, newest first. A page of long alerts may hold fewer than asked for; go by its token."""
+    ListAlertGroups: _aio.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertGroupsRequest, _alerts_pb2.ListAlertGroupsResponse]  # type: ignore[assignment]
+    """Groups alerts below a unit by their rule: the gravest first, then those of most alerts."""
     CountAlerts: _aio.UnaryUnaryMultiCallable[_alerts_pb2.CountAlertsRequest, _alerts_pb2.CountAlertsResponse]  # type: ignore[assignment]
     """Counts the alerts below a unit that are not resolved, by state and severity."""
     AcknowledgeAlert: _aio.UnaryUnaryMultiCallable[_alerts_pb2.AcknowledgeAlertRequest, _alerts_pb2.AcknowledgeAlertResponse]  # type: ignore[assignment]
@@ -78,6 +82,14 @@ class AlertsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_alerts_pb2.ListAlertsResponse, _abc.Awaitable[_alerts_pb2.ListAlertsResponse]]:
         """Lists alerts below a unit, newest first. A page of long alerts may hold fewer than asked for; go by its token."""
+
+    @_abc_1.abstractmethod
+    def ListAlertGroups(
+        self,
+        request: _alerts_pb2.ListAlertGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alerts_pb2.ListAlertGroupsResponse, _abc.Awaitable[_alerts_pb2.ListAlertGroupsResponse]]:
+        """Groups alerts below a unit by their rule: the gravest first, then those of most alerts."""
 
     @_abc_1.abstractmethod
     def CountAlerts(

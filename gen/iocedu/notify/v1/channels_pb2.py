@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/notify/v1/channels.proto\x12\x10iocedu.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\x8f\x02\n\x07\x43ontact\x12\x35\n\x05\x65mail\x18\x01 \x01(\tB&\xbaH\x1fr\x1d\x18\xfe\x01\x32\x18^([^@\\s<>]+@[^@\\s<>]+)?$\xd0\xf3\x18\x01\x12,\n\x05phone\x18\x02 \x01(\tB\x1d\xbaH\x16r\x14\x32\x12^(\\+[0-9]{8,15})?$\xd0\xf3\x18\x01\x12#\n\x08language\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^(vi|en)?$\x12=\n\nquiet_from\x18\x04 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12;\n\x08quiet_to\x18\x05 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\"v\n\nPreference\x12\x34\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12!\n\x0eleast_severity\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x03(\x00\"[\n\x07Webhook\x12\x12\n\nwebhook_id\x18\x01 \x01(\x03\x12\x0b\n\x03url\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc9\x01\n\x08\x43hannels\x12*\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x19.iocedu.notify.v1.Contact\x12\x31\n\x0bpreferences\x18\x02 \x03(\x0b\x32\x1c.iocedu.notify.v1.Preference\x12+\n\x08webhooks\x18\x03 \x03(\x0b\x32\x19.iocedu.notify.v1.Webhook\x12\x31\n\taddresses\x18\x04 \x03(\x0b\x32\x1e.iocedu.notify.v1.AddressState\"r\n\x0c\x41\x64\x64ressState\x12*\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.Channel\x12\x11\n\tconfirmed\x18\x02 \x01(\x08\x12\x0f\n\x07\x66\x61ilure\x18\x03 \x01(\t\x12\x12\n\nnot_set_up\x18\x04 \x01(\x08\"n\n\x15\x43onfirmAddressRequest\x12\x34\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\x04\x63ode\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\"F\n\x16\x43onfirmAddressResponse\x12,\n\x08\x63hannels\x18\x01 \x01(\x0b\x32\x1a.iocedu.notify.v1.Channels\"N\n\x16SendAddressCodeRequest\x12\x34\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\"J\n\x17SendAddressCodeResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x14GetMyChannelsRequest\"E\n\x15GetMyChannelsResponse\x12,\n\x08\x63hannels\x18\x01 \x01(\x0b\x32\x1a.iocedu.notify.v1.Channels\"\x8a\x01\n\x17UpdateMyChannelsRequest\x12\x32\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x19.iocedu.notify.v1.ContactB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x0bpreferences\x18\x02 \x03(\x0b\x32\x1c.iocedu.notify.v1.PreferenceB\x08\xbaH\x05\x92\x01\x02\x10\n\"H\n\x18UpdateMyChannelsResponse\x12,\n\x08\x63hannels\x18\x01 \x01(\x0b\x32\x1a.iocedu.notify.v1.Channels\"_\n\x0cNamedContact\x12\x1b\n\x07subject\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x32\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x19.iocedu.notify.v1.ContactB\x06\xbaH\x03\xc8\x01\x01\"T\n\x15ImportContactsRequest\x12;\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x1e.iocedu.notify.v1.NamedContactB\t\xbaH\x06\x92\x01\x03\x10\x88\'\",\n\x16ImportContactsResponse\x12\x12\n\nkept_count\x18\x01 \x01(\x05\"/\n\x14\x43reateWebhookRequest\x12\x17\n\x03url\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"S\n\x15\x43reateWebhookResponse\x12*\n\x07webhook\x18\x01 \x01(\x0b\x32\x19.iocedu.notify.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"3\n\x14\x44\x65leteWebhookRequest\x12\x1b\n\nwebhook_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\x17\n\x15\x44\x65leteWebhookResponse\"1\n\x12TestWebhookRequest\x12\x1b\n\nwebhook_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"a\n\x13TestWebhookResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x13\n\x0bhttp_status\x18\x02 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x04 \x01(\t\"\x99\x01\n\x15PreviewMessageRequest\x12\x34\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x08language\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^(vi|en)?$\x12\x16\n\x04text\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x88\'\x12\r\n\x05plain\x18\x04 \x01(\x08\"s\n\x16PreviewMessageResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x15\n\rsegment_count\x18\x03 \x01(\x05\x12\x10\n\x08\x65ncoding\x18\x04 \x01(\t\x12\x11\n\tvariables\x18\x05 \x03(\t*[\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x11\n\rCHANNEL_EMAIL\x10\x01\x12\x0f\n\x0b\x43HANNEL_SMS\x10\x02\x12\x13\n\x0f\x43HANNEL_WEBHOOK\x10\x03\x32\xc6\n\n\x0f\x43hannelsService\x12\x7f\n\rGetMyChannels\x12&.iocedu.notify.v1.GetMyChannelsRequest\x1a\'.iocedu.notify.v1.GetMyChannelsResponse\"\x1d\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/channels\x12\x8b\x01\n\x10UpdateMyChannels\x12).iocedu.notify.v1.UpdateMyChannelsRequest\x1a*.iocedu.notify.v1.UpdateMyChannelsResponse\" \xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x14\x1a\x0f/v1/me/channels:\x01*\x12\x8d\x01\n\x0e\x43onfirmAddress\x12\'.iocedu.notify.v1.ConfirmAddressRequest\x1a(.iocedu.notify.v1.ConfirmAddressResponse\"(\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/me/channels:confirm:\x01*\x12\x91\x01\n\x0fSendAddressCode\x12(.iocedu.notify.v1.SendAddressCodeRequest\x1a).iocedu.notify.v1.SendAddressCodeResponse\")\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/me/channels:sendCode:\x01*\x12\x98\x01\n\x0eImportContacts\x12\'.iocedu.notify.v1.ImportContactsRequest\x1a(.iocedu.notify.v1.ImportContactsResponse\"3\xca\xf3\x18\x11\n\radministrator0\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/contacts:import:\x01*\x12\x82\x01\n\rCreateWebhook\x12&.iocedu.notify.v1.CreateWebhookRequest\x1a\'.iocedu.notify.v1.CreateWebhookResponse\" \xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/me/webhooks:\x01*\x12\x8c\x01\n\rDeleteWebhook\x12&.iocedu.notify.v1.DeleteWebhookRequest\x1a\'.iocedu.notify.v1.DeleteWebhookResponse\"*\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/webhooks/{webhook_id}\x12\x8e\x01\n\x0bTestWebhook\x12$.iocedu.notify.v1.TestWebhookRequest\x1a%.iocedu.notify.v1.TestWebhookResponse\"2\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02&\"!/v1/me/webhooks/{webhook_id}:test:\x01*\x12\xbf\x01\n\x0ePreviewMessage\x12\'.iocedu.notify.v1.PreviewMessageRequest\x1a(.iocedu.notify.v1.PreviewMessageResponse\"Z\xca\xf3\x18\x37\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\n\x05\x63lerk\x82\xd3\xe4\x93\x02\x19\"\x14/v1/messages:preview:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/notify/v1/channels.proto\x12\x10iocedu.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\x8f\x02\n\x07\x43ontact\x12\x35\n\x05\x65mail\x18\x01 \x01(\tB&\xbaH\x1fr\x1d\x18\xfe\x01\x32\x18^([^@\\s<>]+@[^@\\s<>]+)?$\xd0\xf3\x18\x01\x12,\n\x05phone\x18\x02 \x01(\tB\x1d\xbaH\x16r\x14\x32\x12^(\\+[0-9]{8,15})?$\xd0\xf3\x18\x01\x12#\n\x08language\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^(vi|en)?$\x12=\n\nquiet_from\x18\x04 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12;\n\x08quiet_to\x18\x05 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\"v\n\nPreference\x12\x34\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12!\n\x0eleast_severity\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x03(\x00\"[\n\x07Webhook\x12\x12\n\nwebhook_id\x18\x01 \x01(\x03\x12\x0b\n\x03url\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc9\x01\n\x08\x43hannels\x12*\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x19.iocedu.notify.v1.Contact\x12\x31\n\x0bpreferences\x18\x02 \x03(\x0b\x32\x1c.iocedu.notify.v1.Preference\x12+\n\x08webhooks\x18\x03 \x03(\x0b\x32\x19.iocedu.notify.v1.Webhook\x12\x31\n\taddresses\x18\x04 \x03(\x0b\x32\x1e.iocedu.notify.v1.AddressState\"\x9a\x01\n\x0c\x41\x64\x64ressState\x12*\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.Channel\x12\x11\n\tconfirmed\x18\x02 \x01(\x08\x12\x0f\n\x07\x66\x61ilure\x18\x03 \x01(\t\x12\x12\n\nnot_set_up\x18\x04 \x01(\x08\x12\x12\n\nfailure_vi\x18\x05 \x01(\t\x12\x12\n\nfailure_en\x18\x06 \x01(\t\"n\n\x15\x43onfirmAddressRequest\x12\x34\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\x04\x63ode\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$\"F\n\x16\x43onfirmAddressResponse\x12,\n\x08\x63hannels\x18\x01 \x01(\x0b\x32\x1a.iocedu.notify.v1.Channels\"N\n\x16SendAddressCodeRequest\x12\x34\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\"J\n\x17SendAddressCodeResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x14GetMyChannelsRequest\"E\n\x15GetMyChannelsResponse\x12,\n\x08\x63hannels\x18\x01 \x01(\x0b\x32\x1a.iocedu.notify.v1.Channels\"\x8a\x01\n\x17UpdateMyChannelsRequest\x12\x32\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x19.iocedu.notify.v1.ContactB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x0bpreferences\x18\x02 \x03(\x0b\x32\x1c.iocedu.notify.v1.PreferenceB\x08\xbaH\x05\x92\x01\x02\x10\n\"H\n\x18UpdateMyChannelsResponse\x12,\n\x08\x63hannels\x18\x01 \x01(\x0b\x32\x1a.iocedu.notify.v1.Channels\"_\n\x0cNamedContact\x12\x1b\n\x07subject\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x32\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x19.iocedu.notify.v1.ContactB\x06\xbaH\x03\xc8\x01\x01\"T\n\x15ImportContactsRequest\x12;\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x1e.iocedu.notify.v1.NamedContactB\t\xbaH\x06\x92\x01\x03\x10\x88\'\",\n\x16ImportContactsResponse\x12\x12\n\nkept_count\x18\x01 \x01(\x05\"/\n\x14\x43reateWebhookRequest\x12\x17\n\x03url\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"S\n\x15\x43reateWebhookResponse\x12*\n\x07webhook\x18\x01 \x01(\x0b\x32\x19.iocedu.notify.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"3\n\x14\x44\x65leteWebhookRequest\x12\x1b\n\nwebhook_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\x17\n\x15\x44\x65leteWebhookResponse\"1\n\x12TestWebhookRequest\x12\x1b\n\nwebhook_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"a\n\x13TestWebhookResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x13\n\x0bhttp_status\x18\x02 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x04 \x01(\t\"\x99\x01\n\x15PreviewMessageRequest\x12\x34\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x08language\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^(vi|en)?$\x12\x16\n\x04text\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x88\'\x12\r\n\x05plain\x18\x04 \x01(\x08\"s\n\x16PreviewMessageResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x15\n\rsegment_count\x18\x03 \x01(\x05\x12\x10\n\x08\x65ncoding\x18\x04 \x01(\t\x12\x11\n\tvariables\x18\x05 \x03(\t*[\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x11\n\rCHANNEL_EMAIL\x10\x01\x12\x0f\n\x0b\x43HANNEL_SMS\x10\x02\x12\x13\n\x0f\x43HANNEL_WEBHOOK\x10\x03\x32\xc6\n\n\x0f\x43hannelsService\x12\x7f\n\rGetMyChannels\x12&.iocedu.notify.v1.GetMyChannelsRequest\x1a\'.iocedu.notify.v1.GetMyChannelsResponse\"\x1d\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/channels\x12\x8b\x01\n\x10UpdateMyChannels\x12).iocedu.notify.v1.UpdateMyChannelsRequest\x1a*.iocedu.notify.v1.UpdateMyChannelsResponse\" \xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x14\x1a\x0f/v1/me/channels:\x01*\x12\x8d\x01\n\x0e\x43onfirmAddress\x12\'.iocedu.notify.v1.ConfirmAddressRequest\x1a(.iocedu.notify.v1.ConfirmAddressResponse\"(\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/me/channels:confirm:\x01*\x12\x91\x01\n\x0fSendAddressCode\x12(.iocedu.notify.v1.SendAddressCodeRequest\x1a).iocedu.notify.v1.SendAddressCodeResponse\")\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/me/channels:sendCode:\x01*\x12\x98\x01\n\x0eImportContacts\x12\'.iocedu.notify.v1.ImportContactsRequest\x1a(.iocedu.notify.v1.ImportContactsResponse\"3\xca\xf3\x18\x11\n\radministrator0\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/contacts:import:\x01*\x12\x82\x01\n\rCreateWebhook\x12&.iocedu.notify.v1.CreateWebhookRequest\x1a\'.iocedu.notify.v1.CreateWebhookResponse\" \xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/me/webhooks:\x01*\x12\x8c\x01\n\rDeleteWebhook\x12&.iocedu.notify.v1.DeleteWebhookRequest\x1a\'.iocedu.notify.v1.DeleteWebhookResponse\"*\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/webhooks/{webhook_id}\x12\x8e\x01\n\x0bTestWebhook\x12$.iocedu.notify.v1.TestWebhookRequest\x1a%.iocedu.notify.v1.TestWebhookResponse\"2\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02&\"!/v1/me/webhooks/{webhook_id}:test:\x01*\x12\xbf\x01\n\x0ePreviewMessage\x12\'.iocedu.notify.v1.PreviewMessageRequest\x1a(.iocedu.notify.v1.PreviewMessageResponse\"Z\xca\xf3\x18\x37\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\n\x05\x63lerk\x82\xd3\xe4\x93\x02\x19\"\x14/v1/messages:preview:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -95,8 +95,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANNELSSERVICE'].methods_by_name['TestWebhook']._serialized_options = b'\312\363\030\002(\001\202\323\344\223\002&\"!/v1/me/webhooks/{webhook_id}:test:\001*'
   _globals['_CHANNELSSERVICE'].methods_by_name['PreviewMessage']._loaded_options = None
   _globals['_CHANNELSSERVICE'].methods_by_name['PreviewMessage']._serialized_options = b'\312\363\0307\n\radministrator\n\010director\n\007officer\n\014head_teacher\n\005clerk\202\323\344\223\002\031\"\024/v1/messages:preview:\001*'
-  _globals['_CHANNEL']._serialized_start=2498
-  _globals['_CHANNEL']._serialized_end=2589
+  _globals['_CHANNEL']._serialized_start=2539
+  _globals['_CHANNEL']._serialized_end=2630
   _globals['_CONTACT']._serialized_start=178
   _globals['_CONTACT']._serialized_end=449
   _globals['_PREFERENCE']._serialized_start=451
@@ -105,46 +105,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOK']._serialized_end=662
   _globals['_CHANNELS']._serialized_start=665
   _globals['_CHANNELS']._serialized_end=866
-  _globals['_ADDRESSSTATE']._serialized_start=868
-  _globals['_ADDRESSSTATE']._serialized_end=982
-  _globals['_CONFIRMADDRESSREQUEST']._serialized_start=984
-  _globals['_CONFIRMADDRESSREQUEST']._serialized_end=1094
-  _globals['_CONFIRMADDRESSRESPONSE']._serialized_start=1096
-  _globals['_CONFIRMADDRESSRESPONSE']._serialized_end=1166
-  _globals['_SENDADDRESSCODEREQUEST']._serialized_start=1168
-  _globals['_SENDADDRESSCODEREQUEST']._serialized_end=1246
-  _globals['_SENDADDRESSCODERESPONSE']._serialized_start=1248
-  _globals['_SENDADDRESSCODERESPONSE']._serialized_end=1322
-  _globals['_GETMYCHANNELSREQUEST']._serialized_start=1324
-  _globals['_GETMYCHANNELSREQUEST']._serialized_end=1346
-  _globals['_GETMYCHANNELSRESPONSE']._serialized_start=1348
-  _globals['_GETMYCHANNELSRESPONSE']._serialized_end=1417
-  _globals['_UPDATEMYCHANNELSREQUEST']._serialized_start=1420
-  _globals['_UPDATEMYCHANNELSREQUEST']._serialized_end=1558
-  _globals['_UPDATEMYCHANNELSRESPONSE']._serialized_start=1560
-  _globals['_UPDATEMYCHANNELSRESPONSE']._serialized_end=1632
-  _globals['_NAMEDCONTACT']._serialized_start=1634
-  _globals['_NAMEDCONTACT']._serialized_end=1729
-  _globals['_IMPORTCONTACTSREQUEST']._serialized_start=1731
-  _globals['_IMPORTCONTACTSREQUEST']._serialized_end=1815
-  _globals['_IMPORTCONTACTSRESPONSE']._serialized_start=1817
-  _globals['_IMPORTCONTACTSRESPONSE']._serialized_end=1861
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=1863
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=1910
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=1912
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=1995
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=1997
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=2048
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=2050
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=2073
-  _globals['_TESTWEBHOOKREQUEST']._serialized_start=2075
-  _globals['_TESTWEBHOOKREQUEST']._serialized_end=2124
-  _globals['_TESTWEBHOOKRESPONSE']._serialized_start=2126
-  _globals['_TESTWEBHOOKRESPONSE']._serialized_end=2223
-  _globals['_PREVIEWMESSAGEREQUEST']._serialized_start=2226
-  _globals['_PREVIEWMESSAGEREQUEST']._serialized_end=2379
-  _globals['_PREVIEWMESSAGERESPONSE']._serialized_start=2381
-  _globals['_PREVIEWMESSAGERESPONSE']._serialized_end=2496
-  _globals['_CHANNELSSERVICE']._serialized_start=2592
-  _globals['_CHANNELSSERVICE']._serialized_end=3942
+  _globals['_ADDRESSSTATE']._serialized_start=869
+  _globals['_ADDRESSSTATE']._serialized_end=1023
+  _globals['_CONFIRMADDRESSREQUEST']._serialized_start=1025
+  _globals['_CONFIRMADDRESSREQUEST']._serialized_end=1135
+  _globals['_CONFIRMADDRESSRESPONSE']._serialized_start=1137
+  _globals['_CONFIRMADDRESSRESPONSE']._serialized_end=1207
+  _globals['_SENDADDRESSCODEREQUEST']._serialized_start=1209
+  _globals['_SENDADDRESSCODEREQUEST']._serialized_end=1287
+  _globals['_SENDADDRESSCODERESPONSE']._serialized_start=1289
+  _globals['_SENDADDRESSCODERESPONSE']._serialized_end=1363
+  _globals['_GETMYCHANNELSREQUEST']._serialized_start=1365
+  _globals['_GETMYCHANNELSREQUEST']._serialized_end=1387
+  _globals['_GETMYCHANNELSRESPONSE']._serialized_start=1389
+  _globals['_GETMYCHANNELSRESPONSE']._serialized_end=1458
+  _globals['_UPDATEMYCHANNELSREQUEST']._serialized_start=1461
+  _globals['_UPDATEMYCHANNELSREQUEST']._serialized_end=1599
+  _globals['_UPDATEMYCHANNELSRESPONSE']._serialized_start=1601
+  _globals['_UPDATEMYCHANNELSRESPONSE']._serialized_end=1673
+  _globals['_NAMEDCONTACT']._serialized_start=1675
+  _globals['_NAMEDCONTACT']._serialized_end=1770
+  _globals['_IMPORTCONTACTSREQUEST']._serialized_start=1772
+  _globals['_IMPORTCONTACTSREQUEST']._serialized_end=1856
+  _globals['_IMPORTCONTACTSRESPONSE']._serialized_start=1858
+  _globals['_IMPORTCONTACTSRESPONSE']._serialized_end=1902
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=1904
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=1951
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=1953
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=2036
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=2038
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=2089
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=2091
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=2114
+  _globals['_TESTWEBHOOKREQUEST']._serialized_start=2116
+  _globals['_TESTWEBHOOKREQUEST']._serialized_end=2165
+  _globals['_TESTWEBHOOKRESPONSE']._serialized_start=2167
+  _globals['_TESTWEBHOOKRESPONSE']._serialized_end=2264
+  _globals['_PREVIEWMESSAGEREQUEST']._serialized_start=2267
+  _globals['_PREVIEWMESSAGEREQUEST']._serialized_end=2420
+  _globals['_PREVIEWMESSAGERESPONSE']._serialized_start=2422
+  _globals['_PREVIEWMESSAGERESPONSE']._serialized_end=2537
+  _globals['_CHANNELSSERVICE']._serialized_start=2633
+  _globals['_CHANNELSSERVICE']._serialized_end=3983
 # @@protoc_insertion_point(module_scope)

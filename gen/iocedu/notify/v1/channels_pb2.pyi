@@ -200,6 +200,8 @@ class AddressState(_message.Message):
     CONFIRMED_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     NOT_SET_UP_FIELD_NUMBER: _builtins.int
+    FAILURE_VI_FIELD_NUMBER: _builtins.int
+    FAILURE_EN_FIELD_NUMBER: _builtins.int
     channel: Global___Channel.ValueType
     """The channel: e-mail or SMS."""
     confirmed: _builtins.bool
@@ -208,6 +210,10 @@ class AddressState(_message.Message):
     """What the other side answered when it refused the address for good; empty: it did not. Nothing is sent there since."""
     not_set_up: _builtins.bool
     """Whether nothing can be sent there, not even a code, since no server or provider is set up for the channel."""
+    failure_vi: _builtins.str
+    """What `failure` means, in Vietnamese; empty: there is none."""
+    failure_en: _builtins.str
+    """The same in English."""
     def __init__(
         self,
         *,
@@ -215,10 +221,12 @@ class AddressState(_message.Message):
         confirmed: _builtins.bool = ...,
         failure: _builtins.str = ...,
         not_set_up: _builtins.bool = ...,
+        failure_vi: _builtins.str = ...,
+        failure_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed", b"confirmed", "failure", b"failure", "not_set_up", b"not_set_up"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed", b"confirmed", "failure", b"failure", "failure_en", b"failure_en", "failure_vi", b"failure_vi", "not_set_up", b"not_set_up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

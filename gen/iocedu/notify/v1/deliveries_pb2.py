@@ -29,7 +29,7 @@ from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access
 from iocedu.notify.v1 import channels_pb2 as iocedu_dot_notify_dot_v1_dot_channels__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!iocedu/notify/v1/deliveries.proto\x12\x10iocedu.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/notify/v1/channels.proto\"d\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"`\n\x06\x42ounce\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x66\x61te\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\x9b\x03\n\x08\x44ispatch\x12\x13\n\x0b\x64ispatch_id\x18\x01 \x01(\t\x12*\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x19.iocedu.notify.v1.Channel\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.iocedu.notify.v1.DispatchState\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12\x14\n\x0cnotice_count\x18\x06 \x01(\x05\x12+\n\x08\x61ttempts\x18\x07 \x03(\x0b\x32\x19.iocedu.notify.v1.Attempt\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnext_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tdone_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07\x62ounces\x18\x0b \x03(\x0b\x32\x18.iocedu.notify.v1.Bounce\"\x9d\x01\n\x15ListDispatchesRequest\x12/\n\x06states\x18\x01 \x03(\x0e\x32\x1f.iocedu.notify.v1.DispatchState\x12\x19\n\x07subject\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"a\n\x16ListDispatchesResponse\x12.\n\ndispatches\x18\x01 \x03(\x0b\x32\x1a.iocedu.notify.v1.Dispatch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x18\n\x16\x43ountDispatchesRequest\"J\n\x17\x43ountDispatchesResponse\x12/\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1f.iocedu.notify.v1.DispatchCount\"z\n\rDispatchCount\x12*\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.Channel\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.iocedu.notify.v1.DispatchState\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"B\n\x17ReplayDispatchesRequest\x12\'\n\x0c\x64ispatch_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01\x18@\"2\n\x18ReplayDispatchesResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x05*\xd2\x01\n\rDispatchState\x12\x1e\n\x1a\x44ISPATCH_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44ISPATCH_STATE_QUEUED\x10\x01\x12\x1a\n\x16\x44ISPATCH_STATE_SENDING\x10\x02\x12\x17\n\x13\x44ISPATCH_STATE_SENT\x10\x03\x12\x17\n\x13\x44ISPATCH_STATE_DEAD\x10\x04\x12\x1c\n\x18\x44ISPATCH_STATE_CANCELLED\x10\x05\x12\x1a\n\x16\x44ISPATCH_STATE_BOUNCED\x10\x06\x32\xe5\x03\n\x11\x44\x65liveriesService\x12\x90\x01\n\x0eListDispatches\x12\'.iocedu.notify.v1.ListDispatchesRequest\x1a(.iocedu.notify.v1.ListDispatchesResponse\"+\xca\xf3\x18\x11\n\radministrator0\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/dispatches\x12\x99\x01\n\x0f\x43ountDispatches\x12(.iocedu.notify.v1.CountDispatchesRequest\x1a).iocedu.notify.v1.CountDispatchesResponse\"1\xca\xf3\x18\x11\n\radministrator0\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/dispatches:count\x12\xa0\x01\n\x10ReplayDispatches\x12).iocedu.notify.v1.ReplayDispatchesRequest\x1a*.iocedu.notify.v1.ReplayDispatchesResponse\"5\xca\xf3\x18\x11\n\radministrator0\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/dispatches:replay:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!iocedu/notify/v1/deliveries.proto\x12\x10iocedu.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/notify/v1/channels.proto\"d\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\x88\x01\n\x06\x42ounce\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x66\x61te\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x12\n\nmeaning_vi\x18\x05 \x01(\t\x12\x12\n\nmeaning_en\x18\x06 \x01(\t\"\x9b\x03\n\x08\x44ispatch\x12\x13\n\x0b\x64ispatch_id\x18\x01 \x01(\t\x12*\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x19.iocedu.notify.v1.Channel\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.iocedu.notify.v1.DispatchState\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12\x14\n\x0cnotice_count\x18\x06 \x01(\x05\x12+\n\x08\x61ttempts\x18\x07 \x03(\x0b\x32\x19.iocedu.notify.v1.Attempt\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnext_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tdone_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07\x62ounces\x18\x0b \x03(\x0b\x32\x18.iocedu.notify.v1.Bounce\"\x9d\x01\n\x15ListDispatchesRequest\x12/\n\x06states\x18\x01 \x03(\x0e\x32\x1f.iocedu.notify.v1.DispatchState\x12\x19\n\x07subject\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"a\n\x16ListDispatchesResponse\x12.\n\ndispatches\x18\x01 \x03(\x0b\x32\x1a.iocedu.notify.v1.Dispatch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x18\n\x16\x43ountDispatchesRequest\"J\n\x17\x43ountDispatchesResponse\x12/\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1f.iocedu.notify.v1.DispatchCount\"z\n\rDispatchCount\x12*\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x19.iocedu.notify.v1.Channel\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.iocedu.notify.v1.DispatchState\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"B\n\x17ReplayDispatchesRequest\x12\'\n\x0c\x64ispatch_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01\x18@\"2\n\x18ReplayDispatchesResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x05*\xd2\x01\n\rDispatchState\x12\x1e\n\x1a\x44ISPATCH_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44ISPATCH_STATE_QUEUED\x10\x01\x12\x1a\n\x16\x44ISPATCH_STATE_SENDING\x10\x02\x12\x17\n\x13\x44ISPATCH_STATE_SENT\x10\x03\x12\x17\n\x13\x44ISPATCH_STATE_DEAD\x10\x04\x12\x1c\n\x18\x44ISPATCH_STATE_CANCELLED\x10\x05\x12\x1a\n\x16\x44ISPATCH_STATE_BOUNCED\x10\x06\x32\xe5\x03\n\x11\x44\x65liveriesService\x12\x90\x01\n\x0eListDispatches\x12\'.iocedu.notify.v1.ListDispatchesRequest\x1a(.iocedu.notify.v1.ListDispatchesResponse\"+\xca\xf3\x18\x11\n\radministrator0\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/dispatches\x12\x99\x01\n\x0f\x43ountDispatches\x12(.iocedu.notify.v1.CountDispatchesRequest\x1a).iocedu.notify.v1.CountDispatchesResponse\"1\xca\xf3\x18\x11\n\radministrator0\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/dispatches:count\x12\xa0\x01\n\x10ReplayDispatches\x12).iocedu.notify.v1.ReplayDispatchesRequest\x1a*.iocedu.notify.v1.ReplayDispatchesResponse\"5\xca\xf3\x18\x11\n\radministrator0\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/dispatches:replay:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,28 +50,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERIESSERVICE'].methods_by_name['CountDispatches']._serialized_options = b'\312\363\030\021\n\radministrator0\001\202\323\344\223\002\026\022\024/v1/dispatches:count'
   _globals['_DELIVERIESSERVICE'].methods_by_name['ReplayDispatches']._loaded_options = None
   _globals['_DELIVERIESSERVICE'].methods_by_name['ReplayDispatches']._serialized_options = b'\312\363\030\021\n\radministrator0\001\202\323\344\223\002\032\"\025/v1/dispatches:replay:\001*'
-  _globals['_DISPATCHSTATE']._serialized_start=1432
-  _globals['_DISPATCHSTATE']._serialized_end=1642
+  _globals['_DISPATCHSTATE']._serialized_start=1473
+  _globals['_DISPATCHSTATE']._serialized_end=1683
   _globals['_ATTEMPT']._serialized_start=212
   _globals['_ATTEMPT']._serialized_end=312
-  _globals['_BOUNCE']._serialized_start=314
-  _globals['_BOUNCE']._serialized_end=410
-  _globals['_DISPATCH']._serialized_start=413
-  _globals['_DISPATCH']._serialized_end=824
-  _globals['_LISTDISPATCHESREQUEST']._serialized_start=827
-  _globals['_LISTDISPATCHESREQUEST']._serialized_end=984
-  _globals['_LISTDISPATCHESRESPONSE']._serialized_start=986
-  _globals['_LISTDISPATCHESRESPONSE']._serialized_end=1083
-  _globals['_COUNTDISPATCHESREQUEST']._serialized_start=1085
-  _globals['_COUNTDISPATCHESREQUEST']._serialized_end=1109
-  _globals['_COUNTDISPATCHESRESPONSE']._serialized_start=1111
-  _globals['_COUNTDISPATCHESRESPONSE']._serialized_end=1185
-  _globals['_DISPATCHCOUNT']._serialized_start=1187
-  _globals['_DISPATCHCOUNT']._serialized_end=1309
-  _globals['_REPLAYDISPATCHESREQUEST']._serialized_start=1311
-  _globals['_REPLAYDISPATCHESREQUEST']._serialized_end=1377
-  _globals['_REPLAYDISPATCHESRESPONSE']._serialized_start=1379
-  _globals['_REPLAYDISPATCHESRESPONSE']._serialized_end=1429
-  _globals['_DELIVERIESSERVICE']._serialized_start=1645
-  _globals['_DELIVERIESSERVICE']._serialized_end=2130
+  _globals['_BOUNCE']._serialized_start=315
+  _globals['_BOUNCE']._serialized_end=451
+  _globals['_DISPATCH']._serialized_start=454
+  _globals['_DISPATCH']._serialized_end=865
+  _globals['_LISTDISPATCHESREQUEST']._serialized_start=868
+  _globals['_LISTDISPATCHESREQUEST']._serialized_end=1025
+  _globals['_LISTDISPATCHESRESPONSE']._serialized_start=1027
+  _globals['_LISTDISPATCHESRESPONSE']._serialized_end=1124
+  _globals['_COUNTDISPATCHESREQUEST']._serialized_start=1126
+  _globals['_COUNTDISPATCHESREQUEST']._serialized_end=1150
+  _globals['_COUNTDISPATCHESRESPONSE']._serialized_start=1152
+  _globals['_COUNTDISPATCHESRESPONSE']._serialized_end=1226
+  _globals['_DISPATCHCOUNT']._serialized_start=1228
+  _globals['_DISPATCHCOUNT']._serialized_end=1350
+  _globals['_REPLAYDISPATCHESREQUEST']._serialized_start=1352
+  _globals['_REPLAYDISPATCHESREQUEST']._serialized_end=1418
+  _globals['_REPLAYDISPATCHESRESPONSE']._serialized_start=1420
+  _globals['_REPLAYDISPATCHESRESPONSE']._serialized_end=1470
+  _globals['_DELIVERIESSERVICE']._serialized_start=1686
+  _globals['_DELIVERIESSERVICE']._serialized_end=2171
 # @@protoc_insertion_point(module_scope)

@@ -99,7 +99,9 @@ Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
 class Bounce(_message.Message):
-    """A notification of a mail system about a message that was accepted before (RFC 3464)."""
+    """A notification of a mail system about a message that was accepted before (RFC 3464, or as qmail
+    writes them).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -107,12 +109,18 @@ class Bounce(_message.Message):
     FATE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    MEANING_VI_FIELD_NUMBER: _builtins.int
+    MEANING_EN_FIELD_NUMBER: _builtins.int
     fate: _builtins.str
     """What became of the message, as a stable word: FAILED, DELAYED, DELIVERED, RELAYED, EXPANDED or UNREADABLE."""
     status: _builtins.str
     """Status (RFC 3463), such as 5.1.1; empty: none was given."""
     detail: _builtins.str
     """What the server said that did not take it; of what cannot be read, its subject line."""
+    meaning_vi: _builtins.str
+    """What status and detail of a message that failed mean, in Vietnamese; empty: it did not."""
+    meaning_en: _builtins.str
+    """The same in English."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it came."""
@@ -124,10 +132,12 @@ class Bounce(_message.Message):
         fate: _builtins.str = ...,
         status: _builtins.str = ...,
         detail: _builtins.str = ...,
+        meaning_vi: _builtins.str = ...,
+        meaning_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "fate", b"fate", "status", b"status", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "fate", b"fate", "meaning_en", b"meaning_en", "meaning_vi", b"meaning_vi", "status", b"status", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
