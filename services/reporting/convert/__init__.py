@@ -14,7 +14,7 @@ from iocedu.sync.v1 import sync_pb2
 
 from chassis.errors import Fault, Kind
 from services.reporting.domain import tallies
-from services.reporting.domain.catalogue import Indicator
+from services.reporting.domain.catalogue import Dimension, Indicator
 from services.reporting.domain.figures import ClassFigures, DetailRow, FactRow, Figure, SchoolFigures
 from services.reporting.domain.rules import rules_of
 
@@ -272,6 +272,19 @@ def indicator_message(indicator: Indicator, *, school_year: int) -> reporting_pb
         ratio=indicator.is_ratio,
         dated=indicator.is_dated,
         sensitive=indicator.sensitive,
+    )
+
+
+def dimension_message(dimension: Dimension) -> reporting_pb2.Dimension:
+    """The words of a dimension."""
+    return reporting_pb2.Dimension(
+        code=dimension.code,
+        name_vi=dimension.name_vi,
+        name_en=dimension.name_en,
+        values=[
+            reporting_pb2.DimensionValue(code=one.code, name_vi=one.name_vi, name_en=one.name_en)
+            for one in dimension.values
+        ],
     )
 
 

@@ -203,12 +203,32 @@ class Unavailable:
     reason_en: str
 
 
+@dataclass(frozen=True, slots=True)
+class DimensionValue:
+    """What a value of a dimension is called."""
+
+    code: str
+    name_vi: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """What a dimension, or a column of an extract, is called, and its values as far as they are known."""
+
+    code: str
+    name_vi: str
+    name_en: str
+    values: tuple[DimensionValue, ...]
+
+
 @dataclass(frozen=True)
 class Catalogue:
-    """All indicators in the order of the catalogue, and what is asked for in vain."""
+    """All indicators in the order of the catalogue, what is asked for in vain, and the words of dimensions."""
 
     indicators: tuple[Indicator, ...]
     unavailable: tuple[Unavailable, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -218,6 +238,10 @@ class Catalogue:
     def find(self, code: str) -> Indicator | None:
         """The indicator of that code."""
         return next((indicator for indicator in self.indicators if indicator.code == code), None)
+
+    def named(self, codes: Sequence[str]) -> tuple[Dimension, ...]:
+        """The words of these dimensions, in their order."""
+        return tuple(one for code in codes for one in self.dimensions if one.code == code)
 
     def with_dimensions(self, dimensions: Sequence[str]) -> tuple[Indicator, ...]:
         """Those that can be broken down by all of the dimensions."""
