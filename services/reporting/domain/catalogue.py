@@ -35,10 +35,13 @@ UNIT_MEASURES = frozenset(
 
 # Pupils of the classes that schools report, each under the level and grade of the class.
 PLACED_PUPILS = "placed_pupils"
+# Those who sit in these classes: also who is there by a second enrolment, and counts at another school.
+SEATED_PUPILS = "seated_pupils"
 # Follow from facts of two kinds at the moment a school is read, so that no past day of theirs is known.
 UNDATED_MEASURES = frozenset(
     {
         PLACED_PUPILS,
+        SEATED_PUPILS,
         "pupils_absent_amber",
         "pupils_absent_red",
         "pupils_absent_over",
