@@ -246,6 +246,15 @@ class Catalogue:
         """The words of these dimensions, in their order."""
         return tuple(one for code in codes for one in self.dimensions if one.code == code)
 
+    def called(self, dimension: str, value: str) -> tuple[str, str]:
+        """What a dimension and its value are called, in Vietnamese and English, the code behind the words."""
+        [one] = self.named([dimension])
+        words = next((found for found in one.values if found.code == value), None)
+        if words is None:
+            return f"{one.name_vi}: {value}", f"{one.name_en}: {value}"
+        code = f" ({value})" if value else ""
+        return f"{one.name_vi}: {words.name_vi}{code}", f"{one.name_en}: {words.name_en}{code}"
+
     def with_dimensions(self, dimensions: Sequence[str]) -> tuple[Indicator, ...]:
         """Those that can be broken down by all of the dimensions."""
         return tuple(indicator for indicator in self.indicators if set(dimensions) <= set(indicator.dimensions))
