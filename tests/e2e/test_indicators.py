@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
+from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT, _picture
 from tests.e2e.world import DIRECTOR, HEAD, PROVINCE, SCHOOL, World, pupil, school_class, written
 from tests.support.waiting import poll_until
 
@@ -97,6 +97,11 @@ async def test_the_page_shows_an_indicator_by_school_and_explains_it(world: Worl
             complaints: list[str] = []
             page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
             await page.goto(f"http://{world.fleet.gateway}/indicators.html#token={world.token(DIRECTOR)}")
+            await page.get_by_text("Chỉ số chưa tính được, và vì sao").click(timeout=WAIT)
+            reason = page.locator("[data-unavailable=stunted_share]")
+            await expect(reason).to_contain_text("Tỷ lệ trẻ thấp còi: Kết quả khám sức khỏe là dữ liệu nhạy cảm")
+            await expect(page.locator("option[value=stunted_share]")).to_have_count(0)
+            await _picture(page, "indicators-unavailable")
             await page.get_by_label(re.compile("^Chỉ số")).select_option("dropout_rate", timeout=WAIT)
             await expect(page.locator(".counting")).to_contain_text("Số học sinh thôi học chia cho")
             await page.get_by_label("Chia theo").select_option("school")
@@ -151,6 +156,9 @@ async def test_a_pivot_of_several_indicators_and_dimensions_is_made_shared_sent_
             row = builder.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa").first
             await expect(row.get_by_role("rowheader")).to_have_count(3, timeout=WAIT)
             await expect(row.get_by_role("cell")).to_have_count(2)
+            await expect(row.get_by_role("rowheader")).to_have_text([re.compile("Ái Nghĩa"), "Lớp 1", "Nữ"])
+            await expect(row.get_by_title("01")).to_have_text("Lớp 1")
+            await _picture(page, "pivot")
             await page.get_by_role("button", name="Lưu câu hỏi này").click()
             await page.get_by_label("Tên").fill("Quy mô và thôi học")
             await page.get_by_label("Chia sẻ cho các đơn vị bên dưới").check()

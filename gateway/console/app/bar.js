@@ -9,6 +9,7 @@ const PAGES = {
   operations: "/",
   indicators: "/indicators.html",
   reports: "/reports.html",
+  extracts: "/extracts.html",
   brief: "/brief.html",
   alerts: "/alerts.html",
   notices: "/notices.html",

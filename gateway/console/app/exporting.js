@@ -13,16 +13,29 @@ const TEXTS = {
     failed: "Xuất tệp không thành công: {n}",
     cancelled: "Đã hủy việc xuất tệp.",
     cancel: "Hủy xuất",
+    failures: {
+      NO_GRANT: "Người yêu cầu hoặc người phê duyệt không còn quyền tại đơn vị này.",
+      EXPORT_TOO_LARGE: "Tệp quá lớn (trên 15 MB): hãy chọn ít cột, ít đơn vị hơn, hoặc CSV.",
+      EXPORT_FAILED: "Lập tệp bị gián đoạn nhiều lần. Hãy thử lại; nếu vẫn lỗi, báo bộ phận vận hành.",
+    },
   },
   en: {
     exporting: "Exporting {a} of {b}…",
     failed: "The export failed: {n}",
     cancelled: "The export was cancelled.",
     cancel: "Cancel export",
+    failures: {
+      NO_GRANT: "Whoever asked or approved may not do so at this unit any more.",
+      EXPORT_TOO_LARGE: "The file is too large (over 15 MB): choose fewer columns or units, or CSV.",
+      EXPORT_FAILED: "Making the file was cut several times. Try again; if it fails still, tell operations.",
+    },
   },
 };
 const said = (key, values = {}) =>
   Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), TEXTS[language()][key]);
+
+// Why a file was not made, in words; a reason that has none stands for itself.
+export const failureOf = (reason) => TEXTS[language()].failures[reason] ?? reason;
 
 // `begin(request_id)` answers the export as it begins on the unit.
 export function exportButton(unit, label, begin) {
@@ -55,7 +68,7 @@ export function exportButton(unit, label, begin) {
         return idle(now.file_name);
       }
       if (now.state === "EXPORT_STATE_CANCELLED") return idle(said("cancelled"));
-      if (now.state !== "EXPORT_STATE_RUNNING") return idle(said("failed", { n: now.failure }));
+      if (now.state !== "EXPORT_STATE_RUNNING") return idle(said("failed", { n: failureOf(now.failure) }));
       replace(text, said("exporting", { a: number(now.done_count ?? 0), b: number(now.total_count ?? 0) }));
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }

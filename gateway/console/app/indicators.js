@@ -10,6 +10,8 @@ import { openPage } from "./page.js";
 import { decimalsOf, pivotBuilder, valueOf } from "./pivotBuilder.js";
 import { KEEPING, pivotPanel } from "./pivots.js";
 import { language, t } from "./texts.js";
+import { unavailablePanel } from "./unavailable.js";
+import { wordsOf } from "./words.js";
 
 const BELOW = {
   province: ["commune", "school"],
@@ -20,7 +22,7 @@ const BELOW = {
 const FIRST_ROWS = 30; // Of the schools behind a figure.
 const OPENING = ["administrator", "director", "officer", "auditor", "head_teacher"]; // Roles that see whom a figure counts.
 
-const state = { unit: null, content: null, catalogue: [], code: "pupils", by: "", interval: "month", version: 0 };
+const state = { unit: null, content: null, catalogue: [], unavailable: [], words: null, code: "pupils", by: "", interval: "month", version: 0 };
 const counting = h("div", { class: "counting" });
 const table = h("section", { class: "panel scroll", "aria-live": "polite" });
 const chart = h("div", { class: "series", role: "img" });
@@ -32,11 +34,14 @@ let builder = null;
 let drawn = { show() {} };
 
 async function show({ content, unit, account }) {
-  const { indicators = [] } = await ask("/v1/indicators", { query: { page_size: 1000 } });
+  const { indicators = [], unavailable_indicators: unavailable = [], dimensions = [] } = await ask("/v1/indicators", {
+    query: { page_size: 1000 },
+  });
+  const words = wordsOf(dimensions);
   const opens = OPENING.some((role) => account.roles.includes(role));
   const keeps = KEEPING.some((role) => account.roles.includes(role));
-  Object.assign(state, { unit, content, catalogue: indicators, by: "", opens });
-  builder = pivotBuilder({ unit, kinds: BELOW[unit.kind] ?? [], catalogue: indicators });
+  Object.assign(state, { unit, content, catalogue: indicators, unavailable, words, by: "", opens });
+  builder = pivotBuilder({ unit, kinds: BELOW[unit.kind] ?? [], catalogue: indicators, words, unavailable });
   pivots = account.opens("pivots")
     ? pivotPanel({ unit, keeps, question: () => builder.question() ?? question(), onOpen: reopen })
     : "";
@@ -87,7 +92,7 @@ function form() {
           "code",
           state.catalogue.map((one) => [one.code, named(one)]),
         ),
-        select(said("by"), "by", [["", said("nothing")], ...parts.map((one) => [one, said(one)])]),
+        select(said("by"), "by", [["", said("nothing")], ...parts.map((one) => [one, kinds.includes(one) ? said(one) : state.words.name(one)])]),
         select(
           said("interval"),
           "interval",
@@ -95,6 +100,7 @@ function form() {
         ),
       ),
       counting,
+      unavailablePanel(state.unavailable),
     ),
     table,
     h("section", { class: "panel" }, h("h2", {}, said("interval")), note, chart),
@@ -136,10 +142,10 @@ function question() {
 // A pivot of another unit may divide by what is not below this one, and one of another version ask for what is not known.
 function reopen(kept) {
   const { indicators = [], breakdown = "", dimensions = [] } = kept;
-  if (indicators.length !== 1 || dimensions.length + Boolean(breakdown) > 1) return builder.open(kept);
   const [code] = indicators;
+  const alone = indicators.length === 1 && dimensions.length + Boolean(breakdown) <= 1;
+  if (!alone || !state.catalogue.some((one) => one.code === code)) return builder.open(kept);
   builder.element.open = false;
-  if (!state.catalogue.some((one) => one.code === code)) return;
   const isBelow = (BELOW[state.unit.kind] ?? []).includes(breakdown);
   Object.assign(state, { code, by: (isBelow && breakdown) || dimensions[0] || "" });
   form();
@@ -185,7 +191,7 @@ function rows(period, byUnit) {
 
 function row(one, byUnit) {
   const figure = one.figure;
-  const label = byUnit || !state.by ? figure.unit_name : (figure.dimension_values?.[0] || "–");
+  const label = byUnit || !state.by ? figure.unit_name : state.words.told(state.by, figure.dimension_values?.[0] ?? "");
   const open = h("button", { class: "quiet", onclick: () => explain(figure, byUnit) }, valueOf(figure, current()));
   return h(
     "tr",

@@ -4,18 +4,20 @@ import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { bilingual, number } from "./format.js";
 import { said } from "./indicatorTexts.js";
+import { unavailableNote } from "./unavailable.js";
 
 const MOST_DIMENSIONS = 4;
 const MOST_ROWS = 300; // More of them nobody reads on a page; files hold them all.
 const NOT_ASKED = "ethnic_group"; // Guarded: not crossed with others.
 
 // `element` is the panel; `question()` what is asked, null while it is closed or empty; `open(question)` asks another.
-export function pivotBuilder({ unit, kinds, catalogue }) {
+export function pivotBuilder({ unit, kinds, catalogue, words, unavailable }) {
   const chosen = { indicators: [], breakdown: "", dimensions: [], beside: {} };
   const choices = h("div", { class: "choices" });
+  const notes = h("div", {});
   const answer = h("div", { class: "scroll", "aria-live": "polite" });
   const run = h("button", { class: "primary", type: "button", onclick: () => show() }, said("pivotRun"));
-  const element = h("details", { class: "panel ask" }, h("summary", {}, said("pivot")), choices, h("p", {}, run), answer);
+  const element = h("details", { class: "panel ask" }, h("summary", {}, said("pivot")), notes, choices, h("p", {}, run), answer);
   const found = (code) => catalogue.find((one) => one.code === code);
   const fitting = () =>
     catalogue.filter((one) => !one.sensitive && chosen.dimensions.every((name) => (one.dimensions ?? []).includes(name)));
@@ -67,8 +69,8 @@ export function pivotBuilder({ unit, kinds, catalogue }) {
         label: said("pivotBy"),
         list: chosen.dimensions,
         most: MOST_DIMENSIONS,
-        entries: (chosen.indicators.length ? divisions() : []).map((name) => [name, said(name)]),
-        name: said,
+        entries: (chosen.indicators.length ? divisions() : []).map((name) => [name, words.name(name)]),
+        name: words.name,
       }),
       h("label", {}, h("span", {}, said("pivotUnits")), by),
     );
@@ -86,15 +88,16 @@ export function pivotBuilder({ unit, kinds, catalogue }) {
     replace(answer, h("p", { class: "muted" }, "…"));
     try {
       const { periods = [] } = await ask(unitPath(unit.id, "/indicators:analyse"), { method: "POST", body: asked() });
-      replace(answer, periods.map((period) => tableOf(period.figures ?? [], asked(), found)));
+      replace(answer, periods.map((period) => tableOf(period.figures ?? [], asked(), { found, words })));
     } catch (error) {
       replace(answer, h("p", { class: "notice warn", role: "alert" }, error.message));
     }
   }
 
-  // A pivot of another version may ask for what is not known here.
+  // A pivot of another version may ask for what is not known here, or cannot be told: then it says so.
   function open({ indicators = [], breakdown = "", dimensions = [], ...beside }) {
     const known = indicators.filter(found);
+    replace(notes, unavailable.filter((one) => indicators.includes(one.code)).map(unavailableNote));
     const by = kinds.includes(breakdown) ? breakdown : "";
     Object.assign(chosen, { indicators: known, breakdown: by, dimensions: [...dimensions], beside });
     draw();
@@ -108,15 +111,16 @@ export function pivotBuilder({ unit, kinds, catalogue }) {
 }
 
 // A line for each unit and combination of values, a column for each indicator.
-function tableOf(figures, { indicators, breakdown, dimensions }, found) {
+function tableOf(figures, { indicators, breakdown, dimensions }, { found, words }) {
   const lines = new Map();
   for (const { figure } of figures) {
     const values = figure.dimension_values ?? [];
     const key = JSON.stringify([figure.unit_id, ...values]);
-    if (!lines.has(key)) lines.set(key, { heads: [...(breakdown ? [figure.unit_name] : []), ...values], cells: new Map() });
+    const told = dimensions.map((name, place) => words.told(name, values[place] ?? ""));
+    if (!lines.has(key)) lines.set(key, { heads: [...(breakdown ? [figure.unit_name] : []), ...told], cells: new Map() });
     lines.get(key).cells.set(figure.indicator, figure);
   }
-  const heads = [...(breakdown ? [said(breakdown)] : []), ...dimensions.map(said)];
+  const heads = [...(breakdown ? [said(breakdown)] : []), ...dimensions.map(words.name)];
   const heading = (text, kind = "") => h("th", { scope: "col", class: kind }, text);
   const line = ({ heads: told, cells }) =>
     h(

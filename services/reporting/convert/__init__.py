@@ -14,8 +14,8 @@ from iocedu.sync.v1 import sync_pb2
 
 from chassis.errors import Fault, Kind
 from services.reporting.domain import tallies
-from services.reporting.domain.catalogue import Indicator
-from services.reporting.domain.figures import ClassFigures, DetailRow, FactRow, Figure, SchoolFigures
+from services.reporting.domain.catalogue import Dimension, Indicator
+from services.reporting.domain.figures import BESIDE, ClassFigures, DetailRow, FactRow, Figure, SchoolFigures
 from services.reporting.domain.rules import rules_of
 
 POSITION_HEADER = "iocedu-position"
@@ -81,7 +81,7 @@ def _rows(changes: Iterable[records_pb2.Change], first: int | None) -> Iterator[
             pupil = row.pupil
             yield (
                 school, measure, key, position, pupil.school_year, pupil.level, pupil.grade, pupil.sex or UNKNOWN_SEX,
-                pupil.ethnic_group, pupil.class_key, "", ELSEWHERE if change.counted_elsewhere else pupil.status,
+                pupil.ethnic_group, pupil.class_key, "", _status(change),
             )  # fmt: skip
         elif kind == SCHOOL_CLASS:
             group = row.school_class
@@ -98,6 +98,14 @@ def _rows(changes: Iterable[records_pb2.Change], first: int | None) -> Iterator[
         else:
             year, class_key = _further(row, kind)
             yield school, measure, key, position, year, "", "", "", "", class_key, "", PRESENT
+
+
+def _status(change: records_pb2.Change) -> str:
+    """What decides whether a pupil counts, and sits here: who counts elsewhere does so by a second enrolment only."""
+    pupil = change.row.pupil
+    if not change.counted_elsewhere:
+        return pupil.status
+    return f"{BESIDE}{pupil.status}" if pupil.secondary else ELSEWHERE
 
 
 def _further(row: resources_pb2.Row, kind: resources_pb2.ObjectType.ValueType) -> tuple[int, str]:
@@ -272,6 +280,19 @@ def indicator_message(indicator: Indicator, *, school_year: int) -> reporting_pb
         ratio=indicator.is_ratio,
         dated=indicator.is_dated,
         sensitive=indicator.sensitive,
+    )
+
+
+def dimension_message(dimension: Dimension) -> reporting_pb2.Dimension:
+    """The words of a dimension."""
+    return reporting_pb2.Dimension(
+        code=dimension.code,
+        name_vi=dimension.name_vi,
+        name_en=dimension.name_en,
+        values=[
+            reporting_pb2.DimensionValue(code=one.code, name_vi=one.name_vi, name_en=one.name_en)
+            for one in dimension.values
+        ],
     )
 
 

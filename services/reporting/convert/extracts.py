@@ -73,10 +73,15 @@ def extract_message(extract: Extract, export: exports_pb2.Export | None) -> extr
         requested_by=extract.requested_by,
         approved_by=extract.approved_by,
         export=export,
+        state=extracts_pb2.ExtractState.ValueType(extract.state),
+        refused_by=extract.refused_by,
+        refuse_reason=extract.refuse_reason,
     )
     message.request_time.FromDatetime(extract.request_time)
     if extract.approve_time is not None:
         message.approve_time.FromDatetime(extract.approve_time)
+    if extract.refuse_time is not None:
+        message.refuse_time.FromDatetime(extract.refuse_time)
     return message
 
 

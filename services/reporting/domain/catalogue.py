@@ -35,10 +35,13 @@ UNIT_MEASURES = frozenset(
 
 # Pupils of the classes that schools report, each under the level and grade of the class.
 PLACED_PUPILS = "placed_pupils"
+# Those who sit in these classes: also who is there by a second enrolment, and counts at another school.
+SEATED_PUPILS = "seated_pupils"
 # Follow from facts of two kinds at the moment a school is read, so that no past day of theirs is known.
 UNDATED_MEASURES = frozenset(
     {
         PLACED_PUPILS,
+        SEATED_PUPILS,
         "pupils_absent_amber",
         "pupils_absent_red",
         "pupils_absent_over",
@@ -203,12 +206,32 @@ class Unavailable:
     reason_en: str
 
 
+@dataclass(frozen=True, slots=True)
+class DimensionValue:
+    """What a value of a dimension is called."""
+
+    code: str
+    name_vi: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """What a dimension, or a column of an extract, is called, and its values as far as they are known."""
+
+    code: str
+    name_vi: str
+    name_en: str
+    values: tuple[DimensionValue, ...]
+
+
 @dataclass(frozen=True)
 class Catalogue:
-    """All indicators in the order of the catalogue, and what is asked for in vain."""
+    """All indicators in the order of the catalogue, what is asked for in vain, and the words of dimensions."""
 
     indicators: tuple[Indicator, ...]
     unavailable: tuple[Unavailable, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -218,6 +241,19 @@ class Catalogue:
     def find(self, code: str) -> Indicator | None:
         """The indicator of that code."""
         return next((indicator for indicator in self.indicators if indicator.code == code), None)
+
+    def named(self, codes: Sequence[str]) -> tuple[Dimension, ...]:
+        """The words of these dimensions, in their order."""
+        return tuple(one for code in codes for one in self.dimensions if one.code == code)
+
+    def called(self, dimension: str, value: str) -> tuple[str, str]:
+        """What a dimension and its value are called, in Vietnamese and English, the code behind the words."""
+        [one] = self.named([dimension])
+        words = next((found for found in one.values if found.code == value), None)
+        if words is None:
+            return f"{one.name_vi}: {value}", f"{one.name_en}: {value}"
+        code = f" ({value})" if value else ""
+        return f"{one.name_vi}: {words.name_vi}{code}", f"{one.name_en}: {words.name_en}{code}"
 
     def with_dimensions(self, dimensions: Sequence[str]) -> tuple[Indicator, ...]:
         """Those that can be broken down by all of the dimensions."""

@@ -14,6 +14,7 @@ true of all of a large group.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import IntEnum
 
 from services.reporting.domain.disclosure import SMALL
 
@@ -45,9 +46,17 @@ class Wanted:
     purpose: str
 
 
+class ExtractState(IntEnum):
+    """Where an extract is; numbers as in the contract."""
+
+    REQUESTED = 1
+    APPROVED = 2
+    REFUSED = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """An extract that was asked for, and who approved it."""
+    """An extract that was asked for, and who approved or refused it."""
 
     extract_id: int
     wanted: Wanted
@@ -56,6 +65,16 @@ class Extract:
     approved_by: str
     approve_time: datetime | None
     export_id: int | None
+    refused_by: str
+    refuse_time: datetime | None
+    refuse_reason: str
+
+    @property
+    def state(self) -> ExtractState:
+        """Where it is."""
+        if self.refused_by:
+            return ExtractState.REFUSED
+        return ExtractState.APPROVED if self.approved_by else ExtractState.REQUESTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from services.reporting.domain.cube import Values
 # What is counted of a changed record: school, measure, key, position, school year, level, grade, sex, ethnic group,
 # class, name, status; a tuple, since a batch holds thousands.
 FactRow = tuple[int, str, str, int, int, str, str, str, str, str, str, str | None]
+BESIDE = "beside:"  # Before the status of a pupil who counts elsewhere and sits here by a second enrolment.
 
 
 # What some of them add to beside their own number: school, measure, key, position, tallies

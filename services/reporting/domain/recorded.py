@@ -7,12 +7,14 @@ than one.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.reporting.domain.catalogue import PLACED_PUPILS, Term
+from services.reporting.domain.catalogue import PLACED_PUPILS, SEATED_PUPILS, Term
 from services.reporting.domain.cube import Values
 
 PUPILS, CLASSES, STAFF, RESULTS = "pupils", "classes", "staff", "results"
 # Counted under the level and grade of the class a pupil is in, not under the pupil's own.
-BY_CLASS = frozenset({PLACED_PUPILS, "pupils_scheduled", "pupils_absent_chronic", "pupils_absent_severe"})
+BY_CLASS = frozenset(
+    {PLACED_PUPILS, SEATED_PUPILS, "pupils_scheduled", "pupils_absent_chronic", "pupils_absent_severe"}
+)
 # Facts by measure: what lies with another is not here, nor what counts by amounts.
 KINDS: Mapping[str, str] = {
     **dict.fromkeys(

@@ -14,6 +14,7 @@ from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
 from chassis.streams import envelope
 from services.reporting import convert
+from services.reporting.domain.catalogue import DIMENSIONS
 from services.reporting.usecases.querying import Answer, Question, Questions, check_watchable
 from services.reporting.usecases.watching import Pulse
 
@@ -45,6 +46,7 @@ class ReportingServicer(reporting_pb2_grpc.ReportingServiceServicer):
         else:
             for one in self.questions.catalogue.unavailable:
                 response.unavailable_indicators.add(**asdict(one))
+            response.dimensions.extend(map(convert.dimension_message, self.questions.catalogue.named(DIMENSIONS)))
         return response
 
     async def QueryIndicators(

@@ -1,4 +1,4 @@
-"""ExtractsService: extracts for research, asked for, approved by somebody else, and given to those two."""
+"""ExtractsService: extracts for research, asked for, approved or refused by somebody else, and given to those two."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +14,18 @@ from chassis.files import name_file
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.telemetry import trace_id
+from services.reporting.convert import dimension_message
 from services.reporting.convert.exports import export_message, file_of
 from services.reporting.convert.extracts import extract_message, wanted_of
 from services.reporting.convert.tables import ZIP
 from services.reporting.convert.workbooks import XLSX
-from services.reporting.domain.extracts import Extract
+from services.reporting.domain.extracts import COLUMNS, SETS, Extract
 from services.reporting.servicer.exports import done_content
 from services.reporting.servicer.places import UnitsToday, language
 from services.reporting.store import exports
 from services.reporting.store.extracts import extracts_page
 from services.reporting.usecases.asking import once
-from services.reporting.usecases.extracting import Extracts
+from services.reporting.usecases.extracting import Extracts, not_requester
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,42 @@ class ExtractsServicer(extracts_pb2_grpc.ExtractsServiceServicer):
         await self._write_down("ApproveExtract", found, count=0)
         return response
 
+    async def RefuseExtract(
+        self, request: extracts_pb2.RefuseExtractRequest, _context: Any
+    ) -> extracts_pb2.RefuseExtractResponse:
+        """Refuse what somebody else asked for."""
+        unit_id, by = self.units.resolve(request.unit), caller().subject
+        async with self.database.transaction() as connection:
+            found = await self.extracts.refuse(
+                connection, request.extract_id, unit_id=unit_id, by=by, reason=request.reason.strip()
+            )
+            [message] = await _messages(connection, [found], unit_id=unit_id)
+            return extracts_pb2.RefuseExtractResponse(extract=message)
+
+    async def RestartExtract(
+        self, request: extracts_pb2.RestartExtractRequest, _context: Any
+    ) -> extracts_pb2.RestartExtractResponse:
+        """Begin a failed export anew."""
+        unit_id, by = self.units.resolve(request.unit), caller().subject
+        async with self.database.transaction() as connection:
+            found = await self.extracts.restart(connection, request.extract_id, unit_id=unit_id, by=by)
+            [message] = await _messages(connection, [found], unit_id=unit_id)
+            return extracts_pb2.RestartExtractResponse(extract=message)
+
+    async def ListExtractColumns(
+        self, request: extracts_pb2.ListExtractColumnsRequest, _context: Any
+    ) -> extracts_pb2.ListExtractColumnsResponse:
+        """What an extract can hold, in words."""
+        cursor, known = page_cursor(request), self.extracts.questions.catalogue.named(COLUMNS)
+        start = int(cursor[0]) if cursor else 0
+        end = start + page_size(request.page_size)
+        response = extracts_pb2.ListExtractColumnsResponse(columns=map(dimension_message, known[start:end]))
+        if end < len(known):
+            response.next_page_token = page_token(request, [end])
+        else:
+            response.sets.extend(extracts_pb2.ExtractColumnSet(columns=names) for names in SETS)
+        return response
+
     async def ListExtracts(
         self, request: extracts_pb2.ListExtractsRequest, _context: Any
     ) -> extracts_pb2.ListExtractsResponse:
@@ -86,7 +123,7 @@ class ExtractsServicer(extracts_pb2_grpc.ExtractsServiceServicer):
         async with self.database.connection() as connection:
             found = await self.extracts.find(connection, request.extract_id, unit_id=unit_id)
             if caller().subject not in {found.requested_by, found.approved_by}:
-                raise _not_requester(found.extract_id)
+                raise not_requester(found.extract_id)
             export = await exports.find_export(connection, found.export_id or 0, unit_id=unit_id)
             if export is None:
                 raise _not_approved(found.extract_id)
@@ -122,16 +159,6 @@ async def _messages(
         for export_id, export in (await exports.find_exports(connection, begun, unit_id=unit_id)).items()
     }
     return [extract_message(one, told.get(one.export_id or 0)) for one in found]
-
-
-def _not_requester(extract_id: int) -> Fault:
-    return Fault(
-        Kind.DENIED,
-        "NOT_REQUESTER",
-        vi="Tệp chỉ dành cho người yêu cầu và người phê duyệt trích xuất này.",
-        en="The file is for whoever asked for this extract or approved it.",
-        metadata={"extract_id": str(extract_id)},
-    )
 
 
 def _not_approved(extract_id: int) -> Fault:

@@ -1,4 +1,5 @@
-"""Reads the catalogue: indicators from `rules/indicators`, what cannot be told from `rules/unavailable.json`.
+"""Reads the catalogue: indicators from `rules/indicators`, what cannot be told from `rules/unavailable.json`, words of
+dimensions from `rules/dimensions.json`.
 
 A term is `{"measure", "where": {dimension: value}, "known": [dimension], "placed": true, "plus": [measure],
 "minus": [measure], "default": {dimension: value}, "beyond": measure, "rounding": name, "ages": [first, last]}`, all but
@@ -14,6 +15,8 @@ from services.reporting.domain.catalogue import (
     DIMENSIONS,
     PLACED_PUPILS,
     Catalogue,
+    Dimension,
+    DimensionValue,
     Indicator,
     Term,
     Threshold,
@@ -25,10 +28,18 @@ from services.reporting.domain.rules import FOLDER
 def load_catalogue() -> Catalogue:
     """The whole catalogue, in the order of its files and of the entries in each."""
     files = sorted((FOLDER / "indicators").glob("*.json"))
-    unavailable = json.loads((FOLDER / "unavailable.json").read_text(encoding="utf-8"))
+    unavailable, words = (
+        json.loads((FOLDER / name).read_text(encoding="utf-8")) for name in ("unavailable.json", "dimensions.json")
+    )
     return Catalogue(
         tuple(_indicator(entry) for file in files for entry in json.loads(file.read_text(encoding="utf-8"))),
         tuple(Unavailable(**entry) for entry in unavailable),
+        tuple(
+            Dimension(
+                one["code"], one["name_vi"], one["name_en"], tuple(DimensionValue(**value) for value in one["values"])
+            )
+            for one in words["dimensions"]
+        ),
     )
 
 

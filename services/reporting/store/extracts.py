@@ -1,4 +1,4 @@
-"""Queries on extracts: asked for, approved, listed; the cuts they are made of, and what cuts are made of."""
+"""Queries on extracts: asked for, approved, refused, listed; the cuts they are made of, and what cuts are made of."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -39,6 +39,16 @@ async def find_extract(
 async def approve(connection: AsyncConnection, extract_id: int, *, by: str, now: datetime, export_id: int) -> None:
     """Note who approved, and by which export it is made."""
     await connection.execute(_APPROVE, {"extract_id": extract_id, "by": by, "now": now, "export_id": export_id})
+
+
+async def refuse(connection: AsyncConnection, extract_id: int, *, by: str, now: datetime, reason: str) -> None:
+    """Note who refused, and why."""
+    await connection.execute(_REFUSE, {"extract_id": extract_id, "by": by, "now": now, "reason": reason})
+
+
+async def make_by(connection: AsyncConnection, extract_id: int, *, export_id: int) -> None:
+    """Note by which export it is made from now on."""
+    await connection.execute(_MAKE_BY, {"extract_id": extract_id, "export_id": export_id})
 
 
 async def extracts_page(connection: AsyncConnection, *, unit_id: int, before: int, limit: int) -> list[Extract]:
@@ -99,7 +109,16 @@ def _extract(row: sa.Row[tuple[object, ...]]) -> Extract:
         row.unit_id, row.school_year, tuple(row.columns), tuple(row.levels), row.format, row.language, row.purpose
     )
     return Extract(
-        row.extract_id, wanted, row.requested_by, row.request_time, row.approved_by, row.approve_time, row.export_id
+        extract_id=row.extract_id,
+        wanted=wanted,
+        requested_by=row.requested_by,
+        request_time=row.request_time,
+        approved_by=row.approved_by,
+        approve_time=row.approve_time,
+        export_id=row.export_id,
+        refused_by=row.refused_by or "",
+        refuse_time=row.refuse_time,
+        refuse_reason=row.refuse_reason or "",
     )
 
 
@@ -112,6 +131,10 @@ _LOCKED = sa.text(f"{_ONE.text} FOR UPDATE")
 _APPROVE = sa.text(
     "UPDATE extract SET approved_by = :by, approve_time = :now, export_id = :export_id WHERE extract_id = :extract_id"
 )
+_REFUSE = sa.text(
+    "UPDATE extract SET refused_by = :by, refuse_time = :now, refuse_reason = :reason WHERE extract_id = :extract_id"
+)
+_MAKE_BY = sa.text("UPDATE extract SET export_id = :export_id WHERE extract_id = :extract_id")
 _PAGE = sa.text(
     "SELECT * FROM extract WHERE unit_id = :unit_id AND (CAST(:before AS bigint) = 0 OR extract_id < :before)"
     " ORDER BY extract_id DESC LIMIT :limit"

@@ -8,6 +8,7 @@ comes first, and follow them when they move. Refuses nothing; `projection` holds
 import sqlalchemy as sa
 
 from chassis.years import USUAL_TURN
+from services.reporting.domain.figures import BESIDE
 
 # The columns of a `FactRow` and of a `DetailRow`, in their order.
 FACT_COLUMNS = (
@@ -26,7 +27,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS detail (school_id bigint, measure text, key
     amounts bigint[], pupil_key text, day date, session smallint, pupils text[], kinds text[])
     ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS delta (school_id bigint, school_year integer, measure text, level text,
-    grade text, sex text, ethnic_group text, class_key text, item text, day date, change bigint)
+    grade text, sex text, ethnic_group text, class_key text, item text, day date, change bigint, beside integer)
     ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS touched_class (school_id bigint, class_key text) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS touched_pupil (school_id bigint, pupil_key text) ON COMMIT DELETE ROWS;
@@ -45,6 +46,11 @@ _IN_FORCE = f"{{rule}}.valid_from <= {_FIRST_DAY} AND ({{rule}}.valid_to IS NULL
 COUNTED = (
     f"rule.measure = given.measure AND rule.status = given.status AND {_IN_FORCE.format(rule='rule', row='given')}"
 )
+SEATED = (
+    f"given.measure = 'pupils' AND seat.measure = 'pupils' AND given.status = '{BESIDE}' || seat.status"
+    f" AND {_IN_FORCE.format(rule='seat', row='given')}"
+)
+SEATS = "size + coalesce(beside, 0)"  # How many sit in a class; of them `size` count at the school.
 DROPPED = (
     "given.measure = 'pupils' AND lost.measure = 'dropouts' AND lost.status = given.status"
     f" AND {_IN_FORCE.format(rule='lost', row='given')}"
@@ -63,31 +69,35 @@ PARENT = (
 
 # One row per number a fact stands for: itself, its being a dropout, each of its tallies.
 _DELTAS = """
-INSERT INTO delta (school_id, school_year, measure, level, grade, sex, ethnic_group, class_key, item, day, change)
-SELECT school_id, old_year, measure, old_level, old_grade, old_sex, old_group, old_class, NULL, old_day, -old_counted
+INSERT INTO delta (school_id, school_year, measure, level, grade, sex, ethnic_group, class_key, item, day, change,
+    beside)
+SELECT school_id, old_year, measure, old_level, old_grade, old_sex, old_group, old_class, NULL, old_day, -old_counted,
+    -old_beside
 FROM merged WHERE moved AND old_year > 0
 UNION ALL
-SELECT school_id, new_year, measure, new_level, new_grade, new_sex, new_group, new_class, NULL, new_day, new_counted
+SELECT school_id, new_year, measure, new_level, new_grade, new_sex, new_group, new_class, NULL, new_day, new_counted,
+    new_beside
 FROM merged WHERE moved AND new_year > 0
 UNION ALL
-SELECT school_id, old_year, 'dropouts', old_level, old_grade, old_sex, '', '', '||', NULL, -1
+SELECT school_id, old_year, 'dropouts', old_level, old_grade, old_sex, '', '', '||', NULL, -1, 0
 FROM merged WHERE moved AND old_year > 0 AND old_dropped
 UNION ALL
-SELECT school_id, new_year, 'dropouts', new_level, new_grade, new_sex, '', '', '||', NULL, 1
+SELECT school_id, new_year, 'dropouts', new_level, new_grade, new_sex, '', '', '||', NULL, 1, 0
 FROM merged WHERE moved AND new_year > 0 AND new_dropped
 UNION ALL
 SELECT school_id, old_year, split_part(tally, '|', 1), old_level, old_grade, old_sex, '', '',
-    substr(tally, strpos(tally, '|') + 1), old_day, -amount
+    substr(tally, strpos(tally, '|') + 1), old_day, -amount, 0
 FROM merged, unnest(old_tallies, old_amounts) AS given(tally, amount) WHERE moved AND old_year > 0 AND old_counted = 1
 UNION ALL
 SELECT school_id, new_year, split_part(tally, '|', 1), new_level, new_grade, new_sex, '', '',
-    substr(tally, strpos(tally, '|') + 1), new_day, amount
+    substr(tally, strpos(tally, '|') + 1), new_day, amount, 0
 FROM merged, unnest(new_tallies, new_amounts) AS given(tally, amount) WHERE moved AND new_year > 0 AND new_counted = 1
 """
 _SIDES = ", ".join(
     f"{side}.school_year AS {side}_year, {side}.level AS {side}_level, {side}.grade AS {side}_grade,"
     f" {side}.sex AS {side}_sex, {side}.ethnic_group AS {side}_group, {side}.class_key AS {side}_class,"
-    f" {side}.counted::integer AS {side}_counted, {side}.dropped AS {side}_dropped, {side}.day AS {side}_day,"
+    f" {side}.counted::integer AS {side}_counted, coalesce({side}.beside, false)::integer AS {side}_beside,"
+    f" {side}.dropped AS {side}_dropped, {side}.day AS {side}_day,"
     f" {side}.tallies AS {side}_tallies, {side}.amounts AS {side}_amounts"
     for side in ("old", "new")
 )
@@ -95,22 +105,23 @@ _CONTENT = ", ".join(
     f"{{side}}.{name}"
     for name in (
         "school_year", "level", "grade", "sex", "ethnic_group", "class_key", "counted", "name", "dropped", "day",
-        "tallies", "amounts",
+        "tallies", "amounts", "beside",
     )
 )  # fmt: skip
 _MOVED = f"({_CONTENT.format(side='old')}) IS DISTINCT FROM ({_CONTENT.format(side='new')}) AS moved"
 _MERGED = f"""
 , merged AS (
     INSERT INTO fact AS stored (school_id, measure, key, position, school_year, level, grade, sex, ethnic_group,
-        class_key, name, status, counted, dropped, tallies, amounts, pupil_key, day, session)
+        class_key, name, status, counted, beside, dropped, tallies, amounts, pupil_key, day, session)
     SELECT school_id, measure, key, position, school_year, level, grade, sex, ethnic_group, class_key, name, status,
-        counted, dropped, tallies, amounts, coalesce(pupil_key, ''), day, session
+        counted, beside, dropped, tallies, amounts, coalesce(pupil_key, ''), day, session
     FROM newest
     ON CONFLICT (school_id, measure, key) DO UPDATE SET position = excluded.position,
         school_year = excluded.school_year, level = excluded.level, grade = excluded.grade, sex = excluded.sex,
         ethnic_group = excluded.ethnic_group, class_key = excluded.class_key, name = excluded.name,
-        status = excluded.status, counted = excluded.counted, dropped = excluded.dropped, tallies = excluded.tallies,
-        amounts = excluded.amounts, pupil_key = excluded.pupil_key, day = excluded.day, session = excluded.session
+        status = excluded.status, counted = excluded.counted, beside = excluded.beside,
+        dropped = excluded.dropped, tallies = excluded.tallies, amounts = excluded.amounts,
+        pupil_key = excluded.pupil_key, day = excluded.day, session = excluded.session
     WHERE stored.position < excluded.position + :again
     RETURNING new.school_id, new.measure, {_SIDES}, {_MOVED}
 )
@@ -126,9 +137,10 @@ _ARE_ATTACHED = ", ".join(f"'{measure}'" for measure in ATTACHED)
 MERGE_FACTS = sa.text(f"""
 WITH newest AS (
     SELECT DISTINCT ON (given.school_id, given.measure, given.key) given.*, rule.status IS NOT NULL AS counted,
-        lost.status IS NOT NULL AS dropped, detail.tallies, detail.amounts, detail.pupil_key, detail.day, detail.session
+        seat.status IS NOT NULL AS beside, lost.status IS NOT NULL AS dropped, detail.tallies, detail.amounts,
+        detail.pupil_key, detail.day, detail.session
     FROM incoming AS given LEFT JOIN counting_rule AS rule ON {COUNTED} LEFT JOIN counting_rule AS lost ON {DROPPED}
-    LEFT JOIN detail ON {_OF_DETAIL}
+    LEFT JOIN counting_rule AS seat ON {SEATED} LEFT JOIN detail ON {_OF_DETAIL}
     WHERE given.measure NOT IN ({_ARE_ATTACHED})
     ORDER BY given.school_id, given.measure, given.key, given.position DESC
 ) {_MERGED} {_DELTAS}
@@ -140,7 +152,7 @@ WITH newest AS (
         given.position, given.school_year, coalesce(parent.level, '') AS level, coalesce(parent.grade, '') AS grade,
         coalesce(parent.sex, '') AS sex, '' AS ethnic_group, given.class_key, given.name, given.status,
         rule.status IS NOT NULL AND (given.measure = 'registers' OR coalesce(parent.counted, false)) AS counted,
-        false AS dropped, detail.tallies, detail.amounts, detail.pupil_key, detail.day, detail.session
+        false AS beside, false AS dropped, detail.tallies, detail.amounts, detail.pupil_key, detail.day, detail.session
     FROM incoming AS given LEFT JOIN counting_rule AS rule ON {COUNTED} LEFT JOIN detail ON {_OF_DETAIL}
     LEFT JOIN fact AS parent ON {PARENT.format(child="given", pupil="detail.pupil_key")}
     WHERE given.measure IN ({_ARE_ATTACHED})

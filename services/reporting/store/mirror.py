@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from services.reporting.domain.catalogue import PLACED_PUPILS
+from services.reporting.domain.catalogue import PLACED_PUPILS, SEATED_PUPILS
 from services.reporting.domain.cube import Column, Combinations
 from services.reporting.domain.rules import rules_of
 
@@ -151,6 +151,10 @@ WITH moved AS (
     FROM moved JOIN class_figure USING (school_id, school_year) WHERE active AND size <> 0
     GROUP BY school_id, level, grade
     UNION ALL
+    SELECT school_id, :seated, concat_ws('|', level, grade, ''), sum(size + coalesce(beside, 0))
+    FROM moved JOIN class_figure USING (school_id, school_year) WHERE active AND size + coalesce(beside, 0) <> 0
+    GROUP BY school_id, level, grade
+    UNION ALL
     SELECT school_id, 'pupils_scheduled', concat_ws('|', level, grade, ''), sum(size)
     FROM moved JOIN class_session USING (school_id, school_year) JOIN class_figure
         USING (school_id, school_year, class_key)
@@ -178,5 +182,5 @@ WITH moved AS (
 )
 SELECT school_id, measure, array_agg(combination) AS combinations, array_agg(value::bigint) AS values_
 FROM moved LEFT JOIN counted USING (school_id) GROUP BY school_id, measure
-""").bindparams(placed=PLACED_PUPILS)
+""").bindparams(placed=PLACED_PUPILS, seated=SEATED_PUPILS)
 _CONNECTED = sa.text("SELECT school_id FROM connection WHERE version > :after AND first_accept_time IS NOT NULL")

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import copy_rows, lock_keys
 from services.reporting.domain.figures import ClassFigures, DetailRow, FactRow, SchoolFigures
 from services.reporting.store import absences, facts
-from services.reporting.store.facts import LIMITED
+from services.reporting.store.facts import LIMITED, SEATS
 
 SCHOOL_LOCKS = 1  # Space of the advisory locks on schools.
 
@@ -176,8 +176,10 @@ DO UPDATE SET session_count = stored.session_count + excluded.session_count
 
 _MERGE_CLASSES = sa.text(f"""
 WITH touched AS (
-    SELECT school_id, school_year, class_key, coalesce(sum(change) FILTER (WHERE measure = 'pupils'), 0) AS difference
-    FROM delta WHERE class_key <> '' AND item IS NULL AND (measure = 'classes' OR (measure = 'pupils' AND change <> 0))
+    SELECT school_id, school_year, class_key, coalesce(sum(change) FILTER (WHERE measure = 'pupils'), 0) AS difference,
+        coalesce(sum(beside) FILTER (WHERE measure = 'pupils'), 0) AS beside
+    FROM delta WHERE class_key <> '' AND item IS NULL
+        AND (measure = 'classes' OR (measure = 'pupils' AND (change, beside) <> (0, 0)))
     GROUP BY school_id, school_year, class_key
 ), given AS (
     SELECT touched.*, coalesce(fact.level, '') AS level, coalesce(fact.grade, '') AS grade,
@@ -185,18 +187,19 @@ WITH touched AS (
     FROM touched LEFT JOIN fact ON fact.school_id = touched.school_id AND fact.measure = 'classes'
         AND fact.key = touched.class_key AND fact.school_year = touched.school_year
 ), merged AS (
-    INSERT INTO class_figure AS stored (school_id, school_year, class_key, size, level, grade, name, active, size_limit,
-        limit_source, version)
-    SELECT given.school_id, given.school_year, given.class_key, given.difference, given.level, given.grade, given.name,
-        given.active, coalesce(norm.size_limit, 0), coalesce(norm.source, ''), :version
+    INSERT INTO class_figure AS stored (school_id, school_year, class_key, size, beside, level, grade, name, active,
+        size_limit, limit_source, version)
+    SELECT given.school_id, given.school_year, given.class_key, given.difference, given.beside, given.level,
+        given.grade, given.name, given.active, coalesce(norm.size_limit, 0), coalesce(norm.source, ''), :version
     FROM given LEFT JOIN norm ON {LIMITED}
     ON CONFLICT (school_id, school_year, class_key) DO UPDATE SET size = stored.size + excluded.size,
+        beside = coalesce(stored.beside, 0) + excluded.beside,
         level = excluded.level, grade = excluded.grade, name = excluded.name, active = excluded.active,
         size_limit = excluded.size_limit, limit_source = excluded.limit_source, version = excluded.version
-    WHERE (excluded.size, stored.level, stored.grade, stored.name, stored.active, stored.size_limit,
+    WHERE (excluded.size, excluded.beside, stored.level, stored.grade, stored.name, stored.active, stored.size_limit,
             stored.limit_source)
         IS DISTINCT FROM
-        (0, excluded.level, excluded.grade, excluded.name, excluded.active, excluded.size_limit,
+        (0, 0, excluded.level, excluded.grade, excluded.name, excluded.active, excluded.size_limit,
             excluded.limit_source)
     RETURNING new.*, old.level AS old_level, old.grade AS old_grade, old.oversize AS old_oversize
 ), difference AS (
@@ -217,7 +220,7 @@ WITH touched AS (
     ON CONFLICT (school_id, school_year, measure, level, grade, sex, ethnic_group)
     DO UPDATE SET value = stored.value + excluded.value
 )
-SELECT school_id, school_year, class_key, name, grade, size, size_limit, limit_source, active, version FROM merged
+SELECT school_id, school_year, class_key, name, grade, {SEATS}, size_limit, limit_source, active, version FROM merged
 """)
 
 _ADD_SCHOOLS = sa.text("""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting.domain.catalogue import PLACED_PUPILS
+from services.reporting.domain.catalogue import PLACED_PUPILS, SEATED_PUPILS
 from services.reporting.domain.recorded import RESULTS, Recorded
 from services.reporting.domain.rules import rules_of
 
@@ -38,6 +38,8 @@ def _holds(measure: str, wanted: Recorded, parameters: dict[str, object], school
     """Whether a fact counts towards a measure."""
     if measure == wanted.kind:
         return "fact.counted"
+    if measure == SEATED_PUPILS:
+        return "((fact.counted OR coalesce(fact.beside, false)) AND placed.active)"
     if measure == "dropouts":
         return "fact.dropped"
     if measure in _ABSENT:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import lock_keys
 from services.reporting.domain.figures import ClassFigures, SchoolFigures
 from services.reporting.store import absences
-from services.reporting.store.facts import COUNTED, DROPPED, LIMITED, PLACE_DIFFERS, PLACED
+from services.reporting.store.facts import COUNTED, DROPPED, LIMITED, PLACE_DIFFERS, PLACED, SEATED, SEATS
 from services.reporting.store.projection import SCHOOL_LOCKS, Changed
 
 
@@ -69,12 +69,13 @@ async def repair(connection: AsyncConnection, wanted: Sequence[int]) -> Changed:
 _OF_SCHOOLS = "(CAST(:schools AS bigint[]) IS NULL OR school_id = ANY(CAST(:schools AS bigint[])))"
 
 _CLASSES = f"""
-SELECT given.school_id, given.school_year, given.class_key, given.size, given.level, given.grade, given.name,
-    given.active, coalesce(norm.size_limit, 0) AS size_limit, coalesce(norm.source, '') AS limit_source,
-    given.active AND coalesce(norm.size_limit, 0) BETWEEN 1 AND given.size - 1 AS oversize
+SELECT given.school_id, given.school_year, given.class_key, given.size, given.beside, given.level, given.grade,
+    given.name, given.active, coalesce(norm.size_limit, 0) AS size_limit, coalesce(norm.source, '') AS limit_source,
+    given.active AND coalesce(norm.size_limit, 0) BETWEEN 1 AND given.size + given.beside - 1 AS oversize
 FROM (
     SELECT school_id, school_year, class_key,
         (count(*) FILTER (WHERE measure = 'pupils' AND counted))::integer AS size,
+        (count(*) FILTER (WHERE measure = 'pupils' AND beside))::integer AS beside,
         coalesce(max(level) FILTER (WHERE measure = 'classes'), '') AS level,
         coalesce(max(grade) FILTER (WHERE measure = 'classes'), '') AS grade,
         coalesce(max(name) FILTER (WHERE measure = 'classes'), '') AS name,
@@ -145,12 +146,13 @@ _COMPARE = {
         SELECT school_id, school_year, class_key, CAST(kept.content AS text), CAST(recounted.content AS text)
         FROM (
             SELECT school_id, school_year, class_key,
-                ROW(size, level, grade, name, active, size_limit, limit_source, oversize) AS content
-            FROM class_figure WHERE (size <> 0 OR name <> '') AND {_OF_SCHOOLS}
+                ROW(size, coalesce(beside, 0), level, grade, name, active, size_limit, limit_source, oversize)
+                AS content
+            FROM class_figure WHERE ({SEATS} <> 0 OR name <> '') AND {_OF_SCHOOLS}
         ) AS kept FULL JOIN (
             SELECT school_id, school_year, class_key,
-                ROW(size, level, grade, name, active, size_limit, limit_source, oversize) AS content
-            FROM ({_CLASSES}) AS classes WHERE size <> 0 OR name <> ''
+                ROW(size, beside, level, grade, name, active, size_limit, limit_source, oversize) AS content
+            FROM ({_CLASSES}) AS classes WHERE {SEATS} <> 0 OR name <> ''
         ) AS recounted USING (school_id, school_year, class_key)
         WHERE kept.content IS DISTINCT FROM recounted.content
     """),
@@ -188,15 +190,17 @@ _ADVANCE = sa.text("UPDATE head SET position = position + 1 RETURNING position")
 
 # The rules of counting may be others than when a fact came.
 _RECOUNT_FACTS = sa.text(f"""
-UPDATE fact AS stored SET counted = given.counted, dropped = given.dropped
+UPDATE fact AS stored SET counted = given.counted, beside = given.beside, dropped = given.dropped
 FROM (
     SELECT given.school_id, given.measure, given.key, rule.status IS NOT NULL AS counted,
-        lost.status IS NOT NULL AS dropped
+        seat.status IS NOT NULL AS beside, lost.status IS NOT NULL AS dropped
     FROM fact AS given LEFT JOIN counting_rule AS rule ON {COUNTED} LEFT JOIN counting_rule AS lost ON {DROPPED}
+    LEFT JOIN counting_rule AS seat ON {SEATED}
     WHERE given.school_id = ANY(CAST(:schools AS bigint[])) AND given.measure NOT IN ('registers', 'results')
 ) AS given
 WHERE stored.school_id = given.school_id AND stored.measure = given.measure AND stored.key = given.key
-    AND (stored.counted, stored.dropped) <> (given.counted, given.dropped)
+    AND (stored.counted, coalesce(stored.beside, false), stored.dropped)
+        <> (given.counted, given.beside, given.dropped)
 """)
 _PLACE_FACTS = sa.text(f"""
 UPDATE fact AS stored SET level = place.level, grade = place.grade, sex = place.sex, counted = place.counted
@@ -218,10 +222,10 @@ _FILL = {
     ),
 }
 _FILL_CLASSES = sa.text(
-    "INSERT INTO class_figure (school_id, school_year, class_key, size, level, grade, name, active, size_limit,"
-    " limit_source, version) SELECT school_id, school_year, class_key, size, level, grade, name, active, size_limit,"
-    f" limit_source, CAST(:version AS bigint) FROM ({_CLASSES}) AS classes"
-    " RETURNING school_id, school_year, class_key, name, grade, size, size_limit, limit_source, active, version"
+    "INSERT INTO class_figure (school_id, school_year, class_key, size, beside, level, grade, name, active, size_limit,"
+    " limit_source, version) SELECT school_id, school_year, class_key, size, beside, level, grade, name, active,"
+    f" size_limit, limit_source, CAST(:version AS bigint) FROM ({_CLASSES}) AS classes"
+    f" RETURNING school_id, school_year, class_key, name, grade, {SEATS}, size_limit, limit_source, active, version"
 )
 _FILL_SCHOOLS = sa.text(f"""
 INSERT INTO school_figure AS stored (school_id, school_year, pupil_count, class_count, staff_count, version)

@@ -7,10 +7,11 @@ whose parts are guarded elsewhere, and cells that do not exist.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from chassis.errors import Fault, Kind
 from chassis.scopes import ScopeTree
-from services.reporting.domain.catalogue import SENSITIVE, Indicator, Term
+from services.reporting.domain.catalogue import SENSITIVE, Catalogue, Indicator, Term
 from services.reporting.domain.cube import Values
 from services.reporting.domain.figures import Figure
 from services.reporting.store import outside
@@ -21,9 +22,8 @@ from services.reporting.usecases.places import Places
 from services.reporting.usecases.querying import MOST_CELLS, Question, Questions, chosen, parsed_day, resolved
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """What one school adds, and what is known of it."""
+class Contribution(NamedTuple):
+    """What one school adds, and what is known of it; a tuple, since a province has a thousand."""
 
     school: int
     name: str
@@ -88,7 +88,7 @@ class Explanations:
             figure=figure,
             name=named.name if named else "",
             formula=_formula(indicator, figure),
-            filters=_filters(indicator, question, values, year, day),
+            filters=_filters(self.questions.catalogue, indicator, question, values, year=year, day=day),
             hierarchy=day,
             school_year=year,
             data_time=stocks.head.data_time,
@@ -159,18 +159,22 @@ def _formula(indicator: Indicator, figure: Figure) -> tuple[str, str]:
 _VIETNAMESE = str.maketrans(",.", ".,")  # How numbers are written.
 
 
-def _filters(indicator: Indicator, question: Question, values: Values, year: int, day: date) -> list[tuple[str, str]]:
+def _filters(
+    catalogue: Catalogue, indicator: Indicator, question: Question, values: Values, *, year: int, day: date
+) -> list[tuple[str, str]]:
     found = [
         (f"Năm học {year}–{year + 1}", f"School year {year}-{year + 1}"),
         (f"Cây đơn vị ngày {day.isoformat()}", f"Hierarchy of {day.isoformat()}"),
     ]
     for dimension, value in zip(question.dimensions, values, strict=True):
-        found.append((f"{dimension} = {value or 'chưa rõ'}", f"{dimension} = {value or 'not known'}"))
+        found.append(catalogue.called(dimension, value))
     for dimension, value in indicator.numerator.default:
         if dimension not in question.dimensions:
-            found.append((f"{dimension} = {value} (mặc định)", f"{dimension} = {value} (by default)"))
+            vi, en = catalogue.called(dimension, value)
+            found.append((f"{vi}, mặc định", f"{en}, by default"))
     for dimension, value in indicator.numerator.where:
-        found.append((f"Tử số: {dimension} = {value}", f"Numerator: {dimension} = {value}"))
+        vi, en = catalogue.called(dimension, value)
+        found.append((f"Tử số: {vi}", f"Numerator: {en}"))
     return found
 
 

@@ -222,6 +222,9 @@ class Exporter:
                 file_name=file_name,
                 failure=failure,
             )
+            if ended and export.extract_id is not None:
+                extract = await self.extracts.find(connection, export.extract_id, unit_id=export.unit_id)
+                await self.teller.extract(connection, "ready" if state is ExportState.DONE else "failed", extract)
             if ended and export.scheduled and export.pivot_id is not None:
                 pivot = await pivots.find_pivot(connection, export.pivot_id)
                 if pivot is not None:

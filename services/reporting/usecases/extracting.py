@@ -1,12 +1,13 @@
-"""Extracts for research: asked for by one, approved by another, and made of what is decided to be given.
+"""Extracts for research: asked for by one, approved or refused by another, and made of what is decided to be given.
 
 One decision a month stands for all extracts of a unit, a school year and a set of columns: the cut. Two extracts are
 parts of one table, so that neither tells what the other withholds, however the data move meanwhile. Ethnic groups are
-given as figures give them, by the decision that is theirs. Refuses units that are below others, and columns apart.
+given as figures give them, by the decision that is theirs. Refuses units that are below others, columns apart, and
+levels that there are not.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.clock import Clock
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.scopes import Scopes
-from services.reporting.domain.catalogue import Term
+from services.reporting.domain.catalogue import DimensionValue, Term
 from services.reporting.domain.cube import Combinations, sum_columns
+from services.reporting.domain.exports import ExportState
 from services.reporting.domain.extracts import (
     APPROVING,
     COLUMNS,
@@ -29,6 +31,7 @@ from services.reporting.domain.extracts import (
     Cut,
     CutKey,
     Extract,
+    ExtractState,
     Values,
     Wanted,
     guarded,
@@ -41,20 +44,22 @@ from services.reporting.store.exports import Begun
 from services.reporting.usecases.lattice import is_top
 from services.reporting.usecases.places import members, targets_of
 from services.reporting.usecases.querying import Questions
+from services.reporting.usecases.telling import Teller
 
 PUPILS, COMMUNE = "pupils", "commune"
 
 
 @dataclass(frozen=True)
 class Extracts:
-    """Takes requests, has them approved, and says what is given."""
+    """Takes requests, has them decided on, and says what is given."""
 
     questions: Questions
     scopes: Scopes
     clock: Clock
+    teller: Teller
 
     def check(self, wanted: Wanted, *, unit: str) -> None:
-        """Refuse what is not given at all: NOT_TOPMOST, UNKNOWN_COLUMN, COLUMNS_APART."""
+        """Refuse what is not given at all: NOT_TOPMOST, UNKNOWN_COLUMN, COLUMNS_APART, UNKNOWN_LEVEL."""
         if not is_top(self.scopes.tree, wanted.unit_id, self.clock.today()):
             raise _not_topmost(unit)
         for column in wanted.columns:
@@ -62,23 +67,52 @@ class Extracts:
                 raise _unknown_column(column)
         if set_of(_asked(wanted)) is None:
             raise _columns_apart(sorted(_asked(wanted), key=COLUMNS.index))
+        (level,) = self.questions.catalogue.named([LEVEL])
+        known = {one.code: one for one in level.values if one.code}
+        for place, code in enumerate(wanted.levels):
+            if code not in known:
+                raise _unknown_level(place, code, known.values())
 
     async def request(self, connection: AsyncConnection, wanted: Wanted, *, by: str) -> int:
-        """Note what was checked; its id."""
-        return await extracts.add_extract(connection, wanted, by=by, now=self.clock.now())
+        """Note what was checked, and tell who may decide on it; its id."""
+        extract_id = await extracts.add_extract(connection, wanted, by=by, now=self.clock.now())
+        await self.teller.extract(
+            connection, "requested", await self.find(connection, extract_id, unit_id=wanted.unit_id)
+        )
+        return extract_id
 
     async def approve(self, connection: AsyncConnection, extract_id: int, *, unit_id: int, by: str) -> Extract:
         """Begin the export of what somebody else asked for; again by the same person it is begun once."""
+        found = await self._undecided(connection, extract_id, unit_id=unit_id, by=by)
+        if found.state is not ExtractState.REQUESTED:
+            return _decided_so(found, ExtractState.APPROVED, by=found.approved_by == by)
+        now = self.clock.now()
+        export_id = await exports.add_export(connection, _begun(found), now=now)
+        await extracts.approve(connection, extract_id, by=by, now=now, export_id=export_id)
+        return await self._told(connection, "approved", found)
+
+    async def refuse(
+        self, connection: AsyncConnection, extract_id: int, *, unit_id: int, by: str, reason: str
+    ) -> Extract:
+        """Note that nothing is made of what somebody else asked for; repeated, the first reason stays."""
+        found = await self._undecided(connection, extract_id, unit_id=unit_id, by=by)
+        if found.state is not ExtractState.REQUESTED:
+            return _decided_so(found, ExtractState.REFUSED, by=found.refused_by == by)
+        await extracts.refuse(connection, extract_id, by=by, now=self.clock.now(), reason=reason)
+        return await self._told(connection, "refused", found)
+
+    async def restart(self, connection: AsyncConnection, extract_id: int, *, unit_id: int, by: str) -> Extract:
+        """Begin the export anew where it failed or was cancelled; while one runs it is that one."""
         found = await self.find(connection, extract_id, unit_id=unit_id, lock=True)
-        if found.requested_by == by:
-            raise _same_person(extract_id)
-        if found.approved_by and found.approved_by != by:
-            raise _approved(extract_id)
-        if not found.approved_by:
-            now, wanted = self.clock.now(), found.wanted
-            begun = Begun(unit_id, wanted.format, found.requested_by, wanted.language, extract_id=extract_id)
-            export_id = await exports.add_export(connection, begun, now=now)
-            await extracts.approve(connection, extract_id, by=by, now=now, export_id=export_id)
+        if by not in {found.requested_by, found.approved_by}:
+            raise not_requester(extract_id)
+        export = await exports.find_export(connection, found.export_id or 0, unit_id=unit_id)
+        if export is None or export.state is ExportState.DONE:
+            raise _not_failed(extract_id)
+        if export.state is ExportState.RUNNING:
+            return found
+        export_id = await exports.add_export(connection, _begun(found), now=self.clock.now())
+        await extracts.make_by(connection, extract_id, export_id=export_id)
         return await self.find(connection, extract_id, unit_id=unit_id)
 
     async def find(self, connection: AsyncConnection, extract_id: int, *, unit_id: int, lock: bool = False) -> Extract:
@@ -86,6 +120,17 @@ class Extracts:
         found = await extracts.find_extract(connection, extract_id, unit_id=unit_id, lock=lock)
         if found is None:
             raise _unknown(extract_id)
+        return found
+
+    async def _undecided(self, connection: AsyncConnection, extract_id: int, *, unit_id: int, by: str) -> Extract:
+        found = await self.find(connection, extract_id, unit_id=unit_id, lock=True)
+        if found.requested_by == by:
+            raise _same_person(extract_id)
+        return found
+
+    async def _told(self, connection: AsyncConnection, name: str, decided: Extract) -> Extract:
+        found = await self.find(connection, decided.extract_id, unit_id=decided.wanted.unit_id)
+        await self.teller.extract(connection, name, found)
         return found
 
     def may(self, extract: Extract) -> bool:
@@ -162,6 +207,18 @@ def _asked(wanted: Wanted) -> set[str]:
     return {*wanted.columns, *([LEVEL] if wanted.levels else [])}
 
 
+def _begun(extract: Extract) -> Begun:
+    wanted = extract.wanted
+    return Begun(wanted.unit_id, wanted.format, extract.requested_by, wanted.language, extract_id=extract.extract_id)
+
+
+def _decided_so(extract: Extract, state: ExtractState, *, by: bool) -> Extract:
+    """The extract where it was decided on like this by the same person; else the fault that says how it was."""
+    if extract.state is state and by:
+        return extract
+    raise _refused(extract) if extract.state is ExtractState.REFUSED else _approved(extract.extract_id)
+
+
 def _not_topmost(unit: str) -> Fault:
     return Fault(
         Kind.INVALID,
@@ -200,6 +257,20 @@ def _columns_apart(columns: Sequence[str]) -> Fault:
     )
 
 
+def _unknown_level(place: int, level: str, known: Iterable[DimensionValue]) -> Fault:
+    listed = list(known)
+    vi = f"Không có cấp học “{level}”. Có: {', '.join(f'{one.code} ({one.name_vi})' for one in listed)}."
+    en = f"There is no level “{level}”. There are: {', '.join(f'{one.code} ({one.name_en})' for one in listed)}."
+    return Fault(
+        Kind.INVALID,
+        "UNKNOWN_LEVEL",
+        vi=vi,
+        en=en,
+        metadata={"level": level, "known": ",".join(one.code for one in listed)},
+        violations=[FieldViolation(f"levels[{place}]", "UNKNOWN_LEVEL", vi, en)],
+    )
+
+
 def _unknown(extract_id: int) -> Fault:
     return Fault(
         Kind.NOT_FOUND,
@@ -214,8 +285,8 @@ def _same_person(extract_id: int) -> Fault:
     return Fault(
         Kind.DENIED,
         "SAME_PERSON",
-        vi="Người yêu cầu không tự phê duyệt. Hãy để giám đốc hoặc quản trị viên khác phê duyệt.",
-        en="Whoever asked does not approve. Let another director or administrator do so.",
+        vi="Người yêu cầu không tự quyết định. Hãy để giám đốc hoặc quản trị viên khác phê duyệt hay từ chối.",
+        en="Whoever asked does not decide. Let another director or administrator approve or refuse.",
         metadata={"extract_id": str(extract_id)},
     )
 
@@ -224,7 +295,40 @@ def _approved(extract_id: int) -> Fault:
     return Fault(
         Kind.PRECONDITION,
         "EXTRACT_APPROVED",
-        vi=f"Trích xuất số {extract_id} đã được người khác phê duyệt.",
-        en=f"Somebody else approved the extract {extract_id}.",
+        vi=f"Trích xuất số {extract_id} đã được phê duyệt.",
+        en=f"The extract {extract_id} was approved already.",
+        metadata={"extract_id": str(extract_id)},
+    )
+
+
+def _refused(extract: Extract) -> Fault:
+    return Fault(
+        Kind.PRECONDITION,
+        "EXTRACT_REFUSED",
+        vi=f"Trích xuất số {extract.extract_id} đã bị từ chối: {extract.refuse_reason}",
+        en=f"The extract {extract.extract_id} was refused: {extract.refuse_reason}",
+        metadata={"extract_id": str(extract.extract_id)},
+    )
+
+
+def _not_failed(extract_id: int) -> Fault:
+    return Fault(
+        Kind.PRECONDITION,
+        "EXTRACT_NOT_FAILED",
+        vi=f"Chỉ lập lại được tệp đã duyệt mà lần lập trước thất bại hoặc bị hủy, trong vài ngày sau đó; trích xuất số"
+        f" {extract_id} không như vậy. Cần tệp mới thì hãy yêu cầu trích xuất mới.",
+        en="A file is made anew only where it was approved, and failed or was cancelled some days ago at most; that of"
+        f" the extract {extract_id} was not. For another file ask for another extract.",
+        metadata={"extract_id": str(extract_id)},
+    )
+
+
+def not_requester(extract_id: int) -> Fault:
+    """The file is for two people alone."""
+    return Fault(
+        Kind.DENIED,
+        "NOT_REQUESTER",
+        vi="Tệp chỉ dành cho người yêu cầu và người phê duyệt trích xuất này.",
+        en="The file is for whoever asked for this extract or approved it.",
         metadata={"extract_id": str(extract_id)},
     )

@@ -14,6 +14,7 @@ from chassis.outbox import append
 from chassis.scopes import Scopes
 from services.reporting.convert.notices import Said, filled, notice_events, shown_time
 from services.reporting.domain.exports import Export
+from services.reporting.domain.extracts import Extract
 from services.reporting.domain.pivots import Pivot
 from services.reporting.domain.report_rules import ReportRules
 from services.reporting.domain.reports import AT_SCHOOL, Campaign, Report, State
@@ -102,6 +103,23 @@ class Teller:
         text = self.rules.notices["pivot_ready" if done else "pivot_failed"]
         key = f"pivot/{pivot.pivot_id}/{export.export_id}"
         said = Said(key, 1, [export.unit_id], text, values, link, subjects=[pivot.owner])
+        await append(connection, list(notice_events([said])))
+
+    async def extract(self, connection: AsyncConnection, name: str, extract: Extract) -> None:
+        """Who may decide hears of a request for research, who asked what was decided and became of it."""
+        unit_id, text = extract.wanted.unit_id, self.rules.notices[f"extract_{name}"]
+        values = {
+            "number": str(extract.extract_id),
+            "unit": self._name(unit_id),
+            "purpose": extract.wanted.purpose,
+            "asking": extract.requested_by,
+            "deciding": extract.refused_by or extract.approved_by,
+            "note": extract.refuse_reason,
+        }
+        link = f"/extracts.html#unit={unit_id}&extract={extract.extract_id}"
+        key = f"extract/{extract.extract_id}/{name}/{extract.export_id or 0}"
+        subjects = [] if text.audience_roles else [extract.requested_by]
+        said = Said(key, 1, [unit_id], text, values, link, subjects=subjects)
         await append(connection, list(notice_events([said])))
 
     def reviewing_unit(self, school_id: int) -> int:

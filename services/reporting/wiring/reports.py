@@ -70,7 +70,7 @@ def report_parts(
     teller = Teller(scopes, clock, rules)
     reading = Reading(database, Filler(questions, scopes, clock))
     kept = Pivots(Analyses(questions), scopes, clock)
-    extracts = Extracts(questions, scopes, clock)
+    extracts = Extracts(questions, scopes, clock, teller)
     exporter = Exporter(
         database,
         reading,

@@ -75,15 +75,16 @@ def grants() -> list[scopes_pb2.ScopeGrant]:
 
 def pupil(
     key: str, *, school: int = PRIMARY, level: str = "02", grade: str = "03", sex: str = "1", group: str = "01",
-    class_key: str = "3A", status: str = "01", year: int = YEAR,
+    class_key: str = "3A", status: str = "01", year: int = YEAR, beside: bool = False,
 ) -> records_pb2.Change:  # fmt: skip
-    """A change that holds a pupil."""
+    """A change that holds a pupil; `beside` another enrolment, at which the person counts."""
     record = resources_pb2.Pupil(
         school_year=year, full_name="Nguyễn Thị A", level=level, grade=grade, sex=sex, ethnic_group=group,
-        class_key=class_key, status=status,
+        class_key=class_key, status=status, secondary=beside or None,
     )  # fmt: skip
     row = resources_pb2.Row(school=f"moet:{school}", key=key, version=1, pupil=record)
-    return records_pb2.Change(school_id=school, type=resources_pb2.OBJECT_TYPE_PUPIL, row=row)
+    kind = resources_pb2.OBJECT_TYPE_PUPIL
+    return records_pb2.Change(school_id=school, type=kind, row=row, counted_elsewhere=beside)
 
 
 def pupils(number: int, **fields: str | int) -> Iterator[records_pb2.Change]:

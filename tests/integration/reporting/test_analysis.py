@@ -256,6 +256,7 @@ async def test_a_cell_is_explained_by_its_schools(feed):
         Question("1", ("pupils",), dimensions=("level",)), ("03",), tree=TREE, today=TODAY
     )
     assert of_level.figure.value == 8 == sum(one.numerator for one in of_level.contributions)
+    assert of_level.filters[-1] == ("Cấp học: Trung học cơ sở (03)", "Level: Lower secondary (03)")
 
 
 @pytest.mark.parametrize(

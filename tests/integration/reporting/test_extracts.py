@@ -4,23 +4,29 @@ import csv
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import openpyxl
 import pytest
 from iocedu.chassis.v1 import disclosures_pb2
+from iocedu.notify.v1 import notice_requested_pb2
 from iocedu.records.v1 import records_pb2, resources_pb2, results_pb2
 from iocedu.reporting.v1 import exports_pb2, extracts_pb2, extracts_pb2_grpc, reporting_pb2, reporting_pb2_grpc
+from sqlalchemy.exc import IntegrityError
 
 from chassis.bus import Bus, subject_of
+from chassis.database import Database
 from chassis.disclosures import EVENT
 from chassis.errors import Fault
 from chassis.testing import FixedClock
 from services.reporting.convert import extracts
+from services.reporting.convert.notices import NOTICE_REQUESTED
 from services.reporting.domain.disclosure import SMALL
-from services.reporting.domain.extracts import WITHHELD
+from services.reporting.domain.extracts import COLUMNS, SETS, WITHHELD
+from services.reporting.store import extracts as store
+from services.reporting.usecases import exporting
 from tests.integration.reporting import scenes
 from tests.integration.reporting.report_scenes import ADMINISTRATOR, COMMUNE_DIRECTOR, DIRECTOR, OFFICER, Desk
 from tests.integration.reporting.scenes import NEW_COMMUNE, PRIMARY, PROVINCE, YEAR
@@ -28,6 +34,7 @@ from tests.support.waiting import poll_until
 
 DONE = exports_pb2.EXPORT_STATE_DONE
 STATISTICIAN = "officer"  # Of the whole province.
+WHY = "Chưa có quyết định của Sở"
 PURPOSE = "Luận án về lưu ban, quyết định 12/QĐ-SGDĐT"
 
 Rows = list[dict[str, str]]
@@ -48,6 +55,31 @@ async def _approved(desk: Desk, extract_id: int, subject: str = DIRECTOR) -> ext
     request = extracts_pb2.ApproveExtractRequest(unit=str(PROVINCE), extract_id=extract_id)
     extract: extracts_pb2.Extract = (await _stub(desk, subject).ApproveExtract(request)).extract
     return extract
+
+
+async def _refused(desk: Desk, extract_id: int, subject: str = DIRECTOR, reason: str = WHY) -> extracts_pb2.Extract:
+    request = extracts_pb2.RefuseExtractRequest(unit=str(PROVINCE), extract_id=extract_id, reason=reason)
+    extract: extracts_pb2.Extract = (await _stub(desk, subject).RefuseExtract(request)).extract
+    return extract
+
+
+async def _restarted(desk: Desk, extract_id: int, subject: str = STATISTICIAN) -> extracts_pb2.Extract:
+    request = extracts_pb2.RestartExtractRequest(unit=str(PROVINCE), extract_id=extract_id)
+    extract: extracts_pb2.Extract = (await _stub(desk, subject).RestartExtract(request)).extract
+    return extract
+
+
+async def _listed(desk: Desk, extract_id: int) -> extracts_pb2.Extract:
+    listed = (await _stub(desk).ListExtracts(extracts_pb2.ListExtractsRequest(unit=str(PROVINCE)))).extracts
+    [found] = [one for one in listed if one.extract_id == extract_id]
+    return extracts_pb2.Extract.FromString(found.SerializeToString())
+
+
+async def _reason(call: Awaitable[Any]) -> str:
+    """Why a call is refused."""
+    with pytest.raises(Fault) as refused:
+        await call
+    return refused.value.reason
 
 
 async def _made(desk: Desk, *columns: str, **fields: Any) -> tuple[extracts_pb2.Extract, bytes]:
@@ -183,6 +215,7 @@ async def test_who_asked_does_not_approve_and_others_do_not_get_the_file(desk: D
         ({"columns": ["area", "learning"]}, "COLUMNS_APART"),
         ({"columns": ["grade", "ethnic_group"]}, "COLUMNS_APART"),
         ({"columns": ["area"], "purpose": " " * 12}, "INVALID_FIELD"),
+        ({"levels": ["03", "9"]}, "UNKNOWN_LEVEL"),
     ],
 )
 async def test_what_could_point_at_persons_is_not_asked_for(desk: Desk, fields: dict[str, Any], reason: str):
@@ -190,6 +223,112 @@ async def test_what_could_point_at_persons_is_not_asked_for(desk: Desk, fields: 
     with pytest.raises(Fault) as refused:
         await _asked(desk, **({"columns": ["grade"]} | fields))
     assert refused.value.reason == reason
+
+
+async def test_levels_that_there_are_not_are_refused_with_those_there_are(desk: Desk):
+    """An empty file would say that nobody is of that level."""
+    with pytest.raises(Fault) as refused:
+        await _asked(desk, "grade", levels=["02", "9"])
+    [violation] = refused.value.violations
+    assert (violation.field, violation.reason) == ("levels[1]", "UNKNOWN_LEVEL")
+    assert "03 (Lower secondary)" in refused.value.en
+    assert refused.value.metadata["known"] == "01,02,03,04,05"
+
+
+async def test_a_refused_extract_says_why_and_is_never_made(desk: Desk):
+    """The first decision stands: the same person may repeat it, nobody takes another one."""
+    asked = await _asked(desk, "grade")
+    assert asked.state == extracts_pb2.EXTRACT_STATE_REQUESTED
+    assert await _reason(_refused(desk, asked.extract_id, STATISTICIAN)) == "NO_GRANT"
+    assert await _reason(_refused(desk, asked.extract_id, reason="  ")) == "INVALID_FIELD"
+    refused = await _refused(desk, asked.extract_id)
+    assert (refused.state, refused.refused_by, refused.refuse_reason) == (
+        extracts_pb2.EXTRACT_STATE_REFUSED,
+        DIRECTOR,
+        WHY,
+    )
+    assert refused.HasField("refuse_time")
+    assert (await _refused(desk, asked.extract_id, reason="Lý do khác")).refuse_reason == WHY
+    for call in (_approved(desk, asked.extract_id), _refused(desk, asked.extract_id, ADMINISTRATOR)):
+        assert await _reason(call) == "EXTRACT_REFUSED"
+    assert await _reason(_restarted(desk, asked.extract_id)) == "EXTRACT_NOT_FAILED"
+    assert not (await _listed(desk, asked.extract_id)).HasField("export")
+    own = await _asked(desk, "grade", subject=DIRECTOR)
+    assert await _reason(_refused(desk, own.extract_id)) == "SAME_PERSON"
+    await _approved(desk, own.extract_id, ADMINISTRATOR)
+    assert await _reason(_refused(desk, own.extract_id, ADMINISTRATOR)) == "EXTRACT_APPROVED"
+
+
+async def test_what_is_refused_cannot_be_approved_by_code_that_knows_of_no_refusal(
+    desk: Desk, report_database: Database
+):
+    """Replicas of the version before run beside this one during an upgrade."""
+    asked = await _asked(desk, "grade")
+    await _refused(desk, asked.extract_id)
+    with pytest.raises(IntegrityError, match="extract_decided_once"):
+        async with report_database.transaction() as connection:
+            await store.approve(connection, asked.extract_id, by=ADMINISTRATOR, now=scenes.NOW, export_id=1)
+
+
+async def test_each_turn_of_an_extract_is_told_to_whom_it_concerns(desk: Desk, bus: Bus):
+    """Who may decide hears of the request; who asked hears of decision, file and failure, with the way to the page."""
+    told = await bus.jetstream.subscribe(subject_of("reporting", NOTICE_REQUESTED), ordered_consumer=True)
+
+    async def heard() -> tuple[list[str], list[str], str]:
+        event = notice_requested_pb2.NoticesRequested.FromString((await told.next_msg(timeout=10)).data)
+        [one] = event.requests
+        assert f"#unit={PROVINCE}&extract=" in one.link
+        return list(one.audience_roles), list(one.subjects), one.body_vi
+
+    extract, _ = await _made(desk, "sex")
+    assert await heard() == (
+        ["director", "administrator"],
+        [],
+        f"officer yêu cầu trích xuất dữ liệu nghiên cứu của Quảng Nam. Mục đích: {PURPOSE}",
+    )
+    assert (await heard())[1:] == (
+        [STATISTICIAN],
+        f"{DIRECTOR} đã phê duyệt; tệp đang được lập. Mục đích: {extract.purpose}",
+    )
+    assert (await heard())[2].startswith("Tệp trích xuất của Quảng Nam đã lập xong")
+    await _refused(desk, (await _asked(desk, "sex")).extract_id)
+    await heard()
+    assert await heard() == ([], [STATISTICIAN], f"{DIRECTOR} từ chối: {WHY}")
+
+
+async def test_a_failed_export_is_made_anew_at_one_word_of_those_it_is_for(
+    desk: Desk, bus: Bus, monkeypatch: pytest.MonkeyPatch
+):
+    """Without another approval: it is the same extract. What is done or runs is not begun twice."""
+    await _brought(desk, bus, *scenes.pupils(8))
+    monkeypatch.setattr(exporting, "MOST_BYTES", 0)
+    extract = await _approved(desk, (await _asked(desk, "sex")).extract_id)
+
+    async def is_(state: exports_pb2.ExportState.ValueType) -> bool:
+        return bool((await _listed(desk, extract.extract_id)).export.state == state)
+
+    await poll_until(lambda: is_(exports_pb2.EXPORT_STATE_FAILED))
+    assert (await _listed(desk, extract.extract_id)).export.failure == "EXPORT_TOO_LARGE"
+    assert await _reason(_restarted(desk, extract.extract_id, ADMINISTRATOR)) == "NOT_REQUESTER"
+    monkeypatch.undo()
+    again = await _restarted(desk, extract.extract_id)
+    assert again.export.export_id > extract.export.export_id
+    await poll_until(lambda: is_(DONE))
+    assert await _reason(_restarted(desk, extract.extract_id, DIRECTOR)) == "EXTRACT_NOT_FAILED"
+    asked = extracts_pb2.DownloadExtractRequest(unit=str(PROVINCE), extract_id=extract.extract_id)
+    assert (await _stub(desk).DownloadExtract(asked)).content.data
+
+
+async def test_columns_are_told_in_words_with_those_that_go_together(desk: Desk):
+    """Whoever asks chooses by these words, page by page too."""
+    first = await _stub(desk).ListExtractColumns(extracts_pb2.ListExtractColumnsRequest(page_size=3))
+    rest = await _stub(desk).ListExtractColumns(
+        extracts_pb2.ListExtractColumnsRequest(page_size=100, page_token=first.next_page_token)
+    )
+    words = {one.code: one for one in (*first.columns, *rest.columns)}
+    assert list(words) == list(COLUMNS)
+    assert [tuple(one.columns) for one in rest.sets] == list(SETS)
+    assert (words["level"].name_vi, words["level"].values[1].name_vi) == ("Cấp học", "Tiểu học")
 
 
 async def test_no_line_of_one_extract_is_known_again_in_another(desk: Desk, bus: Bus):

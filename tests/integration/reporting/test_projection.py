@@ -1,6 +1,8 @@
 """The projections against a recount: whatever order, repetition and interleaving changes come in."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
@@ -100,6 +102,21 @@ async def test_a_class_over_its_limit_is_counted_and_told_with_the_document(data
     assert ("classes_oversize", "02", "03", "", "") not in await _stocks(database)
 
 
+async def test_who_sits_in_a_class_and_counts_elsewhere_is_of_its_size_and_of_no_stock(database: Database) -> None:
+    """A second enrolment makes a class oversize, and ends that; one who has left it sits nowhere."""
+    await _merge(database, _school_class("A", 1), *(_pupil(f"p{n}", 10 + n) for n in range(35)))
+    before = await _stocks(database)
+    changed = await _merge(database, _pupil("q", 50, status="beside:01"), _pupil("r", 51, status="beside:05"))
+    assert [(one.size, one.size_limit) for one in changed.classes] == [(36, 35)]
+    assert await _stocks(database) == before | {("classes_oversize", "02", "03", "", ""): 1}
+    moved = await _merge(database, _pupil("q", 52, status="beside:01", class_key="B"))
+    assert {one.class_key: one.size for one in moved.classes} == {"A": 35, "B": 1}
+    assert await _stocks(database) == before
+    turned = await _merge(database, _pupil("q", 53, class_key="B"))
+    assert [school.pupil_count for school in turned.schools] == [36]
+    assert {one.class_key: one.size for one in turned.classes} == {"B": 1}, "who counts here now sat there before"
+
+
 async def test_the_limit_is_that_of_the_school_year(database: Database) -> None:
     """The charter of 2026 does not name the limit of a class of 2025."""
     changed = await _merge(database, _school_class("A", 1, year=2025), _school_class("B", 2, year=2026))
@@ -131,7 +148,7 @@ async def test_a_recount_finds_a_figure_that_was_tampered_with_and_repairs_it(da
     await _merge(database, _school_class("A", 1), _pupil("p", 2))
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE stock SET value = value + 1 WHERE measure = 'pupils'"))
-        await connection.execute(text("UPDATE class_figure SET size = 7"))
+        await connection.execute(text("UPDATE class_figure SET size = 7, beside = 2"))
         await connection.execute(text("UPDATE school_figure SET pupil_count = 9"))
     async with database.transaction() as connection:
         found = await recount.differences(connection)
@@ -166,7 +183,7 @@ STEPS = st.builds(
     sex=st.sampled_from("012"),
     group=st.sampled_from(["01", "26"]),
     class_key=st.sampled_from(["", "A", "B"]),
-    status=st.sampled_from(["01", "01", "05", None]),
+    status=st.sampled_from(["01", "01", "05", "beside:01", "beside:05", None]),
 )
 
 
@@ -217,6 +234,19 @@ async def test_any_order_repetition_and_interleaving_gives_the_recount(database,
             )
         )
         assert {tuple(row[:-1]): row.value for row in summed} == expected
+        seated = await connection.execute(
+            text(
+                "SELECT school_id, school_year, class_key, size + coalesce(beside, 0) AS seats FROM class_figure"
+                " WHERE size + coalesce(beside, 0) <> 0"
+            )
+        )
+        assert {tuple(row[:-1]): row.seats for row in seated} == _seats(newest.values())
+
+
+def _seats(rows: Iterable[FactRow]) -> Counter[tuple[int, int, str]]:
+    """How many sit in each class, by school and school year."""
+    sitting = {f"{before}{status}" for before in ("", "beside:") for status in ("01", "02", "03", "06", "07", "10")}
+    return Counter((row[0], row[4], row[9]) for row in rows if row[1] == "pupils" and row[9] and row[11] in sitting)
 
 
 @settings(max_examples=30)
@@ -255,6 +285,12 @@ async def test_the_mirror_is_the_recount_after_every_batch(database, batches):
                         " AND class.school_id = pupil.school_id AND class.school_year = pupil.school_year"
                         " AND class.key = pupil.class_key"
                         " WHERE pupil.measure = 'pupils' AND pupil.counted AND pupil.school_year = :year"
+                        " GROUP BY 1, 3, 4 UNION ALL"
+                        " SELECT pupil.school_id, 'seated_pupils', class.level, class.grade, '', '', count(*)"
+                        " FROM fact AS pupil JOIN fact AS class ON class.measure = 'classes' AND class.counted"
+                        " AND class.school_id = pupil.school_id AND class.school_year = pupil.school_year"
+                        " AND class.key = pupil.class_key WHERE pupil.measure = 'pupils'"
+                        " AND pupil.status IN ('01', 'beside:01') AND pupil.school_year = :year"
                         " GROUP BY 1, 3, 4 UNION ALL"
                         " SELECT school_id, 'dropouts', level, grade, sex, '', count(*) FROM fact"
                         " WHERE dropped AND school_year = :year GROUP BY 1, 3, 4, 5"

@@ -164,6 +164,19 @@ async def test_pupils_without_a_reported_class_are_in_no_class_size(stub, record
     assert by_grade["class_size_mean", PROVINCE, "04"] == 4, "the four count in the grade of their class"
 
 
+async def test_a_class_is_as_large_as_sit_in_it_while_a_person_counts_once(stub, records, bus):
+    """Five learn here beside another school: they are of the class's size, not of pupils, nor of those placed."""
+    await _fill(records, bus, stub)
+    await records.publish(*pupils(5, school=SECONDARY, level="03", grade="06", class_key="6A", beside=True))
+
+    async def seated() -> bool:
+        return (await _values(stub, indicators=["class_size_mean"]))["class_size_mean", PROVINCE] == 46 / 3
+
+    await poll_until(seated)
+    values = await _values(stub, indicators=["pupils", "placed_share"])
+    assert (values["pupils", PROVINCE], values["placed_share", PROVINCE]) == (41, 100)
+
+
 async def test_a_ratio_comes_with_its_terms_and_completeness(stub, records, bus):
     """41 over 3; two of the three schools that have to send have sent something for the year."""
     await _fill(records, bus, stub)

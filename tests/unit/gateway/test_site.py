@@ -62,6 +62,7 @@ def test_each_part_of_the_console_names_the_roles_that_what_it_asks_is_open_to()
     assert "provincial_ioc" in roles["indicators"]
     assert "provincial_ioc" not in roles["pivots"], "a page shows each the panels that answer him"
     assert "integrator" not in roles["operations"]
+    assert roles["extractDecisions"] == ["administrator", "director"]
 
 
 def test_fields_and_codes_are_called_as_the_ministry_calls_them() -> None:

@@ -55,6 +55,9 @@ async def test_a_person_who_counts_elsewhere_has_a_status_that_no_rule_counts() 
     change.counted_elsewhere = True
     (row,) = await convert.fact_rows([change], first=1)
     assert row == (7, "pupils", "a", 1, 2026, "02", "03", "0", "26", "A", "", "elsewhere")
+    change.row.pupil.secondary = True
+    [row] = await convert.fact_rows([change])
+    assert row[-1] == f"beside:{change.row.pupil.status}", "a second enrolment sits here all the same"
 
 
 async def test_classes_and_staff_become_rows_of_their_measures() -> None:

@@ -125,9 +125,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNKNOWN_EXTRACT: _ErrorReason.ValueType  # 66
     """The unit has no such extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
     ERROR_REASON_SAME_PERSON: _ErrorReason.ValueType  # 67
-    """Whoever asked for an extract does not approve it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    """Whoever asked for an extract does not decide on it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
     ERROR_REASON_EXTRACT_APPROVED: _ErrorReason.ValueType  # 68
-    """Somebody else approved the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    """The extract was approved already. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
     ERROR_REASON_NOT_REQUESTER: _ErrorReason.ValueType  # 69
     """The file is for whoever asked for the extract or approved it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
     ERROR_REASON_EXTRACT_NOT_APPROVED: _ErrorReason.ValueType  # 70
@@ -136,6 +136,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Departments use the indicator, but the data held cannot tell it; the message says why. ErrorInfo: {"metadata":
     {"indicator": "stunted_share"}}.
     """
+    ERROR_REASON_EXTRACT_REFUSED: _ErrorReason.ValueType  # 72
+    """The extract was refused already. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    ERROR_REASON_EXTRACT_NOT_FAILED: _ErrorReason.ValueType  # 73
+    """The extract's export neither failed nor was cancelled. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+    ERROR_REASON_UNKNOWN_LEVEL: _ErrorReason.ValueType  # 74
+    """There is no such level. ErrorInfo: {"metadata": {"level": "9", "known": "01,02,03,04,05"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `reporting.iocedu`), without the prefix."""
@@ -243,9 +249,9 @@ ERROR_REASON_COLUMNS_APART: ErrorReason.ValueType  # 65
 ERROR_REASON_UNKNOWN_EXTRACT: ErrorReason.ValueType  # 66
 """The unit has no such extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
 ERROR_REASON_SAME_PERSON: ErrorReason.ValueType  # 67
-"""Whoever asked for an extract does not approve it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+"""Whoever asked for an extract does not decide on it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
 ERROR_REASON_EXTRACT_APPROVED: ErrorReason.ValueType  # 68
-"""Somebody else approved the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+"""The extract was approved already. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
 ERROR_REASON_NOT_REQUESTER: ErrorReason.ValueType  # 69
 """The file is for whoever asked for the extract or approved it. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
 ERROR_REASON_EXTRACT_NOT_APPROVED: ErrorReason.ValueType  # 70
@@ -254,4 +260,10 @@ ERROR_REASON_INDICATOR_UNAVAILABLE: ErrorReason.ValueType  # 71
 """Departments use the indicator, but the data held cannot tell it; the message says why. ErrorInfo: {"metadata":
 {"indicator": "stunted_share"}}.
 """
+ERROR_REASON_EXTRACT_REFUSED: ErrorReason.ValueType  # 72
+"""The extract was refused already. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+ERROR_REASON_EXTRACT_NOT_FAILED: ErrorReason.ValueType  # 73
+"""The extract's export neither failed nor was cancelled. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
+ERROR_REASON_UNKNOWN_LEVEL: ErrorReason.ValueType  # 74
+"""There is no such level. ErrorInfo: {"metadata": {"level": "9", "known": "01,02,03,04,05"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

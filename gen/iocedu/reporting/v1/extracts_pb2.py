@@ -28,15 +28,20 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 from iocedu.reporting.v1 import exports_pb2 as iocedu_dot_reporting_dot_v1_dot_exports__pb2
+from iocedu.reporting.v1 import reporting_pb2 as iocedu_dot_reporting_dot_v1_dot_reporting__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"iocedu/reporting/v1/extracts.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a!iocedu/reporting/v1/exports.proto\"\x81\x02\n\x15RequestExtractRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x0bschool_year\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xb4\x10(\x00\x12%\n\x07\x63olumns\x18\x03 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\x06\x18\x01\"\x06r\x04\x10\x01\x18(\x12\"\n\x06levels\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\n\x18\x01\"\x06r\x04\x10\x01\x18\n\x12$\n\x06\x66ormat\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^(xlsx|csv)?$\x12\x1f\n\x07purpose\x18\x06 \x01(\tB\x0e\xbaH\x0br\t\x10\n\x18\xf4\x03\x32\x02\\S\x12\x1c\n\nrequest_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"G\n\x16RequestExtractResponse\x12-\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x1c.iocedu.reporting.v1.Extract\"M\n\x15\x41pproveExtractRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\nextract_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"G\n\x16\x41pproveExtractResponse\x12-\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x1c.iocedu.reporting.v1.Extract\"h\n\x13ListExtractsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"_\n\x14ListExtractsResponse\x12.\n\x08\x65xtracts\x18\x01 \x03(\x0b\x32\x1c.iocedu.reporting.v1.Extract\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x16\x44ownloadExtractRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\nextract_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"S\n\x17\x44ownloadExtractResponse\x12%\n\x07\x63ontent\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\x12\x11\n\tfile_name\x18\x02 \x01(\t\"\xc1\x02\n\x07\x45xtract\x12\x12\n\nextract_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\x12\x0e\n\x06levels\x18\x05 \x03(\t\x12\x0e\n\x06\x66ormat\x18\x06 \x01(\t\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\x14\n\x0crequested_by\x18\x08 \x01(\t\x12\x30\n\x0crequest_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61pproved_by\x18\n \x01(\t\x12\x30\n\x0c\x61pprove_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06\x65xport\x18\x0c \x01(\x0b\x32\x1b.iocedu.reporting.v1.Export2\xb8\x06\n\x0f\x45xtractsService\x12\xbb\x01\n\x0eRequestExtract\x12*.iocedu.reporting.v1.RequestExtractRequest\x1a+.iocedu.reporting.v1.RequestExtractResponse\"P\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/units/{unit}/extracts:\x01*\x12\xc9\x01\n\x0e\x41pproveExtract\x12*.iocedu.reporting.v1.ApproveExtractRequest\x1a+.iocedu.reporting.v1.ApproveExtractResponse\"^\xca\xf3\x18!\n\radministrator\n\x08\x64irector\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x33\"./v1/units/{unit}/extracts/{extract_id}:approve:\x01*\x12\xbb\x01\n\x0cListExtracts\x12(.iocedu.reporting.v1.ListExtractsRequest\x1a).iocedu.reporting.v1.ListExtractsResponse\"V\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/units/{unit}/extracts\x12\xdc\x01\n\x0f\x44ownloadExtract\x12+.iocedu.reporting.v1.DownloadExtractRequest\x1a,.iocedu.reporting.v1.DownloadExtractResponse\"n\xca\xf3\x18*\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02:\x12//v1/units/{unit}/extracts/{extract_id}:downloadb\x07\x63ontentb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"iocedu/reporting/v1/extracts.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a!iocedu/reporting/v1/exports.proto\x1a#iocedu/reporting/v1/reporting.proto\"U\n\x19ListExtractColumnsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x9b\x01\n\x1aListExtractColumnsResponse\x12/\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x1e.iocedu.reporting.v1.Dimension\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x33\n\x04sets\x18\x03 \x03(\x0b\x32%.iocedu.reporting.v1.ExtractColumnSet\"#\n\x10\x45xtractColumnSet\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\"\x81\x02\n\x15RequestExtractRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x0bschool_year\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xb4\x10(\x00\x12%\n\x07\x63olumns\x18\x03 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\x06\x18\x01\"\x06r\x04\x10\x01\x18(\x12\"\n\x06levels\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\n\x18\x01\"\x06r\x04\x10\x01\x18\n\x12$\n\x06\x66ormat\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^(xlsx|csv)?$\x12\x1f\n\x07purpose\x18\x06 \x01(\tB\x0e\xbaH\x0br\t\x10\n\x18\xf4\x03\x32\x02\\S\x12\x1c\n\nrequest_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"G\n\x16RequestExtractResponse\x12-\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x1c.iocedu.reporting.v1.Extract\"M\n\x15\x41pproveExtractRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\nextract_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"G\n\x16\x41pproveExtractResponse\x12-\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x1c.iocedu.reporting.v1.Extract\"l\n\x14RefuseExtractRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\nextract_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1e\n\x06reason\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xf4\x03\x32\x02\\S\"F\n\x15RefuseExtractResponse\x12-\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x1c.iocedu.reporting.v1.Extract\"M\n\x15RestartExtractRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\nextract_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"G\n\x16RestartExtractResponse\x12-\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x1c.iocedu.reporting.v1.Extract\"h\n\x13ListExtractsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"_\n\x14ListExtractsResponse\x12.\n\x08\x65xtracts\x18\x01 \x03(\x0b\x32\x1c.iocedu.reporting.v1.Extract\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x16\x44ownloadExtractRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\nextract_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"S\n\x17\x44ownloadExtractResponse\x12%\n\x07\x63ontent\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\x12\x11\n\tfile_name\x18\x02 \x01(\t\"\xcf\x03\n\x07\x45xtract\x12\x12\n\nextract_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x13\n\x0bschool_year\x18\x03 \x01(\x05\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\x12\x0e\n\x06levels\x18\x05 \x03(\t\x12\x0e\n\x06\x66ormat\x18\x06 \x01(\t\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\x14\n\x0crequested_by\x18\x08 \x01(\t\x12\x30\n\x0crequest_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61pproved_by\x18\n \x01(\t\x12\x30\n\x0c\x61pprove_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06\x65xport\x18\x0c \x01(\x0b\x32\x1b.iocedu.reporting.v1.Export\x12\x30\n\x05state\x18\r \x01(\x0e\x32!.iocedu.reporting.v1.ExtractState\x12\x12\n\nrefused_by\x18\x0e \x01(\t\x12/\n\x0brefuse_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefuse_reason\x18\x10 \x01(\t*\x81\x01\n\x0c\x45xtractState\x12\x1d\n\x19\x45XTRACT_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XTRACT_STATE_REQUESTED\x10\x01\x12\x1a\n\x16\x45XTRACT_STATE_APPROVED\x10\x02\x12\x19\n\x15\x45XTRACT_STATE_REFUSED\x10\x03\x32\xec\n\n\x0f\x45xtractsService\x12\x98\x01\n\x12ListExtractColumns\x12..iocedu.reporting.v1.ListExtractColumnsRequest\x1a/.iocedu.reporting.v1.ListExtractColumnsResponse\"!\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/extract-columns\x12\xbb\x01\n\x0eRequestExtract\x12*.iocedu.reporting.v1.RequestExtractRequest\x1a+.iocedu.reporting.v1.RequestExtractResponse\"P\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/units/{unit}/extracts:\x01*\x12\xc9\x01\n\x0e\x41pproveExtract\x12*.iocedu.reporting.v1.ApproveExtractRequest\x1a+.iocedu.reporting.v1.ApproveExtractResponse\"^\xca\xf3\x18!\n\radministrator\n\x08\x64irector\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x33\"./v1/units/{unit}/extracts/{extract_id}:approve:\x01*\x12\xc3\x01\n\rRefuseExtract\x12).iocedu.reporting.v1.RefuseExtractRequest\x1a*.iocedu.reporting.v1.RefuseExtractResponse\"[\xca\xf3\x18\x1f\n\radministrator\n\x08\x64irector\x12\x04unit\x82\xd3\xe4\x93\x02\x32\"-/v1/units/{unit}/extracts/{extract_id}:refuse:\x01*\x12\xd0\x01\n\x0eRestartExtract\x12*.iocedu.reporting.v1.RestartExtractRequest\x1a+.iocedu.reporting.v1.RestartExtractResponse\"e\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02\x33\"./v1/units/{unit}/extracts/{extract_id}:restart:\x01*\x12\xbb\x01\n\x0cListExtracts\x12(.iocedu.reporting.v1.ListExtractsRequest\x1a).iocedu.reporting.v1.ListExtractsResponse\"V\xca\xf3\x18\x31\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\x12\x04unit\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/units/{unit}/extracts\x12\xdc\x01\n\x0f\x44ownloadExtract\x12+.iocedu.reporting.v1.DownloadExtractRequest\x1a,.iocedu.reporting.v1.DownloadExtractResponse\"n\xca\xf3\x18*\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02:\x12//v1/units/{unit}/extracts/{extract_id}:downloadb\x07\x63ontentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.reporting.v1.extracts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTEXTRACTCOLUMNSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTEXTRACTCOLUMNSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTEXTRACTCOLUMNSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTEXTRACTCOLUMNSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_REQUESTEXTRACTREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_REQUESTEXTRACTREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_REQUESTEXTRACTREQUEST'].fields_by_name['school_year']._loaded_options = None
@@ -55,6 +60,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVEEXTRACTREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_APPROVEEXTRACTREQUEST'].fields_by_name['extract_id']._loaded_options = None
   _globals['_APPROVEEXTRACTREQUEST'].fields_by_name['extract_id']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_REFUSEEXTRACTREQUEST'].fields_by_name['unit']._loaded_options = None
+  _globals['_REFUSEEXTRACTREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_REFUSEEXTRACTREQUEST'].fields_by_name['extract_id']._loaded_options = None
+  _globals['_REFUSEEXTRACTREQUEST'].fields_by_name['extract_id']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_REFUSEEXTRACTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_REFUSEEXTRACTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\013r\t\020\001\030\364\0032\002\\S'
+  _globals['_RESTARTEXTRACTREQUEST'].fields_by_name['unit']._loaded_options = None
+  _globals['_RESTARTEXTRACTREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_RESTARTEXTRACTREQUEST'].fields_by_name['extract_id']._loaded_options = None
+  _globals['_RESTARTEXTRACTREQUEST'].fields_by_name['extract_id']._serialized_options = b'\272H\004\"\002 \000'
   _globals['_LISTEXTRACTSREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_LISTEXTRACTSREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTEXTRACTSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -65,32 +80,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADEXTRACTREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_DOWNLOADEXTRACTREQUEST'].fields_by_name['extract_id']._loaded_options = None
   _globals['_DOWNLOADEXTRACTREQUEST'].fields_by_name['extract_id']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_EXTRACTSSERVICE'].methods_by_name['ListExtractColumns']._loaded_options = None
+  _globals['_EXTRACTSSERVICE'].methods_by_name['ListExtractColumns']._serialized_options = b'\312\363\030\002(\001\202\323\344\223\002\025\022\023/v1/extract-columns'
   _globals['_EXTRACTSSERVICE'].methods_by_name['RequestExtract']._loaded_options = None
   _globals['_EXTRACTSSERVICE'].methods_by_name['RequestExtract']._serialized_options = b'\312\363\030(\n\radministrator\n\010director\n\007officer\022\004unit\202\323\344\223\002\036\"\031/v1/units/{unit}/extracts:\001*'
   _globals['_EXTRACTSSERVICE'].methods_by_name['ApproveExtract']._loaded_options = None
   _globals['_EXTRACTSSERVICE'].methods_by_name['ApproveExtract']._serialized_options = b'\312\363\030!\n\radministrator\n\010director\022\004unit\030\001\202\323\344\223\0023\"./v1/units/{unit}/extracts/{extract_id}:approve:\001*'
+  _globals['_EXTRACTSSERVICE'].methods_by_name['RefuseExtract']._loaded_options = None
+  _globals['_EXTRACTSSERVICE'].methods_by_name['RefuseExtract']._serialized_options = b'\312\363\030\037\n\radministrator\n\010director\022\004unit\202\323\344\223\0022\"-/v1/units/{unit}/extracts/{extract_id}:refuse:\001*'
+  _globals['_EXTRACTSSERVICE'].methods_by_name['RestartExtract']._loaded_options = None
+  _globals['_EXTRACTSSERVICE'].methods_by_name['RestartExtract']._serialized_options = b'\312\363\030(\n\radministrator\n\010director\n\007officer\022\004unit\202\323\344\223\0023\"./v1/units/{unit}/extracts/{extract_id}:restart:\001*'
   _globals['_EXTRACTSSERVICE'].methods_by_name['ListExtracts']._loaded_options = None
   _globals['_EXTRACTSSERVICE'].methods_by_name['ListExtracts']._serialized_options = b'\312\363\0301\n\radministrator\n\010director\n\007officer\n\007auditor\022\004unit\202\323\344\223\002\033\022\031/v1/units/{unit}/extracts'
   _globals['_EXTRACTSSERVICE'].methods_by_name['DownloadExtract']._loaded_options = None
   _globals['_EXTRACTSSERVICE'].methods_by_name['DownloadExtract']._serialized_options = b'\312\363\030*\n\radministrator\n\010director\n\007officer\022\004unit\030\001\202\323\344\223\002:\022//v1/units/{unit}/extracts/{extract_id}:downloadb\007content'
-  _globals['_REQUESTEXTRACTREQUEST']._serialized_start=246
-  _globals['_REQUESTEXTRACTREQUEST']._serialized_end=503
-  _globals['_REQUESTEXTRACTRESPONSE']._serialized_start=505
-  _globals['_REQUESTEXTRACTRESPONSE']._serialized_end=576
-  _globals['_APPROVEEXTRACTREQUEST']._serialized_start=578
-  _globals['_APPROVEEXTRACTREQUEST']._serialized_end=655
-  _globals['_APPROVEEXTRACTRESPONSE']._serialized_start=657
-  _globals['_APPROVEEXTRACTRESPONSE']._serialized_end=728
-  _globals['_LISTEXTRACTSREQUEST']._serialized_start=730
-  _globals['_LISTEXTRACTSREQUEST']._serialized_end=834
-  _globals['_LISTEXTRACTSRESPONSE']._serialized_start=836
-  _globals['_LISTEXTRACTSRESPONSE']._serialized_end=931
-  _globals['_DOWNLOADEXTRACTREQUEST']._serialized_start=933
-  _globals['_DOWNLOADEXTRACTREQUEST']._serialized_end=1011
-  _globals['_DOWNLOADEXTRACTRESPONSE']._serialized_start=1013
-  _globals['_DOWNLOADEXTRACTRESPONSE']._serialized_end=1096
-  _globals['_EXTRACT']._serialized_start=1099
-  _globals['_EXTRACT']._serialized_end=1420
-  _globals['_EXTRACTSSERVICE']._serialized_start=1423
-  _globals['_EXTRACTSSERVICE']._serialized_end=2247
+  _globals['_EXTRACTSTATE']._serialized_start=2218
+  _globals['_EXTRACTSTATE']._serialized_end=2347
+  _globals['_LISTEXTRACTCOLUMNSREQUEST']._serialized_start=282
+  _globals['_LISTEXTRACTCOLUMNSREQUEST']._serialized_end=367
+  _globals['_LISTEXTRACTCOLUMNSRESPONSE']._serialized_start=370
+  _globals['_LISTEXTRACTCOLUMNSRESPONSE']._serialized_end=525
+  _globals['_EXTRACTCOLUMNSET']._serialized_start=527
+  _globals['_EXTRACTCOLUMNSET']._serialized_end=562
+  _globals['_REQUESTEXTRACTREQUEST']._serialized_start=565
+  _globals['_REQUESTEXTRACTREQUEST']._serialized_end=822
+  _globals['_REQUESTEXTRACTRESPONSE']._serialized_start=824
+  _globals['_REQUESTEXTRACTRESPONSE']._serialized_end=895
+  _globals['_APPROVEEXTRACTREQUEST']._serialized_start=897
+  _globals['_APPROVEEXTRACTREQUEST']._serialized_end=974
+  _globals['_APPROVEEXTRACTRESPONSE']._serialized_start=976
+  _globals['_APPROVEEXTRACTRESPONSE']._serialized_end=1047
+  _globals['_REFUSEEXTRACTREQUEST']._serialized_start=1049
+  _globals['_REFUSEEXTRACTREQUEST']._serialized_end=1157
+  _globals['_REFUSEEXTRACTRESPONSE']._serialized_start=1159
+  _globals['_REFUSEEXTRACTRESPONSE']._serialized_end=1229
+  _globals['_RESTARTEXTRACTREQUEST']._serialized_start=1231
+  _globals['_RESTARTEXTRACTREQUEST']._serialized_end=1308
+  _globals['_RESTARTEXTRACTRESPONSE']._serialized_start=1310
+  _globals['_RESTARTEXTRACTRESPONSE']._serialized_end=1381
+  _globals['_LISTEXTRACTSREQUEST']._serialized_start=1383
+  _globals['_LISTEXTRACTSREQUEST']._serialized_end=1487
+  _globals['_LISTEXTRACTSRESPONSE']._serialized_start=1489
+  _globals['_LISTEXTRACTSRESPONSE']._serialized_end=1584
+  _globals['_DOWNLOADEXTRACTREQUEST']._serialized_start=1586
+  _globals['_DOWNLOADEXTRACTREQUEST']._serialized_end=1664
+  _globals['_DOWNLOADEXTRACTRESPONSE']._serialized_start=1666
+  _globals['_DOWNLOADEXTRACTRESPONSE']._serialized_end=1749
+  _globals['_EXTRACT']._serialized_start=1752
+  _globals['_EXTRACT']._serialized_end=2215
+  _globals['_EXTRACTSSERVICE']._serialized_start=2350
+  _globals['_EXTRACTSSERVICE']._serialized_end=3738
 # @@protoc_insertion_point(module_scope)

@@ -9,7 +9,9 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from iocedu.reporting.v1 import exports_pb2 as _exports_pb2
+from iocedu.reporting.v1 import reporting_pb2 as _reporting_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +22,118 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ExtractState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExtractStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExtractState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXTRACT_STATE_UNSPECIFIED: _ExtractState.ValueType  # 0
+    """Not said."""
+    EXTRACT_STATE_REQUESTED: _ExtractState.ValueType  # 1
+    """Waits for somebody to approve or refuse it."""
+    EXTRACT_STATE_APPROVED: _ExtractState.ValueType  # 2
+    """Approved; its export says how far the file is."""
+    EXTRACT_STATE_REFUSED: _ExtractState.ValueType  # 3
+    """Refused, with a reason."""
+
+class ExtractState(_ExtractState, metaclass=_ExtractStateEnumTypeWrapper):
+    """Where an extract is."""
+
+EXTRACT_STATE_UNSPECIFIED: ExtractState.ValueType  # 0
+"""Not said."""
+EXTRACT_STATE_REQUESTED: ExtractState.ValueType  # 1
+"""Waits for somebody to approve or refuse it."""
+EXTRACT_STATE_APPROVED: ExtractState.ValueType  # 2
+"""Approved; its export says how far the file is."""
+EXTRACT_STATE_REFUSED: ExtractState.ValueType  # 3
+"""Refused, with a reason."""
+Global___ExtractState: _TypeAlias = ExtractState  # noqa: Y015
+
+@_typing.final
+class ListExtractColumnsRequest(_message.Message):
+    """Asks what an extract can hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most columns to return; larger values are cut to 1000, 0 means 100."""
+    page_token: _builtins.str
+    """Token of the next page, as returned before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExtractColumnsRequest: _TypeAlias = ListExtractColumnsRequest  # noqa: Y015
+
+@_typing.final
+class ListExtractColumnsResponse(_message.Message):
+    """Holds what an extract can hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SETS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[_reporting_pb2.Dimension]:
+        """The columns, each with what its values mean where that is known."""
+
+    @_builtins.property
+    def sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExtractColumnSet]:
+        """On the last page: sets of columns that are given together."""
+
+    def __init__(
+        self,
+        *,
+        columns: _abc.Iterable[_reporting_pb2.Dimension] | None = ...,
+        next_page_token: _builtins.str = ...,
+        sets: _abc.Iterable[Global___ExtractColumnSet] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "next_page_token", b"next_page_token", "sets", b"sets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExtractColumnsResponse: _TypeAlias = ListExtractColumnsResponse  # noqa: Y015
+
+@_typing.final
+class ExtractColumnSet(_message.Message):
+    """Columns that are given together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the columns, in an order."""
+
+    def __init__(
+        self,
+        *,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtractColumnSet: _TypeAlias = ExtractColumnSet  # noqa: Y015
 
 @_typing.final
 class RequestExtractRequest(_message.Message):
@@ -52,7 +166,7 @@ class RequestExtractRequest(_message.Message):
 
     @_builtins.property
     def levels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Levels to choose, as codes; empty: all. Needs the column `level`."""
+        """Levels to choose, as codes of the column `level`; empty: all."""
 
     def __init__(
         self,
@@ -146,6 +260,110 @@ class ApproveExtractResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApproveExtractResponse: _TypeAlias = ApproveExtractResponse  # noqa: Y015
+
+@_typing.final
+class RefuseExtractRequest(_message.Message):
+    """Names the extract to refuse, and says why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    EXTRACT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The unit it was asked of, by alias or id."""
+    extract_id: _builtins.int
+    """Id of the extract."""
+    reason: _builtins.str
+    """Why, for whoever asked."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        extract_id: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extract_id", b"extract_id", "reason", b"reason", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefuseExtractRequest: _TypeAlias = RefuseExtractRequest  # noqa: Y015
+
+@_typing.final
+class RefuseExtractResponse(_message.Message):
+    """Holds the extract as it was refused; repeated by the same person it is the same, with the first reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTRACT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def extract(self) -> Global___Extract:
+        """The extract."""
+
+    def __init__(
+        self,
+        *,
+        extract: Global___Extract | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["extract", b"extract"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extract", b"extract"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefuseExtractResponse: _TypeAlias = RefuseExtractResponse  # noqa: Y015
+
+@_typing.final
+class RestartExtractRequest(_message.Message):
+    """Names the extract whose export is to begin anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    EXTRACT_ID_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The unit it was asked of, by alias or id."""
+    extract_id: _builtins.int
+    """Id of the extract."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        extract_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extract_id", b"extract_id", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestartExtractRequest: _TypeAlias = RestartExtractRequest  # noqa: Y015
+
+@_typing.final
+class RestartExtractResponse(_message.Message):
+    """Holds the extract as its export runs; where one runs already it is that one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTRACT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def extract(self) -> Global___Extract:
+        """The extract."""
+
+    def __init__(
+        self,
+        *,
+        extract: Global___Extract | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["extract", b"extract"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extract", b"extract"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestartExtractResponse: _TypeAlias = RestartExtractResponse  # noqa: Y015
 
 @_typing.final
 class ListExtractsRequest(_message.Message):
@@ -277,6 +495,10 @@ class Extract(_message.Message):
     APPROVED_BY_FIELD_NUMBER: _builtins.int
     APPROVE_TIME_FIELD_NUMBER: _builtins.int
     EXPORT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REFUSED_BY_FIELD_NUMBER: _builtins.int
+    REFUSE_TIME_FIELD_NUMBER: _builtins.int
+    REFUSE_REASON_FIELD_NUMBER: _builtins.int
     extract_id: _builtins.int
     """Id."""
     unit_id: _builtins.int
@@ -291,6 +513,12 @@ class Extract(_message.Message):
     """Subject who asked."""
     approved_by: _builtins.str
     """Subject who approved; empty: nobody has."""
+    state: Global___ExtractState.ValueType
+    """Where it is."""
+    refused_by: _builtins.str
+    """Subject who refused; empty: nobody has."""
+    refuse_reason: _builtins.str
+    """Why."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Columns, in the order of the file."""
@@ -311,6 +539,10 @@ class Extract(_message.Message):
     def export(self) -> _exports_pb2.Export:
         """Its export, as long as it is kept; rows are counted in place of reports."""
 
+    @_builtins.property
+    def refuse_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
     def __init__(
         self,
         *,
@@ -326,10 +558,14 @@ class Extract(_message.Message):
         approved_by: _builtins.str = ...,
         approve_time: _timestamp_pb2.Timestamp | None = ...,
         export: _exports_pb2.Export | None = ...,
+        state: Global___ExtractState.ValueType = ...,
+        refused_by: _builtins.str = ...,
+        refuse_time: _timestamp_pb2.Timestamp | None = ...,
+        refuse_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time", "export", b"export", "request_time", b"request_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time", "export", b"export", "refuse_time", b"refuse_time", "request_time", b"request_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time", "approved_by", b"approved_by", "columns", b"columns", "export", b"export", "extract_id", b"extract_id", "format", b"format", "levels", b"levels", "purpose", b"purpose", "request_time", b"request_time", "requested_by", b"requested_by", "school_year", b"school_year", "unit_id", b"unit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time", "approved_by", b"approved_by", "columns", b"columns", "export", b"export", "extract_id", b"extract_id", "format", b"format", "levels", b"levels", "purpose", b"purpose", "refuse_reason", b"refuse_reason", "refuse_time", b"refuse_time", "refused_by", b"refused_by", "request_time", b"request_time", "requested_by", b"requested_by", "school_year", b"school_year", "state", b"state", "unit_id", b"unit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

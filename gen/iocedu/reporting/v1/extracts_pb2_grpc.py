@@ -36,6 +36,11 @@ class ExtractsServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ListExtractColumns = channel.unary_unary(
+                '/iocedu.reporting.v1.ExtractsService/ListExtractColumns',
+                request_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ListExtractColumnsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ListExtractColumnsResponse.FromString,
+                _registered_method=True)
         self.RequestExtract = channel.unary_unary(
                 '/iocedu.reporting.v1.ExtractsService/RequestExtract',
                 request_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RequestExtractRequest.SerializeToString,
@@ -45,6 +50,16 @@ class ExtractsServiceStub:
                 '/iocedu.reporting.v1.ExtractsService/ApproveExtract',
                 request_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ApproveExtractRequest.SerializeToString,
                 response_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ApproveExtractResponse.FromString,
+                _registered_method=True)
+        self.RefuseExtract = channel.unary_unary(
+                '/iocedu.reporting.v1.ExtractsService/RefuseExtract',
+                request_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractRequest.SerializeToString,
+                response_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractResponse.FromString,
+                _registered_method=True)
+        self.RestartExtract = channel.unary_unary(
+                '/iocedu.reporting.v1.ExtractsService/RestartExtract',
+                request_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RestartExtractRequest.SerializeToString,
+                response_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RestartExtractResponse.FromString,
                 _registered_method=True)
         self.ListExtracts = channel.unary_unary(
                 '/iocedu.reporting.v1.ExtractsService/ListExtracts',
@@ -63,6 +78,13 @@ class ExtractsServiceServicer:
     what is rarer is withheld, as docs/extracts.md says. The file is an export, to be watched and cancelled as one.
     """
 
+    def ListExtractColumns(self, request, context):
+        """Lists what an extract can hold: sets of columns that are given together, and what columns and their values mean.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RequestExtract(self, request, context):
         """Asks for an extract; nothing is made before somebody else approves.
         """
@@ -77,8 +99,22 @@ class ExtractsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RefuseExtract(self, request, context):
+        """Refuses an extract that somebody else asked for, with a reason; nothing is made of it any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestartExtract(self, request, context):
+        """Begins the export of an approved extract anew where it failed or was cancelled; for whoever asked or approved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListExtracts(self, request, context):
-        """Lists the extracts of a unit, newest first: who asked, what for, who approved.
+        """Lists the extracts of a unit, newest first: who asked, what for, who approved or refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +130,11 @@ class ExtractsServiceServicer:
 
 def add_ExtractsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListExtractColumns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExtractColumns,
+                    request_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ListExtractColumnsRequest.FromString,
+                    response_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ListExtractColumnsResponse.SerializeToString,
+            ),
             'RequestExtract': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestExtract,
                     request_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RequestExtractRequest.FromString,
@@ -103,6 +144,16 @@ def add_ExtractsServiceServicer_to_server(servicer, server):
                     servicer.ApproveExtract,
                     request_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ApproveExtractRequest.FromString,
                     response_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ApproveExtractResponse.SerializeToString,
+            ),
+            'RefuseExtract': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefuseExtract,
+                    request_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractRequest.FromString,
+                    response_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractResponse.SerializeToString,
+            ),
+            'RestartExtract': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestartExtract,
+                    request_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RestartExtractRequest.FromString,
+                    response_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RestartExtractResponse.SerializeToString,
             ),
             'ListExtracts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListExtracts,
@@ -126,6 +177,33 @@ class ExtractsService:
     """Gives de-identified extracts of a topmost unit. Each combination of values in a file is that of at least five pupils;
     what is rarer is withheld, as docs/extracts.md says. The file is an export, to be watched and cancelled as one.
     """
+
+    @staticmethod
+    def ListExtractColumns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.reporting.v1.ExtractsService/ListExtractColumns',
+            iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ListExtractColumnsRequest.SerializeToString,
+            iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ListExtractColumnsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def RequestExtract(request,
@@ -171,6 +249,60 @@ class ExtractsService:
             '/iocedu.reporting.v1.ExtractsService/ApproveExtract',
             iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ApproveExtractRequest.SerializeToString,
             iocedu_dot_reporting_dot_v1_dot_extracts__pb2.ApproveExtractResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefuseExtract(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.reporting.v1.ExtractsService/RefuseExtract',
+            iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractRequest.SerializeToString,
+            iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestartExtract(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.reporting.v1.ExtractsService/RestartExtract',
+            iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RestartExtractRequest.SerializeToString,
+            iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RestartExtractResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,12 +35,18 @@ class ExtractsServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ExtractsServiceAsyncStub: ...
+    ListExtractColumns: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.ListExtractColumnsRequest, _extracts_pb2.ListExtractColumnsResponse]
+    """Lists what an extract can hold: sets of columns that are given together, and what columns and their values mean."""
     RequestExtract: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.RequestExtractRequest, _extracts_pb2.RequestExtractResponse]
     """Asks for an extract; nothing is made before somebody else approves."""
     ApproveExtract: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.ApproveExtractRequest, _extracts_pb2.ApproveExtractResponse]
     """Approves an extract that somebody else asked for, and begins its export."""
+    RefuseExtract: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.RefuseExtractRequest, _extracts_pb2.RefuseExtractResponse]
+    """Refuses an extract that somebody else asked for, with a reason; nothing is made of it any more."""
+    RestartExtract: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.RestartExtractRequest, _extracts_pb2.RestartExtractResponse]
+    """Begins the export of an approved extract anew where it failed or was cancelled; for whoever asked or approved."""
     ListExtracts: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.ListExtractsRequest, _extracts_pb2.ListExtractsResponse]
-    """Lists the extracts of a unit, newest first: who asked, what for, who approved."""
+    """Lists the extracts of a unit, newest first: who asked, what for, who approved or refused."""
     DownloadExtract: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.DownloadExtractRequest, _extracts_pb2.DownloadExtractResponse]
     """Gives the file to whoever asked for it or approved it; it is kept for some days."""
 
@@ -51,12 +57,18 @@ class ExtractsServiceAsyncStub(ExtractsServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ListExtractColumns: _aio.UnaryUnaryMultiCallable[_extracts_pb2.ListExtractColumnsRequest, _extracts_pb2.ListExtractColumnsResponse]  # type: ignore[assignment]
+    """Lists what an extract can hold: sets of columns that are given together, and what columns and their values mean."""
     RequestExtract: _aio.UnaryUnaryMultiCallable[_extracts_pb2.RequestExtractRequest, _extracts_pb2.RequestExtractResponse]  # type: ignore[assignment]
     """Asks for an extract; nothing is made before somebody else approves."""
     ApproveExtract: _aio.UnaryUnaryMultiCallable[_extracts_pb2.ApproveExtractRequest, _extracts_pb2.ApproveExtractResponse]  # type: ignore[assignment]
     """Approves an extract that somebody else asked for, and begins its export."""
+    RefuseExtract: _aio.UnaryUnaryMultiCallable[_extracts_pb2.RefuseExtractRequest, _extracts_pb2.RefuseExtractResponse]  # type: ignore[assignment]
+    """Refuses an extract that somebody else asked for, with a reason; nothing is made of it any more."""
+    RestartExtract: _aio.UnaryUnaryMultiCallable[_extracts_pb2.RestartExtractRequest, _extracts_pb2.RestartExtractResponse]  # type: ignore[assignment]
+    """Begins the export of an approved extract anew where it failed or was cancelled; for whoever asked or approved."""
     ListExtracts: _aio.UnaryUnaryMultiCallable[_extracts_pb2.ListExtractsRequest, _extracts_pb2.ListExtractsResponse]  # type: ignore[assignment]
-    """Lists the extracts of a unit, newest first: who asked, what for, who approved."""
+    """Lists the extracts of a unit, newest first: who asked, what for, who approved or refused."""
     DownloadExtract: _aio.UnaryUnaryMultiCallable[_extracts_pb2.DownloadExtractRequest, _extracts_pb2.DownloadExtractResponse]  # type: ignore[assignment]
     """Gives the file to whoever asked for it or approved it; it is kept for some days."""
 
@@ -64,6 +76,14 @@ class ExtractsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Gives de-identified extracts of a topmost unit. Each combination of values in a file is that of at least five pupils;
     what is rarer is withheld, as docs/extracts.md says. The file is an export, to be watched and cancelled as one.
     """
+
+    @_abc_1.abstractmethod
+    def ListExtractColumns(
+        self,
+        request: _extracts_pb2.ListExtractColumnsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_extracts_pb2.ListExtractColumnsResponse, _abc.Awaitable[_extracts_pb2.ListExtractColumnsResponse]]:
+        """Lists what an extract can hold: sets of columns that are given together, and what columns and their values mean."""
 
     @_abc_1.abstractmethod
     def RequestExtract(
@@ -82,12 +102,28 @@ class ExtractsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Approves an extract that somebody else asked for, and begins its export."""
 
     @_abc_1.abstractmethod
+    def RefuseExtract(
+        self,
+        request: _extracts_pb2.RefuseExtractRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_extracts_pb2.RefuseExtractResponse, _abc.Awaitable[_extracts_pb2.RefuseExtractResponse]]:
+        """Refuses an extract that somebody else asked for, with a reason; nothing is made of it any more."""
+
+    @_abc_1.abstractmethod
+    def RestartExtract(
+        self,
+        request: _extracts_pb2.RestartExtractRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_extracts_pb2.RestartExtractResponse, _abc.Awaitable[_extracts_pb2.RestartExtractResponse]]:
+        """Begins the export of an approved extract anew where it failed or was cancelled; for whoever asked or approved."""
+
+    @_abc_1.abstractmethod
     def ListExtracts(
         self,
         request: _extracts_pb2.ListExtractsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_extracts_pb2.ListExtractsResponse, _abc.Awaitable[_extracts_pb2.ListExtractsResponse]]:
-        """Lists the extracts of a unit, newest first: who asked, what for, who approved."""
+        """Lists the extracts of a unit, newest first: who asked, what for, who approved or refused."""
 
     @_abc_1.abstractmethod
     def DownloadExtract(

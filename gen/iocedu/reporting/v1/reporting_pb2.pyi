@@ -55,6 +55,7 @@ class ListIndicatorsResponse(_message.Message):
     INDICATORS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_INDICATORS_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
     @_builtins.property
@@ -65,20 +66,91 @@ class ListIndicatorsResponse(_message.Message):
     def unavailable_indicators(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnavailableIndicator]:
         """On the last page: what departments ask for and the data held cannot tell."""
 
+    @_builtins.property
+    def dimensions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dimension]:
+        """On the last page: what dimensions and their values mean."""
+
     def __init__(
         self,
         *,
         indicators: _abc.Iterable[Global___Indicator] | None = ...,
         next_page_token: _builtins.str = ...,
         unavailable_indicators: _abc.Iterable[Global___UnavailableIndicator] | None = ...,
+        dimensions: _abc.Iterable[Global___Dimension] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["indicators", b"indicators", "next_page_token", b"next_page_token", "unavailable_indicators", b"unavailable_indicators"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "indicators", b"indicators", "next_page_token", b"next_page_token", "unavailable_indicators", b"unavailable_indicators"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListIndicatorsResponse: _TypeAlias = ListIndicatorsResponse  # noqa: Y015
+
+@_typing.final
+class Dimension(_message.Message):
+    """A way to break figures down, or a column of an extract."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_VI_FIELD_NUMBER: _builtins.int
+    NAME_EN_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Stable code, for example `level`."""
+    name_vi: _builtins.str
+    """Name in Vietnamese."""
+    name_en: _builtins.str
+    """Name in English."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___DimensionValue]:
+        """Values whose meaning is known; others are codes as schools send them."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name_vi: _builtins.str = ...,
+        name_en: _builtins.str = ...,
+        values: _abc.Iterable[Global___DimensionValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name_en", b"name_en", "name_vi", b"name_vi", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dimension: _TypeAlias = Dimension  # noqa: Y015
+
+@_typing.final
+class DimensionValue(_message.Message):
+    """What a value of a dimension means."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_VI_FIELD_NUMBER: _builtins.int
+    NAME_EN_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The value as it stands in figures, for example `02`; empty: not known."""
+    name_vi: _builtins.str
+    """Name in Vietnamese."""
+    name_en: _builtins.str
+    """Name in English."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name_vi: _builtins.str = ...,
+        name_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name_en", b"name_en", "name_vi", b"name_vi"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DimensionValue: _TypeAlias = DimensionValue  # noqa: Y015
 
 @_typing.final
 class UnavailableIndicator(_message.Message):
