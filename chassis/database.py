@@ -5,7 +5,7 @@ errors.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +26,7 @@ from chassis.statements import record_statements
 
 APPENDED = "outbox_appended"  # Key in `connection.info` by which `outbox.append` asks for the relay to be woken.
 CONNECT_SECONDS = 5
+COPIED_AT_ONCE = 500  # Rows of a COPY between two looks at the loop.
 _BUSY_STATES = {"40001", "40P01", "53300", "55P03"}  # serialization, deadlock, too many connections, lock timeout
 _GONE_STATES = {"57P01", "57P02", "57P03"}  # the server stops, crashed, or is starting
 
@@ -169,7 +170,16 @@ async def copy_rows(
         await connection.exec_driver_sql("SELECT 1")
     schema, _, name = table.rpartition(".")
     with telemetry.statement_span(f"COPY {table}"):
-        await raw.copy_records_to_table(name, schema_name=schema or None, columns=list(columns), records=rows)
+        given = _in_turns(rows)
+        await raw.copy_records_to_table(name, schema_name=schema or None, columns=list(columns), records=given)
+
+
+async def _in_turns(rows: Iterable[tuple[Any, ...]]) -> AsyncGenerator[tuple[Any, ...], None]:
+    """Rows for COPY, the loop running other work in between: thousands are encoded in one step otherwise."""
+    for number, row in enumerate(rows, 1):
+        yield row
+        if number % COPIED_AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 def given_rows(columns: Mapping[str, tuple[TypeEngine[Any], Sequence[Any]]]) -> sa.TableValuedAlias:

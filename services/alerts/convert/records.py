@@ -108,7 +108,8 @@ def _keep(rows: dict[Identity, Row], identity: Identity, row: Row) -> bool:
 
 
 def _pupil(pupil: resources_pb2.Pupil, time: datetime, reading: Reading) -> Row:
-    poor = any(pupil.further.get(name, "") == "1" for name in reading.context.poor_household_fields)
+    further = pupil.further
+    poor = bool(further) and any(further.get(name, "") == "1" for name in reading.context.poor_household_fields)
     born = int(pupil.birth_date[:4]) if pupil.birth_date else 0
     context = reading.context.weight(poor=poor, birth_year=born, school_year=pupil.school_year, grade=pupil.grade)
     left = pupil.status in reading.left

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.arrays import columns, unnested
 from services.alerts.domain import CLASS_SIZE
 from services.alerts.domain.early_warning import Marks
 from services.alerts.store.projection import ClassYear, Identity, StageOf, fetch
@@ -49,12 +50,12 @@ class Reported(NamedTuple):
 
 async def away_of_classes(connection: AsyncConnection, classes: Iterable[ClassYear]) -> set[Identity]:
     """Pupils who were ever away in a register of these class-years."""
-    return {tuple(row) for row in await fetch(connection, _AWAY_OF_CLASSES, *_columns(classes, 3))}
+    return {tuple(row) for row in await fetch(connection, _AWAY_OF_CLASSES, *_given(classes, _OF_CLASS))}
 
 
 async def pupils(connection: AsyncConnection, identities: Iterable[Identity]) -> list[PupilRow]:
     """These pupils, as far as they are known and something may be made of them."""
-    return [PupilRow(*row) for row in await fetch(connection, _PUPILS, *_columns(identities, 2))]
+    return [PupilRow(*row) for row in await fetch(connection, _PUPILS, *_given(identities, _OF_PUPIL))]
 
 
 async def away_days(
@@ -65,20 +66,20 @@ async def away_days(
     A day's main session is the earliest that the class has a register for.
     """
     found: dict[tuple[int, str, int], dict[date, bool]] = {}
-    for school_id, key, year, day, unexcused in await fetch(connection, _AWAY_DAYS, *_columns(identities, 2)):
+    for school_id, key, year, day, unexcused in await fetch(connection, _AWAY_DAYS, *_given(identities, _OF_PUPIL)):
         found.setdefault((school_id, key, year), {})[day] = unexcused
     return found
 
 
 async def class_days(connection: AsyncConnection, classes: Iterable[ClassYear]) -> dict[ClassYear, list[date]]:
     """The days that these classes reported."""
-    rows = await fetch(connection, _CLASS_DAYS, *_columns(classes, 3))
+    rows = await fetch(connection, _CLASS_DAYS, *_given(classes, _OF_CLASS))
     return {(school_id, year, class_key): days for school_id, year, class_key, days in rows}
 
 
 async def class_names(connection: AsyncConnection, classes: Iterable[ClassYear]) -> dict[ClassYear, str]:
     """How these classes are called, as far as their sizes were told."""
-    rows = await fetch(connection, _CLASS_NAMES, *_columns(classes, 3), CLASS_SIZE)
+    rows = await fetch(connection, _CLASS_NAMES, *_given(classes, _OF_CLASS), CLASS_SIZE)
     return {(school_id, year, class_key): name for school_id, year, class_key, name in rows}
 
 
@@ -86,7 +87,7 @@ async def newest_marks(
     connection: AsyncConnection, identities: Sequence[Identity], stages: Sequence[str]
 ) -> dict[tuple[int, str, int], Marks]:
     """By school, pupil and school year: the results of the latest stage."""
-    rows = await fetch(connection, _MARKS, *_columns(identities, 2), list(stages))
+    rows = await fetch(connection, _MARKS, *_given(identities, _OF_PUPIL), list(stages))
     return {(school_id, key, year): Marks(*marks) for school_id, key, year, *marks in rows}
 
 
@@ -99,7 +100,7 @@ async def absence_before(
     """
     found: dict[ClassYear, list[tuple[date, int, int]]] = {}
     for school_id, year, class_key, day, scheduled, absent in await fetch(
-        connection, _ABSENCE, *_columns(schools, 2), most_days
+        connection, _ABSENCE, *_given(schools, _OF_SCHOOL), most_days
     ):
         found.setdefault((school_id, year, class_key), []).append((day, scheduled, absent))
     return found
@@ -107,7 +108,7 @@ async def absence_before(
 
 async def class_stages(connection: AsyncConnection, stages: Iterable[StageOf]) -> list[ClassStage]:
     """Results of every class of these schools at these stages."""
-    return [ClassStage(*row) for row in await fetch(connection, _STAGES, *_columns(stages, 3))]
+    return [ClassStage(*row) for row in await fetch(connection, _STAGES, *_given(stages, _OF_CLASS))]
 
 
 async def reported(
@@ -120,7 +121,7 @@ async def reported(
 
 async def stages_of(connection: AsyncConnection, identities: Sequence[Identity]) -> set[StageOf]:
     """The stages of which these pupils have results."""
-    return {tuple(row) for row in await fetch(connection, _STAGES_OF, *_columns(identities, 2))}
+    return {tuple(row) for row in await fetch(connection, _STAGES_OF, *_given(identities, _OF_PUPIL))}
 
 
 async def figures(connection: AsyncConnection, schools: Iterable[int]) -> dict[tuple[int, int], tuple[int, int, int]]:
@@ -136,7 +137,7 @@ async def peer_medians(
     pairs = [(school_id, peer) for school_id, found in peers.items() for peer in found]
     if not pairs:
         return {}
-    rows = await fetch(connection, _PEERS, *_columns(pairs, 2), least)
+    rows = await fetch(connection, _PEERS, *_given(pairs, _OF_PAIR), least)
     return {(school_id, year): float(median) for school_id, year, median in rows}
 
 
@@ -147,13 +148,16 @@ async def outcomes(
     return [tuple(row) for row in await fetch(connection, _OUTCOMES, sorted(schools), sorted(years))]
 
 
-def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    columns = [list(column) for column in zip(*sorted(set(rows)), strict=True)]
-    return columns or [[] for _ in range(width)]
+def _given(rows: Iterable[tuple[Any, ...]], types: Sequence[str]) -> list[str]:
+    return columns(sorted(set(rows)), types)
 
 
-_PUPIL = "unnest($1::bigint[], $2::text[]) AS given(school_id, key)"
-_CLASS = "unnest($1::bigint[], $2::int[], $3::text[]) AS given(school_id, school_year, class_key)"
+_OF_PUPIL = ("bigint", "text")
+_OF_CLASS = ("bigint", "int", "text")
+_OF_SCHOOL = ("bigint", "int")
+_OF_PAIR = ("bigint", "bigint")
+_PUPIL = f"{unnested(_OF_PUPIL)} AS given(school_id, key)"
+_CLASS = f"{unnested(_OF_CLASS)} AS given(school_id, school_year, class_key)"
 _MAIN = (
     "register.session = (SELECT min(main.session) FROM register AS main WHERE main.school_id = register.school_id"
     " AND main.school_year = register.school_year AND main.class_key = register.class_key"
@@ -192,7 +196,7 @@ _MARKS = (
 )
 # The last day of each school, and the same weekday of the weeks before; who did not report that day is left out.
 _ABSENCE = f"""
-WITH given AS (SELECT * FROM unnest($1::bigint[], $2::int[]) AS given(school_id, school_year)),
+WITH given AS (SELECT * FROM {unnested(_OF_SCHOOL)} AS given(school_id, school_year)),
 newest AS (
     SELECT given.school_id, given.school_year, (SELECT max(day) FROM register
         WHERE register.school_id = given.school_id AND register.school_year = given.school_year AND NOT deleted) AS day
@@ -210,7 +214,7 @@ ORDER BY 1, 2, 3, day DESC
 _STAGES = (
     "SELECT result.school_id, result.school_year, result.stage, pupil.grade, pupil.class_key, count(*)::int,"
     " (count(*) FILTER (WHERE failing))::int, sum(mark_sum), sum(mark_count)::int"
-    " FROM unnest($1::bigint[], $2::int[], $3::text[]) AS given(school_id, school_year, stage)"
+    f" FROM {unnested(_OF_CLASS)} AS given(school_id, school_year, stage)"
     " JOIN result USING (school_id, school_year, stage) JOIN pupil ON pupil.school_id = result.school_id"
     " AND pupil.key = result.pupil_key WHERE NOT result.deleted AND NOT pupil.deleted AND pupil.class_key <> ''"
     " GROUP BY 1, 2, 3, 4, 5"
@@ -234,7 +238,7 @@ _FIGURES = (
 )
 _PEERS = (
     "SELECT given.school_id, school_year, percentile_cont(0.5) WITHIN GROUP (ORDER BY pupils::float8 / classes)"
-    " FROM unnest($1::bigint[], $2::bigint[]) AS given(school_id, peer_id) JOIN school_figure"
+    f" FROM {unnested(_OF_PAIR)} AS given(school_id, peer_id) JOIN school_figure"
     " ON school_figure.school_id = given.peer_id WHERE classes > 0 GROUP BY 1, 2 HAVING count(*) >= $3"
 )
 _OUTCOMES = (

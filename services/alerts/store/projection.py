@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.arrays import columns, unnested
 from chassis.database import lock_keys
 
 LOCK_SPACE = 1
@@ -32,15 +33,15 @@ async def merge_pupils(connection: AsyncConnection, rows: Sequence[Row]) -> list
     """Keep pupils; returns those of whom registers or results say something."""
     await _run(connection, _PUPILS, rows, _PUPIL_TYPES)
     identities = [(row[0], row[1]) for row in rows]
-    return [tuple(row) for row in await _fetch(connection, _SEEN, *_columns(identities, 2))]
+    return [tuple(row) for row in await _fetch(connection, _SEEN, *columns(identities, _IDENTITY))]
 
 
 async def rename_pupils(connection: AsyncConnection, renames: Sequence[tuple[int, str, str]]) -> list[Row]:
     """Let what is kept of pupils go on under their new keys; returns (school, year, key before, key)."""
-    columns = _columns(renames, 3)
-    renamed = await _fetch(connection, _RENAME_FACTS, *columns)
+    given = columns(renames, _RENAME)
+    renamed = await _fetch(connection, _RENAME_FACTS, *given)
     for statement in (_KEEP_RENAMES, _RENAME_ABSENCES, _RENAME_RESULTS, _RENAME_PUPILS):
-        await _fetch(connection, statement, *columns)
+        await _fetch(connection, statement, *given)
     return [tuple(row) for row in renamed]
 
 
@@ -51,24 +52,24 @@ async def merge_registers(
 
     A register that moves to another class or year is about both.
     """
-    before = await _fetch(connection, _REGISTERS_BEFORE, *_columns([(row[0], row[1]) for row in rows], 2))
+    before = await _fetch(connection, _REGISTERS_BEFORE, *columns([(row[0], row[1]) for row in rows], _IDENTITY))
     kept = await _run(connection, _REGISTERS, rows, _REGISTER_TYPES)
     identities = sorted({(school_id, key) for school_id, key, _, _ in kept})
     dirty = {(school_id, year, class_key) for school_id, _, year, class_key in (*kept, *before)}
-    gone = {tuple(row) for row in await _fetch(connection, _DROP_ABSENCES, *_columns(identities, 2))}
+    gone = {tuple(row) for row in await _fetch(connection, _DROP_ABSENCES, *columns(identities, _IDENTITY))}
     fresh = [
         (school_id, key, pupil_key, kind)
         for school_id, key in identities
         for pupil_key, kind in absences.get((school_id, key), ())
     ]
     if fresh:
-        await _fetch(connection, _ABSENCES, *_columns(fresh, 4))
+        await _fetch(connection, _ABSENCES, *columns(fresh, _ABSENCE))
     return dirty, gone
 
 
 async def merge_results(connection: AsyncConnection, rows: Sequence[Row]) -> tuple[set[Identity], set[StageOf]]:
     """Keep results; returns the pupils and the stages that those newer than known are about, or were."""
-    before = await _fetch(connection, _RESULTS_BEFORE, *_columns([(row[0], row[1]) for row in rows], 2))
+    before = await _fetch(connection, _RESULTS_BEFORE, *columns([(row[0], row[1]) for row in rows], _IDENTITY))
     kept = await _run(connection, _RESULTS, rows, _RESULT_TYPES)
     told = [*kept, *before]
     return {(row[0], row[1]) for row in told}, {(row[0], row[2], row[3]) for row in told}
@@ -79,13 +80,8 @@ async def keep_figures(connection: AsyncConnection, rows: Sequence[Row]) -> None
     await _run(connection, _FIGURES, rows, ("bigint", "int", "bigint", "int", "int", "int"))
 
 
-def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(width)]
-
-
 async def _run(connection: AsyncConnection, statement: str, rows: Sequence[Row], types: Sequence[str]) -> list[Any]:
-    return await _fetch(connection, statement, *_columns(rows, len(types)))
+    return await _fetch(connection, statement, *columns(rows, types))
 
 
 async def _fetch(connection: AsyncConnection, statement: str, *values: Any) -> list[Any]:
@@ -101,13 +97,17 @@ async def _fetch(connection: AsyncConnection, statement: str, *values: Any) -> l
 fetch = _fetch
 
 
-def _merge(table: str, columns: str, types: Sequence[str], key: str, returning: str, guard: str = "position") -> str:
-    names = [name.strip() for name in columns.split(",")]
-    given = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, start=1))
+_IDENTITY = ("bigint", "text")
+_ABSENCE = ("bigint", "text", "text", "text")
+_RENAME = ("bigint", "text", "text")
+
+
+def _merge(table: str, held: str, types: Sequence[str], key: str, returning: str, guard: str = "position") -> str:
+    names = [name.strip() for name in held.split(",")]
     changed = ", ".join(f"{name} = excluded.{name}" for name in names)
     ending = f" RETURNING {returning}" if returning else ""
     return (
-        f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({given}) ON CONFLICT ({key}) DO UPDATE SET {changed}"  # noqa: S608 (our own names)
+        f"INSERT INTO {table} ({held}) SELECT * FROM {unnested(types)} ON CONFLICT ({key}) DO UPDATE SET {changed}"  # noqa: S608 (our own names)
         f" WHERE {table}.{guard} < excluded.{guard}{ending}"
     )
 
@@ -168,7 +168,7 @@ _FIGURES = _merge(
     "",
     guard="version",
 )
-_GIVEN = "unnest($1::bigint[], $2::text[]) AS given(school_id, key)"
+_GIVEN = f"{unnested(_IDENTITY)} AS given(school_id, key)"
 _SEEN = (
     f"SELECT school_id, key FROM {_GIVEN} WHERE EXISTS (SELECT FROM absence WHERE absence.school_id = given.school_id"  # noqa: S608 (our own text)
     " AND absence.pupil_key = given.key) OR EXISTS (SELECT FROM result WHERE result.school_id = given.school_id"
@@ -181,14 +181,13 @@ _DROP_ABSENCES = (
     " AND absence.register_key = given.key RETURNING absence.school_id, absence.pupil_key"
 )
 _ABSENCES = (
-    "INSERT INTO absence (school_id, register_key, pupil_key, kind)"
+    "INSERT INTO absence (school_id, register_key, pupil_key, kind)"  # noqa: S608 (as above)
     " SELECT given.school_id, given.register_key, coalesce(pupil_rename.key, given.pupil_key), min(given.kind)"
-    " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])"
-    " AS given(school_id, register_key, pupil_key, kind) LEFT JOIN pupil_rename"
+    f" FROM {unnested(_ABSENCE)} AS given(school_id, register_key, pupil_key, kind) LEFT JOIN pupil_rename"
     " ON pupil_rename.school_id = given.school_id AND pupil_rename.previous_key = given.pupil_key"
     " GROUP BY 1, 2, 3"
 )
-_RENAMED = "unnest($1::bigint[], $2::text[], $3::text[]) AS given(school_id, previous_key, key)"
+_RENAMED = f"{unnested(_RENAME)} AS given(school_id, previous_key, key)"
 _KEEP_RENAMES = (
     f"INSERT INTO pupil_rename (school_id, previous_key, key) SELECT DISTINCT ON (school_id, previous_key) * FROM"  # noqa: S608 (as above)
     f" {_RENAMED} WHERE key <> previous_key ON CONFLICT (school_id, previous_key) DO UPDATE SET key = excluded.key"

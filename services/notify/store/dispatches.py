@@ -122,6 +122,11 @@ async def add_dispatches(connection: AsyncConnection, gathered: Sequence[Gathere
     await connection.execute(_GATHER, _keys([key for key, _ in pairs]) | ids)
 
 
+async def any_due(connection: AsyncConnection, channel: Channel, lane: Lane, *, now: datetime) -> bool:
+    """Whether a message could be taken now."""
+    return bool(await connection.scalar(_ANY_DUE, {**_of_lane(channel, lane), "now": now}))
+
+
 async def free_time(connection: AsyncConnection, channel: Channel) -> datetime | None:
     """When the channel is free, locked until the transaction ends: the pace is one for all replicas."""
     await connection.execute(_PACE_THERE, {"channel": channel.value})
@@ -135,18 +140,16 @@ async def keep_free_time(connection: AsyncConnection, channel: Channel, free: da
     await connection.execute(_KEEP_PACE, {"channel": channel.value, "free": free})
 
 
+def _of_lane(channel: Channel, lane: Lane) -> dict[str, object]:
+    urgent = lane is Lane.URGENT
+    return {"channel": channel.value, "least": 0 if urgent else 1, "most": 0 if urgent else 9}
+
+
 async def claim_messages(
     connection: AsyncConnection, channel: Channel, lane: Lane, *, now: datetime, lease: timedelta, limit: int
 ) -> list[Message]:
     """Take messages that are due for as long as the lease lasts; whoever took them and died loses them to the next."""
-    given = {
-        "channel": channel.value,
-        "least": 0 if lane is Lane.URGENT else 1,
-        "most": 0 if lane is Lane.URGENT else 9,
-        "now": now,
-        "until": now + lease,
-        "limit": limit,
-    }
+    given = {**_of_lane(channel, lane), "now": now, "until": now + lease, "limit": limit}
     rows = (await connection.execute(_CLAIM, given)).all()
     if not rows:
         return []
@@ -290,11 +293,15 @@ _GATHER = sa.text("UPDATE delivery SET dispatch_id = given.value" + _GIVEN.forma
 _PACE_THERE = sa.text("INSERT INTO channel_pace VALUES (:channel, 'epoch') ON CONFLICT DO NOTHING")
 _PACE = sa.text("SELECT free_time FROM channel_pace WHERE channel = :channel FOR UPDATE")
 _KEEP_PACE = sa.text("UPDATE channel_pace SET free_time = CAST(:free AS timestamptz) WHERE channel = :channel")
+_DUE = (
+    "channel = :channel AND priority BETWEEN :least AND :most AND state IN (1, 2)"
+    " AND next_time <= CAST(:now AS timestamptz)"
+)
+_ANY_DUE = sa.text(f"SELECT EXISTS (SELECT FROM dispatch WHERE {_DUE})")  # noqa: S608 (our own text)
 _CLAIM = sa.text(
-    "UPDATE dispatch SET state = 2, attempt_count = attempt_count + 1, next_time = CAST(:until AS timestamptz)"
+    "UPDATE dispatch SET state = 2, attempt_count = attempt_count + 1, next_time = CAST(:until AS timestamptz)"  # noqa: S608 (our own text)
     " FROM (SELECT dispatch_id, contact.language FROM dispatch LEFT JOIN contact ON contact.subject = dispatch.subject"
-    " WHERE channel = :channel AND priority BETWEEN :least AND :most AND state IN (1, 2)"
-    " AND next_time <= CAST(:now AS timestamptz) ORDER BY priority, next_time LIMIT :limit"
+    f" WHERE {_DUE} ORDER BY priority, next_time LIMIT :limit"
     " FOR UPDATE OF dispatch SKIP LOCKED) AS due WHERE dispatch.dispatch_id = due.dispatch_id"
     " RETURNING dispatch.dispatch_id, subject, address, attempt_count, return_token, due.language"
 )

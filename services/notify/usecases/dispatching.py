@@ -55,6 +55,8 @@ async def take(
     connection: AsyncConnection, channel: Channel, lane: Lane, rules: ChannelRules, *, now: datetime
 ) -> list[Message]:
     """Take messages that are due, as many as the channel's pace allows; what is urgent waits for no pace."""
+    if not await dispatches.any_due(connection, channel, lane, now=now):
+        return []  # Who keeps the pace writes: several times a second, for nothing.
     free = await dispatches.free_time(connection, channel)
     allowed, _ = paced(free, now, per_second=rules.per_second, burst=rules.burst, wanted=TAKEN_AT_ONCE)
     limit = TAKEN_AT_ONCE if lane is Lane.URGENT else allowed

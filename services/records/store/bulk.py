@@ -12,12 +12,12 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.arrays import plain, texts
 from chassis.database import copy_rows, lock_keys
 from services.records.domain.locks import Place, period_of
 from services.records.domain.objects import ObjectSpec
 from services.records.domain.versions import Stored
 from services.records.store import history
-from services.records.store.arrays import numbers, texts
 from services.records.store.driver import fetch, run
 
 SCHOOL_LOCKS: Final = 1  # lock space of schools
@@ -38,7 +38,7 @@ async def stored_versions(
 
     Where they stand is read only when asked for: it makes the answer a third longer.
     """
-    schools = numbers([school_id for school_id, _ in identities])
+    schools = plain([school_id for school_id, _ in identities])
     found = await fetch(connection, _versions(spec, places=places), schools, texts([key for _, key in identities]))
     if places:
         return {(row[0], row[1]): Stored(row[2], row[3], row[4], Place(row[5], period_of(row[6]))) for row in found}
@@ -60,9 +60,9 @@ async def replace_records(connection: AsyncConnection, spec: ObjectSpec, rows: I
 async def raise_versions(connection: AsyncConnection, spec: ObjectSpec, versions: Mapping[Identity, int]) -> None:
     """Note higher versions of records whose content stays."""
     parameters = {
-        "schools": numbers([school_id for school_id, _ in versions]),
+        "schools": plain([school_id for school_id, _ in versions]),
         "keys": texts([key for _, key in versions]),
-        "versions": numbers(versions.values()),
+        "versions": plain(versions.values()),
     }
     await connection.execute(_raise(spec), parameters)
 

@@ -11,8 +11,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.arrays import plain, texts
 from services.records.domain.objects import ObjectSpec
-from services.records.store.arrays import numbers, texts
 from services.records.store.driver import Record, fetch
 from services.records.store.tables import feed, feed_position
 
@@ -32,11 +32,11 @@ async def append_feed(connection: AsyncConnection, changes: Sequence[Changed]) -
     await connection.execute(
         _APPEND,
         {
-            "schools": numbers([school for school, _, _ in ordered]),
-            "types": numbers([number for _, number, _ in ordered]),
+            "schools": plain([school for school, _, _ in ordered]),
+            "types": plain([number for _, number, _ in ordered]),
             "keys": texts([key for _, _, key in ordered]),
-            "positions": numbers([position for position, _ in places]),
-            "versions": numbers([version for _, version in places]),
+            "positions": plain([position for position, _ in places]),
+            "versions": plain([version for _, version in places]),
         },
     )
     return first

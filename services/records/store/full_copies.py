@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.arrays import plain
 from services.records.domain.full_copies import FullCopies, FullCopy
-from services.records.store.arrays import numbers
 from services.records.store.driver import fetch
 from services.records.store.tables import full_copy
 
@@ -20,7 +20,7 @@ _PLACE: Final = ("school_id", "collection", "school_year", "source")
 
 async def full_copies(connection: AsyncConnection, school_ids: Collection[int]) -> FullCopies:
     """What sources have told completely of these schools."""
-    found = await fetch(connection, _KNOWN, numbers(school_ids))
+    found = await fetch(connection, _KNOWN, plain(school_ids))
     return FullCopies(FullCopy(row[0], row[1], row[2], row[3], row[4], frozenset(row[5])) for row in found)
 
 

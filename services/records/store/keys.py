@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.arrays import columns, unnested
 from services.records.domain.objects import ObjectSpec
 from services.records.store.driver import fetch
 
@@ -41,7 +42,7 @@ async def former_keys(
 ) -> Mapping[tuple[int, int, str], list[str]]:
     """All keys that records had before, by school, type and key, the nearest first; who always had one is missing."""
     former: dict[tuple[int, int, str], list[str]] = {}
-    for school_id, number, key, before in await fetch(connection, _FORMER, *map(list, zip(*identities, strict=True))):
+    for school_id, number, key, before in await fetch(connection, _FORMER, *columns(identities, _IDENTITY)):
         former.setdefault((school_id, number, key), []).append(before)
     return former
 
@@ -53,7 +54,7 @@ async def left_keys(
     given = [(school_id, key) for school_id, number, key in identities if number == spec.number]
     if not given:
         return []
-    found = await fetch(connection, _left(spec), *map(list, zip(*given, strict=True)))
+    found = await fetch(connection, _left(spec), *columns(given, _OF_TYPE))
     return [(school_id, spec.number, key) for school_id, key in found]
 
 
@@ -86,10 +87,12 @@ _PREVIOUS: Final = (
     " JOIN unnest($2::bigint[], $3::text[]) AS given(school_id, key) USING (school_id, key)"
     " WHERE type = $1 ORDER BY school_id, key, rename_time DESC, previous_key"
 )
-_FORMER: Final = """
+_IDENTITY: Final = ("bigint", "smallint", "text")
+_OF_TYPE: Final = ("bigint", "text")
+_FORMER: Final = f"""
 WITH RECURSIVE former AS (
     SELECT school_id, type, key COLLATE "C" AS key, key COLLATE "C" AS at, 0 AS steps
-    FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS given(school_id, type, key)
+    FROM {unnested(_IDENTITY)} AS given(school_id, type, key)
     UNION ALL
     SELECT former.school_id, former.type, former.key, renamed.previous_key, former.steps + 1
     FROM former JOIN record_rename AS renamed ON renamed.school_id = former.school_id AND renamed.type = former.type
@@ -97,7 +100,7 @@ WITH RECURSIVE former AS (
     WHERE former.steps < 20
 )
 SELECT school_id, type, key, at FROM former WHERE steps > 0 ORDER BY steps, at
-"""
+"""  # noqa: S608 (types of our own)
 _NEXT_OF: Final = "SELECT key FROM record_rename WHERE type = $1 AND school_id = $2 AND previous_key = $3"
 _PREVIOUS_OF: Final = (
     "SELECT previous_key FROM record_rename WHERE type = $1 AND school_id = $2 AND key = $3"
@@ -126,7 +129,7 @@ def _left(spec: ObjectSpec) -> str:
     return f"""
 WITH RECURSIVE following AS (
     SELECT school_id, key COLLATE "C" AS origin, key COLLATE "C" AS key, 0 AS steps
-    FROM unnest($1::bigint[], $2::text[]) AS given(school_id, key)
+    FROM {unnested(_OF_TYPE)} AS given(school_id, key)
     UNION ALL
     SELECT following.school_id, following.origin, renamed.key, following.steps + 1
     FROM following JOIN record_rename AS renamed ON renamed.school_id = following.school_id

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.arrays import plain
 from chassis.database import given_rows
 from services.records.domain.locks import Actor, Lock, LockDraft
-from services.records.store.arrays import numbers
 from services.records.store.driver import fetch
 from services.records.store.tables import lock
 
@@ -24,7 +24,7 @@ async def open_locks(
     connection: AsyncConnection, school_ids: Collection[int], collections: Collection[str]
 ) -> list[Lock]:
     """What is closed of these collections in these schools."""
-    found = await fetch(connection, _OPEN, numbers(school_ids), list(collections))
+    found = await fetch(connection, _OPEN, plain(school_ids), list(collections))
     return [Lock(*row) for row in found]
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.arrays import columns, unnested
 from services.records.domain.persons import (
     MOTHER,
     PERSONS,
@@ -64,22 +65,17 @@ async def known_beside(
     found = await fetch(
         connection,
         _BESIDE,
-        [identity[0] for identity in identities],
-        [identity[1] for identity in identities],
-        [identity[2] for identity in identities],
+        *columns(identities, _IDENTITY),
         [one.personal_id for one in changed if one.personal_id],
         [one.ministry_code for one in changed if one.ministry_code],
-        [one.school_id for one in named],
-        [one.type for one in named],
-        [one.birth_date for one in named],
-        [one.name for one in named],
+        *columns([(one.school_id, one.type, one.birth_date, one.name) for one in named], _NAMESAKE),
     )
     return [Linked(Traits(*row[:-1]), row[-1]) for row in found]
 
 
 async def fellows_of(connection: AsyncConnection, identities: Iterable[Identity]) -> list[Linked]:
     """The records that are there of the persons whose these are."""
-    found = await fetch(connection, _FELLOWS, *map(list, zip(*identities, strict=True)))
+    found = await fetch(connection, _FELLOWS, *columns(identities, _IDENTITY))
     return [Linked(Traits(*row[:-1]), row[-1]) for row in found]
 
 
@@ -90,11 +86,11 @@ async def new_persons(connection: AsyncConnection, count: int) -> list[int]:
 
 async def keep_links(connection: AsyncConnection, links: Sequence[Link], *, now: datetime) -> None:
     """Keep whose records are and what they say now; a record that is not linked anew keeps its person."""
-    columns = zip(*((*link.traits, link.person_id, link.rule or "") for link in links), strict=True)
-    await fetch(connection, _KEEP, *map(list, columns), now)
+    rows = [(*link.traits, link.person_id, link.rule or "") for link in links]
+    await fetch(connection, _KEEP, *columns(rows, _LINKED), now)
     renamed = [link.traits.identity for link in links if link.rule is LinkRule.RENAMED]
     if renamed:
-        await fetch(connection, _KEPT_KNOWN, *map(list, zip(*renamed, strict=True)))
+        await fetch(connection, _KEPT_KNOWN, *columns(renamed, _IDENTITY))
 
 
 async def suspect(connection: AsyncConnection, persons: Collection[int]) -> list[tuple[int, int]]:
@@ -175,8 +171,8 @@ async def persons_held(
 async def merges_of(connection: AsyncConnection, persons: Collection[int]) -> dict[int, list[Merge]]:
     """The merges in force that made persons, by person, the newest first."""
     merges: dict[int, list[Merge]] = {}
-    for root, *columns in await fetch(connection, _MERGES_OF, list(persons)):
-        merges.setdefault(root, []).append(Merge(*columns))
+    for root, *values in await fetch(connection, _MERGES_OF, list(persons)):
+        merges.setdefault(root, []).append(Merge(*values))
     return merges
 
 
@@ -220,8 +216,16 @@ WHERE feed.type = {spec.number} AND feed.position > $1 AND feed.position <= $2
 }
 _TAKE_TURN: Final = "SELECT position FROM person_cursor FOR UPDATE"
 
+_IDENTITY: Final = ("bigint", "smallint", "text")
+_NAMESAKE: Final = ("bigint", "smallint", "date", "text")
+# A `Traits`, the person and the rule.
+_LINKED: Final = (
+    *_IDENTITY, "boolean", "integer", "boolean", "boolean", "text", "date", "text", "text", "text", "text", "bigint",
+    "text",
+)  # fmt: skip
+
 _BESIDE: Final = f"""
-SELECT {_OF}, held.root_id FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS given(school_id, type, key)
+SELECT {_OF}, held.root_id FROM {unnested(_IDENTITY)} AS given(school_id, type, key)
     JOIN person_record AS held USING (school_id, type, key)
 UNION ALL
 SELECT {_OF}, held.root_id FROM person_record AS held WHERE personal_id = ANY($4::text[]) AND personal_id <> ''
@@ -229,18 +233,18 @@ UNION ALL
 SELECT {_OF}, held.root_id FROM person_record AS held WHERE ministry_code = ANY($5::text[]) AND ministry_code <> ''
 UNION ALL
 SELECT {_OF}, held.root_id
-FROM (SELECT DISTINCT * FROM unnest($6::bigint[], $7::smallint[], $8::date[], $9::text[])
+FROM (SELECT DISTINCT * FROM {unnested(_NAMESAKE, first=6)}
     AS namesake(school_id, type, birth_date, name)) AS given
     JOIN person_record AS held ON held.birth_date = given.birth_date AND held.name = given.name
         AND held.school_id = given.school_id AND held.type = given.type
 UNION ALL
-SELECT {_OF}, held.root_id FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS given(school_id, type, key)
+SELECT {_OF}, held.root_id FROM {unnested(_IDENTITY)} AS given(school_id, type, key)
     JOIN person_record AS ended USING (school_id, type, key) JOIN person_record AS held USING (root_id)
 WHERE ended.deleted AND NOT held.deleted
 """  # noqa: S608 (names of our own)
 
 _FELLOWS: Final = f"""
-SELECT {_OF}, held.root_id FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS given(school_id, type, key)
+SELECT {_OF}, held.root_id FROM {unnested(_IDENTITY)} AS given(school_id, type, key)
     JOIN person_record AS mine USING (school_id, type, key) JOIN person_record AS held USING (root_id)
 WHERE NOT held.deleted
 """  # noqa: S608 (names of our own)
@@ -248,8 +252,7 @@ WHERE NOT held.deleted
 _KEEP: Final = f"""
 INSERT INTO person_record AS held ({_TRAITS}, person_id, root_id, rule, link_time)
 SELECT {_TRAITS}, person_id, person_id, rule, $16
-FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::boolean[], $5::integer[], $6::boolean[], $7::boolean[],
-    $8::text[], $9::date[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[])
+FROM {unnested(_LINKED)}
     AS given({_TRAITS}, person_id, rule)
 ON CONFLICT (school_id, type, key) DO UPDATE SET
     ({", ".join(Traits._fields[3:])}) = ROW({", ".join(f"excluded.{name}" for name in Traits._fields[3:])}),
@@ -257,14 +260,14 @@ ON CONFLICT (school_id, type, key) DO UPDATE SET
         SELECT {", ".join(f"CASE excluded.rule WHEN '' THEN held.{name} ELSE excluded.{name} END" for name in _LINK)})
 """  # noqa: S608
 # Who goes on under another key has been known as long as under the old one.
-_KEPT_KNOWN: Final = """
+_KEPT_KNOWN: Final = f"""
 UPDATE person_record AS held SET link_time = before.link_time
 FROM record_rename AS renamed JOIN person_record AS before
     ON before.school_id = renamed.school_id AND before.type = renamed.type AND before.key = renamed.previous_key
 WHERE held.school_id = renamed.school_id AND held.type = renamed.type AND held.key = renamed.key
     AND held.rule = 'RENAMED' AND held.root_id = before.root_id AND before.link_time < held.link_time
-    AND (held.school_id, held.type, held.key) IN (SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[]))
-"""
+    AND (held.school_id, held.type, held.key) IN (SELECT * FROM {unnested(_IDENTITY)})
+"""  # noqa: S608
 
 # Two records speak for one person when they have an id in common, or name and birth with nothing to contradict it. It
 # is certain when id, name and birth agree, and a person has not decided otherwise.

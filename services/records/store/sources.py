@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.arrays import plain
 from services.records.domain.sources import HandOver, HandOverDraft, Owners
-from services.records.store.arrays import numbers
 from services.records.store.driver import fetch
 from services.records.store.tables import hand_over
 
@@ -35,7 +35,7 @@ async def owners(connection: AsyncConnection, school_ids: Collection[int], *, no
     if not school_ids:
         return Owners()
     return Owners(
-        (row[0], row[1], row[2], row[3]) for row in await fetch(connection, _IN_FORCE, numbers(school_ids), now)
+        (row[0], row[1], row[2], row[3]) for row in await fetch(connection, _IN_FORCE, plain(school_ids), now)
     )
 
 

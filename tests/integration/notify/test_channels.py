@@ -23,7 +23,10 @@ from chassis.clock import Clock
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
+from services.notify.convert.rules import load_channel_rules
+from services.notify.domain.channels import Channel, Lane
 from services.notify.jobs import Dispatcher
+from services.notify.usecases import dispatching
 from simulators.mailbox.store import Box
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, SCHOOL, change, notify_replica
@@ -484,6 +487,17 @@ async def test_what_was_read_meanwhile_stays_with_its_reader(office):
     [notice] = await office.desk.notices("head")
     assert notice.state == notify_pb2.NOTICE_STATE_UNREAD
     assert office.clock.now() >= NOW
+
+
+async def test_a_channel_with_nothing_to_send_writes_nothing(kept, clock):
+    """Its pace is written down with what is taken, and not several times a second for nothing."""
+    rules, _ = load_channel_rules()
+    async with kept.transaction() as connection:
+        taken = await dispatching.take(connection, Channel.EMAIL, Lane.REST, rules[Channel.EMAIL], now=clock.now())
+        paces = await connection.scalar(sa.text("SELECT count(*) FROM channel_pace"))
+
+    assert taken == []
+    assert paces == 0
 
 
 async def test_all_that_was_done_long_ago_is_forgotten_in_portions(kept, clock):

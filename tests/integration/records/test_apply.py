@@ -142,6 +142,20 @@ EVERY_TYPE = [
 ]
 
 
+async def test_a_changed_record_finds_room_in_its_page(records: Running):
+    """A change of what no index holds writes no index: of every twentieth pupil the new state lies beside the old."""
+    where = "SELECT key, (ctid::text::point)[0] FROM pupil WHERE version = {} ORDER BY key"
+    await records.apply(*[pupil(f"HS{number:03}") for number in range(200)])
+    places = {*await records.rows(where.format(1))}
+    assert len({page for _, page in places}) > 1
+
+    await records.apply(*[pupil(f"HS{number:03}", 2, status="03") for number in range(0, 200, 20)])
+
+    changed = {*await records.rows(where.format(2))}
+    assert len(changed) == 10
+    assert changed <= places
+
+
 async def test_every_type_comes_out_as_it_went_in(records: Running):
     """What a source sent is given back unchanged to the services that project it."""
     answer = await records.apply(*EVERY_TYPE)
