@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
-from iocedu.records.v1 import records_pb2, records_pb2_grpc, units_pb2, units_pb2_grpc
+from iocedu.records.v1 import records_pb2, records_pb2_grpc
 from iocedu.reporting.v1 import reporting_pb2, reporting_pb2_grpc
 
-from benchmarks.province import DIRECTOR, PROVINCE, SCHOOL_SIZE, YEAR, Province
+from benchmarks.province import DIRECTOR, EMPTY_PATH, PROVINCE, SCHOOL_SIZE, YEAR, Province
 from benchmarks.report import Figure, percentile
 
 SECONDS, PARALLEL = 4.0, 32
@@ -33,11 +33,10 @@ WIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
 async def measure(province: Province) -> list[Figure]:
     """Look-up by id over gRPC and REST; indicators with up to two and up to four dimensions."""
     metadata = province.metadata(DIRECTOR)
-    own = units_pb2_grpc.GrantsServiceStub(province.channel)
     records = records_pb2_grpc.RecordsServiceStub(province.channel)
 
     async def empty(_number: int) -> None:
-        await own.ListOwnGrants(units_pb2.ListOwnGrantsRequest(), metadata=metadata, timeout=10)
+        await province.empty_call(metadata)
 
     async def look_up(number: int) -> None:
         school, key = _pupil(province, number)
@@ -47,7 +46,7 @@ async def measure(province: Province) -> list[Figure]:
     async with _connections(province) as connections:
 
         async def rest_empty(number: int) -> None:
-            await _get(connections[number % PARALLEL], "/v1/me/grants", metadata[0][1])
+            await _get(connections[number % PARALLEL], EMPTY_PATH, metadata[0][1])
 
         async def rest_look_up(number: int) -> None:
             school, key = _pupil(province, number)

@@ -32,7 +32,7 @@ async def envelope(
 ) -> AsyncIterator[ResponseT]:
     """Wrap `(position after it, item)` pairs into responses with `item`, `heartbeat`, `end` and `error`.
 
-    An item that is None moves the position; a heartbeat says so.
+    An item that is None moves the position; a heartbeat says so. One that is a response already goes as it is.
 
     Beats at once (so that a reader sees the stream is open) and whenever nothing came for `heartbeat_seconds`; ends
     when `items` does. A fault, the server's stop, or a right that was taken back becomes an `error` with the position
@@ -53,8 +53,7 @@ async def envelope(
             if waiting.done():
                 position, item = waiting.result()
                 waiting = None
-                beat = stream_pb2.Heartbeat(position=position)
-                yield _build(response, **({"heartbeat": beat} if item is None else {"item": item}))
+                yield _carrying(response, item, position=position)
             elif stop and stop.done():
                 yield _build(response, error=_error(restarting(), response, position=position))
                 return
@@ -97,6 +96,14 @@ def restarting() -> Fault:
         vi="Dịch vụ đang khởi động lại. Hãy kết nối lại từ vị trí đã nhận.",
         en="The service restarts. Connect again and resume after the last position.",
     )
+
+
+def _carrying(response: type[ResponseT], item: Any, *, position: str) -> ResponseT:
+    if isinstance(item, response):
+        return item
+    if item is None:
+        return _build(response, heartbeat=stream_pb2.Heartbeat(position=position))
+    return _build(response, item=item)
 
 
 def _build(response: type[ResponseT], **fields: Any) -> ResponseT:

@@ -28,7 +28,7 @@ _PATTERNS: Final = {
     r"[A-Za-z0-9][A-Za-z0-9_.-]*": "chữ không dấu, chữ số, dấu . _ -; bắt đầu bằng chữ hoặc số",
     r"[0-9]{0,18}": "nhiều nhất 18 chữ số, hoặc để trống",
     r"[0-9A-Za-z]{3}": "ba chữ cái không dấu hoặc chữ số",
-    r"[0-9]+(\.[0-9]+\.[1-6]\.[\s\S]{1,64})?": "mã đã được trả về trước đó",
+    r"[0-9]+(\.[0-9]+\.[1-9][0-9]?\.[\s\S]{1,64})?": "mã đã được trả về trước đó",
     r"[^@\s<>]+@[^@\s<>]+": "địa chỉ thư điện tử, ví dụ ten@don-vi.vn",
     r"\+[0-9]{8,15}": "số điện thoại quốc tế: dấu + rồi 8 đến 15 chữ số",
     r"[A-Z][A-Za-z]*": "chữ cái không dấu, bắt đầu bằng chữ hoa",

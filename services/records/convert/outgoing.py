@@ -48,10 +48,8 @@ def fill_row(row: resources_pb2.Row, spec: ObjectSpec, stored: Stored, *, alias:
 
 def record_of(spec: ObjectSpec, stored: Stored, *, position: int, alias: Alias, mask: bool) -> records_pb2.Record:
     """A stored record as GetRecord and ListRecords give it."""
-    record = records_pb2.Record(school_id=stored[SCHOOL_ID], source=stored[SOURCE], position=position, masked=mask)
-    record.edited = is_edit(stored[REQUEST_ID])
-    record.update_time.FromDatetime(stored[UPDATE_TIME])
-    fill_row(record.row, spec, stored, alias=alias, mask=mask)
+    record = records_pb2.Record()
+    _fill_record(record, spec, stored, position=position, alias=alias, mask=mask)
     return record
 
 
@@ -59,6 +57,13 @@ def present_record(spec: ObjectSpec, stored: Stored, *, alias: Alias, mask: bool
     """A record as it stands now, with its position in the feed as the last column: it can be corrected."""
     record = record_of(spec, stored, position=stored[-1], alias=alias, mask=mask)
     record.etag = etag_of(stored)
+    return record
+
+
+def add_record(records: Any, spec: ObjectSpec, stored: Stored, *, alias: Alias) -> Any:
+    """Append a stored record, with its position in the feed as the last column, to a response, masked; returns it."""
+    record = records.add()
+    _fill_record(record, spec, stored, position=stored[-1], alias=alias, mask=True)
     return record
 
 
@@ -79,6 +84,17 @@ def add_change(changes: Any, *, place: Place, alias: Alias, mask: bool) -> None:
     fill_row(change.row, spec, stored, alias=alias, mask=mask)
     change.row.previous_key = previous_key
     change.counted_elsewhere, change.restricted = counted_elsewhere, restricted
+
+
+def _fill_record(
+    record: records_pb2.Record, spec: ObjectSpec, stored: Stored, *, position: int, alias: Alias, mask: bool
+) -> None:
+    record.school_id, record.source, record.position = stored[SCHOOL_ID], stored[SOURCE], position
+    record.masked, record.edited = mask, is_edit(stored[REQUEST_ID])
+    updated, written = stored[UPDATE_TIME], record.update_time
+    # By hand: `FromDatetime` costs a quarter of the whole record.
+    written.seconds, written.nanos = int(updated.timestamp()), updated.microsecond * 1000
+    fill_row(record.row, spec, stored, alias=alias, mask=mask)
 
 
 @cache
@@ -127,11 +143,19 @@ def _setter(column: Column, hidden: Mask, descriptor: Descriptor, *, mask: bool)
 
     item = descriptor.fields_by_name[name].message_type
     masks = {field.name: _mask(item, field.name) for field in item.fields} if item is not None and mask else {}
+    hiding = {field: how for field, how in masks.items() if how is not Mask.SHOWN}
 
     def put_items(record: Any, value: list[dict[str, Any]]) -> None:
-        items = getattr(record, name)
+        add = getattr(record, name).add
         for fields in value:
-            items.add(**{key: masked(held, masks[key]) if key in masks else held for key, held in fields.items()})
+            add(**fields)
+
+    def put_masked_items(record: Any, value: list[dict[str, Any]]) -> None:
+        shown = (
+            {key: masked(held, hiding[key]) if key in hiding else held for key, held in fields.items()}
+            for fields in value
+        )
+        put_items(record, list(shown))
 
     def leave_out(_record: Any, _value: float) -> None:
         """A number that must not be shown has no sign for that there is one."""
@@ -140,7 +164,7 @@ def _setter(column: Column, hidden: Mask, descriptor: Descriptor, *, mask: bool)
         Kind.DATE: put_date,
         Kind.CHOICE: put_choice,
         Kind.TEXTS: put_texts,
-        Kind.ITEMS: put_items,
+        Kind.ITEMS: put_masked_items if hiding else put_items,
         Kind.DECIMAL: leave_out,
     }
     return setters.get(column.kind, put_text)

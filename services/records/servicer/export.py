@@ -1,19 +1,26 @@
 """ExportService: whole copies."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from iocedu.records.v1 import export_pb2, export_pb2_grpc, records_pb2
 
 from chassis.clock import Clock
+from chassis.paging import page_size
 from chassis.scopes import Scopes
 from chassis.streams import envelope
-from services.records.convert.outgoing import record_of
+from services.records.convert.outgoing import Alias, add_record, record_of
 from services.records.domain.objects import KEY
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import reading_of
-from services.records.usecases.exporting import Exports, Place
+from services.records.usecases.exporting import PORTION, Exports, Page, Place, Portion
 from services.records.usecases.lookups import Lookups
+
+MOST_MESSAGE_BYTES: Final = (
+    2 * 1024 * 1024
+)  # With the record that goes beyond it, what a client takes by gRPC's defaults.
 
 
 class ExportServicer(export_pb2_grpc.ExportServiceServicer):
@@ -37,23 +44,61 @@ class ExportServicer(export_pb2_grpc.ExportServiceServicer):
 
     async def _records(
         self, unit_id: int, request: export_pb2.ExportRecordsRequest
-    ) -> AsyncIterator[tuple[str, records_pb2.Record | None]]:
+    ) -> AsyncIterator[tuple[str, export_pb2.ExportRecordsResponse | records_pb2.Record | None]]:
         today, tree = self._clock.today(), self._scopes.tree
         alias = aliases(tree, today)
-        pages = self._exports.copy(tree.subtree(unit_id, today), request.types, after=Place.read(request.after))
-        async for position, page in pages:
-            if page is None:
-                yield str(position), None
-                continue
-            await self._lookups.note(
-                reading_of(
-                    "ExportRecords",
-                    at=self._clock.now(),
-                    unit_id=page.school_id,
-                    collection=page.spec.collection,
-                    count=len(page.records),
+        portions = self._exports.copy(
+            tree.subtree(unit_id, today),
+            request.types,
+            after=Place.read(request.after),
+            note=self._note,
+            most=page_size(request.page_size, default=PORTION, maximum=PORTION),
+        )
+        async with contextlib.aclosing(portions):
+            async for position, portion in portions:
+                if not portion:
+                    yield str(position), None
+                elif request.page_size:
+                    async for response in _pages(portion, position, alias=alias):
+                        yield response.page.position, response
+                else:
+                    for page in portion:
+                        for stored in page.records:
+                            record = record_of(page.spec, stored, position=stored[-1], alias=alias, mask=True)
+                            yield _place(page, position, stored[KEY]), record
+
+    async def _note(self, portion: Portion) -> None:
+        await asyncio.gather(
+            *(
+                self._lookups.note(
+                    reading_of(
+                        "ExportRecords",
+                        at=self._clock.now(),
+                        unit_id=page.school_id,
+                        collection=page.spec.collection,
+                        count=len(page.records),
+                    )
                 )
+                for page in portion
             )
-            for stored in page.records:
-                place = Place(position, page.school_id, page.spec.number, stored[KEY])
-                yield str(place), record_of(page.spec, stored, position=stored[-1], alias=alias, mask=True)
+        )
+
+
+async def _pages(portion: Portion, position: int, *, alias: Alias) -> AsyncIterator[export_pb2.ExportRecordsResponse]:
+    """A portion in one message, or in as many as it fills."""
+    response, size = export_pb2.ExportRecordsResponse(), 0
+    for page in portion:
+        for stored in page.records:
+            size += add_record(response.page.records, page.spec, stored, alias=alias).ByteSize()
+            if size > MOST_MESSAGE_BYTES:
+                response.page.position = _place(page, position, stored[KEY])
+                yield response
+                response, size = export_pb2.ExportRecordsResponse(), 0
+        await asyncio.sleep(0)
+    if size:
+        response.page.position = _place(page, position, stored[KEY])
+        yield response
+
+
+def _place(page: Page, position: int, key: str) -> str:
+    return str(Place(position, page.school_id, page.spec.number, key))

@@ -70,7 +70,15 @@ async def records_of_school(
     connection: AsyncConnection, spec: ObjectSpec, school_id: int, *, after: str, most: int
 ) -> list[Stored]:
     """Records of one type and school in key order, tombstones and what is restricted left out."""
-    return [tuple(row) for row in await fetch(connection, _of_school(spec), school_id, after, most)]
+    return await fetch(connection, _of_school(spec), school_id, after, most)
+
+
+async def schools_with(
+    connection: AsyncConnection, specs: Sequence[ObjectSpec], schools: Collection[int]
+) -> set[tuple[int, int]]:
+    """Which of these schools have records of which types, be it tombstones: school and type."""
+    statement = " UNION ALL ".join(map(_schools_with, specs))
+    return {(row[0], row[1]) for row in await fetch(connection, statement, list(schools))}
 
 
 def _position(table: sa.Table) -> sa.ColumnElement[int]:
@@ -93,6 +101,14 @@ def _by_key(spec: ObjectSpec, *, withheld: bool) -> str:
         ' ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
         " LEFT JOIN feed ON feed.school_id = held.school_id AND feed.key = held.key"
         f" AND feed.type = {spec.number}{shown}"
+    )
+
+
+@cache
+def _schools_with(spec: ObjectSpec) -> str:
+    return (
+        f"SELECT school_id, {spec.number} FROM unnest($1::bigint[]) AS asked(school_id)"  # noqa: S608 (names of specs)
+        f" WHERE EXISTS (SELECT FROM {spec.field} AS held WHERE held.school_id = asked.school_id)"
     )
 
 

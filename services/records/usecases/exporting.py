@@ -1,12 +1,13 @@
 """A whole copy as of one moment: school by school, type by type, in pages, from one snapshot of the database.
 
-Memory stays flat, since a page is read when the one before has left. A snapshot keeps the database from tidying up what
-changes meanwhile, so there are few at once, and none for long.
+Pages leave together in portions, so that many small schools cost as few messages and commits of the access log as one
+large one. Memory stays flat, since a portion is read, and written down, while only the one before is on its way. A
+snapshot keeps the database from tidying up what changes meanwhile, so there are few at once, and none for long.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -18,9 +19,10 @@ from chassis.errors import Fault, Kind
 from chassis.tail import in_time
 from services.records.domain.objects import KEY, SPECS, ObjectSpec
 from services.records.store.feed import last_position
-from services.records.store.lookup import Stored, records_of_school
+from services.records.store.lookup import Stored, records_of_school, schools_with
 
 PAGE: Final = 500
+PORTION: Final = 2_000  # records at most that leave together
 MOST_AT_ONCE: Final = 2
 MOST_SECONDS: Final = 900.0
 
@@ -54,6 +56,10 @@ class Page:
     records: Sequence[Stored]
 
 
+Portion = Sequence[Page]
+Note = Callable[[Portion], Awaitable[None]]  # returns once it is written down that a portion is given
+
+
 class Exports:
     """Makes copies, a few at once."""
 
@@ -63,9 +69,12 @@ class Exports:
         self._running = 0
 
     async def copy(
-        self, schools: Collection[int], types: Collection[int], *, after: Place | None
-    ) -> AsyncGenerator[tuple[int, Page | None]]:
-        """The feed's position with each page after a place, then with None; raises EXPORTS_BUSY, EXPORT_TOO_SLOW."""
+        self, schools: Collection[int], types: Collection[int], *, after: Place | None, note: Note, most: int = PORTION
+    ) -> AsyncGenerator[tuple[int, Portion]]:
+        """The feed's position with each portion after a place, at last with none; raises EXPORTS_BUSY, EXPORT_TOO_SLOW.
+
+        A portion holds `most` records and is given once `note` has written it down.
+        """
         if self._running >= MOST_AT_ONCE:
             raise _busy()
         self._running += 1
@@ -73,31 +82,71 @@ class Exports:
             async with AsyncExitStack() as opened:
                 connection = await opened.enter_async_context(self._database.snapshot())
                 position = after.position if after else await in_time(last_position(connection))
+                pages = _pages(connection, sorted(schools), types, after=after, most=min(most, PAGE))
+                portions = await opened.enter_async_context(aclosing(_ahead(_noted(_portions(pages, most), note))))
                 end = asyncio.get_running_loop().time() + self._most_seconds
-                async for page in _pages(connection, sorted(schools), types, after=after):
+                async for portion in portions:
                     if asyncio.get_running_loop().time() > end:
                         raise _too_slow()
-                    yield position, page
-            yield position, None
+                    yield position, portion
+            yield position, ()
         finally:
             self._running -= 1
 
 
 async def _pages(
-    connection: AsyncConnection, schools: Iterable[int], types: Collection[int], *, after: Place | None
-) -> AsyncIterator[Page]:
+    connection: AsyncConnection, schools: Sequence[int], types: Collection[int], *, after: Place | None, most: int
+) -> AsyncGenerator[Page]:
     begun = (after.school_id, after.number) if after else (0, 0)
     specs = [spec for spec in SPECS if not types or spec.number in types]
-    for school_id in schools:
-        for spec in specs:
-            if (school_id, spec.number) < begun:
-                continue
-            key = after.key if after and (school_id, spec.number) == begun else ""
-            while records := await in_time(records_of_school(connection, spec, school_id, after=key, most=PAGE)):
-                yield Page(spec, school_id, records)
-                key = records[-1][KEY]
-                if len(records) < PAGE:
-                    break
+    held = await in_time(schools_with(connection, specs, schools))
+    for school_id, spec in ((school_id, spec) for school_id in schools for spec in specs):
+        place = school_id, spec.number
+        if place < begun or place not in held:
+            continue
+        key = after.key if after and place == begun else ""
+        while records := await in_time(records_of_school(connection, spec, school_id, after=key, most=most)):
+            yield Page(spec, school_id, records)
+            key = records[-1][KEY]
+            if len(records) < most:
+                break
+
+
+async def _portions(pages: AsyncGenerator[Page], most: int) -> AsyncGenerator[Portion]:
+    async with aclosing(pages):
+        portion, count = list[Page](), 0
+        async for page in pages:
+            if portion and count + len(page.records) > most:
+                yield portion
+                portion, count = [], 0
+            portion.append(page)
+            count += len(page.records)
+        if portion:
+            yield portion
+
+
+async def _noted(portions: AsyncGenerator[Portion], note: Note) -> AsyncGenerator[Portion]:
+    async with aclosing(portions):
+        async for portion in portions:
+            await note(portion)
+            yield portion
+
+
+async def _ahead(portions: AsyncGenerator[Portion]) -> AsyncGenerator[Portion]:
+    """The same portions, each made while the one before it is on its way."""
+
+    async def following() -> Portion | None:
+        return await anext(portions, None)
+
+    async with aclosing(portions):
+        coming = asyncio.create_task(following())
+        try:
+            while (portion := await coming) is not None:
+                coming = asyncio.create_task(following())
+                yield portion
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
 
 
 def _busy() -> Fault:

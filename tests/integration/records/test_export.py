@@ -1,14 +1,17 @@
 """Whole copies: as of one moment, resumed where they were cut, and brought up to date by the feed."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import pytest
-from iocedu.records.v1 import export_pb2, export_pb2_grpc, records_pb2, resources_pb2
+from iocedu.records.v1 import export_pb2, export_pb2_grpc, records_pb2, resources_pb2, school_life_pb2
 
+from chassis.database import gone as gone_away
 from chassis.errors import Fault
 from chassis.testing import client
+from services.records.domain.objects import KEY
 from services.records.usecases import exporting
 from tests.integration.records.closing import register, result
 from tests.integration.records.scenes import COMMUNE, PROVINCE, SCHOOL_A, SCHOOL_B, Running, gone, pupil
@@ -56,9 +59,40 @@ async def test_a_copy_holds_what_is_there_school_by_school_and_nothing_else(reco
     assert log == [("ExportRecords", name) for name in ("attendance", "pupils", "results")]
 
 
+async def test_a_copy_in_pages_holds_the_same_records_and_is_resumed_behind_any_page(records: Running):
+    """A page holds as many as asked for, of several types and schools, and says where to go on after it."""
+    await records.apply(*(pupil(f"{number}") for number in range(3)), pupil("b", school=SCHOOL_B), result("r"))
+    candidate = school_life_pb2.ExamCandidate(school_year=2026, full_name="Lê An")
+    await records.apply(resources_pb2.Row(school=SCHOOL_B, key="c", version=1, exam_candidate=candidate))
+    await records.settled()
+    items = [one.item async for one in stream(records) if one.WhichOneof("event") == "item"]
+    log = await records.rows("SELECT collection, record_count FROM access_log ORDER BY 1, 2")
+    assert log == [("exam-candidates", 1), ("pupils", 1), ("pupils", 3), ("results", 1)], "each school by itself"
+    for size in (1, 2, 4, 100_000):
+        pages = [one.page async for one in stream(records, page_size=size) if one.WhichOneof("event") == "page"]
+        assert [record for page in pages for record in page.records] == items
+        assert max(len(page.records) for page in pages) == min(size, len(items))
+        had = 0
+        for page in pages:
+            had += len(page.records)
+            rest = stream(records, page_size=size, after=page.position)
+            later = [record async for one in rest for record in one.page.records]
+            assert later == items[had:]
+
+
+async def test_a_page_ends_where_a_message_is_full(records: Running, monkeypatch: pytest.MonkeyPatch):
+    """However large the records, they go through, and nothing is left out."""
+    monkeypatch.setattr("services.records.servicer.export.MOST_MESSAGE_BYTES", 200)
+    await records.apply(*(pupil(str(number)) for number in range(9)))
+    pages = [one.page async for one in stream(records, page_size=9) if one.WhichOneof("event") == "page"]
+    assert len(pages) > 1
+    assert [one.row.key for page in pages for one in page.records] == [str(number) for number in range(9)]
+
+
 async def test_a_copy_and_the_changes_after_it_give_everything(records: Running, monkeypatch: pytest.MonkeyPatch):
     """Whatever is written while it is made stands in it as it was, and in the feed after it."""
     monkeypatch.setattr(exporting, "PAGE", 3)
+    monkeypatch.setattr("services.records.servicer.export.PORTION", 3)
     await records.apply(*(pupil(f"{number:02}") for number in range(12)))
     await records.settled()
     seen: dict[str, int] = {}
@@ -83,6 +117,7 @@ async def test_a_copy_and_the_changes_after_it_give_everything(records: Running,
 async def test_a_cut_copy_goes_on_behind_the_last_record(records: Running, monkeypatch: pytest.MonkeyPatch):
     """And ends with the position of its first moment, since what it adds is of a later one."""
     monkeypatch.setattr(exporting, "PAGE", 2)
+    monkeypatch.setattr("services.records.servicer.export.PORTION", 3)
     await records.apply(*(pupil(f"{number}") for number in range(5)), pupil("a.b", school=SCHOOL_B), result("r"))
     await records.settled()
     whole, first = await copy(records)
@@ -109,18 +144,61 @@ def type_of(record: records_pb2.Record) -> int:
 async def test_only_a_few_copies_run_at_once_and_none_for_long(records: Running):
     """Each holds a moment of the database; who is left out is told to come again, who is slow to resume."""
     await records.apply(pupil("1"), result("r"))
-    ((held_by,),) = await records.rows("SELECT school_id FROM pupil")
-    school_id = cast("int", held_by)
     exports = exporting.Exports(records.database)
     async with contextlib.AsyncExitStack() as held:
         for _ in range(exporting.MOST_AT_ONCE):
-            await anext(await held.enter_async_context(contextlib.aclosing(exports.copy([school_id], (), after=None))))
+            await anext(await held.enter_async_context(contextlib.aclosing(await portions(records, exports))))
         with pytest.raises(Fault) as refused:
-            await anext(exports.copy([school_id], (), after=None))
+            await anext(await portions(records, exports))
         assert refused.value.reason == "EXPORTS_BUSY"
         assert refused.value.retry_after is not None
-    assert len([page async for page in exports.copy([school_id], (), after=None)]) == 3, "two types, and the end"
+    given = [portion async for _, portion in await portions(records, exports)]
+    assert [len(portion) for portion in given] == [2, 0], "two types together, and the end"
     slow = exporting.Exports(records.database, most_seconds=0)
     with pytest.raises(Fault) as late:
-        await anext(slow.copy([school_id], (), after=None))
+        await anext(await portions(records, slow))
     assert late.value.reason == "EXPORT_TOO_SLOW"
+
+
+async def test_no_portion_is_given_before_it_is_written_down_and_none_is_read_far_ahead(records: Running):
+    """However slowly it is taken, at most the next one is made meanwhile, so that memory stays flat."""
+    await records.apply(*(pupil(f"{number}") for number in range(8)))
+    noted: list[str] = []
+
+    async def note(portion: exporting.Portion) -> None:
+        await asyncio.sleep(0)
+        noted.extend(one[KEY] for page in portion for one in page.records)
+
+    given: list[str] = []
+    copied = await portions(records, exporting.Exports(records.database), note=note, most=2)
+    async for _, portion in copied:
+        given += [one[KEY] for page in portion for one in page.records]
+        for _ in range(100):  # for whoever would read on meanwhile
+            await asyncio.to_thread(int)
+        assert noted[: len(given)] == given
+        assert len(noted) <= len(given) + 2
+    assert given == [f"{number}" for number in range(8)]
+
+
+async def test_a_portion_that_cannot_be_written_down_is_not_given(records: Running):
+    """Nobody sees what nobody can later say was seen."""
+    await records.apply(pupil("1"))
+
+    async def note(_portion: exporting.Portion) -> None:
+        raise gone_away()
+
+    with pytest.raises(Fault) as refused:
+        await anext(await portions(records, exporting.Exports(records.database), note=note))
+    assert refused.value.reason == "DATABASE_UNAVAILABLE"
+
+
+async def nothing(_portion: exporting.Portion) -> None:
+    """Write nothing down."""
+
+
+async def portions(
+    records: Running, exports: exporting.Exports, *, note: exporting.Note = nothing, most: int = exporting.PORTION
+) -> AsyncGenerator[tuple[int, exporting.Portion]]:
+    """A copy of the one school that has pupils, as the servicer takes it."""
+    ((school_id,),) = await records.rows("SELECT DISTINCT school_id FROM pupil")
+    return exports.copy([cast("int", school_id)], (), after=None, note=note, most=most)

@@ -36,6 +36,16 @@ async def test_a_whole_stream_beats_gives_its_items_and_ends():
     assert responses[3].end.position == "2"
 
 
+async def test_what_is_a_response_already_goes_as_it_is():
+    """A method may send what the envelope does not know, and its position counts as any other."""
+
+    async def ready():
+        yield "7", toy_pb2.WatchResponse(item=toy_pb2.LookResponse(count=7))
+
+    _, given, end = await _all(_wrapped(ready()))
+    assert (given.item.count, end.end.position) == (7, "7")
+
+
 async def test_a_waiting_stream_beats_with_the_position_reached():
     """A reader that is cut off after a beat resumes there."""
     released = asyncio.Event()
