@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0016_pre"
-down_revision = "0013_post"
+down_revision = "0015_pre"
 branch_labels = None
 depends_on = None
 

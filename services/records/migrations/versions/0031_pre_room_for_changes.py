@@ -5,7 +5,7 @@ Of the pages that are there already the room comes with the changes themselves.
 
 from alembic import op
 
-revision = "0033_pre"
+revision = "0031_pre"
 down_revision = "0030_pre"
 branch_labels = None
 depends_on = None
