@@ -1,19 +1,21 @@
 // What a source says to be everything and lacks too much of what is held: shown with the numbers, confirmed or rejected.
 
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { instant, number } from "./format.js";
 import { filledIn, said } from "./importWords.js";
 
-const FORBIDDEN = 403;
-
 export async function showDisappearances(place, unit) {
+  const path = unitPath(unit, "/disappearances");
+  place.hidden = true;
+  if (!may("GET", path)) return;
   try {
-    const { disappearances = [] } = await ask(unitPath(unit, "/disappearances"), { query: { page_size: 50 } });
+    const { disappearances = [] } = await ask(path, { query: { page_size: 50 } });
     place.hidden = !disappearances.length;
     replace(place, h("h2", {}, said("disappearances")), ...disappearances.map((one) => question(place, unit, one)));
   } catch (error) {
-    place.hidden = error.status === FORBIDDEN; // Who may not decide is asked nothing.
+    place.hidden = false;
     replace(place, h("p", { class: "notice warn", role: "alert" }, error.message));
   }
 }
@@ -21,9 +23,12 @@ export async function showDisappearances(place, unit) {
 function question(place, unit, one) {
   const told = h("p", { class: "notice warn", role: "alert", hidden: true });
   const reason = h("input", { type: "text", maxLength: 500 });
+  const path = (verb) => unitPath(unit, `/disappearances/${encodeURIComponent(one.declaration_id)}:${verb}`);
+  const deciding = (verb, text, kind) =>
+    may("POST", path(verb)) ? [h("button", { type: "button", class: kind, onclick: () => decide(verb) }, text)] : [];
   const buttons = [
-    h("button", { type: "button", class: "primary", onclick: () => decide("confirm") }, filledIn("gone", { n: number(one.disappeared_count) })),
-    h("button", { type: "button", onclick: () => decide("reject") }, said("notGone")),
+    ...deciding("confirm", filledIn("gone", { n: number(one.disappeared_count) }), "primary"),
+    ...deciding("reject", said("notGone")),
   ];
 
   async function decide(verb) {
@@ -34,8 +39,7 @@ function question(place, unit, one) {
     }
     buttons.forEach((button) => (button.disabled = true));
     try {
-      const path = unitPath(unit, `/disappearances/${encodeURIComponent(one.declaration_id)}:${verb}`);
-      const { full } = await ask(path, { method: "POST", body: { source: one.source, decision_reason: why } });
+      const { full } = await ask(path(verb), { method: "POST", body: { source: one.source, decision_reason: why } });
       const done = filledIn(full.state === "FULL_STATE_DONE" ? "areGone" : "nothingGone", { n: number(full.disappeared_count) });
       replace(line, h("p", { role: "status" }, done));
       line.classList.replace("warn", "settled");
@@ -62,7 +66,7 @@ function question(place, unit, one) {
     { class: "notice warn disappearance" },
     h("b", {}, filledIn("disappearance", values)),
     h("p", {}, filledIn(one.held_count ? "lacks" : "lacksSome", counts)),
-    h("label", {}, said("why"), reason),
+    buttons.length ? h("label", {}, said("why"), reason) : "",
     h("div", { class: "row-of-buttons" }, buttons),
     told,
   );

@@ -2,6 +2,7 @@
 // changes meanwhile is drawn into the cards as it comes: whoever writes below one goes on writing.
 
 import { say } from "./alertTexts.js";
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { area, choice, input, instantOf, refused, tick, values } from "./fields.js";
@@ -27,7 +28,7 @@ const said = (options) => Object.fromEntries(Object.entries(options).map(([key, 
 const bare = (value, prefix) => String(value ?? "").replace(prefix, "");
 const stateOf = (alert) => bare(alert.state, "ALERT_STATE_");
 
-export function worklist(panel, { unit, account }) {
+export function worklist(panel, { unit, account, light }) {
   const list = h("ol", { class: "worklist" });
   const below = h("div", {});
   const count = h("span", { class: "count", role: "status" });
@@ -58,7 +59,7 @@ export function worklist(panel, { unit, account }) {
       gather();
       return alert.position;
     },
-    onState: () => {},
+    onState: light.part("alerts"),
   });
 
   async function load() {
@@ -187,28 +188,35 @@ export function worklist(panel, { unit, account }) {
           h("button", { type: "button", "data-do": name, onclick: () => form(place, card) }, say(name)),
         ),
       );
-      if (stood) (doing.querySelector(`[data-do=${stood}]`) ?? doing.firstElementChild).focus();
+      if (stood) (doing.querySelector(`[data-do=${stood}]`) ?? doing.firstElementChild)?.focus();
     }
 
     function renewed(changed) {
       replace(place);
       show(changed);
-      doing.firstElementChild.focus({ preventScroll: true });
+      doing.firstElementChild?.focus({ preventScroll: true });
     }
     return element;
   }
 
   function actions(alert, state) {
-    const doing = [["details", details]];
-    if (state === "RESOLVED") doing.unshift(...(alert.resolved_by ? [["reopen", reopening]] : []));
-    else doing.unshift(["take", taking], ["resolve", resolving], ["silence", silencing]);
-    return [...doing, ["comment", commenting]];
+    const over = state === "RESOLVED";
+    const doing = [
+      [!over, "take", taking, "POST", path(alert, ":acknowledge")],
+      [!over, "resolve", resolving, "POST", path(alert, ":resolve")],
+      [!over, "silence", silencing, "POST", silencesOf(alert)],
+      [over && alert.resolved_by, "reopen", reopening, "POST", path(alert, ":reopen")],
+      [true, "details", details, "GET", path(alert, "/steps")],
+      [true, "comment", commenting, "POST", path(alert, ":comment")],
+    ];
+    return doing.filter(([fits, , , ...call]) => fits && may(...call)).map(([, name, form]) => [name, form]);
   }
 
   return () => {
     stopped = true;
     clearTimeout(gathering);
     leave();
+    light.without("alerts");
   };
 }
 
@@ -221,6 +229,7 @@ function about(alert) {
 }
 
 const path = (alert, verb) => unitPath(alert.unit_id, `/alerts/${alert.alert_id}${verb}`);
+const silencesOf = (alert) => unitPath(alert.unit_id, "/silences");
 
 // A form below the alert; what it sends changes the alert, which is drawn anew.
 function asking(place, { fields, send, done }) {
@@ -291,7 +300,7 @@ function silencing(place, { alert, renewed: done }) {
     ],
     async send({ until, subject, reason }) {
       const body = { rule: alert.rule, subject: subject ? alert.subject : "", end_time: instantOf(until), reason };
-      await ask(unitPath(alert.unit_id, "/silences"), { method: "POST", body });
+      await ask(silencesOf(alert), { method: "POST", body });
       return { alert: { ...alert, state: "ALERT_STATE_SUPPRESSED" } };
     },
     done,
