@@ -170,7 +170,7 @@ function rows(period, byUnit) {
     h(
       "table",
       {},
-      h("thead", {}, h("tr", {}, said("headings").map((text) => h("th", { scope: "col", class: text ? "figure" : "" }, text)))),
+      h("thead", {}, h("tr", {}, said("headings").map((text) => (text ? h("th", { scope: "col", class: "figure" }, text) : h("td"))))),
       h(
         "tbody",
         {},

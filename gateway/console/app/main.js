@@ -15,6 +15,7 @@ import { choose, chosen, own, unitOf } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { signInForm } from "./signIn.js";
+import { skipTo } from "./skip.js";
 import { language, setLanguage, t } from "./texts.js";
 import { units } from "./units.js";
 
@@ -23,14 +24,15 @@ const REFRESH_MS = 3000;
 const NOT_SHOWN = { 400: "noSuchUnit", 403: "notYours", 404: "noSuchUnit" };
 const bar = document.getElementById("bar");
 const content = document.getElementById("content");
-const skip = document.getElementById("skip");
+const nameSkip = skipTo(content);
 let stop = () => {};
 let round = 0;
 
 function start() {
   shade();
   document.documentElement.lang = language();
-  skip.textContent = t("skip");
+  document.title = `IOC Edu: ${t("page_operations")}`;
+  nameSkip();
   const time = expiry();
   if (!token() || (time && time < new Date())) return askToSignIn(token() ? t("expired") : "");
   return show();
@@ -170,11 +172,6 @@ function askToSignIn(message = "") {
   signInForm(content, { message, onSignedIn: start });
 }
 
-// The address after the number sign says which unit is shown: a link to the content must not change it.
-skip.addEventListener("click", (event) => {
-  event.preventDefault();
-  content.focus();
-});
 sayWhatFails();
 takeFromAddress();
 window.addEventListener("popstate", () => token() && show());

@@ -10,6 +10,7 @@ import { choose, chosen, own, unitOf } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { signInForm } from "./signIn.js";
+import { skipTo } from "./skip.js";
 import { language, setLanguage, t } from "./texts.js";
 
 // Opens the page called `title()`; `show({ content, unit, account, light })` may return what stops it when it is left, and
@@ -17,6 +18,7 @@ import { language, setLanguage, t } from "./texts.js";
 export function openPage({ title, show }) {
   const bar = document.getElementById("bar");
   const content = document.getElementById("content");
+  const nameSkip = skipTo(content);
   let stop = () => {};
   let round = 0;
 
@@ -26,6 +28,7 @@ export function openPage({ title, show }) {
     shade();
     document.documentElement.lang = language();
     document.title = `IOC Edu: ${title()}`;
+    nameSkip();
     const time = expiry();
     if (!token() || (time && time < new Date())) return askToSignIn(token() ? t("expired") : "");
     const light = connection();

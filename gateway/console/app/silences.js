@@ -18,7 +18,7 @@ export async function silences(panel, shared) {
       h(
         "div",
         { class: "scroll" },
-        h("table", {}, h("thead", {}, h("tr", {}, headings, h("th", {}))), h("tbody", {}, known.map(line))),
+        h("table", {}, h("thead", {}, h("tr", {}, headings, h("td"))), h("tbody", {}, known.map(line))),
       ),
     );
   } catch (error) {
