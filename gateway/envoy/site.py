@@ -45,25 +45,6 @@ PROTECTING = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "content-security-policy": _POLICY,
 }
-# What each part of the console asks first: whoever may not ask that is not led there.
-_ASKED = {
-    "operations": "iocedu.reporting.v1.ReportingService/WatchIndicators",
-    "indicators": "iocedu.reporting.v1.AnalysisService/AnalyseIndicators",
-    "pivots": "iocedu.reporting.v1.PivotsService/ListPivots",
-    "reports": "iocedu.reporting.v1.CampaignsService/ListCampaigns",
-    "extracts": "iocedu.reporting.v1.ExtractsService/ListExtracts",
-    "extractRequests": "iocedu.reporting.v1.ExtractsService/RequestExtract",
-    "extractDecisions": "iocedu.reporting.v1.ExtractsService/ApproveExtract",
-    "brief": "iocedu.reporting.v1.BriefService/GetBrief",
-    "alerts": "iocedu.alerts.v1.AlertsService/ListAlerts",
-    "announcements": "iocedu.notify.v1.AnnouncementsService/ListAnnouncements",
-    "announcing": "iocedu.notify.v1.AnnouncementsService/CreateAnnouncement",
-    "lookup": "iocedu.records.v1.SearchService/SearchUnits",
-    "people": "iocedu.records.v1.SearchService/SearchPeople",
-    "imports": "iocedu.sync.v1.ImportsService/ListImports",
-    "coverage": "iocedu.sync.v1.CoverageService/SummarizeCoverage",
-    "destinations": "iocedu.sync.v1.DestinationsService/ListDestinations",
-}
 
 
 @dataclass(frozen=True)
@@ -87,17 +68,21 @@ def assets(edge: Edge, interface: Interface) -> tuple[Asset, ...]:
     files = [_file(edge.console, path) for path in sorted(edge.console.rglob("*")) if path.suffix in _TYPES]
     made = [
         _json("/openapi.json", document(interface)),
-        _json("/console.json", {"home_unit": edge.home_unit, "roles": _roles(interface)}),
+        _json("/console.json", {"home_unit": edge.home_unit, "calls": _calls(interface)}),
         _json("/fields.json", names()),
     ]
     return tuple(sorted([*files, *made], key=lambda asset: asset.path))
 
 
-def _roles(interface: Interface) -> dict[str, list[str]]:
-    """By part of the console, the roles that may open it, as the access option of what it asks names them."""
-    methods = {method.grpc_path: method for method in interface.public}
-    asked = {part: methods.get(f"/{path}") for part, path in _ASKED.items()}
-    return {part: sorted(method.access.roles) for part, method in asked.items() if method is not None}
+def _calls(interface: Interface) -> dict[str, list[str] | None]:
+    """By verb and path, the roles a call is open to by its access option; None: any valid token suffices."""
+    return {
+        f"{method.rest.verb.upper()} {method.rest.path}": None
+        if method.access.any_subject
+        else sorted(method.access.roles)
+        for method in interface.public
+        if method.rest is not None
+    }
 
 
 def routes(edge: Edge, interface: Interface) -> list[dict[str, Any]]:

@@ -1,12 +1,15 @@
 """One fleet for all end-to-end tests of a session; tests that kill parts have one of their own."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from deploy.local.fleet import Fleet
 from deploy.local.settings import FleetSettings
+from tests.e2e.browsing import CHROMIUM, FLAGS, Visit, Visits
 from tests.e2e.world import World, world_of
 from tests.support.collector import Collector, collecting
 
@@ -29,6 +32,34 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory, collector: Collector) 
         yield started
     finally:
         await started.stop()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One browser for the session; each test opens its pages in contexts of its own."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on the path (on Debian: apt-get install chromium)")
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        await started.close()
+
+
+@pytest.fixture
+async def visit(browser: Browser) -> AsyncIterator[Visit]:
+    """Opens pages as somebody; the test fails on anything that they or the browser complain of."""
+    async with AsyncExitStack() as contexts:
+        visits = Visits(browser, contexts)
+        yield visits.open
+        complaints = [*visits.complaints]
+    assert complaints == []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser, whoever asks for it."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="session")

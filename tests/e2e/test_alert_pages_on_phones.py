@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import Page
 
+from tests.e2e.browsing import WAIT, Visit, picture
 from tests.e2e.test_alerts_page import _crowded, unfold
-from tests.e2e.test_console import WAIT, _picture, _visiting, pytestmark  # noqa: F401 (the marks hold here, too)
 from tests.e2e.world import DIRECTOR, World
 
 TABS = {"rules": "table.rules tr", "silences": ".panel button, .panel p", "statistics": ".panel table, .panel p"}
@@ -13,7 +13,7 @@ PARTS = {"list": "table.announcements", "write": "form.sheet", "preferences": "f
 
 async def _fits(page: Page, width: int, what: str, ready: str) -> None:
     await page.locator(ready).first.wait_for(timeout=WAIT)
-    await _picture(page, f"{what}-{width}")
+    await picture(page, f"{what}-{width}")
     found = await page.evaluate(
         "[document.documentElement.scrollWidth, ...[...document.querySelectorAll('main *')].filter((one) =>"
         " one.getBoundingClientRect().right > innerWidth + 1 && !one.closest('.scroll')).slice(0, 3)"
@@ -23,26 +23,25 @@ async def _fits(page: Page, width: int, what: str, ready: str) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-async def test_every_part_of_both_pages_fits_the_screen(world: World, width: int) -> None:
+async def test_every_part_of_both_pages_fits_the_screen(world: World, visit: Visit, width: int) -> None:
     """Worklist with details and a form open, rules and their editor, silences, figures; list, writing, preferences."""
     for key in ("A", "B"):
         await _crowded(world, f"PH{width}{key}")
-    async with _visiting(world, token=world.token(DIRECTOR), viewport={"width": width, "height": 844}) as page:
-        await page.goto(f"http://{world.fleet.gateway}/alerts.html")
-        await unfold(page)
-        await page.locator(".worklist > li").first.locator("[data-do=details]").click(timeout=WAIT)
-        await page.locator(".worklist > li").nth(1).locator("[data-do=silence]").click(timeout=WAIT)
-        await _fits(page, width, "alerts-worklist", ".more-of form")
-        for tab, ready in TABS.items():
-            await page.locator(f"[data-tab={tab}]").click()
-            await _fits(page, width, f"alerts-{tab}", ready)
-        await page.locator("[data-tab=rules]").click()
-        await page.locator("[data-do=copy]").first.click(timeout=WAIT)
-        await _fits(page, width, "alerts-editor", ".fields")
-        await page.goto(f"http://{world.fleet.gateway}/notices.html")
-        for part, ready in PARTS.items():
-            await page.locator(f"[data-part={part}]").click(timeout=WAIT)
-            await _fits(page, width, f"notices-{part}", ready)
-        await page.goto(f"http://{world.fleet.gateway}/")
-        await page.locator("#inbox .entry .head").first.click(timeout=WAIT)
-        await _fits(page, width, "inbox", ".letter")
+    page = await visit(world, DIRECTOR, "/alerts.html", viewport={"width": width, "height": 844})
+    await unfold(page)
+    await page.locator(".worklist > li").first.locator("[data-do=details]").click(timeout=WAIT)
+    await page.locator(".worklist > li").nth(1).locator("[data-do=silence]").click(timeout=WAIT)
+    await _fits(page, width, "alerts-worklist", ".more-of form")
+    for tab, ready in TABS.items():
+        await page.locator(f"[data-tab={tab}]").click()
+        await _fits(page, width, f"alerts-{tab}", ready)
+    await page.locator("[data-tab=rules]").click()
+    await page.locator("[data-do=copy]").first.click(timeout=WAIT)
+    await _fits(page, width, "alerts-editor", ".fields")
+    await page.goto(f"http://{world.fleet.gateway}/notices.html")
+    for part, ready in PARTS.items():
+        await page.locator(f"[data-part={part}]").click(timeout=WAIT)
+        await _fits(page, width, f"notices-{part}", ready)
+    await page.goto(f"http://{world.fleet.gateway}/")
+    await page.locator("#inbox .entry .head").first.click(timeout=WAIT)
+    await _fits(page, width, "inbox", ".letter")

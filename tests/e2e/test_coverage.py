@@ -4,9 +4,9 @@ import json
 
 import httpx
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
-from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
+from tests.e2e.browsing import WAIT, Visit
 from tests.e2e.world import DIRECTOR, FAR, FAR_NAME, PROVINCE, SILENT, SILENT_NAME, World, school_class
 from tests.support.waiting import poll_until
 
@@ -59,34 +59,23 @@ async def test_a_push_connects_a_school_and_the_silent_one_says_why(world: World
     assert (names[SILENT_NAME], names[FAR_NAME]) == (SILENT_STATE, CONNECTED)
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
-async def test_the_page_shows_who_is_silent_and_why_and_what_changes(world: World) -> None:
+async def test_the_page_shows_who_is_silent_and_why_and_what_changes(world: World, visit: Visit) -> None:
     """One figure, states to choose, a school's card, and a change that comes by itself, in Vietnamese."""
     await world.push([school_class(FAR, "COV2")])
     await poll_until(lambda: state(world, FAR, CONNECTED))
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            page = await (await browser.new_context(locale="vi-VN")).new_page()
-            complaints: list[str] = []
-            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
-            await page.goto(f"http://{world.fleet.gateway}/coverage.html#token={world.token(DIRECTOR)}")
-            await expect(page.locator(".ever b")).to_contain_text("/", timeout=WAIT)
-            silent = page.locator(".school", has_text=SILENT_NAME)
-            await expect(silent).to_contain_text("Chưa từng có dữ liệu nào", timeout=WAIT)
-            await page.locator(".states button", has_text="Đang kết nối").click()
-            await expect(silent).to_have_count(0, timeout=WAIT)
-            await expect(page.locator(".school", has_text=FAR_NAME)).to_be_visible(timeout=WAIT)
-            await page.locator(".states button", has_text="Tất cả").click()
-            await silent.get_by_role("button").click()
-            card = page.locator("dialog")
-            await expect(card).to_contain_text("Nhà trường liên hệ nhà cung cấp phần mềm", timeout=WAIT)
-            await expect(card.locator("tbody tr", has_text="Học sinh")).to_contain_text("Chưa có")
-            await expect(card.locator(".windows li")).to_have_count(3)
-            await expect(card.locator(".windows li", has=page.locator("b"))).to_contain_text("đang mở, đến hết")
-            await card.get_by_role("button", name="Đóng").click()
-            await expect(card).to_have_count(0)
-            assert complaints == []
-        finally:
-            await browser.close()
+    page = await visit(world, DIRECTOR, "/coverage.html")
+    await expect(page.locator(".ever b")).to_contain_text("/", timeout=WAIT)
+    silent = page.locator(".school", has_text=SILENT_NAME)
+    await expect(silent).to_contain_text("Chưa từng có dữ liệu nào", timeout=WAIT)
+    await page.locator(".states button", has_text="Đang kết nối").click()
+    await expect(silent).to_have_count(0, timeout=WAIT)
+    await expect(page.locator(".school", has_text=FAR_NAME)).to_be_visible(timeout=WAIT)
+    await page.locator(".states button", has_text="Tất cả").click()
+    await silent.get_by_role("button").click()
+    card = page.locator("dialog")
+    await expect(card).to_contain_text("Nhà trường liên hệ nhà cung cấp phần mềm", timeout=WAIT)
+    await expect(card.locator("tbody tr", has_text="Học sinh")).to_contain_text("Chưa có")
+    await expect(card.locator(".windows li")).to_have_count(3)
+    await expect(card.locator(".windows li", has=page.locator("b"))).to_contain_text("đang mở, đến hết")
+    await card.get_by_role("button", name="Đóng").click()
+    await expect(card).to_have_count(0)

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import openpyxl
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
-from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
+from tests.e2e.browsing import WAIT, Visit
 from tests.e2e.world import HEAD, SCHOOL, YEAR, World
 from tests.support.waiting import poll_until
 
@@ -122,50 +122,38 @@ async def _progress(world: World, import_id: int) -> dict[str, Any]:
             return None
         return answer.json()["import"] if answer.status_code == httpx.codes.OK else None
 
-    found: dict[str, Any] = await poll_until(asked, 30.0)
+    found: dict[str, Any] = await poll_until(asked)
     return found
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
-async def test_a_school_sends_a_file_and_corrects_a_row_on_a_phone(world: World, tmp_path: Path) -> None:
+async def test_a_school_sends_a_file_and_corrects_a_row_on_a_phone(world: World, visit: Visit, tmp_path: Path) -> None:
     """Template, upload, errors, one row corrected in place, a doubtful file confirmed: all in Vietnamese."""
     path = tmp_path / "lop 1T.xlsx"
     await asyncio.to_thread(path.write_bytes, workbook("FB", 8, wrong=3))
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            context = await browser.new_context(locale="vi-VN", viewport={"width": 390, "height": 800})
-            page = await context.new_page()
-            complaints: list[str] = []
-            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
-            await page.goto(f"http://{world.fleet.gateway}/imports.html#token={world.token(HEAD)}")
-            await page.get_by_label("Năm học").select_option(str(YEAR), timeout=WAIT)
-            async with page.expect_download() as downloading:
-                await page.get_by_role("button", name="Tải mẫu trống").click()
-            assert (await downloading.value).suggested_filename == f"pupils-{YEAR}.xlsx"
-            shown = page.locator(".panel.import:not(.disappearances)")
-            await page.get_by_label("Chọn tệp").set_input_files(path)
-            await page.get_by_label("Chỉ xem thử").check()
-            await page.get_by_role("button", name="Gửi tệp").click()
-            await expect(shown).to_contain_text("đã xong", timeout=4 * WAIT)
-            await expect(shown).to_contain_text("chưa ghi nhận và chưa xóa gì")
-            await expect(shown).to_contain_text("7 ghi nhận")
-            await page.get_by_label("Chỉ xem thử").uncheck()
-            await page.get_by_label("Chọn tệp").set_input_files(path)
-            await page.get_by_role("button", name="Gửi tệp").click()
-            await expect(shown).not_to_contain_text("chưa ghi nhận và chưa xóa gì", timeout=WAIT)
-            await expect(shown).to_contain_text("đã xong", timeout=4 * WAIT)
-            await expect(shown).to_contain_text("7 ghi nhận")
-            problem = page.locator(".problem")
-            await expect(problem).to_contain_text("Trang “1T”, dòng 4", timeout=WAIT)
-            await problem.get_by_role("textbox").fill("08/03/2020")
-            await problem.get_by_role("button", name="Sửa dòng này").click()
-            await expect(problem).to_contain_text("Đã ghi nhận sau khi sửa", timeout=WAIT)
-            width = await page.evaluate("document.documentElement.scrollWidth")
-            assert width <= 390, "nothing lies beside the screen"
-            assert complaints == []
-        finally:
-            await browser.close()
+    page = await visit(world, HEAD, "/imports.html", viewport={"width": 390, "height": 800})
+    await page.get_by_label("Năm học").select_option(str(YEAR), timeout=WAIT)
+    async with page.expect_download() as downloading:
+        await page.get_by_role("button", name="Tải mẫu trống").click()
+    assert (await downloading.value).suggested_filename == f"pupils-{YEAR}.xlsx"
+    shown = page.locator(".panel.import:not(.disappearances)")
+    await page.get_by_label("Chọn tệp").set_input_files(path)
+    await page.get_by_label("Chỉ xem thử").check()
+    await page.get_by_role("button", name="Gửi tệp").click()
+    await expect(shown).to_contain_text("đã xong", timeout=4 * WAIT)
+    await expect(shown).to_contain_text("chưa ghi nhận và chưa xóa gì")
+    await expect(shown).to_contain_text("7 ghi nhận")
+    await page.get_by_label("Chỉ xem thử").uncheck()
+    await page.get_by_label("Chọn tệp").set_input_files(path)
+    await page.get_by_role("button", name="Gửi tệp").click()
+    await expect(shown).not_to_contain_text("chưa ghi nhận và chưa xóa gì", timeout=WAIT)
+    await expect(shown).to_contain_text("đã xong", timeout=4 * WAIT)
+    await expect(shown).to_contain_text("7 ghi nhận")
+    problem = page.locator(".problem")
+    await expect(problem).to_contain_text("Trang “1T”, dòng 4", timeout=WAIT)
+    await problem.get_by_role("textbox").fill("08/03/2020")
+    await problem.get_by_role("button", name="Sửa dòng này").click()
+    await expect(problem).to_contain_text("Đã ghi nhận sau khi sửa", timeout=WAIT)
+    width = await page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390, "nothing lies beside the screen"
     record = await world.get(f"/v1/schools/{SCHOOL}/records/pupils/FB3.{YEAR}", HEAD)
     assert record["record"]["row"]["pupil"]["full_name"]

@@ -4,9 +4,9 @@ import re
 
 import httpx
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
-from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT, _picture
+from tests.e2e.browsing import WAIT, Visit, picture
 from tests.e2e.world import DIRECTOR, HEAD, PROVINCE, SCHOOL, World, pupil, school_class, written
 from tests.support.waiting import poll_until
 
@@ -85,92 +85,69 @@ async def test_what_would_point_at_persons_or_counts_no_records_does_not_open(
     assert reason in answer.text
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
-async def test_the_page_shows_an_indicator_by_school_and_explains_it(world: World) -> None:
+async def test_the_page_shows_an_indicator_by_school_and_explains_it(world: World, visit: Visit) -> None:
     """Choose, read the rule, open the schools behind a number."""
     await _pushed(world)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            page = await (await browser.new_context(locale="vi-VN")).new_page()
-            complaints: list[str] = []
-            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
-            await page.goto(f"http://{world.fleet.gateway}/indicators.html#token={world.token(DIRECTOR)}")
-            await page.get_by_text("Chỉ số chưa tính được, và vì sao").click(timeout=WAIT)
-            reason = page.locator("[data-unavailable=stunted_share]")
-            await expect(reason).to_contain_text("Tỷ lệ trẻ thấp còi: Kết quả khám sức khỏe là dữ liệu nhạy cảm")
-            await expect(page.locator("option[value=stunted_share]")).to_have_count(0)
-            await _picture(page, "indicators-unavailable")
-            await page.get_by_label(re.compile("^Chỉ số")).select_option("dropout_rate", timeout=WAIT)
-            await expect(page.locator(".counting")).to_contain_text("Số học sinh thôi học chia cho")
-            await page.get_by_label("Chia theo").select_option("school")
-            row = page.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa").first
-            await row.get_by_role("button").click(timeout=WAIT)
-            await expect(page.locator(".formula")).to_contain_text("× 100", timeout=WAIT)
-            await expect(page.locator(".series svg")).to_be_visible(timeout=WAIT)
-            await page.get_by_role("button", name="Xem hồ sơ", exact=True).click()
-            await page.get_by_label("Mục đích").fill("Vận động học sinh trở lại lớp")
-            await page.get_by_role("button", name="Xem", exact=True).click()
-            first = page.locator(".records tbody tr").first
-            await expect(first).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
-            await expect(first.get_by_role("cell").first).to_have_text(re.compile(r"^\d\d/\d\d/\d{4}$"))
-            await expect(first.get_by_role("link")).to_have_attribute(
-                "href", re.compile(r"/lookup\.html#unit=.+&pupil=")
-            )
-            await page.get_by_role("button", name="Lưu câu hỏi này").click()
-            await page.get_by_label("Tên").fill("Thôi học theo trường")
-            await page.get_by_role("button", name="Lưu", exact=True).click()
-            kept = page.locator(".pivots li", has_text="Thôi học theo trường")
-            await expect(kept).to_be_visible(timeout=WAIT)
-            await page.get_by_label(re.compile("^Chỉ số")).select_option("pupils")
-            await kept.get_by_role("button", name="Thôi học theo trường").click()
-            await expect(page.get_by_label("Chia theo")).to_have_value("school")
-            assert complaints == []
-            assert "token" not in page.url
-        finally:
-            await browser.close()
+    page = await visit(world, DIRECTOR, "/indicators.html")
+    await page.get_by_text("Chỉ số chưa tính được, và vì sao").click(timeout=WAIT)
+    reason = page.locator("[data-unavailable=stunted_share]")
+    await expect(reason).to_contain_text("Tỷ lệ trẻ thấp còi: Kết quả khám sức khỏe là dữ liệu nhạy cảm")
+    await expect(page.locator("option[value=stunted_share]")).to_have_count(0)
+    await picture(page, "indicators-unavailable")
+    await page.get_by_label(re.compile("^Chỉ số")).select_option("dropout_rate", timeout=WAIT)
+    await expect(page.locator(".counting")).to_contain_text("Số học sinh thôi học chia cho")
+    await page.get_by_label("Chia theo").select_option("school")
+    row = page.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa").first
+    await row.get_by_role("button").click(timeout=WAIT)
+    await expect(page.locator(".formula")).to_contain_text("× 100", timeout=WAIT)
+    await expect(page.locator(".series svg")).to_be_visible(timeout=WAIT)
+    await page.get_by_role("button", name="Xem hồ sơ", exact=True).click()
+    await page.get_by_label("Mục đích").fill("Vận động học sinh trở lại lớp")
+    await page.get_by_role("button", name="Xem", exact=True).click()
+    first = page.locator(".records tbody tr").first
+    await expect(first).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
+    await expect(first.get_by_role("cell").first).to_have_text(re.compile(r"^\d\d/\d\d/\d{4}$"))
+    await expect(first.get_by_role("link")).to_have_attribute("href", re.compile(r"/lookup\.html#unit=.+&pupil="))
+    await page.get_by_role("button", name="Lưu câu hỏi này").click()
+    await page.get_by_label("Tên").fill("Thôi học theo trường")
+    await page.get_by_role("button", name="Lưu", exact=True).click()
+    kept = page.locator(".pivots li", has_text="Thôi học theo trường")
+    await expect(kept).to_be_visible(timeout=WAIT)
+    await page.get_by_label(re.compile("^Chỉ số")).select_option("pupils")
+    await kept.get_by_role("button", name="Thôi học theo trường").click()
+    await expect(page.get_by_label("Chia theo")).to_have_value("school")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
-async def test_a_pivot_of_several_indicators_and_dimensions_is_made_shared_sent_and_opened_again(world: World) -> None:
+async def test_a_pivot_of_several_indicators_and_dimensions_is_made_shared_sent_and_opened_again(
+    world: World, visit: Visit
+) -> None:
     """One line a school, grade and sex; whoever is below opens what is shared, and finds the same columns."""
     await _pushed(world)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            page = await (await browser.new_context(locale="vi-VN")).new_page()
-            complaints: list[str] = []
-            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
-            await page.goto(f"http://{world.fleet.gateway}/indicators.html#token={world.token(DIRECTOR)}")
-            builder = page.locator("details.panel")
-            await builder.locator("summary").click(timeout=WAIT)
-            for code in ("pupils", "girls_share", "dropouts"):
-                await builder.get_by_label("Thêm chỉ số").select_option(code)
-            await builder.get_by_label("Thêm chiều").select_option("grade")
-            await builder.get_by_label(re.compile("^Bỏ: Tỷ lệ")).click()
-            await builder.get_by_label("Thêm chiều").select_option("sex")
-            await builder.get_by_label("Theo đơn vị").select_option("school")
-            await builder.get_by_role("button", name="Lập bảng").click()
-            row = builder.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa").first
-            await expect(row.get_by_role("rowheader")).to_have_count(3, timeout=WAIT)
-            await expect(row.get_by_role("cell")).to_have_count(2)
-            await expect(row.get_by_role("rowheader")).to_have_text([re.compile("Ái Nghĩa"), "Lớp 1", "Nữ"])
-            await expect(row.get_by_title("01")).to_have_text("Lớp 1")
-            await _picture(page, "pivot")
-            await page.get_by_role("button", name="Lưu câu hỏi này").click()
-            await page.get_by_label("Tên").fill("Quy mô và thôi học")
-            await page.get_by_label("Chia sẻ cho các đơn vị bên dưới").check()
-            await page.get_by_label("Gửi cho tôi").select_option("WEEKLY")
-            await page.get_by_role("button", name="Lưu", exact=True).click()
-            kept = page.locator(".pivots li", has_text="Quy mô và thôi học")
-            await expect(kept).to_contain_text("chia sẻ · gửi lúc", timeout=WAIT)
-            await page.goto("about:blank")
-            await page.goto(f"http://{world.fleet.gateway}/indicators.html#token={world.token(HEAD)}&unit={SCHOOL}")
-            await kept.get_by_role("button", name="Quy mô và thôi học").click(timeout=WAIT)
-            await expect(builder.locator("thead th")).to_have_count(4, timeout=WAIT)
-            await expect(builder.locator("tbody tr").first.get_by_role("rowheader")).to_have_count(2)
-            assert complaints == []
-        finally:
-            await browser.close()
+    page = await visit(world, DIRECTOR, "/indicators.html")
+    builder = page.locator("details.panel")
+    await builder.locator("summary").click(timeout=WAIT)
+    for code in ("pupils", "girls_share", "dropouts"):
+        await builder.get_by_label("Thêm chỉ số").select_option(code)
+    await builder.get_by_label("Thêm chiều").select_option("grade")
+    await builder.get_by_label(re.compile("^Bỏ: Tỷ lệ")).click()
+    await builder.get_by_label("Thêm chiều").select_option("sex")
+    await builder.get_by_label("Theo đơn vị").select_option("school")
+    await builder.get_by_role("button", name="Lập bảng").click()
+    row = builder.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa").first
+    await expect(row.get_by_role("rowheader")).to_have_count(3, timeout=WAIT)
+    await expect(row.get_by_role("cell")).to_have_count(2)
+    await expect(row.get_by_role("rowheader")).to_have_text([re.compile("Ái Nghĩa"), "Lớp 1", "Nữ"])
+    await expect(row.get_by_title("01")).to_have_text("Lớp 1")
+    await picture(page, "pivot")
+    await page.get_by_role("button", name="Lưu câu hỏi này").click()
+    await page.get_by_label("Tên").fill("Quy mô và thôi học")
+    await page.get_by_label("Chia sẻ cho các đơn vị bên dưới").check()
+    await page.get_by_label("Gửi cho tôi").select_option("WEEKLY")
+    await page.get_by_role("button", name="Lưu", exact=True).click()
+    kept = page.locator(".pivots li", has_text="Quy mô và thôi học")
+    await expect(kept).to_contain_text("chia sẻ · gửi lúc", timeout=WAIT)
+    await page.goto("about:blank")
+    await page.goto(f"http://{world.fleet.gateway}/indicators.html#token={world.token(HEAD)}&unit={SCHOOL}")
+    await kept.get_by_role("button", name="Quy mô và thôi học").click(timeout=WAIT)
+    await expect(builder.locator("thead th")).to_have_count(4, timeout=WAIT)
+    await expect(builder.locator("tbody tr").first.get_by_role("rowheader")).to_have_count(2)

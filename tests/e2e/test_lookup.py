@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
-from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
+from tests.e2e.browsing import WAIT, Visit
 from tests.e2e.world import DIRECTOR, PROVINCE, SCHOOL, World, pupil, school_class
 
 pytestmark = pytest.mark.e2e
@@ -34,40 +34,28 @@ async def test_a_person_is_found_by_rest_without_tones_and_masked(world: World) 
     assert [one["aliases"] for one in units["hits"]] == [[SCHOOL]]
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
-async def test_the_page_finds_people_and_units_while_one_types(world: World) -> None:
+async def test_the_page_finds_people_and_units_while_one_types(world: World, visit: Visit) -> None:
     """The best match first, why it was found, and nothing that masking hides."""
     await _people(world)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            page = await (await browser.new_context(locale="vi-VN")).new_page()
-            complaints: list[str] = []
-            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
-            await page.goto(f"http://{world.fleet.gateway}/lookup.html#token={world.token(DIRECTOR)}")
-            field = page.get_by_role("searchbox")
-            await field.fill("dang thuy", timeout=WAIT)
-            row = page.locator("tbody tr").first
-            await expect(row).to_contain_text("Đặng Thùy Dung", timeout=WAIT)
-            await expect(row).to_contain_text("đủ chữ")
-            await expect(row).to_contain_text("2020")
-            await expect(row).not_to_contain_text("2020-03-08")
-            await row.get_by_role("button").click()
-            course = page.locator(".course")
-            await expect(course.locator("tbody tr")).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
-            await expect(course).not_to_contain_text("2020-03-08")
-            await course.get_by_role("textbox").fill("phụ huynh đề nghị xem hồ sơ")
-            await course.get_by_role("button", name="Xem đầy đủ").click()
-            await expect(course).to_contain_text("2020-03-08", timeout=WAIT)
-            await course.get_by_role("button", name="Lịch sử thay đổi").click()
-            newest = course.locator(".history tbody tr").first
-            await expect(newest).to_contain_text("Giới tính: Nữ → Nam", timeout=WAIT)
-            await expect(newest).not_to_contain_text("sex")
-            await page.get_by_role("button", name="Đơn vị").click()
-            await field.fill("ai nghia")
-            await expect(page.locator("tbody tr").first).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
-            assert complaints == []
-            assert "token" not in page.url
-        finally:
-            await browser.close()
+    page = await visit(world, DIRECTOR, "/lookup.html")
+    field = page.get_by_role("searchbox")
+    await field.fill("dang thuy", timeout=WAIT)
+    row = page.locator("tbody tr").first
+    await expect(row).to_contain_text("Đặng Thùy Dung", timeout=WAIT)
+    await expect(row).to_contain_text("đủ chữ")
+    await expect(row).to_contain_text("2020")
+    await expect(row).not_to_contain_text("2020-03-08")
+    await row.get_by_role("button").click()
+    course = page.locator(".course")
+    await expect(course.locator("tbody tr")).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)
+    await expect(course).not_to_contain_text("2020-03-08")
+    await course.get_by_role("textbox").fill("phụ huynh đề nghị xem hồ sơ")
+    await course.get_by_role("button", name="Xem đầy đủ").click()
+    await expect(course).to_contain_text("2020-03-08", timeout=WAIT)
+    await course.get_by_role("button", name="Lịch sử thay đổi").click()
+    newest = course.locator(".history tbody tr").first
+    await expect(newest).to_contain_text("Giới tính: Nữ → Nam", timeout=WAIT)
+    await expect(newest).not_to_contain_text("sex")
+    await page.get_by_role("button", name="Đơn vị").click()
+    await field.fill("ai nghia")
+    await expect(page.locator("tbody tr").first).to_contain_text("Trường Tiểu học Ái Nghĩa", timeout=WAIT)

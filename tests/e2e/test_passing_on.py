@@ -14,10 +14,10 @@ from typing import Any
 import grpc
 import pytest
 from iocedu.records.v1 import resources_pb2, results_pb2
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from deploy.local.fleet import Fleet
-from tests.e2e.test_console import CHROMIUM, FLAGS, WAIT
+from tests.e2e.browsing import WAIT, Visit
 from tests.e2e.world import DIRECTOR, FAR, NEIGHBOUR, PROVINCE, SCHOOL, YEAR, World, pupil, school_class, world_of
 from tests.support.waiting import poll_until
 
@@ -183,27 +183,16 @@ async def test_kills_at_any_moment_lose_nothing_and_double_nothing(passing: Worl
     await same_on_both_sides(passing, records=total)
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
-async def test_the_page_shows_how_far_schools_are_and_compares(passing: World) -> None:
+async def test_the_page_shows_how_far_schools_are_and_compares(passing: World, visit: Visit) -> None:
     """Sums, schools, one school's history, and the comparison, in Vietnamese."""
     await insist(passing, class_of(SCHOOL, "P0", 3), "page")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            page = await (await browser.new_context(locale="vi-VN")).new_page()
-            complaints: list[str] = []
-            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
-            await page.goto(f"http://{passing.fleet.gateway}/destinations.html#token={passing.token(DIRECTOR)}")
-            row = page.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa")
-            await expect(row).to_be_visible(timeout=WAIT)
-            await expect(page.locator(".states")).to_contain_text("Thành công")
-            await expect(page.locator("main")).to_contain_text("Dạng trao đổi: ")
-            await row.get_by_role("button").click()
-            await expect(page.locator(".one.pushes")).to_contain_text("Lịch sử gần nhất", timeout=WAIT)
-            await expect(page.locator(".one.pushes tbody tr").first).to_contain_text("Thành công", timeout=WAIT)
-            await page.get_by_role("button", name="Đối soát").click()
-            await expect(page.locator("main")).to_contain_text("Hai bên khớp hoàn toàn", timeout=WAIT)
-            assert complaints == []
-        finally:
-            await browser.close()
+    page = await visit(passing, DIRECTOR, "/destinations.html")
+    row = page.locator("tbody tr", has_text="Trường Tiểu học Ái Nghĩa")
+    await expect(row).to_be_visible(timeout=WAIT)
+    await expect(page.locator(".states")).to_contain_text("Thành công")
+    await expect(page.locator("main")).to_contain_text("Dạng trao đổi: ")
+    await row.get_by_role("button").click()
+    await expect(page.locator(".one.pushes")).to_contain_text("Lịch sử gần nhất", timeout=WAIT)
+    await expect(page.locator(".one.pushes tbody tr").first).to_contain_text("Thành công", timeout=WAIT)
+    await page.get_by_role("button", name="Đối soát").click()
+    await expect(page.locator("main")).to_contain_text("Hai bên khớp hoàn toàn", timeout=WAIT)

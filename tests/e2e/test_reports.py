@@ -2,14 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
-from tests.e2e.test_console import CHROMIUM, FLAGS, PICTURES, WAIT, _picture
+from tests.e2e.browsing import UNANSWERED, WAIT, Visit, picture
 from tests.e2e.world import (
     COMMUNE,
     DIRECTOR,
@@ -139,107 +138,82 @@ async def test_a_report_is_downloaded_by_rest_as_a_file(world: World) -> None:
     assert book.content[:2] == b"PK"
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
-async def test_the_page_leads_a_report_from_the_school_to_the_director(world: World) -> None:  # noqa: PLR0915 (one story)
+async def test_the_page_leads_a_report_from_the_school_to_the_director(world: World, visit: Visit) -> None:  # noqa: PLR0915 (one story)
     """The director starts it, the school confirms, the officer returns and reviews it, and it is approved."""
     await world.push([school_class(SCHOOL, "BW1"), *(pupil(SCHOOL, f"BW-{n}", "BW1") for n in range(2))])
     await world.settle()
     await world.post(f"/v1/units/{PROVINCE}/forms:save", DIRECTOR, {"form": form("khao_sat_trang")})
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        complaints: list[str] = []
 
-        async def visit(subject: str, unit: str) -> Page:
-            page = await (await browser.new_context(locale="vi-VN")).new_page()
-            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
-            await page.goto(f"http://{world.fleet.gateway}/reports.html#token={world.token(subject)}&unit={unit}")
-            return page
+    async def listed(subject: str, unit: str) -> Page:
+        return await visit(world, subject, f"/reports.html#unit={unit}", forgiven=UNANSWERED)
 
-        async def opened(subject: str, unit: str) -> Page:
-            page = await visit(subject, unit)
-            await page.get_by_role("button", name="Khảo sát phòng học").first.click(timeout=WAIT)
-            await page.get_by_role("button", name="Trường Tiểu học Ái Nghĩa").click(timeout=WAIT)
-            await expect(page.locator("#report")).to_be_visible(timeout=WAIT)
-            return page
+    async def opened(subject: str, unit: str) -> Page:
+        page = await listed(subject, unit)
+        await page.get_by_role("button", name="Khảo sát phòng học").first.click(timeout=WAIT)
+        await page.get_by_role("button", name="Trường Tiểu học Ái Nghĩa").click(timeout=WAIT)
+        await expect(page.locator("#report")).to_be_visible(timeout=WAIT)
+        return page
 
-        try:
-            director = await visit(DIRECTOR, PROVINCE)
-            await director.get_by_role("button", name="Mở đợt báo cáo").click(timeout=WAIT)
-            await director.locator("select[name=form]").select_option("khao_sat_trang")
-            await director.locator("input[name=school_year]").fill(str(YEAR))
-            await director.get_by_role("button", name="Mở đợt", exact=True).click()
-            await expect(director.locator("#progress tbody tr").first).to_contain_text("Xã", timeout=WAIT)
-            await _picture(director, "reports-progress")
+    director = await listed(DIRECTOR, PROVINCE)
+    await director.get_by_role("button", name="Mở đợt báo cáo").click(timeout=WAIT)
+    await director.locator("select[name=form]").select_option("khao_sat_trang")
+    await director.locator("input[name=school_year]").fill(str(YEAR))
+    await director.get_by_role("button", name="Mở đợt", exact=True).click()
+    await expect(director.locator("#progress tbody tr").first).to_contain_text("Xã", timeout=WAIT)
+    await picture(director, "reports-progress")
 
-            school = await opened(HEAD, SCHOOL)
-            await expect(school.locator(".findings")).to_contain_text("chưa có giá trị", timeout=WAIT)
-            await school.locator("[data-step=confirm]").click()
-            await expect(school.locator("[role=alert]")).to_contain_text("Chưa xác nhận được", timeout=WAIT)
-            await school.locator("input[data-cell='school.rooms.number']").fill("9")
-            await school.locator("[data-step=confirm]").click()
-            await expect(school.locator("#report .state")).to_have_text("trường đã xác nhận", timeout=WAIT)
-            await _picture(school, "reports-report")
+    school = await opened(HEAD, SCHOOL)
+    await expect(school.locator(".findings")).to_contain_text("chưa có giá trị", timeout=WAIT)
+    await school.locator("[data-step=confirm]").click()
+    await expect(school.locator("[role=alert]")).to_contain_text("Chưa xác nhận được", timeout=WAIT)
+    await school.locator("input[data-cell='school.rooms.number']").fill("9")
+    await school.locator("[data-step=confirm]").click()
+    await expect(school.locator("#report .state")).to_have_text("trường đã xác nhận", timeout=WAIT)
+    await picture(school, "reports-report")
 
-            officer = await opened(OFFICER, COMMUNE)
-            await officer.locator("[data-step=return]").click()
-            await officer.get_by_role("textbox", name="Lý do").fill("Thiếu một phòng")
-            await officer.locator("dialog button.primary").click()
-            await expect(officer.locator("#report .state")).to_have_text("bị trả lại", timeout=WAIT)
-            await school.reload()
-            await expect(school.locator("#report")).to_contain_text("Lý do trả lại: Thiếu một phòng", timeout=WAIT)
-            await school.locator("input[data-cell='school.rooms.number']").fill("10")
-            await school.locator("[data-step=confirm]").click()
-            await expect(school.locator("#report .state")).to_have_text("trường đã xác nhận", timeout=WAIT)
-            await officer.reload()
-            await officer.locator("[data-step=review]").click(timeout=WAIT)
-            await expect(officer.locator("#report .state")).to_have_text("đã rà soát", timeout=WAIT)
+    officer = await opened(OFFICER, COMMUNE)
+    await officer.locator("[data-step=return]").click()
+    await officer.get_by_role("textbox", name="Lý do").fill("Thiếu một phòng")
+    await officer.locator("dialog button.primary").click()
+    await expect(officer.locator("#report .state")).to_have_text("bị trả lại", timeout=WAIT)
+    await school.reload()
+    await expect(school.locator("#report")).to_contain_text("Lý do trả lại: Thiếu một phòng", timeout=WAIT)
+    await school.locator("input[data-cell='school.rooms.number']").fill("10")
+    await school.locator("[data-step=confirm]").click()
+    await expect(school.locator("#report .state")).to_have_text("trường đã xác nhận", timeout=WAIT)
+    await officer.reload()
+    await officer.locator("[data-step=review]").click(timeout=WAIT)
+    await expect(officer.locator("#report .state")).to_have_text("đã rà soát", timeout=WAIT)
 
-            deciding = await visit(DIRECTOR, COMMUNE)
-            await deciding.get_by_role("button", name="Khảo sát phòng học").first.click(timeout=WAIT)
-            await deciding.locator("[data-all=approve]").click(timeout=WAIT)
-            await expect(deciding.locator("dialog")).to_contain_text("1 báo cáo")
-            await deciding.locator("dialog button.primary").click()
-            await expect(deciding.locator("#listing tbody")).to_contain_text("đã duyệt", timeout=WAIT)
-            await deciding.get_by_role("button", name="Trường Tiểu học Ái Nghĩa").click()
-            await expect(deciding.locator("#report .state")).to_have_text("đã duyệt", timeout=WAIT)
-            await expect(deciding.locator(".steps")).to_contain_text("Thiếu một phòng")
-            async with deciding.expect_download() as started:
-                await deciding.get_by_role("button", name="Tải Excel").click()
-            assert (await started.value).suggested_filename.endswith(".xlsx")
-            await deciding.locator("[data-step=reopen]").click()
-            await deciding.get_by_role("textbox", name="Lý do").fill("Kiểm tra lại")
-            await deciding.locator("dialog button.primary").click()
-            await expect(deciding.locator("#report .state")).to_have_text("bị trả lại", timeout=WAIT)
-            assert complaints == []
-        finally:
-            await browser.close()
+    deciding = await listed(DIRECTOR, COMMUNE)
+    await deciding.get_by_role("button", name="Khảo sát phòng học").first.click(timeout=WAIT)
+    await deciding.locator("[data-all=approve]").click(timeout=WAIT)
+    await expect(deciding.locator("dialog")).to_contain_text("1 báo cáo")
+    await deciding.locator("dialog button.primary").click()
+    await expect(deciding.locator("#listing tbody")).to_contain_text("đã duyệt", timeout=WAIT)
+    await deciding.get_by_role("button", name="Trường Tiểu học Ái Nghĩa").click()
+    await expect(deciding.locator("#report .state")).to_have_text("đã duyệt", timeout=WAIT)
+    await expect(deciding.locator(".steps")).to_contain_text("Thiếu một phòng")
+    async with deciding.expect_download() as started:
+        await deciding.get_by_role("button", name="Tải Excel").click()
+    assert (await started.value).suggested_filename.endswith(".xlsx")
+    await deciding.locator("[data-step=reopen]").click()
+    await deciding.get_by_role("textbox", name="Lý do").fill("Kiểm tra lại")
+    await deciding.locator("dialog button.primary").click()
+    await expect(deciding.locator("#report .state")).to_have_text("bị trả lại", timeout=WAIT)
     await poll_until(lambda: _unlocked(world))
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (on Debian: apt-get install chromium)")
-async def test_the_morning_brief_is_one_page_of_paper(world: World) -> None:
+async def test_the_morning_brief_is_one_page_of_paper(world: World, visit: Visit) -> None:
     """Key figures, alerts and silent schools are there, and a browser prints all of it on one sheet of A4."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            page = await (await browser.new_context(locale="vi-VN")).new_page()
-            complaints: list[str] = []
-            page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
-            await page.goto(f"http://{world.fleet.gateway}/brief.html#token={world.token(DIRECTOR)}&unit={PROVINCE}")
-            pupils = written(await world.figure("pupils") or 0)
-            await expect(page.locator("[data-key=pupils] .value")).to_have_text(pupils, timeout=WAIT)
-            await expect(page.locator("#silent")).to_contain_text(SILENT_NAME)
-            await expect(page.locator("#alerts h2")).to_contain_text("Cảnh báo đang mở")
-            await _picture(page, "brief")
-            printed = await page.pdf(prefer_css_page_size=True, print_background=True)
-            if PICTURES:
-                (Path(PICTURES) / "brief.pdf").write_bytes(printed)
-            assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
-            assert complaints == []
-        finally:
-            await browser.close()
+    page = await visit(world, DIRECTOR, f"/brief.html#unit={PROVINCE}")
+    pupils = written(await world.figure("pupils") or 0)
+    await expect(page.locator("[data-key=pupils] .value")).to_have_text(pupils, timeout=WAIT)
+    await expect(page.locator("#silent")).to_contain_text(SILENT_NAME)
+    await expect(page.locator("#alerts h2")).to_contain_text("Cảnh báo đang mở")
+    await picture(page, "brief")
+    printed = await page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
 
 
 async def _unlocked(world: World) -> bool:

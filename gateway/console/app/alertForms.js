@@ -11,7 +11,8 @@ import { sinceRaised } from "./sinceRaised.js";
 export const bare = (value, prefix) => String(value ?? "").replace(prefix, "");
 const STATES = ["OPEN", "ACKNOWLEDGED", "SUPPRESSED", "RESOLVED"];
 
-const path = (alert, verb) => unitPath(alert.unit_id, `/alerts/${alert.alert_id}${verb}`);
+export const path = (alert, verb) => unitPath(alert.unit_id, `/alerts/${alert.alert_id}${verb}`);
+export const silencesOf = (alert) => unitPath(alert.unit_id, "/silences");
 
 // A form below the alert; what it sends changes the alert, which is drawn anew.
 function asking(place, { fields, send, done }) {
@@ -82,7 +83,7 @@ export function silencing(place, { alert, renewed: done }) {
     ],
     async send({ until, subject, reason }) {
       const body = { rule: alert.rule, subject: subject ? alert.subject : "", end_time: instantOf(until), reason };
-      await ask(unitPath(alert.unit_id, "/silences"), { method: "POST", body });
+      await ask(silencesOf(alert), { method: "POST", body });
       return { alert: { ...alert, state: "ALERT_STATE_SUPPRESSED" } };
     },
     done,

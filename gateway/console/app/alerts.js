@@ -1,5 +1,6 @@
 // The open alerts below the unit, newest first, as they come; whoever may can take one in hand.
 
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { h, icon, renew, replace } from "./elements.js";
 import { followed } from "./followed.js";
@@ -102,7 +103,7 @@ export function alerts({ unit, onCounts, onChange, onState, onError }) {
         ),
         open ? h("div", { class: "letter" }, h("p", {}, bilingual(alert, "body")), sinceRaised(alert), past(alert)) : "",
       ),
-      resolved || taken
+      resolved || taken || !may("POST", taking(alert))
         ? ""
         : h(
             "button",
@@ -120,10 +121,7 @@ export function alerts({ unit, onCounts, onChange, onState, onError }) {
   async function take(alert, button) {
     button.disabled = true;
     try {
-      const done = await ask(unitPath(alert.unit_id, `/alerts/${alert.alert_id}:acknowledge`), {
-        method: "POST",
-        body: { etag: alert.etag },
-      });
+      const done = await ask(taking(alert), { method: "POST", body: { etag: alert.etag } });
       feed.put(done.alert);
     } catch (error) {
       button.disabled = false;
@@ -133,6 +131,8 @@ export function alerts({ unit, onCounts, onChange, onState, onError }) {
 
   return { element, stop: feed.stop };
 }
+
+const taking = (alert) => unitPath(alert.unit_id, `/alerts/${alert.alert_id}:acknowledge`);
 
 // Why it is over, where that is not simply that its condition no longer holds.
 function because(alert) {

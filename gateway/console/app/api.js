@@ -3,6 +3,8 @@
 import { language, t } from "./texts.js";
 import { token } from "./session.js";
 
+export const SIGNED_OUT = "signed-out"; // What the window is told once a token counts no more.
+
 export class Refusal extends Error {
   constructor({ status, reason, text, requestId, heading = text, faults = [] }) {
     super(text);
@@ -22,28 +24,31 @@ export function address(path, query = {}) {
   return text ? `${path}?${text}` : path;
 }
 
-export const headers = () => ({ authorization: `Bearer ${token()}`, "accept-language": language() });
+const headers = () => ({ authorization: `Bearer ${token()}`, "accept-language": language() });
 
-export async function ask(path, { query, method = "GET", body, signal } = {}) {
-  const options = { method, signal, headers: headers() };
-  if (body !== undefined) {
-    options.body = JSON.stringify(body);
-    options.headers["content-type"] = "application/json";
-  }
-  let response;
-  try {
-    response = await fetch(address(path, query), options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refusal({ status: 0, reason: "NO_CONNECTION", text: t("noConnection") });
-  }
+// Sends one request and answers the response, whatever it holds; a line that is down is a refusal as any other.
+export async function reach(path, { query, headers: further, ...options } = {}) {
+  const response = await fetch(address(path, query), { ...options, headers: { ...headers(), ...further } }).catch(cut);
   if (!response.ok) throw await refusal(response);
-  return response.json();
+  return response;
 }
 
-export async function refusal(response) {
-  const status = await response.json().catch(() => ({}));
-  return refusalOf(status, { status: response.status, requestId: response.headers.get("x-request-id") ?? "" });
+export async function ask(path, { body, ...options } = {}) {
+  if (body !== undefined) Object.assign(options, { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+  const response = await reach(path, options);
+  return response.json().catch(cut);
+}
+
+function cut(error) {
+  if (error.name === "AbortError") throw error;
+  throw new Refusal({ status: 0, reason: "NO_CONNECTION", text: t("noConnection") });
+}
+
+async function refusal(response) {
+  const body = await response.json().catch(() => ({}));
+  const refused = refusalOf(body, { status: response.status, requestId: response.headers.get("x-request-id") ?? "" });
+  if (refused.status === 401) window.dispatchEvent(new CustomEvent(SIGNED_OUT, { detail: refused.message }));
+  return refused;
 }
 
 export function refusalOf(body, { status = 0, requestId = "" } = {}) {

@@ -1,22 +1,25 @@
 // The bar above: where one is, whether what is shown is live, language, shade, and the way out.
 
+import { may } from "./access.js";
+import { unitPath } from "./api.js";
 import { h, icon, replace } from "./elements.js";
 import { toggleShade } from "./shade.js";
 import { language, t } from "./texts.js";
 
-// The pages of the console in the order of the bar; each is called `page_<name>` in the texts.
+// The pages of the console in the order of the bar, with what each asks first: whoever may not ask that is not led there.
+// Each is called `page_<name>` in the texts.
 const PAGES = {
-  operations: "/",
-  indicators: "/indicators.html",
-  reports: "/reports.html",
-  extracts: "/extracts.html",
-  brief: "/brief.html",
-  alerts: "/alerts.html",
-  notices: "/notices.html",
-  lookup: "/lookup.html",
-  imports: "/imports.html",
-  coverage: "/coverage.html",
-  destinations: "/destinations.html",
+  operations: { path: "/", asks: ["GET", unitPath("-", "/indicators:watch")] },
+  indicators: { path: "/indicators.html", asks: ["POST", unitPath("-", "/indicators:analyse")] },
+  reports: { path: "/reports.html", asks: ["GET", unitPath("-", "/campaigns")] },
+  extracts: { path: "/extracts.html", asks: ["GET", unitPath("-", "/extracts")] },
+  brief: { path: "/brief.html", asks: ["GET", unitPath("-", "/brief")] },
+  alerts: { path: "/alerts.html", asks: ["GET", unitPath("-", "/alerts")] },
+  notices: { path: "/notices.html", asks: ["GET", "/v1/me/channels"] },
+  lookup: { path: "/lookup.html", asks: ["GET", unitPath("-", "/units:search")] },
+  imports: { path: "/imports.html", asks: ["GET", unitPath("-", "/imports")] },
+  coverage: { path: "/coverage.html", asks: ["GET", unitPath("-", "/coverage:summarize")] },
+  destinations: { path: "/destinations.html", asks: ["GET", "/v1/destinations"] },
 };
 
 const mark = (title = t("title")) => [
@@ -25,11 +28,11 @@ const mark = (title = t("title")) => [
 ];
 
 // The unit goes along, so that every page speaks of the same one.
-const pages = (unit, account) =>
+const pages = (unit) =>
   h(
     "nav",
     { class: "pages", "aria-label": t("pages") },
-    Object.entries(PAGES).filter(([name]) => account.opens(name)).map(([name, path]) =>
+    Object.entries(PAGES).filter(([, { asks }]) => may(...asks)).map(([name, { path }]) =>
       h(
         "a",
         {
@@ -83,10 +86,10 @@ export function barInside(bar, { account, light, unit, title, onUnit, onHome, on
       h("a", { href: "/docs", class: "quiet docs" }, t("docs")),
       languages(onLanguage),
       shades(),
-      h("span", { class: "who", title: account.roles.join(", ") }, account.subject),
+      h("span", { class: "who", title: account.roles.map((role) => t(`role_${role}`) || role).join(", ") }, account.subject),
       h("button", { class: "quiet", "aria-label": t("signOut"), title: t("signOut"), onclick: onLeave }, icon("out")),
     ),
-    pages(unit, account),
+    pages(unit),
   );
   bar.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }

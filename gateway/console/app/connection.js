@@ -12,7 +12,7 @@ export function connection() {
   const text = h("span", {});
   const element = h(
     "p",
-    { class: "connection", role: "status", "data-state": "connecting" },
+    { class: "connection", role: "status", "data-state": "connecting", hidden: true },
     h("i", { "aria-hidden": "true" }),
     text,
   );
@@ -65,15 +65,27 @@ export function connection() {
     element,
     notice,
     // `seen` is when the part last showed that it was live; while it is away that moment stands.
-    part: (name) => (state, seen) => {
-      const before = parts.get(name);
-      const now = state === "live" ? Date.now() : (seen ?? before?.seen ?? Date.now());
-      parts.set(name, { state, seen: now });
+    part(name) {
+      element.hidden = false;
+      return (state, seen) => {
+        const before = parts.get(name);
+        const now = state === "live" ? Date.now() : (seen ?? before?.seen ?? Date.now());
+        parts.set(name, { state, seen: now });
+        show();
+      };
+    },
+    // What is not followed any more says nothing of what is shown.
+    without(name) {
+      parts.delete(name);
+      element.hidden = !parts.size;
       show();
     },
     reach(dataTime) {
       if (dataTime) reached = Math.max(reached, new Date(dataTime).getTime());
     },
-    stop: quiet,
+    stop() {
+      quiet();
+      notice.remove();
+    },
   };
 }

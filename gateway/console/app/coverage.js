@@ -23,7 +23,7 @@ const parts = h("section", { class: "panel" });
 const list = h("section", { class: "panel" });
 const lines = h("ol", { class: "lines" });
 
-async function show({ content, unit }) {
+async function show({ content, unit, light }) {
   Object.assign(state, { unit, states: [], kind: "", level: "", source: "", shown: PAGE });
   replace(
     content,
@@ -47,7 +47,7 @@ async function show({ content, unit }) {
     resume: "position",
     position,
     onItem: (item) => (again(), item.position),
-    onState: () => {},
+    onState: light.part("coverage"),
   });
   return () => (clearTimeout(timer), stop());
 }

@@ -1,5 +1,6 @@
 // How far schools' records are on their way out: sums, schools, and single records with the reason where one failed.
 
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { DIFFERENCES, RECORD_STATES, TEXTS, TYPES } from "./destinationTexts.js";
 import { h, replace } from "./elements.js";
@@ -51,8 +52,8 @@ function frame(content) {
       { class: "asked" },
       choice,
       h("label", { htmlFor: "unsettled" }, only, " ", said("unsettled")),
-      h("button", { type: "button", onclick: repeat }, said("repeat")),
-      h("button", { type: "button", onclick: compare }, said("compare")),
+      may("POST", place("/pushes:repeat")) ? h("button", { type: "button", onclick: repeat }, said("repeat")) : "",
+      may("POST", place("/reconciliations")) ? h("button", { type: "button", onclick: compare }, said("compare")) : "",
     ),
     compared,
     summary,
@@ -257,7 +258,7 @@ function showCompared(found, differences) {
         : said("noGap", { n: number(Number(found.record_count)) }),
     ),
     differences.length ? table(said("differenceHeadings"), differences.map(differenceLine)) : "",
-    gap[0] || gap[2] ? h("button", { type: "button", onclick: () => repair(found.reconciliation_id) }, said("repair")) : "",
+    (gap[0] || gap[2]) && may("POST", repairing(found.reconciliation_id)) ? h("button", { type: "button", onclick: () => repair(found.reconciliation_id) }, said("repair")) : "",
   );
 }
 
@@ -273,12 +274,11 @@ const differenceLine = ({ school_name: school, type, kind, key, fields = [], mat
     h("td", {}, [matched, moving ? said("moving") : ""].filter(Boolean).join(" · ")),
   );
 
+const repairing = (id) => unitPath(state.unit.id, `/reconciliations/${id}:repair`);
+
 async function repair(id) {
   try {
-    const { repeated_count: repeated = 0 } = await ask(unitPath(state.unit.id, `/reconciliations/${id}:repair`), {
-      method: "POST",
-      body: {},
-    });
+    const { repeated_count: repeated = 0 } = await ask(repairing(id), { method: "POST", body: {} });
     replace(compared, h("p", {}, said("repeated", { n: number(repeated) })));
   } catch (error) {
     replace(compared, warn(error));

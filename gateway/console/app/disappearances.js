@@ -1,17 +1,19 @@
 // What a source says to be everything and lacks too much of what is held: shown with numbers and records, kept or deleted.
 
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { askFor } from "./asking.js";
 import { h, replace } from "./elements.js";
 import { day, instant, number } from "./format.js";
 import { filledIn, said } from "./importWords.js";
 
-const FORBIDDEN = 403;
 const PAGE = 50;
 
 const waiting = (unit, page_token) => ask(unitPath(unit, "/disappearances"), { query: { page_size: PAGE, page_token } });
 
 export async function showDisappearances(place, unit, page_token = "") {
+  if (!page_token) place.hidden = true;
+  if (!may("GET", unitPath(unit, "/disappearances"))) return;
   try {
     const { disappearances: found = [], next_page_token: next } = await waiting(unit, page_token);
     if (!page_token) {
@@ -23,7 +25,7 @@ export async function showDisappearances(place, unit, page_token = "") {
     const more = () => showDisappearances(place, unit, next);
     if (next) place.append(h("button", { type: "button", class: "wide more", onclick: more }, said("more")));
   } catch (error) {
-    place.hidden = error.status === FORBIDDEN; // Who may not decide is asked nothing.
+    place.hidden = false;
     replace(place, h("p", { class: "notice warn", role: "alert" }, error.message));
   }
 }
@@ -44,9 +46,12 @@ function question(unit, one) {
   const told = h("p", { class: "notice warn", role: "alert", hidden: true });
   const reason = h("input", { type: "text", maxLength: 500 });
   const counts = h("p", {});
-  const gone = h("button", { type: "button", class: "danger", onclick: () => decide("confirm") });
-  const kept = h("button", { type: "button", class: "primary", onclick: () => decide("reject") }, said("notGone"));
+  const deciding = (verb, kind, text = "") =>
+    h("button", { type: "button", class: kind, hidden: !may("POST", `${path}:${verb}`), onclick: () => decide(verb) }, text);
+  const gone = deciding("confirm", "danger");
+  const kept = deciding("reject", "primary", said("notGone"));
   const buttons = [kept, gone];
+  const decides = buttons.some((button) => !button.hidden);
 
   function count({ disappeared_count: n, held_count: held }) {
     one = { ...one, disappeared_count: n, held_count: held };
@@ -105,7 +110,7 @@ function question(unit, one) {
     h("b", {}, filledIn("disappearance", values)),
     counts,
     recordsOf(path, one, count),
-    h("label", {}, said("why"), reason),
+    decides ? h("label", {}, said("why"), reason) : "",
     h("div", { class: "row-of-buttons" }, buttons),
     told,
   );
@@ -123,6 +128,7 @@ async function isMeant(count) {
 // The records that would go, asked for under a stated purpose, which is written down with every look.
 function recordsOf(path, one, count) {
   const below = h("div", { class: "records", "aria-live": "polite" });
+  if (!may("GET", `${path}/records`)) return "";
   const open = async () => {
     const field = { name: "purpose", label: said("seePurpose"), kind: "input", type: "text", required: true, minLength: 3, maxLength: 500 };
     const answer = await askFor({ title: said("seeGoing"), fields: [field], submit: said("see"), cancel: said("leave") });

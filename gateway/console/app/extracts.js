@@ -1,5 +1,6 @@
 // Extracts for research: asked for here, approved or refused by somebody else, followed until their file is there.
 
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { askFor } from "./asking.js";
 import { h, renew, replace } from "./elements.js";
@@ -16,15 +17,15 @@ const POLL_MS = 1000;
 const PAGE = 50;
 const sought = () => new URLSearchParams(location.hash.slice(1)).get("extract") ?? "";
 
-async function show({ content, unit, account }) {
+async function show({ content, unit }) {
   const list = h("ul", { class: "extracts" });
   const below = h("div", {});
   const problem = h("div", { "aria-live": "assertive" });
   const base = unitPath(unit.id, "/extracts");
   const { columns = [], sets = [] } = await ask("/v1/extract-columns", { query: { page_size: 1000 } });
   const words = wordsOf(columns);
-  const decides = account.opens("extractDecisions");
-  const asks = account.opens("extractRequests") && !unit.parent;
+  const decides = may("POST", `${base}/-:approve`);
+  const asks = may("POST", base) && !unit.parent;
   const form = asks ? extractForm({ unit, sets, words, onAsked: load }) : null;
   let shown = PAGE;
   let timer = 0;

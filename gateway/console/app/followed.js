@@ -14,7 +14,7 @@ export function followed({ path, size, keyOf, read, show, count, onState, onFail
   let recount;
   let stopped = false;
 
-  async function load() {
+  async function load({ pressed = false } = {}) {
     try {
       const page = await read(limit);
       if (stopped) return; // The page shows another unit by now: a stream begun here would never end.
@@ -26,6 +26,7 @@ export function followed({ path, size, keyOf, read, show, count, onState, onFail
       await count();
     } catch (error) {
       // What is there stays there: its stream tells what changes, and that it is cut.
+      if (pressed) throw error;
       if (!stopped && !watching) onFailed(error, load);
     }
   }
@@ -78,7 +79,7 @@ export function followed({ path, size, keyOf, read, show, count, onState, onFail
     draw,
     grow() {
       limit += size;
-      load();
+      return load({ pressed: true });
     },
     stop() {
       stopped = true;

@@ -1,6 +1,7 @@
 // What changed in a record: when, which fields, from which source and batch, and whose token brought it. Masked as the
 // record is; the look is written down. Fields and codes are called as the ministry calls them.
 
+import { may } from "./access.js";
 import { ask } from "./api.js";
 import { h, replace } from "./elements.js";
 import { clock } from "./format.js";
@@ -42,6 +43,7 @@ export function historyOf(school, collection, key, purpose = "") {
   const body = h("tbody");
   const below = h("div");
   const path = (which) => `/v1/schools/${encodeURIComponent(school)}/records/${collection}/${encodeURIComponent(which)}/changes`;
+  if (!may("GET", path(key))) return "";
   const page = async (token, which = key) => {
     try {
       names ??= ask("/fields.json");
@@ -55,6 +57,7 @@ export function historyOf(school, collection, key, purpose = "") {
         which === key && following ? h("p", { class: "notice warn" }, said("next").replace("{n}", following)) : "",
       );
     } catch (error) {
+      names = undefined;
       replace(below, h("p", { class: "notice warn", role: "alert" }, error.message));
     }
   };

@@ -1,5 +1,6 @@
 // One import: how far it is, what it waits for, which rows were not stored, and each of these corrected in place.
 
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { number } from "./format.js";
@@ -29,6 +30,8 @@ export async function showImport(place, { unit, id, download, ended }) {
     }
     look();
   };
+  const offered = (verb, text, kind) =>
+    may("POST", `${path}:${verb}`) ? h("button", { type: "button", class: kind, onclick: () => act(verb) }, text) : "";
   const tell = (error) => {
     told.textContent = error.message;
     told.hidden = false;
@@ -95,7 +98,7 @@ export async function showImport(place, { unit, id, download, ended }) {
       return tell(error);
     }
     const state = bare(one.state);
-    replace(head, ...summary(one, state), ...doubts(one, state, act), buttons(one, state));
+    replace(head, ...summary(one, state), ...doubts(one, state, offered), buttons(one, state));
     if (ENDED.includes(state)) {
       ended();
       if (!rows.children.length && one.rejected_count + one.held_count + one.stale_count) await problems().catch(tell);
@@ -109,13 +112,13 @@ export async function showImport(place, { unit, id, download, ended }) {
     h(
       "div",
       { class: "row-of-buttons" },
-      state === "RUNNING" || state === "QUEUED"
+      (state === "RUNNING" || state === "QUEUED") && may("POST", `${path}:cancel`)
         ? h("button", { type: "button", onclick: () => act("cancel") }, said("cancel"))
         : "",
-      ENDED.includes(state) && one.rejected_count + one.held_count
+      ENDED.includes(state) && one.rejected_count + one.held_count && may("GET", `${path}:report`)
         ? h("button", { type: "button", onclick: () => download(`${path}:report`, {}, `loi-${id}.xlsx`).catch(tell) }, said("report"))
         : "",
-      ENDED.includes(state) && !one.validate_only && one.rejected_count + one.held_count
+      ENDED.includes(state) && !one.validate_only && one.rejected_count + one.held_count && may("POST", unitPath(unit, "/quarantine:replay"))
         ? h("button", { type: "button", onclick: again }, said("retryAll"))
         : "",
     );
@@ -177,7 +180,7 @@ function sheetLine(sheet) {
   return h("p", { class: "muted" }, [text, ...more].filter(Boolean).join(". "));
 }
 
-function doubts(one, state, act) {
+function doubts(one, state, offered) {
   if (!one.suspicions?.length) return [];
   const named = ({ examples = [] }) => (examples.length ? ` ${filledIn("examples", { n: examples.join(", ") })}` : "");
   const list = h("ol", {}, one.suspicions.map((doubt) => h("li", {}, doubt.message, named(doubt))));
@@ -189,12 +192,7 @@ function doubts(one, state, act) {
       h("b", {}, said("doubts")),
       list,
       h("p", {}, said("doubtsHint")),
-      h(
-        "div",
-        { class: "row-of-buttons" },
-        h("button", { type: "button", class: "primary", onclick: () => act("confirm") }, said("confirm")),
-        h("button", { type: "button", onclick: () => act("cancel") }, said("reject")),
-      ),
+      h("div", { class: "row-of-buttons" }, offered("confirm", said("confirm"), "primary"), offered("cancel", said("reject"))),
     ),
   ];
 }
@@ -204,9 +202,11 @@ function problemLine(unit, { problem, quarantined_row_id: row }) {
   const line = h("div", { class: "problem" }, h("p", {}, problem.message));
   if (!open) return line;
   line.dataset.row = row;
-  if (problem.field) line.append(fixing(unit, line, problem, row));
+  if (problem.field && may("POST", correcting(unit, row))) line.append(fixing(unit, line, problem, row));
   return line;
 }
+
+const correcting = (unit, row) => unitPath(unit, `/quarantine/${row}:correct`);
 
 function fixing(unit, line, problem, row) {
   const field = h("input", { type: "text", autocomplete: "off" });
@@ -214,8 +214,7 @@ function fixing(unit, line, problem, row) {
     event.preventDefault();
     const values = { [problem.field]: field.value.trim() };
     try {
-      const path = unitPath(unit, `/quarantine/${row}:correct`);
-      const answer = await ask(path, { method: "POST", body: { values } });
+      const answer = await ask(correcting(unit, row), { method: "POST", body: { values } });
       if (["ROW_STATE_REJECTED", "ROW_STATE_HELD"].includes(answer.state)) {
         line.replaceWith(problemLine(unit, { problem: answer.problem, quarantined_row_id: row }));
         return;

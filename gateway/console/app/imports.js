@@ -1,8 +1,10 @@
 // Files of schools without software: template, upload, progress, errors corrected in place, doubts confirmed.
 
-import { address, ask, headers, refusal, unitPath } from "./api.js";
+import { may } from "./access.js";
+import { ask, reach, unitPath } from "./api.js";
 import { showDisappearances } from "./disappearances.js";
 import { h, replace } from "./elements.js";
+import { download } from "./files.js";
 import { instant } from "./format.js";
 import { showImport } from "./importShown.js";
 import { said } from "./importWords.js";
@@ -65,6 +67,8 @@ function form(content, schools) {
   const kind = select(said("collection"), [["", said("anyCollection")], ...kinds()], () => {}, "");
   const told = h("p", { class: "notice warn", role: "alert", hidden: true });
   const send = h("button", { class: "primary", type: "button", onclick: upload }, said("upload"));
+  const sends = may("POST", unitPath(state.school, "/imports"));
+  const fills = may("GET", unitPath(state.school, `/templates/${state.collection}`));
 
   async function upload() {
     if (!file.files.length) return tell(said("noFile"));
@@ -80,12 +84,8 @@ function form(content, schools) {
         complete: complete.checked || undefined,
         validate_only: lookOnly.checked || undefined,
       };
-      const response = await fetch(address(unitPath(state.school, "/imports"), query), {
-        method: "POST",
-        headers: { ...headers(), "content-type": "application/octet-stream" },
-        body: sent,
-      });
-      if (!response.ok) throw await refusal(response);
+      const headers = { "content-type": "application/octet-stream" };
+      const response = await reach(unitPath(state.school, "/imports"), { query, method: "POST", headers, body: sent });
       const answer = await response.json();
       file.value = "";
       await open(answer.import.import_id);
@@ -110,9 +110,7 @@ function form(content, schools) {
       tell(error.message);
     }
   };
-  replace(
-    content,
-    h("div", { class: "title" }, h("h1", {}, t("page_imports"))),
+  const steps = () =>
     h(
       "div",
       { class: "steps" },
@@ -129,8 +127,7 @@ function form(content, schools) {
         h(
           "div",
           { class: "row-of-buttons" },
-          h("button", { type: "button", onclick: () => template(true) }, said("filled")),
-          h("button", { type: "button", onclick: () => template(false) }, said("blank")),
+          fills ? [true, false].map((full) => h("button", { type: "button", onclick: () => template(full) }, said(full ? "filled" : "blank"))) : "",
         ),
       ),
       h(
@@ -145,7 +142,11 @@ function form(content, schools) {
         told,
         send,
       ),
-    ),
+    );
+  replace(
+    content,
+    h("div", { class: "title" }, h("h1", {}, t("page_imports")), sends ? "" : h("span", { class: "asof" }, schools[0].name)),
+    sends ? steps() : h("p", { class: "muted" }, said("onlySeen")),
     asked,
     shown,
     past,
@@ -172,14 +173,6 @@ const moved = (name) => (value) => {
 function select(label, options, onchoose, value) {
   const made = options.map(([key, text]) => h("option", { value: key, selected: String(key) === String(value) }, text));
   return h("label", {}, label, h("select", { onchange: (event) => onchoose(event.target.value) }, made));
-}
-
-export async function download(path, query, name) {
-  const response = await fetch(address(path, query), { headers: headers() });
-  if (!response.ok) throw await refusal(response);
-  const link = h("a", { href: URL.createObjectURL(await response.blob()), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 async function list() {

@@ -46,7 +46,7 @@ export function inbox({ onState, onError }) {
     const unread = Number(counts.unread_count ?? 0);
     badge.hidden = unread === 0;
     replace(badge, t("unread", { n: number(unread) }));
-    document.title = unread ? `(${number(unread)}) IOC Edu` : "IOC Edu";
+    document.title = `${unread ? `(${number(unread)}) ` : ""}IOC Edu: ${t("page_operations")}`;
   }
 
   function item(notice) {

@@ -1,5 +1,6 @@
 // Indicators: one of them for a unit, by the units below or a dimension, through time, and explained down to schools.
 
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { drawing, inks } from "./charts.js";
 import { h, replace } from "./elements.js";
@@ -8,7 +9,7 @@ import { day, instant, number } from "./format.js";
 import { said } from "./indicatorTexts.js";
 import { openPage } from "./page.js";
 import { decimalsOf, pivotBuilder, valueOf } from "./pivotBuilder.js";
-import { KEEPING, pivotPanel } from "./pivots.js";
+import { pivotPanel } from "./pivots.js";
 import { language, t } from "./texts.js";
 import { unavailablePanel } from "./unavailable.js";
 import { wordsOf } from "./words.js";
@@ -20,7 +21,6 @@ const BELOW = {
   commune: ["school"],
 };
 const FIRST_ROWS = 30; // Of the schools behind a figure.
-const OPENING = ["administrator", "director", "officer", "auditor", "head_teacher"]; // Roles that see whom a figure counts.
 
 const state = { unit: null, content: null, catalogue: [], unavailable: [], words: null, code: "pupils", by: "", interval: "month", version: 0 };
 const counting = h("div", { class: "counting" });
@@ -33,17 +33,15 @@ let pivots = "";
 let builder = null;
 let drawn = { show() {} };
 
-async function show({ content, unit, account }) {
+async function show({ content, unit }) {
   const { indicators = [], unavailable_indicators: unavailable = [], dimensions = [] } = await ask("/v1/indicators", {
     query: { page_size: 1000 },
   });
   const words = wordsOf(dimensions);
-  const opens = OPENING.some((role) => account.roles.includes(role));
-  const keeps = KEEPING.some((role) => account.roles.includes(role));
-  Object.assign(state, { unit, content, catalogue: indicators, unavailable, words, by: "", opens });
+  Object.assign(state, { unit, content, catalogue: indicators, unavailable, words, by: "" });
   builder = pivotBuilder({ unit, kinds: BELOW[unit.kind] ?? [], catalogue: indicators, words, unavailable });
-  pivots = account.opens("pivots")
-    ? pivotPanel({ unit, keeps, question: () => builder.question() ?? question(), onOpen: reopen })
+  pivots = may("GET", unitPath(unit.id, "/pivots"))
+    ? pivotPanel({ unit, question: () => builder.question() ?? question(), onOpen: reopen })
     : "";
   drawn = drawing(chart, (drawer) => drawer.setOption(options(), true));
   form();
@@ -178,7 +176,7 @@ function rows(period, byUnit) {
     h(
       "table",
       {},
-      h("thead", {}, h("tr", {}, said("headings").map((text) => h("th", { scope: "col", class: text ? "figure" : "" }, text)))),
+      h("thead", {}, h("tr", {}, said("headings").map((text) => (text ? h("th", { scope: "col", class: "figure" }, text) : h("td"))))),
       h(
         "tbody",
         {},
@@ -230,7 +228,7 @@ async function explain(figure, byUnit) {
         ),
       ),
       found.next_page_token ? h("p", { class: "muted" }, "…") : "",
-      state.opens ? recordsOf(figure, { ratio, cell }) : "",
+      may("GET", unitPath(figure.unit_id, `/indicators/${figure.indicator}:records`)) ? recordsOf(figure, { ratio, cell }) : "",
     );
   } catch (error) {
     replace(explained, h("p", { class: "warn" }, error.message), close);

@@ -1,5 +1,6 @@
 // Look-up: pupils, staff or units below the caller's unit, by one line as people type it. Personal data stays masked.
 
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { showCourse } from "./course.js";
 import { h, replace } from "./elements.js";
@@ -45,8 +46,8 @@ const state = { kind: "pupils", query: "", unit: null, asking: null, timer: 0 };
 const results = h("section", { class: "panel", "aria-live": "polite", hidden: true });
 const course = h("section", { class: "panel course", "aria-live": "polite", hidden: true });
 
-function show({ content, unit, account }) {
-  const open = account.opens("people") ? KINDS : ["units"];
+function show({ content, unit }) {
+  const open = may("POST", unitPath(unit.id, "/people:search")) ? KINDS : ["units"];
   Object.assign(state, { unit, query: "", kind: open.includes(state.kind) ? state.kind : open[0] });
   const field = h("input", {
     type: "search",
@@ -150,17 +151,20 @@ function personLine({ record, rule, school_name: school }) {
 }
 
 function opener({ school, key, pupil }, name) {
+  const path = `/v1/schools/${encodeURIComponent(school)}/${pupil ? "pupils" : "staff"}/${encodeURIComponent(key)}/${pupil ? "course" : "profile"}`;
+  if (!may("GET", path)) return name;
   const show = () => (pupil ? showCourse(course, school, key) : showStaff(course, school, key, name));
   return h("button", { class: "link", type: "button", onclick: show }, name);
 }
 
 function unitLine({ unit_id: id, name, kind, aliases = [], above = [], rule }) {
   const profile = () => showSchool(course, id, name);
-  const button = h("button", { class: "link", type: "button", onclick: profile }, said("profile"));
+  const opens = SCHOOLS.includes(kind) && may("GET", `/v1/schools/${id}/profile`);
+  const button = opens ? h("button", { class: "link", type: "button", onclick: profile }, said("profile")) : "";
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, h("a", { href: `/#unit=${id}` }, name), SCHOOLS.includes(kind) ? h("small", {}, " · ", button) : ""),
+    h("th", { scope: "row" }, h("a", { href: `/#unit=${id}` }, name), button ? h("small", {}, " · ", button) : ""),
     h("td", {}, aliases.join(", ")),
     h("td", {}, above.join(", ")),
     h("td", { class: "rule-name" }, ruleName(rule)),

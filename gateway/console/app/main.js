@@ -1,10 +1,11 @@
 // Starts the page: sign-in, the bar above, and the panels of the unit shown.
 
 import { alerts } from "./alerts.js";
+import { SIGNED_OUT } from "./api.js";
 import { barInside, barOutside } from "./bar.js";
 import { connection } from "./connection.js";
 import { h, icon, replace } from "./elements.js";
-import { tell } from "./failing.js";
+import { sayWhatFails, tell } from "./failing.js";
 import { watchFigures } from "./figures.js";
 import { grades } from "./grades.js";
 import { watchHealth } from "./health.js";
@@ -14,6 +15,7 @@ import { choose, chosen, own, unitOf } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { signInForm } from "./signIn.js";
+import { skipTo } from "./skip.js";
 import { language, setLanguage, t } from "./texts.js";
 import { units } from "./units.js";
 
@@ -22,14 +24,15 @@ const REFRESH_MS = 3000;
 const NOT_SHOWN = { 400: "noSuchUnit", 403: "notYours", 404: "noSuchUnit" };
 const bar = document.getElementById("bar");
 const content = document.getElementById("content");
-const skip = document.getElementById("skip");
+const nameSkip = skipTo(content);
 let stop = () => {};
 let round = 0;
 
 function start() {
   shade();
   document.documentElement.lang = language();
-  skip.textContent = t("skip");
+  document.title = `IOC Edu: ${t("page_operations")}`;
+  nameSkip();
   const time = expiry();
   if (!token() || (time && time < new Date())) return askToSignIn(token() ? t("expired") : "");
   return show();
@@ -57,7 +60,7 @@ async function show() {
     // Whoever came here by the keyboard goes on from the top of what was opened, not from the top of the page.
     if (inside) content.focus();
   } catch (error) {
-    if (mine === round) fail(error, content, show);
+    if (mine === round) tell(error, content, show);
   }
 }
 
@@ -79,19 +82,15 @@ function explainAccess({ homes, roles, watching }, why) {
 }
 
 function panels({ unit, account, light }) {
-  const shared = { unit, open: go, onError: fail };
-  const watched = (name) => {
-    const part = light.part(name);
-    return (state, seen, error) => (error?.status === 401 ? askToSignIn(t("expired")) : part(state, seen));
-  };
+  const shared = { unit, open: go, onError: tell };
   const top = overview();
   const below = units(shared);
   const byGrade = grades({ ...shared, onYear: top.schoolYear });
-  const feed = alerts({ ...shared, onCounts: top.openAlerts, onChange: below.alertsChanged, onState: watched("alerts") });
-  const box = inbox({ onState: watched("inbox"), onError: fail });
+  const feed = alerts({ ...shared, onCounts: top.openAlerts, onChange: below.alertsChanged, onState: light.part("alerts") });
+  const box = inbox({ onState: light.part("inbox"), onError: tell });
   let refresh;
   const stopFigures = watchFigures(unit.id, {
-    onState: watched("figures"),
+    onState: light.part("figures"),
     onChange(update) {
       light.reach(update.dataTime);
       top.figures(update);
@@ -103,7 +102,7 @@ function panels({ unit, account, light }) {
         }, REFRESH_MS);
     },
   });
-  const stopHealth = watchHealth(watched("health"));
+  const stopHealth = watchHealth(light.part("health"));
   const above = unit.parent && !account.homes.some((home) => home.id === unit.id);
   replace(
     content,
@@ -173,19 +172,10 @@ function askToSignIn(message = "") {
   signInForm(content, { message, onSignedIn: start });
 }
 
-function fail(error, place, again) {
-  if (error.name === "AbortError") return;
-  if (error.status === 401) askToSignIn(error.message);
-  else tell(error, place, again);
-}
-
-// The address after the number sign says which unit is shown: a link to the content must not change it.
-skip.addEventListener("click", (event) => {
-  event.preventDefault();
-  content.focus();
-});
+sayWhatFails();
 takeFromAddress();
 window.addEventListener("popstate", () => token() && show());
+window.addEventListener(SIGNED_OUT, ({ detail }) => token() && askToSignIn(detail));
 window.addEventListener("hashchange", () => {
   if (location.hash.includes("token=")) {
     takeFromAddress();

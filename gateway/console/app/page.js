@@ -1,31 +1,38 @@
 // The frame of a page beside the dashboard: who is signed in, the bar with the ways to the other pages, the unit chosen.
 // It draws nothing of its own content: `show` does, anew for each unit and language.
 
+import { SIGNED_OUT } from "./api.js";
 import { barInside, barOutside } from "./bar.js";
+import { connection } from "./connection.js";
 import { h, replace } from "./elements.js";
-import { tell } from "./failing.js";
+import { sayWhatFails, tell } from "./failing.js";
 import { choose, chosen, own, unitOf } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { signInForm } from "./signIn.js";
+import { skipTo } from "./skip.js";
 import { language, setLanguage, t } from "./texts.js";
 
-// Opens the page called `title()`; `show({ content, unit, account })` may return what stops it when it is left.
+// Opens the page called `title()`; `show({ content, unit, account, light })` may return what stops it when it is left, and
+// tells the light of what it follows.
 export function openPage({ title, show }) {
   const bar = document.getElementById("bar");
   const content = document.getElementById("content");
+  const nameSkip = skipTo(content);
   let stop = () => {};
   let round = 0;
 
   async function start() {
     const mine = ++round; // A slower answer for a unit left meanwhile is dropped.
-    stop();
-    stop = () => {};
+    leave();
     shade();
     document.documentElement.lang = language();
     document.title = `IOC Edu: ${title()}`;
+    nameSkip();
     const time = expiry();
     if (!token() || (time && time < new Date())) return askToSignIn(token() ? t("expired") : "");
+    const light = connection();
+    stop = light.stop;
     replace(content, h("p", { class: "waiting", role: "status" }, t("loading")));
     try {
       const account = await own();
@@ -35,18 +42,25 @@ export function openPage({ title, show }) {
       if (mine !== round) return;
       barInside(bar, {
         account: { ...account, homes: account.units },
+        light,
         unit,
         title: title(),
         onUnit: go,
         onLanguage: switchLanguage,
         onLeave: () => askToSignIn(),
       });
-      stop = (await show({ content, unit, account })) ?? stop;
+      content.before(light.notice);
+      const leaving = await show({ content, unit, account, light });
+      if (mine !== round) return leaving?.();
+      stop = () => (light.stop(), leaving?.());
     } catch (error) {
-      if (mine !== round || error.name === "AbortError") return;
-      if (error.status === 401) askToSignIn(error.message);
-      else tell(error, content, start);
+      if (mine === round) tell(error, content, start);
     }
+  }
+
+  function leave() {
+    stop();
+    stop = () => {};
   }
 
   function go(id) {
@@ -61,13 +75,15 @@ export function openPage({ title, show }) {
 
   function askToSignIn(message = "") {
     round += 1;
-    stop();
+    leave();
     signOut();
     barOutside(bar, { onLanguage: switchLanguage });
     signInForm(content, { message, onSignedIn: start });
   }
 
+  sayWhatFails();
   takeFromAddress();
   window.addEventListener("popstate", start);
+  window.addEventListener(SIGNED_OUT, ({ detail }) => token() && askToSignIn(detail));
   start();
 }

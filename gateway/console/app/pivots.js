@@ -1,5 +1,6 @@
 // Pivots: the present question kept under a name, shared, sent by a schedule; a list of them to open, run and export.
 
+import { may } from "./access.js";
 import { ask, requestId, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { exportButton } from "./exporting.js";
@@ -53,10 +54,9 @@ const TEXTS = {
   },
 };
 const said = (key) => TEXTS[language()][key];
-export const KEEPING = ["administrator", "director", "officer", "auditor"]; // Roles that keep pivots of their own.
 
 // The panel of a unit's pivots; `question()` is what is asked now, `onOpen(question)` asks something else.
-export function pivotPanel({ unit, keeps, question, onOpen }) {
+export function pivotPanel({ unit, question, onOpen }) {
   const list = h("div", { "aria-live": "polite" });
   const notice = h("p", { class: "notice warn", role: "alert", hidden: true });
   const fail = (error) => {
@@ -95,9 +95,9 @@ export function pivotPanel({ unit, keeps, question, onOpen }) {
       h(
         "span",
         { class: "actions" },
-        keeps ? ["xlsx", "csv"].map(made) : "",
-        own && keeps ? h("button", { type: "button", onclick: () => edit(pivot) }, said("edit")) : "",
-        keeps && (own || (pivot.abandoned && pivot.unit_id === unit.id)) ? h("button", { type: "button", onclick: () => remove(path, pivot) }, said("remove")) : "",
+        may("POST", `${path}:export`) ? ["xlsx", "csv"].map(made) : "",
+        own && may("PUT", path) ? h("button", { type: "button", onclick: () => edit(pivot) }, said("edit")) : "",
+        may("DELETE", path) && (own || (pivot.abandoned && pivot.unit_id === unit.id)) ? h("button", { type: "button", onclick: () => remove(path, pivot) }, said("remove")) : "",
       ),
     );
   }
@@ -128,7 +128,7 @@ export function pivotPanel({ unit, keeps, question, onOpen }) {
     fileOf(unit),
     list,
     notice,
-    keeps ? h("p", {}, h("button", { class: "primary", type: "button", onclick: () => edit(null) }, said("save"))) : "",
+    may("POST", base) ? h("p", {}, h("button", { class: "primary", type: "button", onclick: () => edit(null) }, said("save"))) : "",
   );
 }
 

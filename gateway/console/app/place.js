@@ -1,5 +1,6 @@
 // Which unit the page shows: what the address says, else the highest one the caller holds a role on.
 
+import { learn, rolesFor } from "./access.js";
 import { ask, unitPath } from "./api.js";
 
 const RANK = ["province", "department", "district", "commune", "school"];
@@ -12,21 +13,19 @@ export function choose(unit) {
 }
 
 // `homes` are the units whose dashboard the caller may open, `units` all that a role is held on, `watching` the roles that
-// see figures; software that sends, or whoever keeps the machines running, sees none. `opens` says whether a part of the
-// console answers one of the roles held; a part that the edge names no roles for is open to all.
+// see figures; software that sends, or whoever keeps the machines running, sees none.
 export async function own() {
   const [{ subject, grants = [] }, site] = await Promise.all([ask("/v1/me/grants"), ask("/console.json")]);
-  const watching = site.roles.operations ?? [];
+  const roles = learn(site.calls, grants);
+  const watching = rolesFor("GET", unitPath("-", "/indicators:watch"));
   const watches = (grant) => watching.includes(grant.role);
-  const roles = [...new Set(grants.map((grant) => grant.role))];
-  const opens = (part) => !site.roles[part] || site.roles[part].some((role) => roles.includes(role));
   const homes = placed(grants.filter(watches));
   if (grants.some((grant) => grant.unit_id === "0" && watches(grant)) && site.home_unit) {
     const home = await unitOf(site.home_unit).catch(() => null);
     if (home && !homes.some((one) => one.id === home.id)) homes.unshift(home);
   }
   const others = placed(grants).filter((one) => !homes.some((home) => home.id === one.id));
-  return { subject, roles, opens, watching, homes, units: [...homes, ...others] };
+  return { subject, roles, watching, homes, units: [...homes, ...others] };
 }
 
 function placed(grants) {

@@ -1,5 +1,6 @@
 // One report: its cells to read, enter and override, what stands against it, and the steps its reader may take.
 
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { askFor } from "./asking.js";
 import { h, replace } from "./elements.js";
@@ -16,20 +17,16 @@ export const stateMark = (report) => {
 
 const titleOf = (lines) => Object.values(lines).map((one) => bilingual(one, "title")).join(" / ");
 
-const SCHOOL = ["head_teacher", "clerk", "administrator"];
-const ABOVE = ["officer", "director", "administrator"];
-const TOP = ["director", "administrator"];
 const STEPS = [
-  { name: "confirm", roles: SCHOOL, from: ["DRAFT", "RETURNED"] },
-  { name: "review", roles: ABOVE, from: ["CONFIRMED"] },
-  { name: "approve", roles: TOP, from: ["REVIEWED"] },
-  { name: "return", roles: ABOVE, from: ["CONFIRMED", "REVIEWED"], reason: true },
-  { name: "reopen", roles: TOP, from: ["APPROVED"], reason: true },
+  { name: "confirm", from: ["DRAFT", "RETURNED"] },
+  { name: "review", from: ["CONFIRMED"] },
+  { name: "approve", from: ["REVIEWED"] },
+  { name: "return", from: ["CONFIRMED", "REVIEWED"], reason: true },
+  { name: "reopen", from: ["APPROVED"], reason: true },
 ];
 
-export async function openReport(place, { school, reportId, roles, onLeft }) {
+export async function openReport(place, { school, reportId, onLeft }) {
   const path = (rest = "") => unitPath(school, `/reports/${reportId}${rest}`);
-  const may = (wanted) => wanted.some((role) => roles.includes(role));
   const entered = new Map(); // What was typed or overridden and is not saved yet, by cell.
   let shown, form;
   await load();
@@ -46,7 +43,7 @@ export async function openReport(place, { school, reportId, roles, onLeft }) {
     const { report, findings = [], steps = [], versions = [] } = shown;
     const state = plain(report.state);
     const atSchool = ["DRAFT", "RETURNED"].includes(state);
-    const editing = atSchool && may(SCHOOL);
+    const editing = atSchool && may("POST", path(":enter"));
     const cells = new Map((shown.cells ?? []).map((cell) => [`${cell.sheet}.${cell.row}.${cell.column}`, cell]));
     const marks = new Map(findings.flatMap((one) => (one.cells ?? []).map((key) => [key, one.severity])));
     const lock = plain(report.lock_state);
@@ -83,7 +80,7 @@ export async function openReport(place, { school, reportId, roles, onLeft }) {
           "div",
           { class: "actions" },
           editing ? h("button", { type: "button", "data-step": "save", onclick: save }, said("save")) : "",
-          STEPS.filter((step) => may(step.roles) && step.from.includes(state)).map((step) =>
+          STEPS.filter((step) => step.from.includes(state) && may("POST", path(`:${step.name}`))).map((step) =>
             h("button", { type: "button", "data-step": step.name, onclick: () => take(step) }, said(step.name)),
           ),
           h("button", { type: "button", onclick: () => file("xlsx") }, said("xlsx")),

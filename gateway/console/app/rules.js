@@ -1,5 +1,6 @@
 // Rules: those in force with their conditions; written, copied, switched, and tried on the facts of now and of the past.
 
+import { may } from "./access.js";
 import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
@@ -10,10 +11,9 @@ const SEVERITIES = ["INFO", "WARNING", "CRITICAL"];
 const NUMBERS = ["for_minutes", "group_hours", "acknowledge_hours", "resolve_hours", "group_wait_seconds", "group_interval_minutes"];
 const GROUPINGS = ["READER", "PARENT", "UNIT", "NONE"];
 const LISTS = ["audience_roles", "inhibited_by", "with_kinds", "optional_kinds"];
-const MANAGING = ["administrator", "director"];
 
-export async function rules(panel, { unit, account }) {
-  const may = account.roles.some((role) => MANAGING.includes(role));
+export async function rules(panel, { unit }) {
+  const writing = may("POST", unitPath(unit.id, "/rules"));
   try {
     const [{ rules: known = [] }, { kinds = [] }] = await Promise.all([
       ask("/v1/rules", { query: { page_size: 1000 } }),
@@ -25,11 +25,11 @@ export async function rules(panel, { unit, account }) {
   }
 
   function list(known, kinds) {
-    const again = () => rules(panel, { unit, account });
+    const again = () => rules(panel, { unit });
     const name = (code) => bilingual(kinds.find((kind) => kind.code === code) ?? {}, "name") || code;
     replace(
       panel,
-      may ? h("button", { class: "primary", type: "button", onclick: () => editor({ kinds, done: again }) }, say("newRule")) : "",
+      writing ? h("button", { class: "primary", type: "button", onclick: () => editor({ kinds, done: again }) }, say("newRule")) : "",
       h(
         "div",
         { class: "scroll" },
@@ -41,10 +41,11 @@ export async function rules(panel, { unit, account }) {
   function line(rule, kind, { kinds, again }) {
     const own = !rule.built_in && rule.unit_id === unit.id;
     const problem = h("div", {});
+    const path = (verb, scope = unit.id) => unitPath(scope, `/rules/${rule.code}:${verb}`);
+    const switching = path("switch", rule.unit_id || "0");
     const flip = async () => {
-      const scope = rule.unit_id && rule.unit_id !== "0" ? rule.unit_id : "0";
       try {
-        await ask(unitPath(scope, `/rules/${rule.code}:switch`), { method: "POST", body: { enabled: !rule.enabled } });
+        await ask(switching, { method: "POST", body: { enabled: !rule.enabled } });
         again();
       } catch (error) {
         replace(problem, refused(error));
@@ -60,13 +61,13 @@ export async function rules(panel, { unit, account }) {
       h(
         "td",
         {},
-        may
+        writing
           ? h(
               "div",
               { class: "doing" },
-              own ? h("button", { type: "button", onclick: () => editor({ rule, kinds, done: again }) }, say("edit")) : "",
+              own && may("POST", path("update")) ? h("button", { type: "button", onclick: () => editor({ rule, kinds, done: again }) }, say("edit")) : "",
               h("button", { type: "button", "data-do": "copy", onclick: () => editor({ rule, copy: true, kinds, done: again }) }, say("copy")),
-              h("button", { type: "button", onclick: flip }, say(rule.enabled ? "switchOff" : "switchOn")),
+              may("POST", switching) ? h("button", { type: "button", onclick: flip }, say(rule.enabled ? "switchOff" : "switchOn")) : "",
             )
           : "",
       ),

@@ -1,6 +1,7 @@
 // Silences in force below the unit, with who made them and why; each can be ended.
 
 import { say } from "./alertTexts.js";
+import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { refused } from "./fields.js";
@@ -17,7 +18,7 @@ export async function silences(panel, shared) {
       h(
         "div",
         { class: "scroll" },
-        h("table", {}, h("thead", {}, h("tr", {}, headings, h("th", {}))), h("tbody", {}, known.map(line))),
+        h("table", {}, h("thead", {}, h("tr", {}, headings, h("td"))), h("tbody", {}, known.map(line))),
       ),
     );
   } catch (error) {
@@ -26,9 +27,10 @@ export async function silences(panel, shared) {
 
   function line(silence) {
     const problem = h("div", {});
+    const ending = unitPath(silence.unit_id, `/silences/${silence.silence_id}:end`);
     const end = async () => {
       try {
-        await ask(unitPath(silence.unit_id, `/silences/${silence.silence_id}:end`), { method: "POST", body: {} });
+        await ask(ending, { method: "POST", body: {} });
         silences(panel, shared);
       } catch (error) {
         replace(problem, refused(error));
@@ -43,7 +45,7 @@ export async function silences(panel, shared) {
       h("td", {}, instant(silence.end_time)),
       h("td", {}, silence.reason, problem),
       h("td", {}, silence.created_by),
-      h("td", {}, h("button", { type: "button", onclick: end }, say("endNow"))),
+      h("td", {}, may("POST", ending) ? h("button", { type: "button", onclick: end }, say("endNow")) : ""),
     );
   }
 }

@@ -1,7 +1,7 @@
 // Follows a stream of the gateway and never loses its place: one that stops without its end was cut and is resumed
 // after the last position seen. Says whether it is live, connecting or refused, and when it was last alive.
 
-import { address, headers, refusal, refusalOf } from "./api.js";
+import { reach, refusalOf } from "./api.js";
 
 const QUIET_MS = 45_000; // Three heartbeats missed: the line is dead, whatever the browser thinks.
 const FIRST_DELAY_MS = 500;
@@ -62,11 +62,7 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
 
   async function once() {
     const resumed = position ? { [resume]: position } : {};
-    const response = await fetch(address(path, { ...query, ...resumed }), {
-      headers: headers(),
-      signal: controller.signal,
-    });
-    if (!response.ok) throw await refusal(response);
+    const response = await reach(path, { query: { ...query, ...resumed }, signal: controller.signal });
     let watchdog;
     const watch = () => {
       clearTimeout(watchdog);

@@ -33,7 +33,7 @@ export function units({ unit, open, onError }) {
   const map = unit.kind === "province" ? communeMap({ name: unit.name, open }) : null;
   const table = h(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": t("byUnit") },
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": t("byUnit") },
     h("p", { class: "muted" }, t("loading")),
   );
   const choice = h(

@@ -1,7 +1,8 @@
 // Alerts to be handled below the unit: found by filters, taken, closed, commented and silenced where they stand. What
 // changes meanwhile is drawn into the cards as it comes: whoever writes below one goes on writing.
 
-import { bare, commenting, detail, details, reopening, resolving, silencing, taking } from "./alertForms.js";
+import { may } from "./access.js";
+import { bare, commenting, detail, details, path, reopening, resolving, silencesOf, silencing, taking } from "./alertForms.js";
 import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
@@ -27,7 +28,7 @@ const ages = () => ({
 const said = (options) => Object.fromEntries(Object.entries(options).map(([key, text]) => [key, say(text)]));
 const stateOf = (alert) => bare(alert.state, "ALERT_STATE_");
 
-export function worklist(panel, { unit, account }) {
+export function worklist(panel, { unit, account, light }) {
   const place = h("div", { class: "groups" });
   const count = h("span", { class: "count", role: "status" });
   const filters = h(
@@ -58,7 +59,7 @@ export function worklist(panel, { unit, account }) {
       gather();
       return alert.position;
     },
-    onState: () => {},
+    onState: light.part("alerts"),
   });
 
   async function load() {
@@ -261,28 +262,35 @@ export function worklist(panel, { unit, account }) {
           h("button", { type: "button", "data-do": name, onclick: () => form(place, card) }, say(name)),
         ),
       );
-      if (stood) (doing.querySelector(`[data-do=${stood}]`) ?? doing.firstElementChild).focus();
+      if (stood) (doing.querySelector(`[data-do=${stood}]`) ?? doing.firstElementChild)?.focus();
     }
 
     function renewed(changed) {
       replace(place);
       show(changed);
-      doing.firstElementChild.focus({ preventScroll: true });
+      doing.firstElementChild?.focus({ preventScroll: true });
     }
     return element;
   }
 
   function actions(alert, state) {
-    const doing = [["details", details]];
-    if (state === "RESOLVED") doing.unshift(...(alert.resolved_by ? [["reopen", reopening]] : []));
-    else doing.unshift(["take", taking], ["resolve", resolving], ["silence", silencing]);
-    return [...doing, ["comment", commenting]];
+    const over = state === "RESOLVED";
+    const doing = [
+      [!over, "take", taking, "POST", path(alert, ":acknowledge")],
+      [!over, "resolve", resolving, "POST", path(alert, ":resolve")],
+      [!over, "silence", silencing, "POST", silencesOf(alert)],
+      [over && alert.resolved_by, "reopen", reopening, "POST", path(alert, ":reopen")],
+      [true, "details", details, "GET", path(alert, "/steps")],
+      [true, "comment", commenting, "POST", path(alert, ":comment")],
+    ];
+    return doing.filter(([fits, , , ...call]) => fits && may(...call)).map(([, name, form]) => [name, form]);
   }
 
   return () => {
     stopped = true;
     clearTimeout(gathering);
     leave();
+    light.without("alerts");
   };
 }
 

@@ -51,18 +51,18 @@ def test_the_description_served_is_the_one_drawn_from_the_protos() -> None:
     assert "/v1/units/{unit}/indicators" in json.loads(served.content)["paths"]
 
 
-def test_each_part_of_the_console_names_the_roles_that_what_it_asks_is_open_to() -> None:
-    """Drawn from the access options, so that the menu never leads somebody to a refusal."""
+def test_each_call_names_the_roles_that_the_interface_opens_it_to() -> None:
+    """Drawn from the access options, so that no page offers what its reader would be refused."""
     [site_file] = [asset for asset in site.assets(_edge(), INTERFACE) if asset.path == "/console.json"]
-    roles = json.loads(site_file.content)["roles"]
-    assert len(roles) == len(site._ASKED), "a part asks what is not there"
-    assert all(roles.values())
-    assert "provincial_ioc" in roles["brief"]
-    assert "provincial_ioc" not in roles["reports"]
-    assert "provincial_ioc" in roles["indicators"]
-    assert "provincial_ioc" not in roles["pivots"], "a page shows each the panels that answer him"
-    assert "integrator" not in roles["operations"]
-    assert roles["extractDecisions"] == ["administrator", "director"]
+    calls = json.loads(site_file.content)["calls"]
+    assert calls["POST /v1/units/{unit}/announcements/{announcement_id}:approve"] == [
+        "administrator",
+        "director",
+        "head_teacher",
+    ]
+    assert "provincial_ioc" in calls["GET /v1/units/{unit}/brief"]
+    assert calls["GET /v1/me/grants"] is None
+    assert set(calls) == {f"{one.rest.verb.upper()} {one.rest.path}" for one in INTERFACE.public if one.rest}
 
 
 def test_fields_and_codes_are_called_as_the_ministry_calls_them() -> None:

@@ -1,5 +1,6 @@
 // The unit's announcements with their steps, and the picture of who has received, opened, confirmed and answered.
 
+import { may } from "../access.js";
 import { ask, unitPath } from "../api.js";
 import { h, replace } from "../elements.js";
 import { instant, number } from "../format.js";
@@ -65,17 +66,20 @@ export function list(place, { unit, open, given = "" }) {
 
   function line(announcement) {
     const state = stateOf(announcement);
-    const deed = (key, run) => h("button", { type: "button", "data-deed": key, onclick: run }, said(key));
+    const deed = (key, verb, rest, run) =>
+      may(verb, path(announcement, rest)) ? h("button", { type: "button", "data-deed": key, onclick: run }, said(key)) : "";
+    const edit = () => deed("edit", "PUT", "", () => open("write", announcement));
+    const approve = () => deed("approve", "POST", ":approve", () => step(announcement, "approve"));
+    const send = () => deed("send", "POST", ":schedule", ({ target }) => askToSend(announcement, target.parentElement));
+    const calledBack = () => deed("recall", "POST", ":recall", () => recall(announcement));
+    const nudge = () => deed("nudge", "POST", ":remind", () => step(announcement, "remind"));
+    const shown = () => deed("picture", "GET", "/receipts:summarize", () => show(announcement));
     const deeds = {
-      DRAFT: () => [deed("edit", () => open("write", announcement)), deed("approve", () => step(announcement, "approve"))],
-      APPROVED: () => [deed("edit", () => open("write", announcement)), deed("send", ({ target }) => askToSend(announcement, target.parentElement))],
-      SCHEDULED: () => [deed("recall", () => recall(announcement))],
-      SENT: () => [
-        deed("picture", () => show(announcement)),
-        deed("nudge", () => step(announcement, "remind")),
-        deed("recall", () => recall(announcement)),
-      ],
-      RECALLED: () => [deed("picture", () => show(announcement))],
+      DRAFT: () => [edit(), approve()],
+      APPROVED: () => [edit(), send()],
+      SCHEDULED: () => [calledBack()],
+      SENT: () => [shown(), nudge(), calledBack()],
+      RECALLED: () => [shown()],
     };
     return h(
       "tr",

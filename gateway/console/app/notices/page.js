@@ -1,5 +1,7 @@
 // The page of announcements: the unit's list, writing one, one that was sent to the reader, and how one is told.
 
+import { may } from "../access.js";
+import { unitPath } from "../api.js";
 import { h, replace } from "../elements.js";
 import { openPage } from "../page.js";
 import { t } from "../texts.js";
@@ -10,10 +12,14 @@ import { said } from "./texts.js";
 import { writer } from "./writer.js";
 
 const PARTS = { list, write: writer, preferences: channels };
-const NEEDS = { list: "announcements", write: "announcing", preferences: "preferences" }; // As `account.opens` names them.
+const CALLS = {
+  list: (unit) => ["GET", unitPath(unit.id, "/announcements")],
+  write: (unit) => ["POST", unitPath(unit.id, "/announcements")],
+  preferences: () => ["GET", "/v1/me/channels"],
+};
 
-function show({ content, unit, account }) {
-  const parts = Object.keys(PARTS).filter((name) => account.opens(NEEDS[name]));
+function show({ content, unit }) {
+  const parts = Object.keys(PARTS).filter((name) => may(...CALLS[name](unit)));
   const wanted = new URLSearchParams(location.hash.slice(1));
   if (wanted.get("read")) {
     reader(content, wanted.get("read"));
