@@ -20,7 +20,7 @@ FLAGS = [
     "--disable-component-update",
     "--no-first-run",
 ]
-WAIT = 60_000
+WAIT = 30_000
 UNANSWERED = "Failed to load resource"
 _PICTURES = os.environ.get("CONSOLE_PICTURES", "")  # A folder to keep screenshots in, for looking at them.
 

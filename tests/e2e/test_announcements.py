@@ -27,11 +27,11 @@ async def _give_address(world: World, visit: Visit) -> None:
     page = await visit(world, HEAD, "/notices.html#preferences")
     await page.fill("[name=email]", "hieutruong@truong.example.vn")
     await page.click("[data-deed=keep]")
-    await expect(page.locator("[role=status]").first).to_have_text("Đã lưu.", timeout=WAIT)
+    await expect(page.locator("main [role=status]").first).to_have_text("Đã lưu.", timeout=WAIT)
     [mail] = await poll_until(lambda: _mails(world, "hieutruong@truong.example.vn"))
     await page.fill("[name=code_CHANNEL_EMAIL]", mail["subject"][-6:])
     await page.click("[data-deed=confirm-address]")
-    await expect(page.locator("[role=status]").first).to_have_text("Đã xác nhận.", timeout=WAIT)
+    await expect(page.locator("main [role=status]").first).to_have_text("Đã xác nhận.", timeout=WAIT)
 
 
 async def _send(row: Locator) -> None:

@@ -81,17 +81,18 @@ class Load:
 
     async def insist(self, rows: list[resources_pb2.Row], batch_id: str) -> None:
         """Push until answered, as an integrator does."""
-        for _ in range(200):
+
+        async def answered() -> bool:
             try:
                 outcome = await self.world.push(rows, batch_id=batch_id)
             except grpc.aio.AioRpcError as error:
                 if error.code() not in RETRIED:
                     raise
-                await asyncio.sleep(0.05)
-            else:
-                assert outcome.rejected_count == 0, outcome.problems
-                return
-        raise AssertionError("never answered")
+                return False
+            assert outcome.rejected_count == 0, outcome.problems
+            return True
+
+        await poll_until(answered)
 
     async def check(self) -> None:
         """Every row is there once, the figures equal a recount, each class has one alert, told each reader once."""

@@ -165,7 +165,7 @@ async def test_the_page_leads_a_report_from_the_school_to_the_director(world: Wo
     school = await opened(HEAD, SCHOOL)
     await expect(school.locator(".findings")).to_contain_text("chưa có giá trị", timeout=WAIT)
     await school.locator("[data-step=confirm]").click()
-    await expect(school.locator("[role=alert]")).to_contain_text("Chưa xác nhận được", timeout=WAIT)
+    await expect(school.locator("main [role=alert]")).to_contain_text("Chưa xác nhận được", timeout=WAIT)
     await school.locator("input[data-cell='school.rooms.number']").fill("9")
     await school.locator("[data-step=confirm]").click()
     await expect(school.locator("#report .state")).to_have_text("trường đã xác nhận", timeout=WAIT)

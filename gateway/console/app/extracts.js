@@ -17,7 +17,7 @@ const POLL_MS = 1000;
 const PAGE = 50;
 const sought = () => new URLSearchParams(location.hash.slice(1)).get("extract") ?? "";
 
-async function show({ content, unit }) {
+async function show({ content, unit, account }) {
   const list = h("ul", { class: "extracts" });
   const below = h("div", {});
   const problem = h("div", { "aria-live": "assertive" });
