@@ -15,8 +15,10 @@ def plain(values: Iterable[object]) -> str:
 
 
 def texts(values: Sequence[str]) -> str:
-    """A list of texts, none of which holds U+0000; cast it to text, then to an array of texts."""
+    """A list of texts; cast it to text, then to an array of texts. Raises ValueError for one that holds U+0000."""
     joined = "\0".join(values)
+    if joined.count("\0") > max(len(values) - 1, 0):
+        raise ValueError("PostgreSQL holds no text with U+0000")
     if '"' in joined or "\\" in joined:
         joined = joined.replace("\\", "\\\\").replace('"', '\\"')
     return '{"' + joined.replace("\0", '","') + '"}' if values else "{}"
@@ -24,9 +26,10 @@ def texts(values: Sequence[str]) -> str:
 
 def columns(rows: Iterable[Sequence[Any]], types: Sequence[str]) -> list[str]:
     """Rows as one list a column, of the database's types that are named; for `unnested`."""
-    given = zip(*rows, strict=True)
-    lists = [texts(values) if kind == TEXT else plain(values) for kind, values in zip(types, given, strict=False)]
-    return lists or ["{}" for _ in types]
+    given = list(zip(*rows, strict=True))
+    if not given:
+        return ["{}" for _ in types]
+    return [texts(values) if kind == TEXT else plain(values) for kind, values in zip(types, given, strict=True)]
 
 
 def unnested(types: Sequence[str], *, first: int = 1) -> str:

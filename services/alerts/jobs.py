@@ -145,14 +145,16 @@ class _Timer:
             self._changed(changes)
 
     async def _sum_up(self) -> None:
-        placed = self.placed()
-        everything = self.summed != (placed, self.moment().today)
+        placed, moment = self.placed(), self.moment()
         async with self.database.transaction() as connection:
-            changes = await usecases.sum_up(connection, moment := self.moment())
-            if everything:  # Afterwards, so that what came from history is known by then.
-                changes += await usecases.sum_up_everything(connection, moment)
-        self.summed = placed, moment.today
+            changes = await usecases.sum_up(connection, moment)
         self._changed(changes)
+        if self.summed == (placed, moment.today):
+            return
+        async with self.database.transaction() as connection:  # Another: alerts' positions are given last in each.
+            changes = await usecases.sum_up_everything(connection, moment)
+        self._changed(changes)
+        self.summed = placed, moment.today
 
     async def _cover(self) -> None:
         async with self.database.transaction() as connection:

@@ -150,7 +150,7 @@ export function worklist(panel, { unit, account, light }) {
     const shown = new Set(); // The alerts in this list.
     let filled = false;
     let filling;
-    const opening = () => element.open && !filled && fill().catch((error) => replace(below, refused(error)));
+    const opening = () => element.open && fill().catch((error) => replace(below, refused(error)));
     const element = group ? h("details", { "data-group": group.rule, ontoggle: opening }, summary, list, below) : h("div", {}, list, below);
     if (group) {
       element.open = Number(group.alert_count) <= OPENED;

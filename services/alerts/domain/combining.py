@@ -49,10 +49,13 @@ def keys_beside(rule: Rule, fact: Fact) -> dict[str, Key]:
 
 
 def fields_together(rule: Rule, fact: Fact, beside: Mapping[Key, Fact], now: datetime) -> dict[str, Scalar] | None:
-    """The fields of a fact, and as `kind.field` those of the facts beside it; None where one that is needed is missing.
+    """The fields of a fact, and as `kind.field` those of the facts beside it; None where one that is needed is missing,
+    and of the sum of nothing.
 
     One that may be missing has empty fields then, and is not `known`. One of another school year counts as missing.
     """
+    if of_nothing(fact):
+        return None
     values = fact.at(now)
     keys = keys_beside(rule, fact)
     for kind, shape in shape_of(rule).items():
@@ -67,8 +70,17 @@ def fields_together(rule: Rule, fact: Fact, beside: Mapping[Key, Fact], now: dat
     return values
 
 
-def apart(rule: Rule, fact: Fact, beside: Mapping[Key, Fact]) -> bool:
-    """Whether a fact that is needed beside one is known, but of another school year: together they say nothing."""
+def of_nothing(fact: Fact) -> bool:
+    """Whether a fact is the sum of no school at all: its shares and counts of nought are no news of a unit."""
+    return bool(KINDS[fact.kind].sums) and not fact.values.get("schools")
+
+
+def says_nothing(rule: Rule, fact: Fact, beside: Mapping[Key, Fact]) -> bool:
+    """Whether a rule does not hold, whatever its condition is: of the sum of nothing, and where a fact that is needed
+    beside one is known, but of another school year.
+    """
+    if of_nothing(fact):
+        return True
     keys = keys_beside(rule, fact)
     needed = (beside.get(key) for kind, key in keys.items() if kind not in rule.optional_kinds)
     return any(other is not None and _years_apart(fact, other) for other in needed)

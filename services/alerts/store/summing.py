@@ -37,6 +37,11 @@ async def claim_changed(connection: AsyncConnection, *, limit: int) -> list[tupl
     return [tuple(row) for row in await connection.execute(_CLAIM, {"limit": limit})]
 
 
+async def waiting_history(connection: AsyncConnection, kind: str) -> set[int]:
+    """Schools of which facts of a kind came from history and wait to be added up."""
+    return {row.unit_id for row in await connection.execute(_HISTORY, {"kind": kind})}
+
+
 async def all_summed(connection: AsyncConnection) -> list[tuple[int, str]]:
     """The units and kinds of all facts that are added up, and of all sums."""
     rows = await connection.execute(_SUMMED, {"kinds": [*SUMS, *SUMS.values()]})
@@ -67,6 +72,7 @@ _CLAIM = sa.text(
     " (SELECT number FROM changed_fact ORDER BY number LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " RETURNING unit_id, kind, baseline"
 )
+_HISTORY = sa.text("SELECT DISTINCT unit_id FROM changed_fact WHERE kind = :kind AND baseline")
 _SUMMED = sa.text("SELECT DISTINCT unit_id, kind FROM fact WHERE kind = ANY(CAST(:kinds AS text[]))")
 
 

@@ -29,7 +29,7 @@ from services.alerts.domain import (
     raise_alert,
     told_of,
 )
-from services.alerts.domain.combining import apart, fields_together, next_look
+from services.alerts.domain.combining import fields_together, next_look, of_nothing, says_nothing
 from services.alerts.domain.shapes import SUMS
 from services.alerts.store import summing
 from services.alerts.usecases.combine import facts_beside, look_at_led
@@ -156,10 +156,11 @@ async def _looks(
     for number, fact in enumerate(facts):
         own = fact.at(moment.now)
         for rule, condition in book.of(fact.kind):
-            values = fields_together(rule, fact, beside, moment.now) if rule.with_kinds else own
-            if values is None and apart(rule, fact, beside):
+            together = rule.with_kinds or of_nothing(fact)
+            values = fields_together(rule, fact, beside, moment.now) if together else own
+            if values is None and says_nothing(rule, fact, beside):
                 looks.append(_Look(rule, fact, own, condition, beside, holds=False, in_scope=False))
-                continue  # The school year turned: it holds no more.
+                continue  # The school year turned, or no school is left: it holds no more.
             holds = None if values is None else condition.holds(values)
             if values is None or holds is None:
                 continue  # Undecided: a fact is missing, or the condition fails.

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
 from services.alerts.domain import Alert, Change, Fact, Reason, Rule, Scalar, Transition, raise_alert
-from services.alerts.domain.combining import apart, fields_together
+from services.alerts.domain.combining import fields_together, says_nothing
 from services.alerts.usecases.combine import facts_beside
 from services.alerts.usecases.conclude import Verdict, conclude_each
 from services.alerts.usecases.moment import Moment
@@ -87,7 +87,7 @@ def _verdict(
     if fact is None:
         return ended
     values = fields_together(rule, fact, facts, moment.now)
-    if values is None and apart(rule, fact, facts):
+    if values is None and says_nothing(rule, fact, facts):
         return ended
     holds = None if values is None else condition.still_holds(values)
     if values is None or holds is None:

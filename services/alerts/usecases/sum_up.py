@@ -29,7 +29,10 @@ async def sum_up(connection: AsyncConnection, moment: Moment) -> list[Change]:
 
 
 async def sum_up_everything(connection: AsyncConnection, moment: Moment) -> list[Change]:
-    """Add up everything anew, as where units stand elsewhere than before, or a day begins."""
+    """Add up everything anew, as where units stand elsewhere than before, or a day begins.
+
+    Where something of a unit's schools still waits to be added up, that says whether it came from history.
+    """
     units: dict[str, dict[int, bool | None]] = {}
     for unit_id, kind in await summing.all_summed(connection):
         of = KINDS[kind].sums
@@ -50,12 +53,15 @@ async def _sum_up(
         kind = SUMS[of]
         below = {unit_id: moment.below(unit_id) - {unit_id} for unit_id in baselines}
         sums = await summing.sums_of(connection, of, below, day=moment.today.isoformat())
+        from_history = await summing.waiting_history(connection, of) if None in baselines.values() else set()
         known = await store.facts_on(connection, kind, baselines)
         for key in sorted({*sums, *known}):
             unit_id, subject = key
             values = sums.get(key) or _nothing(kind, known[key])
             values["level"] = moment.kind(unit_id)
             before, baseline = known.get(key), baselines[unit_id]
+            if baseline is None and not from_history.isdisjoint(below[unit_id]):
+                baseline = True
             live = before is not None and before.baseline and baseline is False
             if live or before is None or before.values != values:
                 facts.append(Fact(kind, unit_id, subject, version, values, bool(baseline)))

@@ -19,7 +19,7 @@ from chassis.scope_tree import EVERY_UNIT
 from services.alerts import store
 from services.alerts.domain import PUPIL, Alert, Fact, Rule, Scalar, raise_alert
 from services.alerts.domain.backtests import Episode, Known, Moments, clocked, episodes, looks, median_of, together
-from services.alerts.domain.combining import apart, fields_together, keys_beside, runs
+from services.alerts.domain.combining import fields_together, keys_beside, runs, says_nothing
 from services.alerts.domain.early_warning import urgency
 from services.alerts.store import counting
 from services.alerts.usecases.combine import facts_beside
@@ -176,7 +176,7 @@ def _look(condition: Condition, fact: Fact, beside: Mapping[FactKey, Fact], at: 
     """What the condition said at an instant; undecided it raises nothing and ends nothing."""
     values = fields_together(condition.rule, fact, beside, at)
     if values is None:
-        return Moments(at, holds=False, stays=not apart(condition.rule, fact, beside))
+        return Moments(at, holds=False, stays=not says_nothing(condition.rule, fact, beside))
     return Moments(at, bool(condition.holds(values)), condition.still_holds(values) is not False)
 
 

@@ -77,6 +77,8 @@ async def schools_with(
     connection: AsyncConnection, specs: Sequence[ObjectSpec], schools: Collection[int]
 ) -> set[tuple[int, int]]:
     """Which of these schools have records of which types, be it tombstones: school and type."""
+    if not specs:
+        return set()
     statement = " UNION ALL ".join(map(_schools_with, specs))
     return {(row[0], row[1]) for row in await fetch(connection, statement, list(schools))}
 

@@ -1,5 +1,6 @@
 """QuarantineService: rows corrected, taken once more, and what would be gone confirmed or rejected."""
 
+import asyncio
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -8,13 +9,14 @@ from iocedu.records.v1.resources_pb2 import RowProblem
 from iocedu.sync.v1 import quarantine_pb2, quarantine_pb2_grpc
 
 from chassis.access import unknown_unit
+from chassis.errors import Fault, Kind
 from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from services.sync.convert.answers import row_problem
 from services.sync.convert.full import disappearance
 from services.sync.domain.batches import RowState
-from services.sync.domain.full import Decision, FullState
+from services.sync.domain.full import Decision, Declaration, FullState
 from services.sync.store import declarations, quarantine
 from services.sync.usecases import refusals
 from services.sync.usecases.disappearing import shown_records
@@ -24,6 +26,7 @@ from services.sync.usecases.partner_connections import admitted
 from services.sync.usecases.replaying import MOST_REPLAYED, Admit, correct, replay
 from services.sync.usecases.settling import unit_name
 
+COUNTED_AT_ONCE: Final = 8  # Declarations of which records is asked what it holds.
 SHOWN: Final = 50  # Records of a page,
 MOST_SHOWN: Final = 200  # and the most of one, as many as records shows at once.
 
@@ -110,12 +113,23 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             found = await declarations.asking(
                 reads, self._places(request.unit) or (), decided=request.decided, after=after, most=size + 1
             )
-        tree, told = self._intake.scopes.tree, list[quarantine_pb2.Disappearance]()
-        for one in found[:size]:
-            told.append(disappearance(one, name=unit_name(tree, one.full_of.school_id)))
-            if one.state is FullState.HELD:  # What came since does not go any more.
-                now = await disappearing(self._intake, one)
-                told[-1].disappeared_count, told[-1].held_count = len(now.keys), now.held
+        tree, gate = self._intake.scopes.tree, asyncio.Semaphore(COUNTED_AT_ONCE)
+
+        async def counted(one: Declaration) -> quarantine_pb2.Disappearance:
+            told = disappearance(one, name=unit_name(tree, one.full_of.school_id))
+            if one.state is not FullState.HELD:
+                return told
+            async with gate:  # What came since does not go any more.
+                try:
+                    now = await disappearing(self._intake, one)
+                except Fault as fault:
+                    if fault.kind not in (Kind.UNAVAILABLE, Kind.DEADLINE):
+                        raise
+                    return told  # While records is away, the numbers are those of the question.
+            told.disappeared_count, told.held_count = len(now.keys), now.held
+            return told
+
+        told = await asyncio.gather(*(counted(one) for one in found[:size]))
         response = quarantine_pb2.ListDisappearancesResponse(disappearances=told)
         if len(found) > size:
             one, of = found[size - 1], found[size - 1].full_of

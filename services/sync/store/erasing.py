@@ -60,6 +60,12 @@ async def erase_files(writes: AsyncConnection, unit_ids: Collection[int]) -> int
     return len({row.import_id for row in found})
 
 
+async def lookers(writes: AsyncConnection, units: Collection[int]) -> set[tuple[int, str]]:
+    """For whom files were only looked at that came for these units: each a unit with a source."""
+    rows = await writes.execute(_LOOKERS, {"units": list(units)})
+    return {(row.unit_id, row.source) for row in rows}
+
+
 async def batches_mentioning(
     writes: AsyncConnection, senders: Collection[tuple[int, str]], also: Collection[BatchKey], keys: Collection[str]
 ) -> list[tuple[BatchKey, bytes]]:
@@ -113,6 +119,9 @@ _UNQUOTE = sa.text(
     WHERE unit_id = ANY(CAST(:units AS bigint[]))
         AND (jsonb_array_length(suspicions) > 0 OR jsonb_array_length(deletions) > 0)
     """  # noqa: S608  an expression of ours
+)
+_LOOKERS = sa.text(
+    "SELECT DISTINCT unit_id, source FROM import WHERE validate_only AND unit_id = ANY(CAST(:units AS bigint[]))"
 )
 _BATCHES_MENTIONING = sa.text(
     """

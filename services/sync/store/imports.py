@@ -33,11 +33,22 @@ _ORDER: Final = (
 _COUNTS: Final = ("accepted", "unchanged", "stale", "rejected", "held")
 
 
+# A file that is only looked at and that nobody works on: replicas before 0014, which would carry it, do not take it.
+_NOBODYS: Final = sa.text("'infinity'::timestamptz")
+
+
 async def begin(writes: AsyncConnection, order: Order, *, now: datetime) -> int | None:
     """Add an import without its file; None when its request id is there already."""
     values = {name: getattr(order, name) for name in _ORDER}
     given = insert(import_).values(
-        **values, size=0, digest=b"", state=ImportState.QUEUED.value, create_time=now, update_time=now, **_BARE
+        **values,
+        size=0,
+        digest=b"",
+        state=ImportState.QUEUED.value,
+        claimed_until=_NOBODYS if order.validate_only else None,
+        create_time=now,
+        update_time=now,
+        **_BARE,
     )
     added = given.on_conflict_do_nothing().returning(import_.c.import_id)
     found: int | None = await writes.scalar(added)
@@ -129,7 +140,8 @@ _CLAIM = sa.text(
         claimed_until = clock_timestamp() + make_interval(secs => :seconds)
     WHERE import_id = (
         SELECT import_id FROM import
-        WHERE state IN (1, 3) AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+        WHERE state IN (1, 3)
+            AND (coalesce(claimed_until, 'infinity') = 'infinity' OR claimed_until < clock_timestamp())
         ORDER BY import_id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING *
@@ -159,7 +171,9 @@ def counted(counts: Counts) -> dict[str, int]:
 async def release(writes: AsyncConnection, import_id: int, *, run: UUID) -> None:
     """Let another run have the import at once."""
     where = sa.and_(import_.c.import_id == import_id, import_.c.claim == run)
-    await writes.execute(import_.update().where(where).values(claim=None, claimed_until=None))
+    await writes.execute(
+        import_.update().where(where).values(claim=None, claimed_until=sa.case((import_.c.validate_only, _NOBODYS)))
+    )
 
 
 async def confirm(writes: AsyncConnection, import_id: int, *, subject: str, now: datetime) -> Import | None:
@@ -182,7 +196,8 @@ _CANCEL = sa.text(
         state = CASE WHEN free THEN 6 ELSE state END, end_time = CASE WHEN free THEN CAST(:now AS timestamptz) END,
         claim = CASE WHEN free THEN NULL ELSE claim END
     FROM (
-        SELECT import_id AS id, state = 2 OR claimed_until IS NULL OR claimed_until < clock_timestamp() AS free
+        SELECT import_id AS id, state = 2 OR coalesce(claimed_until, 'infinity') = 'infinity'
+            OR claimed_until < clock_timestamp() AS free
         FROM import WHERE import_id = :import_id FOR UPDATE
     ) AS found
     WHERE import_id = found.id AND state IN (1, 2, 3)

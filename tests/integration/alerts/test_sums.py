@@ -240,3 +240,28 @@ async def test_rules_over_sums_are_tried_like_others(database):
         past = await usecases.backtest(reading, SILENT, frozenset({DISTRICT}), at, since=NOW, k=3)
     assert (now.fact_count, now.by_unit.total()) == (2, 0)
     assert [(one.began, one.ended) for one in past.episodes[DISTRICT, ""]] == [(NOW, NOW + hours(24))]
+
+
+async def test_a_unit_without_schools_left_is_not_warned_of_for_having_none(database):
+    """A rule that asks for less than something holds of no sum of nothing, now or in the past."""
+    few = replace(SILENT, condition="fact.connected_share < 0.8", clear_condition="")
+    await write(database, few)
+    await take(database, silence(SCHOOL, SECOND_SCHOOL, OTHER_SCHOOL))
+    before = await sum_up(database)
+    assert {transition for transition, _ in before} == {Transition.RAISED}
+    async with database.transaction() as held:
+        changes = await usecases.sum_up_everything(held, moment(moved=True))
+    assert [one.transition for one in changes if one.alert.unit_id == DISTRICT] == [Transition.RESOLVED]
+    assert [one for one in await alerts(database) if one.state is State.OPEN and one.unit_id == DISTRICT] == []
+    async with database.connection() as reading:
+        tried = await usecases.dry_run(reading, few, EVERYWHERE, moment(moved=True))
+    assert DISTRICT not in tried.by_unit
+
+
+async def test_history_that_waits_to_be_added_up_raises_nothing_where_everything_is_added_up(database):
+    """As when units are registered while a province's past is loaded."""
+    await write(database, SILENT)
+    await take(database, [replace(one, baseline=True) for one in silence(SCHOOL, SECOND_SCHOOL)])
+    async with database.transaction() as held:
+        assert await usecases.sum_up_everything(held, moment()) == []
+    assert await sum_up(database) == []

@@ -2,15 +2,19 @@
 
 import io
 from typing import Any
+from uuid import uuid4
 
 import openpyxl
 from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc, partners_pb2
 
 from chassis.errors import Fault
 from chassis.testing import client
+from services.sync.domain.imports import Order
+from services.sync.store import imports
 from tests.integration.sync.files import ENDED, RESTING, desk, held_by, indexed, parts, send
 from tests.integration.sync.rosters import at, enrolled, person, roster, school
 from tests.integration.sync.test_sandboxes import findings, opened
+from tests.integration.sync.withholding import grant, tables_naming
 from tests.integration.sync.world import COMMUNE, SCHOOL_A, SCHOOL_B, VENDOR, World, pupil, push
 from tests.support.waiting import poll_until
 
@@ -342,11 +346,14 @@ async def test_files_of_a_school_tell_nobody_who_is_at_another(here: World) -> N
 
 
 async def test_everything_of_many_schools_is_refused_and_changes_are_not(here: World) -> None:
-    """What many schools lack nobody compares; changes say their school by its ministry's code."""
+    """What many schools lack nobody compares; changes say their school by its ministry's code.
+
+    Who is erased is named by no answer of such a file that was only looked at.
+    """
     stub = await desk(here, VENDOR)
 
-    async def carried(content: bytes) -> imports_pb2.Import:
-        given = parts(content, unit=COMMUNE, file_name="roster.zip", source="oneroster")
+    async def carried(content: bytes, **asked: Any) -> imports_pb2.Import:
+        given = parts(content, unit=COMMUNE, file_name="roster.zip", source="oneroster", **asked)
         named = imports_pb2.GetImportRequest(unit=COMMUNE, import_id=held_by(await stub.CreateImport(given)).import_id)
         await poll_until(lambda: _ended(stub, named))
         return held_by(await stub.GetImport(named))
@@ -356,6 +363,32 @@ async def test_everything_of_many_schools_is_refused_and_changes_are_not(here: W
     said = {name: [at("10-02T07:30", row) for row in rows] for name, rows in school().items()}
     one = await carried(roster(said, mode="delta"))
     assert (one.state, one.accepted_count, one.rejected_count) == (SUCCEEDED, 5, 0), one
+    said["demographics"][0]["birthDate"] = "2015-02-31"
+    one = await carried(roster(said, mode="delta"), validate_only=True)
+    assert one.rejected_count == 1, one
+    assert "batch" in {name.rpartition(".")[2] for name in await tables_naming(here, "hs-1.2026")}
+    await grant(here, "hs-1.2026")
+    assert "batch" not in {name.rpartition(".")[2] for name in await tables_naming(here, "hs-1.2026")}
+
+
+async def test_a_file_to_be_looked_at_is_not_taken_by_a_replica_that_would_carry_it(here: World) -> None:
+    """Replicas of a version before ask for what nobody holds in other words."""
+    unit_id = here.scopes.tree.resolve(SCHOOL_A, here.clock.today())
+    assert unit_id is not None
+    order = Order(unit_id, VENDOR, "file", "a.xlsx", 2026, "pupils", "", False, False, "", validate_only=True)
+    async with here.sync_database.connection() as writes:
+        assert await imports.begin(writes, order, now=here.clock.now())
+        old = await writes.exec_driver_sql(
+            "SELECT count(*) FROM import WHERE state IN (1, 3)"
+            " AND (claimed_until IS NULL OR claimed_until < clock_timestamp())"
+        )
+        assert old.scalar_one() == 0
+        run = uuid4()
+        one = await imports.claim(writes, run=run, seconds=60)
+        assert one is not None
+        assert one.order == order
+        await imports.release(writes, one.import_id, run=run)
+        assert await imports.claim(writes, run=uuid4(), seconds=60) is not None
 
 
 async def _ended(stub: Any, named: imports_pb2.GetImportRequest, *, among: set[Any] = ENDED) -> bool:

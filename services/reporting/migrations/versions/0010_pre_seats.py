@@ -1,6 +1,6 @@
 """Who sits in a class and counts at another school: part of the class's size, of no stock.
 
-Old code keeps `size` as it did, and what it writes of such a pupil seats nobody until a rebuild.
+Old code keeps `size` as it did, and what it writes of such a pupil neither seats nor unseats anybody until a rebuild.
 """
 
 from alembic import op
