@@ -87,7 +87,7 @@ async def test_grpc_passes_on_the_same_port(door, own_keys):
         stub = parrot_pb2_grpc.ParrotServiceStub(channel)
         answer = await stub.Say(parrot_pb2.SayRequest(perch="low", word="hello"))
         assert (answer.word, answer.subject) == ("hello", "person:an")
-        assert 0 < answer.seconds_left <= 10
+        assert 0 < answer.seconds_left <= 60
         said = [message.word async for message in stub.Talk(_words("a", "b"))]
         assert said == ["a", "b"]
 
