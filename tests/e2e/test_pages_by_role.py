@@ -1,0 +1,40 @@
+"""Every page that the console leads a role to: what it asks by itself is open to that role."""
+
+import pytest
+from playwright.async_api import Response, expect
+
+from tests.e2e.browsing import WAIT, Visit
+from tests.e2e.world import DIRECTOR, HEAD, OFFICER, PROVINCE, SCHOOL, World, give
+
+pytestmark = pytest.mark.e2e
+
+AUDITOR, CLERK = "thanh-tra", "van-thu"
+FORBIDDEN = 403
+
+
+@pytest.fixture(scope="session")
+async def staffed(world: World) -> World:
+    """A world with somebody of each role that people have."""
+    await give(world, [(AUDITOR, "auditor", PROVINCE), (CLERK, "clerk", SCHOOL)])
+    return world
+
+
+@pytest.mark.parametrize("subject", ["admin", DIRECTOR, OFFICER, AUDITOR, HEAD, CLERK, "ioc-tinh"])
+async def test_no_page_asks_what_its_reader_is_refused(staffed: World, visit: Visit, subject: str) -> None:
+    """As far as the menu leads; a page draws itself without any refusal."""
+    refused: list[str] = []
+
+    def note(answer: Response) -> None:
+        if answer.status == FORBIDDEN:
+            refused.append(f"{answer.request.method} {answer.url}")
+
+    page = await visit(staffed, subject)
+    page.on("response", note)
+    links = page.locator("nav.pages a")
+    await links.first.wait_for(timeout=WAIT)
+    for address in await links.evaluate_all("all => all.map(one => one.href)"):
+        await page.goto("about:blank")
+        await page.goto(address)
+        await page.locator("main h1, main h2").first.wait_for(timeout=WAIT)
+        await expect(page.locator("main > .waiting")).to_have_count(0, timeout=WAIT)
+    assert refused == []
