@@ -29,7 +29,7 @@ from services.records.store.anchors import STREAM, Anchors
 from services.records.store.brought import prune_brought
 from services.records.usecases import persons
 from services.records.usecases.erasing import carry_out_next
-from services.records.usecases.persons import link_changes
+from services.records.usecases.persons import Turn, link_changes
 from services.records.usecases.publish import is_published, publish_scopes
 from services.records.usecases.retention import Retained, due, retain_attendance
 from services.records.usecases.sealing import SEALED_AT_ONCE, anchor_head, check_whole_log, seal_entries
@@ -39,7 +39,8 @@ POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes
 CHECK_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
 PRUNE_SECONDS: Final = 600.0
 LINK_SECONDS: Final = 0.5  # how soon a change of a record is looked at
-REST: Final = 3  # times what a window took, while more is waiting
+REST: Final = 1  # times what a turn took, while more is waiting
+REST_BESIDE_PUSHES: Final = 9  # the same while the feed grows
 LONGEST_REST: Final = 2.0
 RETAIN_SECONDS: Final = 86_400.0
 ERASE_SECONDS: Final = 1.0  # how soon a request that was granted is carried out
@@ -110,21 +111,32 @@ class ScopePublisher:
 
 
 def linker(database: Database, clock: Clock) -> Worker:
-    """Links records to persons behind the change feed. Rests longer than it works, so that pushes come first."""
+    """Links records to persons behind the change feed: a tenth of the time while it grows, so that pushes come first,
+    and half of it afterwards.
+    """
 
     async def run(stop: asyncio.Event) -> None:
+        end = 0
         while not stop.is_set():
             began = time.monotonic()
             try:
-                more = await link_changes(database, clock)
+                turn = await link_changes(database, clock)
             except Exception as error:  # noqa: BLE001 (whatever is away, the next look goes on where this one began)
                 log.warning("records not linked", action="persons.link_failed", error=said(error))
-                more = False
-            rest = min(REST * (time.monotonic() - began), LONGEST_REST) if more else LINK_SECONDS
+                turn = Turn(waiting=False, end=end)
+            rest = rest_after(turn, time.monotonic() - began, end=end)
+            end = turn.end
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), rest)
 
     return Worker("person-linker", run)
+
+
+def rest_after(turn: Turn, seconds: float, *, end: int) -> float:
+    """How long to rest after a turn that took so long, where the feed ended at a place before it."""
+    if not turn.waiting:
+        return LINK_SECONDS
+    return min((REST_BESIDE_PUSHES if turn.end > end else REST) * seconds, LONGEST_REST)
 
 
 def transfer_clock(database: Database, scopes: Scopes, clock: Clock) -> Worker:

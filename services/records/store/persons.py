@@ -47,13 +47,13 @@ async def move_on(connection: AsyncConnection, position: int) -> None:
     await fetch(connection, "UPDATE person_cursor SET position = $1", position)
 
 
-async def changed_after(connection: AsyncConnection, position: int, *, most: int) -> tuple[list[Said], int, bool]:
-    """What the next records of persons in the feed say, in order; how far they reach; whether that is all for now."""
+async def changed_after(connection: AsyncConnection, position: int, *, most: int) -> tuple[list[Said], int, int]:
+    """What the next records of persons in the feed say, in order; how far they reach; where the feed ends."""
     last = await last_position(connection)
     extent = await page_extent(connection, _WANTED, after=position, until=last, most=most)
     said = [row for number in extent.types for row in await fetch(connection, _SAID[number], position, extent.last)]
     said.sort(key=itemgetter(0))
-    return [tuple(row[1:]) for row in said], extent.last or last, extent.count < most
+    return [tuple(row[1:]) for row in said], extent.last if extent.count == most else last, last
 
 
 async def known_beside(

@@ -9,7 +9,7 @@ for a turn to link.
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,22 +33,29 @@ WINDOW: Final = 300  # records linked in one transaction; more would keep the lo
 BY_RULE: Final = ""  # who merges what is certain
 
 
-async def link_changes(database: Database, clock: Clock) -> bool:
-    """Link what changed next to persons; says whether more is waiting."""
+class Turn(NamedTuple):
+    """What a turn at linking has seen: whether more is waiting, and where the feed ends."""
+
+    waiting: bool
+    end: int
+
+
+async def link_changes(database: Database, clock: Clock) -> Turn:
+    """Link what changed next to persons."""
     async with database.transaction() as connection:
         after = await persons.take_turn(connection, wait=False)
         if after is None:
-            return False
+            return Turn(waiting=False, end=0)
         after = await _from_start_of_new_statuses(connection, after)
-        said, position, caught_up = await persons.changed_after(connection, after, most=WINDOW)
+        said, position, end = await persons.changed_after(connection, after, most=WINDOW)
         if position == after:
-            return await _recheck(connection, clock)
+            return Turn(await _recheck(connection, clock), end)
         statuses = in_stock_statuses()
         changed = [traits_of(what, in_stock=statuses) for what in said]
         touched = await _link(connection, changed, now=clock.now()) if changed else ()
         await count_once(connection, touched, today=clock.today())
         await persons.move_on(connection, position)
-    return not caught_up
+    return Turn(position < end, end)
 
 
 async def _recheck(connection: AsyncConnection, clock: Clock) -> bool:
