@@ -23,6 +23,7 @@ YEAR = 2026
 LARGEST_FILE_MB = 1_000
 EMPTY_PATH = "/v1/fact-kinds?page_size=1"  # The empty call over REST.
 SCHOOL_SIZE, CLASS_SIZE = 300, 30
+SETTLED_SECONDS = 300
 VENDOR, DIRECTOR, PROVINCE = "vnedu", "giam-doc", "gso:48"
 OPTIONS = (("grpc.max_receive_message_length", 16 << 20), ("grpc.max_send_message_length", 16 << 20))
 
@@ -72,13 +73,14 @@ class Province:
 
     async def settled(self, pupils: int) -> None:
         """Wait until reporting counts as many pupils."""
-        while await self.pupils() < pupils:  # noqa: ASYNC110  the figure lies in another process
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(SETTLED_SECONDS):
+            while await self.pupils() < pupils:  # noqa: ASYNC110  the figure lies in another process
+                await asyncio.sleep(0.02)
 
 
 def rows(schools: Sequence[str], *, version: int = 1, prefix: str = "p") -> list[resources_pb2.Row]:
-    """A school's worth of pupils for each school, school by school."""
-    rng = random.Random(prefix)
+    """A school's worth of pupils for each school, school by school; other schools' pupils are other people."""
+    rng = random.Random(f"{prefix}{schools[0]}")
     made = []
     for school in schools:
         for number in range(SCHOOL_SIZE):
