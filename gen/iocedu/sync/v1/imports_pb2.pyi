@@ -296,7 +296,9 @@ class Import(_message.Message):
 
     @_builtins.property
     def deletions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportDeletions]:
-        """What is deleted: by rows that say so, and because the file is complete and lacks it."""
+        """What the file says is gone: by rows that say so, and because it is complete and lacks it. Of what it lacks some may
+        still wait for a person (`MASS_DISAPPEARANCE`) or be refused, as by a lock: `problems` and the quarantine tell.
+        """
 
     def __init__(
         self,
