@@ -24,7 +24,7 @@ from chassis.telemetry import TRACEPARENT, metrics, publish_span
 from chassis.workers import Worker
 
 RELAY_LOCK = 0x696F635F6F7574  # "ioc_out": the session lock that makes the relay one per database.
-POLL_SECONDS = 0.05  # Finds what other replicas have committed; our own commits wake the relay.
+POLL_SECONDS = 0.2  # Finds what other replicas have committed; our own commits wake the relay.
 GATHER_SECONDS = 0.02  # From one pass to the next, so that what is committed in a flood leaves together.
 STANDBY_SECONDS = 0.5
 LAG_SECONDS = 5.0  # How often the lag is measured.
@@ -148,7 +148,7 @@ class _Relay:
                 pass
 
     async def _waiting(self, connection: AsyncConnection) -> bool:
-        """Whether anything is there, in one round trip: this is asked twenty times a second."""
+        """Whether anything is there, in one round trip: this is asked again and again."""
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
         return await raw.fetchval("SELECT EXISTS (SELECT FROM outbox)") is True

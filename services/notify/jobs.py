@@ -126,8 +126,7 @@ class Dispatcher:
         while not stop.is_set():
             taken: list[Message] = []
             if room := len(leaving) <= MOST_LEAVING - dispatching.TAKEN_AT_ONCE:
-                async with self._database.transaction() as connection:
-                    taken = await dispatching.take(connection, channel, lane, rules, now=self._clock.now())
+                taken = await dispatching.take(self._database, channel, lane, rules, now=self._clock.now())
             for message in taken:
                 task = asyncio.create_task(_tried(self._send_one(message)))
                 leaving.add(task)

@@ -38,7 +38,7 @@ from services.records.usecases.transfers import tell_late
 POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes wake the publisher
 CHECK_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
 PRUNE_SECONDS: Final = 600.0
-LINK_SECONDS: Final = 0.5  # how soon a change of a record is looked at
+LINK_SECONDS: Final = 1.0  # how soon a change of a record is looked at
 REST: Final = 1  # times what a turn took, while more is waiting
 REST_BESIDE_PUSHES: Final = 9  # the same while the feed grows
 LONGEST_REST: Final = 2.0

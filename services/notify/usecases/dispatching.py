@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import VIETNAM
+from chassis.database import Database
 from services.notify.domain.channels import Channel, ChannelRules, Lane, Message, Outcome, Result
 from services.notify.domain.delivering import Way, after_quiet_hours, paced, pause_before
 from services.notify.store import dispatches
@@ -52,20 +53,22 @@ async def gather(connection: AsyncConnection, rules: Mapping[Channel, ChannelRul
 
 
 async def take(
-    connection: AsyncConnection, channel: Channel, lane: Lane, rules: ChannelRules, *, now: datetime
+    database: Database, channel: Channel, lane: Lane, rules: ChannelRules, *, now: datetime
 ) -> list[Message]:
     """Take messages that are due, as many as the channel's pace allows; what is urgent waits for no pace."""
-    if not await dispatches.any_due(connection, channel, lane, now=now):
-        return []  # Who keeps the pace writes: several times a second, for nothing.
-    free = await dispatches.free_time(connection, channel)
-    allowed, _ = paced(free, now, per_second=rules.per_second, burst=rules.burst, wanted=TAKEN_AT_ONCE)
-    limit = TAKEN_AT_ONCE if lane is Lane.URGENT else allowed
-    if not limit:
-        return []
-    lease = timedelta(seconds=rules.lease_seconds)
-    taken = await dispatches.claim_messages(connection, channel, lane, now=now, lease=lease, limit=limit)
-    step = timedelta(seconds=len(taken) / rules.per_second)
-    await dispatches.keep_free_time(connection, channel, max(free or now, now) + step)
+    async with database.connection() as reads:
+        if not await dispatches.any_due(reads, channel, lane, now=now):
+            return []  # Who keeps the pace writes: several times a second, for nothing.
+    async with database.transaction() as connection:
+        free = await dispatches.free_time(connection, channel)
+        allowed, _ = paced(free, now, per_second=rules.per_second, burst=rules.burst, wanted=TAKEN_AT_ONCE)
+        limit = TAKEN_AT_ONCE if lane is Lane.URGENT else allowed
+        if not limit:
+            return []
+        lease = timedelta(seconds=rules.lease_seconds)
+        taken = await dispatches.claim_messages(connection, channel, lane, now=now, lease=lease, limit=limit)
+        step = timedelta(seconds=len(taken) / rules.per_second)
+        await dispatches.keep_free_time(connection, channel, max(free or now, now) + step)
     return taken
 
 

@@ -493,8 +493,8 @@ async def test_what_was_read_meanwhile_stays_with_its_reader(office):
 async def test_a_channel_with_nothing_to_send_writes_nothing(kept, clock):
     """Its pace is written down with what is taken, and not several times a second for nothing."""
     rules, _ = load_channel_rules()
-    async with kept.transaction() as connection:
-        taken = await dispatching.take(connection, Channel.EMAIL, Lane.REST, rules[Channel.EMAIL], now=clock.now())
+    taken = await dispatching.take(kept, Channel.EMAIL, Lane.REST, rules[Channel.EMAIL], now=clock.now())
+    async with kept.connection() as connection:
         paces = await connection.scalar(sa.text("SELECT count(*) FROM channel_pace"))
 
     assert taken == []
