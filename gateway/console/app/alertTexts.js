@@ -40,7 +40,6 @@ const TEXTS = {
     comment: "Ghi ý kiến",
     silence: "Tạm ngừng",
     details: "Chi tiết",
-    hide: "Thu gọn",
     note: "Ghi chú",
     due: "Hạn xử lý",
     why: "Lý do",
@@ -126,7 +125,6 @@ const TEXTS = {
     historySince: "Dữ liệu lưu từ {n}.",
     outcome:
       "Trong {a} học sinh đã thôi học, {b} em được báo trước, sớm hơn {c} ngày (trung vị). Trong {d} em đứng đầu lớp, {e} em thôi học sau đó.",
-    newSilence: "Tạm ngừng báo mới",
     endNow: "Kết thúc ngay",
     covers: "Phạm vi",
     allRules: "mọi quy tắc",
@@ -180,7 +178,6 @@ const TEXTS = {
     comment: "Comment",
     silence: "Silence",
     details: "Details",
-    hide: "Less",
     note: "Note",
     due: "Done by",
     why: "Why",
@@ -266,7 +263,6 @@ const TEXTS = {
     historySince: "Facts are kept since {n}.",
     outcome:
       "Of {a} pupils who left school, {b} were warned of, {c} days before (median). Of the {d} first of their classes, {e} left afterwards.",
-    newSilence: "New silence",
     endNow: "End now",
     covers: "Covers",
     allRules: "all rules",

@@ -103,8 +103,9 @@ export function pivotPanel({ unit, question, onOpen }) {
   }
 
   async function remove(path, { etag }) {
-    await ask(path, { method: "DELETE", query: { etag } }).catch(fail);
+    const refused = await ask(path, { method: "DELETE", query: { etag } }).then(() => null, (error) => error);
     await load();
+    if (refused) fail(refused);
   }
 
   async function edit(pivot) {
