@@ -1,13 +1,13 @@
 # ruff: noqa: S608 (statements are put together from constants of these modules; nothing comes from outside)
 """Which reports' people are to be reminded now; taking them notes that they were."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting.domain.reports import Report
+from services.reporting.domain.reports import Report, State
 from services.reporting.store.campaigns import DUE
 from services.reporting.store.reports import SELECTED, report_of
 
@@ -20,6 +20,19 @@ async def take_due(
     return [report_of(row) for row in await connection.execute(_TAKE, given)]
 
 
+async def standing(
+    connection: AsyncConnection, campaigns: Collection[int], states: Collection[State]
+) -> list[tuple[int, int, State, datetime]]:
+    """The reports of campaigns that are in one of the states: (campaign, school, state, due)."""
+    given = {"campaigns": list(campaigns), "states": [int(one) for one in states]}
+    rows = await connection.execute(_STANDING, given)
+    return [(campaign_id, school_id, State(state), due) for campaign_id, school_id, state, due in rows]
+
+
+_STANDING = sa.text(
+    f"SELECT campaign_id, report.school_id, report.state, {DUE} FROM report JOIN campaign USING (campaign_id)"
+    " WHERE campaign_id = ANY(CAST(:campaigns AS bigint[])) AND report.state = ANY(CAST(:states AS smallint[]))"
+)
 _REMINDERS = (
     "(SELECT count(*) FROM unnest(CAST(:days AS integer[])) AS day"
     f" WHERE CAST(:today AS date) - CAST({DUE} AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date) >= day)"

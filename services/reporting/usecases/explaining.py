@@ -148,7 +148,7 @@ def _contributions(
 def _formula(indicator: Indicator, figure: Figure) -> tuple[str, str]:
     if figure.value is None:
         return "Chưa có dữ liệu để tính.", "There are no data to compute it from."
-    told = f"{figure.value:,.4g}" if figure.value % 1 else f"{figure.value:,.0f}"
+    told = f"{figure.value:,.3f}".rstrip("0").rstrip(".")
     if figure.denominator is not None:
         scale = f" × {indicator.scale:g}" if indicator.scale != 1 else ""
         told = f"{figure.numerator:,} / {figure.denominator:,}{scale} = {told}"

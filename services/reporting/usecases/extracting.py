@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import Clock
 from chassis.errors import Fault, FieldViolation, Kind
+from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
 from services.reporting.domain.catalogue import DimensionValue, Term
 from services.reporting.domain.cube import Combinations, sum_columns
@@ -59,8 +60,11 @@ class Extracts:
     teller: Teller
 
     def check(self, wanted: Wanted, *, unit: str) -> None:
-        """Refuse what is not given at all: NOT_TOPMOST, UNKNOWN_COLUMN, COLUMNS_APART, UNKNOWN_LEVEL."""
-        if not is_top(self.scopes.tree, wanted.unit_id, self.clock.today()):
+        """Refuse what is not given at all: NOT_TOPMOST, UNKNOWN_COLUMN, COLUMNS_APART, UNKNOWN_LEVEL.
+
+        All units together are no topmost unit: they hold the same pupils as one, whose cells are decided for a month.
+        """
+        if wanted.unit_id == EVERY_UNIT or not is_top(self.scopes.tree, wanted.unit_id, self.clock.today()):
             raise _not_topmost(unit)
         for column in wanted.columns:
             if column not in COLUMNS:

@@ -3,13 +3,15 @@
 Schools hear of their own report; who reviews or approves hears of many at once, since a province has a thousand.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.clock import Clock, vietnam_day
+from chassis.clock import VIETNAM, Clock, vietnam_day
 from chassis.outbox import append
 from chassis.scopes import Scopes
 from services.reporting.convert.notices import Said, filled, notice_events, shown_time
@@ -18,8 +20,17 @@ from services.reporting.domain.extracts import Extract
 from services.reporting.domain.pivots import Pivot
 from services.reporting.domain.report_rules import ReportRules
 from services.reporting.domain.reports import AT_SCHOOL, Campaign, Report, State
+from services.reporting.store.reminders import standing
 
 MOST_REASON = 200  # Characters of the reason that records keeps with a lock.
+
+
+class Step(NamedTuple):
+    """Where reports wait for somebody above their schools: of a campaign, at a unit, until a time."""
+
+    campaign_id: int
+    unit_id: int
+    due_time: datetime
 
 
 @dataclass(frozen=True)
@@ -59,9 +70,9 @@ class Teller:
     async def reminded(
         self, connection: AsyncConnection, due: Sequence[tuple[Campaign, Report]], *, now: datetime
     ) -> None:
-        """Deadlines are near or over: who has to take the next step hears of it, each time anew."""
+        """Deadlines are near or over: who has to take the next step hears of it, once a day."""
         said: list[Said] = []
-        above: dict[tuple[int, int, datetime], tuple[Campaign, int]] = {}
+        above: dict[Step, Campaign] = {}
         for campaign, report in due:
             if report.due_time is None:
                 continue
@@ -79,18 +90,29 @@ class Teller:
                     )
                 )
                 continue
-            approving = report.state is State.REVIEWED
-            unit_id = campaign.unit_id if approving else self.reviewing_unit(report.school_id)
-            key = (campaign.campaign_id, unit_id, report.due_time)
-            above[key] = campaign, above.get(key, (campaign, 0))[1] + 1
-        for (campaign_id, unit_id, due_time), (campaign, count) in above.items():
-            name = "late_above" if due_time < now else "due_above"
-            values = self._values(campaign, due=due_time) | {"unit": self._name(unit_id), "count": str(count)}
-            link = f"/reports.html#unit={unit_id}&campaign={campaign_id}"
-            key_of = f"campaign/{campaign_id}/{unit_id}/{int(due_time.timestamp())}"
-            text = self.rules.notices[name]
-            said.append(Said(key_of, int(now.timestamp()), [unit_id], text, values, link, due_time=due_time))
+            above[self._step(campaign, report.school_id, report.state, report.due_time)] = campaign
+        said += await self._above(connection, above, now=now)
         await append(connection, list(notice_events(said)))
+
+    async def _above(self, connection: AsyncConnection, steps: Mapping[Step, Campaign], *, now: datetime) -> list[Said]:
+        """What is said of all reports at these steps, whichever of them is told of now: one notice a unit and day."""
+        campaigns = {one.campaign_id: one for one in steps.values()}
+        at_step = await standing(connection, campaigns, (State.CONFIRMED, State.REVIEWED)) if campaigns else []
+        counts = Counter(self._step(campaigns[one], school, state, due) for one, school, state, due in at_step)
+        day = int(datetime.combine(vietnam_day(now), time(), VIETNAM).timestamp())
+        said = []
+        for step, campaign in steps.items():
+            name = "late_above" if step.due_time < now else "due_above"
+            values = self._values(campaign, due=step.due_time)
+            values |= {"unit": self._name(step.unit_id), "count": str(counts[step])}
+            link = f"/reports.html#unit={step.unit_id}&campaign={step.campaign_id}"
+            key = f"campaign/{step.campaign_id}/{step.unit_id}/{int(step.due_time.timestamp())}"
+            said.append(Said(key, day, [step.unit_id], self.rules.notices[name], values, link, due_time=step.due_time))
+        return said
+
+    def _step(self, campaign: Campaign, school_id: int, state: State, due: datetime) -> Step:
+        unit_id = campaign.unit_id if state is State.REVIEWED else self.reviewing_unit(school_id)
+        return Step(campaign.campaign_id, unit_id, due)
 
     async def sent(self, connection: AsyncConnection, pivot: Pivot, export: Export, *, done: bool) -> None:
         """A pivot's time came: its owner hears of the file, or why there is none."""

@@ -17,11 +17,13 @@ from iocedu.reporting.v1 import (
     reports_pb2_grpc,
 )
 
+from chassis.scope_tree import EVERY_UNIT
 from tests.integration.reporting import scenes
 from tests.integration.reporting.scenes import NEW_COMMUNE, NOW, PRIMARY, PROVINCE, SECONDARY, YEAR
 
 HEAD, OTHER_HEAD, OFFICER, DIRECTOR = "hieu-truong", "hieu-truong-2", "chuyen-vien", "giam-doc"
 HOUSE_OFFICER, COMMUNE_DIRECTOR, ADMINISTRATOR = "can-bo-truong", "chu-tich-xa", "quan-tri"
+OF_ALL_UNITS = "giam-sat"
 LEVELS = {PRIMARY: "level:02", SECONDARY: "level:02"}
 
 
@@ -45,6 +47,7 @@ def grants() -> list[scopes_pb2.ScopeGrant]:
         (DIRECTOR, "director", PROVINCE),
         ("officer", "officer", PROVINCE),
         (ADMINISTRATOR, "administrator", PROVINCE),
+        (OF_ALL_UNITS, "director", EVERY_UNIT),
     ]
     return [
         scopes_pb2.ScopeGrant(grant_id=number, subject=subject, role=role, unit_id=unit, edge_type="administrative")

@@ -28,7 +28,14 @@ from services.reporting.domain.extracts import COLUMNS, SETS, WITHHELD
 from services.reporting.store import extracts as store
 from services.reporting.usecases import exporting
 from tests.integration.reporting import scenes
-from tests.integration.reporting.report_scenes import ADMINISTRATOR, COMMUNE_DIRECTOR, DIRECTOR, OFFICER, Desk
+from tests.integration.reporting.report_scenes import (
+    ADMINISTRATOR,
+    COMMUNE_DIRECTOR,
+    DIRECTOR,
+    OF_ALL_UNITS,
+    OFFICER,
+    Desk,
+)
 from tests.integration.reporting.scenes import NEW_COMMUNE, PRIMARY, PROVINCE, YEAR
 from tests.support.waiting import poll_until
 
@@ -211,6 +218,7 @@ async def test_who_asked_does_not_approve_and_others_do_not_get_the_file(desk: D
     ("fields", "reason"),
     [
         ({"unit": str(NEW_COMMUNE), "subject": COMMUNE_DIRECTOR}, "NOT_TOPMOST"),
+        ({"unit": "0", "subject": OF_ALL_UNITS}, "NOT_TOPMOST"),
         ({"columns": ["full_name"]}, "UNKNOWN_COLUMN"),
         ({"columns": ["area", "learning"]}, "COLUMNS_APART"),
         ({"columns": ["grade", "ethnic_group"]}, "COLUMNS_APART"),
@@ -219,7 +227,7 @@ async def test_who_asked_does_not_approve_and_others_do_not_get_the_file(desk: D
     ],
 )
 async def test_what_could_point_at_persons_is_not_asked_for(desk: Desk, fields: dict[str, Any], reason: str):
-    """Nor parts of the province, nor anything without a purpose."""
+    """Nor parts of the province, nor it once more as all units together, nor anything without a purpose."""
     with pytest.raises(Fault) as refused:
         await _asked(desk, **({"columns": ["grade"]} | fields))
     assert refused.value.reason == reason

@@ -14,6 +14,7 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
+from services.reporting.usecases import reminding
 from tests.integration.reporting import scenes
 from tests.integration.reporting.report_scenes import (
     COMMUNE_DIRECTOR,
@@ -367,6 +368,25 @@ async def test_people_are_reminded_on_the_days_of_the_rules_and_once(desk: Desk,
     (above,) = [one for key, one in (await told(bus, 5)).items() if key.startswith("campaign/")]
     assert (list(above.unit_ids), list(above.audience_roles)) == ([NEW_COMMUNE], ["officer", "director"])
     assert above.body_vi.startswith("1 báo cáo")
+
+
+async def test_who_reviews_is_told_once_of_all_reports_that_wait(
+    desk: Desk, bus: Bus, report_clock: FixedClock, report_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """However many are taken at a time: one notice a day, with the number of all."""
+    monkeypatch.setattr(reminding, "REPORTS_AT_ONCE", 1)
+    await desk.begin()
+    async with report_database.transaction() as connection:
+        await connection.execute(sa.text("UPDATE report SET state = 2"))
+    report_clock.advance(timedelta(days=14))
+    requests: list[notice_requested_pb2.NoticeRequest] = []
+    subscription = await bus.jetstream.subscribe("iocedu.reporting.v1.notice-requested", ordered_consumer=True)
+    while len(requests) < 2:
+        message = await subscription.next_msg(timeout=60)
+        found = notice_requested_pb2.NoticesRequested.FromString(message.data).requests
+        requests += [one for one in found if one.key.startswith("campaign/")]
+    assert [one.body_vi.partition(" báo cáo")[0] for one in requests] == ["2", "2"]
+    assert len({(one.key, one.revision) for one in requests}) == 1
 
 
 async def test_the_same_campaign_is_not_started_twice(desk: Desk):
