@@ -22,7 +22,7 @@ from services.sync.usecases import refusals
 from services.sync.usecases.disappearing import shown_records
 from services.sync.usecases.full import asked_about, confirm, disappearing, reject
 from services.sync.usecases.intake import Intake
-from services.sync.usecases.partner_connections import admitted
+from services.sync.usecases.partner_connections import admitted, own_source
 from services.sync.usecases.replaying import MOST_REPLAYED, Admit, correct, replay
 from services.sync.usecases.settling import unit_name
 
@@ -42,8 +42,9 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
     ) -> quarantine_pb2.CorrectQuarantinedRowResponse:
         """Correct a row and take it once more."""
         places, row_id = self._places(request.unit), request.quarantined_row_id
+        source = await own_source(self._intake, caller().subject)
         async with self._intake.database.connection() as reads:
-            rows = await quarantine.wanted(reads, places, ids=[row_id], most=1)
+            rows = await quarantine.wanted(reads, places, ids=[row_id], source=source, most=1)
         if not rows:
             raise refusals.unknown_quarantined_row(row_id)
         done = await correct(self._intake, rows[0], request.values, admit=self._admit(request.unit))
@@ -54,7 +55,8 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
     async def ReplayQuarantinedRows(
         self, request: quarantine_pb2.ReplayQuarantinedRowsRequest, _context: Any
     ) -> quarantine_pb2.ReplayQuarantinedRowsResponse:
-        """Take rows once more, the oldest first."""
+        """Take rows once more, the oldest first; a partner its own."""
+        source = await own_source(self._intake, caller().subject)
         async with self._intake.database.connection() as reads:
             rows = await quarantine.wanted(
                 reads,
@@ -63,6 +65,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
                 reason=request.reason,
                 field=request.field,
                 batch_id=request.batch_id,
+                source=source,
                 after=request.after_row_id,
                 most=MOST_REPLAYED + 1,
             )

@@ -325,9 +325,10 @@ async def test_a_connection_gives_the_role_and_narrows_it_to_its_collections(her
         await sync.PushRows(push("b2", pupil("HS2", school=SCHOOL_B), unit=SCHOOL_B, source=""))
     assert refused.value.reason == "NO_GRANT"
     await registered(here, "smartedu")
-    with pytest.raises(Fault) as refused:
-        await sync.PushRows(push("b3", pupil("HS2"), source="smartedu"))
-    assert refused.value.reason == "SOURCE_OF_ANOTHER"
+    for source in ("smartedu", "file", "khong-dang-ky"):
+        with pytest.raises(Fault) as refused:
+            await sync.PushRows(push("b3", pupil("HS2"), source=source))
+        assert refused.value.reason == "SOURCE_OF_ANOTHER"
 
 
 async def test_what_it_is_not_connected_for_a_partner_neither_declares_nor_corrects(here: World) -> None:
@@ -339,18 +340,25 @@ async def test_what_it_is_not_connected_for_a_partner_neither_declares_nor_corre
     await (await here.sync()).PushRows(push("theirs", staff_member("GV1")))
     sync = await pushing(here, signer.token())
     with pytest.raises(Fault) as refused:
-        await sync.PushRows(push("b1", staff_member("GV9"), full_of=full(9, collection="staff")))
+        await sync.PushRows(push("b1", staff_member("GV9"), full_of=full(9, collection="staff"), source=""))
     assert [one.field for one in refused.value.violations] == ["batch.full_of.collection"]
     assert await here.count("full_copy", of="records") == 0
-    assert (await sync.PushRows(push("b2", pupil("HS1"), full_of=full(9)))).outcome.full.state == DONE
+    assert (await sync.PushRows(push("b2", pupil("HS1"), full_of=full(9), source=""))).outcome.full.state == DONE
     await sync.PushRows(push("b3", staff_member("GV2"), source=""))
     (row,) = await kept(here)
+    await (await here.sync()).PushRows(push("broken", staff_member("GV3", full_name="")))
+    (theirs,) = [one for one in await kept(here) if one.quarantined_row_id != row.quarantined_row_id]
     channel = await here.stack.enter_async_context(client(here.sync_address, signer.token()))
     own: quarantine_pb2_grpc.QuarantineServiceAsyncStub = quarantine_pb2_grpc.QuarantineServiceStub(channel)
     correction = quarantine_pb2.CorrectQuarantinedRowRequest(unit=SCHOOL_A, quarantined_row_id=row.quarantined_row_id)
     correction.values["staff_member.full_name"] = "Lê Văn Bình"
     answer = await own.CorrectQuarantinedRow(correction)
     assert (answer.state, answer.problem.reason) == (REJECTED, "COLLECTION_NOT_CONNECTED")
+    foreign = quarantine_pb2.CorrectQuarantinedRowRequest(unit=SCHOOL_A, quarantined_row_id=theirs.quarantined_row_id)
+    foreign.values["staff_member.full_name"] = "Lê Văn Bình"
+    with pytest.raises(Fault) as refused:
+        await own.CorrectQuarantinedRow(foreign)
+    assert refused.value.reason == "UNKNOWN_QUARANTINED_ROW", "what others sent is theirs"
     replayed = await own.ReplayQuarantinedRows(quarantine_pb2.ReplayQuarantinedRowsRequest(unit=SCHOOL_A))
     assert (replayed.accepted_count, replayed.remaining_count) == (0, 1)
     assert (await (await ward(here)).CorrectQuarantinedRow(correction)).state == ACCEPTED, "the school's clerk may"
