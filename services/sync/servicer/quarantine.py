@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import RowProblem
@@ -22,8 +21,7 @@ from services.sync.usecases import refusals
 from services.sync.usecases.disappearing import shown_records
 from services.sync.usecases.full import asked_about, confirm, disappearing, reject
 from services.sync.usecases.intake import Intake
-from services.sync.usecases.partner_connections import admitted
-from services.sync.usecases.replaying import MOST_REPLAYED, Admit, correct, replay
+from services.sync.usecases.replaying import MOST_REPLAYED, Asker, correct, replay
 from services.sync.usecases.settling import unit_name
 
 COUNTED_AT_ONCE: Final = 8  # Declarations of which records is asked what it holds.
@@ -46,7 +44,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             rows = await quarantine.wanted(reads, places, ids=[row_id], most=1)
         if not rows:
             raise refusals.unknown_quarantined_row(row_id)
-        done = await correct(self._intake, rows[0], request.values, admit=self._admit(request.unit))
+        done = await correct(self._intake, rows[0], request.values, asker=self._asker(request.unit))
         frame = current_request()
         problem = row_problem(done.noted, frame.language if frame else "vi") if done.noted else RowProblem()
         return quarantine_pb2.CorrectQuarantinedRowResponse(state=done.state.value, problem=problem)  # type: ignore[arg-type]  # the enum's number
@@ -66,7 +64,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
                 after=request.after_row_id,
                 most=MOST_REPLAYED + 1,
             )
-        done = await replay(self._intake, rows[:MOST_REPLAYED], admit=self._admit(request.unit))
+        done = await replay(self._intake, rows[:MOST_REPLAYED], asker=self._asker(request.unit))
         states = [one.state for one in done]
         return quarantine_pb2.ReplayQuarantinedRowsResponse(
             replayed_count=len(done),
@@ -157,8 +155,8 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             response.next_page_token = page_token(request, [keys[size - 1]])
         return response
 
-    def _admit(self, unit: str) -> Admit:
-        return partial(admitted, self._intake, subject=caller().subject, unit_id=self._unit_id(unit))
+    def _asker(self, unit: str) -> Asker:
+        return Asker(caller().subject, self._unit_id(unit))
 
     def _places(self, unit: str) -> Any:
         unit_id = self._unit_id(unit)

@@ -6,7 +6,7 @@ from services.sync.domain.corrections import ETAG_MISMATCH, PathRefusedError, Wr
 from services.sync.domain.documents import BrokenDocumentError
 from services.sync.domain.imports import ImportState
 from services.sync.domain.locked import correction_locked
-from services.sync.domain.problems import Problem
+from services.sync.domain.problems import SCHOOL_OUTSIDE_UNIT, Problem
 from services.sync.domain.words import Text, shortened
 
 TOO_LARGE = "TOO_LARGE"
@@ -396,6 +396,27 @@ def no_such_place(path: str) -> Fault:
         "values",
         vi=f"Dòng này không có trường dữ liệu “{shown}”. Hãy dùng đúng tên trường mà lỗi đã nêu.",
         en=f"The row has no field “{shown}”. Use the name that its problem says.",
+    )
+
+
+def school_beyond(school: str, unit: str) -> Fault:
+    """A correction to a school that the unit asked for does not have."""
+    shown = shortened(school)
+    vi = (
+        f"Đơn vị “{unit}” không có trường “{shown}”. Hãy ghi mã một trường thuộc đơn vị này; dòng của trường khác thì "
+        "gửi lại cho trường ấy."
+    )
+    en = f"“{unit}” has no school “{shown}”. Name a school of this unit; send the row of another school for that one."
+    violation = FieldViolation("values", SCHOOL_OUTSIDE_UNIT, vi, en)
+    return Fault(Kind.INVALID, SCHOOL_OUTSIDE_UNIT, vi=vi, en=en, violations=[violation])
+
+
+def not_gone_by_correction(field: str) -> Fault:
+    """A correction that would delete a record that the row did not say to be gone."""
+    return invalid(
+        "values",
+        vi=f"Không báo xóa bản ghi ({field}) bằng cách sửa dòng được. Hãy báo xóa ở nguồn rồi gửi lại.",
+        en=f"A correction does not report a record as gone ({field}). Report it at the source and send it again.",
     )
 
 
