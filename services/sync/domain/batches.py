@@ -60,9 +60,7 @@ class Origin:
     full_of: FullOf | None = None  # What they are everything of.
     records: frozenset[str] | None = None  # What its sender is connected for, by field of a row; None: all.
     trial: Trial | None = None  # Where they are for a sandbox.
-    within_id: int | None = (
-        None  # Unit of whose schools they have to be, beside the batch's unit.
-    )
+    within_id: int | None = None  # Unit of whose schools they have to be, beside the batch's unit.
 
     def tried(self, trial: Trial) -> "Origin":
         """The same, for a sandbox."""

@@ -299,6 +299,19 @@ _STATES = {
 }
 
 
+def not_for_its_sender(import_id: int) -> Fault:
+    """A file of which much would be gone, confirmed by who only sends data."""
+    return Fault(
+        Kind.DENIED,
+        "NO_GRANT",
+        vi=f"Lượt nạp số {import_id} được khai là đầy đủ và sẽ xóa nhiều bản ghi, nên bên gửi dữ liệu không tự xác "
+        "nhận được. Hãy nhờ văn thư hoặc hiệu trưởng của trường xác nhận.",
+        en=f"Import {import_id} is said to be complete and would delete many records: who sends data does not confirm "
+        "that. Ask the clerk or the head of the school to confirm it.",
+        metadata={"import_id": str(import_id)},
+    )
+
+
 def file_gone(import_id: int) -> Fault:
     """The file of an import is kept no longer."""
     return Fault(
