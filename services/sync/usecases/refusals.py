@@ -391,6 +391,17 @@ def unknown_declaration(declaration_id: str) -> Fault:
     )
 
 
+def several_schools(declaration_id: str) -> Fault:
+    """A declaration id that several schools below the unit have."""
+    return invalid(
+        "school",
+        vi=f"Nhiều trường trong đơn vị này có lần khai báo đầy đủ “{declaration_id}” của nguồn này. Hãy ghi rõ trường "
+        "bằng `school`.",
+        en=f"Several schools in this unit have a declaration of everything {declaration_id} of this source. Say which "
+        "by `school`.",
+    )
+
+
 def unknown_quarantined_row(row_id: int) -> Fault:
     """No row of the quarantine has this id, below this unit."""
     return Fault(
