@@ -6,7 +6,7 @@ from services.sync.domain.corrections import ETAG_MISMATCH, PathRefusedError, Wr
 from services.sync.domain.documents import BrokenDocumentError
 from services.sync.domain.imports import ImportState
 from services.sync.domain.locked import correction_locked
-from services.sync.domain.problems import Problem
+from services.sync.domain.problems import SCHOOL_OUTSIDE_UNIT, Problem
 from services.sync.domain.words import Text, shortened
 
 TOO_LARGE = "TOO_LARGE"
@@ -299,6 +299,19 @@ _STATES = {
 }
 
 
+def not_for_its_sender(import_id: int) -> Fault:
+    """A file of which much would be gone, confirmed by who only sends data."""
+    return Fault(
+        Kind.DENIED,
+        "NO_GRANT",
+        vi=f"Lượt nạp số {import_id} được khai là đầy đủ và sẽ xóa nhiều bản ghi, nên bên gửi dữ liệu không tự xác "
+        "nhận được. Hãy nhờ văn thư hoặc hiệu trưởng của trường xác nhận.",
+        en=f"Import {import_id} is said to be complete and would delete many records: who sends data does not confirm "
+        "that. Ask the clerk or the head of the school to confirm it.",
+        metadata={"import_id": str(import_id)},
+    )
+
+
 def file_gone(import_id: int) -> Fault:
     """The file of an import is kept no longer."""
     return Fault(
@@ -378,6 +391,17 @@ def unknown_declaration(declaration_id: str) -> Fault:
     )
 
 
+def several_schools(declaration_id: str) -> Fault:
+    """A declaration id that several schools below the unit have."""
+    return invalid(
+        "school",
+        vi=f"Nhiều trường trong đơn vị này có lần khai báo đầy đủ “{declaration_id}” của nguồn này. Hãy ghi rõ trường "
+        "bằng `school`.",
+        en=f"Several schools in this unit have a declaration of everything {declaration_id} of this source. Say which "
+        "by `school`.",
+    )
+
+
 def unknown_quarantined_row(row_id: int) -> Fault:
     """No row of the quarantine has this id, below this unit."""
     return Fault(
@@ -396,6 +420,27 @@ def no_such_place(path: str) -> Fault:
         "values",
         vi=f"Dòng này không có trường dữ liệu “{shown}”. Hãy dùng đúng tên trường mà lỗi đã nêu.",
         en=f"The row has no field “{shown}”. Use the name that its problem says.",
+    )
+
+
+def school_beyond(school: str, unit: str) -> Fault:
+    """A correction to a school that the unit asked for does not have."""
+    shown = shortened(school)
+    vi = (
+        f"Đơn vị “{unit}” không có trường “{shown}”. Hãy ghi mã một trường thuộc đơn vị này; dòng của trường khác thì "
+        "gửi lại cho trường ấy."
+    )
+    en = f"“{unit}” has no school “{shown}”. Name a school of this unit; send the row of another school for that one."
+    violation = FieldViolation("values", SCHOOL_OUTSIDE_UNIT, vi, en)
+    return Fault(Kind.INVALID, SCHOOL_OUTSIDE_UNIT, vi=vi, en=en, violations=[violation])
+
+
+def not_gone_by_correction(field: str) -> Fault:
+    """A correction that would delete a record that the row did not say to be gone."""
+    return invalid(
+        "values",
+        vi=f"Không báo xóa bản ghi ({field}) bằng cách sửa dòng được. Hãy báo xóa ở nguồn rồi gửi lại.",
+        en=f"A correction does not report a record as gone ({field}). Report it at the source and send it again.",
     )
 
 

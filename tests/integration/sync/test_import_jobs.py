@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from iocedu.sync.v1 import imports_pb2
 
-from chassis.errors import Fault
+from chassis.errors import Fault, Kind
 from services.sync.usecases.imports import carrying
 from tests.integration.sync.files import (
     ENDED,
@@ -22,7 +22,7 @@ from tests.integration.sync.files import (
     workbook,
 )
 from tests.integration.sync.withholding import grant
-from tests.integration.sync.world import CLERK, OFFICER, PROVINCE, SCHOOL_A, VENDOR, World, pupil, push
+from tests.integration.sync.world import CLERK, HEAD, OFFICER, PROVINCE, SCHOOL_A, VENDOR, World, pupil, push
 from tests.support.waiting import poll_until
 
 AWAITING = imports_pb2.IMPORT_STATE_AWAITING_CONFIRMATION
@@ -76,6 +76,33 @@ async def test_a_complete_file_that_lacks_much_is_carried_out_once_confirmed(her
     assert (await here.record("HS004.2026")).row.pupil.full_name
 
 
+async def test_who_sends_data_does_not_confirm_that_much_of_it_is_gone(here: World) -> None:
+    """The school does. What else seems wrong, such as rows that were shifted, the sender confirms."""
+    await loaded(here, 10)
+    vendor, names = await desk(here, VENDOR), [line[2] for line in pupils(10)[1:]]
+    lacking = await send(here, workbook(("6A", pupils(2))), subject=VENDOR, collection="pupils", complete=True)
+    assert [it.kind for it in lacking.suspicions] == [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE]
+    with pytest.raises(Fault) as refused:
+        await vendor.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(lacking)))
+    assert (refused.value.kind, refused.value.reason) == (Kind.DENIED, "NO_GRANT")
+    assert "hiệu trưởng" in refused.value.vi
+
+    shifted = [pupil_line(number, name=names[number % 10]) for number in range(1, 11)]
+    one = await send(here, workbook(("6A", [pupils(0)[0], *shifted])), subject=VENDOR)
+    assert [it.kind for it in one.suspicions] == [imports_pb2.SUSPICION_KIND_SHIFTED_ROWS]
+    await vendor.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+    one = await rested(here, one.import_id, among=ENDED)
+    assert (one.state, one.decided_by) == (imports_pb2.IMPORT_STATE_SUCCEEDED, VENDOR), one
+
+    lacking = await rested(here, lacking.import_id)
+    assert (lacking.state, lacking.decided_by) == (AWAITING, "")
+    assert await here.count("pupil", of="records") == 10
+    await (await desk(here)).ConfirmImport(imports_pb2.ConfirmImportRequest(**named(lacking)))
+    lacking = await rested(here, lacking.import_id, among=ENDED)
+    assert (lacking.state, lacking.decided_by) == (imports_pb2.IMPORT_STATE_SUCCEEDED, CLERK), lacking
+    assert [(told.count, told.lacking) for told in lacking.deletions] == [(8, True)]
+
+
 async def test_who_may_not_see_a_school_sees_none_of_its_imports(here: World) -> None:
     """Neither by its unit nor by another one."""
     one = await send(here, workbook(("6A", pupils(2))))
@@ -117,6 +144,28 @@ async def test_a_right_that_is_taken_back_ends_what_waits(here: World) -> None:
     row = await poll_until(ended)
     assert (row.state, row.error["reason"]) == (5, "NO_GRANT")
     assert (await here.record("HS010.2026")).row.key == "HS010.2026"
+
+
+async def test_a_right_that_is_taken_back_between_two_slices_ends_what_runs(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stored by then stays and is counted; nothing follows."""
+    push_slice = carrying.push_slice
+
+    async def revoked_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        outcome = await push_slice(*args, **kwargs)
+        if here.scopes.tree.grants_of(CLERK, here.clock.today()):
+            await here.revoke(CLERK)
+        return outcome
+
+    monkeypatch.setattr(carrying, "SLICE_ROWS", 5)
+    monkeypatch.setattr(carrying, "push_slice", revoked_meanwhile)
+    one = held_by(await (await desk(here)).CreateImport(parts(workbook(("6A", pupils(12))))))
+    await poll_until(lambda: ended(here, one.import_id), 40.0)
+    one = held_by(await (await desk(here, HEAD)).GetImport(imports_pb2.GetImportRequest(**named(one))))
+
+    assert (one.state, one.error_reason, one.accepted_count) == (imports_pb2.IMPORT_STATE_FAILED, "NO_GRANT", 5), one
+    assert await here.count("pupil", of="records") == 5
 
 
 async def test_an_import_that_runs_is_stopped_between_two_slices(here: World, monkeypatch: pytest.MonkeyPatch) -> None:

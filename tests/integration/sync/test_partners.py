@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from google.protobuf.timestamp_pb2 import Timestamp
-from iocedu.records.v1 import units_pb2, units_pb2_grpc
 from iocedu.sync.v1 import partners_pb2, partners_pb2_grpc, quarantine_pb2, quarantine_pb2_grpc, sync_pb2_grpc
 
 from chassis.errors import Fault
@@ -25,6 +24,7 @@ from tests.integration.sync.world import (
     SCHOOL_B,
     VENDOR,
     World,
+    granted,
     pupil,
     push,
     staff_member,
@@ -74,14 +74,6 @@ async def connected(
     answer = await (await stub(here, by)).ConnectPartner(request)
     assert answer.connection.state == partners_pb2.PARTNER_CONNECTION_STATE_IN_FORCE, "though its grant is on its way"
     return answer.connection.connection_id
-
-
-async def granted(here: World, subject: str, role: str, unit: str) -> None:
-    """Give a grant in records, without any connection."""
-    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
-    grants: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(channel)
-    grant = units_pb2.Grant(subject=subject, role=role, unit=unit, valid_from=here.clock.today().isoformat())
-    await grants.CreateGrant(units_pb2.CreateGrantRequest(grant=grant))
 
 
 async def outcome(here: World, token: str) -> str:
