@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from google.protobuf.message import Message
-from iocedu.records.v1.resources_pb2 import ObjectType, Row
+from iocedu.records.v1.resources_pb2 import Row
 from iocedu.sync.v1 import imports_pb2, sync_pb2
 
 from services.sync.convert.answers import timestamp
@@ -22,15 +22,6 @@ from services.sync.domain.roster_flaws import UNKNOWN_ROLE, flawed_roster
 from services.sync.domain.rosters import Apart, read_apart
 from services.sync.domain.suspicions import Fact, Held
 from services.sync.domain.tables import TableProfile
-
-TYPES: Final[Mapping[str, int]] = {
-    "profiles": ObjectType.OBJECT_TYPE_SCHOOL,
-    "staff": ObjectType.OBJECT_TYPE_STAFF_MEMBER,
-    "classes": ObjectType.OBJECT_TYPE_SCHOOL_CLASS,
-    "pupils": ObjectType.OBJECT_TYPE_PUPIL,
-    "attendance": ObjectType.OBJECT_TYPE_ATTENDANCE_REGISTER,
-    "results": ObjectType.OBJECT_TYPE_RESULT,
-}
 
 
 @dataclass(frozen=True, slots=True)
