@@ -48,15 +48,16 @@ class Replayed:
 
 
 async def replay(intake: Intake, rows: Sequence[Quarantined], *, admit: Admit | None = None) -> list[Replayed]:
-    """Take rows once more; without `admit` as they were sent."""
+    """Take rows once more; without `admit` as they were sent. Those whose contents may not be kept stay as they are."""
     history = await _history(intake.database, rows)
+    kept = [row for row in rows if row["content"]]
 
     def whose(row: Quarantined) -> tuple[int, str, str, bool]:
         key = BatchKey(row["unit_id"], row["source"], row["batch_id"])
         return row["unit_id"], row["source"], row["profile"], history.get(key, False)
 
-    done: list[Replayed] = []
-    for (unit_id, source, profile, backfill), group in groupby(sorted(rows, key=whose), key=whose):
+    done = [Replayed(row["quarantined_row_id"], RowState(row["state"]), None) for row in rows if not row["content"]]
+    for (unit_id, source, profile, backfill), group in groupby(sorted(kept, key=whose), key=whose):
         origin = Origin(str(unit_id), unit_id, source, backfill, profile)
         origin = await admit(origin) if admit else origin
         done += await _replay(intake, origin, sorted(group, key=lambda row: int(row["quarantined_row_id"])))

@@ -37,7 +37,7 @@ class Shelf(Generic[Kept]):
     grades_before: dict[str, str] = field(default_factory=dict)  # Of pupils by code, a year before.
 
     async def fill(self, records: Records, collections: Iterable[str]) -> None:
-        """Read what is held of these collections, once: as many calls as the school's year needs, whoever else is there."""
+        """Read what is held of these collections, once; what it costs follows from the school's year."""
         for collection in sorted(set(collections) - self.held.keys()):
             found = self.held[collection] = {}
             before = (self.school_year - 1,) if collection == "pupils" else ()
