@@ -57,15 +57,19 @@ class Replayed:
 
 
 async def replay(intake: Intake, rows: Sequence[Quarantined], *, asker: Asker | None = None) -> list[Replayed]:
-    """Take rows once more, narrowed to what `asker` may send to schools of the unit; without one as they were sent."""
+    """Take rows once more, narrowed to what `asker` may send to schools of the unit; without one as they were sent.
+
+    Those whose contents may not be kept stay as they are.
+    """
     history = await _history(intake.database, rows)
+    kept = [row for row in rows if row["content"]]
 
     def whose(row: Quarantined) -> tuple[int, str, str, bool]:
         key = BatchKey(row["unit_id"], row["source"], row["batch_id"])
         return row["unit_id"], row["source"], row["profile"], history.get(key, False)
 
-    done: list[Replayed] = []
-    for (unit_id, source, profile, backfill), group in groupby(sorted(rows, key=whose), key=whose):
+    done = [Replayed(row["quarantined_row_id"], RowState(row["state"]), None) for row in rows if not row["content"]]
+    for (unit_id, source, profile, backfill), group in groupby(sorted(kept, key=whose), key=whose):
         origin = Origin(str(unit_id), unit_id, source, backfill, profile)
         if asker is not None:
             origin = (await admitted(intake, origin, asker.subject, unit_id=asker.unit_id)).within(asker.unit_id)

@@ -25,6 +25,7 @@ from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, RowState, digest_of
 from services.sync.domain.collections import COLLECTIONS
 from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Import
+from services.sync.domain.profiles import Raw
 from services.sync.domain.roster_flaws import file_at
 from services.sync.domain.words import Text
 from services.sync.usecases.imports.examining import READ_AHEAD, reading_of
@@ -145,9 +146,11 @@ async def _made(
 
     async def look(collection: str, part: Sequence[tuple[int, Row]]) -> None:
         names = [held_records_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
-        request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names)
+        request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names, with_restricted=True)
         answer = await office.intake.records.held(request)
-        held.update({part[one.place][0]: Stored(one.record.row, one.record.source) for one in answer.held})
+        held.update(
+            {part[one.place][0]: Stored(one.record.row, one.record.source, one.restricted) for one in answer.held}
+        )
         gone.update({part[one.place][0]: one.version for one in answer.gone})
 
     await asyncio.gather(*(look(*part) for part in parts))
@@ -175,13 +178,19 @@ async def push_slice(
         intake,
         origin,
         content=lambda index: raws[index].content.decode(errors="replace"),
-        called=lambda index, path: office.profile.called(path, raws[index].raw()),
+        called=lambda index, path: office.profile.called(path, _said(raws[index], rows[index])),
         place=lambda index, field: _place(rows[index], field),
         document=True,
         careful=any(b"\\u0000" in raw.content for raw in raws),
         located=lambda index, field: _located(rows[index], field),
     )
-    checked = Checked(replace(how, apart=any(row is not None and row.apart is not None for row in rows)))
+    veiled = {
+        index: frozenset(row.raw)
+        for index, (raw, row) in enumerate(zip(raws, rows, strict=True))
+        if raw.veiled and row is not None
+    }
+    apart = any(row is not None and row.apart is not None for row in rows)
+    checked = Checked(replace(how, apart=apart, veiled=veiled))
     await checked.add_all([raw.row for raw in raws])
     told = digest_of(key.batch_id.encode(), *(raw.content for raw in raws))
     await apply(intake, origin, [checked], batch=told, batch_ids=[key.batch_id])
@@ -233,6 +242,11 @@ def _deleted(raws: Iterable[RawRow]) -> dict[str, list[str]]:
         if isinstance(row := raw.row, Row) and row.deleted:
             keys.setdefault(COLLECTIONS[row.WhichOneof("record") or ""], []).append(row.key)
     return keys
+
+
+def _said(raw: RawRow, row: FileRow | None) -> Raw:
+    """What is said in a row, for what is wrong with it."""
+    return {"DOI_TUONG": row.sheet.kind, **row.raw} if raw.veiled and row is not None else raw.raw()
 
 
 def _place(row: FileRow | None, field: str) -> Text:

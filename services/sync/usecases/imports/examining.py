@@ -19,7 +19,6 @@ from services.sync.usecases.imports.opening import lines
 from services.sync.usecases.imports.placing import Placing, other_school, placing_of
 from services.sync.usecases.imports.relating import is_open
 from services.sync.usecases.imports.shelf import Shelf
-from services.sync.usecases.sandboxes import is_sandbox
 
 MOST_FACTS: Final = 50_000  # Rows that are compared; no school has more in one file.
 READ_AHEAD: Final = 200
@@ -119,19 +118,15 @@ async def _found(office: Office, one: Import, looked: _Looked, sheets: list[Shee
     shelf = Shelf(school, year, keep=lambda _collection, row, source: held_of(row, source=source))
     collections = {fact.collection for fact in facts} | complete
     wanted = collections | ({"pupils"} if "results" in collections else set())
-    if is_sandbox(tree, order.unit_id):
-        await shelf.fill_of(office.intake.records, wanted, source=order.source)
-    else:
-        await shelf.fill(office.intake.records, wanted)
+    await shelf.fill(office.intake.records, wanted)
     unit = tree.unit(order.unit_id)
     units = tree.units(office.intake.clock.today())
     return Found(
         school_year=order.school_year,
         source=order.source,
+        # What is restricted stands in no template: a file that is everything else lacks nothing.
         owned={
-            collection: await office.intake.records.holdings(
-                school=school, collection=collection, school_year=order.school_year, source=order.source
-            )
+            collection: {key for key, held in shelf.held[collection].items() if held.source == order.source}
             for collection in (sorted(complete) if order.school_year else ())
         },
         there=looked.there,
