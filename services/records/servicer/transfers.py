@@ -18,7 +18,7 @@ from services.records.convert.transfers import action_of, side_of, states_of, tr
 from services.records.domain.objects import SCHOOL_KINDS
 from services.records.domain.transfers import Side, Transfer
 from services.records.servicer.calendar import unit_and_above
-from services.records.servicer.places import resolve_unit
+from services.records.servicer.places import records_below, resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.store.transfers import shown_transfer, transfers_page
 from services.records.usecases.locks import Asked
@@ -131,7 +131,7 @@ class TransfersServicer(transfers_pb2_grpc.TransfersServiceServicer):
         async with self._database.connection() as connection:
             found = await transfers_page(
                 connection,
-                schools=tree.subtree(unit_id, today),
+                schools=records_below(tree, unit_id, today),
                 states=states_of(request),
                 late_on=today if request.late_only else None,
                 after=(date.fromisoformat(cursor[0]), cursor[1]) if cursor else None,

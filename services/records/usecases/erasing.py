@@ -29,6 +29,7 @@ from services.records.domain.objects import BY_COLLECTION, BY_NUMBER, DELETED, O
 from services.records.domain.persons import PERSONS, PUPIL
 from services.records.store import bulk, data_requests, erasing, erasures, persons
 from services.records.store.lookup import records_by_key
+from services.records.store.sandboxes import sandboxed
 from services.records.store.withheld import restrictions
 from services.records.usecases.data_requests import held_request, not_now
 from services.records.usecases.persons import count_once
@@ -280,7 +281,8 @@ class _Work:
         elsewhere: Collection[tuple[int, str]] = ()
         if spec is PUPIL:
             elsewhere = await persons.counted_elsewhere(self._connection, [self._school_id])
-        packed = await pack_changes(batch, accepted, elsewhere=elsewhere, restricted=hidden)
+        untold = await sandboxed(self._connection, [self._school_id])
+        packed = await pack_changes(batch, accepted, elsewhere=elsewhere, restricted=hidden, untold=untold)
         self.leaving += [Outgoing(RECORDS_CHANGED, one.payload, one.count) for one in packed]
 
 
