@@ -22,6 +22,7 @@ from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
 from services.records.convert.rules import load_erasure_rules
 from services.records.store import erasing, erasures, persons
+from services.records.usecases import apply
 from services.records.usecases.erasing import carry_out_next
 from tests.integration.records.asking import (
     CHILD,
@@ -404,3 +405,38 @@ async def test_requests_are_about_somebody_who_is_there(records: Running) -> Non
     with pytest.raises(Fault) as refused:
         await remains(records, number)
     assert reason(refused) == "NOT_AN_ERASURE"
+
+
+async def test_what_is_being_stored_is_erased_when_it_is_there(
+    records: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure waits for a push that is under way at the school, and erases what that brought of the pupil."""
+    await records.apply(pupil("M1", **CHILD))
+    await linked(records)
+    stored, commits, tell = asyncio.Event(), asyncio.Event(), apply._tell
+
+    async def slowly(*values: Any, **named: Any) -> None:
+        await tell(*values, **named)
+        stored.set()
+        await commits.wait()
+
+    async def waits() -> bool:
+        waiting = await records.rows(
+            "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database AND datname = current_database()"
+            " WHERE locktype = 'advisory' AND NOT granted"
+        )
+        return bool(waiting)
+
+    monkeypatch.setattr(apply, "_tell", slowly)
+    pushed = asyncio.create_task(records.apply(result("M1.CK1", "M1")))
+    await stored.wait()
+    number = await ask(records, ERASURE, "M1")
+    try:
+        await poll_until(waits)
+    finally:
+        commits.set()
+    assert list((await pushed).states) == [1]
+    answer = await done(records, number)
+
+    assert stands(answer)["results", "M1.CK1"] == (ERASED, ERASED)
+    assert await records.rows("SELECT deleted FROM result") == [(True,)]

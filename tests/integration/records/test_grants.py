@@ -214,3 +214,14 @@ async def test_grants_of_a_past_day_reach_no_further_than_the_role_does_today(re
     assert await told("admin@so", PROVINCE, "2026-10-01") == {"d@p", "h@a", "h@b"}
     assert await told("d@1", "gso:1", "") == {"d@1", "h@a", "h@b"}
     assert await told("d@1", COMMUNE, "2026-10-01") == {"h@a", "h@b"}
+
+
+async def test_a_grant_that_ends_on_its_first_day_is_revoked(records: Running):
+    """It never counts, and no day is left of it."""
+    stub = await records.grants()
+    grant = (await stub.CreateGrant(_create("c@a", "clerk", SCHOOL_A, valid_from="2026-12-01"))).grant
+
+    request = units_pb2.RevokeGrantRequest(grant_id=grant.grant_id, valid_to="2026-12-01")
+    ended = (await stub.RevokeGrant(request)).grant
+
+    assert (ended.HasField("revoke_time"), ended.valid_from, ended.valid_to) == (True, "2026-12-01", "")
