@@ -11,7 +11,7 @@ from chassis.scopes import Scopes
 from services.records.convert.outgoing import present_record
 from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, DELETED, VERSION
-from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.places import aliases, records_below, resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.store import lookup
 from services.records.store.withheld import restrictions
@@ -59,7 +59,7 @@ class HeldRecordsServicer(held_records_pb2_grpc.HeldRecordsServiceServicer):
         today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
         unit_id, purpose = resolve_unit(tree, request.unit, today), request.purpose.strip()
         unmasked = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, unit_id, today)
-        below = tree.subtree(unit_id, today)
+        below = records_below(tree, unit_id, today)
         wanted = [(tree.resolve(name.school, today), name.key) for name in request.names]
         inside = [(school_id, key) for school_id, key in wanted if school_id and school_id in below]
         async with self._database.connection() as connection:

@@ -25,7 +25,7 @@ from services.records.domain.persons import PUPIL, Held, Identity
 from services.records.domain.transfers import Transfer
 from services.records.domain.year_steps import counts_of
 from services.records.servicer.people import People, unlinked
-from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.places import aliases, resolve_unit, subtree_of
 from services.records.servicer.reading import reading_of
 from services.records.store import attendance, persons, pupil_years
 from services.records.store.disclosures import disclose
@@ -344,4 +344,4 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
 
     def _below(self, unit: str) -> Collection[int]:
         today, tree = self._clock.today(), self._scopes.tree
-        return tree.subtree(resolve_unit(tree, unit, today), today)
+        return subtree_of(tree, unit, today)
