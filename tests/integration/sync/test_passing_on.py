@@ -450,6 +450,57 @@ async def test_comparing_finds_exactly_what_was_changed_there_and_repairs_it(her
     assert [one.missing_there_count + one.differing_count for one in gaps.reconciliations] == [0, 2, 0]
 
 
+@BOTH_FORMS
+async def test_a_repair_of_what_may_not_go_leaves_it_withheld_with_its_reason(here: World, outside: Outside) -> None:
+    """It waits for nobody: it goes once its pupil is back, and as what is not there any more."""
+    await pushed(here, "1", *whole_school())
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+    await pushed(here, "2", pupil("HS1.2026", 2, status="05"))
+    await in_state(here, "HS1.2026", ACCEPTED)
+    await pushed(here, "3", result("HS1.2026", version=2, absent_days=3))
+    await in_state(here, "HS1.2026.GK1", WITHHELD, reason="NOT_STUDYING")
+    (held,) = outside.held("KET_QUA").values()
+    with outside.ministry.store.writing() as writes:
+        _tamper(writes, dict(writes.one("SELECT * FROM record WHERE id = ?", held["id"]) or {}), None)
+    service = await comparer(here)
+    asked = reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet")
+    found = (await service.Reconcile(asked)).reconciliation
+    assert found.missing_there_count == 1
+
+    await service.RepairDifferences(
+        reconciliation_pb2.RepairDifferencesRequest(unit=PROVINCE, reconciliation_id=found.reconciliation_id)
+    )
+
+    told = await in_state(here, "HS1.2026.GK1", WITHHELD, reason="NOT_STUDYING")
+    assert told.accepted_version == 0
+    assert (await service.Reconcile(asked)).reconciliation.missing_there_count == 0, "it ought not to be there"
+    assert outside.held("KET_QUA") == {}
+    await pushed(here, "4", pupil("HS1.2026", 3, status="03"))
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+    assert len(outside.held("KET_QUA")) == 1
+
+
+@BOTH_FORMS
+async def test_a_record_that_is_to_be_repeated_waits_for_who_left_meanwhile_and_for_no_time(
+    here: World, outside: Outside
+) -> None:
+    """Withheld, it says why and is not tried again and again; once its pupil is back it goes."""
+    await pushed(here, "1", *whole_school()[1:])
+    await in_state(here, "HS1.2026", ACCEPTED)
+    outside.ministry.faults.change({"refuse_ids": ["HS1"], "refuse_reason": "THU_TU"})
+    await pushed(here, "2", result("HS1.2026"))
+    await in_state(here, "HS1.2026.GK1", pushes_pb2.PUSH_STATE_TO_REPEAT, reason="THU_TU")
+    outside.ministry.faults.change({"refuse_ids": []})
+
+    await pushed(here, "3", pupil("HS1.2026", 2, status="05"))
+    await in_state(here, "HS1.2026", pushes_pb2.PUSH_STATE_AWAITING_COMPOSITION)
+    here.clock.advance(timedelta(seconds=5))
+
+    await in_state(here, "HS1.2026.GK1", WITHHELD, reason="NOT_STUDYING")
+    await pushed(here, "4", pupil("HS1.2026", 3, status="03"))
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+
+
 def _put(writes: Any, row: dict[str, Any], content: dict[str, object], *, cancelled: int = 0) -> None:
     told = row | {"content": json.dumps(content), "digest": digest_of(content), "cancelled": cancelled}
     writes.put(told, request_id="tampered")
