@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from iocedu.records.v1 import resources_pb2
+from iocedu.records.v1 import resources_pb2, unit_operations_pb2, unit_operations_pb2_grpc
 from iocedu.sync.v1 import destinations_pb2, pushes_pb2, reconciliation_pb2
 
 from chassis import webhooks
 from chassis.bus import Bus
 from chassis.errors import Fault
-from chassis.testing import FixedClock
+from chassis.testing import FixedClock, client
 from deploy.local.issuer import Issuer
 from simulators.ministry.store import digest_of
 from tests.integration.sync.outside import PASSWORD, USER, Outside, Subscriber, simulating, subscribing
@@ -37,10 +38,14 @@ from tests.integration.sync.passing import (
     whole_school,
 )
 from tests.integration.sync.world import (
+    ADMINISTRATOR,
     CLERK,
+    COMMUNE,
+    OTHER_COMMUNE,
     PROVINCE,
     SCHOOL_A,
     SCHOOL_B,
+    SCHOOL_C,
     World,
     pupil,
     serve_sync,
@@ -553,6 +558,83 @@ async def test_subscribers_are_told_signed_once_in_effect_and_without_content(
     assert sorted(one["key"] for one in subscriber.changes()) == sorted(row.key for row in whole_school())
     listed = await service.ListDestinations(destinations_pb2.ListDestinationsRequest())
     assert made.secret not in str(listed)
+
+
+async def test_a_subscriber_hears_of_a_school_that_joins_its_unit_from_the_beginning(
+    here: World, subscriber: Subscriber
+) -> None:
+    """Its records stand at positions that were passed; once more when it comes back, and nothing twice meanwhile."""
+    await _subscribed(here, subscriber, COMMUNE)
+    await pushed(here, "1", pupil("C1", school=SCHOOL_C), pupil("A1"))
+    await poll_until(lambda: _told(subscriber) == {"A1": 1})
+
+    await _moved(here, SCHOOL_C, COMMUNE, "1")
+
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1})
+    await pushed(here, "2", pupil("C2", school=SCHOOL_C))
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1, "C2": 1})
+    await _moved(here, SCHOOL_C, OTHER_COMMUNE, "2")
+    await pushed(here, "3", pupil("C1", 2, school=SCHOOL_C, full_name="Lê Thị Ánh"), pupil("A2"))
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "A2": 1, "C1": 1, "C2": 1})
+
+    await _moved(here, SCHOOL_C, COMMUNE, "3")
+
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "A2": 1, "C1": 2, "C2": 1})
+
+
+async def test_what_was_left_out_of_the_feed_while_a_school_joined_is_told_after_a_minute(
+    here: World, subscriber: Subscriber
+) -> None:
+    """Sync may know of it a moment before records does, whose pages pass over it meanwhile."""
+    await _subscribed(here, subscriber, COMMUNE)
+    await pushed(here, "1", pupil("C1", school=SCHOOL_C), pupil("A1"))
+    await poll_until(lambda: _told(subscriber) == {"A1": 1})
+    await _moved(here, SCHOOL_C, COMMUNE, "1")
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1})
+    async with here.sync_database.transaction() as writes:
+        await writes.exec_driver_sql("DELETE FROM outgoing_record WHERE destination = 'ioc' AND key = 'C1'")
+
+    here.clock.advance(timedelta(minutes=1))
+
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 2})
+
+
+async def _subscribed(here: World, subscriber: Subscriber, unit: str) -> None:
+    request = destinations_pb2.CreateDestinationRequest(unit=unit, code="ioc")
+    request.destination.endpoint = subscriber.address
+    await (await stub(here)).CreateDestination(request)
+
+    async def begun() -> bool:
+        async with here.sync_database.connection() as reads:
+            found = await reads.exec_driver_sql("SELECT count(*) FROM followed_unit WHERE destination = 'ioc'")
+            return bool(found.scalar_one())
+
+    await poll_until(begun)
+
+
+async def _moved(here: World, unit: str, parent: str, request_id: str) -> None:
+    """Move a unit, and wait until sync has noticed that it is below the subscriber's commune now, or no more."""
+    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
+    operations: unit_operations_pb2_grpc.UnitOperationsServiceAsyncStub = (
+        unit_operations_pb2_grpc.UnitOperationsServiceStub(channel)
+    )
+    asked = unit_operations_pb2.CreateUnitOperationRequest(request_id=request_id)
+    asked.operation.effective_date, asked.operation.document = here.clock.today().isoformat(), "NQ 12"
+    asked.operation.move.unit, asked.operation.move.parent = unit, parent
+    await operations.CreateUnitOperation(asked)
+    unit_id = here.scopes.tree.resolve(unit, here.clock.today())
+
+    async def noticed() -> bool:
+        async with here.sync_database.connection() as reads:
+            found = await reads.exec_driver_sql(f"SELECT count(*) FROM followed_unit WHERE unit_id = {unit_id}")
+            return bool(found.scalar_one()) == (parent == COMMUNE)
+
+    await poll_until(noticed)
+
+
+def _told(subscriber: Subscriber) -> dict[str, int]:
+    """How often each key was told."""
+    return dict(Counter(one["key"] for one in subscriber.changes()))
 
 
 async def test_only_administrators_see_whole_endpoints(here: World) -> None:
