@@ -1,5 +1,6 @@
 """Records reach the ministry in its order, once in effect, and whatever it refuses is told of the very record."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -13,10 +14,13 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from iocedu.records.v1 import resources_pb2, unit_operations_pb2, unit_operations_pb2_grpc
 from iocedu.sync.v1 import destinations_pb2, pushes_pb2, reconciliation_pb2
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from chassis import webhooks
 from chassis.bus import Bus
 from chassis.errors import Fault
+from chassis.request import current_request
 from chassis.testing import FixedClock, client
 from deploy.local.issuer import Issuer
 from simulators.ministry.store import digest_of
@@ -635,6 +639,40 @@ async def _moved(here: World, unit: str, parent: str, request_id: str) -> None:
 def _told(subscriber: Subscriber) -> dict[str, int]:
     """How often each key was told."""
     return dict(Counter(one["key"] for one in subscriber.changes()))
+
+
+async def test_an_address_that_is_slow_to_look_up_keeps_no_connection_of_the_database(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a name server takes, and however many subscribers are made meanwhile."""
+    loop, asked, known = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    resolve, holding = loop.getaddrinfo, set[str]()
+
+    async def slowly(host: Any, *rest: Any, **named: Any) -> Any:
+        if host != "cham.example.vn":
+            return await resolve(host, *rest, **named)
+        asked.set()
+        await known.wait()
+        return await resolve("127.0.0.1", *rest, **named)
+
+    def taken(*_: Any) -> None:
+        request = current_request()
+        holding.add(request.method if request else "")
+
+    monkeypatch.setattr(loop, "getaddrinfo", slowly)
+    event.listen(Pool, "checkout", taken)
+    request = destinations_pb2.CreateDestinationRequest(unit=PROVINCE, code="cham")
+    request.destination.endpoint = "http://cham.example.vn:9/in"
+    making = asyncio.ensure_future((await stub(here)).CreateDestination(request))
+    try:
+        await asyncio.wait_for(asked.wait(), 30)
+        assert not any(one.endswith("/CreateDestination") for one in holding)
+    finally:
+        known.set()
+        made = await making
+        event.remove(Pool, "checkout", taken)
+    assert made.destination.code == "cham"
+    assert any(one.endswith("/CreateDestination") for one in holding), "it would have been seen"
 
 
 async def test_only_administrators_see_whole_endpoints(here: World) -> None:
