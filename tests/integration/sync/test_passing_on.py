@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from iocedu.records.v1 import resources_pb2, unit_operations_pb2, unit_operations_pb2_grpc
+from iocedu.records.v1 import resources_pb2
 from iocedu.sync.v1 import destinations_pb2, pushes_pb2, reconciliation_pb2
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
@@ -21,7 +21,7 @@ from chassis import webhooks
 from chassis.bus import Bus
 from chassis.errors import Fault
 from chassis.request import current_request
-from chassis.testing import FixedClock, client
+from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
 from simulators.ministry.store import digest_of
 from tests.integration.sync.outside import PASSWORD, USER, Outside, Subscriber, simulating, subscribing
@@ -33,6 +33,7 @@ from tests.integration.sync.passing import (
     class_row,
     comparer,
     in_state,
+    move,
     pushed,
     record,
     result,
@@ -42,7 +43,6 @@ from tests.integration.sync.passing import (
     whole_school,
 )
 from tests.integration.sync.world import (
-    ADMINISTRATOR,
     CLERK,
     COMMUNE,
     OTHER_COMMUNE,
@@ -136,6 +136,19 @@ async def test_results_of_who_is_not_studying_are_withheld_until_they_are_back(h
 
     await pushed(here, "2", pupil("HS1.2026", 2, status="03"))
     await in_state(here, "HS1.2026.GK1", ACCEPTED)
+
+
+async def test_what_is_withheld_and_was_never_there_is_no_gap(here: World, outside: Outside) -> None:
+    """It ought not to be there: nothing is missing, and nothing of it is to be repaired."""
+    gone = pupil("HS1.2026", status="05")
+    await pushed(here, "1", result("HS1.2026"), gone, class_row(), teacher(), school_row())
+    await in_state(here, "HS1.2026.GK1", WITHHELD, reason="NOT_STUDYING")
+
+    asked = reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet")
+    found = (await (await comparer(here)).Reconcile(asked)).reconciliation
+
+    assert (found.missing_there_count, found.differing_group_count) == (0, 0)
+    assert found.record_count >= 4
 
 
 @BOTH_FORMS
@@ -618,14 +631,7 @@ async def _subscribed(here: World, subscriber: Subscriber, unit: str) -> None:
 
 async def _moved(here: World, unit: str, parent: str, request_id: str) -> None:
     """Move a unit, and wait until sync has noticed that it is below the subscriber's commune now, or no more."""
-    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
-    operations: unit_operations_pb2_grpc.UnitOperationsServiceAsyncStub = (
-        unit_operations_pb2_grpc.UnitOperationsServiceStub(channel)
-    )
-    asked = unit_operations_pb2.CreateUnitOperationRequest(request_id=request_id)
-    asked.operation.effective_date, asked.operation.document = here.clock.today().isoformat(), "NQ 12"
-    asked.operation.move.unit, asked.operation.move.parent = unit, parent
-    await operations.CreateUnitOperation(asked)
+    await move(here, unit, parent, request_id)
     unit_id = here.scopes.tree.resolve(unit, here.clock.today())
 
     async def noticed() -> bool:
