@@ -221,9 +221,9 @@ async def admitted(intake: Intake, origin: Origin, subject: str, *, unit_id: int
     """The batch of a partner, which speaks for itself alone, narrowed to what its connections are for; of anybody else
     as it is.
 
-    The connections with the batch's unit count, or with the one that was asked for instead. Where a grant has no
-    connection it came otherwise, and nothing narrows it; one of a connection that has ended counts no more, though it
-    may be known for a moment yet. Raises SOURCE_OF_ANOTHER, NO_GRANT.
+    The connections with the batch's unit count, or with the one that was asked for instead. A grant without connection
+    came otherwise: it counts whatever connections there are, and nothing narrows it. One of a connection that has ended
+    counts no more, though it may be known for a moment yet. Raises SOURCE_OF_ANOTHER, NO_GRANT.
     """
     today, tree = intake.clock.today(), intake.scopes.tree
     asked = origin.unit_id if unit_id is None else unit_id
@@ -234,12 +234,14 @@ async def admitted(intake: Intake, origin: Origin, subject: str, *, unit_id: int
         if origin.source != subject:
             raise refusals.source_of_another(origin.source, subject)
         every = await store.of_partner(reads, subject, units)
-    if held := [one for one in every if one.state(today, granted=True) is ConnectionState.IN_FORCE]:
-        return origin.narrowed(pushable(held))
     connecting = {one.grant_id for one in every}
-    if every and not any(
+    if any(
         grant.role == INTEGRATOR and grant.unit_id in units and grant.grant_id not in connecting
         for grant in tree.grants_of(subject, today)
     ):
+        return origin
+    if held := [one for one in every if one.state(today, granted=True) is ConnectionState.IN_FORCE]:
+        return origin.narrowed(pushable(held))
+    if every:
         raise refusals.not_connected(subject)
     return origin

@@ -371,6 +371,23 @@ async def test_a_grant_is_worth_nothing_once_its_connection_has_ended(here: Worl
     assert list(answer.outcome.states) == [ACCEPTED]
 
 
+async def test_a_grant_given_otherwise_counts_beside_a_connection_and_is_narrowed_by_nothing(here: World) -> None:
+    """The department's grant on the province lets it push what the school's connection is not for."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    await connected(here, signer, "pupils", by=HEAD)
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    sync = await pushing(here, signer.token())
+    answer = await sync.PushRows(push("b1", staff_member("GV1"), source=""))
+    assert [one.reason for one in answer.outcome.problems] == ["COLLECTION_NOT_CONNECTED"]
+
+    await granted(here, "edusoft", "integrator", PROVINCE)
+    await poll_until(lambda: len(here.scopes.tree.grants_of("edusoft", here.clock.today())) == 2)
+
+    answer = await sync.PushRows(push("b2", staff_member("GV1"), source=""))
+    assert list(answer.outcome.states) == [ACCEPTED]
+
+
 async def test_a_connection_that_is_ended_ends_the_role_and_stays_as_history(here: World) -> None:
     """At once or on a day; who ended it and why is told."""
     signer = await registered(here)
