@@ -390,6 +390,13 @@ async def test_attachments_take_no_more_than_they_are_given(desk, bus):
     assert (await roomless.get("first"), await roomless.get("second")) == (PDF, None)
 
 
+@pytest.mark.parametrize("field", ["title_vi", "body_vi"])
+async def test_an_announcement_that_says_nothing_is_not_begun(desk, field):
+    """Spaces are no title and no text."""
+    fault = await _refused(desk.create(draft(**{field: "   "})))
+    assert (fault.reason, [one.field for one in fault.violations]) == ("INVALID_FIELD", [f"draft.{field}"])
+
+
 async def test_a_form_that_contradicts_itself_is_refused_by_the_field(desk):
     """A choice without choices, a name twice, no question."""
     form = [
