@@ -151,6 +151,7 @@ class Told:
     matter: Matter
     because: str
     notice_id: int
+    reminder: bool = False  # Of what an earlier message told.
 
 
 @dataclass(frozen=True, slots=True)

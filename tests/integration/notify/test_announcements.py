@@ -303,6 +303,34 @@ async def test_those_who_owe_something_are_reminded_by_hand_and_by_the_clock(des
     assert await desk.number("SELECT count(*) FROM announcement WHERE remind_time IS NOT NULL") == 0
 
 
+async def _reminded(desk: Desk, sent: Any) -> tuple[int, int]:
+    """Remind by hand: how many were, and how many were left in peace since they had been just before."""
+    request = receipts_pb2.RemindRecipientsRequest(unit=str(PROVINCE), announcement_id=sent.announcement_id)
+    answer = await desk.call("director", "receipts", "RemindRecipients", request)
+    return answer.reminded_count, answer.lately_count
+
+
+async def test_nobody_is_reminded_by_hand_twice_within_a_day(desk, clock):
+    """Whoever presses again is told how many were reminded just before; a day later they are once more."""
+    sent = await desk.send(draft(form=FORM))
+    assert await _reminded(desk, sent) == (3, 0)
+    clock.advance(timedelta(hours=23))
+    assert await _reminded(desk, sent) == (0, 3)
+    await desk.call("head", "mine", "AnswerAnnouncement", _answer(sent, rooms="1"))
+    clock.advance(timedelta(hours=1))
+    assert await _reminded(desk, sent) == (2, 0)
+
+
+async def test_where_nothing_is_owed_nobody_is_reminded(desk):
+    """What asks for no confirmation and no answer by no time is not unread again."""
+    sent = await desk.send(draft(group(SCHOOL)))
+    [notice] = await desk.notices("head")
+    await desk.call("head", "inbox", "ReadNotice", notify_pb2.ReadNoticeRequest(notice_id=notice.notice_id))
+    unopened = await desk.send(draft(group(SECOND_SCHOOL)))
+    assert [await _reminded(desk, one) for one in (sent, unopened)] == [(0, 0), (0, 0)]
+    assert await desk.number("SELECT sum(reminder_count) FROM receipt") == 0
+
+
 async def _is(desk: Desk, question: str, expected: int) -> bool:
     return await desk.number(question) == expected
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from iocedu.alerts.v1 import alerts_pb2
-from iocedu.notify.v1 import channels_pb2, deliveries_pb2, notify_pb2
+from iocedu.notify.v1 import channels_pb2, deliveries_pb2, notify_pb2, receipts_pb2
 
 from chassis import webhooks
 from chassis.bus import Bus
@@ -381,6 +381,30 @@ async def test_a_reminder_is_one_more_mail_and_a_repeat_of_the_event_is_none(off
     await office.alarm(change("RAISED"), change("ACKNOWLEDGED", position=8))
     await office.until("SENT")
     assert await office.desk.number("SELECT count(*) FROM delivery") == 1
+
+
+async def test_a_reminder_says_that_it_is_one_and_no_mail_tells_the_same_twice(office, listener, clock):
+    """Reminded before the first mail has left there is one mail with one block; a day later another says what it is."""
+    await office.reach("head", email="head@example.vn")
+    await _webhook(office, listener)
+    sent = await office.desk.send(draft(group(SCHOOL), receipt_required=True))
+    assert await poll_until(lambda: _reminders(listener, 1)) == [False]
+    request = receipts_pb2.RemindRecipientsRequest(unit=str(sent.unit_id), announcement_id=sent.announcement_id)
+    await office.desk.call("director", "receipts", "RemindRecipients", request)
+    [first] = await office.mails(1)
+    assert first.subject == "[Cần chú ý] Báo cáo phòng chống bão"
+    assert first.body("plain").count("Báo cáo phòng chống bão") == 1
+    clock.advance(timedelta(days=1))
+    await office.desk.call("director", "receipts", "RemindRecipients", request)
+    [again, _] = await office.mails(2)
+    assert again.subject == "[Cần chú ý] Nhắc: Báo cáo phòng chống bão"
+    assert again.body("plain").startswith("Nhắc: Báo cáo phòng chống bão")
+    assert await poll_until(lambda: _reminders(listener, 3)) == [False, True, True]
+
+
+async def _reminders(listener: Program, count: int) -> list[bool]:
+    told = [notice["reminder"] for _, body in listener.got for notice in json.loads(body)["notices"]]
+    return told if len(told) == count else []
 
 
 async def test_two_copies_send_each_message_once(office):

@@ -33,7 +33,7 @@ export function list(place, { unit, open, given = "" }) {
   async function step(announcement, verb, body = {}) {
     try {
       const answer = await ask(path(announcement, `:${verb}`), { method: "POST", body });
-      replace(note, verb === "remind" ? said("nudged", { n: number(answer.reminded_count ?? 0) }) : "");
+      replace(note, verb === "remind" ? reminded(answer) : "");
       await load();
     } catch (error) {
       fail(error);
@@ -78,7 +78,7 @@ export function list(place, { unit, open, given = "" }) {
       DRAFT: () => [edit(), approve()],
       APPROVED: () => [edit(), send()],
       SCHEDULED: () => [calledBack()],
-      SENT: () => [shown(), nudge(), calledBack()],
+      SENT: () => [shown(), asks(announcement.draft) ? nudge() : "", calledBack()],
       RECALLED: () => [shown()],
     };
     return h(
@@ -144,6 +144,14 @@ export function list(place, { unit, open, given = "" }) {
 
   replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text, place) => h("th", { scope: "col", class: place === FIGURE ? "figure" : undefined }, text)))), rows)), picture);
   load().catch(fail);
+}
+
+// Whether its readers owe anything: a confirmation, an answer, or to have opened it by a time.
+const asks = ({ receipt_required: receipt, form = [], due_time: due }) => Boolean(receipt || form.length || due);
+
+function reminded({ reminded_count: people = 0, lately_count: lately = 0 }) {
+  const left = lately ? ` ${said("nudgedLately", { n: number(lately) })}` : "";
+  return said("nudged", { n: number(people) }) + left;
 }
 
 function counts(one) {
