@@ -26,6 +26,7 @@ from deploy.local.issuer import Issuer
 from services.notify.convert.rules import load_channel_rules
 from services.notify.domain.channels import Channel, Lane
 from services.notify.jobs import Dispatcher
+from services.notify.store import dispatches
 from services.notify.usecases import dispatching
 from simulators.mailbox.store import Box
 from tests.integration.alerts import scenes
@@ -208,6 +209,38 @@ async def test_in_quiet_hours_only_what_is_critical_comes(office, clock):
     await poll_until(lambda: _put_off(office))
     clock.set("2026-11-24T23:01:00+00:00")
     assert len(await office.mails(2)) == 2
+
+
+async def test_what_is_to_be_tried_again_waits_for_the_end_of_quiet_hours_too(office, clock):
+    """Put off by the mail server just before ten in the evening: the next try comes at six, and no sooner."""
+    clock.set("2026-11-24T14:59:50+00:00")
+    await office.reach("head", email="ban@example.vn", quiet_from="22:00", quiet_to="06:00")
+    asked = people.asking(["head"])
+    await scenes.publish(office.bus, "reporting", "notice-requested", asked)
+
+    async def tried() -> Any:
+        found = await office.dispatches()
+        return found if found and found[0].attempts and found[0].attempts[-1].outcome == "RETRY" else None
+
+    async def arrived() -> bool:
+        return len(await office.desk.notices("head")) == 1
+
+    await poll_until(arrived)
+    clock.set("2026-11-24T14:59:56+00:00")
+    await poll_until(tried)
+    clock.set("2026-11-24T15:01:00+00:00")
+    until = "SELECT count(*) FROM dispatch WHERE state = 1 AND next_time = '2026-11-24T23:00:00Z'"
+    await poll_until(lambda: _is(office, until, 1))
+    assert [len(one.attempts) for one in await office.dispatches()] == [1]
+    async with office.desk.database.connection() as connection:
+        assert await dispatches.queues(connection, clock.now()) == {}
+        assert (await dispatches.queues(connection, clock.now() + timedelta(hours=8)))[Channel.EMAIL] == (1, 60.0)
+    clock.set("2026-11-24T23:00:01+00:00")
+    await poll_until(lambda: _is(office, "SELECT count(*) FROM dispatch WHERE attempt_count = 2", 1))
+
+
+async def _is(office: Office, question: str, expected: int) -> bool:
+    return await office.desk.number(question) == expected
 
 
 async def _put_off(office: Office) -> bool:

@@ -1,4 +1,4 @@
-"""When each was reminded last, so that nobody is reminded again right after."""
+"""When each was reminded last, and until when quiet hours put off a message that waits."""
 
 from alembic import op
 
@@ -10,3 +10,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("ALTER TABLE receipt ADD COLUMN reminder_time timestamptz")
+    op.execute("ALTER TABLE dispatch ADD COLUMN quiet_until timestamptz")
