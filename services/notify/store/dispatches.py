@@ -179,7 +179,7 @@ async def take_messages(
     await connection.execute(
         _START, {"ids": [row.dispatch_id for row in rows], "numbers": [row.attempt_count for row in rows], "now": now}
     )
-    told = await told_matters(connection, ids)
+    told = await told_matters(connection, list(ids))
     return [
         Message(
             row.dispatch_id,

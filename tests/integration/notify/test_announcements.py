@@ -175,6 +175,20 @@ async def test_from_draft_to_recall_each_step_needs_the_one_before(desk):
     assert (notice.topic, notice.title_vi) == ("announcement", "Sửa lại")
 
 
+async def test_a_step_that_comes_too_late_says_what_to_do_instead(desk):
+    """What was sent is not to be approved; where no question is asked nothing has closed."""
+    sent = await desk.send(draft(group(SCHOOL)))
+    again = await _refused(desk.step("Schedule", sent))
+    assert (again.reason, again.en) == ("WRONG_STATE", "The announcement is SENT. It has been sent already.")
+    unasked = await _refused(desk.call("head", "mine", "AnswerAnnouncement", _answer(sent, rooms="1")))
+    assert (unasked.kind, unasked.reason) == (Kind.PRECONDITION, "NO_FORM")
+    await desk.step("Recall", sent, reason="Nhầm")
+    again = await _refused(desk.step("Schedule", sent))
+    assert again.en == "The announcement is RECALLED. Begin another."
+    closed = await _refused(desk.call("head", "mine", "AnswerAnnouncement", _answer(sent, rooms="1")))
+    assert (closed.reason, closed.metadata["state"]) == ("WRONG_STATE", "RECALLED")
+
+
 async def test_it_leaves_at_its_time_and_not_before(desk, clock):
     """Tomorrow at eight; until then nobody has it."""
     begun = await desk.create(draft())
