@@ -20,7 +20,6 @@ from services.notify.usecases import faults
 from services.notify.usecases.audiences import reach_of
 from services.notify.usecases.news import unit_name
 
-
 _BEFORE_SENDING = {
     Stage.DRAFT: ("Hãy duyệt văn bản trước khi gửi.", "Approve it before it is sent."),
     Stage.SENT: ("Văn bản này đã gửi rồi, không phải gửi lại.", "It has been sent already."),
