@@ -200,6 +200,16 @@ async def test_it_leaves_at_its_time_and_not_before(desk, clock):
     assert [len(await desk.notices(head)) for head in HEADS] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("hours_from_now", [-1, 72])
+async def test_nothing_is_sent_in_the_past_nor_behind_its_due_time(desk, hours_from_now):
+    """An hour ago, or at the very due time: refused by the field, and it waits for another."""
+    begun = await desk.create(draft(form=FORM, due_time=NOW + timedelta(days=3)))
+    await desk.step("Approve", begun)
+    fault = await _refused(desk.step("Schedule", begun, send_time=NOW + hours(hours_from_now)))
+    assert (fault.reason, [one.field for one in fault.violations]) == ("INVALID_TIME", ["send_time"])
+    assert (await desk.step("Get", begun)).state == announcement_pb2.ANNOUNCEMENT_STATE_APPROVED
+
+
 async def test_an_audience_that_is_gone_at_its_time_is_reported_and_sends_nothing(desk, clock, scopes_tree):
     """The announcement goes back to its writer, with the reason."""
     begun = await desk.create(draft(group(SCHOOL)))

@@ -20,11 +20,13 @@ from iocedu.notify.v1 import channels_pb2, deliveries_pb2, notify_pb2, receipts_
 from chassis import webhooks
 from chassis.bus import Bus
 from chassis.clock import Clock
+from chassis.database import Database
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
 from services.notify.convert.rules import load_channel_rules
-from services.notify.domain.channels import Channel, Lane
+from services.notify.domain.channels import Channel, Lane, Outcome, Result
+from services.notify.domain.delivering import Way
 from services.notify.jobs import Dispatcher
 from services.notify.store import dispatches
 from services.notify.usecases import dispatching
@@ -319,6 +321,46 @@ async def test_a_webhook_is_signed_so_that_its_receiver_can_tell(office, listene
     assert headers["webhook-signature"] == f"v1,{expected}"
     [notice] = json.loads(body)["notices"]
     assert (notice["title"]["vi"], notice["severity"]) == ("Lớp 1A có 40 học sinh", "warning")
+
+
+async def test_nobody_tests_or_removes_the_webhook_of_somebody_else(office, listener):
+    """To a stranger there is none, and nothing is sent."""
+    made = (await _webhook(office, listener)).webhook
+    for verb in ("Test", "Delete"):
+        request = getattr(channels_pb2, f"{verb}WebhookRequest")(webhook_id=made.webhook_id)
+        with pytest.raises(Fault) as refused:
+            await office.desk.call("officer", "channels", f"{verb}Webhook", request)
+        assert refused.value.reason == "UNKNOWN_WEBHOOK"
+    assert listener.got == []
+
+
+async def test_a_try_whose_lease_ran_out_decides_nothing_while_the_next_one_runs(kept, clock):
+    """It failed late: the message is still the later try's, which is not put back into the queue."""
+    await _queued(kept, clock)
+    rules, _ = load_channel_rules()
+    email = rules[Channel.EMAIL]
+    [first] = await dispatching.take(kept, Channel.EMAIL, Lane.REST, email, now=clock.now())
+    clock.advance(timedelta(seconds=email.lease_seconds + 1))
+    [second] = await dispatching.take(kept, Channel.EMAIL, Lane.REST, email, now=clock.now())
+    assert (first.attempt, second.attempt) == (1, 2)
+    async with kept.transaction() as connection:
+        decided = await dispatches.settle(
+            connection, first, Result(Outcome.RETRY), way=Way.QUEUED, next_time=clock.now(), now=clock.now()
+        )
+        state = await connection.scalar(sa.text("SELECT state FROM dispatch"))
+    assert (decided, state) == (False, Way.SENDING)
+
+
+async def _queued(kept: Database, clock: Clock) -> None:
+    """A mail that is due."""
+    async with kept.transaction() as connection:
+        await connection.execute(
+            sa.text(
+                "INSERT INTO dispatch (dispatch_id, channel, subject, address, priority, state, attempt_count,"
+                " next_time, create_time) VALUES (gen_random_uuid(), 'email', 'head', 'a@b.vn', 1, 1, 0, :now, :now)"
+            ),
+            {"now": clock.now()},
+        )
 
 
 async def test_a_program_that_drips_its_answer_holds_up_nobody(office, listener, monkeypatch):
