@@ -9,6 +9,7 @@ import { said } from "./texts.js";
 
 const REFRESH_MS = 4000;
 const WAITING_MS = 800;
+const PAGE_SIZE = 100;
 const FIGURE = 3; // The column of a number.
 
 export function list(place, { unit, open, given = "" }) {
@@ -17,12 +18,23 @@ export function list(place, { unit, open, given = "" }) {
   const rows = h("tbody", {});
   const picture = h("section", { class: "picture", "aria-live": "polite" });
   const path = (announcement, rest = "") => unitPath(unit.id, `/announcements/${announcement.announcement_id}${rest}`);
+  const older = h("button", { type: "button", "data-deed": "older", hidden: true, onclick: () => ((pages += 1), load().catch(fail)) }, said("older"));
   let timer;
+  let pages = 1;
+  let round = 0;
 
   async function load() {
     clearTimeout(timer);
-    const { announcements = [] } = await ask(unitPath(unit.id, "/announcements"), { query: { page_size: 100 } });
-    if (!place.isConnected || !place.contains(rows)) return;
+    const mine = ++round; // A slower answer of before is dropped.
+    const announcements = [];
+    let token = "";
+    for (let page = 0; page < pages && (token || !page); page += 1) {
+      const answer = await ask(unitPath(unit.id, "/announcements"), { query: { page_size: PAGE_SIZE, page_token: token } });
+      announcements.push(...(answer.announcements ?? []));
+      token = answer.next_page_token ?? "";
+    }
+    if (mine !== round || !place.isConnected || !place.contains(rows)) return;
+    older.hidden = !token;
     replace(rows, announcements.length ? announcements.map(line) : h("tr", {}, h("td", { class: "muted", colSpan: columns.length }, said("none"))));
     if (announcements.some((one) => stateOf(one) === "SCHEDULED")) timer = setTimeout(() => load().catch(fail), WAITING_MS);
   }
@@ -142,7 +154,7 @@ export function list(place, { unit, open, given = "" }) {
     }
   }
 
-  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text, place) => h("th", { scope: "col", class: place === FIGURE ? "figure" : undefined }, text)))), rows)), picture);
+  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text, place) => h("th", { scope: "col", class: place === FIGURE ? "figure" : undefined }, text)))), rows)), h("div", { class: "deeds" }, older), picture);
   load().catch(fail);
 }
 
