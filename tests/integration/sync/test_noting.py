@@ -22,7 +22,7 @@ from tests.integration.sync.world import COMMUNE, SCHOOL_C, World, pupil, world
 from tests.support.databases import DatabaseFactory
 from tests.support.waiting import poll_until
 
-FEED_OF = {"unit": COMMUNE, "types": (), "after": 0}
+FEED_OF: dict[str, Any] = {"unit": COMMUNE, "types": (), "after": 0}
 
 
 @pytest.fixture
