@@ -11,6 +11,7 @@ from chassis.errors import Fault
 from services.sync.usecases.imports import carrying
 from tests.integration.sync.files import (
     ENDED,
+    HEADINGS,
     desk,
     held_by,
     indexed,
@@ -74,6 +75,39 @@ async def test_a_complete_file_that_lacks_much_is_carried_out_once_confirmed(her
         await here.record("HS010.2026")
     assert refused.value.reason == "UNKNOWN_RECORD"
     assert (await here.record("HS004.2026")).row.pupil.full_name
+
+
+UNREADABLE_KEYS = [{"Mã học sinh": ""}, {"Mã học sinh": '="HS005"'}, {"NAM_HOC": "2025"}, {"NAM_HOC": "=2026"}]
+
+
+@pytest.mark.parametrize("cell", UNREADABLE_KEYS, ids=lambda cell: "=".join(next(iter(cell.items()))))
+async def test_a_complete_file_of_whose_rows_one_does_not_say_its_record_deletes_nothing(
+    here: World, cell: dict[str, str]
+) -> None:
+    """The pupil of that row may be any that the file lacks: it is told how many such rows there are, and all stay."""
+    await loaded(here, 10)
+    ((name, value),) = cell.items()
+    lines = [list(line) for line in pupils(9)]
+    if name in HEADINGS:
+        lines[5][HEADINGS.index(name)] = value
+    else:
+        lines = [[*line, name if line is lines[0] else value if line is lines[5] else ""] for line in lines]
+    one = await send(here, workbook(("6A", lines)), collection="pupils", complete=True)
+
+    assert (one.state, one.rejected_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 1), one
+    assert ([sheet.unsure_count for sheet in one.sheets], list(one.deletions)) == ([1], [])
+    assert await here.count("pupil", of="records") == 10
+
+
+async def test_a_row_that_is_refused_but_says_its_record_keeps_no_other_from_going(here: World) -> None:
+    """It stays itself, and what the file lacks is gone."""
+    await loaded(here, 10)
+    lines = pupils(9, HS005=pupil_line(5, Khối="99"))
+    one = await send(here, workbook(("6A", lines)), collection="pupils", complete=True)
+
+    assert (one.state, one.rejected_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 1), one
+    assert ([sheet.unsure_count for sheet in one.sheets], [it.count for it in one.deletions]) == ([0], [1])
+    assert (await here.record("HS005.2026")).row.key == "HS005.2026"
 
 
 async def test_who_may_not_see_a_school_sees_none_of_its_imports(here: World) -> None:
