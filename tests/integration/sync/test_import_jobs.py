@@ -110,6 +110,25 @@ async def test_a_row_that_is_refused_but_says_its_record_keeps_no_other_from_goi
     assert (await here.record("HS005.2026")).row.key == "HS005.2026"
 
 
+async def test_a_complete_file_with_a_sheet_that_cannot_be_read_waits_for_a_person(here: World) -> None:
+    """What it lacks, however little, may stand there. Empty sheets and sheets of codes hold nobody."""
+    await loaded(here, 12)
+    headed, bare = pupils(10), [pupil_line(11), pupil_line(12)]
+    book = workbook(("6A", headed), ("6B", bare), ("Trang3", []), ("Danh mục", [["01", "Đang học"]]))
+    one = await send(here, book, collection="pupils", complete=True)
+    assert (one.state, [it.kind for it in one.suspicions]) == (
+        AWAITING,
+        [imports_pb2.SUSPICION_KIND_UNREAD_SHEETS],
+    ), one
+    assert "không đọc được trang “6B”. 2 học sinh" in one.suspicions[0].message
+    assert list(one.suspicions[0].examples) == ["HS011.2026", "HS012.2026"]
+    assert await here.count("pupil", of="records") == 12
+
+    await (await desk(here)).ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+    one = await rested(here, one.import_id, among=ENDED)
+    assert (one.state, [it.count for it in one.deletions]) == (imports_pb2.IMPORT_STATE_SUCCEEDED, [2]), one
+
+
 async def test_who_may_not_see_a_school_sees_none_of_its_imports(here: World) -> None:
     """Neither by its unit nor by another one."""
     one = await send(here, workbook(("6A", pupils(2))))

@@ -78,6 +78,7 @@ async def examine(office: Office, one: Import, path: Path) -> Examined:
                 await asyncio.sleep(0)
     if school:
         found = await _found(office, one, looked, [sheet for sheet in sheets if sheet is not None], school=school)
+        found.unread = [about["name"] for about in examined.sheets if about.get("unread")]
         rule = rule_on(office.intake.rules.suspicions, office.intake.clock.today().isoformat())
         examined.suspicions = suspicions(found, rule)
         for about in examined.sheets:
