@@ -188,6 +188,16 @@ class Reading:
         """The record that a row says, whatever is held."""
         return self._made(self._completed(row))
 
+    def record_of(self, row: FileRow, made: Row | Unread) -> Row | None:
+        """The record that a row is of, refused or not; None: what stands where its key is made of says none."""
+        found, spec = made.rest if isinstance(made, Unread) else made, self.profile.table(row.sheet.kind)
+        flawed = {field for letter, field, _ in row.sheet.columns if letter in row.flaws}
+        flawed.update(row.apart.flaws if row.apart else ())
+        said = {spec.slots[field].target for field in flawed if field in spec.slots}
+        if found is None or not found.key or not said.isdisjoint(spec.key):
+            return None
+        return found if _year(found) in (0, self.school_year) else None
+
     def gone(self, kind: str, key: str, stored: Stored) -> RawRow | None:
         """The deletion of a record that a complete file lacks; None: these names cannot say it."""
         base = writing.write(self.profile.table(kind), key, fields_of(_record(stored.row)))
@@ -359,6 +369,7 @@ def _sheet(about: Mapping[str, Any], language: str) -> imports_pb2.ImportSheet:
         skipped_rows=about.get("skipped", ()),
         left_out_reason=left_out,
         left_out_message=SHEETS[left_out].told(language) if left_out else "",
+        unsure_count=about.get("unsure", 0),
         skipped=[
             imports_pb2.SkippedRows(reason=reason, message=ROWS[reason].told(language), rows=rows)
             for reason, rows in about.get("skipped_for", {}).items()

@@ -4,7 +4,7 @@ from chassis.errors import Fault, FieldViolation, Kind
 from services.sync.domain.batches import MOST_BYTES, MOST_ROWS
 from services.sync.domain.corrections import ETAG_MISMATCH, PathRefusedError, Wrong
 from services.sync.domain.documents import BrokenDocumentError
-from services.sync.domain.imports import ImportState
+from services.sync.domain.imports import Import, ImportState
 from services.sync.domain.locked import correction_locked
 from services.sync.domain.problems import SCHOOL_OUTSIDE_UNIT, Problem
 from services.sync.domain.words import Text, shortened
@@ -399,6 +399,22 @@ def several_schools(declaration_id: str) -> Fault:
         "bằng `school`.",
         en=f"Several schools in this unit have a declaration of everything {declaration_id} of this source. Say which "
         "by `school`.",
+    )
+
+
+def overtaken(by: Import) -> Fault:
+    """A file that a later one of its unit, source and school year leaves nothing to say."""
+    name, number = shortened(by.order.file_name), by.import_id
+    return Fault(
+        Kind.PRECONDITION,
+        "OVERTAKEN",
+        vi=f"Lượt nạp số {number} (tệp “{name}”) của cùng đơn vị, nguồn và năm học được gửi sau lượt này và đã hoặc "
+        "đang được ghi nhận, nên lượt này dừng lại để không xóa hay ghi đè dữ liệu mới hơn. Nếu tệp này vẫn đúng, "
+        "hãy gửi lại: tệp sẽ được so với dữ liệu hiện có.",
+        en=f"Import {number} (file “{name}”) of the same unit, source and school year was sent after this one and is "
+        "stored, or being stored, so this one stopped instead of deleting or overwriting what is newer. If the file is "
+        "still right, send it again: it is compared with what is held now.",
+        metadata={"import_id": str(number)},
     )
 
 

@@ -53,7 +53,7 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note, lacks: L
     number, reading, read = one.slices_done, reading_of(office, one), dict[str, set[str]]()
     under_way: asyncio.Task[None] | None = None
     before: set[tuple[str, str]] = set()
-    placing = placing_of(office, one)
+    placing = placing_of(office, one, reading)
 
     async def push(number: int, raws: Sequence[RawRow], rows: Sequence[FileRow | None], *, name: str) -> None:
         outcome = await push_slice(office, one, raws, rows, name=name)
@@ -77,10 +77,10 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note, lacks: L
         if under_way is not None:
             under_way.cancel()
             await asyncio.gather(under_way, return_exceptions=True)
-    # Of what was refused for its school nobody knows what that school lacks.
-    gone = await _gone(office, one, reading, read) if read and not placing.strangers else []
-    if read and placing.strangers:
-        log.warning("nothing deleted", action="imports.strangers", import_id=one.import_id, rows=placing.strangers)
+    # Where it cannot be told which record of which school a row is, nobody knows what that school lacks.
+    gone = await _gone(office, one, reading, read) if read and not placing.unsure else []
+    if read and placing.unsure:
+        log.warning("nothing deleted", action="imports.unsure", import_id=one.import_id, rows=placing.unsure.total())
     if gone:
         await lacks(_deleted(gone))
     for start in range(0, len(gone), SLICE_ROWS):
@@ -112,8 +112,7 @@ async def _to_carry(
         plain = await _plain(reading, settled)
         for row, made in zip(settled, plain, strict=True):
             if row.sheet.holds_all(complete=one.order.complete):
-                read.setdefault(row.sheet.kind, set()).add(made.key)
-                placing.take(row, made)
+                read.setdefault(row.sheet.kind, set()).update(placing.take(row, made))
         if not carried:
             yield number, settled, plain
 
