@@ -111,7 +111,9 @@ def _hushed(
         return verdict
     first = group in told
     told.discard(group)
-    return verdict if first else replace(verdict, told=False)
+    if first:
+        return verdict
+    return replace(verdict, alert_at=lambda position: replace(verdict.alert_at(position), after_first=True))
 
 
 async def _covered(
