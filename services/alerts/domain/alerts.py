@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from services.alerts.domain.facts import Fact
-from services.alerts.domain.rules import Grouping, Reach, Rule, Severity
-from services.alerts.domain.shapes import Scalar
+from services.alerts.domain.rules import PERSONAL_ROLES, Grouping, Reach, Rule, Severity
+from services.alerts.domain.shapes import PERSONAL, Scalar
 from services.alerts.domain.steps import Reason, Resolution, State, Step, Transition
 from services.alerts.domain.texts import as_text, render, shown
 
@@ -88,6 +88,13 @@ class Alert:
     def place(self) -> int:
         """The unit where it is seen and told."""
         return self.unit_id if self.placed_unit_id is None else self.placed_unit_id
+
+    @property
+    def told_roles(self) -> tuple[str, ...]:
+        """The roles of its rule that may be told of it."""
+        if self.fact_kind not in PERSONAL:
+            return self.audience_roles
+        return tuple(role for role in self.audience_roles if role in PERSONAL_ROLES)
 
     @property
     def shown_state(self) -> State:

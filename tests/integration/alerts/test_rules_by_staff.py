@@ -156,6 +156,12 @@ async def _when(found: Any, enough: Callable[[Any], bool]) -> Any:
             "rule.audience_roles",
             "there is no role: teacher; choose of: admin",
         ),
+        (
+            {"fact_kind": "pupil", "condition": "fact.absent_sessions > 3", "audience_roles": ["officer", "clerk"]}
+            | dict.fromkeys(("title_vi", "title_en", "body_vi", "body_en"), "{unit}"),
+            "rule.audience_roles",
+            "alerts on single pupils are not told to: clerk; choose of: admin",
+        ),
         ({"audience_roles": ["officer", "officer"]}, "rule.audience_roles", "name each value once"),
         ({"fact_kind": "weather"}, "rule.fact_kind", "no facts of kind"),
         ({"inhibited_by": ["nothing"]}, "rule.inhibited_by", "there is no rule: nothing"),
