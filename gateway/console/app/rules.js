@@ -107,6 +107,8 @@ export async function rules(panel, { unit }) {
         count("acknowledge_hours", "ackHours"),
         count("resolve_hours", "resolveHours"),
         input("inhibited_by", say("inhibited"), { value: (rule.inhibited_by ?? []).join(", ") }),
+        input("valid_from", say("validFrom"), { type: "date", value: rule.valid_from ?? "" }),
+        input("valid_to", say("validTo"), { type: "date", value: rule.valid_to ?? "" }),
         input("owner", say("owner"), { value: rule.owner ?? "" }),
         input("source_document", say("source"), { value: rule.source_document ?? "" }),
         input("change_note", say("changeNote"), { value: "" }),
@@ -188,7 +190,8 @@ export async function rules(panel, { unit }) {
       event.preventDefault();
       const { code, rule: said } = draft();
       const where = fresh ? "/rules" : `/rules/${code}:update`;
-      const body = fresh ? { code, rule: said, copied_from: copy ? rule.code : "" } : { rule: said, version: rule.version };
+      const copied = copy ? { copied_from: rule.code, update_mask: "*" } : {};
+      const body = fresh ? { code, rule: said, ...copied } : { rule: said, version: rule.version };
       try {
         await ask(unitPath(unit.id, where), { method: "POST", body });
         done();
