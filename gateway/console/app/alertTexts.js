@@ -123,6 +123,7 @@ const TEXTS = {
     save: "Lưu",
     saved: "Đã lưu {n}.",
     wouldRaise: "Sẽ có {n} cảnh báo tại {m} đơn vị, báo cho {k} người (xét {f} dữ kiện).",
+    lastingUnknown: "Chưa tính thời gian phải kéo dài: chưa biết điều kiện đã đúng từ bao giờ.",
     wouldHave: "Trong quá khứ: {n} lần báo cho {m} đối tượng, mở trung bình {k} giờ; đang mở {o}.",
     historySince: "Dữ liệu lưu từ {n}.",
     outcome:
@@ -263,6 +264,7 @@ const TEXTS = {
     save: "Save",
     saved: "Saved {n}.",
     wouldRaise: "It would raise {n} alerts on {m} units, telling {k} people ({f} facts looked at).",
+    lastingUnknown: "How long it must last is left out: since when the condition holds is not known.",
     wouldHave: "In the past: {n} alerts on {m} subjects, open for {k} hours (median); {o} open still.",
     historySince: "Facts are kept since {n}.",
     outcome:

@@ -155,8 +155,10 @@ export async function rules(panel, { unit }) {
       await shown(async () => {
         const found = await ask(unitPath(unit.id, "/rules:dryRun"), { method: "POST", body: { rule: said, code } });
         const { alert_count: n = 0, unit_count: m = 0, people_count: k = 0, fact_count: f = 0, units = [], examples = [] } = found;
+        const left = found.not_considered ?? [];
         return [
           h("strong", {}, say("wouldRaise", { n: number(n), m: number(m), k: number(k), f: number(f) })),
+          left.includes("for_minutes") ? h("p", { class: "muted" }, say("lastingUnknown")) : "",
           h("ul", {}, units.slice(0, 8).map((one) => h("li", {}, `${one.unit_name}: ${number(one.count)}`))),
           h("ul", {}, examples.slice(0, 5).map((one) => h("li", {}, bilingual(one, "title")))),
         ];

@@ -107,6 +107,7 @@ class RulesServicer(rules_pb2_grpc.RulesServiceServicer):
             units=self._units(found.by_unit),
             unit_count=len(found.by_unit),
             examples=[alert_message(alert, self._desk.unit_name) for alert in found.examples],
+            not_considered=["for_minutes"] if rule.for_minutes else [],
         )
 
     async def BacktestRule(

@@ -306,6 +306,9 @@ async def test_a_dry_run_says_what_and_how_many_people_and_touches_nothing(desk,
     assert (found.fact_count, found.alert_count, found.unit_count, found.people_count) == (4, 3, 2, 2)
     assert [(one.unit_name, one.count) for one in found.units] == [("TH Ái Nghĩa", 2), ("TH Đại Minh", 1)]
     assert "Lớp 1A quá đông: 40" in [one.title_vi for one in found.examples]
+    assert list(found.not_considered) == []
+    lasting = await desk.rules.DryRunRule(rules_pb2.DryRunRuleRequest(unit=ALL, rule=a_draft(for_minutes=60)))
+    assert (lasting.alert_count, list(lasting.not_considered)) == (3, ["for_minutes"])
     alone = a_draft(audience_roles=["head_teacher"], audience_reach=alerts_pb2.AUDIENCE_REACH_UNIT)
     assert (await desk.rules.DryRunRule(rules_pb2.DryRunRuleRequest(unit=ALL, rule=alone))).people_count == 1
     async with database.connection() as reading:

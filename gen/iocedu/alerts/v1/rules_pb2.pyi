@@ -574,6 +574,7 @@ class DryRunRuleResponse(_message.Message):
     UNITS_FIELD_NUMBER: _builtins.int
     UNIT_COUNT_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
+    NOT_CONSIDERED_FIELD_NUMBER: _builtins.int
     fact_count: _builtins.int
     """Facts looked at."""
     alert_count: _builtins.int
@@ -592,6 +593,10 @@ class DryRunRuleResponse(_message.Message):
     def examples(self) -> _containers.RepeatedCompositeFieldContainer[_alerts_pb2.Alert]:
         """Some of the alerts, as they would read, at most 20."""
 
+    @_builtins.property
+    def not_considered(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the rule says that this leaves out: `for_minutes`, since how long its condition holds already is not known."""
+
     def __init__(
         self,
         *,
@@ -602,10 +607,11 @@ class DryRunRuleResponse(_message.Message):
         units: _abc.Iterable[Global___UnitCount] | None = ...,
         unit_count: _builtins.int = ...,
         examples: _abc.Iterable[_alerts_pb2.Alert] | None = ...,
+        not_considered: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_count", b"alert_count", "examples", b"examples", "fact_count", b"fact_count", "open_count", b"open_count", "people_count", b"people_count", "unit_count", b"unit_count", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_count", b"alert_count", "examples", b"examples", "fact_count", b"fact_count", "not_considered", b"not_considered", "open_count", b"open_count", "people_count", b"people_count", "unit_count", b"unit_count", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
