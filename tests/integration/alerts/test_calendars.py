@@ -14,6 +14,7 @@ from services.alerts.convert import RecordRows, coverage_facts, record_rows
 from services.alerts.convert.tables import early_warning
 from services.alerts.domain import AlertFilter, Change, Rule, Severity, Transition
 from services.alerts.usecases.moment import Moment
+from services.alerts.usecases.project import report_facts
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import DISTRICT, NOW, OTHER_SCHOOL, PROVINCE, SCHOOL, a_class, hours, school_year
 from tests.integration.alerts.test_evaluation import oversize
@@ -94,6 +95,17 @@ async def test_a_calendar_that_comes_with_the_tree_ends_what_is_missed_at_once(d
         assert await missed()
         await publish(2, school_year(DISTRICT, TODAY))
         await poll_until(settled)
+
+
+@pytest.mark.parametrize(("last", "reports"), [(date(2026, 11, 11), True), (date(2026, 11, 10), False)])
+async def test_a_school_that_reported_nothing_for_two_weeks_does_not_report_here(database, last, reports):
+    """Within them it does, to the day."""
+    rows = RecordRows()
+    await record_rows(rows, [group(), register(last, {})], first=1, time=NOW, reading=READING)
+    async with database.transaction() as held:
+        await usecases.follow_records(held, rows, moment(), READING, baseline=False)
+        [fact] = await report_facts(held, [SCHOOL], moment(), version=2, baseline=False)
+    assert fact.values["reports_at_all"] is reports
 
 
 CROWDED = Rule(

@@ -360,6 +360,21 @@ async def test_a_graver_alert_on_the_unit_keeps_others_quiet_until_it_is_over(da
     assert await release(database, hours(3)) == [("2026/1A2026", Transition.RELEASED)]
 
 
+async def test_a_graver_alert_that_is_silenced_itself_keeps_nothing_quiet(database):
+    """Else nobody would hear of either."""
+    await alter(database, "inhibited_by = ARRAY['school_silent']")
+    async with database.transaction() as held:
+        quiet = a_silence(until=hours(50), rule="school_silent")
+        await usecases.create_silence(held, quiet, moment(), below=EVERYWHERE)
+        await usecases.take_facts(held, silence(since=NOW - hours(100)), moment())
+    await take(database, a_class(40))
+    assert {(one.rule, one.shown_state) for one in await alerts(database)} == {
+        ("school_silent", State.SUPPRESSED),
+        ("class_oversize", State.OPEN),
+    }
+    assert await heard(database) == [("2026/1A2026", Transition.RAISED)]
+
+
 async def climb(database: Database, after: timedelta) -> list[tuple[Transition, tuple[int, ...]]]:
     """What the timer lets climb, and where."""
     async with database.transaction() as held:

@@ -206,26 +206,62 @@ async def test_taking_an_alert_says_who_and_what_and_a_repeat_changes_nothing(bu
     assert (await stub.AcknowledgeAlert(request)).alert == taken
 
 
-async def test_taking_refuses_what_moved_on_is_resolved_or_lies_elsewhere(bus, stub, token, address):
-    """STALE_ETAG, ALREADY_RESOLVED and UNKNOWN_ALERT, each with its status."""
+async def test_taking_refuses_what_moved_on_or_is_resolved(bus, stub):
+    """STALE_ETAG and ALREADY_RESOLVED, each with its status."""
     [alert] = await _raised(bus, stub, 40)
     request = alerts_pb2.AcknowledgeAlertRequest(unit=str(DISTRICT), alert_id=alert.alert_id, etag="0")
     with pytest.raises(Fault) as stale:
         await stub.AcknowledgeAlert(request)
     assert (stale.value.kind, stale.value.reason) == (Kind.CONFLICT, "STALE_ETAG")
     assert stale.value.metadata["etag"] == alert.etag
-    async with client(address, token("other-officer")) as channel:
-        elsewhere = alerts_pb2_grpc.AlertsServiceStub(channel)
-        with pytest.raises(Fault) as unknown:
-            await elsewhere.AcknowledgeAlert(
-                alerts_pb2.AcknowledgeAlertRequest(unit=str(OTHER_DISTRICT), alert_id=alert.alert_id)
-            )
-    assert (unknown.value.kind, unknown.value.reason) == (Kind.NOT_FOUND, "UNKNOWN_ALERT")
     await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(30, version=2)))
     await poll_until(lambda: _listed(stub, states=[alerts_pb2.ALERT_STATE_RESOLVED]))
     with pytest.raises(Fault) as late:
         await stub.AcknowledgeAlert(alerts_pb2.AcknowledgeAlertRequest(unit=str(DISTRICT), alert_id=alert.alert_id))
     assert (late.value.kind, late.value.reason) == (Kind.PRECONDITION, "ALREADY_RESOLVED")
+
+
+async def test_alerts_and_silences_of_other_units_are_handled_by_no_verb_and_stay_as_they_are(
+    bus, stub, token, address
+):
+    """To the officer of another district they do not exist, whether open or closed."""
+    await _raised(bus, stub, 40, 41)
+    await poll_until(lambda: _has(stub, 2))
+    closed, opened = await _listed(stub)
+    async with client(address, token("officer")) as ours, client(address, token("other-officer")) as theirs:
+        mine, handling = map(handling_pb2_grpc.HandlingServiceStub, (ours, theirs))
+        taking = alerts_pb2_grpc.AlertsServiceStub(theirs)
+        said: dict[str, Any] = {"resolution": alerts_pb2.RESOLUTION_FALSE_ALARM, "note": "Lớp ghép."}
+        resolve, silence = handling_pb2.ResolveAlertRequest, handling_pb2.CreateSilenceRequest
+        await mine.ResolveAlert(resolve(unit=str(DISTRICT), alert_id=closed.alert_id, **said))
+        wanted = silence(unit=str(DISTRICT), rule="school_silent", reason="Nghỉ bão")
+        wanted.end_time.FromDatetime(NOW + timedelta(days=1))
+        number = (await mine.CreateSilence(wanted)).silence.silence_id
+
+        async def state() -> list[Any]:
+            silences = await mine.ListSilences(handling_pb2.ListSilencesRequest(unit=str(DISTRICT)))
+            every = [alerts_pb2.ALERT_STATE_OPEN, alerts_pb2.ALERT_STATE_RESOLVED]
+            return [*await _listed(stub, states=every), *silences.silences]
+
+        before = await state()
+        where: dict[str, Any] = {"unit": str(OTHER_DISTRICT), "alert_id": opened.alert_id}
+        tried = {
+            "acknowledge": taking.AcknowledgeAlert(alerts_pb2.AcknowledgeAlertRequest(**where)),
+            "resolve": handling.ResolveAlert(resolve(**where, **said)),
+            "reopen": handling.ReopenAlert(
+                handling_pb2.ReopenAlertRequest(unit=str(OTHER_DISTRICT), alert_id=closed.alert_id, note="Chưa xong.")
+            ),
+            "comment": handling.CommentAlert(handling_pb2.CommentAlertRequest(**where, text="Đã gọi.")),
+            "end": handling.EndSilence(handling_pb2.EndSilenceRequest(unit=str(OTHER_DISTRICT), silence_id=number)),
+        }
+        refused: dict[str, str] = {}
+        for verb, call in tried.items():
+            with pytest.raises(Fault) as fault:
+                await call
+            assert fault.value.kind is Kind.NOT_FOUND
+            refused[verb] = fault.value.reason
+        assert refused == dict.fromkeys(tried, "UNKNOWN_ALERT") | {"end": "UNKNOWN_SILENCE"}
+        assert await state() == before
 
 
 async def test_nobody_sees_alerts_of_units_without_a_grant(stub):
