@@ -73,7 +73,7 @@ async def the_alert(database: Database) -> Alert:
 async def heard(database: Database) -> list[tuple[str, Transition]]:
     """By what people learned of alerts: which, and how."""
     beginning = ("RAISED", "RELEASED", "REOPENED", "CARRIED_OVER", "ESCALATED")
-    told_by = {Transition[name] for name in beginning}
+    told_by = {int(Transition[name]) for name in beginning}
     return [
         (one.alert.subject, Transition(one.transition))
         for one in await told(database)

@@ -1,9 +1,9 @@
 """Alerts as callers see it: from an event on the broker to what a caller lists, counts, takes and watches."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -245,7 +245,7 @@ async def test_alerts_and_silences_of_other_units_are_handled_by_no_verb_and_sta
 
         before = await state()
         where: dict[str, Any] = {"unit": str(OTHER_DISTRICT), "alert_id": opened.alert_id}
-        tried = {
+        tried: dict[str, Any] = {
             "acknowledge": taking.AcknowledgeAlert(alerts_pb2.AcknowledgeAlertRequest(**where)),
             "resolve": handling.ResolveAlert(resolve(**where, **said)),
             "reopen": handling.ReopenAlert(
@@ -372,7 +372,7 @@ async def test_alerts_on_single_pupils_do_not_exist_for_others_by_any_way_of_rea
         responses = aiter(stub.WatchAlerts(alerts_pb2.WatchAlertsRequest(unit=str(SCHOOL))))
         await anext(responses)
         watched = await _watched(responses, handling_pb2_grpc.HandlingServiceStub(officer), of_pupil)
-        await responses.aclose()
+        await cast("AsyncGenerator[Any, None]", responses).aclose()
         assert watched == [one.subject for one in wanted]
         assert [one.alert_id for one in await _listed(stub, unit=str(SCHOOL))] == [one.alert_id for one in wanted]
         groups = (await stub.ListAlertGroups(alerts_pb2.ListAlertGroupsRequest(unit=str(SCHOOL)))).groups
@@ -411,14 +411,14 @@ async def test_who_may_see_pupils_alerts_no_more_is_shown_none_in_a_stream_that_
 
         await poll_until(is_clerk)
         assert await _watched(responses, handling, of_pupil) == [of_pupil[-1].subject]
-        await responses.aclose()
+        await cast("AsyncGenerator[Any, None]", responses).aclose()
 
 
 async def test_silences_that_may_name_a_pupil_are_shown_to_those_alone_who_may_see_alerts_on_pupils(
     of_pupil, address, token
 ):
     """What its rule or family says to be on something else is shown, and so is what names no subject."""
-    covered = [
+    covered: list[dict[str, Any]] = [
         {"rule": "early_warning", "subject": "2026/HS1"},
         {"family": "pupil", "subject": "2026/HS2"},
         {"subject": "2026/HS3"},
