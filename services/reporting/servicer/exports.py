@@ -107,8 +107,8 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
         unit_id = self.units.resolve(request.unit)
         async with self.database.connection() as connection:
             export = await exports.find_export(connection, request.export_id, unit_id=unit_id)
-        if export is None:
-            raise _unknown(request.export_id)
+        if export is None or (export.pivot_id is not None and export.created_by != caller().subject):
+            raise _unknown(request.export_id)  # A pivot may be somebody's own: so are its files.
         return export
 
 

@@ -19,7 +19,7 @@ from chassis.testing import FixedClock
 from services.reporting.domain.exports import ExportState
 from services.reporting.store import exports
 from services.reporting.store.exports import Begun
-from tests.integration.reporting.report_scenes import COMMUNE_DIRECTOR, DIRECTOR, HEAD, OFFICER, Desk
+from tests.integration.reporting.report_scenes import ADMINISTRATOR, COMMUNE_DIRECTOR, DIRECTOR, HEAD, OFFICER, Desk
 from tests.integration.reporting.scenes import NEW_COMMUNE, NOW, PRIMARY, PROVINCE
 from tests.support.waiting import poll_until
 
@@ -168,6 +168,24 @@ async def test_a_pivot_is_exported_with_its_numbers_and_rules(desk: Desk, kind: 
     lines = [[cell.value for cell in row] for row in book.worksheets[0].iter_rows(min_row=4)]
     assert ["2026-2027", "", "pupils", "Pupils", str(PROVINCE), "Quảng Nam", "03", 3] in [line[:8] for line in lines]
     assert any("girls" in str(cell.value).lower() for row in book.worksheets[1].iter_rows() for cell in row)
+
+
+async def test_the_file_of_a_pivot_is_of_who_had_it_made(desk: Desk):
+    """Others neither see, fetch nor cancel it, whether or not they could run the pivot."""
+    pivot = await _kept(desk)
+    request = pivots_pb2.ExportPivotRequest(unit="gso:49", pivot_id=pivot.pivot_id)
+    export = (await _stub(desk).ExportPivot(request)).export
+    await _file(desk, export.export_id, PROVINCE, DIRECTOR)
+    others = desk.exports(ADMINISTRATOR)
+    named: dict[str, Any] = {"unit": str(PROVINCE), "export_id": export.export_id}
+    for call, asked in (
+        (others.GetExport, exports_pb2.GetExportRequest(**named)),
+        (others.DownloadExport, exports_pb2.DownloadExportRequest(**named)),
+        (others.CancelExport, exports_pb2.CancelExportRequest(**named)),
+    ):
+        with pytest.raises(Fault) as refused:
+            await call(asked)
+        assert refused.value.reason == "UNKNOWN_EXPORT"
 
 
 async def test_a_scheduled_pivot_is_made_once_and_its_owner_told(
