@@ -43,7 +43,6 @@ from tests.integration.records.asking import (
 from tests.integration.records.scenes import PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason
 from tests.support.waiting import poll_until
 
-
 RELEASING = transfers_pb2.TRANSFER_SIDE_RELEASING
 
 
