@@ -43,17 +43,14 @@ from tests.integration.records.asking import (
 from tests.integration.records.scenes import PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason
 from tests.support.waiting import poll_until
 
+RELEASING = transfers_pb2.TRANSFER_SIDE_RELEASING
+
 
 async def handed_over(records: Running, key: str) -> tuple[Any, int]:
     """A transfer of a pupil that school A opens, with words that name the pupil."""
     stub = await records.transfers()
     opening = transfers_pb2.OpenTransferRequest(
-        school=SCHOOL_A,
-        other_school=SCHOOL_B,
-        side=transfers_pb2.TRANSFER_SIDE_RELEASING,
-        pupil_key=key,
-        request_id=key,
-        note="Bùi Thị Út theo mẹ",
+        school=SCHOOL_A, other_school=SCHOOL_B, side=RELEASING, pupil_key=key, request_id=key, note="Bùi Thị Út theo mẹ"
     )
     return stub, (await stub.OpenTransfer(opening)).transfer.transfer_id
 
