@@ -83,7 +83,7 @@ async def in_the_feed(records: Records, key: str, version: int) -> None:
     """Wait until the commune's feed holds a version of a record."""
 
     async def there() -> bool:
-        page = await records.changes(**FEED_OF)
+        page = await records.changes(unit=COMMUNE, types=(), after=0)
         return (key, version) in {(one.row.key, one.row.version) for one in page.changes}
 
     await poll_until(there)
