@@ -12,13 +12,12 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
-from iocedu.records.v1.resources_pb2 import Row
 from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from services.sync.convert.documents import RawRow
-from services.sync.convert.rows import Checked, Noted, Unread, make
+from services.sync.convert.rows import Checked, Noted, Unread, make, of_school
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, RowState, digest_of
 from services.sync.domain.connections import KINDS as SCHOOLS
@@ -151,8 +150,8 @@ def _read(intake: Intake, row: Quarantined) -> RawRow:
         return RawRow(content, Unread(problems.not_an_object(), key=row["key"]), row["row_index"])
     made = make(raw, intake.profiles[row["profile"]])
     unit = intake.scopes.tree.unit(row["place_id"])
-    if isinstance(made, Row) and not made.school and unit is not None and unit.kind in SCHOOLS:
-        made.school = str(row["place_id"])
+    if unit is not None and unit.kind in SCHOOLS:
+        made = of_school(made, str(row["place_id"]))
     return RawRow(content, made, row["row_index"])
 
 

@@ -14,6 +14,7 @@ from services.sync import jobs
 from tests.integration.sync.files import (
     HEADINGS,
     class_of,
+    corrected,
     cp1258_form,
     desk,
     held_by,
@@ -50,6 +51,21 @@ async def test_a_workbook_becomes_records_and_its_bad_cells_are_named(here: Worl
     assert problem.problem.field == "NGAY_SINH"
     assert problem.problem.message.startswith("Trang “6A”, dòng 5: ")
     assert problem.quarantined_row_id > 0
+
+
+async def test_a_bad_cell_makes_nothing_else_wrong_with_its_row(here: World) -> None:
+    """The school that the file is for is no fault of a row that does not name it, neither now nor once corrected."""
+    lines = pupils(4, HS002=pupil_line(2, **{"Ngày sinh": "31/02/2015", "Khối": "99"}))
+    one = await send(here, workbook(("6A", lines)))
+    stub = await desk(here)
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    (problem,) = (await stub.ListImportProblems(asked)).problems
+    assert "MA_KHOI" in problem.problem.message
+    assert "TRUONG_ID" not in problem.problem.message
+    again = await corrected(here, problem.quarantined_row_id, MA_KHOI="98")
+    assert again.problem.field == "NGAY_SINH"
+    assert "MA_KHOI" in again.problem.message
+    assert "TRUONG_ID" not in again.problem.message
 
 
 async def test_the_workbook_comes_back_with_a_reason_beside_each_bad_cell(here: World) -> None:
