@@ -5,13 +5,14 @@ from typing import Any
 from uuid import uuid4
 
 import openpyxl
+from iocedu.records.v1.resources_pb2 import ROW_STATE_ACCEPTED
 from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc, partners_pb2
 
 from chassis.errors import Fault
 from chassis.testing import client
 from services.sync.domain.imports import Order
 from services.sync.store import imports
-from tests.integration.sync.files import ENDED, RESTING, desk, held_by, indexed, parts, send
+from tests.integration.sync.files import ENDED, RESTING, corrected, desk, held_by, indexed, parts, send
 from tests.integration.sync.rosters import at, enrolled, person, roster, school
 from tests.integration.sync.test_sandboxes import findings, opened
 from tests.integration.sync.withholding import grant, tables_naming
@@ -230,6 +231,10 @@ async def test_what_is_wrong_is_told_by_file_row_and_column_and_stays_correctabl
     report = await stub.GetImportReport(imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id))
     sheet = openpyxl.load_workbook(io.BytesIO(report.content.data))["demographics.csv"]
     assert sheet["D3"].comment is not None
+    done = await corrected(here, problem.quarantined_row_id, birthDate="2015-02-28", sex="female")
+    assert done.state == ROW_STATE_ACCEPTED, "by the columns that the problem names, in their words"
+    mended = await pupil_of(here, "hs-2")
+    assert (mended.birth_date, mended.sex) == ("2015-02-28", "2")
 
     stranger = {"users": [at("10-02T07:30", person("x-1", "student", given="Lạ")["user"])]}
     one = await sent(here, roster(stranger, mode="delta"))
