@@ -324,7 +324,7 @@ def import_message(one: Import, *, language: str) -> imports_pb2.Import:
         backfill=order.backfill,
         state=one.state.value,  # type: ignore[arg-type]  # the numbers are the enum's
         row_count=one.row_count,
-        done_count=counts.done,
+        done_count=min(counts.done, one.row_count),  # Deletions that were refused come after all rows.
         accepted_count=counts.accepted,
         unchanged_count=counts.unchanged,
         stale_count=counts.stale,

@@ -74,7 +74,7 @@ async def test_what_files_of_everything_lack_is_gone_and_much_of_it_is_asked_abo
     await sent(here, roster(school(10)))
     await indexed(here, 42)
     one = await sent(here, roster(school(9)))
-    assert (one.state, one.accepted_count, one.unchanged_count) == (SUCCEEDED, 1, 11), one
+    assert (one.state, one.accepted_count, one.unchanged_count, one.deletions[0].count) == (SUCCEEDED, 0, 11, 1), one
     assert await is_gone(here, "hs-10.2026")
 
     one = await sent(here, roster(school(2)))
@@ -105,7 +105,7 @@ async def test_a_sandbox_deletes_and_asks_like_a_school(here: World) -> None:
     one = await carried(10)
     assert (one.state, one.accepted_count) == (SUCCEEDED, 12), one
     one = await carried(9)
-    assert (one.state, one.accepted_count, one.unchanged_count) == (SUCCEEDED, 1, 11), one
+    assert (one.state, one.accepted_count, one.unchanged_count, one.deletions[0].count) == (SUCCEEDED, 0, 11, 1), one
     one = await carried(2)
     assert (one.state, len(one.suspicions)) == (AWAITING, 1), one
     assert "lacks 7 of 9 pupils" in one.suspicions[0].message

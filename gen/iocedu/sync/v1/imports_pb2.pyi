@@ -247,15 +247,15 @@ class Import(_message.Message):
     done_count: _builtins.int
     """Rows that have their outcome."""
     accepted_count: _builtins.int
-    """Rows stored."""
+    """Rows stored. What goes because the file lacks it is none of its rows: `deletions` count it."""
     unchanged_count: _builtins.int
     """Rows that were there already."""
     stale_count: _builtins.int
     """Rows older than what is there."""
     rejected_count: _builtins.int
-    """Rows refused."""
+    """Rows refused, and deletions of what the file lacks that were."""
     held_count: _builtins.int
-    """Rows kept aside."""
+    """Rows kept aside, and such deletions."""
     error_reason: _builtins.str
     """Why it failed; empty: it did not."""
     error_message: _builtins.str
