@@ -23,7 +23,8 @@ const TEXTS = {
     step1: "1. Tải mẫu",
     step1Hint: "Mẫu đã điền sẵn những gì trung tâm đang lưu. Chỉ sửa dòng cần sửa, thêm dòng mới ở cuối.",
     purpose: "Mục đích xem đầy đủ (được ghi vào nhật ký)",
-    purposeHint: "Không ghi mục đích thì mẫu đã điền, và tệp kèm lỗi do người khác gửi, không có các cột dữ liệu cá nhân.",
+    purposeHint:
+      "Mẫu đã điền, và tệp kèm lỗi do người khác gửi, chỉ có các cột dữ liệu cá nhân (ngày sinh, dân tộc, các mã số) khi hiệu trưởng hoặc cấp trên tải và ghi mục đích. Văn thư nhận mẫu không có các cột này, kể cả khi ghi mục đích; gửi lại mẫu đó thì giá trị đang lưu của các cột này giữ nguyên.",
     filled: "Tải mẫu đã điền",
     blank: "Tải mẫu trống",
     step2: "2. Gửi tệp",
@@ -134,7 +135,8 @@ const TEXTS = {
     step1: "1. Get the template",
     step1Hint: "It comes with what the centre holds. Change only what has to change, add new rows below.",
     purpose: "Why it must be seen in full (is written down)",
-    purposeHint: "Without it the filled template, and the errors of a file that another person sent, lack personal columns.",
+    purposeHint:
+      "The filled template, and the errors of a file that another person sent, have personal columns (date of birth, ethnic group, numbers) only for the head or a unit above who states a purpose. A clerk gets them without these columns, whatever the purpose; sent back, what is held in them stays.",
     filled: "Template, filled",
     blank: "Template, blank",
     step2: "2. Send the file",
