@@ -134,6 +134,7 @@ class ScopeTree:
             self._calendars.setdefault(calendar.unit_id, {})[calendar.year] = calendar
         self._open_days: dict[tuple[tuple[int, ...], frozenset[int]], OpenDays] = {}
         self._views: dict[tuple[date, str], _View] = {}
+        self._without: dict[str, frozenset[int]] = {}
 
     @classmethod
     def from_chunks(cls, chunks: Iterable[scopes_pb2.ScopeChunk], *, version: int = 0) -> "ScopeTree":
@@ -160,6 +161,14 @@ class ScopeTree:
     def units(self, day: date) -> Iterable[ScopeUnit]:
         """Every unit alive on the day."""
         return (unit for unit in self._units.values() if holds(unit, day))
+
+    def without(self, label: str) -> frozenset[int]:
+        """Every unit, whether alive or not, that does not bear a label."""
+        known = self._without.get(label)
+        if known is None:
+            found = (unit.unit_id for unit in self._units.values() if label not in unit.labels)
+            known = self._without[label] = frozenset(found)
+        return known
 
     def resolve(self, ref: str, day: date) -> int | None:
         """The id behind a decimal id or an alias of that day; `0` is every unit. None when nothing is behind it."""

@@ -13,6 +13,7 @@ import hmac
 import ipaddress
 import secrets
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -38,7 +39,14 @@ class AddressRefusedError(Exception):
 
 
 class NotDeliveredError(Exception):
-    """No status came: the name, the connection or the time did not hold. It may be tried again."""
+    """No status came: the name, the connection or the time did not hold. It may be tried again.
+
+    `reason` says which, for programs: UNKNOWN_NAME, CERTIFICATE, UNREACHABLE or NO_ANSWER.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +126,7 @@ async def checked_place(url: str, *, private_allowed: bool) -> Place:
     except UnicodeError:
         raise AddressRefusedError("the host is none") from None
     except OSError as error:
-        raise NotDeliveredError(f"the name cannot be resolved: {error}") from error
+        raise NotDeliveredError(f"the name cannot be resolved: {error}", reason="UNKNOWN_NAME") from error
     addresses = [str(entry[4][0]) for entry in found]
     # All of them: a name that also leads inside is not to be trusted.
     if not private_allowed and not all(is_public(address) for address in addresses):
@@ -168,9 +176,20 @@ async def post(client: httpx.AsyncClient, delivery: Delivery, *, private_allowed
                 await _drain(answer)
                 return answer.status_code
     except TimeoutError as error:
-        raise NotDeliveredError(f"no answer within {DEADLINE_SECONDS:g} s") from error
+        raise NotDeliveredError(f"no answer within {DEADLINE_SECONDS:g} s", reason="NO_ANSWER") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotDeliveredError(f"{type(error).__name__}: {error}") from error
+        raise NotDeliveredError(f"{type(error).__name__}: {error}", reason=_reason(error)) from error
+
+
+def _reason(error: BaseException | None) -> str:
+    """What did not hold, by what lies at the bottom of it."""
+    if isinstance(error, httpx.TimeoutException):
+        return "NO_ANSWER"
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return "CERTIFICATE"
+        error = error.__cause__ or error.__context__
+    return "UNREACHABLE"
 
 
 async def _drain(answer: httpx.Response) -> None:

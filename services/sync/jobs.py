@@ -176,7 +176,7 @@ def follower(pushing: Pushing, records: Records, own: Sequence[Destination], *, 
         async with pushing.database.connection() as reads:
             every = await destinations.destinations(reads)
         for one in every:
-            if noted := await noting.follow(pushing.database, records, pushing.clock, one):
+            if noted := await noting.follow(pushing, records, one):
                 log.info("changes noted", action="destinations.noted", destination=one.code, count=noted)
                 pushing.stirred.set()
 

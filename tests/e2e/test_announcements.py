@@ -123,6 +123,24 @@ async def test_hours_of_reminders_that_are_none_are_refused_by_name(world: World
     assert await page.locator("tr", has_text="Nhắc hạn").count() == 0
 
 
+async def test_what_is_saved_again_after_a_refused_file_is_one_draft(world: World, visit: Visit) -> None:
+    """The text was kept before the file was refused: saving again goes on with that draft."""
+    page = await visit(world, DIRECTOR, "/notices.html", forgiven=f"{UNANSWERED}.*400")
+    await page.click("[data-part=write]", timeout=WAIT)
+    await page.fill("[name=title]", "Tệp không nhận")
+    await page.fill("[name=body]", "Nội dung")
+    await page.set_input_files(
+        "[name=files]", {"name": "bao-cao.pdf", "mimeType": "application/pdf", "buffer": b"MZ: no PDF"}
+    )
+    for _ in range(2):
+        await page.click("[data-deed=save]")
+        await expect(page.locator("form .warn").last).to_contain_text("được giữ ở bản nháp số", timeout=WAIT)
+    await page.set_input_files("[name=files]", [])
+    await page.fill("[name=body]", "Nội dung, không kèm tệp")
+    await page.click("[data-deed=save]")
+    await expect(page.locator(".announcements tr", has_text="Tệp không nhận")).to_have_count(1, timeout=WAIT)
+
+
 async def test_a_telephone_without_a_provider_is_said_to_get_nothing(world: World, visit: Visit) -> None:
     """The fleet has no SMS provider: no code is asked for, and none is said to be sent."""
     page = await visit(world, DIRECTOR, "/notices.html#preferences")

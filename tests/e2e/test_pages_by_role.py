@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Response, expect
 
-from tests.e2e.browsing import WAIT, Visit
+from tests.e2e.browsing import UNANSWERED, WAIT, Visit
 from tests.e2e.world import DIRECTOR, HEAD, OFFICER, PROVINCE, SCHOOL, World, give
 
 pytestmark = pytest.mark.e2e
@@ -38,3 +38,16 @@ async def test_no_page_asks_what_its_reader_is_refused(staffed: World, visit: Vi
         await page.locator("main h1, main h2").first.wait_for(timeout=WAIT)
         await expect(page.locator("main > .waiting")).to_have_count(0, timeout=WAIT)
     assert refused == []
+
+
+@pytest.mark.parametrize("path", ["/alerts.html", "/indicators.html", "/reports.html", "/lookup.html"])
+async def test_a_unit_that_is_not_hers_leads_back_to_her_own(staffed: World, visit: Visit, path: str) -> None:
+    """On every page as on the first one: why, the menu, and a way back."""
+    page = await visit(staffed, HEAD, f"{path}#unit={PROVINCE}", forgiven=f"{UNANSWERED}.*403")
+    await expect(page.locator("main h1")).to_have_text(
+        "Tài khoản này không có vai trò tại đơn vị được yêu cầu.", timeout=WAIT
+    )
+    await expect(page.locator("nav.pages a").first).to_be_visible()
+    await page.get_by_role("button", name="Về đơn vị của tôi").click()
+    await expect(page.locator("main [role=alert]")).to_have_count(0, timeout=WAIT)
+    await expect(page.locator("main h1, main h2").first).to_be_visible(timeout=WAIT)

@@ -107,6 +107,8 @@ const TEXTS = {
     ABOVE: "đơn vị và các cấp trên",
     UNIT: "chỉ tại đơn vị, cấp trên khi quá hạn",
     schoolDays: "Chỉ báo trong ngày học",
+    validFrom: "Áp dụng từ ngày",
+    validTo: "Hết áp dụng từ ngày",
     inhibited: "Không báo khi đang có (mã quy tắc)",
     owner: "Người phụ trách quy tắc",
     source: "Căn cứ",
@@ -121,6 +123,7 @@ const TEXTS = {
     save: "Lưu",
     saved: "Đã lưu {n}.",
     wouldRaise: "Sẽ có {n} cảnh báo tại {m} đơn vị, báo cho {k} người (xét {f} dữ kiện).",
+    lastingUnknown: "Chưa tính thời gian phải kéo dài: chưa biết điều kiện đã đúng từ bao giờ.",
     wouldHave: "Trong quá khứ: {n} lần báo cho {m} đối tượng, mở trung bình {k} giờ; đang mở {o}.",
     historySince: "Dữ liệu lưu từ {n}.",
     outcome:
@@ -245,6 +248,8 @@ const TEXTS = {
     ABOVE: "at the unit and above",
     UNIT: "at the unit; above when overdue",
     schoolDays: "On school days only",
+    validFrom: "In force from",
+    validTo: "No longer in force from",
     inhibited: "Quiet while open (codes of rules)",
     owner: "Who answers for it",
     source: "Document",
@@ -259,6 +264,7 @@ const TEXTS = {
     save: "Save",
     saved: "Saved {n}.",
     wouldRaise: "It would raise {n} alerts on {m} units, telling {k} people ({f} facts looked at).",
+    lastingUnknown: "How long it must last is left out: since when the condition holds is not known.",
     wouldHave: "In the past: {n} alerts on {m} subjects, open for {k} hours (median); {o} open still.",
     historySince: "Facts are kept since {n}.",
     outcome:

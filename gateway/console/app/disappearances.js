@@ -30,11 +30,12 @@ export async function showDisappearances(place, unit, page_token = "") {
   }
 }
 
-async function stillWaiting(unit, { declaration_id: id, source }) {
+// Sources give the same ids at many schools: only with its school an id says which.
+async function stillWaiting(unit, { declaration_id: id, source, school_id: school }) {
   let page_token = "";
   do {
     const { disappearances: found = [], next_page_token: next } = await waiting(unit, page_token);
-    const same = found.find((one) => one.declaration_id === id && one.source === source);
+    const same = found.find((one) => one.declaration_id === id && one.source === source && one.school_id === school);
     if (same) return same;
     page_token = next;
   } while (page_token);
@@ -82,7 +83,7 @@ function question(unit, one) {
     told.hidden = true;
     try {
       if (verb === "confirm" && !((await refresh()) && (await isMeant(one.disappeared_count)))) return;
-      const { full } = await ask(`${path}:${verb}`, { method: "POST", body: { source: one.source, decision_reason: why } });
+      const { full } = await ask(`${path}:${verb}`, { method: "POST", body: { source: one.source, school: one.school_id, decision_reason: why } });
       settle(filledIn(full.state === "FULL_STATE_DONE" ? "areGone" : "nothingGone", { n: number(full.disappeared_count) }));
     } catch (error) {
       tell(error.message);
@@ -136,7 +137,7 @@ function recordsOf(path, one, count) {
   };
   const page = async (purpose, page_token, body) => {
     try {
-      const found = await ask(`${path}/records`, { query: { source: one.source, purpose, page_token, page_size: PAGE } });
+      const found = await ask(`${path}/records`, { query: { source: one.source, school: one.school_id, purpose, page_token, page_size: PAGE } });
       const total = found.disappearing_count;
       body.append(...(found.records ?? []).map(recordLine));
       count({ disappeared_count: total, held_count: found.held_count });

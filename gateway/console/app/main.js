@@ -11,6 +11,7 @@ import { grades } from "./grades.js";
 import { watchHealth } from "./health.js";
 import { inbox } from "./inbox.js";
 import { overview } from "./overview.js";
+import { notShown, whyNotShown } from "./notShown.js";
 import { choose, chosen, own, unitOf } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
@@ -20,8 +21,6 @@ import { language, setLanguage, t } from "./texts.js";
 import { units } from "./units.js";
 
 const REFRESH_MS = 3000;
-// Why a unit that was asked for is not shown, by the status of the answer.
-const NOT_SHOWN = { 400: "noSuchUnit", 403: "notYours", 404: "noSuchUnit" };
 const bar = document.getElementById("bar");
 const content = document.getElementById("content");
 const nameSkip = skipTo(content);
@@ -48,11 +47,8 @@ async function show() {
     const account = await own();
     const reference = account.homes.length ? chosen() || account.homes[0].id : "";
     let why = account.roles.length ? "noDashboard" : "noUnit";
-    const notShown = (error) => {
-      if (!NOT_SHOWN[error.status]) throw error;
-      why = NOT_SHOWN[error.status];
-    };
-    const unit = reference ? await unitOf(reference).catch(notShown) : undefined;
+    const refused = (error) => void (why = whyNotShown(error));
+    const unit = reference ? await unitOf(reference).catch(refused) : undefined;
     if (mine !== round) return;
     showBar({ account, light, unit });
     if (unit) panels({ unit, account, light });
@@ -67,18 +63,8 @@ async function show() {
 // Nothing can be shown: says why, which role is needed, whom to ask, and lets go on as somebody else.
 function explainAccess({ homes, roles, watching }, why) {
   const words = (names) => names.map((name) => t(`role_${name}`) || name).join(", ");
-  replace(
-    content,
-    h(
-      "div",
-      { class: "card", role: "alert" },
-      h("h1", {}, t(why)),
-      why === "noDashboard" ? h("p", {}, t("noDashboardHint", { n: words(roles), m: words(watching) })) : "",
-      h("p", {}, t(why === "noSuchUnit" ? "noSuchUnitHint" : "noUnitHint")),
-      homes.length ? h("button", { class: "primary", onclick: goHome }, t("toOwn")) : "",
-      h("button", { onclick: () => askToSignIn() }, t("signOut")),
-    ),
-  );
+  const hint = why === "noDashboard" ? t("noDashboardHint", { n: words(roles), m: words(watching) }) : "";
+  replace(content, notShown(why, { hint, onHome: homes.length ? goHome : undefined, onLeave: () => askToSignIn() }));
 }
 
 function panels({ unit, account, light }) {

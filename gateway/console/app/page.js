@@ -6,6 +6,7 @@ import { barInside, barOutside } from "./bar.js";
 import { connection } from "./connection.js";
 import { h, replace } from "./elements.js";
 import { sayWhatFails, tell } from "./failing.js";
+import { notShown, whyNotShown } from "./notShown.js";
 import { choose, chosen, own, unitOf } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
@@ -38,7 +39,8 @@ export function openPage({ title, show }) {
       const account = await own();
       const reference = chosen() || account.units[0]?.id;
       if (!reference) return replace(content, h("p", { class: "waiting", role: "status" }, t("noUnit")));
-      const unit = await unitOf(reference);
+      let why = "";
+      const unit = await unitOf(reference).catch((error) => void (why = whyNotShown(error)));
       if (mine !== round) return;
       barInside(bar, {
         account: { ...account, homes: account.units },
@@ -49,6 +51,11 @@ export function openPage({ title, show }) {
         onLanguage: switchLanguage,
         onLeave: () => askToSignIn(),
       });
+      if (!unit) {
+        const [home] = account.units;
+        replace(content, notShown(why, { onHome: home && (() => go(home.id)), onLeave: () => askToSignIn() }));
+        return;
+      }
       content.before(light.notice);
       const leaving = await show({ content, unit, account, light });
       if (mine !== round) return leaving?.();

@@ -107,6 +107,8 @@ export async function rules(panel, { unit }) {
         count("acknowledge_hours", "ackHours"),
         count("resolve_hours", "resolveHours"),
         input("inhibited_by", say("inhibited"), { value: (rule.inhibited_by ?? []).join(", ") }),
+        input("valid_from", say("validFrom"), { type: "date", value: rule.valid_from ?? "" }),
+        input("valid_to", say("validTo"), { type: "date", value: rule.valid_to ?? "" }),
         input("owner", say("owner"), { value: rule.owner ?? "" }),
         input("source_document", say("source"), { value: rule.source_document ?? "" }),
         input("change_note", say("changeNote"), { value: "" }),
@@ -153,8 +155,10 @@ export async function rules(panel, { unit }) {
       await shown(async () => {
         const found = await ask(unitPath(unit.id, "/rules:dryRun"), { method: "POST", body: { rule: said, code } });
         const { alert_count: n = 0, unit_count: m = 0, people_count: k = 0, fact_count: f = 0, units = [], examples = [] } = found;
+        const left = found.not_considered ?? [];
         return [
           h("strong", {}, say("wouldRaise", { n: number(n), m: number(m), k: number(k), f: number(f) })),
+          left.includes("for_minutes") ? h("p", { class: "muted" }, say("lastingUnknown")) : "",
           h("ul", {}, units.slice(0, 8).map((one) => h("li", {}, `${one.unit_name}: ${number(one.count)}`))),
           h("ul", {}, examples.slice(0, 5).map((one) => h("li", {}, bilingual(one, "title")))),
         ];
@@ -188,7 +192,8 @@ export async function rules(panel, { unit }) {
       event.preventDefault();
       const { code, rule: said } = draft();
       const where = fresh ? "/rules" : `/rules/${code}:update`;
-      const body = fresh ? { code, rule: said, copied_from: copy ? rule.code : "" } : { rule: said, version: rule.version };
+      const copied = copy ? { copied_from: rule.code, update_mask: "*" } : {};
+      const body = fresh ? { code, rule: said, ...copied } : { rule: said, version: rule.version };
       try {
         await ask(unitPath(unit.id, where), { method: "POST", body });
         done();

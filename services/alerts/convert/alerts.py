@@ -43,7 +43,7 @@ def alerts_changed(changes: Iterable[Change], unit_name: UnitName) -> Iterator[t
         event = alerts_pb2.AlertsChanged()
         added = event.changes.add(
             transition=alerts_pb2.AlertTransition.ValueType(change.transition),
-            audience_roles=change.alert.audience_roles if change.told else (),
+            audience_roles=change.alert.told_roles if change.told else (),
             audience_unit_ids=change.audience_unit_ids if change.told else (),
             group_by=alerts_pb2.AlertGrouping.ValueType(change.alert.group_by),
             group_wait_seconds=change.alert.group_wait_seconds,

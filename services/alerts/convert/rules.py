@@ -1,10 +1,13 @@
 """Rules and their statistics as the contract shows them, and what staff say of a rule as a rule."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
 from iocedu.alerts.v1 import alerts_pb2, insight_pb2, rules_pb2
 
+from chassis.errors import FieldViolation
+from chassis.validation import invalid
 from services.alerts.domain import KINDS, Reach, Rule, Severity
 from services.alerts.domain.combining import stands_beside
 from services.alerts.domain.rules import FAMILY_OF_KIND, RuleStatistics
@@ -42,6 +45,7 @@ _SAME = (
     "with_kinds",
     "optional_kinds",
 )
+EVERY_FIELD = "*"
 _DRAFTED = tuple(name for name in rules_pb2.RuleDraft.DESCRIPTOR.fields_by_name)
 
 
@@ -60,8 +64,18 @@ def rule_message(rule: Rule) -> alerts_pb2.Rule:
     return message
 
 
-def draft_of(draft: rules_pb2.RuleDraft, *, code: str, base: Rule | None = None) -> Rule:
-    """The rule that a draft says, without version, unit and writer; what it leaves empty is as in `base`."""
+def draft_of(
+    draft: rules_pb2.RuleDraft, *, code: str, base: Rule | None = None, counting: Collection[str] = ()
+) -> Rule:
+    """The rule that a draft says, without version, unit and writer; what does not count is as in `base`.
+
+    Of a draft count the fields named, or all by `*`; where none is, those that are not empty. Raises INVALID_FIELD for
+    names of none.
+    """
+    if unknown := ", ".join(sorted({*counting} - {*_DRAFTED, EVERY_FIELD})):
+        vi = f"không có trường: {unknown}; hãy chọn trong: {', '.join(_DRAFTED)}, hoặc {EVERY_FIELD} cho tất cả"
+        en = f"there is no field: {unknown}; choose of: {', '.join(_DRAFTED)}, or {EVERY_FIELD} for all"
+        raise invalid([FieldViolation("update_mask", "INVALID_FIELD", vi, en)])
     said: dict[str, Any] = {}
     for name in _DRAFTED:
         value = getattr(draft, name)
@@ -71,7 +85,8 @@ def draft_of(draft: rules_pb2.RuleDraft, *, code: str, base: Rule | None = None)
         said[name] = date.fromisoformat(said[name]) if said[name] else None
     if base is not None:
         for name, value in said.items():
-            if not value:
+            counts = not {name, EVERY_FIELD}.isdisjoint(counting) if counting else value
+            if not counts:
                 said[name] = getattr(base, name)
     said["severity"] = Severity(said["severity"] or Severity.WARNING)
     said["audience_reach"] = Reach(said["audience_reach"] or Reach.ABOVE)

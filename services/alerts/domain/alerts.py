@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from services.alerts.domain.facts import Fact
-from services.alerts.domain.rules import Grouping, Reach, Rule, Severity
-from services.alerts.domain.shapes import Scalar
+from services.alerts.domain.rules import PERSONAL_ROLES, Grouping, Reach, Rule, Severity
+from services.alerts.domain.shapes import PERSONAL, Scalar
 from services.alerts.domain.steps import Reason, Resolution, State, Step, Transition
 from services.alerts.domain.texts import as_text, render, shown
 
@@ -32,6 +32,7 @@ class Alert:
 
     `unit_id` is the unit whose facts raised it; where that was merged, `placed_unit_id` is where the alert now stands.
     `dismissed` says that somebody closed it while its condition held: it is not raised again before that has cleared.
+    `after_first` says that another of its unit was told within the rule's group hours, so that this one was not.
     Texts and `facts` are the newest, known since `facts_time`; what they were when it was raised is kept from their
     first change on (`raised_…`, empty until then).
     """
@@ -68,6 +69,7 @@ class Alert:
     resolved_by: str = ""
     placed_unit_id: int | None = None
     dismissed: bool = False
+    after_first: bool = False
     audience_reach: Reach = Reach.ABOVE
     group_by: int = Grouping.UNSAID
     group_wait_seconds: int = 0
@@ -86,6 +88,13 @@ class Alert:
     def place(self) -> int:
         """The unit where it is seen and told."""
         return self.unit_id if self.placed_unit_id is None else self.placed_unit_id
+
+    @property
+    def told_roles(self) -> tuple[str, ...]:
+        """The roles of its rule that may be told of it."""
+        if self.fact_kind not in PERSONAL:
+            return self.audience_roles
+        return tuple(role for role in self.audience_roles if role in PERSONAL_ROLES)
 
     @property
     def shown_state(self) -> State:
@@ -114,7 +123,10 @@ class Alert:
         due: datetime | None = None,
         climbs: datetime | None = None,
     ) -> "Alert":
-        """The alert taken in hand; whoever takes it last has it. It climbs at `climbs` unless it is resolved."""
+        """The alert taken in hand; whoever takes it last has it.
+
+        It climbs at `climbs` unless it is resolved; one that is kept from being told does not before it is released.
+        """
         step = Step(Transition.ACKNOWLEDGED, now, self.rule_version, by=by, note=note)
         taken = replace(
             self,
@@ -123,7 +135,7 @@ class Alert:
             note=note,
             acknowledge_time=now,
             due_time=due,
-            escalate_time=climbs,
+            escalate_time=None if self.suppressed_by else climbs,
         )
         return taken.stepped(step, position=position)
 
@@ -148,8 +160,10 @@ class Alert:
         )
         return closed.stepped(step, position=position)
 
-    def reopened(self, by: str, *, note: str, now: datetime, climbs: datetime | None, position: int) -> "Alert":
-        """The alert opened again; whoever had it has it no more."""
+    def reopened(
+        self, by: str, *, note: str, now: datetime, climbs: datetime | None, suppressed_by: str = "", position: int
+    ) -> "Alert":
+        """The alert opened again, kept from being told by `suppressed_by`; whoever had it has it no more."""
         step = Step(Transition.REOPENED, now, self.rule_version, by=by, note=note, reason=Reason.BY_HAND)
         opened = replace(
             self,
@@ -162,8 +176,8 @@ class Alert:
             acknowledge_time=None,
             note="",
             due_time=None,
-            suppressed_by="",
-            escalate_time=climbs,
+            suppressed_by=suppressed_by,
+            escalate_time=None if suppressed_by else climbs,
             escalation_level=0,
             escalated_unit_id=0,
         )
@@ -287,6 +301,7 @@ _KEPT = (
     "escalation_level",
     "escalated_unit_id",
     "placed_unit_id",
+    "after_first",
 )
 
 

@@ -58,10 +58,17 @@ def together(
             yield begun, until, state.fact, {fact.key: fact for fact in facts}
 
 
-def episodes(seen: Sequence[Moments], *, holds_for: timedelta, now: datetime) -> list[Episode]:
+def episodes(
+    seen: Sequence[Moments],
+    *,
+    holds_for: timedelta,
+    now: datetime,
+    may_raise: Callable[[datetime], bool] = lambda _at: True,
+) -> list[Episode]:
     """When an alert would have stood open, given what the condition said, in order of time.
 
-    It is raised once the condition has held for `holds_for` without a break, and ends when it would not stay.
+    It is raised once the condition has held for `holds_for` without a break, or at the first look after that at which
+    it may be, and ends when it would not stay.
     """
     found: list[Episode] = []
     open_since: datetime | None = None
@@ -74,8 +81,9 @@ def episodes(seen: Sequence[Moments], *, holds_for: timedelta, now: datetime) ->
         if open_since is None:
             holding_since = (holding_since or one.time) if one.holds else None
             if holding_since is not None and holding_since + holds_for <= until:
-                open_since = max(holding_since + holds_for, one.time)
-                holding_since = None
+                ripe = max(holding_since + holds_for, one.time)
+                if may_raise(ripe):
+                    open_since, holding_since = ripe, None
     if open_since is not None:
         found.append(Episode(open_since, None))
     return found

@@ -45,6 +45,8 @@ ROLES = (
     "provincial_ioc",
     "operator",
 )
+# Who sees alerts on single pupils and is told of them; to others they do not exist, not even as a number.
+PERSONAL_ROLES = ("administrator", "director", "officer", "head_teacher")
 FAMILIES = ("indicator", "pupil", "data", "statistics")
 FAMILY_OF_KIND = {
     "class_size": "indicator",

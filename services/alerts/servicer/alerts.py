@@ -128,15 +128,18 @@ class AlertsServicer(alerts_pb2_grpc.AlertsServiceServicer):
     async def WatchAlerts(
         self, request: alerts_pb2.WatchAlertsRequest, _context: Any
     ) -> AsyncIterator[alerts_pb2.WatchAlertsResponse]:
-        """Stream alerts below a unit as they change; which units lie below is asked anew for each page."""
+        """Stream alerts below a unit as they change; what lies below and may be seen is asked anew for each page."""
         subtree = self._desk.subtree(request.unit)
-        hidden = self._desk.hidden_kinds(request.unit)
         after = await self._desk.tail.start(request.after)
 
         async def page(position: int) -> list[tuple[int, alerts_pb2.Alert]]:
             async with self._desk.database.connection() as connection:
                 alerts = await store.changed_after(
-                    connection, subtree(), after=position, limit=WATCH_PAGE, hidden_kinds=hidden
+                    connection,
+                    subtree(),
+                    after=position,
+                    limit=WATCH_PAGE,
+                    hidden_kinds=self._desk.hidden_kinds(request.unit),
                 )
             return [(message.position, message) for message in self._page(alerts)]
 

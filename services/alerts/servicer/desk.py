@@ -11,11 +11,9 @@ from chassis.scopes import Scopes
 from chassis.tail import Tail
 from services.alerts.convert import UnitName
 from services.alerts.domain import Alert
+from services.alerts.domain.rules import PERSONAL_ROLES
 from services.alerts.domain.shapes import PERSONAL
 from services.alerts.usecases.moment import Moment
-
-# Who sees alerts on single pupils; to others they do not exist, not even as a number.
-PERSONAL_ROLES = ("administrator", "director", "officer", "head_teacher")
 
 
 @dataclass(frozen=True)

@@ -132,12 +132,13 @@ class HandlingServicer(handling_pb2_grpc.HandlingServiceServicer):
     async def ListSilences(
         self, request: handling_pb2.ListSilencesRequest, _context: Any
     ) -> handling_pb2.ListSilencesResponse:
-        """List silences of a unit and of what lies below, newest first."""
+        """List silences of a unit and of what lies below, newest first, to each those he or she may see."""
         size, cursor = page_size(request.page_size), page_cursor(request)
         async with self._desk.database.connection() as connection:
             silences = await store.list_silences(
                 connection,
                 self._desk.subtree(request.unit)(),
+                hidden_kinds=self._desk.hidden_kinds(request.unit),
                 ending_after=None if request.past else self._desk.clock.now(),
                 below=int(cursor[0]) if cursor else None,
                 limit=size + 1,

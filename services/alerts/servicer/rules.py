@@ -48,7 +48,7 @@ class RulesServicer(rules_pb2_grpc.RulesServiceServicer):
                 if not versions:
                     raise unknown_rule(request.copied_from)
                 base = versions[0]
-            draft = draft_of(request.rule, code=request.code, base=base)
+            draft = draft_of(request.rule, code=request.code, base=base, counting=request.update_mask.paths)
             wanted = replace(draft, unit_id=unit_id, copied_from=request.copied_from)
             rule = await usecases.create_rule(connection, wanted, by=caller().subject, moment=self._desk.moment())
         return rules_pb2.CreateRuleResponse(rule=rule_message(rule))
@@ -107,6 +107,7 @@ class RulesServicer(rules_pb2_grpc.RulesServiceServicer):
             units=self._units(found.by_unit),
             unit_count=len(found.by_unit),
             examples=[alert_message(alert, self._desk.unit_name) for alert in found.examples],
+            not_considered=["for_minutes"] if rule.for_minutes else [],
         )
 
     async def BacktestRule(

@@ -201,9 +201,12 @@ async def forget_dismissals(connection: AsyncConnection, alert_ids: Sequence[int
 
 
 async def claim_overdue(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Alert]:
-    """Lock alerts whose time to climb has come, longest overdue first; those another replica holds are left to it."""
+    """Lock alerts that are told and whose time to climb has come, longest overdue first.
+
+    Those another replica holds are left to it.
+    """
     table = alert_table.c
-    chosen = sa.select(alert_table).where(_UNRESOLVED, table.escalate_time <= now)
+    chosen = sa.select(alert_table).where(_UNRESOLVED, table.suppressed_by == "", table.escalate_time <= now)
     chosen = chosen.order_by(table.escalate_time).limit(limit).with_for_update(skip_locked=True)
     return [alert_of(row) for row in (await connection.execute(chosen)).mappings()]
 

@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerts.domain.rules import FAMILY_OF_KIND
 from services.alerts.domain.silences import Silence
 from services.alerts.store.alerts import bigints
-from services.alerts.store.tables import silence_table
+from services.alerts.store.tables import rule_table, silence_table
 
 Key = tuple[str, int, str]
 _COLUMNS = tuple(column.name for column in silence_table.columns)
@@ -85,10 +86,19 @@ async def list_silences(
     ending_after: datetime | None,
     below: int | None,
     limit: int,
+    hidden_kinds: frozenset[str] = frozenset(),
 ) -> list[Silence]:
-    """Silences of the units, newest first, from the one before `below`."""
+    """Silences of the units, newest first, from the one before `below`, without those that may name a hidden subject.
+
+    A subject alone does not say of which kind it is: it is shown where rule or family say that it is not hidden.
+    """
     table = silence_table.c
     chosen = sa.select(silence_table).where(table.unit_id == sa.any_(bigints("unit_ids", unit_ids)))
+    if hidden_kinds:
+        shown_rules = sa.select(rule_table.c.code).where(rule_table.c.fact_kind.not_in(sorted(hidden_kinds)))
+        shown_families = {family for kind, family in FAMILY_OF_KIND.items() if kind not in hidden_kinds}
+        of_family = sa.and_(table.rule == "", table.family.in_(sorted(shown_families)))
+        chosen = chosen.where(sa.or_(table.subject == "", table.rule.in_(shown_rules), of_family))
     if ending_after is not None:
         chosen = chosen.where(table.end_time > ending_after)
     if below is not None:

@@ -121,6 +121,7 @@ alert_table = sa.Table(
     sa.Column("resolved_by", sa.Text, nullable=False, comment="Who closed it by hand; empty: nobody."),
     sa.Column("placed_unit_id", sa.BigInteger, comment="Where it stands since its unit was merged; null: on its unit."),
     sa.Column("dismissed", sa.Boolean, nullable=False, comment="Closed by hand while its condition held."),
+    sa.Column("after_first", sa.Boolean, nullable=False, comment="Not told, as another of its group was."),
     sa.Column("audience_reach", sa.SmallInteger, nullable=False, comment="1 unit and above, 2 unit alone."),
     sa.Column("group_by", sa.SmallInteger, nullable=False, comment="What is told as one notice; 0: as usual."),
     sa.Column("group_wait_seconds", sa.Integer, nullable=False, comment="Messages wait for more; 0: as usual."),

@@ -20,6 +20,7 @@ from services.alerts.convert import UnitName, alerts_changed
 from services.alerts.domain import Alert, Change, Reach, Transition
 
 SLICE = 500  # Alerts made between two turns of the loop.
+BEGINNING = (Transition.RAISED, Transition.RELEASED, Transition.REOPENED, Transition.CARRIED_OVER)
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +29,8 @@ log = structlog.get_logger(__name__)
 class Verdict:
     """What becomes of an alert, by (rule, unit, subject); it is made once its position is known.
 
-    `fresh` says that there was none. People are told unless `told` says no: those of `audience_unit_ids`, else as the
-    alert's rule says.
+    `fresh` says that there was none. People are told unless `told` says no or something keeps the alert quiet: those of
+    `audience_unit_ids`, else as the alert's rule says.
     """
 
     key: tuple[str, int, str]
@@ -49,7 +50,8 @@ async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], uni
     for place, verdict in enumerate(verdicts):
         alert = verdict.alert_at(position + place)
         units = verdict.audience_unit_ids or _reached(verdict.transition, alert)
-        changes.append(Change(verdict.transition, alert, told=verdict.told, audience_unit_ids=units))
+        told = verdict.told and not _is_kept_quiet(verdict.transition, alert)
+        changes.append(Change(verdict.transition, alert, told=told, audience_unit_ids=units))
         if place % SLICE == SLICE - 1:
             await asyncio.sleep(0)
     await _write(connection, verdicts, [change.alert for change in changes])
@@ -64,8 +66,12 @@ async def conclude(connection: AsyncConnection, verdicts: Sequence[Verdict], uni
 
 def _reached(transition: Transition, alert: Alert) -> tuple[int, ...]:
     """Where people are told first of an alert whose rule reaches its unit alone; everywhere above else."""
-    first = transition in (Transition.RAISED, Transition.RELEASED, Transition.REOPENED, Transition.CARRIED_OVER)
-    return (alert.place,) if first and alert.audience_reach is Reach.UNIT else ()
+    return (alert.place,) if transition in BEGINNING and alert.audience_reach is Reach.UNIT else ()
+
+
+def _is_kept_quiet(transition: Transition, alert: Alert) -> bool:
+    """Whether a silence, a graver alert or the first of its group keeps it; what came after a first still climbs."""
+    return bool(alert.suppressed_by) or (alert.after_first and transition in BEGINNING)
 
 
 async def _write(connection: AsyncConnection, verdicts: Sequence[Verdict], alerts: Sequence[Alert]) -> None:

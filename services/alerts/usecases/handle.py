@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerts import store
 from services.alerts.domain import Alert, Resolution, State, Transition
 from services.alerts.usecases.conclude import Verdict, conclude
+from services.alerts.usecases.keep_quiet import what_covers
 from services.alerts.usecases.moment import Moment
 from services.alerts.usecases.refusals import (
     already_open,
@@ -58,7 +59,7 @@ async def reopen_alert(
 ) -> Alert:
     """Open an alert again. Raises UNKNOWN_ALERT, NOT_RESOLVED, or ALREADY_OPEN where another tells the same.
 
-    Where the condition no longer holds, the next look at its fact resolves it.
+    Where the condition no longer holds, the next look at its fact resolves it. What is silenced now stays quiet.
     """
     alert = await _held(connection, alert_id, lies_below)
     if alert.state is not State.RESOLVED:
@@ -69,13 +70,15 @@ async def reopen_alert(
     rules = await store.rule_versions(connection, frozenset({alert.rule}))
     rule = rules.get((alert.rule, alert.rule_version))
     climbs = rule.time_to_take(moment.now) if rule else None
-    return await _done(
-        connection,
-        alert,
-        Transition.REOPENED,
-        lambda position: alert.reopened(by, note=note, now=moment.now, climbs=climbs, position=position),
-        moment,
-    )
+    covered = await what_covers(connection, [alert], {rule.code: rule} if rule else {}, moment)
+    suppressed_by = covered.get(alert_id, "")
+
+    def reopened(position: int) -> Alert:
+        return alert.reopened(
+            by, note=note, now=moment.now, climbs=climbs, suppressed_by=suppressed_by, position=position
+        )
+
+    return await _done(connection, alert, Transition.REOPENED, reopened, moment)
 
 
 async def comment_alert(

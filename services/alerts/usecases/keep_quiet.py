@@ -53,10 +53,8 @@ async def unraisable(connection: AsyncConnection, wishes: Sequence[Wish], moment
 
 
 def _without_school(wishes: Sequence[Wish], moment: Moment) -> set[Key]:
-    """Those of these whose unit has no lessons today; where no calendar is known every day is a school day."""
-    if moment.calendar is None:
-        return set()
-    return {wish.key for wish in wishes if not moment.calendar(wish.key[1]).is_school_day(moment.today)}
+    """Those of these whose unit has no lessons today."""
+    return {wish.key for wish in wishes if not moment.is_school_day(wish.key[1], moment.today)}
 
 
 async def _wait(connection: AsyncConnection, wishes: Sequence[Wish], quiet: Quiet, moment: Moment) -> None:
@@ -111,7 +109,9 @@ def _hushed(
         return verdict
     first = group in told
     told.discard(group)
-    return verdict if first else replace(verdict, told=False)
+    if first:
+        return verdict
+    return replace(verdict, alert_at=lambda position: replace(verdict.alert_at(position), after_first=True))
 
 
 async def _covered(

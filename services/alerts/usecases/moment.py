@@ -30,3 +30,7 @@ class Moment:
     peers: Callable[[int], Sequence[int]] = lambda _unit_id: ()
     years: Callable[[int], Years] = lambda _unit_id: Years()
     calendar: Callable[[int], SchoolCalendar] | None = None
+
+    def is_school_day(self, unit_id: int, day: date) -> bool:
+        """Whether a unit has lessons on a day; where no calendar is known every day is a school day."""
+        return self.calendar is None or self.calendar(unit_id).is_school_day(day)

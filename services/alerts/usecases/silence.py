@@ -124,5 +124,5 @@ def _released(alert: Alert, rules: dict[tuple[str, int], Rule], moment: Moment, 
     climbs = None
     if rule is not None:
         taken = alert.state is State.ACKNOWLEDGED
-        climbs = rule.time_to_resolve(moment.now) if taken else rule.time_to_take(moment.now)
+        climbs = alert.due_time or rule.time_to_resolve(moment.now) if taken else rule.time_to_take(moment.now)
     return alert.released(now=moment.now, climbs=climbs, position=position)

@@ -76,7 +76,10 @@ class Backtest:
 
 
 async def dry_run(connection: AsyncConnection, rule: Rule, below: AbstractSet[int], moment: Moment) -> DryRun:
-    """What the rule would raise of the facts of these units now, of none from history. Raises INVALID_RULE."""
+    """What the rule would raise of the facts of these units now, of none from history. Raises INVALID_RULE.
+
+    How long its condition holds already is not known, so that `for_minutes` counts for nothing.
+    """
     check_rule(rule)
     condition = compile_rule(rule)
     found, after = DryRun(), (-1, "")
@@ -85,6 +88,8 @@ async def dry_run(connection: AsyncConnection, rule: Rule, below: AbstractSet[in
         found.fact_count += len(facts)
         beside = await facts_beside(connection, ((rule, fact) for fact in facts))
         for fact in facts:
+            if not _may_raise(rule, fact.unit_id, moment, moment.now):
+                continue
             values = fields_together(rule, fact, beside, moment.now)
             if values is not None and condition.holds(values) and not is_quiet(condition, fact, beside, timed=True):
                 found.by_unit[fact.unit_id] += 1
@@ -114,7 +119,7 @@ async def backtest(
         found.states += sum(map(len, past.values()))
         beside = await _past(connection, {key for fact in facts for key in keys_beside(rule, fact).values()}, since)
         # Beside the loop, which goes on serving; a page at a time, so that a caller who is gone stops it.
-        await asyncio.to_thread(_replay, found, condition, past, beside, now=moment.now, urgencies=urgencies)
+        await asyncio.to_thread(_replay, found, condition, past, beside, moment=moment, urgencies=urgencies)
     every = [one for one_fact in found.episodes.values() for one in one_fact]
     found.median_open_hours = round(median_of([one.hours(moment.now) for one in every]), 2)
     found.still_open = sum(1 for one in every if one.ended is None)
@@ -145,10 +150,10 @@ def _replay(
     past: Mapping[FactKey, Sequence[Known]],
     beside: Mapping[FactKey, Sequence[Known]],
     *,
-    now: datetime,
+    moment: Moment,
     urgencies: dict[Key, tuple[str, tuple[int, ...]]],
 ) -> None:
-    rule = condition.rule
+    rule, now = condition.rule, moment.now
     for states in past.values():
         first = states[0]
         key = first.fact.unit_id, first.fact.subject
@@ -162,14 +167,19 @@ def _replay(
                 raise too_much_past(MOST_LOOKS)
             look = partial(_look, condition, fact, known)
             seen.extend(clocked(start, end, since=silent_since, step=STEP, look=look))
-        alerts = episodes(seen, holds_for=rule.holds_for, now=now)
+        may_raise = partial(_may_raise, rule, key[0], moment)
+        alerts = episodes(seen, holds_for=rule.holds_for, now=now, may_raise=may_raise)
         if not alerts:
             continue
         found.episodes[key] = alerts
         found.by_unit[key[0]] += len(alerts)
-        found.by_day.update(one.began.date().isoformat() for one in alerts)
+        found.by_day.update(one.began.astimezone(VIETNAM).date().isoformat() for one in alerts)
         values = [known.fact.values for known in states if known.start <= alerts[0].began][-1]
         urgencies[key] = str(values.get("class_key", "")), urgency(values, 0)
+
+
+def _may_raise(rule: Rule, unit_id: int, moment: Moment, at: datetime) -> bool:
+    return not rule.school_days_only or moment.is_school_day(unit_id, at.astimezone(VIETNAM).date())
 
 
 def _look(condition: Condition, fact: Fact, beside: Mapping[FactKey, Fact], at: datetime) -> Moments:

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import store
 from services.alerts.domain import Rule
-from services.alerts.domain.rules import ROLES
+from services.alerts.domain.rules import PERSONAL_ROLES, ROLES
+from services.alerts.domain.shapes import PERSONAL
 from services.alerts.usecases.moment import Moment
 from services.alerts.usecases.refusals import (
     Wrong,
@@ -81,6 +82,14 @@ def _wrong(rule: Rule) -> Iterator[Wrong]:
             "audience_roles",
             f"không có vai trò: {unknown}; hãy chọn trong: {known}",
             f"there is no role: {unknown}; choose of: {known}",
+        )
+    outside = ", ".join(sorted(set(rule.audience_roles) & set(ROLES) - set(PERSONAL_ROLES)))
+    if rule.fact_kind in PERSONAL and outside:
+        known = ", ".join(PERSONAL_ROLES)
+        yield Wrong(
+            "audience_roles",
+            f"cảnh báo về từng học sinh không được gửi tới: {outside}; hãy chọn trong: {known}",
+            f"alerts on single pupils are not told to: {outside}; choose of: {known}",
         )
     for name in ("audience_roles", "inhibited_by"):
         values = getattr(rule, name)

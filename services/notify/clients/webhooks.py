@@ -25,9 +25,9 @@ class WebhookSender:
         try:
             status = await webhooks.post(self._client, delivery, private_allowed=self._private_allowed)
         except webhooks.AddressRefusedError as refused:
-            return Result(Outcome.REFUSED, str(refused))
+            return Result(Outcome.REFUSED, str(refused), reason="ADDRESS_REFUSED")
         except webhooks.NotDeliveredError as error:
-            return Result(Outcome.RETRY, str(error))
+            return Result(Outcome.RETRY, str(error), reason=error.reason)
         return _result(status)
 
 

@@ -52,6 +52,7 @@ def webhook_body(message: Message, public_url: str) -> bytes:
             "body": {"vi": told.matter.body_vi, "en": told.matter.body_en},
             "due_time": told.matter.due_time.astimezone(UTC).isoformat() if told.matter.due_time else None,
             "link": _link(told, public_url),
+            "reminder": told.reminder,
         }
         for told in message.told
     ]
@@ -83,8 +84,9 @@ def sample_values(speech: Speech, language: str, public_url: str) -> Mapping[str
 def _values(told: Told, language: str, speech: Speech, public_url: str) -> dict[str, str]:
     matter = told.matter
     english = language == "en"
+    title = matter.title_en if english else matter.title_vi
     return {
-        "title": matter.title_en if english else matter.title_vi,
+        "title": filled(speech.reminders[language], {"title": title}) if told.reminder else title,
         "body": matter.body_en if english else matter.body_vi,
         "unit": matter.unit_name,
         "severity": speech.severities[language].get(matter.severity, matter.severity),

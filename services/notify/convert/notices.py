@@ -91,6 +91,7 @@ def requests(event: Event, unit_name: Callable[[int], str]) -> Iterator[Request]
             audience_roles=tuple(asked.audience_roles),
             subjects=tuple(asked.subjects),
             matter=matter,
+            and_above=asked.and_above,
         )
 
 

@@ -28,6 +28,7 @@ class Speech:
     templates: Mapping[tuple[Channel, str], Template]
     severities: Mapping[str, Mapping[str, str]]
     footers: Mapping[str, str]
+    reminders: Mapping[str, str]  # Titles of what is told once more.
 
 
 def load_channel_rules(path: Path | None = None) -> tuple[dict[Channel, ChannelRules], int]:
@@ -54,11 +55,11 @@ def load_speech() -> Speech:
         for channel in (Channel.EMAIL, Channel.SMS)
         for language, texts in kept[channel].items()
     }
-    for template in templates.values():
-        unknown = [name for text in (template.subject, template.text) for name in unknown_variables(text)]
-        if unknown:
-            raise ValueError(f"rules/messages.json names unknown variables: {', '.join(unknown)}")
-    return Speech(templates, kept["severities"], kept["footer"])
+    texts = [text for one in templates.values() for text in (one.subject, one.text)] + [*kept["reminder"].values()]
+    unknown = [name for text in texts for name in unknown_variables(text)]
+    if unknown:
+        raise ValueError(f"rules/messages.json names unknown variables: {', '.join(unknown)}")
+    return Speech(templates, kept["severities"], kept["footer"], kept["reminder"])
 
 
 def _text(name: str) -> str:

@@ -9,6 +9,7 @@ from services.notify.domain.audiences import AudienceRule
 from services.notify.domain.forms import Field
 
 TOPIC = "announcement"
+LEFT_IN_PEACE = timedelta(days=1)  # How long nobody is reminded by hand again.
 
 
 class Stage(IntEnum):
@@ -95,8 +96,8 @@ class Announcement:
 
     @property
     def asks(self) -> bool:
-        """Whether each reader owes something: a confirmation or an answer."""
-        return self.draft.receipt_required or bool(self.draft.form)
+        """Whether each reader owes something: a confirmation, an answer, or to have opened it by a time."""
+        return self.draft.receipt_required or bool(self.draft.form) or self.draft.due_time is not None
 
     def may(self, step: str) -> bool:
         """Whether a step may be taken now."""
@@ -163,6 +164,11 @@ class Receipt:
     notice_id: int = 0
     read_time: datetime | None = None
     acknowledge_time: datetime | None = None
+    reminder_time: datetime | None = None
+
+    def reminded_lately(self, now: datetime) -> bool:
+        """Whether the last reminder is too near for another by hand."""
+        return self.reminder_time is not None and now < self.reminder_time + LEFT_IN_PEACE
 
 
 @dataclass(frozen=True, slots=True)

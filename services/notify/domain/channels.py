@@ -151,6 +151,7 @@ class Told:
     matter: Matter
     because: str
     notice_id: int
+    reminder: bool = False  # Of what an earlier message told.
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +179,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a try, and what the other side said; `address_refused` where it knows no such address."""
+    """What came of a try, and what the other side said; `address_refused` where it knows no such address.
+
+    Where a webhook was not answered `reason` says why, for programs.
+    """
 
     outcome: Outcome
     detail: str = ""
     status: int = 0
     address_refused: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class News:
 class Request:
     """What another service asks to be told; `(source, key)` is its identity, `revision` rises with another text.
 
-    `matter` carries no id of its own yet.
+    Who holds the roles at these very units is meant, or also above them. `matter` carries no id of its own yet.
     """
 
     source: str
@@ -99,6 +99,7 @@ class Request:
     audience_roles: tuple[str, ...]
     subjects: tuple[str, ...]
     matter: Matter
+    and_above: bool = False
 
     @property
     def identity(self) -> tuple[str, str]:

@@ -161,6 +161,7 @@ class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
             http_status=result.status,
             detail="" if accepted else result.detail,
             delivery_id=str(delivery_id),
+            reason=result.reason,
         )
 
     async def PreviewMessage(

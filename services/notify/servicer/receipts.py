@@ -28,9 +28,9 @@ class ReceiptsServicer(receipts_pb2_grpc.ReceiptsServiceServicer):
         units = self._frame.below(request.unit)
         async with self._frame.database.transaction() as connection:
             held = await locked(connection, request.announcement_id, units=units)
-            count = await remind(connection, held, now=self._frame.clock.now())
+            reminded, lately = await remind(connection, held, now=self._frame.clock.now())
         self._frame.wake()
-        return receipts_pb2.RemindRecipientsResponse(reminded_count=count)
+        return receipts_pb2.RemindRecipientsResponse(reminded_count=reminded, lately_count=lately)
 
     async def SummarizeReceipts(
         self, request: receipts_pb2.SummarizeReceiptsRequest, _context: Any

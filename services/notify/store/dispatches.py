@@ -5,7 +5,7 @@ by its priority whatever came before it, and be found by person and state afterw
 """
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -46,6 +46,16 @@ class Waiting:
     def address(self) -> str:
         """Where to."""
         return self.key[4]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message that is due, with its recipient's quiet hours."""
+
+    dispatch_id: UUID
+    priority: int
+    quiet_from: str
+    quiet_to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +155,31 @@ def _of_lane(channel: Channel, lane: Lane) -> dict[str, object]:
     return {"channel": channel.value, "least": 0 if urgent else 1, "most": 0 if urgent else 9}
 
 
-async def claim_messages(
-    connection: AsyncConnection, channel: Channel, lane: Lane, *, now: datetime, lease: timedelta, limit: int
+async def lock_due(
+    connection: AsyncConnection, channel: Channel, lane: Lane, *, now: datetime, limit: int
+) -> list[Due]:
+    """Lock messages that are due and that no other replica holds."""
+    rows = await connection.execute(_LOCK_DUE, {**_of_lane(channel, lane), "now": now, "limit": limit})
+    return [Due(row.dispatch_id, row.priority, row.quiet_from or "", row.quiet_to or "") for row in rows]
+
+
+async def put_off_messages(connection: AsyncConnection, later: Mapping[UUID, datetime]) -> None:
+    """Let locked messages wait until the quiet hours are over."""
+    if later:
+        await connection.execute(_PUT_OFF_MESSAGES, {"ids": list(later), "times": list(later.values())})
+
+
+async def take_messages(
+    connection: AsyncConnection, channel: Channel, ids: Collection[UUID], *, now: datetime, lease: timedelta
 ) -> list[Message]:
-    """Take messages that are due for as long as the lease lasts; whoever took them and died loses them to the next."""
-    given = {**_of_lane(channel, lane), "now": now, "until": now + lease, "limit": limit}
-    rows = (await connection.execute(_CLAIM, given)).all()
-    if not rows:
+    """Take locked messages for as long as the lease lasts; whoever took them and died loses them to the next."""
+    if not ids:
         return []
-    ids = [row.dispatch_id for row in rows]
-    await connection.execute(_START, {"ids": ids, "numbers": [row.attempt_count for row in rows], "now": now})
-    told = await told_matters(connection, ids)
+    rows = (await connection.execute(_TAKE, {"ids": list(ids), "until": now + lease})).all()
+    await connection.execute(
+        _START, {"ids": [row.dispatch_id for row in rows], "numbers": [row.attempt_count for row in rows], "now": now}
+    )
+    told = await told_matters(connection, list(ids))
     return [
         Message(
             row.dispatch_id,
@@ -298,11 +322,19 @@ _DUE = (
     " AND next_time <= CAST(:now AS timestamptz)"
 )
 _ANY_DUE = sa.text(f"SELECT EXISTS (SELECT FROM dispatch WHERE {_DUE})")  # noqa: S608 (our own text)
-_CLAIM = sa.text(
-    "UPDATE dispatch SET state = 2, attempt_count = attempt_count + 1, next_time = CAST(:until AS timestamptz)"  # noqa: S608 (our own text)
+_LOCK_DUE = sa.text(
+    "SELECT dispatch_id, priority, quiet_from, quiet_to FROM dispatch"  # noqa: S608 (our own text)
+    f" LEFT JOIN contact ON contact.subject = dispatch.subject WHERE {_DUE}"
+    " ORDER BY priority, next_time LIMIT :limit FOR UPDATE OF dispatch SKIP LOCKED"
+)
+_PUT_OFF_MESSAGES = sa.text(
+    "UPDATE dispatch SET state = 1, next_time = given.time, quiet_until = given.time"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:times AS timestamptz[])) AS given(id, time) WHERE dispatch_id = given.id"
+)
+_TAKE = sa.text(
+    "UPDATE dispatch SET state = 2, attempt_count = attempt_count + 1, next_time = CAST(:until AS timestamptz)"
     " FROM (SELECT dispatch_id, contact.language FROM dispatch LEFT JOIN contact ON contact.subject = dispatch.subject"
-    f" WHERE {_DUE} ORDER BY priority, next_time LIMIT :limit"
-    " FOR UPDATE OF dispatch SKIP LOCKED) AS due WHERE dispatch.dispatch_id = due.dispatch_id"
+    " WHERE dispatch_id = ANY(CAST(:ids AS uuid[]))) AS due WHERE dispatch.dispatch_id = due.dispatch_id"
     " RETURNING dispatch.dispatch_id, subject, address, attempt_count, return_token, due.language"
 )
 _START = sa.text(
@@ -347,7 +379,8 @@ _QUEUES = sa.text(
     "SELECT channel, count(*) AS waiting, extract(epoch FROM CAST(:now AS timestamptz) - min(since))::float8 AS seconds"
     " FROM (SELECT channel, due_time AS since FROM delivery WHERE dispatch_id IS NULL"
     " AND due_time <= CAST(:now AS timestamptz)"
-    " UNION ALL SELECT channel, create_time FROM dispatch WHERE state IN (1, 2)) AS waiting GROUP BY channel"
+    " UNION ALL SELECT channel, coalesce(quiet_until, create_time) FROM dispatch WHERE state IN (1, 2)"
+    " AND coalesce(quiet_until, create_time) <= CAST(:now AS timestamptz)) AS waiting GROUP BY channel"
 )
 _PRUNE = sa.text(
     "WITH old AS (SELECT dispatch_id FROM dispatch WHERE done_time < CAST(:before AS timestamptz) LIMIT :limit"

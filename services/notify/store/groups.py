@@ -91,10 +91,8 @@ async def keep_groups(connection: AsyncConnection, groups: Sequence[Group]) -> N
     )
 
 
-async def lock_notices_of_groups(
-    connection: AsyncConnection, matter_ids: Collection[int]
-) -> list[tuple[int, int, str, str]]:
-    """Lock the notices about groups, in one order: notice, group, whose and why."""
+async def lock_notices_of(connection: AsyncConnection, matter_ids: Collection[int]) -> list[tuple[int, int, str, str]]:
+    """Lock the notices about groups or alerts, in one order: notice, matter, whose and why."""
     rows = await connection.execute(_LOCK_NOTICES, {"ids": sorted(matter_ids)})
     return [tuple(row) for row in rows]
 

@@ -197,12 +197,14 @@ async def changed_after(connection: AsyncConnection, subject: str, *, after: int
 
 
 async def told_matters(connection: AsyncConnection, dispatch_ids: Sequence[UUID]) -> dict[UUID, list[Told]]:
-    """What messages tell, as it is now, in the order of delivery."""
+    """What messages tell, as it is now, in the order of delivery; each matter once, on whatever occasions."""
     columns = ", ".join(f"matter.{name}" for name in _MATTER)
     rows = await connection.execute(sa.text(_TOLD.format(columns)), {"ids": list(dispatch_ids)})
     found: dict[UUID, list[Told]] = {}
     for row in rows.mappings():
-        told = Told(Matter(**{name: row[name] for name in _MATTER}), row["because"] or "", row["notice_id"] or 0)
+        matter = Matter(**{name: row[name] for name in _MATTER})
+        reminder = bool(matter.announcement_id) and row["occasion"] > 0
+        told = Told(matter, row["because"] or "", row["notice_id"] or 0, reminder)
         found.setdefault(row["dispatch_id"], []).append(told)
     return found
 
@@ -232,9 +234,11 @@ _KEEP_REQUESTS = sa.text(
     " WHERE request.revision < excluded.revision RETURNING source, key, matter_id"
 )
 _TOLD = (
-    "SELECT delivery.dispatch_id, notice.because, notice.notice_id, {} FROM delivery"
+    "SELECT delivery.dispatch_id, occasion, notice.because, notice.notice_id, {} FROM"
+    " (SELECT dispatch_id, subject, matter_id, min(occasion) AS occasion FROM delivery"
+    " WHERE dispatch_id = ANY(CAST(:ids AS uuid[])) GROUP BY dispatch_id, subject, matter_id) AS delivery"
     " JOIN matter ON matter.alert_id = delivery.matter_id"
     " LEFT JOIN notice ON notice.subject = delivery.subject AND notice.alert_id = delivery.matter_id"
-    " WHERE dispatch_id = ANY(CAST(:ids AS uuid[])) ORDER BY notice.notice_id DESC"
+    " ORDER BY notice.notice_id DESC"
 )
 _ANOTHER_MATTER = sa.text("SELECT nextval('other_matter')")

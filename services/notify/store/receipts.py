@@ -110,20 +110,22 @@ async def list_receipts(
     return [_receipt(row) for row in (await connection.execute(chosen)).mappings()]
 
 
-async def lock_outstanding(connection: AsyncConnection, announcement: Announcement) -> list[tuple[str, int]]:
-    """Lock the receipts of those who have the notice and still owe something: (subject, how often reminded)."""
+async def lock_outstanding(connection: AsyncConnection, announcement: Announcement) -> list[Receipt]:
+    """Lock the receipts of those who have the notice and still owe something."""
     owing = (
         _receipts(announcement)
         .where(_TABLE.progress == int(Progress.DELIVERED), sa.not_(_done(announcement)))
         .order_by(_TABLE.subject)
         .with_for_update(of=receipt_table)
     )
-    return [(row["subject"], row["reminder_count"]) for row in (await connection.execute(owing)).mappings()]
+    return [_receipt(row) for row in (await connection.execute(owing)).mappings()]
 
 
-async def count_reminder(connection: AsyncConnection, announcement_id: int, subjects: Sequence[str]) -> None:
-    """Say that these were reminded once more."""
-    changed = sa.update(receipt_table).values(reminder_count=_TABLE.reminder_count + 1)
+async def count_reminder(
+    connection: AsyncConnection, announcement_id: int, subjects: Sequence[str], now: datetime
+) -> None:
+    """Say that these are reminded once more."""
+    changed = sa.update(receipt_table).values(reminder_count=_TABLE.reminder_count + 1, reminder_time=now)
     await connection.execute(
         changed.where(
             _TABLE.announcement_id == announcement_id,

@@ -135,5 +135,6 @@ receipt_table = sa.Table(
     sa.Column("answers", JSONB, comment="What was answered; NULL: nothing yet."),
     sa.Column("answer_time", _INSTANT, comment="When it was answered last."),
     sa.Column("reminder_count", sa.Integer, nullable=False, comment="How often he or she was reminded."),
+    sa.Column("reminder_time", _INSTANT, comment="When he or she was reminded last; NULL: never, or not known."),
     comment="Who an announcement is for, and what each answered; opening and confirming stand with the notice.",
 )

@@ -20,6 +20,12 @@ from services.notify.usecases import faults
 from services.notify.usecases.audiences import reach_of
 from services.notify.usecases.news import unit_name
 
+_BEFORE_SENDING = {
+    Stage.DRAFT: ("Hãy duyệt văn bản trước khi gửi.", "Approve it before it is sent."),
+    Stage.SENT: ("Văn bản này đã gửi rồi, không phải gửi lại.", "It has been sent already."),
+    Stage.RECALLED: ("Hãy soạn văn bản mới.", "Begin another."),
+}
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -80,9 +86,9 @@ async def approve_announcement(connection: AsyncConnection, held: Announcement, 
 async def schedule_announcement(
     connection: AsyncConnection, held: Announcement, scene: Scene, *, send_time: datetime | None
 ) -> Announcement:
-    """Let a locked announcement leave at a time, or now."""
+    """Let a locked announcement leave at a time, or now. Raises WRONG_STATE, INVALID_TIME and what `reach_of` does."""
     if not held.may("schedule"):
-        raise faults.wrong_state(held, "Hãy duyệt văn bản trước khi gửi.", "Approve it before it is sent.")
+        raise faults.wrong_state(held, *_BEFORE_SENDING[held.state])
     at = send_time or scene.now
     due = held.draft.due_time
     if at < scene.now - timedelta(minutes=5) or (due is not None and at >= due):

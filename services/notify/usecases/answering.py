@@ -39,12 +39,14 @@ async def my_files(connection: AsyncConnection, announcement_id: int, subject: s
 async def answer(
     connection: AsyncConnection, announcement_id: int, subject: str, answers: dict[str, str], *, now: datetime
 ) -> tuple[Announcement, Receipt]:
-    """Keep what a reader answers, and confirm the notice. Raises INVALID_ANSWER, TOO_LATE or WRONG_STATE."""
+    """Keep what a reader answers, and confirm the notice. Raises INVALID_ANSWER, NO_FORM, TOO_LATE or WRONG_STATE."""
     if not await receipts.lock_receipt(connection, announcement_id, subject):
         raise faults.unknown_announcement(announcement_id)
     held, receipt = await my_announcement(connection, announcement_id, subject)
-    if held.state is not Stage.SENT or not held.draft.form:
+    if held.state is not Stage.SENT:
         raise faults.wrong_state(held, "Văn bản này không còn nhận trả lời.", "It takes no answers.")
+    if not held.draft.form:
+        raise faults.no_form(held)
     due = held.draft.due_time
     if receipt.answer_time is not None and due is not None and now > due:
         raise Fault(

@@ -17,7 +17,7 @@ from chassis.database import Database
 from services.notify.domain.channels import Channel, ChannelRules, Lane, Message, Outcome, Result
 from services.notify.domain.delivering import Way, after_quiet_hours, paced, pause_before
 from services.notify.store import dispatches
-from services.notify.store.dispatches import Gathered, Waiting
+from services.notify.store.dispatches import Due, Gathered, Waiting
 from services.notify.usecases.addresses import give_up_address
 
 GATHERED_AT_ONCE = 2000
@@ -36,7 +36,7 @@ async def gather(connection: AsyncConnection, rules: Mapping[Channel, ChannelRul
     later: list[tuple[Waiting, datetime]] = []
     ready: list[Waiting] = []
     for one in waiting:
-        due = now if one.priority == 0 else after_quiet_hours(now, one.quiet_from, one.quiet_to, VIETNAM)
+        due = _may_leave(one, now)
         if due > now:
             later.append((one, due))
         else:
@@ -55,21 +55,30 @@ async def gather(connection: AsyncConnection, rules: Mapping[Channel, ChannelRul
 async def take(
     database: Database, channel: Channel, lane: Lane, rules: ChannelRules, *, now: datetime
 ) -> list[Message]:
-    """Take messages that are due, as many as the channel's pace allows; what is urgent waits for no pace."""
+    """Take messages that are due, as many as the channel's pace allows; what is urgent waits for no pace.
+
+    What has waited into its person's quiet hours, for the pace or another try, waits until they are over.
+    """
     async with database.connection() as reads:
         if not await dispatches.any_due(reads, channel, lane, now=now):
             return []  # Who keeps the pace writes: several times a second, for nothing.
-    async with database.transaction() as connection:
-        free = await dispatches.free_time(connection, channel)
-        allowed, _ = paced(free, now, per_second=rules.per_second, burst=rules.burst, wanted=TAKEN_AT_ONCE)
-        limit = TAKEN_AT_ONCE if lane is Lane.URGENT else allowed
-        if not limit:
-            return []
-        lease = timedelta(seconds=rules.lease_seconds)
-        taken = await dispatches.claim_messages(connection, channel, lane, now=now, lease=lease, limit=limit)
-        step = timedelta(seconds=len(taken) / rules.per_second)
-        await dispatches.keep_free_time(connection, channel, max(free or now, now) + step)
-    return taken
+    while True:
+        async with database.transaction() as connection:
+            free = await dispatches.free_time(connection, channel)
+            allowed, _ = paced(free, now, per_second=rules.per_second, burst=rules.burst, wanted=TAKEN_AT_ONCE)
+            limit = TAKEN_AT_ONCE if lane is Lane.URGENT else allowed
+            if not limit:
+                return []
+            due = await dispatches.lock_due(connection, channel, lane, now=now, limit=limit)
+            times = {one.dispatch_id: _may_leave(one, now) for one in due}
+            later = {dispatch_id: time for dispatch_id, time in times.items() if time > now}
+            await dispatches.put_off_messages(connection, later)
+            lease = timedelta(seconds=rules.lease_seconds)
+            taken = await dispatches.take_messages(connection, channel, times.keys() - later, now=now, lease=lease)
+            step = timedelta(seconds=len(taken) / rules.per_second)
+            await dispatches.keep_free_time(connection, channel, max(free or now, now) + step)
+        if taken or not later:
+            return taken
 
 
 async def conclude(
@@ -105,6 +114,11 @@ async def conclude(
         fallen_back=others,
     )
     return result.address_refused and await give_up_address(connection, message, result.detail, rules=every, now=now)
+
+
+def _may_leave(one: Waiting | Due, now: datetime) -> datetime:
+    """Now, or when the quiet hours of its person are over, unless it is urgent."""
+    return now if one.priority == 0 else after_quiet_hours(now, one.quiet_from, one.quiet_to, VIETNAM)
 
 
 def _by_address(waiting: Sequence[Waiting]) -> list[list[Waiting]]:

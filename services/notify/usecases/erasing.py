@@ -56,7 +56,7 @@ async def erase(
         count += await erasing.forget_person(connection, subject)
         if subject in erasure.erased:
             count += await erasing.forget_inbox(connection, subject)
-    await tell_together(connection, {}, moved, unit_name=unit_name, now=now)
+    await tell_together(connection, {}, moved, unit_name=unit_name, reads=_everybody, now=now)
     await _show(connection, moved)
     await outbox.append(connection, [outbox.Outgoing(ERASURES_CONFIRMED, erasures_confirmed(erasure, count))])
     return bool(count)
@@ -68,6 +68,11 @@ async def told(connection: AsyncConnection, matters: Sequence[Matter]) -> list[M
     if not found:
         return list(matters)
     return [without(matter, found.get(matter.unit_id, ())) for matter in matters]
+
+
+def _everybody(_subject: str, _unit_id: int) -> bool:
+    """Whoever has it keeps what is left, which says less than before."""
+    return True
 
 
 async def _matters(connection: AsyncConnection, erasure: Erasure, moved: list[int], *, now: datetime) -> int:

@@ -54,6 +54,17 @@ def wrong_state(announcement: Announcement, remedy_vi: str, remedy_en: str) -> F
     )
 
 
+def no_form(announcement: Announcement) -> Fault:
+    """It asks nothing that could be answered."""
+    return Fault(
+        Kind.PRECONDITION,
+        "NO_FORM",
+        vi="Văn bản này không có biểu mẫu nên không phải trả lời; nếu được yêu cầu, chỉ cần xác nhận đã nhận.",
+        en="The announcement asks nothing that could be answered; confirm it where that is asked.",
+        metadata={"announcement_id": str(announcement.announcement_id)},
+    )
+
+
 def audience_refused(reason: str, path: str, vi: str, en: str, **metadata: str) -> Fault:
     """An audience that cannot be meant."""
     kind = Kind.DENIED if reason == "AUDIENCE_OUTSIDE" else Kind.INVALID

@@ -3,7 +3,8 @@
 Inboxes show a group at once. Messages wait for more of it, and tell again after a while if it has grown. A group whose
 alerts are all resolved is over, and what comes after it begins another. An alert is in one group of a rule and unit,
 however often it is told, and each of its changes is seen in the group's numbers and in the list of its alerts. Whoever
-is no reader any more when a group grows loses its notice, which would tell what came after.
+is no reader any more when a group grows, or holds nothing at its unit when it changes, loses its notice, which would
+tell what came after.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -20,6 +21,7 @@ from services.notify.store import groups
 from services.notify.store.queue import queue_deliveries
 
 Readers = dict[str, Recipient]
+Reads = Callable[[str, int], bool]  # Whether somebody holds anything on a unit or above it.
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ async def tell_together(
     changed: Collection[int],
     *,
     unit_name: Callable[[int], str],
+    reads: Reads,
     now: datetime,
 ) -> int:
     """Let alerts join their groups, and show what became of those in one; returns how many notices that changes.
@@ -66,7 +69,7 @@ async def tell_together(
     renewed |= {one: plan.known[one].changed() for one in plan.changed - renewed.keys()}
     plan.known |= renewed
     told = await _keep(connection, renewed, unit_name)
-    return await _deliver(connection, plan, told, now=now)
+    return await _deliver(connection, plan, told, reads, now=now)
 
 
 async def _planned(connection: AsyncConnection, wanted: Mapping[GroupKey, Together], changed: Collection[int]) -> _Plan:
@@ -115,10 +118,12 @@ async def _keep(
     return matters
 
 
-async def _deliver(connection: AsyncConnection, plan: _Plan, told: Mapping[int, Matter], *, now: datetime) -> int:
+async def _deliver(
+    connection: AsyncConnection, plan: _Plan, told: Mapping[int, Matter], reads: Reads, *, now: datetime
+) -> int:
     """Bring groups to their readers, and those that grew once more to all who have them and still are readers."""
-    notices = await groups.lock_notices_of_groups(connection, {*plan.readers, *told})
-    if gone := {one[0] for one in notices if _left(plan, matter_id=one[1], subject=one[2])}:
+    notices = await groups.lock_notices_of(connection, {*plan.readers, *told})
+    if gone := {one[0] for one in notices if _left(plan, reads, matter_id=one[1], subject=one[2])}:
         await groups.end_notices(connection, gone)
         notices = [one for one in notices if one[0] not in gone]
     queued: dict[tuple[int, str], Delivery] = {}
@@ -146,9 +151,13 @@ async def _deliver(connection: AsyncConnection, plan: _Plan, told: Mapping[int, 
     return count
 
 
-def _left(plan: _Plan, *, matter_id: int, subject: str) -> bool:
+def _left(plan: _Plan, reads: Reads, *, matter_id: int, subject: str) -> bool:
+    if subject in plan.readers.get(matter_id, {}):
+        return False
     grown = plan.grown.get(matter_id)
-    return grown is not None and subject not in plan.readers[matter_id] and subject not in grown.alone
+    if grown is not None and subject not in grown.alone:
+        return True
+    return not reads(subject, plan.known[matter_id].unit_id)
 
 
 def _delivery(group: Group, recipient: Recipient) -> Delivery:

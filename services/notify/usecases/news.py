@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.scope_tree import EVERY_UNIT, ScopeTree
+from chassis.scope_tree import EVERY_UNIT, ScopeTree, holds
 from chassis.tail import allot_positions
 from services.notify import store
 from services.notify.domain import Delivery, News, Recipient, because, newest
@@ -17,7 +17,7 @@ from services.notify.store import groups
 from services.notify.store.queue import queue_deliveries
 from services.notify.usecases.erasing import told
 from services.notify.usecases.faults import unknown_unit_id
-from services.notify.usecases.grouping import Together, tell_together
+from services.notify.usecases.grouping import Reads, Together, tell_together
 
 log = structlog.get_logger(__name__)
 
@@ -31,10 +31,11 @@ class Audience(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where units stand and how they are called when news is told."""
+    """Where units stand, how they are called and who reads of them when news is told."""
 
     name: Callable[[int], str]
     parent: Callable[[int], int | None]
+    reads: Reads
 
 
 async def deliver_news(
@@ -47,6 +48,7 @@ async def deliver_news(
 ) -> bool:
     """Keep what is newer than known, tell those whom it concerns now, and show the rest to those who were told.
 
+    Whoever was told and holds nothing there any more loses the notice, which would tell what came after.
     Order does not matter: a matter whose end is known before its beginning is delivered as resolved.
     """
     matters = await told(connection, newest(news))
@@ -60,10 +62,15 @@ async def deliver_news(
         for matter in matters
         if matter.alert_id in kept and (matter.alert_id, matter.version) not in beginnings
     }
-    grouped = await tell_together(connection, together, continued, unit_name=place.name, now=now)
-    moved = await store.lock_notices_about(connection, continued) if continued else []
+    grouped = await tell_together(connection, together, continued, unit_name=place.name, reads=place.reads, now=now)
+    units = {matter.alert_id: matter.unit_id for matter in matters if matter.alert_id in continued}
+    notices = await groups.lock_notices_of(connection, continued) if continued else []
+    gone = {one[0] for one in notices if not place.reads(one[2], units[one[1]])}
+    moved = [one[0] for one in notices if one[0] not in gone]
+    if gone:
+        await groups.end_notices(connection, gone)
     if not deliveries and not moved:
-        return bool(grouped)
+        return bool(grouped or gone)
     await queue_deliveries(connection, deliveries, {matter.alert_id: matter for matter in matters}, now)
     first = await allot_positions(connection, len(moved) + len(deliveries))
     await store.move_notices(connection, moved, first=first)
@@ -115,8 +122,15 @@ def _recipients(one: News, audience: Audience) -> Sequence[Recipient]:
 
 def place_in(tree: ScopeTree, today: date) -> Place:
     """Units as they are today."""
+
+    def reads(subject: str, unit_id: int) -> bool:
+        unit = tree.unit(unit_id)
+        if unit is not None and not holds(unit, today):
+            return True  # Nobody stands above what is over: who was told of it keeps that.
+        return tree.may(subject, {grant.role for grant in tree.grants_of(subject, today)}, unit_id, today)
+
     return Place(
-        lambda unit_id: unit_name(tree, unit_id), lambda unit_id: next(iter(tree.parents(unit_id, today)), None)
+        lambda unit_id: unit_name(tree, unit_id), lambda unit_id: next(iter(tree.parents(unit_id, today)), None), reads
     )
 
 

@@ -60,7 +60,7 @@ def _matter(request: Request, matter_id: int) -> Matter:
 def _deliveries(request: Request, matter_id: int, audience: Audience) -> list[Delivery]:
     found: dict[str, Recipient] = {}
     for unit_id in request.unit_ids:
-        for recipient in audience(request.audience_roles, unit_id, exactly=True):
+        for recipient in audience(request.audience_roles, unit_id, exactly=not request.and_above):
             found.setdefault(recipient.subject, recipient)
     for subject in request.subjects:
         found.setdefault(subject, Recipient(subject, NAMED))

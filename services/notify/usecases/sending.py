@@ -4,6 +4,7 @@ Each slice is a transaction of its own, so that thousands of recipients never ho
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -15,7 +16,7 @@ from chassis.scopes import Scopes
 from chassis.tail import allot_positions
 from services.notify import store
 from services.notify.domain import Delivery, Recipient, because
-from services.notify.domain.announcements import Announcement
+from services.notify.domain.announcements import Announcement, Receipt
 from services.notify.store import announcements, receipts
 from services.notify.store.queue import queue_deliveries
 from services.notify.usecases.announcements import Scene, audience_now, matter_of
@@ -90,20 +91,31 @@ async def deliver_awaited(connection: AsyncConnection, *, now: datetime) -> int:
     return len(claimed)
 
 
-async def remind(connection: AsyncConnection, held: Announcement, *, now: datetime) -> int:
-    """Remind those who have a locked announcement and still owe something; returns how many."""
-    if not held.may("remind") or held.matter_id is None:
+async def remind(connection: AsyncConnection, held: Announcement, *, now: datetime) -> tuple[int, int]:
+    """Remind by hand those who have a locked announcement and still owe something.
+
+    Returns how many, and how many are left in peace since they were reminded just before.
+    """
+    if not held.may("remind"):
         raise wrong_state(held, "Chỉ nhắc được văn bản đã gửi.", "Only what was sent can be reminded of.")
-    owing = await receipts.lock_outstanding(connection, held)
+    owing = await receipts.lock_outstanding(connection, held) if held.asks else []
+    chosen = [one for one in owing if not one.reminded_lately(now)]
+    await _remind(connection, held, chosen, now=now)
+    return len(chosen), len(owing) - len(chosen)
+
+
+async def _remind(connection: AsyncConnection, held: Announcement, owing: Sequence[Receipt], *, now: datetime) -> None:
+    """Bring a locked announcement once more to those whose receipts are locked."""
     if not owing:
-        return 0
-    deliveries = [Delivery(held.matter_id, Recipient(subject, ""), count + 1) for subject, count in owing]
+        return
+    assert held.matter_id is not None, "who has an announcement has one that was sent"
+    subjects = [one.subject for one in owing]
+    deliveries = [Delivery(held.matter_id, Recipient(one.subject, ""), one.reminder_count + 1) for one in owing]
     await queue_deliveries(connection, deliveries, {held.matter_id: matter_of(held, held.matter_id, unit_name="")}, now)
-    await receipts.count_reminder(connection, held.announcement_id, [subject for subject, _ in owing])
-    notices = await store.lock_notices_of(connection, held.matter_id, [subject for subject, _ in owing])
+    await receipts.count_reminder(connection, held.announcement_id, subjects, now)
+    notices = await store.lock_notices_of(connection, held.matter_id, subjects)
     first = await allot_positions(connection, len(notices))
     await store.move_notices(connection, notices, first=first, unread=True)
-    return len(owing)
 
 
 async def remind_due(connection: AsyncConnection, *, now: datetime) -> bool:
@@ -111,7 +123,8 @@ async def remind_due(connection: AsyncConnection, *, now: datetime) -> bool:
     held = await announcements.claim_to_remind(connection, now)
     if held is None:
         return False
-    reminded = await remind(connection, held, now=now)
+    owing = await receipts.lock_outstanding(connection, held)
+    await _remind(connection, held, owing, now=now)
     await announcements.keep_announcement(connection, held.reminded(now))
-    log.info("reminded", action="announcement.reminded", id=held.announcement_id, recipients=reminded)
+    log.info("reminded", action="announcement.reminded", id=held.announcement_id, recipients=len(owing))
     return True

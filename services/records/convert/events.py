@@ -34,10 +34,12 @@ async def pack_changes(
     *,
     elsewhere: Collection[tuple[int, str]] = (),
     restricted: Collection[Identity] = (),
+    untold: Collection[int] = (),
 ) -> list[Packed]:
     """Pack the stored rows into events of at most 1,000 changes and 256 kB, in the order they were sent.
 
-    `elsewhere` are the pupils, by school and key, who count at another enrolment.
+    `elsewhere` are the pupils, by school and key, who count at another enrolment; `untold` are schools of which nothing
+    is told.
     """
     packed: list[Packed] = []
     begun = records_pb2.RecordsChanged(backfill=batch.backfill).SerializeToString()
@@ -45,6 +47,8 @@ async def pack_changes(
     rows = batch.rows
     parts, count, size = [begun], 0, 0
     for index, school_id, spec in accepted:
+        if school_id in untold:
+            continue
         row = rows[index]
         body = (_tombstone(row, spec) if row.deleted else row).SerializeToString()
         uncounted = bool(elsewhere) and spec is PUPIL and (school_id, row.key) in elsewhere

@@ -5,7 +5,7 @@ answer was lost, and changes nothing. A unit above may decide only once the cloc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -141,6 +141,12 @@ def decided(transfer: Transfer, *, placed: bool, note: str, by: str, today: date
     if not transfer.late(today):
         raise ClockRunning
     return state
+
+
+def ended(transfer: Transfer, *, by: str, now: datetime) -> Transfer:
+    """A transfer that can go no further, since the pupil's data are not passed on."""
+    step = Step(State.WITHDRAWN, Side.SUPERIOR, "", by, now)
+    return replace(transfer, state=State.WITHDRAWN, due_date=None, steps=(*transfer.steps, step))
 
 
 def _repeats(transfer: Transfer, state: State, side: Side, *, note: str, by: str) -> bool:

@@ -36,8 +36,10 @@ class AttendanceServicer(attendance_pb2_grpc.AttendanceServiceServicer):
         school_id, year, key = self._school(request.school), request.school_year, request.pupil_key
         async with self._database.connection() as connection:
             pupil = await pupil_years.pupil_of_year(connection, school_id, year, key)
-            absences = await attendance.absences_of(connection, school_id, year, [key])
-            days = await attendance.class_days(connection, school_id, year)
+            of = pupil["class_key"] if pupil else ""
+            now = await pupil_years.keys_now(connection, school_id)
+            absences = await attendance.absences_of(connection, school_id, year, [key], now=now)
+            days = await attendance.class_days(connection, school_id, year, class_key=of)
         await self._note("GetPupilAttendance", school_id, int(pupil is not None), key=key)
         if pupil is None:
             raise unknown_pupil(key)

@@ -14,7 +14,7 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
 from services.records.convert.data_requests import data_request_of, filing_of, states_of
 from services.records.domain.data_requests import DataRequest, completed, decided, extended
-from services.records.servicer.places import resolve_unit
+from services.records.servicer.places import records_below, resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.store.data_requests import data_requests_page
 from services.records.usecases.data_requests import Named, change_data_request, file_data_request
@@ -94,7 +94,7 @@ class DataRequestsServicer(data_requests_pb2_grpc.DataRequestsServiceServicer):
         async with self._database.connection() as connection:
             found = await data_requests_page(
                 connection,
-                schools=tree.subtree(unit_id, today),
+                schools=records_below(tree, unit_id, today),
                 states=states_of(request),
                 overdue_on=today if request.overdue_only else None,
                 after=(date.fromisoformat(cursor[0]), cursor[1], cursor[2]) if cursor else None,

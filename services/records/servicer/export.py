@@ -13,7 +13,7 @@ from chassis.scopes import Scopes
 from chassis.streams import envelope
 from services.records.convert.outgoing import Alias, add_record, record_of
 from services.records.domain.objects import KEY
-from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.places import aliases, records_below, resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.usecases.exporting import PORTION, Exports, Page, Place, Portion
 from services.records.usecases.lookups import Lookups
@@ -48,7 +48,7 @@ class ExportServicer(export_pb2_grpc.ExportServiceServicer):
         today, tree = self._clock.today(), self._scopes.tree
         alias = aliases(tree, today)
         portions = self._exports.copy(
-            tree.subtree(unit_id, today),
+            records_below(tree, unit_id, today),
             request.types,
             after=Place.read(request.after),
             note=self._note,

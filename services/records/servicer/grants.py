@@ -1,12 +1,13 @@
 """GrantsService: who may do what where. Roles are judged by the tree that every service judges by."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 from iocedu.records.v1 import units_pb2, units_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.access import unknown_unit
+from chassis.access import rule_of, unknown_unit
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.identity import caller
@@ -16,6 +17,7 @@ from services.records.convert.days import day_of, text_of
 from services.records.convert.units import grant_draft_of, grant_of
 from services.records.domain.grants import EVERY_UNIT, Grant
 from services.records.store import grants, unit_days, units
+from services.records.store.successions import beyond
 from services.records.usecases.grants import create_grant, revoke_grant
 
 
@@ -27,6 +29,8 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
         self._scopes = scopes
         self._clock = clock
         self._changed = changed
+        rule = rule_of("iocedu.records.v1.GrantsService/ListGrants")
+        self._listing = rule.roles if rule else frozenset()
 
     async def CreateGrant(self, request: units_pb2.CreateGrantRequest, _context: Any) -> units_pb2.CreateGrantResponse:
         """Give a role."""
@@ -52,8 +56,7 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
         cursor = page_cursor(request)
         async with self._database.connection() as connection:
             unit_id = await self._unit(connection, request.unit)
-            day = day_of(request.as_of, field="as_of") or self._clock.today()
-            below = {unit_id} | self._scopes.tree.subtree(unit_id, day)
+            below = await self._below(connection, unit_id, day_of(request.as_of, field="as_of"))
             found = await grants.grants_on(connection, below, after=cursor[0] if cursor else 0, most=most + 1)
             messages = await self._messages(connection, found[:most])
         response = units_pb2.ListGrantsResponse(grants=messages)
@@ -99,6 +102,14 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
                 delegated_by=stored.delegated_by if stored else "",
             )
         return response
+
+    async def _below(self, connection: AsyncConnection, unit_id: int, as_of: date | None) -> set[int]:
+        """A unit and all below it as of a day, as far as the caller's roles reach: they are judged by today's units."""
+        today, tree = self._clock.today(), self._scopes.tree
+        wanted = {unit_id, *tree.subtree(unit_id, as_of or today)}
+        if tree.may(caller().subject, self._listing, EVERY_UNIT, today):
+            return wanted
+        return wanted - await beyond(connection, wanted, {unit_id, *tree.subtree(unit_id, today)}, today)
 
     async def _unit(self, connection: AsyncConnection, ref: str) -> int:
         """The unit behind a reference, one that was stored a moment ago included; 0 is every unit."""

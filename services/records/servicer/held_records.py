@@ -11,9 +11,10 @@ from chassis.scopes import Scopes
 from services.records.convert.outgoing import present_record
 from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, DELETED, VERSION
-from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.places import aliases, records_below, resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.store import lookup
+from services.records.store.withheld import restrictions
 from services.records.usecases.lookups import Lookups
 
 
@@ -34,8 +35,12 @@ class HeldRecordsServicer(held_records_pb2_grpc.HeldRecordsServiceServicer):
         schools = {name.school: tree.resolve(name.school, today) for name in request.names}
         wanted = [(schools[name.school], name.key) for name in request.names]
         async with self._database.connection() as connection:
-            found = await lookup.records_by_key(
-                connection, spec, [(school_id, key) for school_id, key in wanted if school_id], withheld=False
+            known = [(school_id, key) for school_id, key in wanted if school_id]
+            found = await lookup.records_by_key(connection, spec, known, withheld=request.with_restricted)
+            hidden = (
+                await restrictions(connection, [(school_id, spec.number, key) for school_id, key in found])
+                if request.with_restricted
+                else {}
             )
         alias, response = aliases(tree, today), held_records_pb2.ReadRecordsResponse()
         for place, (school_id, key) in enumerate(wanted):
@@ -44,7 +49,7 @@ class HeldRecordsServicer(held_records_pb2_grpc.HeldRecordsServiceServicer):
                 response.gone.add(place=place, version=stored[VERSION])
             elif stored is not None:
                 record = present_record(spec, stored, alias=alias, mask=False)
-                response.held.add(place=place, record=record)
+                response.held.add(place=place, record=record, restricted=(school_id, spec.number, key) in hidden)
         return response
 
     async def ShowRecords(
@@ -54,7 +59,7 @@ class HeldRecordsServicer(held_records_pb2_grpc.HeldRecordsServiceServicer):
         today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
         unit_id, purpose = resolve_unit(tree, request.unit, today), request.purpose.strip()
         unmasked = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, unit_id, today)
-        below = tree.subtree(unit_id, today)
+        below = records_below(tree, unit_id, today)
         wanted = [(tree.resolve(name.school, today), name.key) for name in request.names]
         inside = [(school_id, key) for school_id, key in wanted if school_id and school_id in below]
         async with self._database.connection() as connection:

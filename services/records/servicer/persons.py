@@ -1,6 +1,6 @@
 """PersonsService: whose records are, doubts about it, and decisions on them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from services.records.domain.persons import PUPIL, Held, Identity
 from services.records.domain.transfers import Transfer
 from services.records.domain.year_steps import counts_of
 from services.records.servicer.people import People, unlinked
-from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.places import aliases, resolve_unit, subtree_of
 from services.records.servicer.reading import reading_of
 from services.records.store import attendance, persons, pupil_years
 from services.records.store.disclosures import disclose
@@ -71,6 +71,8 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         async with self._database.connection() as connection:
             found = await self._people.behind(connection, (school_id, PUPIL.number, request.pupil_key), purpose=purpose)
             shown = dict(found.shown.records)
+            schools = {one.school_id for one in found.held if one.type == PUPIL.number}
+            renamed = {one: await pupil_years.keys_now(connection, one) for one in schools}
             for one in found.held:
                 enrolment = found.shown.records.get(one.identity)
                 if one.type == PUPIL.number and enrolment is not None:
@@ -81,14 +83,14 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                         pupil_key=one.key,
                     )
                     keys = [other.key for other in found.held if other.identity[:2] == one.identity[:2]]
-                    now = await pupil_years.keys_now(connection, one.school_id)
+                    now = renamed[one.school_id]
                     keys += [before for before, key in now.items() if key in keys]
                     results = await self._results(connection, one, keys, masked=enrolment.masked)
                     others = await self._others(connection, one, keys, masked=enrolment.masked)
                     year.results.extend(results.values())
                     year.others.extend(others.values())
-                    year.attendance.CopyFrom(await self._attendance(connection, one))
-                    await self._step(connection, one, year)
+                    year.attendance.CopyFrom(await self._attendance(connection, one, now=now))
+                    await self._step(connection, one, year, now=now)
                     shown |= results | others
             pupils = [(one.school_id, one.key) for one in found.held if one.type == PUPIL.number]
             moves = await transfers_of(connection, pupils)
@@ -110,7 +112,12 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         most, cursor = page_size(request.page_size, default=50, maximum=1000), page_cursor(request)
         async with self._database.connection() as connection:
             every = await pupils_stepped(
-                connection, school_id, request.school_year, flows=status_flows(), class_key=request.class_key
+                connection,
+                school_id,
+                request.school_year,
+                flows=status_flows(),
+                now=await pupil_years.keys_now(connection, school_id),
+                class_key=request.class_key,
             )
         steps = {int(step) for step in request.steps}
         wanted = [
@@ -306,24 +313,28 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         schools = (transfer.releasing_id, transfer.receiving_id)
         return any(tree.may(subject, self._people.viewers, school_id, today) for school_id in schools)
 
-    async def _step(self, connection: AsyncConnection, enrolment: Held, year: persons_pb2.CourseYear) -> None:
+    async def _step(
+        self, connection: AsyncConnection, enrolment: Held, year: persons_pb2.CourseYear, *, now: Mapping[str, str]
+    ) -> None:
         """Write how a pupil went on after a year."""
         found = await pupils_stepped(
-            connection, enrolment.school_id, enrolment.school_year, flows=status_flows(), key=enrolment.key
+            connection, enrolment.school_id, enrolment.school_year, flows=status_flows(), now=now, key=enrolment.key
         )
         for one in found:
             year.step = step_number(one.step)
             if one.promoted is not None:
                 year.promoted = one.promoted
 
-    async def _attendance(self, connection: AsyncConnection, enrolment: Held) -> attendance_pb2.PupilAttendance:
+    async def _attendance(
+        self, connection: AsyncConnection, enrolment: Held, *, now: Mapping[str, str]
+    ) -> attendance_pb2.PupilAttendance:
         """A pupil's year, counted from the registers."""
         school_id, year, key = enrolment.school_id, enrolment.school_year, enrolment.key
         pupil = await pupil_years.pupil_of_year(connection, school_id, year, key)
         if pupil is None:
             return attendance_pb2.PupilAttendance()
-        absences = await attendance.absences_of(connection, school_id, year, [key])
-        days = await attendance.class_days(connection, school_id, year)
+        absences = await attendance.absences_of(connection, school_id, year, [key], now=now)
+        days = await attendance.class_days(connection, school_id, year, class_key=pupil["class_key"])
         return pupil_attendance(
             pupil,
             absences.get(key, Absences()),
@@ -333,4 +344,4 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
 
     def _below(self, unit: str) -> Collection[int]:
         today, tree = self._clock.today(), self._scopes.tree
-        return tree.subtree(resolve_unit(tree, unit, today), today)
+        return subtree_of(tree, unit, today)

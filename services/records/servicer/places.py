@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import date
 
 from chassis.access import unknown_unit
-from chassis.scope_tree import ScopeTree
+from chassis.scope_tree import EVERY_UNIT, ScopeTree
 from services.records.domain.objects import SCHOOL_KINDS
+from services.records.domain.units import SANDBOX
 
 
 def resolve_unit(tree: ScopeTree, ref: str, day: date) -> int:
@@ -16,9 +17,14 @@ def resolve_unit(tree: ScopeTree, ref: str, day: date) -> int:
     return unit_id
 
 
+def records_below(tree: ScopeTree, unit_id: int, day: date) -> frozenset[int]:
+    """A unit and all below it, as far as their records count; of unit 0 also what has ended, and no sandbox."""
+    return tree.without(SANDBOX) if unit_id == EVERY_UNIT else tree.subtree(unit_id, day)
+
+
 def subtree_of(tree: ScopeTree, ref: str, day: date) -> frozenset[int]:
-    """A unit and all below it; raises UNKNOWN_UNIT."""
-    return tree.subtree(resolve_unit(tree, ref, day), day)
+    """The same by its reference; raises UNKNOWN_UNIT."""
+    return records_below(tree, resolve_unit(tree, ref, day), day)
 
 
 def schools_below(tree: ScopeTree, ref: str, day: date) -> list[int]:

@@ -29,7 +29,7 @@ from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, DELETED, SCHOOL_KINDS, SOURCE, VERSION, ObjectSpec
 from services.records.domain.problems import Problem
 from services.records.domain.reading import Reading
-from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.places import aliases, records_below, resolve_unit
 from services.records.servicer.reading import may_see_restricted, reading_of, record_restricted
 from services.records.store import lookup
 from services.records.store.feed import Wanted
@@ -137,7 +137,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
             found = await lookup.records_page(
                 connection,
                 spec,
-                schools=tree.subtree(unit_id, today),
+                schools=records_below(tree, unit_id, today),
                 school_year=request.school_year,
                 name_contains=request.name_contains,
                 after=(cursor[0], cursor[1]) if cursor else None,

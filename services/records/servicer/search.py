@@ -9,12 +9,12 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
-from chassis.scope_tree import ScopeTree, holds
+from chassis.scope_tree import EVERY_UNIT, ScopeTree, holds
 from chassis.scopes import Scopes
 from services.records.convert.searching import add_hit, advice, asked_of
 from services.records.domain.objects import BY_COLLECTION, DELETED, SCHOOL_KINDS
 from services.records.domain.unit_names import UnitName, matching, unit_name
-from services.records.servicer.places import aliases, resolve_unit
+from services.records.servicer.places import aliases, records_below, resolve_unit
 from services.records.servicer.reading import reading_of
 from services.records.store.lookup import records_by_key
 from services.records.usecases.lookups import Lookups
@@ -34,16 +34,20 @@ class _View:
             unit_name(one.unit_id, one.kind, one.name, [alias.alias for alias in one.aliases if holds(alias, day)])
             for one in tree.units(day)
         ]
-        self._schools = frozenset(one.unit_id for one in self.units if one.kind in SCHOOL_KINDS)
+        self._schools = self._schools_below(EVERY_UNIT)
         self._within: dict[int, Within] = {}
 
     def within(self, unit_id: int) -> Within:
         """The schools at or below a unit."""
         known = self._within.get(unit_id)
         if known is None:
-            schools = self._schools & self.tree.subtree(unit_id, self.day)
+            schools = self._schools_below(unit_id)
             known = self._within[unit_id] = Within(schools, everywhere=len(schools) == len(self._schools))
         return known
+
+    def _schools_below(self, unit_id: int) -> frozenset[int]:
+        below = (self.tree.unit(one) for one in records_below(self.tree, unit_id, self.day))
+        return frozenset(one.unit_id for one in below if one is not None and one.kind in SCHOOL_KINDS)
 
 
 class SearchServicer(search_pb2_grpc.SearchServiceServicer):
@@ -110,7 +114,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         most = page_size(request.page_size, default=PAGE, maximum=MOST_PAGE)
         cursor = page_cursor(request)
         kinds = frozenset(request.kinds)
-        below = view.tree.subtree(unit_id, view.day)
+        below = records_below(view.tree, unit_id, view.day)
         units = (one for one in view.units if one.unit_id in below and (not kinds or one.kind in kinds))
         found = matching(units, request.query)
         if cursor:

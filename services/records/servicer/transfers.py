@@ -18,9 +18,9 @@ from services.records.convert.transfers import action_of, side_of, states_of, tr
 from services.records.domain.objects import SCHOOL_KINDS
 from services.records.domain.transfers import Side, Transfer
 from services.records.servicer.calendar import unit_and_above
-from services.records.servicer.places import resolve_unit
+from services.records.servicer.places import records_below, resolve_unit
 from services.records.servicer.reading import reading_of
-from services.records.store.transfers import transfers, transfers_page
+from services.records.store.transfers import shown_transfer, transfers_page
 from services.records.usecases.locks import Asked
 from services.records.usecases.lookups import Lookups
 from services.records.usecases.transfers import (
@@ -115,10 +115,10 @@ class TransfersServicer(transfers_pb2_grpc.TransfersServiceServicer):
         """Give a transfer that a school has a part in."""
         school_id = resolve_unit(self._scopes.tree, request.school, self._clock.today())
         async with self._database.connection() as connection:
-            found = await transfers(connection, [request.transfer_id])
-        if not found or found[0].side_of(school_id) is None:
+            found = await shown_transfer(connection, request.transfer_id)
+        if found is None or found.side_of(school_id) is None:
             raise unknown_transfer(request.transfer_id)
-        return transfers_pb2.GetTransferResponse(transfer=await self._told("GetTransfer", found[0], school_id))
+        return transfers_pb2.GetTransferResponse(transfer=await self._told("GetTransfer", found, school_id))
 
     async def ListTransfers(
         self, request: transfers_pb2.ListTransfersRequest, _context: Any
@@ -131,7 +131,7 @@ class TransfersServicer(transfers_pb2_grpc.TransfersServiceServicer):
         async with self._database.connection() as connection:
             found = await transfers_page(
                 connection,
-                schools=tree.subtree(unit_id, today),
+                schools=records_below(tree, unit_id, today),
                 states=states_of(request),
                 late_on=today if request.late_only else None,
                 after=(date.fromisoformat(cursor[0]), cursor[1]) if cursor else None,

@@ -120,6 +120,17 @@ async def forget_links(
     return found
 
 
+async def forget_words_of_transfers(connection: AsyncConnection, *, school_id: int, keys: Sequence[str]) -> None:
+    """Erase what was said with the steps of these pupils' transfers."""
+    await fetch(connection, _FORGET_WORDS, school_id, list(keys))
+
+
+async def count_transfers(connection: AsyncConnection, *, school_id: int, keys: Sequence[str]) -> tuple[int, int, int]:
+    """How many transfers of these pupils there are; of these, how many are under way, and how many keep any words."""
+    found = await fetch(connection, _COUNT_TRANSFERS, school_id, list(keys))
+    return found[0][0], found[0][1], found[0][2]
+
+
 async def note_erased(
     connection: AsyncConnection,
     spec: ObjectSpec,
@@ -252,6 +263,18 @@ _FORGET_COUNTS: Final = "DELETE FROM counted_elsewhere WHERE school_id = $1 AND 
 _FORGET_PAIRS: Final = "DELETE FROM person_pair WHERE person_a = ANY($1::bigint[]) OR person_b = ANY($1::bigint[])"
 _FORGET_RESTRICTIONS: Final = (
     "DELETE FROM restricted_record WHERE school_id = $1 AND type = $2 AND key = ANY($3::text[])"
+)
+_TRANSFERRED: Final = (
+    "(releasing_id = $1 AND pupil_key = ANY($2::text[]) OR receiving_id = $1 AND receiving_key = ANY($2::text[]))"
+)
+_FORGET_WORDS: Final = (
+    f"UPDATE transfer_step SET note = '' FROM transfer WHERE {_TRANSFERRED}"  # noqa: S608 (our own text)
+    " AND transfer_step.transfer_id = transfer.transfer_id AND note <> ''"
+)
+_COUNT_TRANSFERS: Final = (
+    "SELECT count(*), count(due_date), count(*) FILTER (WHERE EXISTS ("  # noqa: S608 (our own text)
+    "SELECT FROM transfer_step AS step WHERE step.transfer_id = transfer.transfer_id AND note <> ''))"
+    f" FROM transfer WHERE {_TRANSFERRED}"
 )
 _NOTE_ERASED: Final = (
     "INSERT INTO erased_record (school_id, type, key, data_request_id, erase_time, source)"

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.objects import BY_FIELD, BY_NUMBER, ObjectSpec
+from services.records.domain.persons import PUPIL
 from services.records.store.driver import Record, fetch
 from services.records.store.withheld import unrestricted
 
@@ -36,7 +37,7 @@ async def pupil_of_year(
 
 
 async def year_of(connection: AsyncConnection, school_id: int, key: str) -> int | None:
-    """The school year of a pupil's record; None where the school has none under this key."""
+    """The school year of a pupil's record; None where the school has none under this key that may be used."""
     rows = await fetch(connection, _YEAR, school_id, key)
     return rows[0][0] if rows else None
 
@@ -106,7 +107,10 @@ _PUPIL: Final = (
     f" AND {unrestricted(BY_FIELD['pupil'], 'pupil')}"
 )
 _ONE: Final = f'{_PUPIL} AND key = $3 COLLATE "C"'
-_YEAR: Final = 'SELECT school_year FROM pupil WHERE school_id = $1 AND key = $2 COLLATE "C" AND NOT deleted'
+_YEAR: Final = (
+    'SELECT school_year FROM pupil WHERE school_id = $1 AND key = $2 COLLATE "C" AND NOT deleted'  # noqa: S608 (our own)
+    f" AND {unrestricted(PUPIL, 'pupil')}"
+)
 _PAGE: Final = f"{_PUPIL} AND ($3 = '' OR class_key = $3) AND key > $4 COLLATE \"C\" ORDER BY key LIMIT $5"
 _RENAMES: Final = (
     "SELECT renamed.previous_key, renamed.key FROM record_rename AS renamed"

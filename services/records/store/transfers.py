@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.records.domain.persons import PUPIL
 from services.records.domain.transfers import Side, State, Step, Transfer
+from services.records.store.tables import erased_record, restricted_record
 from services.records.store.tables import transfer as table
 from services.records.store.tables import transfer_step as steps
 from services.records.store.tables import transfer_term as terms
@@ -29,6 +31,21 @@ _COLUMNS = (
     table.c.term_source,
 )
 _NO_DUE_DATE = date.max  # Where those that have ended stand in the order.
+
+
+def _withheld(school_id: sa.ColumnElement[int], key: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether a pupil's record is erased or restricted."""
+    return sa.or_(
+        *(
+            sa.exists().where(one.c.school_id == school_id, one.c.type == PUPIL.number, one.c.key == key)
+            for one in (erased_record, restricted_record)
+        )
+    )
+
+
+_SHOWN = sa.not_(
+    sa.or_(_withheld(table.c.releasing_id, table.c.pupil_key), _withheld(table.c.receiving_id, table.c.receiving_key))
+)
 
 
 async def term_of(
@@ -65,12 +82,12 @@ async def add_transfer(
     return (await transfers(connection, [row[0]]))[0], row[1], new
 
 
-async def under_way(connection: AsyncConnection, releasing_id: int, pupil_key: str) -> int:
-    """The number of the transfer of a pupil that is under way; 0: none is."""
+async def under_way(connection: AsyncConnection, releasing_id: int, pupil_keys: Collection[str]) -> list[int]:
+    """The numbers of these pupils' transfers that are under way, of each pupil at most one."""
     query = sa.select(table.c.transfer_id).where(
-        table.c.releasing_id == releasing_id, table.c.pupil_key == pupil_key, table.c.due_date.is_not(None)
+        table.c.releasing_id == releasing_id, table.c.pupil_key.in_(pupil_keys), table.c.due_date.is_not(None)
     )
-    return (await connection.execute(query)).scalar_one_or_none() or 0
+    return list((await connection.execute(query.order_by(table.c.transfer_id))).scalars())
 
 
 async def held_transfer(connection: AsyncConnection, transfer_id: int) -> Transfer | None:
@@ -102,6 +119,13 @@ async def transfers(connection: AsyncConnection, transfer_ids: Collection[int]) 
     return await _with_steps(connection, list(await connection.execute(query)))
 
 
+async def shown_transfer(connection: AsyncConnection, transfer_id: int) -> Transfer | None:
+    """A transfer, unless a record that it names is erased or restricted."""
+    query = sa.select(*_COLUMNS).where(table.c.transfer_id == transfer_id, _SHOWN)
+    found = await _with_steps(connection, list(await connection.execute(query)))
+    return found[0] if found else None
+
+
 async def transfers_page(
     connection: AsyncConnection,
     *,
@@ -111,12 +135,15 @@ async def transfers_page(
     after: tuple[date, int] | None,
     most: int,
 ) -> list[Transfer]:
-    """Transfers that these schools have a part in, by due date; `late_on` a day: those whose clock is over then."""
+    """Transfers that these schools have a part in and that may be shown, by due date.
+
+    `late_on` a day: those whose clock is over then.
+    """
     due = sa.func.coalesce(table.c.due_date, _NO_DUE_DATE)
     mine = sa.any_(sa.cast(sorted(schools), ARRAY(sa.BigInteger)))
     query = (
         sa.select(*_COLUMNS)
-        .where(sa.or_(table.c.releasing_id == mine, table.c.receiving_id == mine))
+        .where(sa.or_(table.c.releasing_id == mine, table.c.receiving_id == mine), _SHOWN)
         .order_by(due, table.c.transfer_id)
         .limit(most)
     )
@@ -130,7 +157,7 @@ async def transfers_page(
 
 
 async def transfers_of(connection: AsyncConnection, records: Iterable[tuple[int, str]]) -> list[Transfer]:
-    """The transfers of pupils, by school and key at either side, the newest first."""
+    """The transfers of pupils that may be shown, by school and key at either side, the newest first."""
     wanted = sorted(set(records))
     if not wanted:
         return []
@@ -140,7 +167,8 @@ async def transfers_of(connection: AsyncConnection, records: Iterable[tuple[int,
             sa.or_(
                 sa.tuple_(table.c.releasing_id, table.c.pupil_key).in_(wanted),
                 sa.tuple_(table.c.receiving_id, table.c.receiving_key).in_(wanted),
-            )
+            ),
+            _SHOWN,
         )
         .order_by(table.c.transfer_id.desc())
     )

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.records.domain.objects import BY_FIELD
 from services.records.domain.year_steps import Place, Stepped
 from services.records.store.driver import fetch
-from services.records.store.pupil_years import keys_now
 from services.records.store.withheld import unrestricted
 
 
@@ -18,11 +17,14 @@ async def pupils_stepped(
     school_year: int,
     *,
     flows: Mapping[str, str],
+    now: Mapping[str, str],
     class_key: str = "",
     key: str = "",
 ) -> list[Stepped]:
-    """The pupils of a school's year, of one class or of one key where that is given, in order of their keys."""
-    now = await keys_now(connection, school_id)
+    """The pupils of a school's year, of one class or of one key where that is given, in order of their keys.
+
+    `now` are the school's keys of before, as `keys_now` gives them.
+    """
     promoted: dict[str, bool] = {}
     graduated: dict[str, bool] = {}
     keys = [key, *(before for before, present in now.items() if present == key)] if key else list[str]()

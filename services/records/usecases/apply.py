@@ -155,8 +155,7 @@ async def _tell(
     corrected = []
     for batch, one in meant:
         accepted = sorted(one.accepted, key=lambda row: row[0])
-        told = [row for row in accepted if row[1] not in untold]
-        packed = await pack_changes(batch, told, elsewhere=elsewhere, restricted=restricted)
+        packed = await pack_changes(batch, accepted, elsewhere=elsewhere, restricted=restricted, untold=untold)
         leaving += [outbox.Outgoing(RECORDS_CHANGED, each.payload, each.count, parent=batch.trace) for each in packed]
         if batch.edit is not None:
             by, reason = batch.edit.by, batch.edit.reason

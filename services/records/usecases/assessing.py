@@ -57,7 +57,7 @@ async def assess_pupil(
     pupil = await pupil_years.pupil_of_year(connection, wanted.school_id, wanted.school_year, key)
     if pupil is None:
         return None
-    days = await attendance.class_days(connection, wanted.school_id, wanted.school_year)
+    days = await attendance.class_days(connection, wanted.school_id, wanted.school_year, class_key=pupil["class_key"])
     (assessed,) = await _assess(connection, rules, wanted, [pupil], days)
     return assessed
 
@@ -98,7 +98,8 @@ async def _assess(
     results: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
     for row in await pupil_years.results_of(connection, wanted.school_id, wanted.school_year, keys):
         results[row["pupil_key"]].append(row)
-    absences = await attendance.absences_of(connection, wanted.school_id, wanted.school_year, keys)
+    now = await pupil_years.keys_now(connection, wanted.school_id)
+    absences = await attendance.absences_of(connection, wanted.school_id, wanted.school_year, keys, now=now)
     found = []
     for place, pupil in enumerate(pupils):
         if place % SLICE == 0:

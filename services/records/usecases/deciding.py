@@ -27,6 +27,7 @@ from services.records.usecases.bounds import Bounds
 
 _STORED: Final = frozenset({Outcome.NEW, Outcome.CHANGED})
 STORING: Final = frozenset({Outcome.NEW, Outcome.CHANGED, Outcome.RAISED})
+_STANDING: Final = frozenset({Outcome.CHANGED, Outcome.RAISED, Outcome.UNCHANGED})  # no newer version was there
 
 
 @dataclass(slots=True)
@@ -217,7 +218,7 @@ def _refuse_together(
     """Refuse a row and its tombstones where one of them is refused, or where more than one record is there."""
     refused = batch.problems
     there = [one for one in (*tombstones, index) if _is_there(stored.get((school_id, _key(batch, one))))]
-    if len(there) > 1 and not batch.rows[index].deleted and all(outcomes[one] is Outcome.CHANGED for one in there):
+    if len(there) > 1 and not batch.rows[index].deleted and all(outcomes[one] in _STANDING for one in there):
         refused.setdefault(index, problems.key_taken(*(_key(batch, one) for one in there[:2])))
     wrong = next((one for one in tombstones if one in refused), None)
     if wrong is not None and index not in refused:

@@ -29,9 +29,11 @@ from services.records.domain.objects import BY_COLLECTION, BY_NUMBER, DELETED, O
 from services.records.domain.persons import PERSONS, PUPIL
 from services.records.store import bulk, data_requests, erasing, erasures, persons
 from services.records.store.lookup import records_by_key
+from services.records.store.sandboxes import sandboxed
 from services.records.store.withheld import restrictions
 from services.records.usecases.data_requests import held_request, not_now
 from services.records.usecases.persons import count_once
+from services.records.usecases.transfers import end_transfers
 
 ERASURES_REQUESTED: Final = "erasures-requested"
 
@@ -47,6 +49,7 @@ class Plan:
     named: list[str] = field(default_factory=list)  # the keys that these exceptions name
     keys: list[str] = field(default_factory=list)  # of the persons' own records, whatever becomes of them
     unsaid: list[str] = field(default_factory=list)  # of these, those of which no more is left than whose they were
+    handed_over: list[str] = field(default_factory=list)  # of these, those of pupils whose transfers end
 
     def by_type(self, *, erased: bool) -> Mapping[ObjectSpec, list[Deed]]:
         """What is erased, or else restricted, by type."""
@@ -87,6 +90,8 @@ async def plan_deed(
     kept_most = min(own.values(), key=lambda deed: deed.erased, default=None)
     if request.kind is Kind.ERASURE and (kept_most is None or kept_most.erased):
         plan.unsaid = [key for key in plan.keys if key not in said]
+    if spec is PUPIL:
+        plan.handed_over = sorted({*own, *plan.unsaid})
     for other, column in rules.naming_of(spec):
         if kept_most is None:
             break
@@ -159,6 +164,8 @@ async def _carry_out(
     await bulk.lock_schools(connection, {school_id, *beside})
     plan = await plan_deed(connection, rules, request, day=today)
     work = _Work(connection, request, now=now, today=today)
+    if plan.handed_over:
+        await work.end_transfers(plan.handed_over)
     for one, deeds in plan.by_type(erased=True).items():
         await work.erase(one, deeds)
     for one, deeds in plan.by_type(erased=False).items():
@@ -193,11 +200,20 @@ class _Work:
         self._connection = connection
         self._school_id = request.school_id
         self._number = request.data_request_id
+        self._erasing = request.kind is Kind.ERASURE
         self._now = now
         self._today = today
         self.leaving: list[Outgoing] = []
         self.persons: Collection[int] = set[int]()
         self.history_count = 0
+
+    async def end_transfers(self, keys: Sequence[str]) -> None:
+        """End what is under way of pupils' transfers, and leave no words of them where data are to be erased."""
+        told, touched = await end_transfers(self._connection, self._school_id, keys, by=CENTRE, now=self._now)
+        self.leaving += told
+        self.persons = {*self.persons, *touched}
+        if self._erasing:
+            await erasing.forget_words_of_transfers(self._connection, school_id=self._school_id, keys=keys)
 
     async def erase(self, spec: ObjectSpec, deeds: Sequence[Deed]) -> None:
         """Leave of records no more than their keys."""
@@ -265,7 +281,8 @@ class _Work:
         elsewhere: Collection[tuple[int, str]] = ()
         if spec is PUPIL:
             elsewhere = await persons.counted_elsewhere(self._connection, [self._school_id])
-        packed = await pack_changes(batch, accepted, elsewhere=elsewhere, restricted=hidden)
+        untold = await sandboxed(self._connection, [self._school_id])
+        packed = await pack_changes(batch, accepted, elsewhere=elsewhere, restricted=hidden, untold=untold)
         self.leaving += [Outgoing(RECORDS_CHANGED, one.payload, one.count) for one in packed]
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.bus import KEPT_SECONDS
-from services.records.domain.data_requests import DataRequest
+from services.records.domain.data_requests import DataRequest, Kind
 from services.records.domain.erasing import ErasureRules, Remain, Stand
 from services.records.domain.objects import BY_COLLECTION, BY_NUMBER
 from services.records.store import erasing, erasures
@@ -54,6 +54,7 @@ async def remains_of(
     ]
     found += await _exceptions(connection, rules, plan, school_id=school_id, day=today)
     found += await _states(connection, rules, plan, school_id=school_id)
+    found += await _transfers(connection, rules, request, plan)
     looks = await erasing.count_looks(connection, spec.collection, school_id=school_id, keys=plan.keys or own)
     found.append(Remain("access_log", Stand.RESTRICTED, Stand.RESTRICTED, rules.left["access_log"], number=looks))
     found.append(Remain("data_request", Stand.RESTRICTED, Stand.RESTRICTED, rules.left["data_request"]))
@@ -94,6 +95,20 @@ async def _exceptions(
             Remain(f"{spec.collection}_exceptions", stand, Stand.ERASED, rule.source if rule else "", number=count)
         )
     return found
+
+
+async def _transfers(
+    connection: AsyncConnection, rules: ErasureRules, request: DataRequest, plan: Plan
+) -> list[Remain]:
+    """Transfers of the person, which end, and lose their words where data are to be erased."""
+    count, running, worded = await erasing.count_transfers(
+        connection, school_id=request.school_id, keys=plan.handed_over
+    )
+    if not count:
+        return []
+    open_still = running or (worded and request.kind is Kind.ERASURE)
+    stand = Stand.PRESENT if open_still else Stand.RESTRICTED
+    return [Remain("transfers", stand, Stand.RESTRICTED, rules.left["transfers"], number=count)]
 
 
 async def _states(connection: AsyncConnection, rules: ErasureRules, plan: Plan, *, school_id: int) -> list[Remain]:

@@ -23,6 +23,7 @@ from services.records.domain.retention import ATTENDANCE_NAMES, RetentionRule
 from services.records.store import bulk, erasing, locks, retention
 from services.records.store.lookup import records_by_key
 from services.records.store.retention import REGISTER, Run
+from services.records.store.sandboxes import sandboxed
 
 AT_ONCE: Final = 500  # registers of one transaction
 
@@ -89,12 +90,13 @@ async def _retain(connection: AsyncConnection, clock: Clock, day: date, found: l
         if closed.over(REGISTER, school_id, Place(year, period_of(day))) is None
     ]
     stored = await records_by_key(connection, REGISTER, free, withheld=True)
+    untold = await sandboxed(connection, schools)
     for batch, accepted, entries in altered_rows(
         REGISTER, list(stored.values()), drop_names, request_id=f"retention-{day.isoformat()}", today=clock.today()
     ):
         rows = await column_values(REGISTER, entries, batch=batch, now=clock.now())
         await bulk.replace_records(connection, REGISTER, rows)
-        packed = await pack_changes(batch, accepted)
+        packed = await pack_changes(batch, accepted, untold=untold)
         await outbox.append(connection, [Outgoing(RECORDS_CHANGED, one.payload, one.count) for one in packed])
     await erasing.forget_states_of(connection, REGISTER, free)
     return len(free)

@@ -4,7 +4,7 @@ Each step sets the clock of the next one: working days of the school that is wai
 there. A term that is not known stops nothing but the step that needs it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -14,6 +14,7 @@ from chassis import outbox
 from chassis.clock import Clock, vietnam_day
 from chassis.database import Database
 from chassis.errors import Fault, Kind
+from chassis.outbox import Outgoing
 from services.records.convert.transfers import late_notices, step_notice
 from services.records.domain.calendars import after_working_days
 from services.records.domain.persons import PUPIL
@@ -26,6 +27,7 @@ from services.records.domain.transfers import (
     Step,
     Transfer,
     decided,
+    ended,
     opened,
     stepped,
 )
@@ -69,6 +71,7 @@ async def open_transfer(
     now, receiving = clock.now(), opening.side is Side.RECEIVING
     state = opened(by_receiving=receiving)
     async with database.transaction() as connection:
+        await persons.take_turn(connection)
         year = await pupil_years.year_of(connection, opening.releasing_id, opening.pupil_key)
         if year is None:
             raise _unknown_pupil(opening.pupil_key)
@@ -95,7 +98,7 @@ async def open_transfer(
             now=now,
         )
         if kept is None:
-            raise _under_way(await transfers.under_way(connection, opening.releasing_id, opening.pupil_key))
+            raise _under_way(await transfers.under_way(connection, opening.releasing_id, [opening.pupil_key]))
         if new:
             await outbox.append(connection, [step_notice(kept)])
     if digest != asked.digest:
@@ -150,6 +153,24 @@ async def decide_transfer(
         if state is None:
             return held
         return await _move(connection, held, state, Side.SUPERIOR, note=note, above=above, by=by, clock=clock)
+
+
+async def end_transfers(
+    connection: AsyncConnection, releasing_id: int, pupil_keys: Collection[str], *, by: str, now: datetime
+) -> tuple[list[Outgoing], set[int]]:
+    """End what is under way of pupils whose data are not passed on: what is told of it, and whose place may change.
+
+    Whoever calls has the turn of who links persons, which every step takes.
+    """
+    leaving, touched = [], set()
+    for transfer_id in await transfers.under_way(connection, releasing_id, pupil_keys):
+        held = await transfers.held_transfer(connection, transfer_id)
+        assert held is not None, "it was found in the same turn"
+        moved = ended(held, by=by, now=now)
+        await transfers.keep_step(connection, moved)
+        leaving.append(step_notice(moved))
+        touched.add(await persons.person_of(connection, (releasing_id, PUPIL.number, held.pupil_key)))
+    return leaving, {one for one in touched if one is not None}
 
 
 async def tell_late(
@@ -247,7 +268,8 @@ def _clock_running(held: Transfer) -> Fault:
     )
 
 
-def _under_way(transfer_id: int) -> Fault:
+def _under_way(numbers: Sequence[int]) -> Fault:
+    transfer_id = numbers[0] if numbers else 0
     return Fault(
         Kind.PRECONDITION,
         "TRANSFER_UNDER_WAY",

@@ -56,6 +56,7 @@ def _request(said: Said) -> notice_requested_pb2.NoticeRequest:
         unit_ids=said.unit_ids,
         audience_roles=text.audience_roles,
         subjects=said.subjects,
+        and_above=text.and_above,
         severity=text.severity,
         topic=TOPIC,
         title_vi=filled(text.title_vi, said.values),

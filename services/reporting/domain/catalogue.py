@@ -114,6 +114,9 @@ class Threshold:
     source: str
 
 
+_LARGEST = {"percent": 100.0, "mark": 10.0}  # By unit of count.
+
+
 @dataclass(frozen=True, slots=True)
 class Indicator:
     """One entry of the catalogue. A value is numerator / denominator * scale; of a count, numerator * scale."""
@@ -156,6 +159,13 @@ class Indicator:
         """All measures it is computed from."""
         found = {measure for term in self.terms for measure in (*term.measures, term.beyond)} | {self.evidence}
         return frozenset(found - {""})
+
+    @property
+    def largest(self) -> float:
+        """The largest value it can have; more pupils than residents of an age there may be."""
+        if self.denominator is None or self.denominator.measure == POPULATION:
+            return float("inf")
+        return _LARGEST.get(self.unit_of_count, float("inf"))
 
     @property
     def is_dated(self) -> bool:

@@ -7,7 +7,10 @@ from datetime import date
 
 @dataclass(frozen=True, slots=True)
 class NoticeText:
-    """What is said, to the holders of which roles, and how grave it is; texts have `{placeholders}`."""
+    """What is said, to the holders of which roles, and how grave it is; texts have `{placeholders}`.
+
+    `and_above`: also to who holds them above the unit, or on every unit.
+    """
 
     severity: int
     audience_roles: tuple[str, ...]
@@ -15,6 +18,7 @@ class NoticeText:
     title_en: str
     body_vi: str
     body_en: str
+    and_above: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.scopes import ScopeTree
-from services.reporting.domain.catalogue import Catalogue
+from services.reporting.domain.catalogue import Catalogue, Indicator
 from services.reporting.store import outside
 from services.reporting.store.outside import PopulationRow, TargetRow
 from services.reporting.usecases.querying import resolved, unknown_indicator
@@ -20,7 +20,9 @@ async def import_population(
     connection: AsyncConnection, given: Sequence[tuple[int, int, dict[int, int], str]], *, subject: str
 ) -> int:
     """Store residents: (unit, year, residents by age, source) each; says how many units and years."""
-    _check_once([(unit, year) for unit, year, _, _ in given], field="populations")
+    _check_once(
+        [(unit, year) for unit, year, _, _ in given], field="populations", beside=("đơn vị và năm", "unit and year")
+    )
     rows = [
         PopulationRow(unit, year, age, residents, source)
         for unit, year, by_age, source in given
@@ -33,11 +35,18 @@ async def import_population(
 async def set_targets(
     connection: AsyncConnection, given: Sequence[TargetRow], *, catalogue: Catalogue, subject: str
 ) -> int:
-    """Set targets; says how many."""
-    _check_once([(one.unit_id, one.school_year, one.indicator) for one in given], field="targets")
-    for one in given:
-        if catalogue.find(one.indicator) is None:
+    """Set targets; says how many. Raises INVALID_FIELD for what the indicator can never be."""
+    _check_once(
+        [(one.unit_id, one.school_year, one.indicator) for one in given],
+        field="targets",
+        beside=("đơn vị, năm học và chỉ số", "unit, school year and indicator"),
+    )
+    for place, one in enumerate(given):
+        indicator = catalogue.find(one.indicator)
+        if indicator is None:
             raise unknown_indicator(one.indicator, catalogue)
+        if not 0 <= one.value <= indicator.largest:
+            raise _out_of_range(place, one, indicator)
     await outside.store_targets(connection, given, subject=subject)
     return len(given)
 
@@ -53,12 +62,27 @@ def below(tree: ScopeTree, unit: int, ref: str, *, today: date, field: str) -> i
     return found
 
 
-def _check_once(keys: Iterable[tuple[object, ...]], *, field: str) -> None:
-    seen: set[tuple[object, ...]] = set()
+def _check_once(keys: Iterable[tuple[object, ...]], *, field: str, beside: tuple[str, str]) -> None:
+    """Raise GIVEN_TWICE where a key comes again; `beside` says what a key is made of, in Vietnamese and English."""
+    seen: dict[tuple[object, ...], int] = {}
     for place, key in enumerate(keys):
         if key in seen:
-            vi = f"Dòng {place} trùng một dòng trước: {', '.join(map(str, key))}. Mỗi đơn vị và năm chỉ gửi một lần."
-            en = f"Row {place} repeats one before: {', '.join(map(str, key))}. Give each unit and year once."
-            violation = FieldViolation(f"{field}[{place}]", "GIVEN_TWICE", vi, en)
-            raise Fault(Kind.INVALID, "GIVEN_TWICE", vi=vi, en=en, violations=[violation])
-        seen.add(key)
+            first = seen[key] + 1
+            vi = f"Dòng {place + 1} trùng dòng {first}: cùng {beside[0]}. Hãy bỏ một trong hai dòng."
+            en = f"Row {place + 1} repeats row {first}: the same {beside[1]}. Leave one of them out."
+            raise _refused(f"{field}[{place}]", "GIVEN_TWICE", vi, en)
+        seen[key] = place
+
+
+def _out_of_range(place: int, target: TargetRow, indicator: Indicator) -> Fault:
+    bounded = indicator.largest < float("inf")
+    to_vi, to_en = (
+        (f" đến {indicator.largest:g}", f" to {indicator.largest:g}") if bounded else (" trở lên", " upwards")
+    )
+    vi = f"Dòng {place + 1}: “{indicator.name_vi}” không thể là {target.value:g}. Hãy đặt chỉ tiêu từ 0{to_vi}."
+    en = f"Row {place + 1}: “{indicator.name_en}” cannot be {target.value:g}. Set a target from 0{to_en}."
+    return _refused(f"targets[{place}].value", "INVALID_FIELD", vi, en)
+
+
+def _refused(field: str, reason: str, vi: str, en: str) -> Fault:
+    return Fault(Kind.INVALID, reason, vi=vi, en=en, violations=[FieldViolation(field, reason, vi, en)])

@@ -66,8 +66,10 @@ class Records:
         written_down()
         return shown
 
-    async def holdings(self, *, school: str, collection: str, school_year: int, source: str) -> dict[str, int]:
-        """Keys and versions of all that is held of a source in a school's year; raises what records answers."""
+    async def holdings(self, *, school: str, collection: str, school_year: int, source: str = "") -> dict[str, int]:
+        """Keys and versions of all that is held of a source in a school's year, without one of any; raises what records
+        answers.
+        """
         held: dict[str, int] = {}
         request = holdings_pb2.ListHoldingsRequest(
             school=school, collection=collection, school_year=school_year, source=source, page_size=HOLDINGS_PAGE

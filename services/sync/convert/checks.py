@@ -1,7 +1,7 @@
 """What is wrong with one row: broken rules, its school, its record. The hot path: good rows cost look-ups."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -38,6 +38,8 @@ class Check:
     # For programs: where the row at an index stands in its file, and the field that is wrong.
     located: Callable[[int, str], Mapping[str, str]] | None = None
     apart: bool = False  # Whether fields of one row stand apart, so that each problem says its place.
+    # Rows that are put over records of which nothing may be shown, by index, with the fields that they say themselves.
+    veiled: Mapping[int, Collection[str]] = field(default_factory=dict)
 
     def place_of(self, index: int) -> Callable[[str], Text] | None:
         """Where the fields of the row at an index stand, if they stand apart."""

@@ -25,6 +25,7 @@ class RawRow:
     row: Row | Unread | Same
     number: int  # Its line, or its place in the list, from 1.
     unverified: Sequence[str] = ()  # Fields whose codes no loaded catalogue has.
+    veiled: bool = False  # Whether it is put over a record of which nothing may be shown.
 
     def raw(self) -> Raw:
         """The object it was read from, once more: for what is wrong with it."""

@@ -4,10 +4,10 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.message import Message
-from iocedu.records.v1.resources_pb2 import ObjectType, Row
+from iocedu.records.v1.resources_pb2 import Row
 from iocedu.sync.v1 import imports_pb2, sync_pb2
 
 from services.sync.convert.answers import timestamp
@@ -23,15 +23,6 @@ from services.sync.domain.rosters import Apart, read_apart
 from services.sync.domain.suspicions import Fact, Held
 from services.sync.domain.tables import TableProfile
 
-TYPES: Final[Mapping[str, int]] = {
-    "profiles": ObjectType.OBJECT_TYPE_SCHOOL,
-    "staff": ObjectType.OBJECT_TYPE_STAFF_MEMBER,
-    "classes": ObjectType.OBJECT_TYPE_SCHOOL_CLASS,
-    "pupils": ObjectType.OBJECT_TYPE_PUPIL,
-    "attendance": ObjectType.OBJECT_TYPE_ATTENDANCE_REGISTER,
-    "results": ObjectType.OBJECT_TYPE_RESULT,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -39,6 +30,7 @@ class Stored:
 
     row: Row
     source: str
+    restricted: bool = False  # Nothing of it may be shown, not even whether a row says the same.
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +117,12 @@ class Reading:
             same = Same(plain.school, kind_of(plain)) if isinstance(plain, Row) else plain
             return RawRow(_content(raw), same, row.number)
         raw, made = self._over(row, plain, raw, stored, gone=gone)
+        veiled = stored is not None and stored.restricted
         if apart is not None and apart.flaws:
             known = not apart.nothing and not any(UNKNOWN_ROLE in one for some in apart.flaws.values() for one in some)
             whole = known and (stored is not None or row.sheet.name in apart.rows)
             made = self._flawed(row, apart, plain, made if whole else None, raw)
-        return RawRow(_content(raw), made, row.number)
+        return RawRow(_content(raw), made, row.number, veiled=veiled)
 
     def _with_flawed_cells(self, row: FileRow, raw: Fields) -> Unread:
         fields = {letter: field for letter, field, _ in row.sheet.columns}
@@ -160,7 +153,7 @@ class Reading:
                 # A record may have come with a higher one, by another way of the same source.
                 raw = raw | {"PHIEN_BAN": max(self.version, stored.row.version + 1)}
             made = self._made(raw)
-            if isinstance(made, Row) and not self._says_more(row, made, stored.row):
+            if isinstance(made, Row) and not (stored.restricted or self._says_more(row, made, stored.row)):
                 made = Same(made.school, kind_of(made))
         elif gone >= self.version and isinstance(made, Row) and not (made.deleted or row.raw.get("PHIEN_BAN")):
             raw = raw | {"PHIEN_BAN": gone + 1}  # It comes back: the file that was sent last counts.
@@ -194,6 +187,16 @@ class Reading:
     def plain(self, row: FileRow) -> Row | Unread:
         """The record that a row says, whatever is held."""
         return self._made(self._completed(row))
+
+    def record_of(self, row: FileRow, made: Row | Unread) -> Row | None:
+        """The record that a row is of, refused or not; None: what stands where its key is made of says none."""
+        found, spec = made.rest if isinstance(made, Unread) else made, self.profile.table(row.sheet.kind)
+        flawed = {field for letter, field, _ in row.sheet.columns if letter in row.flaws}
+        flawed.update(row.apart.flaws if row.apart else ())
+        said = {spec.slots[field].target for field in flawed if field in spec.slots}
+        if found is None or not found.key or not said.isdisjoint(spec.key):
+            return None
+        return found if _year(found) in (0, self.school_year) else None
 
     def gone(self, kind: str, key: str, stored: Stored) -> RawRow | None:
         """The deletion of a record that a complete file lacks; None: these names cannot say it."""
@@ -362,6 +365,7 @@ def _sheet(about: Mapping[str, Any], language: str) -> imports_pb2.ImportSheet:
         skipped_rows=about.get("skipped", ()),
         left_out_reason=left_out,
         left_out_message=SHEETS[left_out].told(language) if left_out else "",
+        unsure_count=about.get("unsure", 0),
         skipped=[
             imports_pb2.SkippedRows(reason=reason, message=ROWS[reason].told(language), rows=rows)
             for reason, rows in about.get("skipped_for", {}).items()

@@ -132,7 +132,10 @@ class Checked:
             await asyncio.sleep(0)
 
     def refuse(self, index: int, problem: Problem, *, key: str, school_id: int) -> None:
-        """Keep a row aside that does not go to records."""
+        """Keep a row aside that does not go to records; what is wrong with a veiled one would say what is held."""
+        if index in self.how.veiled:
+            said = problem.field.partition("[")[0] in self.how.veiled[index]
+            problem = problems.record_restricted(problem.field if said else "")
         self._note(index, RowState.REJECTED, problem, key=key, school_id=school_id)
 
     def answer(self, states: Sequence[int], told: Sequence[Told], *, stopped: bool = False) -> None:
@@ -145,6 +148,8 @@ class Checked:
             rest |= {place for place, state in enumerate(states) if state == RowState.ACCEPTED}
         if rest:
             states = [RowState.REJECTED if place in rest else state for place, state in enumerate(states)]
+        if self.how.veiled:
+            states = [self._told(index, state) for index, state in zip(self.indexes, states, strict=True)]
         self.counts.update((noted.school_id, RowState.REJECTED) for noted in self.noted if noted.school_id)
         self.counts.update(zip(self.school_ids, states, strict=True))
         self.taken.update(
@@ -163,6 +168,10 @@ class Checked:
             for place in rest:
                 self._note_sent(place, states[place], problem)
         self.rows, self.indexes, self.school_ids = [], [], []
+
+    def _told(self, index: int, state: int) -> int:
+        """The state that is told of a row: whether a veiled one says what is held is not."""
+        return RowState.ACCEPTED if index in self.how.veiled and state == RowState.UNCHANGED else state
 
     def _note_sent(self, place: int, state: int, problem: Problem) -> None:
         """Note what became of a row that went to records."""
@@ -187,7 +196,7 @@ class Checked:
         self.noted.append(replace(noted, content=self._content(index)) if noted.refused else noted)
 
     def _content(self, index: int) -> str:
-        return cleaned(self.how.content(index)[:MOST_CONTENT])
+        return "" if index in self.how.veiled else cleaned(self.how.content(index)[:MOST_CONTENT])
 
 
 def kind_of(row: Row) -> Kind:

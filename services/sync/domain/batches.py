@@ -60,6 +60,7 @@ class Origin:
     full_of: FullOf | None = None  # What they are everything of.
     records: frozenset[str] | None = None  # What its sender is connected for, by field of a row; None: all.
     trial: Trial | None = None  # Where they are for a sandbox.
+    within_id: int | None = None  # Unit of whose schools they have to be, beside the batch's unit.
 
     def tried(self, trial: Trial) -> "Origin":
         """The same, for a sandbox."""
@@ -68,6 +69,10 @@ class Origin:
     def narrowed(self, records: frozenset[str]) -> "Origin":
         """The same of a sender who may send only these records."""
         return replace(self, records=records)
+
+    def within(self, unit_id: int) -> "Origin":
+        """The same, of rows that may be of schools of this unit only."""
+        return replace(self, within_id=unit_id)
 
 
 def digest_of(*parts: bytes) -> bytes:

@@ -125,3 +125,29 @@ class Import:
     def batch_prefix(self) -> str:
         """What the ids of its batches begin with, in the order of its slices."""
         return f"{'looked' if self.order.validate_only else 'import'}-{self.import_id}-"
+
+    @property
+    def begun(self) -> bool:
+        """Whether something of it was carried, or told to be gone."""
+        return self.slices_done > 0 or bool(self.deletions)
+
+    @property
+    def collections(self) -> frozenset[str]:
+        """What it holds records of, once it was looked at."""
+        return frozenset(sheet["collection"] for sheet in self.sheets) - {""}
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """Of which of them it holds everything: files of several say it themselves, of others who uploads them."""
+        complete = self.order.complete
+        return frozenset(sheet["collection"] for sheet in self.sheets if sheet.get("complete", complete)) - {""}
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether something of it is stored, or is being."""
+        return self.state in (ImportState.RUNNING, ImportState.SUCCEEDED) or self.counts.accepted > 0
+
+    def overtakes(self, other: "Import") -> bool:
+        """Whether it, which was sent after another, says what that one would overwrite or delete."""
+        shared = self.collections & other.collections
+        return self.is_carried and not shared.isdisjoint(self.whole | other.whole)

@@ -14,6 +14,7 @@ SUBJECT_CLASS: Final = "SUBJECT_CLASS"
 OTHER_YEAR: Final = "OTHER_YEAR"
 GONE_ANYWAY: Final = "GONE_ANYWAY"
 UNKNOWN_FILE: Final = "UNKNOWN_FILE"
+TOO_MANY_SHEETS: Final = "TOO_MANY_SHEETS"
 
 
 def skipped_as_kept(rows: Mapping[str, Sequence[int]]) -> dict[str, Any]:
@@ -40,6 +41,10 @@ ROWS: Final[Mapping[str, Text]] = {
 }
 SHEETS: Final[Mapping[str, Text]] = {
     NO_TABLE: Text("không có bảng dữ liệu nào nhận ra được", "no table that is known"),
+    TOO_MANY_SHEETS: Text(
+        "không đọc trang này và các trang sau nó vì tệp có quá nhiều trang. Hãy gộp bớt trang",
+        "this sheet and those after it are not read, since there are too many. Make fewer sheets of them",
+    ),
     "MARKS_NOT_TAKEN": Text(
         "không nhận điểm từ OneRoster, vì tệp không nói điểm là thường xuyên, giữa kỳ hay cuối kỳ và của giai đoạn nào "
         "(GK1, CK1, GK2, CK2, CN). Hãy gửi kết quả học tập bằng tên trường của Bộ (KET_QUA)",

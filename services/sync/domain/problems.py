@@ -16,6 +16,7 @@ from services.sync.domain.words import TOO_LONG, Text, nearest, shortened
 
 INVALID_JSON: Final = "INVALID_JSON"
 RECORD_ERASED: Final = "RECORD_ERASED"  # As records says it.
+RECORD_RESTRICTED: Final = "RECORD_RESTRICTED"  # As records says it.
 MASS_DISAPPEARANCE: Final = "MASS_DISAPPEARANCE"
 BATCH_REFUSED: Final = "BATCH_REFUSED"
 UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"
@@ -99,6 +100,22 @@ def own(path: str) -> Called:
     leaf = path.rpartition(".")[2]
     label = Text(f"{leaf} ({called.vi})", leaf if leaf == called.en else f"{leaf} ({called.en})")
     return Called(path, label, wanted, reason_of(path))
+
+
+def record_restricted(name: str) -> Problem:
+    """A row does not go with a restricted record, of which nothing is told; `name` is a field that the row says."""
+    vi = f"trường dữ liệu {name}" if name else "các trường dữ liệu của dòng này"
+    en = f"the field {name}" if name else "the fields of this row"
+    return Problem(
+        RECORD_RESTRICTED,
+        name,
+        Text(
+            f"Bản ghi đang bị hạn chế theo yêu cầu của người có dữ liệu, và không ghi được dòng này lên đó; vì sao thì "
+            f"không được nêu. Hãy kiểm tra {vi} rồi gửi lại, hoặc đề nghị gỡ hạn chế.",
+            f"The record is restricted at its person's request, and this row cannot be stored over it; why may not be "
+            f"told. Check {en} and send it again, or have the restriction lifted.",
+        ),
+    )
 
 
 def row_at(index: int, _field: str = "") -> Text:

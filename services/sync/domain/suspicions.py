@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from services.sync.domain.sheets import folded
-from services.sync.domain.words import Text
+from services.sync.domain.words import Text, shortened
 
 MOST_EXAMPLES: Final = 10
 _YEARS: Final = re.compile(r"\b((?:19|20)\d\d)\s*[-–/]\s*((?:19|20)\d\d)\b")
@@ -26,6 +26,7 @@ class SuspicionKind(IntEnum):
     OTHER_SCHOOL = 3
     MASS_DISAPPEARANCE = 4
     MASS_STALENESS = 5
+    UNREAD_SHEETS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class Found:
     above: list[str] = field(default_factory=list)  # Texts above the tables.
     own_names: tuple[str, ...] = ()  # Names of the school,
     other_names: Mapping[str, str] = field(default_factory=dict)  # and of others, folded to as they are written.
+    unread: Sequence[str] = ()  # Sheets that hold something and could not be read.
 
 
 def read_rules(table: Mapping[str, Any]) -> list[SuspicionRule]:
@@ -113,6 +115,7 @@ def suspicions(found: Found, rule: SuspicionRule) -> list[Suspicion]:
         _school_year,
         _shifted,
         _disappearing,
+        _unread,
         _stale,
     )
     return [one for check in checks for one in check(found, rule)]
@@ -256,8 +259,7 @@ def _moved(
 
 
 def _disappearing(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
-    for collection, owned in sorted(found.owned.items()):
-        gone = sorted(set(owned) - set(found.there.get(collection, ())))
+    for collection, owned, gone in _gone(found):
         if len(gone) >= rule.fewest and len(gone) > rule.disappearing_share * len(owned):
             name = _COLLECTIONS[collection]
             yield Suspicion(
@@ -270,6 +272,32 @@ def _disappearing(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
                 ),
                 tuple(gone[:MOST_EXAMPLES]),
             )
+
+
+def _unread(found: Found, _rule: SuspicionRule) -> Iterator[Suspicion]:
+    """However little disappears: it may stand on what could not be read."""
+    sheets = "”, “".join(shortened(one) for one in found.unread[:MOST_EXAMPLES])
+    for collection, _, gone in _gone(found) if found.unread else ():
+        name, count = _COLLECTIONS[collection], len(gone)
+        yield Suspicion(
+            SuspicionKind.UNREAD_SHEETS,
+            Text(
+                f"Tệp được khai là đầy đủ, nhưng không đọc được trang “{sheets}”. {count} {name.vi} không có trên các "
+                "trang đã đọc và sẽ bị xóa. Nếu trang ấy có dữ liệu: hãy hủy, thêm dòng tiêu đề như mẫu (hoặc gộp "
+                "bớt trang nếu quá nhiều) rồi gửi lại.",
+                f"The file is said to be complete, but “{sheets}” could not be read. {count} {name.en} are on none of "
+                "the sheets that were, and would be deleted. If these hold data: cancel, add the headings of the "
+                "template (or make fewer sheets of it) and send it again.",
+            ),
+            tuple(gone[:MOST_EXAMPLES]),
+        )
+
+
+def _gone(found: Found) -> Iterator[tuple[str, Collection[str], list[str]]]:
+    """By collection what its source has and what of it is lacking, where something is."""
+    for collection, owned in sorted(found.owned.items()):
+        if gone := sorted(set(owned) - set(found.there.get(collection, ()))):
+            yield collection, owned, gone
 
 
 def _stale(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:

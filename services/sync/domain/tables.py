@@ -5,6 +5,7 @@ Rows are flat objects that name their type of record. The tables are `profiles/*
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from services.sync.domain import naming, problems, reading
@@ -84,7 +85,8 @@ class TableProfile:
         """What the sender of this row calls the field at our path."""
         spec = self._objects.get(raw.get(self._object, ""))
         if spec is None:
-            return problems.own(path)
+            names = [name for name, slot in self._envelope.items() if slot.target == path]
+            return replace(problems.own(path), field=next(iter(names), path))
         return naming.name_field(spec, path, raw, of_object=self._object)
 
     def _school_hint(self, raw: Raw) -> str:

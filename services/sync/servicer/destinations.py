@@ -77,6 +77,7 @@ class DestinationsServicer(destinations_pb2_grpc.DestinationsServiceServicer):
     ) -> destinations_pb2.CreateDestinationResponse:
         """Make a subscriber."""
         asked = request.destination
+        await subscribing.check_endpoint(self._pushing, asked.endpoint)
         async with self._pushing.database.transaction() as writes:
             made = await subscribing.subscribe(
                 self._pushing,

@@ -24,6 +24,7 @@ from services.sync.store import imports
 from services.sync.usecases import refusals
 from services.sync.usecases.imports import reporting, templates, uploading
 from services.sync.usecases.imports.office import Office
+from services.sync.usecases.partner_connections import own_source
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 WATCH_SECONDS: Final = 0.5
@@ -53,7 +54,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
         order = Order(
             unit_id=unit_id,
             subject=caller().subject,
-            source=first.source or DEFAULT_SOURCE,
+            source=first.source or await own_source(self._office.intake, caller().subject) or DEFAULT_SOURCE,
             file_name=PurePath(first.file_name.replace("\\", "/")).name[:255],
             school_year=first.school_year,
             collection=first.collection,
@@ -116,7 +117,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
     ) -> imports_pb2.ConfirmImportResponse:
         """Let an import go on."""
         one = await self._import(request.unit, request.import_id)
-        one = await uploading.confirm_import(self._office, one, subject=caller().subject)
+        one = await uploading.confirm_import(self._office, one, by=caller())
         return imports_pb2.ConfirmImportResponse(**{"import": import_message(one, language=_language())})
 
     async def CancelImport(

@@ -1,8 +1,8 @@
 """QuarantineService: rows corrected, taken once more, and what would be gone confirmed or rejected."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import RowProblem
@@ -23,11 +23,12 @@ from services.sync.usecases import refusals
 from services.sync.usecases.disappearing import shown_records
 from services.sync.usecases.full import asked_about, confirm, disappearing, reject
 from services.sync.usecases.intake import Intake
-from services.sync.usecases.partner_connections import admitted
-from services.sync.usecases.replaying import MOST_REPLAYED, Admit, correct, replay
+from services.sync.usecases.partner_connections import own_source
+from services.sync.usecases.replaying import MOST_REPLAYED, Asker, correct, replay
 from services.sync.usecases.settling import unit_name
 
-COUNTED_AT_ONCE: Final = 8  # Declarations of which records is asked what it holds.
+MOST_LISTED: Final = 50  # Declarations of a page: of each that waits records is asked what it holds,
+COUNTED_AT_ONCE: Final = 8  # of so many at once.
 SHOWN: Final = 50  # Records of a page,
 MOST_SHOWN: Final = 200  # and the most of one, as many as records shows at once.
 
@@ -44,12 +45,13 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
     ) -> quarantine_pb2.CorrectQuarantinedRowResponse:
         """Correct a row and take it once more."""
         places, row_id = self._places(request.unit), request.quarantined_row_id
+        source = await own_source(self._intake, caller().subject)
         async with self._intake.database.connection() as reads:
-            rows = await quarantine.wanted(reads, places, ids=[row_id], most=1)
+            rows = await quarantine.wanted(reads, places, ids=[row_id], source=source, most=1)
         if not rows:
             raise refusals.unknown_quarantined_row(row_id)
         done = await correct(
-            self._intake, rows[0], request.values, sheets=self._sheets, admit=self._admit(request.unit)
+            self._intake, rows[0], request.values, sheets=self._sheets, asker=self._asker(request.unit)
         )
         frame = current_request()
         problem = row_problem(done.noted, frame.language if frame else "vi") if done.noted else RowProblem()
@@ -58,7 +60,8 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
     async def ReplayQuarantinedRows(
         self, request: quarantine_pb2.ReplayQuarantinedRowsRequest, _context: Any
     ) -> quarantine_pb2.ReplayQuarantinedRowsResponse:
-        """Take rows once more, the oldest first."""
+        """Take rows once more, the oldest first; a partner its own."""
+        source = await own_source(self._intake, caller().subject)
         async with self._intake.database.connection() as reads:
             rows = await quarantine.wanted(
                 reads,
@@ -67,10 +70,11 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
                 reason=request.reason,
                 field=request.field,
                 batch_id=request.batch_id,
+                source=source,
                 after=request.after_row_id,
                 most=MOST_REPLAYED + 1,
             )
-        done = await replay(self._intake, rows[:MOST_REPLAYED], admit=self._admit(request.unit))
+        done = await replay(self._intake, rows[:MOST_REPLAYED], asker=self._asker(request.unit))
         states = [one.state for one in done]
         return quarantine_pb2.ReplayQuarantinedRowsResponse(
             replayed_count=len(done),
@@ -87,7 +91,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
         """Confirm that what a declaration of everything lacks is gone."""
         full = await confirm(
             self._intake,
-            self._places(request.unit) or (),
+            self._schools(request.unit, request.school),
             source=request.source,
             declaration_id=request.declaration_id,
             decision=Decision(caller().subject, request.decision_reason.strip()),
@@ -100,7 +104,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
         """Say that what a declaration of everything lacks is not gone."""
         full = await reject(
             self._intake,
-            self._places(request.unit) or (),
+            self._schools(request.unit, request.school),
             source=request.source,
             declaration_id=request.declaration_id,
             decision=Decision(caller().subject, request.decision_reason.strip()),
@@ -111,7 +115,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
         self, request: quarantine_pb2.ListDisappearancesRequest, _context: Any
     ) -> quarantine_pb2.ListDisappearancesResponse:
         """List what a person is asked about."""
-        size, cursor = page_size(request.page_size), page_cursor(request)
+        size, cursor = page_size(request.page_size, MOST_LISTED, MOST_LISTED), page_cursor(request)
         after = (datetime.fromisoformat(cursor[0]), *cursor[1:]) if cursor else None
         async with self._intake.database.connection() as reads:
             found = await declarations.asking(
@@ -146,8 +150,8 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
     ) -> quarantine_pb2.ListDisappearingRecordsResponse:
         """List what confirming would delete now."""
         size, cursor = min(request.page_size or SHOWN, MOST_SHOWN), page_cursor(request)
-        places = self._places(request.unit) or ()
-        known = await asked_about(self._intake, places, source=request.source, declaration_id=request.declaration_id)
+        schools = self._schools(request.unit, request.school)
+        known = await asked_about(self._intake, schools, source=request.source, declaration_id=request.declaration_id)
         found = await disappearing(self._intake, known)
         after = cursor[0] if cursor else ""
         keys = [key for key in found.keys if key > after][: size + 1]
@@ -161,8 +165,13 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             response.next_page_token = page_token(request, [keys[size - 1]])
         return response
 
-    def _admit(self, unit: str) -> Admit:
-        return partial(admitted, self._intake, subject=caller().subject, unit_id=self._unit_id(unit))
+    def _asker(self, unit: str) -> Asker:
+        return Asker(caller().subject, self._unit_id(unit))
+
+    def _schools(self, unit: str, school: str) -> Collection[int]:
+        """A school below a unit; where it is not named all of them."""
+        places = self._places(unit) or frozenset[int]()
+        return places & {self._unit_id(school)} if school else places
 
     def _places(self, unit: str) -> Any:
         unit_id = self._unit_id(unit)

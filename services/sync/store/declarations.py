@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.sync.domain.batches import BatchKey
@@ -35,13 +35,14 @@ async def find(reads: AsyncConnection, unit_id: int, source: str, full_of: FullO
 
 
 async def found_below(
-    reads: AsyncConnection, schools: Collection[int], source: str, declaration_id: str
-) -> Declaration | None:
-    """The declaration of a source under an id of one of these schools, the newest where there are several."""
-    asked = sa.select(declaration).where(declaration.c.school_id == any_of(schools), declaration.c.source == source)
-    asked = asked.where(declaration.c.declaration_id == declaration_id).order_by(declaration.c.create_time.desc())
-    row = (await reads.execute(asked.limit(1))).one_or_none()
-    return _declaration(row) if row else None
+    reads: AsyncConnection, schools: Collection[int], source: str, declaration_id: str, *, most: int
+) -> list[Declaration]:
+    """The declarations of a source under an id of these schools: of each school the newest."""
+    table = declaration.c
+    asked = sa.select(declaration).where(table.school_id == any_of(schools), table.source == source)
+    asked = asked.where(table.declaration_id == declaration_id).ext(distinct_on(table.school_id))
+    asked = asked.order_by(table.school_id, table.create_time.desc()).limit(most)
+    return list(map(_declaration, await reads.execute(asked)))
 
 
 async def asking(

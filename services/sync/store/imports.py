@@ -110,6 +110,15 @@ async def listed(
     return [_import(row) for row in await reads.execute(asked)]
 
 
+async def sent_after(reads: AsyncConnection, one: Import) -> list[Import]:
+    """Imports of the same unit, source and school year that came after one and are no mere looks, the newest first."""
+    order, table = one.order, import_.c
+    same = sa.and_(table.source == order.source, table.school_year == order.school_year)
+    where = sa.and_(table.unit_id == order.unit_id, table.import_id > one.import_id, same)
+    asked = sa.select(import_).where(where, table.validate_only.is_not(True)).order_by(table.import_id.desc())
+    return [_import(row) for row in await reads.execute(asked)]
+
+
 async def parts(reads: AsyncConnection, import_id: int) -> AsyncIterator[bytes]:
     """The file of an import, part by part."""
     number = 0
@@ -123,7 +132,10 @@ async def parts(reads: AsyncConnection, import_id: int) -> AsyncIterator[bytes]:
 
 
 async def claim(writes: AsyncConnection, *, run: UUID, seconds: float) -> Import | None:
-    """Take the oldest import that nobody works on, for some seconds; None: there is none."""
+    """Take the oldest import that nobody works on, for some seconds; None: there is none.
+
+    Of a unit, a source and a school year one is taken at a time, in the order they were sent: the last of them counts.
+    """
     row = (await writes.execute(_CLAIM, {"run": run, "seconds": seconds})).one_or_none()
     return _import(row) if row else None
 
@@ -142,6 +154,12 @@ _CLAIM = sa.text(
         SELECT import_id FROM import
         WHERE state IN (1, 3)
             AND (coalesce(claimed_until, 'infinity') = 'infinity' OR claimed_until < clock_timestamp())
+            AND (validate_only IS TRUE OR NOT EXISTS (
+                SELECT FROM import AS earlier
+                WHERE earlier.state IN (1, 3) AND earlier.import_id < import.import_id
+                    AND earlier.unit_id = import.unit_id AND earlier.source = import.source
+                    AND earlier.school_year = import.school_year AND earlier.validate_only IS NOT TRUE
+            ))
         ORDER BY import_id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING *

@@ -173,20 +173,20 @@ _WAITING = sa.text(
 
 
 async def withhold(writes: AsyncConnection, destination: str, school_id: int, *, now: datetime) -> None:
-    """Say of records that wait for others that they do, and for what; for the end of a turn."""
+    """Say of records that wait for others that they do, and for what, no longer for a time; for the end of a turn."""
     await writes.execute(_WITHHOLD, {"destination": destination, "school": school_id, "now": now})
 
 
 _WITHHOLD = sa.text(
     f"""
     UPDATE outgoing_record AS r
-    SET state = 8, state_time = :now,
+    SET state = 8, state_time = :now, retry_time = NULL, field = '', message = '', message_en = '',
         reason = CASE WHEN EXISTS (
             SELECT FROM outgoing_record AS parent WHERE parent.destination = :destination
                 AND parent.school_id = :school AND parent.type = r.parent_type AND parent.key = r.parent_key
                 AND parent.accepted_version > 0 AND NOT parent.deleted)
             THEN 'NOT_STUDYING' ELSE 'PARENT_NOT_ACCEPTED' END
-    WHERE r.destination = :destination AND r.school_id = :school AND r.state = 1 AND NOT {_MAY_GO}
+    WHERE r.destination = :destination AND r.school_id = :school AND r.state IN (1, 7) AND NOT {_MAY_GO}
     """  # noqa: S608
 )
 

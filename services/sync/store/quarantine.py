@@ -94,13 +94,13 @@ async def wanted(
     places: Collection[int] | None,
     *,
     ids: Collection[int] = (),
-    reason: str = "",
-    field: str = "",
-    batch_id: str = "",
     after: int = 0,
     most: int,
+    **matching: str,
 ) -> list[dict[str, Any]]:
     """Quarantined rows at these places (None: everywhere) to take once more, the oldest first.
+
+    `matching` are values of columns (`reason`, `field`, `batch_id`, `source`); an empty one does not matter.
 
     Deletions that wait for a person are none of them: they are confirmed together.
     """
@@ -111,9 +111,7 @@ async def wanted(
         asked = asked.where(row.place_id == any_of(places))
     if ids:
         asked = asked.where(row.quarantined_row_id == any_of(ids))
-    for column, value in ((row.reason, reason), (row.field, field), (row.batch_id, batch_id)):
-        if value:
-            asked = asked.where(column == value)
+    asked = asked.where(*(row[name] == value for name, value in matching.items() if value))
     return [dict(found) for found in (await reads.execute(asked)).mappings()]
 
 

@@ -65,7 +65,7 @@ async def concluded(
 async def confirm(
     intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, decision: Decision
 ) -> sync_pb2.FullOutcome:
-    """Let what a declaration lacks be gone, though it is so much; raises UNKNOWN_DECLARATION."""
+    """Let what a declaration lacks be gone, though it is so much; raises as `asked_about`."""
     known = await asked_about(intake, schools, source=source, declaration_id=declaration_id)
     if known.state is not FullState.HELD:
         return _told(known)
@@ -85,7 +85,7 @@ async def confirm(
 async def reject(
     intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, decision: Decision
 ) -> sync_pb2.FullOutcome:
-    """Let nothing be gone of what a declaration lacks; raises UNKNOWN_DECLARATION, WRONG_STATE once it is confirmed."""
+    """Let nothing be gone of what a declaration lacks; raises as `asked_about`, WRONG_STATE once it is confirmed."""
     known = await asked_about(intake, schools, source=source, declaration_id=declaration_id)
     if known.state is not FullState.HELD:
         return _told(known)
@@ -132,12 +132,17 @@ async def _compared(
 
 
 async def asked_about(intake: Intake, schools: Collection[int], *, source: str, declaration_id: str) -> Declaration:
-    """A declaration that a person is, or was, asked about; raises UNKNOWN_DECLARATION."""
+    """A declaration that a person is, or was, asked about.
+
+    Raises UNKNOWN_DECLARATION, and INVALID_FIELD where several of the schools have one: sources repeat ids.
+    """
     async with intake.database.connection() as reads:
-        known = await declarations.found_below(reads, schools, source, declaration_id)
-    if known is None:
+        found = await declarations.found_below(reads, schools, source, declaration_id, most=2)
+    if not found:
         raise refusals.unknown_declaration(declaration_id)
-    return known
+    if len(found) > 1:
+        raise refusals.several_schools(declaration_id)
+    return found[0]
 
 
 async def _origin_of(intake: Intake, known: Declaration) -> Origin:

@@ -77,7 +77,7 @@ def checking(
     return Check(
         school=find_school(tree, origin, today),
         named=named,
-        unit=unit_called(tree, origin.unit_id, today) or origin.unit,
+        unit=unit_called(tree, _narrower(tree, origin, today), today) or origin.unit,
         content=content,
         called=called,
         place=place,
@@ -90,8 +90,10 @@ def checking(
 
 
 def find_school(tree: ScopeTree, origin: Origin, day: date) -> FindSchool:
-    """A function that finds the school behind a reference within the batch's unit, each looked up once."""
+    """A function that finds the school behind a reference within what rows may be of, each looked up once."""
     inside, found = tree.subtree(origin.unit_id, day), dict[str, int | str]()
+    if origin.within_id is not None:
+        inside &= tree.subtree(origin.within_id, day)
 
     def find(school: str) -> int | str:
         known = found.get(school)
@@ -105,6 +107,12 @@ def find_school(tree: ScopeTree, origin: Origin, day: date) -> FindSchool:
         return known
 
     return find
+
+
+def _narrower(tree: ScopeTree, origin: Origin, day: date) -> int:
+    """Of the units that rows have to lie below the lower one."""
+    asked = origin.within_id
+    return asked if asked is not None and asked in tree.subtree(origin.unit_id, day) else origin.unit_id
 
 
 async def apply(

@@ -211,29 +211,37 @@ async def _take_back(partners: Partners, one: PartnerConnection) -> None:
         await partners.grants.end(one.grant_id, day=max(day for day in ends if day is not None))
 
 
-async def admitted(intake: Intake, origin: Origin, subject: str, *, unit_id: int | None = None) -> Origin:
-    """The batch of a partner, narrowed to what its connections are for; of anybody else as it is.
+async def own_source(intake: Intake, subject: str) -> str:
+    """The one source that a partner speaks for; of anybody else none, as they may speak for any."""
+    async with intake.database.connection() as reads:
+        return subject if await partner_store.among(reads, {subject}) else ""
 
-    The connections with the batch's unit count, or with the one that was asked for instead. Where a grant has no
-    connection it came otherwise, and nothing narrows it; one of a connection that has ended counts no more, though it
-    may be known for a moment yet. Raises SOURCE_OF_ANOTHER, NO_GRANT.
+
+async def admitted(intake: Intake, origin: Origin, subject: str, *, unit_id: int | None = None) -> Origin:
+    """The batch of a partner, which speaks for itself alone, narrowed to what its connections are for; of anybody else
+    as it is.
+
+    The connections with the batch's unit count, or with the one that was asked for instead. A grant without connection
+    came otherwise: it counts whatever connections there are, and nothing narrows it. One of a connection that has ended
+    counts no more, though it may be known for a moment yet. Raises SOURCE_OF_ANOTHER, NO_GRANT.
     """
     today, tree = intake.clock.today(), intake.scopes.tree
     asked = origin.unit_id if unit_id is None else unit_id
     units = {EVERY_UNIT, asked, *tree.ancestors(asked, today)}
     async with intake.database.connection() as reads:
-        known = await partner_store.among(reads, {subject, origin.source})
-        if subject not in known:
+        if subject not in await partner_store.among(reads, {subject}):
             return origin
-        if origin.source != subject and origin.source in known:
+        if origin.source != subject:
             raise refusals.source_of_another(origin.source, subject)
         every = await store.of_partner(reads, subject, units)
-    if held := [one for one in every if one.state(today, granted=True) is ConnectionState.IN_FORCE]:
-        return origin.narrowed(pushable(held))
     connecting = {one.grant_id for one in every}
-    if every and not any(
+    if any(
         grant.role == INTEGRATOR and grant.unit_id in units and grant.grant_id not in connecting
         for grant in tree.grants_of(subject, today)
     ):
+        return origin
+    if held := [one for one in every if one.state(today, granted=True) is ConnectionState.IN_FORCE]:
+        return origin.narrowed(pushable(held))
+    if every:
         raise refusals.not_connected(subject)
     return origin

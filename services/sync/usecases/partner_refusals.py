@@ -154,9 +154,9 @@ def no_sandbox(partner_id: str) -> Fault:
 
 
 def source_of_another(source: str, partner_id: str) -> Fault:
-    """A partner sends under another partner's code."""
-    told = f"Mã nguồn “{source}” là của đối tác khác. Hãy gửi với batch.source={partner_id} hoặc bỏ trống."
-    english = f"The source “{source}” is another partner's. Send with batch.source={partner_id}, or without it."
+    """A partner sends under another code than its own."""
+    told = f"Đối tác chỉ gửi với mã nguồn của mình, không với “{source}”: batch.source={partner_id}, hoặc bỏ trống."
+    english = f"A partner sends as itself, not as “{source}”. Send with batch.source={partner_id}, or without it."
     violation = FieldViolation("batch.source", "SOURCE_OF_ANOTHER", told, english)
     return Fault(
         Kind.DENIED,

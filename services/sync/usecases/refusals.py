@@ -4,9 +4,9 @@ from chassis.errors import Fault, FieldViolation, Kind
 from services.sync.domain.batches import MOST_BYTES, MOST_ROWS
 from services.sync.domain.corrections import ETAG_MISMATCH, PathRefusedError, Wrong
 from services.sync.domain.documents import BrokenDocumentError
-from services.sync.domain.imports import ImportState
+from services.sync.domain.imports import Import, ImportState
 from services.sync.domain.locked import correction_locked
-from services.sync.domain.problems import Problem
+from services.sync.domain.problems import SCHOOL_OUTSIDE_UNIT, Problem
 from services.sync.domain.words import Text, shortened
 
 TOO_LARGE = "TOO_LARGE"
@@ -299,6 +299,19 @@ _STATES = {
 }
 
 
+def not_for_its_sender(import_id: int) -> Fault:
+    """A file of which much would be gone, confirmed by who only sends data."""
+    return Fault(
+        Kind.DENIED,
+        "NO_GRANT",
+        vi=f"Lượt nạp số {import_id} được khai là đầy đủ và sẽ xóa nhiều bản ghi, nên bên gửi dữ liệu không tự xác "
+        "nhận được. Hãy nhờ văn thư hoặc hiệu trưởng của trường xác nhận.",
+        en=f"Import {import_id} is said to be complete and would delete many records: who sends data does not confirm "
+        "that. Ask the clerk or the head of the school to confirm it.",
+        metadata={"import_id": str(import_id)},
+    )
+
+
 def file_gone(import_id: int) -> Fault:
     """The file of an import is kept no longer."""
     return Fault(
@@ -378,6 +391,33 @@ def unknown_declaration(declaration_id: str) -> Fault:
     )
 
 
+def several_schools(declaration_id: str) -> Fault:
+    """A declaration id that several schools below the unit have."""
+    return invalid(
+        "school",
+        vi=f"Nhiều trường trong đơn vị này có lần khai báo đầy đủ “{declaration_id}” của nguồn này. Hãy ghi rõ trường "
+        "bằng `school`.",
+        en=f"Several schools in this unit have a declaration of everything {declaration_id} of this source. Say which "
+        "by `school`.",
+    )
+
+
+def overtaken(by: Import) -> Fault:
+    """A file that a later one of its unit, source and school year leaves nothing to say."""
+    name, number = shortened(by.order.file_name), by.import_id
+    return Fault(
+        Kind.PRECONDITION,
+        "OVERTAKEN",
+        vi=f"Lượt nạp số {number} (tệp “{name}”) của cùng đơn vị, nguồn và năm học được gửi sau lượt này và đã hoặc "
+        "đang được ghi nhận, nên lượt này dừng lại để không xóa hay ghi đè dữ liệu mới hơn. Nếu tệp này vẫn đúng, "
+        "hãy gửi lại: tệp sẽ được so với dữ liệu hiện có.",
+        en=f"Import {number} (file “{name}”) of the same unit, source and school year was sent after this one and is "
+        "stored, or being stored, so this one stopped instead of deleting or overwriting what is newer. If the file is "
+        "still right, send it again: it is compared with what is held now.",
+        metadata={"import_id": str(number)},
+    )
+
+
 def unknown_quarantined_row(row_id: int) -> Fault:
     """No row of the quarantine has this id, below this unit."""
     return Fault(
@@ -398,6 +438,27 @@ def no_such_place(path: str) -> Fault:
         "hãy sửa nó thành giá trị trống.",
         en=f"The row has no field “{shown}”. Correct the one that its problem says; to take out one that is too much, "
         "correct it to nothing.",
+    )
+
+
+def school_beyond(school: str, unit: str) -> Fault:
+    """A correction to a school that the unit asked for does not have."""
+    shown = shortened(school)
+    vi = (
+        f"Đơn vị “{unit}” không có trường “{shown}”. Hãy ghi mã một trường thuộc đơn vị này; dòng của trường khác thì "
+        "gửi lại cho trường ấy."
+    )
+    en = f"“{unit}” has no school “{shown}”. Name a school of this unit; send the row of another school for that one."
+    violation = FieldViolation("values", SCHOOL_OUTSIDE_UNIT, vi, en)
+    return Fault(Kind.INVALID, SCHOOL_OUTSIDE_UNIT, vi=vi, en=en, violations=[violation])
+
+
+def not_gone_by_correction(field: str) -> Fault:
+    """A correction that would delete a record that the row did not say to be gone."""
+    return invalid(
+        "values",
+        vi=f"Không báo xóa bản ghi ({field}) bằng cách sửa dòng được. Hãy báo xóa ở nguồn rồi gửi lại.",
+        en=f"A correction does not report a record as gone ({field}). Report it at the source and send it again.",
     )
 
 

@@ -1,17 +1,19 @@
 """Rows of the quarantine taken once more, as they are or corrected: what is stored leaves it, what is not stays with
 what is wrong now.
 
-A row that a newer version has overtaken leaves it too. Twice the same is harmless: records knows versions.
+A row that a newer version has overtaken leaves it too. Twice the same is harmless: records knows versions. Who asks at
+a unit writes at its schools only, and a correction deletes nothing that the row did not say to be gone.
 """
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
+from iocedu.records.v1.resources_pb2 import Row
 from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,7 +28,8 @@ from services.sync.domain.words import Text
 from services.sync.store import batches, quarantine
 from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking
-from services.sync.usecases.settling import Parcel, columns_of
+from services.sync.usecases.partner_connections import admitted
+from services.sync.usecases.settling import Parcel, columns_of, unit_called
 
 MOST_REPLAYED: Final = 5_000
 LOCKED_AT_ONCE: Final = 1_000
@@ -35,7 +38,14 @@ _STEP: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _STAYS: Final = frozenset({RowState.REJECTED, RowState.HELD})
 
 Quarantined = Mapping[str, Any]  # By the columns of its table.
-Admit = Callable[[Origin], Awaitable[Origin]]  # Narrows rows to what may be taken of who asks.
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for rows to be taken once more, and at which unit."""
+
+    subject: str
+    unit_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +57,38 @@ class Replayed:
     noted: Noted | None
 
 
-async def replay(intake: Intake, rows: Sequence[Quarantined], *, admit: Admit | None = None) -> list[Replayed]:
-    """Take rows once more; without `admit` as they were sent."""
+async def replay(intake: Intake, rows: Sequence[Quarantined], *, asker: Asker | None = None) -> list[Replayed]:
+    """Take rows once more, narrowed to what `asker` may send to schools of the unit; without one as they were sent.
+
+    Those whose contents may not be kept stay as they are.
+    """
     history = await _history(intake.database, rows)
+    kept = [row for row in rows if row["content"]]
 
     def whose(row: Quarantined) -> tuple[int, str, str, bool]:
         key = BatchKey(row["unit_id"], row["source"], row["batch_id"])
         return row["unit_id"], row["source"], row["profile"], history.get(key, False)
 
-    done: list[Replayed] = []
-    for (unit_id, source, profile, backfill), group in groupby(sorted(rows, key=whose), key=whose):
+    done = [Replayed(row["quarantined_row_id"], RowState(row["state"]), None) for row in rows if not row["content"]]
+    for (unit_id, source, profile, backfill), group in groupby(sorted(kept, key=whose), key=whose):
         origin = Origin(str(unit_id), unit_id, source, backfill, profile)
-        origin = await admit(origin) if admit else origin
+        if asker is not None:
+            origin = (await admitted(intake, origin, asker.subject, unit_id=asker.unit_id)).within(asker.unit_id)
         done += await _replay(intake, origin, sorted(group, key=lambda row: int(row["quarantined_row_id"])))
     return done
 
 
 async def correct(
-    intake: Intake, row: Quarantined, values: Mapping[str, str], *, sheets: Sheets, admit: Admit
+    intake: Intake, row: Quarantined, values: Mapping[str, str], *, sheets: Sheets, asker: Asker
 ) -> Replayed:
-    """Take a row once more with other values, without those fields that are emptied; raises INVALID_FIELD where there
-    is no such place in it. What corrects a file's row is read as the file's cells are.
+    """Take a row once more with other values, without those fields that are emptied. What corrects a file's row is read
+    as the file's cells are.
+
+    Raises INVALID_FIELD where there is no such place in it, or where it would be gone only by the correction, and
+    SCHOOL_OUTSIDE_UNIT where that names a school beyond the unit.
     """
     try:
-        raw = from_json(row["content"])
+        before, raw = from_json(row["content"]), from_json(row["content"])
     except ValueError:
         raise refusals.not_correctable() from None
     asked: dict[str, str] = {}  # By path in the row the name it was asked for by.
@@ -86,8 +104,25 @@ async def correct(
     for one in wrong:
         if one.reason == "UNKNOWN_FIELD" and one.field in asked:
             raise refusals.no_such_place(asked[one.field])
-    (done,) = await replay(intake, [{**row, "content": content}], admit=admit)
+    if made.school != make(before, profile).school:
+        _check_school(intake, made.school, asker)
+    flag = profile.called("deleted", raw).field
+    if raw.get(flag) != before.get(flag) and _may_be_gone(made):
+        raise refusals.not_gone_by_correction(flag)
+    (done,) = await replay(intake, [{**row, "content": content}], asker=asker)
     return done
+
+
+def _check_school(intake: Intake, school: str, asker: Asker) -> None:
+    """Raise SCHOOL_OUTSIDE_UNIT where a school is none of the unit's; without one a row is of where it stands."""
+    tree, today = intake.scopes.tree, intake.clock.today()
+    if school and tree.resolve(school, today) not in tree.subtree(asker.unit_id, today):
+        raise refusals.school_beyond(school, unit_called(tree, asker.unit_id, today))
+
+
+def _may_be_gone(made: Row | Unread) -> bool:
+    row = made if isinstance(made, Row) else made.rest
+    return row is None or row.deleted
 
 
 async def ask_replay(writes: AsyncConnection, schools: Collection[int], *, now: datetime) -> None:

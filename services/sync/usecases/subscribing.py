@@ -15,10 +15,8 @@ from services.sync.usecases import refusals
 from services.sync.usecases.pushing import Pushing
 
 
-async def subscribe(
-    pushing: Pushing, writes: AsyncConnection, *, code: str, display_name: str, endpoint: str, unit_id: int
-) -> Destination:
-    """Make a subscriber with a secret of its own; it is told of everything there is, then of changes."""
+async def check_endpoint(pushing: Pushing, endpoint: str) -> None:
+    """Refuse an address that is none or must not be called. Looks its name up: no transaction is open meanwhile."""
     private = pushing.outlets.private_addresses
     parts = urlsplit(endpoint)
     if not parts.hostname or parts.username or parts.scheme not in ({"http", "https"} if private else {"https"}):
@@ -31,6 +29,15 @@ async def subscribe(
         await webhooks.check(endpoint, private_addresses=private)
     except UnreachableError as error:
         raise refusals.address_refused(error.vi, error.en) from error
+
+
+async def subscribe(
+    pushing: Pushing, writes: AsyncConnection, *, code: str, display_name: str, endpoint: str, unit_id: int
+) -> Destination:
+    """Make a subscriber with a secret of its own; it is told of everything there is, then of changes.
+
+    Its endpoint was looked at by `check_endpoint`.
+    """
     made = new_destination(
         code,
         kind=Kind.WEBHOOK,

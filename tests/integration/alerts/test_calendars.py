@@ -1,6 +1,7 @@
 """School days are those of the calendars that come with the tree of units; what hangs on them is looked at anew."""
 
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 from iocedu.chassis.v1 import scopes_pb2
@@ -11,10 +12,12 @@ from chassis.testing import FixedClock
 from services.alerts import store, usecases
 from services.alerts.convert import RecordRows, coverage_facts, record_rows
 from services.alerts.convert.tables import early_warning
-from services.alerts.domain import AlertFilter, Change, Transition
+from services.alerts.domain import AlertFilter, Change, Rule, Severity, Transition
 from services.alerts.usecases.moment import Moment
+from services.alerts.usecases.project import report_facts
 from tests.integration.alerts import scenes
-from tests.integration.alerts.scenes import DISTRICT, NOW, OTHER_SCHOOL, PROVINCE, SCHOOL, hours, school_year
+from tests.integration.alerts.scenes import DISTRICT, NOW, OTHER_SCHOOL, PROVINCE, SCHOOL, a_class, hours, school_year
+from tests.integration.alerts.test_evaluation import oversize
 from tests.integration.alerts.test_pupils import group, register
 from tests.support.databases import DatabaseFactory
 from tests.support.waiting import poll_until
@@ -92,3 +95,49 @@ async def test_a_calendar_that_comes_with_the_tree_ends_what_is_missed_at_once(d
         assert await missed()
         await publish(2, school_year(DISTRICT, TODAY))
         await poll_until(settled)
+
+
+@pytest.mark.parametrize(("last", "reports"), [(date(2026, 11, 11), True), (date(2026, 11, 10), False)])
+async def test_a_school_that_reported_nothing_for_two_weeks_does_not_report_here(database, last, reports):
+    """Within them it does, to the day."""
+    rows = RecordRows()
+    await record_rows(rows, [group(), register(last, {})], first=1, time=NOW, reading=READING)
+    async with database.transaction() as held:
+        await usecases.follow_records(held, rows, moment(), READING, baseline=False)
+        [fact] = await report_facts(held, [SCHOOL], moment(), version=2, baseline=False)
+    assert fact.values["reports_at_all"] is reports
+
+
+CROWDED = Rule(
+    "crowded", 1, "class_size", "fact.size > 38", Severity.WARNING, "{name}", "{name}", "{unit}", "{unit}", ("officer",)
+)
+FRIDAY, SATURDAY = datetime(2026, 11, 27, 2, tzinfo=UTC), datetime(2026, 11, 28, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("school_days_only", "now", "before"), [(True, 0, [48]), (False, 1, [0])])
+async def test_rules_on_school_days_alone_raise_on_no_other_day_when_they_are_tried(
+    database, school_days_only, now, before
+):
+    """Of a class that is crowded from Saturday on, and told of again on Monday: a backtest begins it then."""
+    rule = replace(CROWDED, school_days_only=school_days_only)
+    for version, days in enumerate((0, 1, 2), start=1):
+        at = moment(now=SATURDAY + hours(24 * days))
+        async with database.transaction() as held:
+            await usecases.take_facts(held, oversize(a_class(39 + days, version=version)), at)
+    async with database.connection() as reading:
+        on_sunday = await usecases.dry_run(reading, rule, {SCHOOL}, moment(now=SATURDAY + hours(24)))
+        on_monday = await usecases.dry_run(reading, rule, {SCHOOL}, moment(now=SATURDAY + hours(48)))
+        past = await usecases.backtest(reading, rule, {SCHOOL}, moment(now=SATURDAY + hours(72)), since=FRIDAY, k=3)
+    assert (on_sunday.by_unit.total(), on_monday.by_unit.total()) == (now, 1)
+    [alerts] = past.episodes.values()
+    assert [(one.began - SATURDAY) / hours(1) for one in alerts] == before
+
+
+async def test_a_backtest_counts_alerts_by_the_day_in_viet_nam(database):
+    """Half past six in the morning there is the evening before in Greenwich."""
+    early = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
+    async with database.transaction() as held:
+        await usecases.take_facts(held, oversize(a_class(40)), moment(now=early))
+    async with database.connection() as reading:
+        past = await usecases.backtest(reading, CROWDED, {SCHOOL}, moment(now=early + hours(1)), since=NOW, k=3)
+    assert past.by_day == {"2026-11-25": 1}

@@ -70,6 +70,17 @@ async def the_alert(database: Database) -> Alert:
     return alert
 
 
+async def heard(database: Database) -> list[tuple[str, Transition]]:
+    """By what people learned of alerts: which, and how."""
+    beginning = ("RAISED", "RELEASED", "REOPENED", "CARRIED_OVER", "ESCALATED")
+    told_by = {int(Transition[name]) for name in beginning}
+    return [
+        (one.alert.subject, Transition(one.transition))
+        for one in await told(database)
+        if one.audience_roles and one.transition in told_by
+    ]
+
+
 async def told(database: Database) -> list[alerts_pb2.AlertChange]:
     """Every change that left, in order."""
     async with database.connection() as reading:
@@ -202,6 +213,108 @@ async def test_nobody_is_told_while_a_silence_lasts_and_what_still_holds_is_told
     ]
 
 
+async def silenced(database: Database, hours_long: int = 50) -> None:
+    """Keep a district quiet from now."""
+    async with database.transaction() as held:
+        await usecases.create_silence(held, a_silence(until=hours(hours_long)), moment(), below=EVERYWHERE)
+
+
+async def acknowledge(database: Database, alert: Alert, due: datetime | None = None, note: str = "Tôi xem.") -> Alert:
+    """Take an alert in hand."""
+    async with database.transaction() as held:
+        return await usecases.acknowledge_alert(
+            held, alert.alert_id, lies_below=EVERYWHERE.__contains__, by="officer", note=note, etag="", now=NOW,
+            unit_name=str, due=due,
+        )  # fmt: skip
+
+
+async def reopen(database: Database, alert: Alert, now: datetime = NOW) -> Alert:
+    """Open an alert again."""
+    async with database.transaction() as held:
+        return await usecases.reopen_alert(
+            held, alert.alert_id, lies_below=EVERYWHERE.__contains__, by="director", note="", moment=moment(now)
+        )
+
+
+async def new_version(database: Database, *, by: str) -> list[Transition]:
+    """Put another version in force that says the same; alerts follow by the timer or by their facts."""
+    await alter(database, "version = version + 1, title_vi = title_vi || '!'")
+    if by == "facts":
+        return [one.transition for one in await take(database, *(a_class(41, version=9, key=key) for key in CLASSES))]
+    async with database.transaction() as held:
+        _, changes = await usecases.follow_rules(held, moment(), limit=100)
+    return [one.transition for one in changes]
+
+
+CLASSES = ("1A2026", "1B2026", "1C2026")
+
+
+@pytest.mark.parametrize("due", [None, NOW + hours(10)])
+async def test_what_is_silenced_and_taken_climbs_only_once_the_silence_is_over(database, due):
+    """Nobody above is told while it lasts; afterwards the time somebody gave counts, or else the rule's, begun anew."""
+    await alter(database, "acknowledge_hours = 24, resolve_hours = 72")
+    await take(database, a_class(40))
+    await silenced(database, 100)
+    assert (await acknowledge(database, await the_alert(database), due)).escalate_time is None
+    async with database.transaction() as held:  # As an earlier version wrote it.
+        await held.execute(sa.text("UPDATE alert SET escalate_time = create_time"))
+    assert await climb(database, hours(99)) == []
+    await release(database, hours(100))
+    assert await climb(database, hours(100)) == ([(Transition.ESCALATED, (DISTRICT,))] if due else [])
+    assert await climb(database, hours(172)) == [(Transition.ESCALATED, (PROVINCE if due else DISTRICT,))]
+
+
+@pytest.mark.parametrize("by", ["timer", "facts"])
+async def test_another_version_of_a_rule_tells_nobody_of_what_a_silence_keeps_quiet(database, by):
+    """Saving a rule does not end a silence; its end tells what still holds, as the new version says it."""
+    await silenced(database)
+    await take(database, *(a_class(40, key=key) for key in CLASSES))
+    assert await new_version(database, by=by) == [Transition.CARRIED_OVER] * 3
+    assert await heard(database) == []
+    await release(database, hours(50))
+    assert await heard(database) == [(f"2026/{key}", Transition.RELEASED) for key in CLASSES]
+
+
+async def test_what_is_opened_again_during_a_silence_is_told_when_that_ends(database):
+    """Whether it was silenced when it was closed, or the silence began since."""
+    await take(database, a_class(40))
+    alert = await close(database, await the_alert(database))
+    await silenced(database)
+    opened = await reopen(database, alert)
+    assert (opened.shown_state, opened.escalate_time) == (State.SUPPRESSED, None)
+    await close(database, opened)
+    assert (await reopen(database, alert)).suppressed_by == opened.suppressed_by
+    assert await heard(database) == [("2026/1A2026", Transition.RAISED)]
+    assert await release(database, hours(50)) == [("2026/1A2026", Transition.RELEASED)]
+
+
+async def test_what_was_closed_in_a_silence_and_is_opened_again_after_it_is_told(database):
+    """Nothing keeps it from being told any more."""
+    await silenced(database)
+    await take(database, a_class(40))
+    alert = await close(database, await the_alert(database))
+    assert (await reopen(database, alert, NOW + hours(50))).shown_state is State.OPEN
+    assert await heard(database) == [("2026/1A2026", Transition.REOPENED)]
+
+
+@pytest.mark.parametrize("by", ["timer", "facts"])
+async def test_what_came_after_the_first_of_its_group_stays_untold_whatever_becomes_of_it(database, by):
+    """Carried over, opened again, or silenced for a while; the one that was told is told on."""
+    await alter(database, "group_hours = 24")
+    await take(database, *(a_class(40, key=key) for key in CLASSES))
+    first, second, _ = CLASSES
+    assert await new_version(database, by=by) == [Transition.CARRIED_OVER] * 3
+    [later] = [one for one in await alerts(database) if one.subject == f"2026/{second}"]
+    await reopen(database, await close(database, later))
+    await silenced(database)
+    assert len(await release(database, hours(50))) == 3
+    assert await heard(database) == [
+        (f"2026/{first}", Transition.RAISED),
+        (f"2026/{first}", Transition.CARRIED_OVER),
+        (f"2026/{first}", Transition.RELEASED),
+    ]
+
+
 def a_silence(*, until: timedelta, start: datetime = NOW, **covers: str) -> Silence:
     """A silence of one district."""
     names = {"rule": "", "family": "", "subject": ""} | covers
@@ -247,6 +360,21 @@ async def test_a_graver_alert_on_the_unit_keeps_others_quiet_until_it_is_over(da
     assert await release(database, hours(3)) == [("2026/1A2026", Transition.RELEASED)]
 
 
+async def test_a_graver_alert_that_is_silenced_itself_keeps_nothing_quiet(database):
+    """Else nobody would hear of either."""
+    await alter(database, "inhibited_by = ARRAY['school_silent']")
+    async with database.transaction() as held:
+        quiet = a_silence(until=hours(50), rule="school_silent")
+        await usecases.create_silence(held, quiet, moment(), below=EVERYWHERE)
+        await usecases.take_facts(held, silence(since=NOW - hours(100)), moment())
+    await take(database, a_class(40))
+    assert {(one.rule, one.shown_state) for one in await alerts(database)} == {
+        ("school_silent", State.SUPPRESSED),
+        ("class_oversize", State.OPEN),
+    }
+    assert await heard(database) == [("2026/1A2026", Transition.RAISED)]
+
+
 async def climb(database: Database, after: timedelta) -> list[tuple[Transition, tuple[int, ...]]]:
     """What the timer lets climb, and where."""
     async with database.transaction() as held:
@@ -275,17 +403,10 @@ async def test_taking_an_alert_stops_the_clock_and_its_own_due_time_starts_anoth
     await take(database, a_class(40))
     alert = await the_alert(database)
 
-    async def taken(due: datetime | None, note: str) -> Alert:
-        async with database.transaction() as held:
-            return await usecases.acknowledge_alert(
-                held, alert.alert_id, lies_below=EVERYWHERE.__contains__, by="officer", note=note, etag="", now=NOW,
-                unit_name=str, due=due,
-            )  # fmt: skip
-
-    assert (await taken(None, "Tôi xem.")).escalate_time == NOW + hours(72)
-    assert (await taken(NOW + hours(10), "Xong trong ngày.")).due_time == NOW + hours(10)
+    assert (await acknowledge(database, alert)).escalate_time == NOW + hours(72)
+    assert (await acknowledge(database, alert, NOW + hours(10), "Xong trong ngày.")).due_time == NOW + hours(10)
     with pytest.raises(Fault) as refused:
-        await taken(NOW - hours(1), "Hôm qua.")
+        await acknowledge(database, alert, NOW - hours(1), "Hôm qua.")
     assert refused.value.reason == "DUE_IN_PAST"
     assert await climb(database, hours(10)) == [(Transition.ESCALATED, (DISTRICT,))]
 

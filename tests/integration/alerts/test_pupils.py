@@ -342,13 +342,17 @@ async def test_a_class_whose_results_are_far_below_its_grade_is_told_to_its_scho
 
 
 async def test_a_backtest_tells_how_long_before_leaving_it_warned_and_how_many_of_the_most_urgent_left(database, feed):
-    """Three of four warned; two of them leave, 10 and 20 days after, and one leaves without a word before.
+    """Three of five warned; two of them leave, 10 and 20 days after, and one leaves without a word before.
+
+    Who had left before the time that is looked at is not among those who left.
 
     Of the most urgent of each class, one of two left: of 6A the one away longest, of 6B one who stays.
     """
     days, began = school_days(8), datetime(2026, 11, 12, 3, 0, tzinfo=UTC)
     pupils = {"HS1": "6A", "HS2": "6A", "HS3": "6B", "HS4": "6B"}
     await feed.take(group("6A"), group("6B"), *(pupil(key, class_key=name) for key, name in pupils.items()), now=began)
+    for status, days_before in (("01", 9), ("05", 2)):
+        await feed.take(pupil("HS5", class_key="6B", status=status), now=began - timedelta(days=days_before))
     away = {"HS1": 5, "HS2": 3, "HS3": 4}
     told = [
         register(
@@ -376,7 +380,7 @@ async def test_a_backtest_tells_how_long_before_leaving_it_warned_and_how_many_o
     assert len(found.episodes) == 3
     outcome = found.outcome
     assert outcome is not None
-    assert (outcome.pupils, outcome.left, outcome.warned, outcome.median_lead_days) == (4, 3, 2, 15.0)
+    assert (outcome.pupils, outcome.left, outcome.warned, outcome.median_lead_days) == (5, 3, 2, 15.0)
     assert (outcome.top, outcome.top_left) == (2, 1)
     assert wider.outcome is not None
     assert (wider.outcome.top, wider.outcome.top_left) == (3, 2)

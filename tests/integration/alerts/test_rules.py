@@ -12,6 +12,7 @@ from services.alerts import store
 from services.alerts.domain import Alert, AlertFilter, Reason, State, Step, Transition
 from services.alerts.usecases import acknowledge_alert, follow_rules, take_facts
 from services.alerts.usecases.moment import Moment
+from services.alerts.usecases.write_rules import check_rule
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, SCHOOL, SECOND_SCHOOL, a_class, figures
 from tests.integration.alerts.test_evaluation import oversize
@@ -73,6 +74,15 @@ async def change(database: Database, statement: str, **values: object) -> None:
     """What an operator does to the rules."""
     async with database.transaction() as held:
         await held.execute(sa.text(statement), values)
+
+
+async def test_every_rule_that_comes_with_the_service_could_be_written_by_staff(database):
+    """What is refused to them is not shipped either."""
+    async with database.connection() as reading:
+        rules = await store.list_rules(reading, NOW.date())
+    assert {"class_oversize", "early_warning"} <= {rule.code for rule in rules}
+    for rule in rules:
+        check_rule(rule)
 
 
 async def test_rules_in_force_leave_their_alerts_alone(database):

@@ -156,6 +156,12 @@ async def _when(found: Any, enough: Callable[[Any], bool]) -> Any:
             "rule.audience_roles",
             "there is no role: teacher; choose of: admin",
         ),
+        (
+            {"fact_kind": "pupil", "condition": "fact.absent_sessions > 3", "audience_roles": ["officer", "clerk"]}
+            | dict.fromkeys(("title_vi", "title_en", "body_vi", "body_en"), "{unit}"),
+            "rule.audience_roles",
+            "alerts on single pupils are not told to: clerk; choose of: admin",
+        ),
         ({"audience_roles": ["officer", "officer"]}, "rule.audience_roles", "name each value once"),
         ({"fact_kind": "weather"}, "rule.fact_kind", "no facts of kind"),
         ({"inhibited_by": ["nothing"]}, "rule.inhibited_by", "there is no rule: nothing"),
@@ -260,6 +266,36 @@ async def test_a_rule_that_came_with_the_service_is_copied_not_altered_and_what_
     assert [(one.version, one.enabled) for one in rules if one.code == "class_oversize"] == [(2, False)]
 
 
+async def test_a_copy_is_as_it_was_tried_also_in_what_was_cleared(desk, database):
+    """Fields that are said to count do so where they are empty; what is not named is as in the original."""
+    async with database.transaction() as held:
+        await held.execute(
+            sa.text(
+                "UPDATE rule SET for_minutes = 60, school_days_only = true, clear_condition = 'fact.size < 30',"
+                " inhibited_by = ARRAY['school_silent'], acknowledge_hours = 24 WHERE code = 'class_oversize'"
+            )
+        )
+    request = rules_pb2.CreateRuleRequest(unit=ALL, copied_from="class_oversize", rule=a_draft())
+
+    async def copied(code: str, *counting: str) -> tuple[Any, ...]:
+        request.code, request.update_mask.paths[:] = code, counting
+        rule = (await desk.rules.CreateRule(request)).rule
+        return (
+            rule.for_minutes, rule.school_days_only, rule.clear_condition, list(rule.inhibited_by),
+            rule.acknowledge_hours, rule.condition,
+        )  # fmt: skip
+
+    assert await copied("class_a") == (60, True, "fact.size < 30", ["school_silent"], 24, "fact.size > 38")
+    assert await copied("class_b", "*") == (0, False, "", [], 0, "fact.size > 38")
+    original = "fact.size > fact.size_limit && fact.size_limit > 0 && fact.active"
+    some = await copied("class_c", "for_minutes", "inhibited_by", "clear_condition")
+    assert some == (0, True, "", [], 24, original)
+    request.code, request.update_mask.paths[:] = "class_d", ["for_minute"]
+    fault = await refusal(desk.rules.CreateRule(request))
+    assert [(one.field, one.reason) for one in fault.violations] == [("update_mask", "INVALID_FIELD")]
+    assert "there is no field: for_minute; choose of: fact_kind" in fault.violations[0].en
+
+
 async def test_a_dry_run_says_what_and_how_many_people_and_touches_nothing(desk, database):
     """Facts looked at, alerts, units, people, and how the alerts would read."""
     await desk.tell(
@@ -270,6 +306,9 @@ async def test_a_dry_run_says_what_and_how_many_people_and_touches_nothing(desk,
     assert (found.fact_count, found.alert_count, found.unit_count, found.people_count) == (4, 3, 2, 2)
     assert [(one.unit_name, one.count) for one in found.units] == [("TH Ái Nghĩa", 2), ("TH Đại Minh", 1)]
     assert "Lớp 1A quá đông: 40" in [one.title_vi for one in found.examples]
+    assert list(found.not_considered) == []
+    lasting = await desk.rules.DryRunRule(rules_pb2.DryRunRuleRequest(unit=ALL, rule=a_draft(for_minutes=60)))
+    assert (lasting.alert_count, list(lasting.not_considered)) == (3, ["for_minutes"])
     alone = a_draft(audience_roles=["head_teacher"], audience_reach=alerts_pb2.AUDIENCE_REACH_UNIT)
     assert (await desk.rules.DryRunRule(rules_pb2.DryRunRuleRequest(unit=ALL, rule=alone))).people_count == 1
     async with database.connection() as reading:

@@ -1,12 +1,14 @@
 """Alerts as callers see it: from an event on the broker to what a caller lists, counts, takes and watches."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from iocedu.alerts.v1 import alerts_pb2, alerts_pb2_grpc
+import sqlalchemy as sa
+from iocedu.alerts.v1 import alerts_pb2, alerts_pb2_grpc, handling_pb2, handling_pb2_grpc
+from iocedu.chassis.v1 import scopes_pb2
 
 from chassis.bus import Bus
 from chassis.database import Database
@@ -204,26 +206,62 @@ async def test_taking_an_alert_says_who_and_what_and_a_repeat_changes_nothing(bu
     assert (await stub.AcknowledgeAlert(request)).alert == taken
 
 
-async def test_taking_refuses_what_moved_on_is_resolved_or_lies_elsewhere(bus, stub, token, address):
-    """STALE_ETAG, ALREADY_RESOLVED and UNKNOWN_ALERT, each with its status."""
+async def test_taking_refuses_what_moved_on_or_is_resolved(bus, stub):
+    """STALE_ETAG and ALREADY_RESOLVED, each with its status."""
     [alert] = await _raised(bus, stub, 40)
     request = alerts_pb2.AcknowledgeAlertRequest(unit=str(DISTRICT), alert_id=alert.alert_id, etag="0")
     with pytest.raises(Fault) as stale:
         await stub.AcknowledgeAlert(request)
     assert (stale.value.kind, stale.value.reason) == (Kind.CONFLICT, "STALE_ETAG")
     assert stale.value.metadata["etag"] == alert.etag
-    async with client(address, token("other-officer")) as channel:
-        elsewhere = alerts_pb2_grpc.AlertsServiceStub(channel)
-        with pytest.raises(Fault) as unknown:
-            await elsewhere.AcknowledgeAlert(
-                alerts_pb2.AcknowledgeAlertRequest(unit=str(OTHER_DISTRICT), alert_id=alert.alert_id)
-            )
-    assert (unknown.value.kind, unknown.value.reason) == (Kind.NOT_FOUND, "UNKNOWN_ALERT")
     await scenes.publish(bus, "reporting", "figures-changed", figures(a_class(30, version=2)))
     await poll_until(lambda: _listed(stub, states=[alerts_pb2.ALERT_STATE_RESOLVED]))
     with pytest.raises(Fault) as late:
         await stub.AcknowledgeAlert(alerts_pb2.AcknowledgeAlertRequest(unit=str(DISTRICT), alert_id=alert.alert_id))
     assert (late.value.kind, late.value.reason) == (Kind.PRECONDITION, "ALREADY_RESOLVED")
+
+
+async def test_alerts_and_silences_of_other_units_are_handled_by_no_verb_and_stay_as_they_are(
+    bus, stub, token, address
+):
+    """To the officer of another district they do not exist, whether open or closed."""
+    await _raised(bus, stub, 40, 41)
+    await poll_until(lambda: _has(stub, 2))
+    closed, opened = await _listed(stub)
+    async with client(address, token("officer")) as ours, client(address, token("other-officer")) as theirs:
+        mine, handling = map(handling_pb2_grpc.HandlingServiceStub, (ours, theirs))
+        taking = alerts_pb2_grpc.AlertsServiceStub(theirs)
+        said: dict[str, Any] = {"resolution": alerts_pb2.RESOLUTION_FALSE_ALARM, "note": "Lớp ghép."}
+        resolve, silence = handling_pb2.ResolveAlertRequest, handling_pb2.CreateSilenceRequest
+        await mine.ResolveAlert(resolve(unit=str(DISTRICT), alert_id=closed.alert_id, **said))
+        wanted = silence(unit=str(DISTRICT), rule="school_silent", reason="Nghỉ bão")
+        wanted.end_time.FromDatetime(NOW + timedelta(days=1))
+        number = (await mine.CreateSilence(wanted)).silence.silence_id
+
+        async def state() -> list[Any]:
+            silences = await mine.ListSilences(handling_pb2.ListSilencesRequest(unit=str(DISTRICT)))
+            every = [alerts_pb2.ALERT_STATE_OPEN, alerts_pb2.ALERT_STATE_RESOLVED]
+            return [*await _listed(stub, states=every), *silences.silences]
+
+        before = await state()
+        where: dict[str, Any] = {"unit": str(OTHER_DISTRICT), "alert_id": opened.alert_id}
+        tried: dict[str, Any] = {
+            "acknowledge": taking.AcknowledgeAlert(alerts_pb2.AcknowledgeAlertRequest(**where)),
+            "resolve": handling.ResolveAlert(resolve(**where, **said)),
+            "reopen": handling.ReopenAlert(
+                handling_pb2.ReopenAlertRequest(unit=str(OTHER_DISTRICT), alert_id=closed.alert_id, note="Chưa xong.")
+            ),
+            "comment": handling.CommentAlert(handling_pb2.CommentAlertRequest(**where, text="Đã gọi.")),
+            "end": handling.EndSilence(handling_pb2.EndSilenceRequest(unit=str(OTHER_DISTRICT), silence_id=number)),
+        }
+        refused: dict[str, str] = {}
+        for verb, call in tried.items():
+            with pytest.raises(Fault) as fault:
+                await call
+            assert fault.value.kind is Kind.NOT_FOUND
+            refused[verb] = fault.value.reason
+        assert refused == dict.fromkeys(tried, "UNKNOWN_ALERT") | {"end": "UNKNOWN_SILENCE"}
+        assert await state() == before
 
 
 async def test_nobody_sees_alerts_of_units_without_a_grant(stub):
@@ -277,3 +315,126 @@ async def test_a_watch_beats_first_then_shows_each_change_and_resumes_without_a_
 
 async def _has(stub: Any, count: int) -> bool:
     return len(await _listed(stub)) == count
+
+
+FURTHER = [
+    scopes_pb2.ScopeGrant(grant_id=20 + number, subject=role, role=role, unit_id=SCHOOL, edge_type="administrative")
+    for number, role in enumerate(("clerk", "auditor"))
+]
+
+
+@pytest.fixture
+async def of_pupil(bus, stub, database, scopes_tree) -> list[alerts_pb2.Alert]:
+    """Two alerts of a school: one on a pupil, one on a class. A clerk and an auditor are there too."""
+    await scopes_tree(scenes.units(), [*scenes.grants(), *FURTHER])
+    await _raised(bus, stub, 40, 41)
+    await poll_until(lambda: _has(stub, 2))
+    pupil, of_class = await _listed(stub)
+    async with database.transaction() as held:
+        personal = "UPDATE alert SET fact_kind = 'pupil', rule = 'early_warning' WHERE alert_id = :alert_id"
+        await held.execute(sa.text(personal), {"alert_id": pupil.alert_id})
+    return [pupil, of_class]
+
+
+async def _allowed(stub: Any) -> bool:
+    """Whether a grant is known already."""
+    try:
+        await _listed(stub, unit=str(SCHOOL))
+    except Fault:
+        return False
+    return True
+
+
+async def _watched(responses: Any, handling: Any, alerts: Sequence[alerts_pb2.Alert]) -> list[str]:
+    """What a watcher sees of comments on these alerts, up to the last one's."""
+    for alert in alerts:
+        await handling.CommentAlert(
+            handling_pb2.CommentAlertRequest(unit=str(SCHOOL), alert_id=alert.alert_id, text="Đã gọi.")
+        )
+    seen = []
+    async with asyncio.timeout(60):
+        while alerts[-1].subject not in seen:
+            response = await anext(responses)
+            if response.WhichOneof("event") == "item":
+                seen.append(response.item.subject)
+    return seen
+
+
+@pytest.mark.parametrize(("reader", "finds"), [("head", ["pupil", "class"]), ("clerk", ["class"])])
+async def test_alerts_on_single_pupils_do_not_exist_for_others_by_any_way_of_reading(
+    of_pupil, address, token, reader, finds
+):
+    """List, groups, counts, steps and streams agree; who may see them finds them by each."""
+    wanted = [one for one, kind in zip(of_pupil, ("pupil", "class"), strict=True) if kind in finds]
+    async with client(address, token(reader)) as channel, client(address, token("officer")) as officer:
+        stub, handling = alerts_pb2_grpc.AlertsServiceStub(channel), handling_pb2_grpc.HandlingServiceStub(channel)
+        await poll_until(lambda: _allowed(stub))
+        responses = aiter(stub.WatchAlerts(alerts_pb2.WatchAlertsRequest(unit=str(SCHOOL))))
+        await anext(responses)
+        watched = await _watched(responses, handling_pb2_grpc.HandlingServiceStub(officer), of_pupil)
+        await cast("AsyncGenerator[Any, None]", responses).aclose()
+        assert watched == [one.subject for one in wanted]
+        assert [one.alert_id for one in await _listed(stub, unit=str(SCHOOL))] == [one.alert_id for one in wanted]
+        groups = (await stub.ListAlertGroups(alerts_pb2.ListAlertGroupsRequest(unit=str(SCHOOL)))).groups
+        assert len(groups) == len(wanted)
+        counts = (await stub.CountAlerts(alerts_pb2.CountAlertsRequest(unit=str(SCHOOL)))).counts
+        assert sum(one.count for one in counts) == len(wanted)
+        for alert in of_pupil:
+            asked = handling.ListAlertSteps(
+                handling_pb2.ListAlertStepsRequest(unit=str(SCHOOL), alert_id=alert.alert_id)
+            )
+            if alert in wanted:
+                assert [one.note for one in (await asked).steps] == ["Đã gọi."]
+                continue
+            with pytest.raises(Fault) as unknown:
+                await asked
+            assert unknown.value.reason == "UNKNOWN_ALERT"
+
+
+async def test_who_may_see_pupils_alerts_no_more_is_shown_none_in_a_stream_that_runs(
+    of_pupil, address, token, scopes_tree
+):
+    """A head teacher who becomes a clerk goes on watching, and sees what a clerk does."""
+    async with client(address, token("head")) as channel, client(address, token("officer")) as officer:
+        stub, handling = alerts_pb2_grpc.AlertsServiceStub(channel), handling_pb2_grpc.HandlingServiceStub(officer)
+        responses = aiter(stub.WatchAlerts(alerts_pb2.WatchAlertsRequest(unit=str(SCHOOL))))
+        await anext(responses)
+        assert await _watched(responses, handling, of_pupil) == [one.subject for one in of_pupil]
+        demoted = scenes.grants()
+        for grant in demoted:
+            if grant.subject == "head":
+                grant.role = "clerk"
+        await scopes_tree(scenes.units(), demoted)
+
+        async def is_clerk() -> bool:
+            return len(await _listed(stub, unit=str(SCHOOL))) == 1
+
+        await poll_until(is_clerk)
+        assert await _watched(responses, handling, of_pupil) == [of_pupil[-1].subject]
+        await cast("AsyncGenerator[Any, None]", responses).aclose()
+
+
+async def test_silences_that_may_name_a_pupil_are_shown_to_those_alone_who_may_see_alerts_on_pupils(
+    of_pupil, address, token
+):
+    """What its rule or family says to be on something else is shown, and so is what names no subject."""
+    covered: list[dict[str, Any]] = [
+        {"rule": "early_warning", "subject": "2026/HS1"},
+        {"family": "pupil", "subject": "2026/HS2"},
+        {"subject": "2026/HS3"},
+        {"rule": "class_oversize", "subject": "2026/1A2026"},
+        {"family": "indicator", "subject": "2026/1B2026"},
+        {"family": "pupil"},
+        {},
+    ]
+    async with client(address, token("officer")) as officer, client(address, token("auditor")) as auditor:
+        mine, theirs = map(handling_pb2_grpc.HandlingServiceStub, (officer, auditor))
+        await poll_until(lambda: _allowed(alerts_pb2_grpc.AlertsServiceStub(auditor)))
+        for covers in covered:
+            wanted = handling_pb2.CreateSilenceRequest(unit=str(SCHOOL), reason="Nghỉ bão", **covers)
+            wanted.end_time.FromDatetime(NOW + timedelta(days=1))
+            await mine.CreateSilence(wanted)
+        asked = handling_pb2.ListSilencesRequest(unit=str(SCHOOL))
+        every, shown = [[one.subject for one in (await of.ListSilences(asked)).silences] for of in (mine, theirs)]
+    assert every == ["", "", "2026/1B2026", "2026/1A2026", "2026/HS3", "2026/HS2", "2026/HS1"]
+    assert shown == ["", "", "2026/1B2026", "2026/1A2026"]

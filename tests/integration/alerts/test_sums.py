@@ -33,6 +33,7 @@ from tests.support.waiting import poll_until
 
 __all__ = ["database"]
 
+CLOSED, MUTE = 102, 103
 ABOVE = frozenset({DISTRICT, OTHER_DISTRICT, PROVINCE})
 SILENT = Rule(
     code="silent_area",
@@ -75,6 +76,16 @@ def moment(now: datetime = NOW, *, moved: bool = False) -> Moment:
     )
 
 
+def with_two_more() -> Moment:
+    """An instant in the small province with two more schools in its first district."""
+    at = moment()
+    return replace(
+        at,
+        above=lambda unit_id: at.above(SCHOOL if unit_id in (CLOSED, MUTE) else unit_id),
+        below=lambda unit_id: at.below(unit_id) | ({CLOSED, MUTE} if SCHOOL in at.below(unit_id) else set()),
+    )
+
+
 async def write(database: Database, rule: Rule) -> None:
     """Put a rule alone in force."""
     async with database.transaction() as held:
@@ -112,6 +123,10 @@ async def test_one_rule_judges_each_level_by_the_sum_of_its_schools(database):
     await take(database, silence(SECOND_SCHOOL, state="LATE", at=NOW + hours(1)))
     assert [one for one, _ in await sum_up(database)] == [Transition.RESOLVED, Transition.RESOLVED]
     assert (await sums(database, "coverage_sum"))[PROVINCE, ""].values["late"] == 1
+    await take(database, silence(SECOND_SCHOOL, state="LATE", at=NOW + hours(2), must_connect=False))
+    await sum_up(database)
+    coverage = (await sums(database, "coverage_sum"))[PROVINCE, ""].values
+    assert (coverage["schools"], coverage["late"]) == (2, 0)  # Who need not connect is not counted.
 
 
 async def test_a_rule_breaks_down_by_unit_and_grade_and_combines_sums(database):
@@ -148,7 +163,10 @@ async def test_a_rule_breaks_down_by_unit_and_grade_and_combines_sums(database):
 
 
 async def test_sums_of_figures_attendance_and_absence(database):
-    """Growth counts schools that know both years; what is of a day is of today alone."""
+    """Growth counts schools that know both years; what is of a day is of today alone.
+
+    Of attendance it is of the schools that have lessons today and report at all.
+    """
     figures = {"school_year": 2026, "classes": 4, "staff": 10}
     report = {"school_day": True, "reports_at_all": True, "past_deadline": True, "expected_classes": 4}
     today, before = NOW.date().isoformat(), "2026-11-23"
@@ -161,12 +179,14 @@ async def test_sums_of_figures_attendance_and_absence(database):
                 "attendance_report", SCHOOL, "", 1, report | {"day": today, "reported_classes": 1, "missing_classes": 3}
             ),
             Fact("attendance_report", SECOND_SCHOOL, "", 1, report | {"day": before, "missing_classes": 4}),
+            Fact("attendance_report", CLOSED, "", 1, report | {"day": today, "school_day": False}),
+            Fact("attendance_report", MUTE, "", 1, report | {"day": today, "reports_at_all": False}),
             Fact("absence_day", SCHOOL, "", 1, {"day": today, "scheduled": 200, "absent": 30, "expected_absent": 4.5}),
             Fact("absence_day", SCHOOL, "2026/1A", 1, {"day": today, "scheduled": 40, "absent": 30}),
             Fact("absence_day", SECOND_SCHOOL, "", 1, {"day": before, "scheduled": 200, "absent": 9}),
         ],
     )
-    await sum_up(database)
+    await sum_up(database, with_two_more())
     figures_sum = (await sums(database, "school_figures_sum"))[DISTRICT, "2026"].values
     assert (figures_sum["pupils"], figures_sum["change_share"], figures_sum["pupils_per_class"]) == (200, 0.1, 25)
     attendance = (await sums(database, "attendance_report_sum"))[DISTRICT, ""].values
@@ -181,6 +201,16 @@ async def test_what_history_adds_up_to_raises_nothing_and_the_live_fact_after_it
     await take(database, [replace(one, baseline=True) for one in silence(SCHOOL, SECOND_SCHOOL)])
     assert await sum_up(database) == []
     await take(database, silence(SCHOOL, SECOND_SCHOOL, OTHER_SCHOOL, at=NOW + hours(1)))
+    assert [one for one, _ in await sum_up(database)] == [Transition.RAISED, Transition.RAISED]
+
+
+@pytest.mark.parametrize("history_first", [True, False])
+async def test_what_history_and_a_live_fact_add_up_to_together_raises_whichever_came_first(database, history_first):
+    """Schools of one unit that wait together are live as soon as one of them is."""
+    await write(database, SILENT)
+    past = [replace(one, baseline=True) for one in silence(SCHOOL)]
+    for facts in (past, silence(SECOND_SCHOOL))[:: 1 if history_first else -1]:
+        await take(database, facts)
     assert [one for one, _ in await sum_up(database)] == [Transition.RAISED, Transition.RAISED]
 
 

@@ -96,6 +96,14 @@ async def test_a_wrong_code_costs_a_try_and_the_right_one_comes_too_late_after_f
     assert [one.confirmed for one in (await confirms(office.desk, "head", code_in(newest.subject))).addresses] == [True]
 
 
+async def test_a_code_holds_for_a_day_and_no_longer(office: Office):
+    """The right one, an hour late, confirms nothing."""
+    await says(office.desk, "head", email="head@example.vn")
+    [mail] = await office.mails(1)
+    office.clock.advance(timedelta(hours=25))
+    assert (await refusal(confirms(office.desk, "head", code_in(mail.subject)))).reason == "WRONG_CODE"
+
+
 async def test_another_address_is_confirmed_anew_and_the_same_one_stays_confirmed(office: Office):
     """Changing quiet hours asks for nothing; changing the address does, and routes nothing to either meanwhile."""
     await office.reach("head", email="head@example.vn")

@@ -175,6 +175,20 @@ async def test_from_draft_to_recall_each_step_needs_the_one_before(desk):
     assert (notice.topic, notice.title_vi) == ("announcement", "Sửa lại")
 
 
+async def test_a_step_that_comes_too_late_says_what_to_do_instead(desk):
+    """What was sent is not to be approved; where no question is asked nothing has closed."""
+    sent = await desk.send(draft(group(SCHOOL)))
+    again = await _refused(desk.step("Schedule", sent))
+    assert (again.reason, again.en) == ("WRONG_STATE", "The announcement is SENT. It has been sent already.")
+    unasked = await _refused(desk.call("head", "mine", "AnswerAnnouncement", _answer(sent, rooms="1")))
+    assert (unasked.kind, unasked.reason) == (Kind.PRECONDITION, "NO_FORM")
+    await desk.step("Recall", sent, reason="Nhầm")
+    again = await _refused(desk.step("Schedule", sent))
+    assert again.en == "The announcement is RECALLED. Begin another."
+    closed = await _refused(desk.call("head", "mine", "AnswerAnnouncement", _answer(sent, rooms="1")))
+    assert (closed.reason, closed.metadata["state"]) == ("WRONG_STATE", "RECALLED")
+
+
 async def test_it_leaves_at_its_time_and_not_before(desk, clock):
     """Tomorrow at eight; until then nobody has it."""
     begun = await desk.create(draft())
@@ -184,6 +198,16 @@ async def test_it_leaves_at_its_time_and_not_before(desk, clock):
     clock.advance(timedelta(hours=20))
     await desk.delivered(begun.announcement_id)
     assert [len(await desk.notices(head)) for head in HEADS] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("hours_from_now", [-1, 72])
+async def test_nothing_is_sent_in_the_past_nor_behind_its_due_time(desk, hours_from_now):
+    """An hour ago, or at the very due time: refused by the field, and it waits for another."""
+    begun = await desk.create(draft(form=FORM, due_time=NOW + timedelta(days=3)))
+    await desk.step("Approve", begun)
+    fault = await _refused(desk.step("Schedule", begun, send_time=NOW + hours(hours_from_now)))
+    assert (fault.reason, [one.field for one in fault.violations]) == ("INVALID_TIME", ["send_time"])
+    assert (await desk.step("Get", begun)).state == announcement_pb2.ANNOUNCEMENT_STATE_APPROVED
 
 
 async def test_an_audience_that_is_gone_at_its_time_is_reported_and_sends_nothing(desk, clock, scopes_tree):
@@ -303,6 +327,34 @@ async def test_those_who_owe_something_are_reminded_by_hand_and_by_the_clock(des
     assert await desk.number("SELECT count(*) FROM announcement WHERE remind_time IS NOT NULL") == 0
 
 
+async def _reminded(desk: Desk, sent: Any) -> tuple[int, int]:
+    """Remind by hand: how many were, and how many were left in peace since they had been just before."""
+    request = receipts_pb2.RemindRecipientsRequest(unit=str(PROVINCE), announcement_id=sent.announcement_id)
+    answer = await desk.call("director", "receipts", "RemindRecipients", request)
+    return answer.reminded_count, answer.lately_count
+
+
+async def test_nobody_is_reminded_by_hand_twice_within_a_day(desk, clock):
+    """Whoever presses again is told how many were reminded just before; a day later they are once more."""
+    sent = await desk.send(draft(form=FORM))
+    assert await _reminded(desk, sent) == (3, 0)
+    clock.advance(timedelta(hours=23))
+    assert await _reminded(desk, sent) == (0, 3)
+    await desk.call("head", "mine", "AnswerAnnouncement", _answer(sent, rooms="1"))
+    clock.advance(timedelta(hours=1))
+    assert await _reminded(desk, sent) == (2, 0)
+
+
+async def test_where_nothing_is_owed_nobody_is_reminded(desk):
+    """What asks for no confirmation and no answer by no time is not unread again."""
+    sent = await desk.send(draft(group(SCHOOL)))
+    [notice] = await desk.notices("head")
+    await desk.call("head", "inbox", "ReadNotice", notify_pb2.ReadNoticeRequest(notice_id=notice.notice_id))
+    unopened = await desk.send(draft(group(SECOND_SCHOOL)))
+    assert [await _reminded(desk, one) for one in (sent, unopened)] == [(0, 0), (0, 0)]
+    assert await desk.number("SELECT sum(reminder_count) FROM receipt") == 0
+
+
 async def _is(desk: Desk, question: str, expected: int) -> bool:
     return await desk.number(question) == expected
 
@@ -388,6 +440,13 @@ async def test_attachments_take_no_more_than_they_are_given(desk, bus):
     with pytest.raises(NoRoomError):
         await roomless.put("second", PDF)
     assert (await roomless.get("first"), await roomless.get("second")) == (PDF, None)
+
+
+@pytest.mark.parametrize("field", ["title_vi", "body_vi"])
+async def test_an_announcement_that_says_nothing_is_not_begun(desk, field):
+    """Spaces are no title and no text."""
+    fault = await _refused(desk.create(draft(**{field: "   "})))
+    assert (fault.reason, [one.field for one in fault.violations]) == ("INVALID_FIELD", [f"draft.{field}"])
 
 
 async def test_a_form_that_contradicts_itself_is_refused_by_the_field(desk):

@@ -15,17 +15,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from iocedu.alerts.v1 import alerts_pb2
-from iocedu.notify.v1 import channels_pb2, deliveries_pb2, notify_pb2
+from iocedu.notify.v1 import channels_pb2, deliveries_pb2, notify_pb2, receipts_pb2
 
 from chassis import webhooks
 from chassis.bus import Bus
 from chassis.clock import Clock
+from chassis.database import Database
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
 from services.notify.convert.rules import load_channel_rules
-from services.notify.domain.channels import Channel, Lane
+from services.notify.domain.channels import Channel, Lane, Outcome, Result
+from services.notify.domain.delivering import Way
 from services.notify.jobs import Dispatcher
+from services.notify.store import dispatches
 from services.notify.usecases import dispatching
 from simulators.mailbox.store import Box
 from tests.integration.alerts import scenes
@@ -210,6 +213,38 @@ async def test_in_quiet_hours_only_what_is_critical_comes(office, clock):
     assert len(await office.mails(2)) == 2
 
 
+async def test_what_is_to_be_tried_again_waits_for_the_end_of_quiet_hours_too(office, clock):
+    """Put off by the mail server just before ten in the evening: the next try comes at six, and no sooner."""
+    clock.set("2026-11-24T14:59:50+00:00")
+    await office.reach("head", email="ban@example.vn", quiet_from="22:00", quiet_to="06:00")
+    asked = people.asking(["head"])
+    await scenes.publish(office.bus, "reporting", "notice-requested", asked)
+
+    async def tried() -> Any:
+        found = await office.dispatches()
+        return found if found and found[0].attempts and found[0].attempts[-1].outcome == "RETRY" else None
+
+    async def arrived() -> bool:
+        return len(await office.desk.notices("head")) == 1
+
+    await poll_until(arrived)
+    clock.set("2026-11-24T14:59:56+00:00")
+    await poll_until(tried)
+    clock.set("2026-11-24T15:01:00+00:00")
+    until = "SELECT count(*) FROM dispatch WHERE state = 1 AND next_time = '2026-11-24T23:00:00Z'"
+    await poll_until(lambda: _is(office, until, 1))
+    assert [len(one.attempts) for one in await office.dispatches()] == [1]
+    async with office.desk.database.connection() as connection:
+        assert await dispatches.queues(connection, clock.now()) == {}
+        assert (await dispatches.queues(connection, clock.now() + timedelta(hours=8)))[Channel.EMAIL] == (1, 60.0)
+    clock.set("2026-11-24T23:00:01+00:00")
+    await poll_until(lambda: _is(office, "SELECT count(*) FROM dispatch WHERE attempt_count = 2", 1))
+
+
+async def _is(office: Office, question: str, expected: int) -> bool:
+    return await office.desk.number(question) == expected
+
+
 async def _put_off(office: Office) -> bool:
     waiting = "SELECT count(*) FROM delivery WHERE dispatch_id IS NULL AND due_time = '2026-11-24T23:00:00Z'"
     return await office.desk.number(waiting) == 1
@@ -286,6 +321,46 @@ async def test_a_webhook_is_signed_so_that_its_receiver_can_tell(office, listene
     assert headers["webhook-signature"] == f"v1,{expected}"
     [notice] = json.loads(body)["notices"]
     assert (notice["title"]["vi"], notice["severity"]) == ("Lớp 1A có 40 học sinh", "warning")
+
+
+async def test_nobody_tests_or_removes_the_webhook_of_somebody_else(office, listener):
+    """To a stranger there is none, and nothing is sent."""
+    made = (await _webhook(office, listener)).webhook
+    for verb in ("Test", "Delete"):
+        request = getattr(channels_pb2, f"{verb}WebhookRequest")(webhook_id=made.webhook_id)
+        with pytest.raises(Fault) as refused:
+            await office.desk.call("officer", "channels", f"{verb}Webhook", request)
+        assert refused.value.reason == "UNKNOWN_WEBHOOK"
+    assert listener.got == []
+
+
+async def test_a_try_whose_lease_ran_out_decides_nothing_while_the_next_one_runs(kept, clock):
+    """It failed late: the message is still the later try's, which is not put back into the queue."""
+    await _queued(kept, clock)
+    rules, _ = load_channel_rules()
+    email = rules[Channel.EMAIL]
+    [first] = await dispatching.take(kept, Channel.EMAIL, Lane.REST, email, now=clock.now())
+    clock.advance(timedelta(seconds=email.lease_seconds + 1))
+    [second] = await dispatching.take(kept, Channel.EMAIL, Lane.REST, email, now=clock.now())
+    assert (first.attempt, second.attempt) == (1, 2)
+    async with kept.transaction() as connection:
+        decided = await dispatches.settle(
+            connection, first, Result(Outcome.RETRY), way=Way.QUEUED, next_time=clock.now(), now=clock.now()
+        )
+        state = await connection.scalar(sa.text("SELECT state FROM dispatch"))
+    assert (decided, state) == (False, Way.SENDING)
+
+
+async def _queued(kept: Database, clock: Clock) -> None:
+    """A mail that is due."""
+    async with kept.transaction() as connection:
+        await connection.execute(
+            sa.text(
+                "INSERT INTO dispatch (dispatch_id, channel, subject, address, priority, state, attempt_count,"
+                " next_time, create_time) VALUES (gen_random_uuid(), 'email', 'head', 'a@b.vn', 1, 1, 0, :now, :now)"
+            ),
+            {"now": clock.now()},
+        )
 
 
 async def test_a_program_that_drips_its_answer_holds_up_nobody(office, listener, monkeypatch):
@@ -381,6 +456,30 @@ async def test_a_reminder_is_one_more_mail_and_a_repeat_of_the_event_is_none(off
     await office.alarm(change("RAISED"), change("ACKNOWLEDGED", position=8))
     await office.until("SENT")
     assert await office.desk.number("SELECT count(*) FROM delivery") == 1
+
+
+async def test_a_reminder_says_that_it_is_one_and_no_mail_tells_the_same_twice(office, listener, clock):
+    """Reminded before the first mail has left there is one mail with one block; a day later another says what it is."""
+    await office.reach("head", email="head@example.vn")
+    await _webhook(office, listener)
+    sent = await office.desk.send(draft(group(SCHOOL), receipt_required=True))
+    assert await poll_until(lambda: _reminders(listener, 1)) == [False]
+    request = receipts_pb2.RemindRecipientsRequest(unit=str(sent.unit_id), announcement_id=sent.announcement_id)
+    await office.desk.call("director", "receipts", "RemindRecipients", request)
+    [first] = await office.mails(1)
+    assert first.subject == "[Cần chú ý] Báo cáo phòng chống bão"
+    assert first.body("plain").count("Báo cáo phòng chống bão") == 1
+    clock.advance(timedelta(days=1))
+    await office.desk.call("director", "receipts", "RemindRecipients", request)
+    [again, _] = await office.mails(2)
+    assert again.subject == "[Cần chú ý] Nhắc: Báo cáo phòng chống bão"
+    assert again.body("plain").startswith("Nhắc: Báo cáo phòng chống bão")
+    assert await poll_until(lambda: _reminders(listener, 3)) == [False, True, True]
+
+
+async def _reminders(listener: Program, count: int) -> list[bool]:
+    told = [notice["reminder"] for _, body in listener.got for notice in json.loads(body)["notices"]]
+    return told if len(told) == count else []
 
 
 async def test_two_copies_send_each_message_once(office):

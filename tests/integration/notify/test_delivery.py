@@ -114,6 +114,18 @@ async def test_who_watches_sees_a_notice_again_when_it_is_taken_and_when_it_is_r
     assert await changed(database, "head", resolved.position) == []
 
 
+async def test_whose_grant_ended_is_not_told_what_becomes_of_an_alert(database):
+    """What it says later is not for who has left the unit; those who hold something there see it."""
+    await tell(database, change("RAISED", position=7))
+    facts = change("ACKNOWLEDGED", position=8, taken_by="director")
+    facts.alert.title_vi = "Em B. có nguy cơ bỏ học"
+    without = scenes.tree(grants=[one for one in scenes.grants() if one.subject != "officer"])
+    await tell(database, facts, tree=without)
+    assert await inbox(database, "officer") == []
+    for subject in ("head", "director"):
+        assert [one.matter.title_vi for one in await inbox(database, subject)] == [facts.alert.title_vi]
+
+
 @pytest.mark.parametrize("repeats", [1, 2])
 async def test_a_version_of_the_rule_that_names_others_reaches_them_and_nobody_twice(database, repeats):
     """The director learns of the open alert; who was told sees it again, with what had been read still read."""

@@ -186,7 +186,7 @@ async def test_who_had_an_alert_by_itself_does_not_get_it_in_a_group_too(databas
 
 
 async def test_who_is_no_reader_any_more_sees_nothing_that_comes_after(database):
-    """Whose grant ended keeps the notice until it grows, and then neither notice nor message; all others keep it."""
+    """Whose grant ended loses the notice once it says something else, and its messages; all others keep it."""
     async with database.transaction() as connection:
         for subject in ("officer", "director"):
             await connection.execute(
@@ -194,8 +194,12 @@ async def test_who_is_no_reader_any_more_sees_nothing_that_comes_after(database)
             )
     await tell(database, told("RAISED", 3, group_by=PARENT))
     without = scenes.tree(grants=[one for one in scenes.grants() if one.subject != "officer"])
-    await tell(database, told("ACKNOWLEDGED", 3, position=50, group_by=PARENT), tree=without)
     assert await alerts_told(database, "officer") == [3]
+    news = told("ACKNOWLEDGED", 3, position=50, group_by=PARENT)
+    news.alert.title_vi = "Em B. có nguy cơ bỏ học"
+    await tell(database, news, tree=without)
+    assert await inbox(database, "officer") == []
+    assert [one.matter.title_vi for one in await inbox(database, "director")] == [news.alert.title_vi]
     await tell(database, told("RAISED", 6, group_by=PARENT), tree=without)
     assert await inbox(database, "officer") == []
     assert {subject for subject, _ in await waiting(database)} == {"director"}

@@ -14,7 +14,7 @@ from services.notify.convert import requests
 from services.notify.domain import Matter, News, State
 from services.notify.usecases import audience_in, deliver_news, deliver_requests, place_in
 from tests.integration.alerts import scenes
-from tests.integration.alerts.scenes import NOW, OTHER_DISTRICT, SCHOOL, hours
+from tests.integration.alerts.scenes import NOW, OTHER_DISTRICT, PROVINCE, SCHOOL, hours
 from tests.integration.notify import people
 from tests.support.waiting import poll_until
 
@@ -81,6 +81,24 @@ async def database(database_factory) -> Database:
     """A fresh database of notify."""
     made: Database = await database_factory("notify")
     return made
+
+
+async def test_who_decides_from_above_is_told_where_the_asking_service_says_so(desk, bus):
+    """Also who administers every unit, and why; of all else that is asked there only the unit's own people hear."""
+    roles = ["director", "administrator"]
+    requests = [
+        asked("extract/1", unit_ids=[PROVINCE], audience_roles=roles, and_above=True),
+        asked("report/1", unit_ids=[PROVINCE], audience_roles=roles),
+    ]
+    event = notice_requested_pb2.NoticesRequested(requests=requests)
+    await scenes.publish(bus, "reporting", "notice-requested", event)
+
+    async def arrived() -> bool:
+        return len(await desk.notices("director")) == 2
+
+    await poll_until(arrived)
+    assert [notice.because for notice in await desk.notices("admin")] == ["Quản trị hệ thống tại mọi đơn vị"]
+    assert await desk.notices("officer") == []
 
 
 @given(

@@ -102,7 +102,7 @@ async def everything(records: Running) -> str:
     found = ""
     tables: Sequence[str] = (
         *("pupil", "result", "attendance_register", "record_history", "person_record", "person_pair"),
-        *("record_edit", "outbox", "counted_elsewhere"),
+        *("record_edit", "outbox", "counted_elsewhere", "transfer_step"),
     )
     for table in tables:
         found += str(await records.rows(f"SELECT {table}::text FROM {table}"))

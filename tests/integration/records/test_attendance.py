@@ -1,11 +1,13 @@
 """A school year's registers counted: what was reported, who was absent, and the 45-session count."""
 
+import random
 from typing import Any
 
 import pytest
 from iocedu.records.v1 import attendance_pb2, resources_pb2
 
 from chassis.errors import Fault, Kind
+from services.records.store import attendance, pupil_years
 from tests.integration.records.scenes import PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason
 
 AMBER, RED, OVER = (
@@ -144,6 +146,38 @@ async def test_absences_follow_a_pupil_who_was_given_another_key(records: Runnin
     await records.apply(renamed(pupil("1", 3), "B"), register(2, "1K"))
     assert (await count(records, "1")).counted_session_count == 3
     assert await listed(records, at_least=1) == [("1", 3, attendance_pb2.ABSENCE_ALARM_NONE)]
+
+
+async def test_a_pupil_counted_alone_counts_as_among_all(records: Running):
+    """Whatever class, session and key the registers name; a class counted alone likewise."""
+    chance = random.Random(3)
+    keys = [f"P{number}" for number in range(12)]
+    rows = {}
+    for _ in range(150):
+        names = chance.sample([*keys, "OLD"], 3)
+        row = register(
+            chance.randrange(20),
+            " ".join(f"{name}{chance.choice('PKM')}" for name in names),
+            session=chance.choice((1, 2)),
+            class_key=f"6{chance.choice('ABCDE')}",
+        )
+        rows[row.key] = row
+    await records.apply(*(pupil(key) for key in ("OLD", *keys[1:])), *rows.values())
+    await records.apply(renamed(pupil("P0", 2), "OLD"))
+    school_id = records.scopes.tree.resolve(SCHOOL_A, records.today())
+    assert school_id is not None
+    async with records.database.connection() as connection:
+        now = await pupil_years.keys_now(connection, school_id)
+        among = await attendance.absences_of(connection, school_id, 2026, keys, now=now)
+        alone = [await attendance.absences_of(connection, school_id, 2026, [key], now=now) for key in keys]
+        classes = await attendance.class_days(connection, school_id, 2026)
+        each = [await attendance.class_days(connection, school_id, 2026, class_key=key) for key in [*classes, "9Z"]]
+
+    assert len(keys) > attendance.FEW
+    assert sorted(among) == sorted(keys)
+    assert alone == [{key: among[key]} for key in keys]
+    assert sorted(classes) == ["6A", "6B", "6C", "6D", "6E"]
+    assert each == [*({key: days} for key, days in classes.items()), {}]
 
 
 async def test_pupils_at_or_over_a_threshold_come_most_first(records: Running):

@@ -14,6 +14,7 @@ from iocedu.records.v1 import (
     records_pb2,
     resources_pb2,
     search_pb2,
+    transfers_pb2,
 )
 
 from chassis.bus import Bus, Publication, cloud_headers, subject_of
@@ -21,12 +22,14 @@ from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
 from services.records.convert.rules import load_erasure_rules
 from services.records.store import erasing, erasures, persons
+from services.records.usecases import apply
 from services.records.usecases.erasing import carry_out_next
 from tests.integration.records.asking import (
     CHILD,
     ERASED,
     ERASURE,
     OBJECTION,
+    PRESENT,
     RESTRICTED,
     ask,
     done,
@@ -39,6 +42,81 @@ from tests.integration.records.asking import (
 )
 from tests.integration.records.scenes import PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason
 from tests.support.waiting import poll_until
+
+
+async def handed_over(records: Running, key: str) -> tuple[Any, int]:
+    """A transfer of a pupil that school A opens, with words that name the pupil."""
+    stub = await records.transfers()
+    opening = transfers_pb2.OpenTransferRequest(
+        school=SCHOOL_A,
+        other_school=SCHOOL_B,
+        side=transfers_pb2.TRANSFER_SIDE_RELEASING,
+        pupil_key=key,
+        request_id=key,
+        note="Bùi Thị Út theo mẹ",
+    )
+    return stub, (await stub.OpenTransfer(opening)).transfer.transfer_id
+
+
+async def listed(stub: Any) -> list[str]:
+    """The pupils whose transfers are listed."""
+    found = await stub.ListTransfers(transfers_pb2.ListTransfersRequest(unit=PROVINCE))
+    return [one.pupil_key for one in found.transfers]
+
+
+async def test_a_transfer_ends_with_an_erasure_and_keeps_no_words(records: Running) -> None:
+    """Also of a pupil whom the law keeps: nobody is waited for, nothing is listed, and what is left is named."""
+    await records.apply(pupil("M1", **CHILD), pupil("HS2"))
+    await linked(records)
+    for key in ("M1", "HS2"):
+        stub, number = await handed_over(records, key)
+        answer = await done(records, await ask(records, ERASURE, key))
+
+        assert stands(answer)["transfers", ""] == (RESTRICTED, RESTRICTED)
+        kept = await records.rows(f"SELECT state, due_date FROM transfer WHERE pupil_key = '{key}'")
+        assert kept == [("withdrawn", None)]
+        with pytest.raises(Fault) as error:
+            await stub.GetTransfer(transfers_pb2.GetTransferRequest(school=SCHOOL_B, transfer_id=number))
+        assert reason(error) == "UNKNOWN_TRANSFER"
+        with pytest.raises(Fault) as error:
+            await handed_over(records, key)
+        assert reason(error) == "UNKNOWN_RECORD"
+    assert "Bùi" not in str(await records.rows("SELECT note FROM transfer_step"))
+    assert await listed(stub) == []
+
+
+async def test_a_transfer_that_runs_or_has_words_is_said_to_be_left(records: Running) -> None:
+    """Until the request was carried out it is not as it is to become."""
+    await records.apply(pupil("M1", **CHILD))
+    await linked(records)
+    await handed_over(records, "M1")
+    filed = await (await records.data_requests()).FileDataRequest(
+        data_requests_pb2.FileDataRequestRequest(
+            school=SCHOOL_A, request_id="r", kind=ERASURE, collection="pupils", key="M1", filed_by="Mẹ", wish="Xóa"
+        )
+    )
+
+    answer = await remains(records, filed.data_request.data_request_id)
+
+    assert stands(answer)["transfers", ""] == (PRESENT, RESTRICTED)
+
+
+async def test_a_transfer_of_whom_an_objection_restricts_ends_and_is_shown_again_after_it(records: Running) -> None:
+    """Its words stay; the receiving school neither lists it nor opens another; lifted, it is there as it ended."""
+    await records.apply(pupil("HS1"))
+    await linked(records)
+    stub, number = await handed_over(records, "HS1")
+    request = await ask(records, OBJECTION, "HS1")
+    answer = await done(records, request)
+
+    assert stands(answer)["transfers", ""] == (RESTRICTED, RESTRICTED)
+    assert await listed(stub) == []
+    lifting = erasures_pb2.LiftRestrictionRequest(school=SCHOOL_A, data_request_id=request, reason="Rút yêu cầu")
+    await (await records.erasures()).LiftRestriction(lifting)
+    shown = await stub.GetTransfer(transfers_pb2.GetTransferRequest(school=SCHOOL_B, transfer_id=number))
+    assert [step.note for step in shown.transfer.steps] == ["Bùi Thị Út theo mẹ", ""]
+    assert [step.step_by for step in shown.transfer.steps] == ["admin@so", "records"]
+    assert shown.transfer.state == transfers_pb2.TRANSFER_STATE_WITHDRAWN
 
 
 async def test_what_no_law_keeps_is_erased_everywhere(records: Running) -> None:
@@ -332,3 +410,38 @@ async def test_requests_are_about_somebody_who_is_there(records: Running) -> Non
     with pytest.raises(Fault) as refused:
         await remains(records, number)
     assert reason(refused) == "NOT_AN_ERASURE"
+
+
+async def test_what_is_being_stored_is_erased_when_it_is_there(
+    records: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure waits for a push that is under way at the school, and erases what that brought of the pupil."""
+    await records.apply(pupil("M1", **CHILD))
+    await linked(records)
+    stored, commits, tell = asyncio.Event(), asyncio.Event(), apply._tell
+
+    async def slowly(*values: Any, **named: Any) -> None:
+        await tell(*values, **named)
+        stored.set()
+        await commits.wait()
+
+    async def waits() -> bool:
+        waiting = await records.rows(
+            "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database AND datname = current_database()"
+            " WHERE locktype = 'advisory' AND NOT granted"
+        )
+        return bool(waiting)
+
+    monkeypatch.setattr(apply, "_tell", slowly)
+    pushed = asyncio.create_task(records.apply(result("M1.CK1", "M1")))
+    await stored.wait()
+    number = await ask(records, ERASURE, "M1")
+    try:
+        await poll_until(waits)
+    finally:
+        commits.set()
+    assert list((await pushed).states) == [1]
+    answer = await done(records, number)
+
+    assert stands(answer)["results", "M1.CK1"] == (ERASED, ERASED)
+    assert await records.rows("SELECT deleted FROM result") == [(True,)]

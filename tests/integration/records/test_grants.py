@@ -16,6 +16,7 @@ from tests.integration.records.scenes import (
     pupil,
     reason,
 )
+from tests.integration.records.test_unit_operations import asked
 from tests.support.waiting import poll_until
 
 
@@ -189,3 +190,38 @@ async def test_a_name_with_a_character_no_database_takes_is_refused_by_its_place
     with pytest.raises(Fault) as error:
         await (await records.units()).ImportUnits(units_pb2.ImportUnitsRequest(units=[unit]))
     assert [violation.field for violation in error.value.violations] == ["units[0].names[0].name"]
+
+
+async def test_grants_of_a_past_day_reach_no_further_than_the_role_does_today(records: Running):
+    """Who a province's commune has left is not told who works there; who holds a role on every unit is."""
+    other = {"kind": "province", "name": "Tỉnh khác", "codes": [{"system": "gso", "code": "1"}]}
+    stub = await records.operations()
+    await stub.CreateUnitOperation(asked("1", create={"unit": other}))
+    for subject, unit in (("d@p", PROVINCE), ("d@1", "gso:1"), ("h@b", SCHOOL_B)):
+        await records.grant(subject, "director", unit)
+    await stub.CreateUnitOperation(asked("2", merge={"units": [SCHOOL_B], "successor_unit": SCHOOL_A}))
+    await stub.CreateUnitOperation(asked("3", move={"unit": COMMUNE, "parent": "gso:1"}))
+    left = records.scopes.tree.resolve(PROVINCE, records.today())
+    assert left is not None
+    await poll_until(lambda: len(records.scopes.tree.subtree(left, records.today())) == 1)
+    await records.grant("h@a", "head_teacher", SCHOOL_A)
+
+    async def told(asking: str, unit: str, as_of: str) -> set[str]:
+        request = units_pb2.ListGrantsRequest(unit=unit, as_of=as_of)
+        return {one.subject for one in (await (await records.grants(asking)).ListGrants(request)).grants}
+
+    assert await told("d@p", PROVINCE, "2026-10-01") == {"d@p"}
+    assert await told("admin@so", PROVINCE, "2026-10-01") == {"d@p", "h@a", "h@b"}
+    assert await told("d@1", "gso:1", "") == {"d@1", "h@a", "h@b"}
+    assert await told("d@1", COMMUNE, "2026-10-01") == {"h@a", "h@b"}
+
+
+async def test_a_grant_that_ends_on_its_first_day_is_revoked(records: Running):
+    """It never counts, and no day is left of it."""
+    stub = await records.grants()
+    grant = (await stub.CreateGrant(_create("c@a", "clerk", SCHOOL_A, valid_from="2026-12-01"))).grant
+
+    request = units_pb2.RevokeGrantRequest(grant_id=grant.grant_id, valid_to="2026-12-01")
+    ended = (await stub.RevokeGrant(request)).grant
+
+    assert (ended.HasField("revoke_time"), ended.valid_from, ended.valid_to) == (True, "2026-12-01", "")

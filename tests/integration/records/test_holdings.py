@@ -64,6 +64,18 @@ async def test_holdings_are_listed_page_by_page_without_what_is_deleted(records:
     assert found == [(f"{number:03}", 7 if number == 3 else 1) for number in range(25) if number != 4]
 
 
+async def test_without_a_source_those_of_all_sources_are_listed(records: Running):
+    """Of the same place; a comparison is of one source all the same."""
+    await records.apply(pupil("a", 3), pupil("year", school_year=2025), pupil("b", school=SCHOOL_B))
+    await records.apply(pupil("m", 2), source="misa")
+    stub = await records.holdings()
+    asked = holdings_pb2.ListHoldingsRequest(school=SCHOOL_A, collection="pupils", school_year=2026)
+    assert [(one.key, one.version) for one in (await stub.ListHoldings(asked)).holdings] == [("a", 3), ("m", 2)]
+    with pytest.raises(Fault) as refused:
+        await stub.CompareHoldings(comparing(source=""))
+    assert [violation.field for violation in refused.value.violations] == ["source"]
+
+
 async def test_what_cannot_be_compared_is_refused_by_name(records: Running):
     """A key twice, a collection there is not; and nobody compares what is another school's."""
     stub = await records.holdings()

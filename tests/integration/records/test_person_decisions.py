@@ -13,6 +13,8 @@ from chassis.testing import FixedClock
 from tests.integration.records.closing import result, setting
 from tests.integration.records.scenes import COMMUNE, GROUP, PROVINCE, SCHOOL_A, SCHOOL_B, Running, gone, pupil, reason
 from tests.integration.records.test_persons import CODE, OTHER_PID, PID, WHY, linked, person, service, told
+from tests.integration.records.test_unit_operations import asked
+from tests.support.waiting import poll_until
 
 MergeRequest = persons_pb2.MergePersonsRequest
 
@@ -263,3 +265,37 @@ async def test_events_of_later_pushes_say_where_a_person_counts(records: Running
     )
     await linked(records)
     assert seen == {("a", 2): False, ("b", 2): True, ("c", 1): False}
+
+
+async def test_records_of_a_merged_school_are_decided_on_where_its_successor_is(records: Running):
+    """By who may at the successor or above it, at once with every unit; by nobody who holds another part of it."""
+    await records.apply(pupil("a", school_year=2025, grade="05"), pupil("c", school=GROUP))
+    await records.apply(pupil("b", school=SCHOOL_B, full_name="Lê An"))
+    a, b, c = await ids(records, ("a", SCHOOL_A), ("b", SCHOOL_B), ("c", GROUP))
+    merging = asked("1", merge={"units": [SCHOOL_A], "successor_unit": SCHOOL_B})
+    await (await records.operations()).CreateUnitOperation(merging)
+    await poll_until(lambda: records.scopes.tree.resolve(SCHOOL_A, records.today()) is None)
+    stub = await service(records)
+
+    with pytest.raises(Fault) as refused:
+        await stub.MergePersons(MergeRequest(unit=GROUP, kept_id=c, gone_id=a, reason=WHY))
+    assert reason(refused) == "UNKNOWN_PERSON"
+    for unit in (SCHOOL_B, COMMUNE, PROVINCE, "0"):
+        merged = await stub.MergePersons(MergeRequest(unit=unit, kept_id=b, gone_id=a, reason=WHY))
+        await stub.UndoMerge(persons_pb2.UndoMergeRequest(unit=unit, merge_id=merged.merge_id, reason=unit))
+    listed = await (await records.records()).ListRecords(records_pb2.ListRecordsRequest(unit="0", collection="pupils"))
+    assert {one.row.key for one in listed.records} == {"a", "b", "c"}
+
+
+async def test_records_of_a_dissolved_school_are_decided_on_above_where_it_stood(records: Running):
+    """And not at a school beside it."""
+    await records.apply(pupil("a"), pupil("b", school=SCHOOL_B, full_name="Lê An"))
+    a, b = await ids(records, ("a", SCHOOL_A), ("b", SCHOOL_B))
+    await (await records.operations()).CreateUnitOperation(asked("1", dissolve={"unit": SCHOOL_A}))
+    await poll_until(lambda: records.scopes.tree.resolve(SCHOOL_A, records.today()) is None)
+    stub = await service(records)
+
+    with pytest.raises(Fault) as refused:
+        await stub.MergePersons(MergeRequest(unit=SCHOOL_B, kept_id=b, gone_id=a, reason=WHY))
+    assert reason(refused) == "UNKNOWN_PERSON"
+    await stub.MergePersons(MergeRequest(unit=COMMUNE, kept_id=b, gone_id=a, reason=WHY))

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.bus import Bus
 from chassis.errors import Fault
 from chassis.testing import FixedClock, client
-from services.records.store import persons
+from services.records.store import persons, pupil_years
+from services.records.store.driver import fetch
 from services.records.usecases import persons as usecase
 from tests.integration.records.closing import register, result
 from tests.integration.records.scenes import COMMUNE, GROUP, PROVINCE, SCHOOL_A, SCHOOL_B, Running, gone, pupil, reason
@@ -285,6 +286,28 @@ async def test_the_course_of_a_pupil_holds_results_and_attendance_of_every_year(
     assert [one.school_year for one in course.person.records][:2] == [2026, 2025]
     log = await records.rows("SELECT collection, key FROM access_log WHERE record_count > 0 ORDER BY 1, 2")
     assert log == [("pupils", "HS1"), ("pupils", "b5"), ("results", "r1"), ("results", "r2"), ("results", "r3")]
+
+
+async def test_a_course_of_many_years_asks_a_school_once_for_its_keys_of_before(
+    records: Running, monkeypatch: pytest.MonkeyPatch
+):
+    """They are the school's of all years."""
+    rows = [
+        pupil(f"HS1.{year}", school_year=year, personal_id=PID, grade=f"0{year - 2020}") for year in range(2022, 2027)
+    ]
+    await records.apply(*rows)
+    await linked(records)
+    asked: list[str] = []
+
+    async def noted(connection: AsyncConnection, query: str, *values: object) -> list[Any]:
+        asked.append(query)
+        return await fetch(connection, query, *values)
+
+    monkeypatch.setattr(pupil_years, "fetch", noted)
+    stub = await service(records)
+    course = await stub.GetCourse(persons_pb2.GetCourseRequest(school=SCHOOL_A, pupil_key="HS1.2026"))
+    assert [one.school_year for one in course.years] == [2026, 2025, 2024, 2023, 2022]
+    assert sum("record_rename" in query for query in asked) == 1
 
 
 async def test_only_persons_wholly_below_the_unit_are_merged(records: Running):

@@ -100,15 +100,20 @@ async def test_a_locked_record_is_not_renamed(records: Running):
     assert await records.rows(KEYS) == [("TAM-1", False)]
 
 
-async def test_a_key_under_which_another_record_is_there_is_not_taken(records: Running):
-    """It may be another child's; once the surplus record is gone, the rename goes through."""
-    await records.apply(pupil("TAM-1"), pupil("HS1", full_name="Lý Khác Hẳn"))
+@pytest.mark.parametrize(
+    ("version", "name"), [(1, "Lý Khác Hẳn"), (1, pupil("HS1").pupil.full_name), (2, pupil("HS1").pupil.full_name)]
+)
+async def test_a_key_under_which_another_record_is_there_is_not_taken(records: Running, name: str, version: int):
+    """It may be another child's, whether or not the row says of it what is stored; once the surplus record is gone, the
+    rename goes through.
+    """
+    await records.apply(pupil("TAM-1"), pupil("HS1", version, full_name=name))
     answer = await records.apply(renamed("HS1", "TAM-1"))
     assert list(answer.states) == [REJECTED]
     assert [(one.reason, one.field) for one in answer.problems] == [("KEY_TAKEN", "previous_key")]
     assert await records.rows(KEYS) == [("HS1", False), ("TAM-1", False)]
-    await records.apply(gone("HS1", 2))
-    assert list((await records.apply(renamed("HS1", "TAM-1", 3))).states) == [ACCEPTED]
+    await records.apply(gone("HS1", 3))
+    assert list((await records.apply(renamed("HS1", "TAM-1", 4))).states) == [ACCEPTED]
     assert await records.rows(KEYS) == [("HS1", False), ("TAM-1", True)]
 
 

@@ -1,6 +1,6 @@
 """What is kept no longer is let go by rule: counted first, in portions, and not where it is locked."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from iocedu.records.v1 import locks_pb2
@@ -120,3 +120,23 @@ def test_the_rule_of_the_day_counts_and_names_its_source() -> None:
     assert new is not None
     assert (old.kept_days, new.kept_days, new.source) == (1826, 365, "Thông tư mới")
     assert old.before(date(2026, 11, 2)) == date(2021, 11, 2)
+
+
+async def test_what_is_just_old_enough_to_be_kept_keeps_its_names(records: Running, clock: FixedClock) -> None:
+    """The day before which names go is itself kept, and looked at by the next day's run."""
+    rule = rule_in_force(load_retention_rules(), ATTENDANCE_NAMES, clock.today())
+    assert rule is not None
+    kept = rule.before(clock.today())
+    assert kept is not None
+    gone = kept - timedelta(days=1)
+    await records.apply(*(register("HS1", day=day.isoformat()) for day in (gone, kept)))
+
+    done = await jobs.retain(records.database, clock)
+
+    assert done is not None
+    assert done.changed == 1
+    assert await names(records) == [(gone.isoformat(), 1, None), (kept.isoformat(), 1, "HS1")]
+    clock.advance(timedelta(days=1))
+    done = await jobs.retain(records.database, clock)
+    assert done is not None
+    assert (done.first, done.changed) == (kept, 1)

@@ -9,6 +9,7 @@ from chassis.errors import Fault, Kind
 from chassis.identity import ServiceIdentity
 from chassis.testing import client
 from deploy.local.issuer import AUDIENCE, ISSUER
+from tests.integration.records.asking import OBJECTION, ask, done
 from tests.integration.records.scenes import ADMINISTRATOR, PROVINCE, SCHOOL_A, SCHOOL_B, Running, gone, pupil
 
 OFFICER, CLERK = "can-bo@so", "van-thu@truong"
@@ -63,3 +64,23 @@ async def test_only_services_that_show_them_are_given_records_to_show(known: Run
     with pytest.raises(Fault) as refused:
         await _shown(known, OFFICER, service="alerts", purpose="Rà soát")
     assert refused.value.kind is Kind.DENIED
+
+
+async def test_a_service_is_given_restricted_records_only_where_it_asks_for_them(known: Running):
+    """And told so of each; to someone they are never shown."""
+    await done(known, await ask(known, OBJECTION, "HS1"))
+    identity = ServiceIdentity("sync", known.keys.service_key("sync"), issuer=ISSUER, audience=AUDIENCE)
+    channel = await known.stack.enter_async_context(
+        client(known.address, identity.token(), service_token=identity.token())
+    )
+    stub: Any = held_records_pb2_grpc.HeldRecordsServiceStub(channel)
+    names = [held_records_pb2.RecordName(school=SCHOOL_A, key=key) for key in ("HS1", "HS2")]
+    names.append(held_records_pb2.RecordName(school=SCHOOL_B, key="HS3"))
+    given = {}
+    for wanted in (False, True):
+        request = held_records_pb2.ReadRecordsRequest(collection="pupils", names=names, with_restricted=wanted)
+        answer = await stub.ReadRecords(request)
+        given[wanted] = [(one.record.row.key, one.restricted) for one in answer.held]
+        assert [one.place for one in answer.gone] == [1]
+    assert given == {False: [("HS3", False)], True: [("HS1", True), ("HS3", False)]}
+    assert not await _shown(known, OFFICER, purpose="Rà soát")

@@ -208,3 +208,21 @@ async def test_who_goes_and_comes_back_counts_where_he_or_she_went_last(records:
     await stub.StepTransfer(_step(back, SCHOOL_B, RELEASE))
 
     assert await _counted(records) == {("A", "HS1")}
+
+
+async def test_only_who_stands_above_both_schools_decides(records: Running, clock: FixedClock):
+    """The officers of either school's commune may not, also when the clock is over; the province's may."""
+    places = [unit("commune", "gso:20336", PROVINCE), unit("school", "moet:X", "gso:20336")]
+    await (await records.units()).ImportUnits(units_pb2.ImportUnitsRequest(units=places))
+    await poll_until(lambda: records.scopes.tree.resolve("moet:X", clock.today()) is not None)
+    for subject, place in (("o@1", COMMUNE), ("o@2", "gso:20336"), ("o@p", PROVINCE)):
+        await records.grant(subject, "officer", place)
+    await records.apply(pupil("HS1"))
+    number = (await (await records.transfers()).OpenTransfer(_opening("moet:X"))).transfer.transfer_id
+    clock.advance(timedelta(days=10))
+
+    for subject, place in (("o@1", COMMUNE), ("o@2", "gso:20336")):
+        refused = (await records.transfers(subject)).DecideTransfer(_decide(number, place))
+        assert await _refused(refused) == (Kind.NOT_FOUND, "UNKNOWN_TRANSFER")
+    decided = await (await records.transfers("o@p")).DecideTransfer(_decide(number, PROVINCE))
+    assert decided.transfer.state == PLACED

@@ -335,6 +335,34 @@ async def test_residents_and_targets_are_stored_with_their_source_and_make_rates
     assert (refused.value.reason, refused.value.violations[0].field) == ("UNIT_NOT_BELOW", "targets[0].unit")
 
 
+@pytest.mark.parametrize(
+    ("indicator", "value", "largest"),
+    [("attendance_rate", 100, 100), ("mark_mean", 10, 10), ("pupils", 5_000, None), ("ger_primary", 104, None)],
+)
+async def test_a_target_is_a_value_that_its_indicator_can_have(
+    channel: Any, indicator: str, value: float, largest: float | None
+):
+    """Shares end at 100 and marks at 10; more pupils than residents of an age there may be; nothing is below zero."""
+    bases: Any = bases_pb2_grpc.BasesServiceStub(channel)
+
+    def asked(*targets: tuple[int, float]) -> bases_pb2.SetTargetsRequest:
+        rows = [
+            bases_pb2.Target(unit="gso:49", school_year=year, indicator=indicator, value=wanted, source="NQ 5")
+            for year, wanted in targets
+        ]
+        return bases_pb2.SetTargetsRequest(unit="gso:49", targets=rows)
+
+    assert (await bases.SetTargets(asked((2026, value)))).set_count == 1
+    for wrong in (-1, *([largest + 0.5] if largest else [])):
+        with pytest.raises(Fault) as refused:
+            await bases.SetTargets(asked((2026, value), (2027, wrong)))
+        assert (refused.value.reason, refused.value.violations[0].field) == ("INVALID_FIELD", "targets[1].value")
+    with pytest.raises(Fault) as refused:
+        await bases.SetTargets(asked((2026, value), (2026, value)))
+    assert refused.value.reason == "GIVEN_TWICE"
+    assert "2" in refused.value.en.partition("repeats row 1")[0]
+
+
 async def test_an_analysis_is_answered_over_the_wire(feed, channel):
     """The hierarchy's version, completeness and the words for what does not add up come with it."""
     await feed.take(*pupils(4), pupil("left", status="05"))

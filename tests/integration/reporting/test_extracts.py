@@ -286,6 +286,7 @@ async def test_each_turn_of_an_extract_is_told_to_whom_it_concerns(desk: Desk, b
         event = notice_requested_pb2.NoticesRequested.FromString((await told.next_msg(timeout=10)).data)
         [one] = event.requests
         assert f"#unit={PROVINCE}&extract=" in one.link
+        assert one.and_above == bool(one.audience_roles), "an administrator of every unit may decide, too"
         return list(one.audience_roles), list(one.subjects), one.body_vi
 
     extract, _ = await _made(desk, "sex")

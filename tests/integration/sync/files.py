@@ -176,7 +176,7 @@ def result_of(key: str) -> resources_pb2.Row:
 
 
 async def indexed(here: World, count: int) -> None:
-    """Wait until that many records have come to the change feed, which files are compared with."""
+    """Wait until that many records have come to the change feed."""
 
     async def there() -> bool:
         async with here.records_database.connection() as connection:

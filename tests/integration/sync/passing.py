@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from iocedu.records.v1 import resources_pb2, results_pb2
+from iocedu.records.v1 import resources_pb2, results_pb2, unit_operations_pb2, unit_operations_pb2_grpc
 from iocedu.sync.v1 import destinations_pb2, destinations_pb2_grpc, pushes_pb2
 from iocedu.sync.v1 import reconciliation_pb2_grpc as reconciliation_grpc
 
@@ -85,3 +85,19 @@ async def in_state(here: World, key: str, state: int, *, reason: str = "") -> An
         return found if found and found.state == state and found.reason == reason else None
 
     return await poll_until(there)
+
+
+async def move(here: World, unit: str, parent: str, request_id: str) -> None:
+    """Move a unit below another one from today on, and wait until sync knows."""
+    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
+    operations: unit_operations_pb2_grpc.UnitOperationsServiceAsyncStub = (
+        unit_operations_pb2_grpc.UnitOperationsServiceStub(channel)
+    )
+    today = here.clock.today()
+    asked = unit_operations_pb2.CreateUnitOperationRequest(request_id=request_id)
+    asked.operation.effective_date, asked.operation.document = today.isoformat(), "NQ 12"
+    asked.operation.move.unit, asked.operation.move.parent = unit, parent
+    await operations.CreateUnitOperation(asked)
+    above, below = (here.scopes.tree.resolve(one, today) for one in (parent, unit))
+    assert above is not None
+    await poll_until(lambda: below in here.scopes.tree.subtree(above, today))

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from iocedu.sync.v1 import sync_pb2
+from iocedu.sync.v1 import imports_pb2, sync_pb2
 
 from services.sync.clients.records import Records
 from services.sync.domain.erasing import mentions_of
-from tests.integration.sync.files import pupils, rested, send, workbook
+from tests.integration.sync.files import pupil_line, pupils, rested, send, workbook
 from tests.integration.sync.withholding import grant
 from tests.integration.sync.world import (
     PROVINCE,
@@ -133,6 +133,21 @@ async def test_a_declaration_that_is_being_decided_names_nobody_who_is_erased_me
 def test_a_number_is_looked_for_in_quotes_and_not_too_short() -> None:
     """Else half of all rows would mention it."""
     assert mentions_of({"HS1.2026", "7.2026"}) == ['"7.2026"', '"HS1"', '"HS1.2026"']
+
+
+async def test_a_file_that_is_only_looked_at_is_kept_without_who_was_erased(here: World) -> None:
+    """What would become of the row is told, not whose it is; others are named as ever."""
+    await (await here.sync()).PushRows(push("good", pupil("M1.2026", **CHILD)))
+    await grant(here, "M1.2026")
+    wrong = {"Khối": "99"}
+    lines = [*pupils(0), *(pupil_line(number, **{"Mã học sinh": f"M{number}"}, **wrong) for number in (1, 2))]
+
+    one = await send(here, workbook(("6A", lines)), validate_only=True)
+
+    assert (one.state, one.rejected_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 2), one
+    left = await held(here)
+    assert "M1" not in left
+    assert "M2.2026" in left
 
 
 async def test_what_a_file_lacks_no_longer_names_who_was_erased(here: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from iocedu.records.v1 import resources_pb2
-from iocedu.sync.v1 import destinations_pb2, destinations_pb2_grpc
+from iocedu.sync.v1 import destinations_pb2, destinations_pb2_grpc, reconciliation_pb2
 
 from chassis.bus import Bus
 from chassis.testing import FixedClock, client
@@ -18,6 +18,7 @@ from services.sync.convert.packages import without_records
 from services.sync.domain.destinations import ExchangeForm
 from tests.integration.sync.files import pupil_line, pupils, send, workbook
 from tests.integration.sync.outside import PASSWORD, USER, Outside, Subscriber, simulating, subscribing
+from tests.integration.sync.passing import comparer
 from tests.integration.sync.withholding import OBJECTION, grant, lift, tables_naming
 from tests.integration.sync.world import ADMINISTRATOR, PROVINCE, SCHOOL_A, World, pupil, push, world
 from tests.support.databases import DatabaseFactory
@@ -183,6 +184,28 @@ async def test_the_ministry_keeps_what_it_has_of_a_restricted_pupil_and_is_sent_
 
     await poll_until(lambda: outside.held("HOC_SINH")["HS1"]["HO_TEN"] == LATER)
     await poll_until(lambda: events()[-1:] != ["CANCEL"])
+
+
+async def test_a_restricted_record_that_is_missing_there_stays_a_gap_that_no_repair_sends(
+    here: World, outside: Outside
+) -> None:
+    """The ministry is sent nothing new of it: the repair leaves it out, and says so by its count."""
+    await pushed(here, "1", *school_of("03", "06"), pupil("HS1.2026", full_name=NAME, class_key="L.2026"))
+    await poll_until(lambda: outside.held("HOC_SINH").keys() == {"HS1"})
+    await poll_until(lambda: drained(here))
+    await grant(here, "HS1.2026", kind=OBJECTION)
+    with outside.ministry.store.writing() as writes:
+        held = dict(writes.one("SELECT * FROM record WHERE id = ?", outside.held("HOC_SINH")["HS1"]["id"]) or {})
+        writes.put(held | {"cancelled": 1}, request_id="tampered")
+    service = await comparer(here)
+    asked = reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet")
+    found = (await service.Reconcile(asked)).reconciliation
+    assert found.missing_there_count == 1
+    repair = reconciliation_pb2.RepairDifferencesRequest(unit=PROVINCE, reconciliation_id=found.reconciliation_id)
+
+    assert (await service.RepairDifferences(repair)).repeated_count == 0
+
+    assert (await service.Reconcile(asked)).reconciliation.missing_there_count == 1
 
 
 @given(st.lists(st.tuples(st.uuids(), st.sampled_from(["NEW", "UPDATE", "CANCEL"]), st.booleans()), max_size=6))

@@ -17,19 +17,23 @@ from tests.integration.sync.world import (
     ACCEPTED,
     ADMINISTRATOR,
     CLERK,
+    COMMUNE,
     PROVINCE,
     REJECTED,
     SCHOOL_A,
     SCHOOL_B,
+    SCHOOL_C,
     STALE,
     VENDOR,
     World,
     document,
+    granted,
     moet_pupil,
     ndjson,
     pupil,
     push,
 )
+from tests.support.waiting import poll_until
 
 OPEN, DONE, ASKED, UNSURE, SUPERSEDED, NOT_SO = 1, 2, 3, 4, 5, 6
 
@@ -327,6 +331,63 @@ async def test_what_waits_for_a_person_is_listed_page_by_page(here: World) -> No
         (DONE, CLERK, "Trường giải thể"),
         (ASKED, "", ""),
     ]
+
+
+async def test_of_one_id_at_several_schools_the_one_that_is_named_is_decided_on(here: World) -> None:
+    """Sources give the same ids everywhere; where the school is not said nothing is shown, deleted or rejected."""
+    stub = await here.sync()
+    both = [pupil(f"HS{one}", school=school) for school in (SCHOOL_A, SCHOOL_B) for one in range(10)]
+    await stub.PushRows(push("1", *both, unit=PROVINCE))
+    for school in (SCHOOL_A, SCHOOL_B):
+        here.clock.advance(timedelta(minutes=1))
+        whole = push("full-1", pupil("HS0", school=school), unit=school, full_of=full(5, school=school))
+        assert (await stub.PushRows(whole)).outcome.full.state == ASKED
+    await granted(here, "can-bo-xa", "officer", COMMUNE)
+    await poll_until(lambda: here.scopes.tree.grants_of("can-bo-xa", here.clock.today()))
+    keeper = await ward(here, "can-bo-xa")
+    one: dict[str, Any] = {"unit": COMMUNE, "declaration_id": "full-1", "source": "vnedu"}
+    confirming, rejecting = quarantine_pb2.ConfirmDisappearanceRequest, quarantine_pb2.RejectDisappearanceRequest
+    looking = quarantine_pb2.ListDisappearingRecordsRequest
+
+    for asked in (
+        keeper.ConfirmDisappearance(confirming(**one)),
+        keeper.RejectDisappearance(rejecting(**one)),
+        keeper.ListDisappearingRecords(looking(**one)),
+    ):
+        with pytest.raises(Fault) as refused:
+            await asked
+        assert [it.field for it in refused.value.violations] == ["school"]
+        assert "Hãy ghi rõ trường" in refused.value.vi
+    for school, reason in (("moet:404", "UNKNOWN_UNIT"), (SCHOOL_C, "UNKNOWN_DECLARATION")):
+        with pytest.raises(Fault) as refused:
+            await keeper.ConfirmDisappearance(confirming(**one, school=school))
+        assert refused.value.reason == reason
+
+    assert (await keeper.ListDisappearingRecords(looking(**one, school=SCHOOL_A))).disappearing_count == 9
+    for _ in range(2):  # Twice is harmless.
+        gone = (await keeper.ConfirmDisappearance(confirming(**one, school=SCHOOL_A))).full
+        assert (gone.state, gone.disappeared_count) == (DONE, 9)
+    assert await there(here) == {"HS0": 1}
+    assert (await here.record("HS9", school=SCHOOL_B)).row.version == 1
+    assert (await keeper.RejectDisappearance(rejecting(**one, school=SCHOOL_B))).full.state == NOT_SO
+    assert (await here.record("HS9", school=SCHOOL_B)).row.version == 1
+
+
+async def test_no_page_asks_records_of_more_declarations_than_fifty(here: World) -> None:
+    """However large a page is asked for; the rest follows on the next one."""
+    async with here.sync_database.transaction() as writes:
+        await writes.exec_driver_sql(
+            "INSERT INTO declaration (school_id, unit_id, source, declaration_id, school_year, collection, version,"
+            " batch_count, backfill, state, outcome, decided_by, create_time)"
+            f" SELECT {here.origin().unit_id}, {here.origin().unit_id}, 'vnedu', 'd' || n, 2026, 'pupils', 1, 1, false,"
+            f" {ASKED}, '', '', now() FROM generate_series(1, 51) AS n"
+        )
+    keeper = await ward(here)
+    request = quarantine_pb2.ListDisappearancesRequest(unit=SCHOOL_A, page_size=1000)
+    first = await keeper.ListDisappearances(request)
+    request.page_token = first.next_page_token
+    second = await keeper.ListDisappearances(request)
+    assert (len(first.disappearances), len(second.disappearances), second.next_page_token) == (50, 1, "")
 
 
 async def test_the_next_declaration_takes_the_question_away(here: World) -> None:

@@ -1,16 +1,18 @@
 """Imports as jobs: what seems wrong waits for a person, what runs can be stopped, what is lost is gone on with."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from iocedu.sync.v1 import imports_pb2
 
-from chassis.errors import Fault
+from chassis.errors import Fault, Kind
 from services.sync.usecases.imports import carrying
 from tests.integration.sync.files import (
     ENDED,
+    HEADINGS,
     desk,
     held_by,
     indexed,
@@ -22,7 +24,7 @@ from tests.integration.sync.files import (
     workbook,
 )
 from tests.integration.sync.withholding import grant
-from tests.integration.sync.world import CLERK, OFFICER, PROVINCE, SCHOOL_A, VENDOR, World, pupil, push
+from tests.integration.sync.world import CLERK, HEAD, OFFICER, PROVINCE, SCHOOL_A, VENDOR, World, pupil, push
 from tests.support.waiting import poll_until
 
 AWAITING = imports_pb2.IMPORT_STATE_AWAITING_CONFIRMATION
@@ -78,6 +80,178 @@ async def test_a_complete_file_that_lacks_much_is_carried_out_once_confirmed(her
     assert (await here.record("HS004.2026")).row.pupil.full_name
 
 
+async def test_who_sends_data_does_not_confirm_that_much_of_it_is_gone(here: World) -> None:
+    """The school does. What else seems wrong, such as rows that were shifted, the sender confirms."""
+    await loaded(here, 10)
+    vendor, names = await desk(here, VENDOR), [line[2] for line in pupils(10)[1:]]
+    shifted = [pupil_line(number, name=names[number % 10]) for number in range(1, 11)]
+    one = await send(here, workbook(("6A", [pupils(0)[0], *shifted])), subject=VENDOR)
+    assert [it.kind for it in one.suspicions] == [imports_pb2.SUSPICION_KIND_SHIFTED_ROWS]
+    await vendor.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+    one = await rested(here, one.import_id, among=ENDED)
+    assert (one.state, one.decided_by) == (imports_pb2.IMPORT_STATE_SUCCEEDED, VENDOR), one
+
+    lacking = await send(here, workbook(("6A", pupils(2))), subject=VENDOR, collection="pupils", complete=True)
+    assert [it.kind for it in lacking.suspicions] == [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE]
+    with pytest.raises(Fault) as refused:
+        await vendor.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(lacking)))
+    assert (refused.value.kind, refused.value.reason) == (Kind.DENIED, "NO_GRANT")
+    assert "hiệu trưởng" in refused.value.vi
+    lacking = await rested(here, lacking.import_id)
+    assert (lacking.state, lacking.decided_by) == (AWAITING, "")
+    assert await here.count("pupil", of="records") == 10
+    await (await desk(here)).ConfirmImport(imports_pb2.ConfirmImportRequest(**named(lacking)))
+    lacking = await rested(here, lacking.import_id, among=ENDED)
+    assert (lacking.state, lacking.decided_by) == (imports_pb2.IMPORT_STATE_SUCCEEDED, CLERK), lacking
+    assert [(told.count, told.lacking) for told in lacking.deletions] == [(8, True)]
+
+
+UNREADABLE_KEYS = [{"Mã học sinh": ""}, {"Mã học sinh": '="HS005"'}, {"NAM_HOC": "2025"}, {"NAM_HOC": "=2026"}]
+
+
+async def test_what_was_confirmed_is_asked_again_where_more_would_disappear_by_now(here: World) -> None:
+    """A person said so of what was shown; what came since was not."""
+    await loaded(here, 10)
+    one = await send(here, workbook(("6A", pupils(4))), collection="pupils", complete=True)
+    await (await here.sync()).PushRows(push("since", *(pupil(f"HS{n:03d}.2026") for n in range(11, 16)), source="file"))
+    stub = await desk(here)
+    await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+
+    async def asked_again() -> bool:
+        found = held_by(await stub.GetImport(imports_pb2.GetImportRequest(**named(one))))
+        return found.state == AWAITING and "thiếu 11 trong 15" in found.suspicions[0].message
+
+    await poll_until(asked_again)
+    assert (await here.record("HS015.2026")).row.key == "HS015.2026"
+    await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+    one = await rested(here, one.import_id, among=ENDED)
+    assert (one.state, one.decided_by) == (imports_pb2.IMPORT_STATE_SUCCEEDED, CLERK), one
+    assert [it.count for it in one.deletions] == [11]
+
+
+@pytest.mark.parametrize(("complete", "later"), [(True, True), (True, False), (False, True)])
+async def test_a_file_that_waited_is_not_carried_over_a_later_one_where_one_of_both_is_complete(
+    here: World, *, complete: bool, later: bool
+) -> None:
+    """It would delete and overwrite what is newer: the file sent last counts."""
+    await loaded(here, 10)
+    names = [line[2] for line in pupils(10)[1:]]
+    shifted = [HEADINGS, *(pupil_line(number, name=names[number % 10]) for number in range(1, 5 if complete else 11))]
+    old = await send(here, workbook(("6A", shifted)), collection="pupils", complete=complete)
+    assert old.state == AWAITING, old
+    more = [HEADINGS, *(pupil_line(number) for number in range(1, 15))]
+    new = await send(here, workbook(("6A", more)), collection="pupils", complete=later)
+    assert new.state == imports_pb2.IMPORT_STATE_SUCCEEDED, new
+    await (await desk(here)).ConfirmImport(imports_pb2.ConfirmImportRequest(**named(old)))
+    old = await rested(here, old.import_id, among=ENDED)
+
+    assert (old.state, old.error_reason) == (imports_pb2.IMPORT_STATE_FAILED, "OVERTAKEN"), old
+    assert f"Lượt nạp số {new.import_id} " in old.error_message
+    assert (old.done_count, list(old.deletions)) == (0, [])
+    assert (await here.record("HS014.2026")).row.key == "HS014.2026"
+    assert (await here.record("HS001.2026")).row.pupil.full_name == names[0]
+
+
+async def test_what_a_file_lacks_stays_where_a_later_one_was_carried_meanwhile(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs may be on two files; before anything is deleted it is asked once more what came after."""
+    await loaded(here, 10)
+    push_slice = carrying.push_slice
+
+    async def overtaken(*args: Any, **kwargs: Any) -> Any:
+        sheets = json.dumps([{"name": "6A", "collection": "pupils"}])
+        async with here.sync_database.transaction() as writes:
+            await writes.exec_driver_sql(
+                "INSERT INTO import (unit_id, subject, source, file_name, school_year, collection, stage, complete,"
+                " backfill, request_id, size, digest, state, sheets, create_time, update_time)"
+                " SELECT unit_id, subject, source, 'sau.xlsx', school_year, collection, stage, complete, backfill,"
+                f" 'later', size, digest, 4, '{sheets}', create_time, update_time FROM import"
+            )
+        return await push_slice(*args, **kwargs)
+
+    monkeypatch.setattr(carrying, "push_slice", overtaken)
+    one = await send(here, workbook(("6A", pupils(9))), collection="pupils", complete=True)
+    assert (one.state, one.error_reason) == (imports_pb2.IMPORT_STATE_FAILED, "OVERTAKEN"), one
+    assert "“sau.xlsx”" in one.error_message
+    assert (await here.record("HS010.2026")).row.key == "HS010.2026"
+
+
+async def test_files_of_a_unit_and_source_are_taken_in_the_order_they_were_sent(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many runs there are; another source's wait for none of them."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    push_slice = carrying.push_slice
+
+    async def held_up(*args: Any, **kwargs: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await push_slice(*args, **kwargs)
+
+    monkeypatch.setattr(carrying, "push_slice", held_up)
+    stub = await desk(here)
+    held_by(await stub.CreateImport(parts(workbook(("6A", pupils(2))))))
+    await asyncio.wait_for(begun.wait(), 30)
+    second = held_by(await stub.CreateImport(parts(workbook(("6A", pupils(3))))))
+
+    other = held_by(await stub.CreateImport(parts(workbook(("6A", pupils(4))), source="vnedu")))
+    await rested(here, other.import_id, among={imports_pb2.IMPORT_STATE_RUNNING})
+    waiting = held_by(await stub.GetImport(imports_pb2.GetImportRequest(**named(second))))
+    assert waiting.state == imports_pb2.IMPORT_STATE_QUEUED
+    go_on.set()
+    assert (await rested(here, second.import_id)).state == imports_pb2.IMPORT_STATE_SUCCEEDED
+
+
+@pytest.mark.parametrize("cell", UNREADABLE_KEYS, ids=lambda cell: "=".join(next(iter(cell.items()))))
+async def test_a_complete_file_of_whose_rows_one_does_not_say_its_record_deletes_nothing(
+    here: World, cell: dict[str, str]
+) -> None:
+    """The pupil of that row may be any that the file lacks: it is told how many such rows there are, and all stay."""
+    await loaded(here, 10)
+    ((name, value),) = cell.items()
+    lines = [list(line) for line in pupils(9)]
+    if name in HEADINGS:
+        lines[5][HEADINGS.index(name)] = value
+    else:
+        lines = [[*line, name if line is lines[0] else value if line is lines[5] else ""] for line in lines]
+    one = await send(here, workbook(("6A", lines)), collection="pupils", complete=True)
+
+    assert (one.state, one.rejected_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 1), one
+    assert ([sheet.unsure_count for sheet in one.sheets], list(one.deletions)) == ([1], [])
+    assert [(await here.record(f"HS{number:03d}.2026")).row.deleted for number in range(1, 11)] == [False] * 10
+
+
+async def test_a_row_that_is_refused_but_says_its_record_keeps_no_other_from_going(here: World) -> None:
+    """It stays itself, and what the file lacks is gone."""
+    await loaded(here, 10)
+    lines = pupils(9, HS005=pupil_line(5, Khối="99"))
+    one = await send(here, workbook(("6A", lines)), collection="pupils", complete=True)
+
+    assert (one.state, one.rejected_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 1), one
+    assert ([sheet.unsure_count for sheet in one.sheets], [it.count for it in one.deletions]) == ([0], [1])
+    assert (await here.record("HS005.2026")).row.key == "HS005.2026"
+
+
+async def test_a_complete_file_with_a_sheet_that_cannot_be_read_waits_for_a_person(here: World) -> None:
+    """What it lacks, however little, may stand there. Empty sheets and sheets of codes hold nobody."""
+    await loaded(here, 12)
+    headed, bare = pupils(10), [pupil_line(11), pupil_line(12)]
+    book = workbook(("6A", headed), ("6B", bare), ("Trang3", []), ("Danh mục", [["01", "Đang học"]]))
+    one = await send(here, book, collection="pupils", complete=True)
+    assert (one.state, [it.kind for it in one.suspicions]) == (
+        AWAITING,
+        [imports_pb2.SUSPICION_KIND_UNREAD_SHEETS],
+    ), one
+    assert "không đọc được trang “6B”. 2 học sinh" in one.suspicions[0].message
+    assert list(one.suspicions[0].examples) == ["HS011.2026", "HS012.2026"]
+    assert (await here.record("HS012.2026")).row.key == "HS012.2026"
+
+    await (await desk(here)).ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+    one = await rested(here, one.import_id, among=ENDED)
+    assert (one.state, [it.count for it in one.deletions]) == (imports_pb2.IMPORT_STATE_SUCCEEDED, [2]), one
+
+
 async def test_who_may_not_see_a_school_sees_none_of_its_imports(here: World) -> None:
     """Neither by its unit nor by another one."""
     one = await send(here, workbook(("6A", pupils(2))))
@@ -119,6 +293,28 @@ async def test_a_right_that_is_taken_back_ends_what_waits(here: World) -> None:
     row = await poll_until(ended)
     assert (row.state, row.error["reason"]) == (5, "NO_GRANT")
     assert (await here.record("HS010.2026")).row.key == "HS010.2026"
+
+
+async def test_a_right_that_is_taken_back_between_two_slices_ends_what_runs(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stored by then stays and is counted; nothing follows."""
+    push_slice = carrying.push_slice
+
+    async def revoked_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        outcome = await push_slice(*args, **kwargs)
+        if here.scopes.tree.grants_of(CLERK, here.clock.today()):
+            await here.revoke(CLERK)
+        return outcome
+
+    monkeypatch.setattr(carrying, "SLICE_ROWS", 5)
+    monkeypatch.setattr(carrying, "push_slice", revoked_meanwhile)
+    one = held_by(await (await desk(here)).CreateImport(parts(workbook(("6A", pupils(12))))))
+    await poll_until(lambda: ended(here, one.import_id), 40.0)
+    one = held_by(await (await desk(here, HEAD)).GetImport(imports_pb2.GetImportRequest(**named(one))))
+
+    assert (one.state, one.error_reason, one.accepted_count) == (imports_pb2.IMPORT_STATE_FAILED, "NO_GRANT", 5), one
+    assert await here.count("pupil", of="records") == 5
 
 
 async def test_an_import_that_runs_is_stopped_between_two_slices(here: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from google.protobuf.timestamp_pb2 import Timestamp
-from iocedu.records.v1 import units_pb2, units_pb2_grpc
 from iocedu.sync.v1 import partners_pb2, partners_pb2_grpc, quarantine_pb2, quarantine_pb2_grpc, sync_pb2_grpc
 
 from chassis.errors import Fault
@@ -25,6 +24,7 @@ from tests.integration.sync.world import (
     SCHOOL_B,
     VENDOR,
     World,
+    granted,
     pupil,
     push,
     staff_member,
@@ -74,14 +74,6 @@ async def connected(
     answer = await (await stub(here, by)).ConnectPartner(request)
     assert answer.connection.state == partners_pb2.PARTNER_CONNECTION_STATE_IN_FORCE, "though its grant is on its way"
     return answer.connection.connection_id
-
-
-async def granted(here: World, subject: str, role: str, unit: str) -> None:
-    """Give a grant in records, without any connection."""
-    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
-    grants: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(channel)
-    grant = units_pb2.Grant(subject=subject, role=role, unit=unit, valid_from=here.clock.today().isoformat())
-    await grants.CreateGrant(units_pb2.CreateGrantRequest(grant=grant))
 
 
 async def outcome(here: World, token: str) -> str:
@@ -325,9 +317,10 @@ async def test_a_connection_gives_the_role_and_narrows_it_to_its_collections(her
         await sync.PushRows(push("b2", pupil("HS2", school=SCHOOL_B), unit=SCHOOL_B, source=""))
     assert refused.value.reason == "NO_GRANT"
     await registered(here, "smartedu")
-    with pytest.raises(Fault) as refused:
-        await sync.PushRows(push("b3", pupil("HS2"), source="smartedu"))
-    assert refused.value.reason == "SOURCE_OF_ANOTHER"
+    for source in ("smartedu", "file", "khong-dang-ky"):
+        with pytest.raises(Fault) as refused:
+            await sync.PushRows(push("b3", pupil("HS2"), source=source))
+        assert refused.value.reason == "SOURCE_OF_ANOTHER"
 
 
 async def test_what_it_is_not_connected_for_a_partner_neither_declares_nor_corrects(here: World) -> None:
@@ -339,18 +332,25 @@ async def test_what_it_is_not_connected_for_a_partner_neither_declares_nor_corre
     await (await here.sync()).PushRows(push("theirs", staff_member("GV1")))
     sync = await pushing(here, signer.token())
     with pytest.raises(Fault) as refused:
-        await sync.PushRows(push("b1", staff_member("GV9"), full_of=full(9, collection="staff")))
+        await sync.PushRows(push("b1", staff_member("GV9"), full_of=full(9, collection="staff"), source=""))
     assert [one.field for one in refused.value.violations] == ["batch.full_of.collection"]
     assert await here.count("full_copy", of="records") == 0
-    assert (await sync.PushRows(push("b2", pupil("HS1"), full_of=full(9)))).outcome.full.state == DONE
+    assert (await sync.PushRows(push("b2", pupil("HS1"), full_of=full(9), source=""))).outcome.full.state == DONE
     await sync.PushRows(push("b3", staff_member("GV2"), source=""))
     (row,) = await kept(here)
+    await (await here.sync()).PushRows(push("broken", staff_member("GV3", full_name="")))
+    (theirs,) = [one for one in await kept(here) if one.quarantined_row_id != row.quarantined_row_id]
     channel = await here.stack.enter_async_context(client(here.sync_address, signer.token()))
     own: quarantine_pb2_grpc.QuarantineServiceAsyncStub = quarantine_pb2_grpc.QuarantineServiceStub(channel)
     correction = quarantine_pb2.CorrectQuarantinedRowRequest(unit=SCHOOL_A, quarantined_row_id=row.quarantined_row_id)
     correction.values["staff_member.full_name"] = "Lê Văn Bình"
     answer = await own.CorrectQuarantinedRow(correction)
     assert (answer.state, answer.problem.reason) == (REJECTED, "COLLECTION_NOT_CONNECTED")
+    foreign = quarantine_pb2.CorrectQuarantinedRowRequest(unit=SCHOOL_A, quarantined_row_id=theirs.quarantined_row_id)
+    foreign.values["staff_member.full_name"] = "Lê Văn Bình"
+    with pytest.raises(Fault) as refused:
+        await own.CorrectQuarantinedRow(foreign)
+    assert refused.value.reason == "UNKNOWN_QUARANTINED_ROW", "what others sent is theirs"
     replayed = await own.ReplayQuarantinedRows(quarantine_pb2.ReplayQuarantinedRowsRequest(unit=SCHOOL_A))
     assert (replayed.accepted_count, replayed.remaining_count) == (0, 1)
     assert (await (await ward(here)).CorrectQuarantinedRow(correction)).state == ACCEPTED, "the school's clerk may"
@@ -368,6 +368,23 @@ async def test_a_grant_is_worth_nothing_once_its_connection_has_ended(here: Worl
     await granted(here, "edusoft", "integrator", PROVINCE)
     await poll_until(lambda: len(here.scopes.tree.grants_of("edusoft", here.clock.today())) == 2)
     answer = await (await pushing(here, signer.token())).PushRows(push("b1", staff_member("GV1"), source=""))
+    assert list(answer.outcome.states) == [ACCEPTED]
+
+
+async def test_a_grant_given_otherwise_counts_beside_a_connection_and_is_narrowed_by_nothing(here: World) -> None:
+    """The department's grant on the province lets it push what the school's connection is not for."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    await connected(here, signer, "pupils", by=HEAD)
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    sync = await pushing(here, signer.token())
+    answer = await sync.PushRows(push("b1", staff_member("GV1"), source=""))
+    assert [one.reason for one in answer.outcome.problems] == ["COLLECTION_NOT_CONNECTED"]
+
+    await granted(here, "edusoft", "integrator", PROVINCE)
+    await poll_until(lambda: len(here.scopes.tree.grants_of("edusoft", here.clock.today())) == 2)
+
+    answer = await sync.PushRows(push("b2", staff_member("GV1"), source=""))
     assert list(answer.outcome.states) == [ACCEPTED]
 
 

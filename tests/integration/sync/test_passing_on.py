@@ -1,8 +1,10 @@
 """Records reach the ministry in its order, once in effect, and whatever it refuses is told of the very record."""
 
+import asyncio
 import base64
 import hmac
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +14,13 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from iocedu.records.v1 import resources_pb2
 from iocedu.sync.v1 import destinations_pb2, pushes_pb2, reconciliation_pb2
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from chassis import webhooks
 from chassis.bus import Bus
 from chassis.errors import Fault
+from chassis.request import current_request
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
 from simulators.ministry.store import digest_of
@@ -28,6 +33,7 @@ from tests.integration.sync.passing import (
     class_row,
     comparer,
     in_state,
+    move,
     pushed,
     record,
     result,
@@ -38,9 +44,12 @@ from tests.integration.sync.passing import (
 )
 from tests.integration.sync.world import (
     CLERK,
+    COMMUNE,
+    OTHER_COMMUNE,
     PROVINCE,
     SCHOOL_A,
     SCHOOL_B,
+    SCHOOL_C,
     World,
     pupil,
     serve_sync,
@@ -127,6 +136,19 @@ async def test_results_of_who_is_not_studying_are_withheld_until_they_are_back(h
 
     await pushed(here, "2", pupil("HS1.2026", 2, status="03"))
     await in_state(here, "HS1.2026.GK1", ACCEPTED)
+
+
+async def test_what_is_withheld_and_was_never_there_is_no_gap(here: World, outside: Outside) -> None:
+    """It ought not to be there: nothing is missing, and nothing of it is to be repaired."""
+    gone = pupil("HS1.2026", status="05")
+    await pushed(here, "1", result("HS1.2026"), gone, class_row(), teacher(), school_row())
+    await in_state(here, "HS1.2026.GK1", WITHHELD, reason="NOT_STUDYING")
+
+    asked = reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet")
+    found = (await (await comparer(here)).Reconcile(asked)).reconciliation
+
+    assert (found.missing_there_count, found.differing_group_count) == (0, 0)
+    assert found.record_count >= 4
 
 
 @BOTH_FORMS
@@ -450,6 +472,57 @@ async def test_comparing_finds_exactly_what_was_changed_there_and_repairs_it(her
     assert [one.missing_there_count + one.differing_count for one in gaps.reconciliations] == [0, 2, 0]
 
 
+@BOTH_FORMS
+async def test_a_repair_of_what_may_not_go_leaves_it_withheld_with_its_reason(here: World, outside: Outside) -> None:
+    """It waits for nobody: it goes once its pupil is back, and as what is not there any more."""
+    await pushed(here, "1", *whole_school())
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+    await pushed(here, "2", pupil("HS1.2026", 2, status="05"))
+    await in_state(here, "HS1.2026", ACCEPTED)
+    await pushed(here, "3", result("HS1.2026", version=2, absent_days=3))
+    await in_state(here, "HS1.2026.GK1", WITHHELD, reason="NOT_STUDYING")
+    (held,) = outside.held("KET_QUA").values()
+    with outside.ministry.store.writing() as writes:
+        _tamper(writes, dict(writes.one("SELECT * FROM record WHERE id = ?", held["id"]) or {}), None)
+    service = await comparer(here)
+    asked = reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet")
+    found = (await service.Reconcile(asked)).reconciliation
+    assert found.missing_there_count == 1
+
+    await service.RepairDifferences(
+        reconciliation_pb2.RepairDifferencesRequest(unit=PROVINCE, reconciliation_id=found.reconciliation_id)
+    )
+
+    told = await in_state(here, "HS1.2026.GK1", WITHHELD, reason="NOT_STUDYING")
+    assert told.accepted_version == 0
+    assert (await service.Reconcile(asked)).reconciliation.missing_there_count == 0, "it ought not to be there"
+    assert outside.held("KET_QUA") == {}
+    await pushed(here, "4", pupil("HS1.2026", 3, status="03"))
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+    assert len(outside.held("KET_QUA")) == 1
+
+
+@BOTH_FORMS
+async def test_a_record_that_is_to_be_repeated_waits_for_who_left_meanwhile_and_for_no_time(
+    here: World, outside: Outside
+) -> None:
+    """Withheld, it says why and is not tried again and again; once its pupil is back it goes."""
+    await pushed(here, "1", *whole_school()[1:])
+    await in_state(here, "HS1.2026", ACCEPTED)
+    outside.ministry.faults.change({"refuse_ids": ["HS1"], "refuse_reason": "THU_TU"})
+    await pushed(here, "2", result("HS1.2026"))
+    await in_state(here, "HS1.2026.GK1", pushes_pb2.PUSH_STATE_TO_REPEAT, reason="THU_TU")
+    outside.ministry.faults.change({"refuse_ids": []})
+
+    await pushed(here, "3", pupil("HS1.2026", 2, status="05"))
+    await in_state(here, "HS1.2026", pushes_pb2.PUSH_STATE_AWAITING_COMPOSITION)
+    here.clock.advance(timedelta(seconds=5))
+
+    await in_state(here, "HS1.2026.GK1", WITHHELD, reason="NOT_STUDYING")
+    await pushed(here, "4", pupil("HS1.2026", 3, status="03"))
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+
+
 def _put(writes: Any, row: dict[str, Any], content: dict[str, object], *, cancelled: int = 0) -> None:
     told = row | {"content": json.dumps(content), "digest": digest_of(content), "cancelled": cancelled}
     writes.put(told, request_id="tampered")
@@ -502,6 +575,110 @@ async def test_subscribers_are_told_signed_once_in_effect_and_without_content(
     assert sorted(one["key"] for one in subscriber.changes()) == sorted(row.key for row in whole_school())
     listed = await service.ListDestinations(destinations_pb2.ListDestinationsRequest())
     assert made.secret not in str(listed)
+
+
+async def test_a_subscriber_hears_of_a_school_that_joins_its_unit_from_the_beginning(
+    here: World, subscriber: Subscriber
+) -> None:
+    """Its records stand at positions that were passed; once more when it comes back, and nothing twice meanwhile."""
+    await _subscribed(here, subscriber, COMMUNE)
+    await pushed(here, "1", pupil("C1", school=SCHOOL_C), pupil("A1"))
+    await poll_until(lambda: _told(subscriber) == {"A1": 1})
+
+    await _moved(here, SCHOOL_C, COMMUNE, "1")
+
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1})
+    await pushed(here, "2", pupil("C2", school=SCHOOL_C))
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1, "C2": 1})
+    await _moved(here, SCHOOL_C, OTHER_COMMUNE, "2")
+    await pushed(here, "3", pupil("C1", 2, school=SCHOOL_C, full_name="Lê Thị Ánh"), pupil("A2"))
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "A2": 1, "C1": 1, "C2": 1})
+
+    await _moved(here, SCHOOL_C, COMMUNE, "3")
+
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "A2": 1, "C1": 2, "C2": 1})
+
+
+async def test_what_was_left_out_of_the_feed_while_a_school_joined_is_told_after_a_minute(
+    here: World, subscriber: Subscriber
+) -> None:
+    """Sync may know of it a moment before records does, whose pages pass over it meanwhile."""
+    await _subscribed(here, subscriber, COMMUNE)
+    await pushed(here, "1", pupil("C1", school=SCHOOL_C), pupil("A1"))
+    await poll_until(lambda: _told(subscriber) == {"A1": 1})
+    await _moved(here, SCHOOL_C, COMMUNE, "1")
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1})
+    async with here.sync_database.transaction() as writes:
+        await writes.exec_driver_sql("DELETE FROM outgoing_record WHERE destination = 'ioc' AND key = 'C1'")
+
+    here.clock.advance(timedelta(minutes=1))
+
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 2})
+
+
+async def _subscribed(here: World, subscriber: Subscriber, unit: str) -> None:
+    request = destinations_pb2.CreateDestinationRequest(unit=unit, code="ioc")
+    request.destination.endpoint = subscriber.address
+    await (await stub(here)).CreateDestination(request)
+
+    async def begun() -> bool:
+        async with here.sync_database.connection() as reads:
+            found = await reads.exec_driver_sql("SELECT count(*) FROM followed_unit WHERE destination = 'ioc'")
+            return bool(found.scalar_one())
+
+    await poll_until(begun)
+
+
+async def _moved(here: World, unit: str, parent: str, request_id: str) -> None:
+    """Move a unit, and wait until sync has noticed that it is below the subscriber's commune now, or no more."""
+    await move(here, unit, parent, request_id)
+    unit_id = here.scopes.tree.resolve(unit, here.clock.today())
+
+    async def noticed() -> bool:
+        async with here.sync_database.connection() as reads:
+            found = await reads.exec_driver_sql(f"SELECT count(*) FROM followed_unit WHERE unit_id = {unit_id}")
+            return bool(found.scalar_one()) == (parent == COMMUNE)
+
+    await poll_until(noticed)
+
+
+def _told(subscriber: Subscriber) -> dict[str, int]:
+    """How often each key was told."""
+    return dict(Counter(one["key"] for one in subscriber.changes()))
+
+
+async def test_an_address_that_is_slow_to_look_up_keeps_no_connection_of_the_database(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a name server takes, and however many subscribers are made meanwhile."""
+    loop, asked, known = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    resolve, holding = loop.getaddrinfo, set[str]()
+
+    async def slowly(host: Any, *rest: Any, **named: Any) -> Any:
+        if host != "cham.example.vn":
+            return await resolve(host, *rest, **named)
+        asked.set()
+        await known.wait()
+        return await resolve("127.0.0.1", *rest, **named)
+
+    def taken(*_: Any) -> None:
+        request = current_request()
+        holding.add(request.method if request else "")
+
+    monkeypatch.setattr(loop, "getaddrinfo", slowly)
+    event.listen(Pool, "checkout", taken)
+    request = destinations_pb2.CreateDestinationRequest(unit=PROVINCE, code="cham")
+    request.destination.endpoint = "http://cham.example.vn:9/in"
+    making = asyncio.ensure_future((await stub(here)).CreateDestination(request))
+    try:
+        await asyncio.wait_for(asked.wait(), 30)
+        assert not any(one.endswith("/CreateDestination") for one in holding)
+    finally:
+        known.set()
+        made = await making
+        event.remove(Pool, "checkout", taken)
+    assert made.destination.code == "cham"
+    assert any(one.endswith("/CreateDestination") for one in holding), "it would have been seen"
 
 
 async def test_only_administrators_see_whole_endpoints(here: World) -> None:

@@ -11,8 +11,12 @@ from chassis.testing import client
 from tests.integration.sync.files import corrected
 from tests.integration.sync.world import (
     CLERK,
+    COMMUNE,
     OTHER_COMMUNE,
+    PROVINCE,
     SCHOOL_A,
+    SCHOOL_B,
+    SCHOOL_C,
     VENDOR,
     World,
     document,
@@ -160,3 +164,85 @@ async def test_nobody_corrects_what_lies_below_another_unit(here: World) -> None
     with pytest.raises(Fault) as refused:
         await stub.CorrectQuarantinedRow(asked)
     assert refused.value.reason == "UNKNOWN_QUARANTINED_ROW"
+
+
+async def correcting(
+    here: World, row: sync_pb2.QuarantinedRow, *, unit: str = SCHOOL_A, subject: str = CLERK, **values: str
+) -> Any:
+    """What becomes of a row that somebody corrects at a unit; dots of names are written as two underscores."""
+    asked = quarantine_pb2.CorrectQuarantinedRowRequest(
+        unit=unit,
+        quarantined_row_id=row.quarantined_row_id,
+        values={name.replace("__", "."): value for name, value in values.items()},
+    )
+    return await (await ward(here, subject)).CorrectQuarantinedRow(asked)
+
+
+async def test_a_correction_writes_at_no_school_beyond_the_unit_it_is_made_at(here: World) -> None:
+    """The batch was for the province, the corrector is of one school: what another holds stays, and so does the row."""
+    vendor = await here.sync()
+    await vendor.PushRows(push("1", pupil("HS1", sex="9"), pupil("V1", school=SCHOOL_C), unit=PROVINCE))
+    (row,) = await kept(here)
+
+    for school in (SCHOOL_C, "moet:404"):
+        with pytest.raises(Fault) as refused:
+            await correcting(here, row, pupil__sex="1", school=school, key="V1", version="99", pupil__full_name="Sai")
+        assert refused.value.reason == "SCHOOL_OUTSIDE_UNIT"
+        assert "Trường THCS Nguyễn Du" in refused.value.vi
+
+    there = await here.record("V1", school=SCHOOL_C)
+    assert (there.row.pupil.full_name, there.row.version) == ("Nguyễn Văn Hòa", 1)
+    assert await kept(here) == [row], "nothing of the correction is kept, so that nobody takes it once more elsewhere"
+    assert (await correcting(here, row, pupil__sex="1")).state == ACCEPTED
+
+
+async def test_rows_taken_once_more_at_a_unit_are_stored_at_its_schools_only(here: World) -> None:
+    """Whatever they name by then, and whatever unit their batch was for."""
+    await (await here.sync()).PushRows(push("1", pupil("HS1", sex="9"), unit=PROVINCE))
+    async with here.sync_database.transaction() as writes:
+        await writes.exec_driver_sql(
+            "UPDATE quarantined_row SET content ="
+            f""" replace(replace(content, '"9"', '"1"'), '{SCHOOL_A}', '{SCHOOL_C}')"""
+        )
+    asked = quarantine_pb2.ReplayQuarantinedRowsRequest(unit=SCHOOL_A)
+    assert (await (await ward(here)).ReplayQuarantinedRows(asked)).remaining_count == 1
+    (left,) = await kept(here)
+    assert (left.problem.reason, left.problem.field) == ("SCHOOL_OUTSIDE_UNIT", "school")
+    assert "Trường THCS Nguyễn Du" in left.problem.message
+
+
+async def test_a_row_refused_for_its_school_is_given_one_of_the_unit(here: World) -> None:
+    """By who stands for a unit above, at any school below it and at no other."""
+    rows = ndjson([moet_pupil("HS1", TRUONG_ID="404")])
+    await (await here.sync()).PushDocument(document(rows, unit=COMMUNE))
+    stub = await here.sync()
+    (row,) = (await stub.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=COMMUNE))).rows
+    assert row.problem.reason == "UNKNOWN_SCHOOL"
+
+    with pytest.raises(Fault) as refused:
+        await correcting(here, row, unit=COMMUNE, subject=VENDOR, TRUONG_ID=SCHOOL_C.partition(":")[2])
+    assert refused.value.reason == "SCHOOL_OUTSIDE_UNIT"
+    moved = await correcting(here, row, unit=COMMUNE, subject=VENDOR, TRUONG_ID=SCHOOL_B.partition(":")[2])
+    assert moved.state == ACCEPTED
+    assert (await here.record("HS1.2026", school=SCHOOL_B)).row.version == 1
+
+
+async def test_a_correction_deletes_only_what_the_row_said_to_be_gone(here: World) -> None:
+    """Not by a flag of its own, in one step or in two; a deletion that was sent wrong is corrected like any row."""
+    vendor = await here.sync()
+    await vendor.PushDocument(document(ndjson([moet_pupil("HS1"), moet_pupil("HS2")]), batch_id="1"))
+    rows = [moet_pupil("HS1", NGAY_SINH="31/02/2014", PHIEN_BAN=2), moet_pupil("", PHIEN_BAN=3, DA_XOA=1)]
+    await vendor.PushDocument(document(ndjson(rows), batch_id="2"))
+    changed, gone = sorted(await kept(here), key=lambda row: row.problem.index)
+
+    for more in ({"NGAY_SINH": "28/02/2014"}, {}, {"DOI_TUONG": "KHAC"}):
+        with pytest.raises(Fault) as refused:
+            await correcting(here, changed, DA_XOA="1", **more)
+        assert (refused.value.reason, refused.value.violations[0].field) == ("INVALID_FIELD", "values")
+        assert "DA_XOA" in refused.value.vi
+    assert (await correcting(here, changed, NGAY_SINH="28/02/2014", DA_XOA="0")).state == ACCEPTED
+    assert (await here.record("HS1.2026")).row.version == 2
+    assert (await correcting(here, gone, HOC_SINH_ID="HS2")).state == ACCEPTED
+    with pytest.raises(Fault) as refused:
+        await here.record("HS2.2026")
+    assert refused.value.reason == "UNKNOWN_RECORD"

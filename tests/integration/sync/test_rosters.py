@@ -136,6 +136,7 @@ async def test_everything_of_another_school_is_refused_and_deletes_nothing(here:
     said["roles"][1]["orgSourcedId"] = said["enrollments"][1]["schoolSourcedId"] = "org-b"
     one = await sent(here, roster(said))
     assert (one.state, one.rejected_count) == (SUCCEEDED, 1), one
+    assert [(sheet.collection, sheet.unsure_count) for sheet in one.sheets if sheet.unsure_count] == [("pupils", 1)]
     assert not await is_gone(here, "hs-9.2026")
     said["roles"][1]["orgSourcedId"] = said["enrollments"][1]["schoolSourcedId"] = "org-c"
     one = await sent(here, roster(said))

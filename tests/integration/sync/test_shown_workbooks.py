@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,27 @@ from structlog.testing import capture_logs
 from chassis import disclosures, outbox
 from chassis.errors import Fault, Kind
 from chassis.testing import client
+from services.records.store import feed
+from services.sync.clients.records import Records
 from services.sync.store import imports
 from services.sync.usecases.imports.opening import made, remove_left_folders, spooled
-from tests.integration.sync.files import desk, indexed, pupil_line, pupils, send, workbook
-from tests.integration.sync.world import ADMINISTRATOR, CLERK, HEAD, SCHOOL_A, World, pupil, push
+from tests.integration.sync.files import desk, indexed, pupil_line, pupils, result_of, send, workbook
+from tests.integration.sync.withholding import OBJECTION, grant, lift
+from tests.integration.sync.world import (
+    ADMINISTRATOR,
+    CLERK,
+    COMMUNE,
+    HEAD,
+    SCHOOL_A,
+    SCHOOL_B,
+    World,
+    pupil,
+    push,
+)
 from tests.support.databases import DatabaseFactory
 
 PERSONAL = {"NGAY_SINH", "MA_DAN_TOC", "MA", "MA_CONG_DAN_ID", "TEN_ME"}
+SECRET = "Bùi Thị Bí Mật"
 Look = tuple[str, str, str, int, str, bool]
 
 
@@ -46,6 +60,22 @@ async def looks(here: World) -> list[Look]:
 def fields(content: bytes) -> set[Any]:
     """The fields of a template's columns."""
     return {cell.value for cell in openpyxl.load_workbook(io.BytesIO(content))["Học sinh"][3]}
+
+
+def texts(content: bytes) -> set[Any]:
+    """Everything that stands in a workbook."""
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    return {cell.value for sheet in book.worksheets for line in sheet.iter_rows() for cell in line}
+
+
+def counting(call: Callable[..., Awaitable[Any]], name: str, calls: list[str]) -> Callable[..., Awaitable[Any]]:
+    """A call that is noted when it is made."""
+
+    async def counted(*given: Any, **named: Any) -> Any:
+        calls.append(name)
+        return await call(*given, **named)
+
+    return counted
 
 
 async def test_a_filled_template_has_personal_columns_for_a_role_and_a_purpose_only(
@@ -80,6 +110,56 @@ async def test_a_filled_template_has_personal_columns_for_a_role_and_a_purpose_o
         (HEAD, "GetTemplate", "pupils", 1, "rà soát", True),
     ]
     assert disclosures.EVENT not in appended, "nothing else is a look"
+
+
+async def test_a_restricted_record_stands_in_no_filled_template(here: World) -> None:
+    """Neither in full nor masked, nor by its results. Once the restriction is lifted it is there again."""
+    await (await here.sync()).PushRows(
+        push("1", pupil("HS001.2026", full_name=SECRET), pupil("HS002.2026"), result_of("HS001.2026.CK1"))
+    )
+    number = await grant(here, "HS001.2026", kind=OBJECTION)
+    wanted = [
+        imports_pb2.GetTemplateRequest(
+            unit=SCHOOL_A, collection=collection, school_year=2026, filled=True, purpose=purpose
+        )
+        for collection in ("pupils", "results")
+        for purpose in ("", "rà soát")
+    ]
+    for subject in (CLERK, HEAD):
+        stub = await desk(here, subject)
+        for request in wanted:
+            said = texts((await stub.GetTemplate(request)).content.data)
+            assert not said & {SECRET, "HS001"}, (subject, request)
+            assert ("HS002" in said) is (request.collection == "pupils")
+
+    await lift(here, number)
+    stub = await desk(here, HEAD)
+    for request in wanted:
+        assert texts((await stub.GetTemplate(request)).content.data) >= {SECRET, "HS001"}
+
+
+async def test_a_filled_template_costs_as_many_calls_whatever_other_schools_hold(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads its own school's year, not the feed in which everybody's changes stand."""
+    monkeypatch.setattr(feed, "WINDOW", 5)
+    calls: list[str] = []
+    for name in ("changes", "held", "holdings"):
+        monkeypatch.setattr(Records, name, counting(getattr(Records, name), name, calls))
+    await (await here.sync()).PushRows(push("1", pupil("HS001.2026"), pupil("HS002.2025", school_year=2025)))
+    await indexed(here, 2)
+    stub = await desk(here, HEAD)
+    wanted = imports_pb2.GetTemplateRequest(unit=SCHOOL_A, collection="pupils", school_year=2026, filled=True)
+    calls.clear()
+    alone = texts((await stub.GetTemplate(wanted)).content.data)
+    needed = list(calls)
+    others = [pupil(f"HS{number:03}.2026", school=SCHOOL_B) for number in range(60)]
+    await (await here.sync()).PushRows(push("2", *others, unit=COMMUNE))
+    await indexed(here, 62)
+    calls.clear()
+
+    assert texts((await stub.GetTemplate(wanted)).content.data) == alone >= {"HS001"}
+    assert calls == needed
 
 
 async def test_a_workbook_with_errors_is_whole_for_who_sent_it_and_for_a_purpose(here: World) -> None:

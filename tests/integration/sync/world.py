@@ -262,6 +262,14 @@ class World:
             return counted
 
 
+async def granted(here: World, subject: str, role: str, unit: str) -> None:
+    """Give a grant in records, without any connection."""
+    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
+    grants: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(channel)
+    grant = units_pb2.Grant(subject=subject, role=role, unit=unit, valid_from=here.clock.today().isoformat())
+    await grants.CreateGrant(units_pb2.CreateGrantRequest(grant=grant))
+
+
 async def _found_province(address: str, keys: Issuer) -> None:
     async with client(address, keys.mint(ADMINISTRATOR)) as channel:
         units: units_pb2_grpc.UnitsServiceAsyncStub = units_pb2_grpc.UnitsServiceStub(channel)

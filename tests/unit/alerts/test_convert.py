@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
 from iocedu.alerts.v1 import alerts_pb2
 
 from services.alerts.convert import alerts_changed, class_facts, coverage_facts, states
-from services.alerts.domain import Change, Rule, Severity, State, Transition, raise_alert
+from services.alerts.domain import Change, Fact, Rule, Severity, State, Transition, raise_alert
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, a_class, figures
 
@@ -51,6 +52,17 @@ def test_changes_leave_in_few_events_that_a_message_can_hold():
     assert all(len(payload) <= 256_000 for payload, _ in parts)
     assert len(parts) <= 6
     assert list(alerts_changed([], str)) == []
+
+
+@pytest.mark.parametrize(("kind", "told"), [("class_size", ["clerk", "officer"]), ("pupil", ["officer"])])
+def test_alerts_on_single_pupils_are_told_to_those_alone_who_may_see_them(kind, told):
+    """Whatever a rule that was written before names."""
+    rule = Rule("r", 1, kind, "true", Severity.INFO, "", "", "", "", ("clerk", "officer"))
+    fact = Fact(kind, 1, "2026/HS1", 1, {})
+    raised = raise_alert(rule, fact, values={}, unit_name="", now=NOW, position=1)
+    [(payload, _)] = alerts_changed([Change(Transition.RAISED, raised)], str)
+    [change] = alerts_pb2.AlertsChanged.FromString(payload).changes
+    assert list(change.audience_roles) == told
 
 
 def test_states_that_this_version_does_not_know_match_nothing():

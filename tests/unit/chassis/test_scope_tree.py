@@ -242,3 +242,12 @@ def test_an_unknown_unit_contains_and_holds_nothing():
     assert tree.ancestors(99, BEFORE) == ()
     assert tree.may("chi", {"keeper"}, 99, BEFORE)  # Who holds it everywhere may also ask about what is not there.
     assert not tree.may("an", {"guard"}, 99, BEFORE)
+
+
+def test_units_without_a_label_are_those_of_any_day():
+    """Ended ones and such as are to begin among them."""
+    tree = ScopeTree(
+        [ScopeUnit(1, labels=("trial",)), ScopeUnit(2, valid_to=BEFORE), ScopeUnit(3, valid_from=AFTER), ScopeUnit(4)]
+    )
+    assert tree.without("trial") == {2, 3, 4}
+    assert tree.without("other") == {1, 2, 3, 4}

@@ -1,6 +1,8 @@
 """Which addresses signed requests go to, how they are signed, and that no receiver holds up who sends."""
 
 import asyncio
+import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -68,6 +70,39 @@ async def test_addresses_inside_and_none_are_refused(url):
     """Before anything is sent."""
     with pytest.raises(AddressRefusedError):
         await checked_place(url, private_allowed=False)
+
+
+async def test_a_name_that_leads_inside_and_outside_is_refused(monkeypatch):
+    """Whichever of its addresses comes first."""
+
+    async def found(_host: str, port: int, **_more: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+    for addresses in (["8.8.8.8", "10.1.2.3"], ["10.1.2.3", "8.8.8.8"]):  # noqa: B007 (what the name leads to)
+        with pytest.raises(AddressRefusedError, match="not public"):
+            await checked_place("https://both.example/in", private_allowed=False)
+    addresses = ["8.8.8.8", "8.8.4.4"]
+    assert (await checked_place("https://both.example/in", private_allowed=False)).name == "both.example"
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (ssl.SSLCertVerificationError(1, "self-signed certificate"), "CERTIFICATE"),
+        (ConnectionRefusedError(111, "refused"), "UNREACHABLE"),
+    ],
+)
+async def test_what_does_not_arrive_says_why_for_programs(cause, reason):
+    """By what lies at the bottom of the failure, whatever words it has."""
+
+    def fail(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(str(cause)) from cause
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
+        with pytest.raises(NotDeliveredError) as failed:
+            await post(client, Delivery("m", "https://8.8.8.8/in", "whsec_AA==", b"{}"), private_allowed=False)
+    assert failed.value.reason == reason
 
 
 async def test_a_request_goes_to_the_address_that_was_checked():

@@ -2,11 +2,12 @@
 
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from buf.validate import validate_pb2
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from chassis.errors import Fault, FieldViolation, Kind, to_status
 from chassis.validation import field_violations
@@ -14,24 +15,30 @@ from chassis.wording import in_vietnamese, pattern_in_words
 from tests.support.toy import toy_pb2
 
 GENERATED = Path(__file__).parents[3] / "gen"
+SAID_BY_PEOPLE = re.compile(r"(purpose|reason|note|text|title|body|message)(_vi|_en)?")
+
+
+def fields() -> Iterator[tuple[FieldDescriptor, validate_pb2.FieldRules]]:
+    """Every field of this product with its rules."""
+
+    def look(message: Descriptor) -> Iterator[FieldDescriptor]:
+        yield from message.fields
+        for inner in message.nested_types:
+            yield from look(inner)
+
+    for file in sorted(GENERATED.glob("iocedu/*/v1/*_pb2.py")):
+        module = importlib.import_module(".".join(file.relative_to(GENERATED).with_suffix("").parts))
+        for message in module.DESCRIPTOR.message_types_by_name.values():
+            for field in look(message):
+                yield field, field.GetOptions().Extensions[validate_pb2.field]
 
 
 def patterns() -> set[str]:
     """Every pattern that a request of this product can break."""
     found: set[str] = set()
-
-    def look(message: Descriptor) -> None:
-        for field in message.fields:
-            rules = field.GetOptions().Extensions[validate_pb2.field]
-            for texts in (rules.string, rules.repeated.items.string, rules.map.keys.string, rules.map.values.string):
-                found.add(texts.pattern)
-        for inner in message.nested_types:
-            look(inner)
-
-    for file in sorted(GENERATED.glob("iocedu/*/v1/*_pb2.py")):
-        module = importlib.import_module(".".join(file.relative_to(GENERATED).with_suffix("").parts))
-        for message in module.DESCRIPTOR.message_types_by_name.values():
-            look(message)
+    for _, rules in fields():
+        for texts in (rules.string, rules.repeated.items.string, rules.map.keys.string, rules.map.values.string):
+            found.add(texts.pattern)
     return found - {""}
 
 
@@ -41,6 +48,17 @@ def test_every_pattern_of_the_interface_is_told_in_words():
     assert len(every) > 20
     assert [one for one in sorted(every) if not pattern_in_words(one)] == []
     assert [one for one in sorted(every) if re.search(r"[\\[\]{}^$]", pattern_in_words(one))] == []
+
+
+def test_what_people_must_say_is_never_blank():
+    """A purpose, a reason, a note or a title of spaces alone says nothing, and is kept as said."""
+    said = [
+        (field.full_name, rules.string.pattern)
+        for field, rules in fields()
+        if rules.string.min_len and SAID_BY_PEOPLE.fullmatch(field.name)
+    ]
+    assert len(said) > 30
+    assert [name for name, pattern in said if not pattern or re.search(pattern, "   ")] == []
 
 
 @pytest.mark.parametrize(

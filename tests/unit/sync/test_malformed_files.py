@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from services.sync.convert.sheets.reading import read
+from services.sync.convert.sheets.reading import MOST_SHEETS, read
 from services.sync.convert.sheets.refused import FileRefusedError
 from services.sync.convert.sheets.specification import load_sheets
 
@@ -151,3 +151,21 @@ def test_a_sound_file_is_read_whole(tmp_path: Path) -> None:
         out = io.BytesIO()
         read(path, SPEC, out)
         assert sum(line.startswith(b"R ") for line in out.getvalue().splitlines()) == 30
+
+
+def test_sheets_that_cannot_be_read_and_those_beyond_what_is_read_are_told(tmp_path: Path) -> None:
+    """With something on them they may hold records; an empty sheet and a sheet of codes hold none."""
+    made = openpyxl.load_workbook(io.BytesIO(BOOK))
+    made.create_sheet("6B").append(["HS99", "Nguyễn Thị Hòa"])
+    for number in range(MOST_SHEETS):
+        made.create_sheet(f"Trang{number}")
+    made.save(tmp_path / "book.xlsx")
+    out = io.BytesIO()
+    read(tmp_path / "book.xlsx", SPEC, out)
+    told = json.loads(out.getvalue().splitlines()[-1].removeprefix(b"E "))
+
+    assert len(told) == MOST_SHEETS + 1
+    assert [(one["name"], one["left_out"]) for one in told if one.get("unread")] == [
+        ("6B", "NO_TABLE"),
+        (f"Trang{MOST_SHEETS - 3}", "TOO_MANY_SHEETS"),
+    ]

@@ -115,6 +115,17 @@ def test_much_that_disappears_is_asked_about_and_a_little_is_not() -> None:
     assert asked.examples == tuple(sorted(keys(7) - keys(1)))
 
 
+def test_whatever_disappears_is_asked_about_where_a_sheet_could_not_be_read() -> None:
+    """It may stand there; where nothing disappears there is nothing to ask."""
+    owned = {"pupils": {f"HS{number}.2026" for number in range(12)}}
+    there = {"pupils": owned["pupils"] - {"HS3.2026"}}
+    found = Found(2026, "file", owned=owned, there=there, unread=["6B", "Ghi chú"])
+    (asked,) = suspicions(found, RULE)
+    assert (asked.kind, asked.examples) == (SuspicionKind.UNREAD_SHEETS, ("HS3.2026",))
+    assert "không đọc được trang “6B”, “Ghi chú”. 1 học sinh" in asked.text.vi
+    assert kinds([], owned=owned, there=owned, unread=["6B"]) == []
+
+
 def test_an_old_file_is_suspected_by_its_versions() -> None:
     """Within one source: another's versions say nothing."""
     facts = pupils(NAMES, version=3)

@@ -109,7 +109,7 @@ export async function channels(place) {
     const test = async () => {
       try {
         const answer = await ask(`/v1/me/webhooks/${webhook.webhook_id}:test`, { method: "POST", body: {} });
-        replace(note, answer.accepted ? said("tested", { n: answer.http_status }) : h("span", { class: "warn" }, said("notTested", { n: answer.detail })));
+        replace(note, answer.accepted ? said("tested", { n: answer.http_status }) : h("span", { class: "warn" }, notTested(answer)));
       } catch (error) {
         fail(error);
       }
@@ -145,4 +145,9 @@ export async function channels(place) {
     };
     return h("form", { class: "deeds", onsubmit: add }, url, h("button", { "data-deed": "add" }, said("add")));
   }
+}
+
+// What kept the test from arriving, in words; what the connection said itself is for programs.
+function notTested({ reason, http_status: status }) {
+  return said("notTested", { n: reason ? (said("notReached")[reason] ?? said("notReached").UNREACHABLE) : said("refusedWith", { n: status }) });
 }

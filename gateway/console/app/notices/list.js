@@ -9,6 +9,7 @@ import { said } from "./texts.js";
 
 const REFRESH_MS = 4000;
 const WAITING_MS = 800;
+const PAGE_SIZE = 100;
 const FIGURE = 3; // The column of a number.
 
 export function list(place, { unit, open, given = "" }) {
@@ -17,12 +18,23 @@ export function list(place, { unit, open, given = "" }) {
   const rows = h("tbody", {});
   const picture = h("section", { class: "picture", "aria-live": "polite" });
   const path = (announcement, rest = "") => unitPath(unit.id, `/announcements/${announcement.announcement_id}${rest}`);
+  const older = h("button", { type: "button", "data-deed": "older", hidden: true, onclick: () => ((pages += 1), load().catch(fail)) }, said("older"));
   let timer;
+  let pages = 1;
+  let round = 0;
 
   async function load() {
     clearTimeout(timer);
-    const { announcements = [] } = await ask(unitPath(unit.id, "/announcements"), { query: { page_size: 100 } });
-    if (!place.isConnected || !place.contains(rows)) return;
+    const mine = ++round; // A slower answer of before is dropped.
+    const announcements = [];
+    let token = "";
+    for (let page = 0; page < pages && (token || !page); page += 1) {
+      const answer = await ask(unitPath(unit.id, "/announcements"), { query: { page_size: PAGE_SIZE, page_token: token } });
+      announcements.push(...(answer.announcements ?? []));
+      token = answer.next_page_token ?? "";
+    }
+    if (mine !== round || !place.isConnected || !place.contains(rows)) return;
+    older.hidden = !token;
     replace(rows, announcements.length ? announcements.map(line) : h("tr", {}, h("td", { class: "muted", colSpan: columns.length }, said("none"))));
     if (announcements.some((one) => stateOf(one) === "SCHEDULED")) timer = setTimeout(() => load().catch(fail), WAITING_MS);
   }
@@ -33,7 +45,7 @@ export function list(place, { unit, open, given = "" }) {
   async function step(announcement, verb, body = {}) {
     try {
       const answer = await ask(path(announcement, `:${verb}`), { method: "POST", body });
-      replace(note, verb === "remind" ? said("nudged", { n: number(answer.reminded_count ?? 0) }) : "");
+      replace(note, verb === "remind" ? reminded(answer) : "");
       await load();
     } catch (error) {
       fail(error);
@@ -78,7 +90,7 @@ export function list(place, { unit, open, given = "" }) {
       DRAFT: () => [edit(), approve()],
       APPROVED: () => [edit(), send()],
       SCHEDULED: () => [calledBack()],
-      SENT: () => [shown(), nudge(), calledBack()],
+      SENT: () => [shown(), asks(announcement.draft) ? nudge() : "", calledBack()],
       RECALLED: () => [shown()],
     };
     return h(
@@ -142,8 +154,16 @@ export function list(place, { unit, open, given = "" }) {
     }
   }
 
-  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text, place) => h("th", { scope: "col", class: place === FIGURE ? "figure" : undefined }, text)))), rows)), picture);
+  replace(place, note, h("div", { class: "scroll" }, h("table", { class: "announcements" }, h("thead", {}, h("tr", {}, columns.map((text, place) => h("th", { scope: "col", class: place === FIGURE ? "figure" : undefined }, text)))), rows)), h("div", { class: "deeds" }, older), picture);
   load().catch(fail);
+}
+
+// Whether its readers owe anything: a confirmation, an answer, or to have opened it by a time.
+const asks = ({ receipt_required: receipt, form = [], due_time: due }) => Boolean(receipt || form.length || due);
+
+function reminded({ reminded_count: people = 0, lately_count: lately = 0 }) {
+  const left = lately ? ` ${said("nudgedLately", { n: number(lately) })}` : "";
+  return said("nudged", { n: number(people) }) + left;
 }
 
 function counts(one) {

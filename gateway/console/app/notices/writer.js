@@ -82,24 +82,35 @@ export function writer(place, { unit, open, given }) {
     }
   }
 
+  // Saving again goes on where it failed: what was begun is changed, not begun once more, and a file goes along once. As
+  // long as the text is the same a beginning whose answer was lost keeps its id.
+  let kept = given?.draft ? given : undefined;
+  let keptText = "";
+  let asked = { text: "", id: "" };
+  const attached = new Set();
+
   async function save(event) {
     event.preventDefault();
     try {
       const path = unitPath(unit.id, "/announcements");
-      const { announcement } = given?.draft
-        ? await ask(`${path}/${given.announcement_id}`, { method: "PUT", body: { draft: draft(), etag: given.etag } })
-        : await ask(path, { method: "POST", body: { draft: draft(), request_id: requestId } });
-      for (const file of files.files) {
-        const given = { name: file.name, content: await base64(file) };
-        await ask(`${path}/${announcement.announcement_id}/attachments`, { method: "POST", body: given });
+      const wanted = draft();
+      const text = JSON.stringify(wanted);
+      if (text !== asked.text) asked = { text, id: crypto.randomUUID?.() ?? String(Math.random()) };
+      if (!kept) ({ announcement: kept } = await ask(path, { method: "POST", body: { draft: wanted, request_id: asked.id } }));
+      else if (text !== keptText)
+        ({ announcement: kept } = await ask(`${path}/${kept.announcement_id}`, { method: "PUT", body: { draft: wanted, etag: kept.etag } }));
+      keptText = text;
+      for (const file of [...files.files].filter((one) => !attached.has(one))) {
+        const body = { name: file.name, content: await base64(file) };
+        ({ announcement: kept } = await ask(`${path}/${kept.announcement_id}/attachments`, { method: "POST", body }));
+        attached.add(file);
       }
-      open("list", said("saved", { n: announcement.announcement_id }));
+      open("list", said("saved", { n: kept.announcement_id }));
     } catch (error) {
-      requestId = crypto.randomUUID?.() ?? String(Math.random());
-      replace(said_, h("span", { class: "warn" }, error.message));
+      const begun = kept && !given?.draft ? ` ${said("begun", { n: kept.announcement_id })}` : "";
+      replace(said_, h("span", { class: "warn" }, error.message + begun));
     }
   }
-  let requestId = crypto.randomUUID?.() ?? String(Math.random());
 
   replace(
     place,

@@ -29,7 +29,7 @@ from iocedu.alerts.v1 import alerts_pb2 as iocedu_dot_alerts_dot_v1_dot_alerts__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/alerts/v1/handling.proto\x12\x10iocedu.alerts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1diocedu/alerts/v1/alerts.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xb8\x01\n\x13ResolveAlertRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12<\n\nresolution\x18\x03 \x01(\x0e\x32\x1c.iocedu.alerts.v1.ResolutionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x04note\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x15\n\x04\x65tag\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\">\n\x14ResolveAlertResponse\x12&\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\"`\n\x12ReopenAlertRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"=\n\x13ReopenAlertResponse\x12&\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\"c\n\x13\x43ommentAlertRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x18\n\x04text\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\">\n\x14\x43ommentAlertResponse\x12&\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\"\x85\x01\n\x15ListAlertStepsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"]\n\x16ListAlertStepsResponse\x12*\n\x05steps\x18\x01 \x03(\x0b\x32\x1b.iocedu.alerts.v1.AlertStep\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb5\x02\n\x07Silence\x12\x12\n\nsilence_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\x0c\n\x04rule\x18\x04 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x12\n\ncreated_by\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65nded_by\x18\x0c \x01(\t\"\xfb\x01\n\x14\x43reateSilenceRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x15\n\x04rule\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x17\n\x06\x66\x61mily\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x18\n\x07subject\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18x\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x06reason\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"Z\n\x15\x43reateSilenceResponse\x12*\n\x07silence\x18\x01 \x01(\x0b\x32\x19.iocedu.alerts.v1.Silence\x12\x15\n\rcovered_count\x18\x02 \x01(\x05\"I\n\x11\x45ndSilenceRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\nsilence_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"@\n\x12\x45ndSilenceResponse\x12*\n\x07silence\x18\x01 \x01(\x0b\x32\x19.iocedu.alerts.v1.Silence\"v\n\x13ListSilencesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x0c\n\x04past\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\\\n\x14ListSilencesResponse\x12+\n\x08silences\x18\x01 \x03(\x0b\x32\x19.iocedu.alerts.v1.Silence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9a\x0b\n\x0fHandlingService\x12\xce\x01\n\x0cResolveAlert\x12%.iocedu.alerts.v1.ResolveAlertRequest\x1a&.iocedu.alerts.v1.ResolveAlertResponse\"o\xca\xf3\x18\x36\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02/\"*/v1/units/{unit}/alerts/{alert_id}:resolve:\x01*\x12\xca\x01\n\x0bReopenAlert\x12$.iocedu.alerts.v1.ReopenAlertRequest\x1a%.iocedu.alerts.v1.ReopenAlertResponse\"n\xca\xf3\x18\x36\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02.\")/v1/units/{unit}/alerts/{alert_id}:reopen:\x01*\x12\xce\x01\n\x0c\x43ommentAlert\x12%.iocedu.alerts.v1.CommentAlertRequest\x1a&.iocedu.alerts.v1.CommentAlertResponse\"o\xca\xf3\x18\x36\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02/\"*/v1/units/{unit}/alerts/{alert_id}:comment:\x01*\x12\xdf\x01\n\x0eListAlertSteps\x12\'.iocedu.alerts.v1.ListAlertStepsRequest\x1a(.iocedu.alerts.v1.ListAlertStepsResponse\"z\xca\xf3\x18\x46\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\x12\x04unit\x82\xd3\xe4\x93\x02*\x12(/v1/units/{unit}/alerts/{alert_id}/steps\x12\xb2\x01\n\rCreateSilence\x12&.iocedu.alerts.v1.CreateSilenceRequest\x1a\'.iocedu.alerts.v1.CreateSilenceResponse\"P\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/units/{unit}/silences:\x01*\x12\xba\x01\n\nEndSilence\x12#.iocedu.alerts.v1.EndSilenceRequest\x1a$.iocedu.alerts.v1.EndSilenceResponse\"a\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02/\"*/v1/units/{unit}/silences/{silence_id}:end:\x01*\x12\xc3\x01\n\x0cListSilences\x12%.iocedu.alerts.v1.ListSilencesRequest\x1a&.iocedu.alerts.v1.ListSilencesResponse\"d\xca\xf3\x18?\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/units/{unit}/silencesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/alerts/v1/handling.proto\x12\x10iocedu.alerts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1diocedu/alerts/v1/alerts.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xbc\x01\n\x13ResolveAlertRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12<\n\nresolution\x18\x03 \x01(\x0e\x32\x1c.iocedu.alerts.v1.ResolutionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x04note\x18\x04 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xd0\x0f\x32\x02\\S\x12\x15\n\x04\x65tag\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\">\n\x14ResolveAlertResponse\x12&\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\"`\n\x12ReopenAlertRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"=\n\x13ReopenAlertResponse\x12&\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\"g\n\x13\x43ommentAlertRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1c\n\x04text\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xd0\x0f\x32\x02\\S\">\n\x14\x43ommentAlertResponse\x12&\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x17.iocedu.alerts.v1.Alert\"\x85\x01\n\x15ListAlertStepsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x08\x61lert_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"]\n\x16ListAlertStepsResponse\x12*\n\x05steps\x18\x01 \x03(\x0b\x32\x1b.iocedu.alerts.v1.AlertStep\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb5\x02\n\x07Silence\x12\x12\n\nsilence_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\x0c\n\x04rule\x18\x04 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x12\n\ncreated_by\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65nded_by\x18\x0c \x01(\t\"\xff\x01\n\x14\x43reateSilenceRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x15\n\x04rule\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x17\n\x06\x66\x61mily\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x18\n\x07subject\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18x\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\x06reason\x18\x07 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xf4\x03\x32\x02\\S\"Z\n\x15\x43reateSilenceResponse\x12*\n\x07silence\x18\x01 \x01(\x0b\x32\x19.iocedu.alerts.v1.Silence\x12\x15\n\rcovered_count\x18\x02 \x01(\x05\"I\n\x11\x45ndSilenceRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\nsilence_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"@\n\x12\x45ndSilenceResponse\x12*\n\x07silence\x18\x01 \x01(\x0b\x32\x19.iocedu.alerts.v1.Silence\"v\n\x13ListSilencesRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x0c\n\x04past\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\\\n\x14ListSilencesResponse\x12+\n\x08silences\x18\x01 \x03(\x0b\x32\x19.iocedu.alerts.v1.Silence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9a\x0b\n\x0fHandlingService\x12\xce\x01\n\x0cResolveAlert\x12%.iocedu.alerts.v1.ResolveAlertRequest\x1a&.iocedu.alerts.v1.ResolveAlertResponse\"o\xca\xf3\x18\x36\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02/\"*/v1/units/{unit}/alerts/{alert_id}:resolve:\x01*\x12\xca\x01\n\x0bReopenAlert\x12$.iocedu.alerts.v1.ReopenAlertRequest\x1a%.iocedu.alerts.v1.ReopenAlertResponse\"n\xca\xf3\x18\x36\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02.\")/v1/units/{unit}/alerts/{alert_id}:reopen:\x01*\x12\xce\x01\n\x0c\x43ommentAlert\x12%.iocedu.alerts.v1.CommentAlertRequest\x1a&.iocedu.alerts.v1.CommentAlertResponse\"o\xca\xf3\x18\x36\n\radministrator\n\x08\x64irector\n\x07officer\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02/\"*/v1/units/{unit}/alerts/{alert_id}:comment:\x01*\x12\xdf\x01\n\x0eListAlertSteps\x12\'.iocedu.alerts.v1.ListAlertStepsRequest\x1a(.iocedu.alerts.v1.ListAlertStepsResponse\"z\xca\xf3\x18\x46\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\x12\x04unit\x82\xd3\xe4\x93\x02*\x12(/v1/units/{unit}/alerts/{alert_id}/steps\x12\xb2\x01\n\rCreateSilence\x12&.iocedu.alerts.v1.CreateSilenceRequest\x1a\'.iocedu.alerts.v1.CreateSilenceResponse\"P\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/units/{unit}/silences:\x01*\x12\xba\x01\n\nEndSilence\x12#.iocedu.alerts.v1.EndSilenceRequest\x1a$.iocedu.alerts.v1.EndSilenceResponse\"a\xca\xf3\x18(\n\radministrator\n\x08\x64irector\n\x07officer\x12\x04unit\x82\xd3\xe4\x93\x02/\"*/v1/units/{unit}/silences/{silence_id}:end:\x01*\x12\xc3\x01\n\x0cListSilences\x12%.iocedu.alerts.v1.ListSilencesRequest\x1a&.iocedu.alerts.v1.ListSilencesResponse\"d\xca\xf3\x18?\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/units/{unit}/silencesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,7 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEALERTREQUEST'].fields_by_name['resolution']._loaded_options = None
   _globals['_RESOLVEALERTREQUEST'].fields_by_name['resolution']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_RESOLVEALERTREQUEST'].fields_by_name['note']._loaded_options = None
-  _globals['_RESOLVEALERTREQUEST'].fields_by_name['note']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_RESOLVEALERTREQUEST'].fields_by_name['note']._serialized_options = b'\272H\013r\t\020\001\030\320\0172\002\\S'
   _globals['_RESOLVEALERTREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_RESOLVEALERTREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
   _globals['_REOPENALERTREQUEST'].fields_by_name['unit']._loaded_options = None
@@ -57,7 +57,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMMENTALERTREQUEST'].fields_by_name['alert_id']._loaded_options = None
   _globals['_COMMENTALERTREQUEST'].fields_by_name['alert_id']._serialized_options = b'\272H\004\"\002 \000'
   _globals['_COMMENTALERTREQUEST'].fields_by_name['text']._loaded_options = None
-  _globals['_COMMENTALERTREQUEST'].fields_by_name['text']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_COMMENTALERTREQUEST'].fields_by_name['text']._serialized_options = b'\272H\013r\t\020\001\030\320\0172\002\\S'
   _globals['_LISTALERTSTEPSREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_LISTALERTSTEPSREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTALERTSTEPSREQUEST'].fields_by_name['alert_id']._loaded_options = None
@@ -77,7 +77,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESILENCEREQUEST'].fields_by_name['end_time']._loaded_options = None
   _globals['_CREATESILENCEREQUEST'].fields_by_name['end_time']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CREATESILENCEREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_CREATESILENCEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_CREATESILENCEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\013r\t\020\001\030\364\0032\002\\S'
   _globals['_ENDSILENCEREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_ENDSILENCEREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_ENDSILENCEREQUEST'].fields_by_name['silence_id']._loaded_options = None
@@ -103,35 +103,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HANDLINGSERVICE'].methods_by_name['ListSilences']._loaded_options = None
   _globals['_HANDLINGSERVICE'].methods_by_name['ListSilences']._serialized_options = b'\312\363\030?\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\022\004unit\202\323\344\223\002\033\022\031/v1/units/{unit}/silences'
   _globals['_RESOLVEALERTREQUEST']._serialized_start=209
-  _globals['_RESOLVEALERTREQUEST']._serialized_end=393
-  _globals['_RESOLVEALERTRESPONSE']._serialized_start=395
-  _globals['_RESOLVEALERTRESPONSE']._serialized_end=457
-  _globals['_REOPENALERTREQUEST']._serialized_start=459
-  _globals['_REOPENALERTREQUEST']._serialized_end=555
-  _globals['_REOPENALERTRESPONSE']._serialized_start=557
-  _globals['_REOPENALERTRESPONSE']._serialized_end=618
-  _globals['_COMMENTALERTREQUEST']._serialized_start=620
-  _globals['_COMMENTALERTREQUEST']._serialized_end=719
-  _globals['_COMMENTALERTRESPONSE']._serialized_start=721
-  _globals['_COMMENTALERTRESPONSE']._serialized_end=783
-  _globals['_LISTALERTSTEPSREQUEST']._serialized_start=786
-  _globals['_LISTALERTSTEPSREQUEST']._serialized_end=919
-  _globals['_LISTALERTSTEPSRESPONSE']._serialized_start=921
-  _globals['_LISTALERTSTEPSRESPONSE']._serialized_end=1014
-  _globals['_SILENCE']._serialized_start=1017
-  _globals['_SILENCE']._serialized_end=1326
-  _globals['_CREATESILENCEREQUEST']._serialized_start=1329
-  _globals['_CREATESILENCEREQUEST']._serialized_end=1580
-  _globals['_CREATESILENCERESPONSE']._serialized_start=1582
-  _globals['_CREATESILENCERESPONSE']._serialized_end=1672
-  _globals['_ENDSILENCEREQUEST']._serialized_start=1674
-  _globals['_ENDSILENCEREQUEST']._serialized_end=1747
-  _globals['_ENDSILENCERESPONSE']._serialized_start=1749
-  _globals['_ENDSILENCERESPONSE']._serialized_end=1813
-  _globals['_LISTSILENCESREQUEST']._serialized_start=1815
-  _globals['_LISTSILENCESREQUEST']._serialized_end=1933
-  _globals['_LISTSILENCESRESPONSE']._serialized_start=1935
-  _globals['_LISTSILENCESRESPONSE']._serialized_end=2027
-  _globals['_HANDLINGSERVICE']._serialized_start=2030
-  _globals['_HANDLINGSERVICE']._serialized_end=3464
+  _globals['_RESOLVEALERTREQUEST']._serialized_end=397
+  _globals['_RESOLVEALERTRESPONSE']._serialized_start=399
+  _globals['_RESOLVEALERTRESPONSE']._serialized_end=461
+  _globals['_REOPENALERTREQUEST']._serialized_start=463
+  _globals['_REOPENALERTREQUEST']._serialized_end=559
+  _globals['_REOPENALERTRESPONSE']._serialized_start=561
+  _globals['_REOPENALERTRESPONSE']._serialized_end=622
+  _globals['_COMMENTALERTREQUEST']._serialized_start=624
+  _globals['_COMMENTALERTREQUEST']._serialized_end=727
+  _globals['_COMMENTALERTRESPONSE']._serialized_start=729
+  _globals['_COMMENTALERTRESPONSE']._serialized_end=791
+  _globals['_LISTALERTSTEPSREQUEST']._serialized_start=794
+  _globals['_LISTALERTSTEPSREQUEST']._serialized_end=927
+  _globals['_LISTALERTSTEPSRESPONSE']._serialized_start=929
+  _globals['_LISTALERTSTEPSRESPONSE']._serialized_end=1022
+  _globals['_SILENCE']._serialized_start=1025
+  _globals['_SILENCE']._serialized_end=1334
+  _globals['_CREATESILENCEREQUEST']._serialized_start=1337
+  _globals['_CREATESILENCEREQUEST']._serialized_end=1592
+  _globals['_CREATESILENCERESPONSE']._serialized_start=1594
+  _globals['_CREATESILENCERESPONSE']._serialized_end=1684
+  _globals['_ENDSILENCEREQUEST']._serialized_start=1686
+  _globals['_ENDSILENCEREQUEST']._serialized_end=1759
+  _globals['_ENDSILENCERESPONSE']._serialized_start=1761
+  _globals['_ENDSILENCERESPONSE']._serialized_end=1825
+  _globals['_LISTSILENCESREQUEST']._serialized_start=1827
+  _globals['_LISTSILENCESREQUEST']._serialized_end=1945
+  _globals['_LISTSILENCESRESPONSE']._serialized_start=1947
+  _globals['_LISTSILENCESRESPONSE']._serialized_end=2039
+  _globals['_HANDLINGSERVICE']._serialized_start=2042
+  _globals['_HANDLINGSERVICE']._serialized_end=3476
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ Rules as staff write them: checked when saved, kept in versions, tried before th
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -294,6 +295,7 @@ class CreateRuleRequest(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
     COPIED_FROM_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """Unit below which it applies, by alias or id; `0` is every unit."""
     code: _builtins.str
@@ -302,7 +304,13 @@ class CreateRuleRequest(_message.Message):
     """Code of a rule to copy; empty: none."""
     @_builtins.property
     def rule(self) -> Global___RuleDraft:
-        """The rule; where `copied_from` names one, what is said here takes the place of what that says."""
+        """The rule; where `copied_from` names one, what `update_mask` says of here takes the place of what that says."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Fields of `rule` that count for a copy, also where they are empty; `*` is all of them, nothing those that are not
+        empty.
+        """
 
     def __init__(
         self,
@@ -311,10 +319,11 @@ class CreateRuleRequest(_message.Message):
         code: _builtins.str = ...,
         rule: Global___RuleDraft | None = ...,
         copied_from: _builtins.str = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "copied_from", b"copied_from", "rule", b"rule", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "copied_from", b"copied_from", "rule", b"rule", "unit", b"unit", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -565,6 +574,7 @@ class DryRunRuleResponse(_message.Message):
     UNITS_FIELD_NUMBER: _builtins.int
     UNIT_COUNT_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
+    NOT_CONSIDERED_FIELD_NUMBER: _builtins.int
     fact_count: _builtins.int
     """Facts looked at."""
     alert_count: _builtins.int
@@ -583,6 +593,10 @@ class DryRunRuleResponse(_message.Message):
     def examples(self) -> _containers.RepeatedCompositeFieldContainer[_alerts_pb2.Alert]:
         """Some of the alerts, as they would read, at most 20."""
 
+    @_builtins.property
+    def not_considered(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the rule says that this leaves out: `for_minutes`, since how long its condition holds already is not known."""
+
     def __init__(
         self,
         *,
@@ -593,10 +607,11 @@ class DryRunRuleResponse(_message.Message):
         units: _abc.Iterable[Global___UnitCount] | None = ...,
         unit_count: _builtins.int = ...,
         examples: _abc.Iterable[_alerts_pb2.Alert] | None = ...,
+        not_considered: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_count", b"alert_count", "examples", b"examples", "fact_count", b"fact_count", "open_count", b"open_count", "people_count", b"people_count", "unit_count", b"unit_count", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_count", b"alert_count", "examples", b"examples", "fact_count", b"fact_count", "not_considered", b"not_considered", "open_count", b"open_count", "people_count", b"people_count", "unit_count", b"unit_count", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

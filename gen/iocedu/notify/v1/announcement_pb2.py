@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.notify.v1 import audience_pb2 as iocedu_dot_notify_dot_v1_dot_audience__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#iocedu/notify/v1/announcement.proto\x12\x10iocedu.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fiocedu/notify/v1/audience.proto\"\x82\x03\n\x11\x41nnouncementDraft\x12\x1c\n\x08title_vi\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1a\n\x08title_en\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1c\n\x07\x62ody_vi\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x9c\x01\x12\x1a\n\x07\x62ody_en\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x1b\n\x08severity\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x03(\x00\x12\x34\n\x08\x61udience\x18\x06 \x01(\x0b\x32\x1a.iocedu.notify.v1.AudienceB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10receipt_required\x18\x08 \x01(\x08\x12\x33\n\x04\x66orm\x18\t \x03(\x0b\x32\x1b.iocedu.notify.v1.FormFieldB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12)\n\x0ereminder_hours\x18\n \x03(\x05\x42\x11\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x1a\x05\x18\xf0\x10(\x01\"\xdf\x01\n\tFormField\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x17\n\x05label\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x33\n\x04type\x18\x03 \x01(\x0e\x32\x1b.iocedu.notify.v1.FieldTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x10\n\x08required\x18\x04 \x01(\x08\x12!\n\x07\x63hoices\x18\x05 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x32\"\x06r\x04\x10\x01\x18\x64\x12\x12\n\x05least\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04most\x18\x07 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_leastB\x07\n\x05_most\"c\n\nAttachment\x12\x15\n\rattachment_id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x0e\n\x06sha256\x18\x05 \x01(\t\"\x82\x04\n\x0c\x41nnouncement\x12\x17\n\x0f\x61nnouncement_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32#.iocedu.notify.v1.AnnouncementState\x12\x32\n\x05\x64raft\x18\x05 \x01(\x0b\x32#.iocedu.notify.v1.AnnouncementDraft\x12\x31\n\x0b\x61ttachments\x18\x06 \x03(\x0b\x32\x1c.iocedu.notify.v1.Attachment\x12\x12\n\ncreated_by\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61pproved_by\x18\t \x01(\t\x12-\n\tsend_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tsent_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0brecalled_by\x18\x0c \x01(\t\x12\x15\n\rrecall_reason\x18\r \x01(\t\x12\x17\n\x0frecipient_count\x18\x0e \x01(\x05\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x10 \x01(\t*\xd6\x01\n\x11\x41nnouncementState\x12\"\n\x1e\x41NNOUNCEMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41NNOUNCEMENT_STATE_DRAFT\x10\x01\x12\x1f\n\x1b\x41NNOUNCEMENT_STATE_APPROVED\x10\x02\x12 \n\x1c\x41NNOUNCEMENT_STATE_SCHEDULED\x10\x03\x12\x1b\n\x17\x41NNOUNCEMENT_STATE_SENT\x10\x04\x12\x1f\n\x1b\x41NNOUNCEMENT_STATE_RECALLED\x10\x05*\x97\x01\n\tFieldType\x12\x1a\n\x16\x46IELD_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46IELD_TYPE_TEXT\x10\x01\x12\x15\n\x11\x46IELD_TYPE_NUMBER\x10\x02\x12\x15\n\x11\x46IELD_TYPE_CHOICE\x10\x03\x12\x16\n\x12\x46IELD_TYPE_BOOLEAN\x10\x04\x12\x13\n\x0f\x46IELD_TYPE_DATE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#iocedu/notify/v1/announcement.proto\x12\x10iocedu.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fiocedu/notify/v1/audience.proto\"\x8a\x03\n\x11\x41nnouncementDraft\x12 \n\x08title_vi\x18\x01 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x1a\n\x08title_en\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12 \n\x07\x62ody_vi\x18\x03 \x01(\tB\x0f\xbaH\x0cr\n\x10\x01\x18\xa0\x9c\x01\x32\x02\\S\x12\x1a\n\x07\x62ody_en\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x1b\n\x08severity\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x03(\x00\x12\x34\n\x08\x61udience\x18\x06 \x01(\x0b\x32\x1a.iocedu.notify.v1.AudienceB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10receipt_required\x18\x08 \x01(\x08\x12\x33\n\x04\x66orm\x18\t \x03(\x0b\x32\x1b.iocedu.notify.v1.FormFieldB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12)\n\x0ereminder_hours\x18\n \x03(\x05\x42\x11\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x1a\x05\x18\xf0\x10(\x01\"\xdf\x01\n\tFormField\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x17\n\x05label\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x33\n\x04type\x18\x03 \x01(\x0e\x32\x1b.iocedu.notify.v1.FieldTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x10\n\x08required\x18\x04 \x01(\x08\x12!\n\x07\x63hoices\x18\x05 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x32\"\x06r\x04\x10\x01\x18\x64\x12\x12\n\x05least\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04most\x18\x07 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_leastB\x07\n\x05_most\"c\n\nAttachment\x12\x15\n\rattachment_id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x0e\n\x06sha256\x18\x05 \x01(\t\"\x82\x04\n\x0c\x41nnouncement\x12\x17\n\x0f\x61nnouncement_id\x18\x01 \x01(\x03\x12\x0f\n\x07unit_id\x18\x02 \x01(\x03\x12\x11\n\tunit_name\x18\x03 \x01(\t\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32#.iocedu.notify.v1.AnnouncementState\x12\x32\n\x05\x64raft\x18\x05 \x01(\x0b\x32#.iocedu.notify.v1.AnnouncementDraft\x12\x31\n\x0b\x61ttachments\x18\x06 \x03(\x0b\x32\x1c.iocedu.notify.v1.Attachment\x12\x12\n\ncreated_by\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61pproved_by\x18\t \x01(\t\x12-\n\tsend_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tsent_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0brecalled_by\x18\x0c \x01(\t\x12\x15\n\rrecall_reason\x18\r \x01(\t\x12\x17\n\x0frecipient_count\x18\x0e \x01(\x05\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x10 \x01(\t*\xd6\x01\n\x11\x41nnouncementState\x12\"\n\x1e\x41NNOUNCEMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41NNOUNCEMENT_STATE_DRAFT\x10\x01\x12\x1f\n\x1b\x41NNOUNCEMENT_STATE_APPROVED\x10\x02\x12 \n\x1c\x41NNOUNCEMENT_STATE_SCHEDULED\x10\x03\x12\x1b\n\x17\x41NNOUNCEMENT_STATE_SENT\x10\x04\x12\x1f\n\x1b\x41NNOUNCEMENT_STATE_RECALLED\x10\x05*\x97\x01\n\tFieldType\x12\x1a\n\x16\x46IELD_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46IELD_TYPE_TEXT\x10\x01\x12\x15\n\x11\x46IELD_TYPE_NUMBER\x10\x02\x12\x15\n\x11\x46IELD_TYPE_CHOICE\x10\x03\x12\x16\n\x12\x46IELD_TYPE_BOOLEAN\x10\x04\x12\x13\n\x0f\x46IELD_TYPE_DATE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.notify.v1.announceme
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['title_vi']._loaded_options = None
-  _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['title_vi']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['title_vi']._serialized_options = b'\272H\013r\t\020\001\030\310\0012\002\\S'
   _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['title_en']._loaded_options = None
   _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['title_en']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['body_vi']._loaded_options = None
-  _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['body_vi']._serialized_options = b'\272H\010r\006\020\001\030\240\234\001'
+  _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['body_vi']._serialized_options = b'\272H\014r\n\020\001\030\240\234\0012\002\\S'
   _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['body_en']._loaded_options = None
   _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['body_en']._serialized_options = b'\272H\006r\004\030\240\234\001'
   _globals['_ANNOUNCEMENTDRAFT'].fields_by_name['severity']._loaded_options = None
@@ -58,16 +58,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORMFIELD'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_FORMFIELD'].fields_by_name['choices']._loaded_options = None
   _globals['_FORMFIELD'].fields_by_name['choices']._serialized_options = b'\272H\r\222\001\n\0202\"\006r\004\020\001\030d'
-  _globals['_ANNOUNCEMENTSTATE']._serialized_start=1386
-  _globals['_ANNOUNCEMENTSTATE']._serialized_end=1600
-  _globals['_FIELDTYPE']._serialized_start=1603
-  _globals['_FIELDTYPE']._serialized_end=1754
+  _globals['_ANNOUNCEMENTSTATE']._serialized_start=1394
+  _globals['_ANNOUNCEMENTSTATE']._serialized_end=1608
+  _globals['_FIELDTYPE']._serialized_start=1611
+  _globals['_FIELDTYPE']._serialized_end=1762
   _globals['_ANNOUNCEMENTDRAFT']._serialized_start=153
-  _globals['_ANNOUNCEMENTDRAFT']._serialized_end=539
-  _globals['_FORMFIELD']._serialized_start=542
-  _globals['_FORMFIELD']._serialized_end=765
-  _globals['_ATTACHMENT']._serialized_start=767
-  _globals['_ATTACHMENT']._serialized_end=866
-  _globals['_ANNOUNCEMENT']._serialized_start=869
-  _globals['_ANNOUNCEMENT']._serialized_end=1383
+  _globals['_ANNOUNCEMENTDRAFT']._serialized_end=547
+  _globals['_FORMFIELD']._serialized_start=550
+  _globals['_FORMFIELD']._serialized_end=773
+  _globals['_ATTACHMENT']._serialized_start=775
+  _globals['_ATTACHMENT']._serialized_end=874
+  _globals['_ANNOUNCEMENT']._serialized_start=877
+  _globals['_ANNOUNCEMENT']._serialized_end=1391
 # @@protoc_insertion_point(module_scope)

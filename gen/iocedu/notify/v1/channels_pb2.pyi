@@ -618,14 +618,19 @@ class TestWebhookResponse(_message.Message):
     HTTP_STATUS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     accepted: _builtins.bool
     """Whether it was accepted."""
     http_status: _builtins.int
     """HTTP status; 0: there was no answer."""
     detail: _builtins.str
-    """What went wrong; empty: nothing."""
+    """What went wrong, in the words of the connection; empty: nothing."""
     delivery_id: _builtins.str
     """Id that was sent as `webhook-id`."""
+    reason: _builtins.str
+    """Why there was no answer, for programs: `ADDRESS_REFUSED`, `UNKNOWN_NAME`, `CERTIFICATE`, `UNREACHABLE` or
+    `NO_ANSWER`; empty: there was one.
+    """
     def __init__(
         self,
         *,
@@ -633,10 +638,11 @@ class TestWebhookResponse(_message.Message):
         http_status: _builtins.int = ...,
         detail: _builtins.str = ...,
         delivery_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "delivery_id", b"delivery_id", "detail", b"detail", "http_status", b"http_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "delivery_id", b"delivery_id", "detail", b"detail", "http_status", b"http_status", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

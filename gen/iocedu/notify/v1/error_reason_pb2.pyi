@@ -76,6 +76,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No server is set up by which a code could be sent on that channel. BadRequest: field `channel`.
     ErrorInfo: {"metadata": {"channel": "sms"}}.
     """
+    ERROR_REASON_NO_FORM: _ErrorReason.ValueType  # 25
+    """The announcement asks nothing, so that there is nothing to answer. ErrorInfo: {"metadata": {"announcement_id": "7"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `notify.iocedu`), without the prefix."""
@@ -134,4 +136,6 @@ ERROR_REASON_CHANNEL_NOT_SET_UP: ErrorReason.ValueType  # 24
 """No server is set up by which a code could be sent on that channel. BadRequest: field `channel`.
 ErrorInfo: {"metadata": {"channel": "sms"}}.
 """
+ERROR_REASON_NO_FORM: ErrorReason.ValueType  # 25
+"""The announcement asks nothing, so that there is nothing to answer. ErrorInfo: {"metadata": {"announcement_id": "7"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

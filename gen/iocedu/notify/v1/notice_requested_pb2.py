@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'iocedu/notify/v1/notice_requested.proto\x12\x10iocedu.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n\x10NoticesRequested\x12\x31\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.iocedu.notify.v1.NoticeRequest\"\x8d\x02\n\rNoticeRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08unit_ids\x18\x03 \x03(\x03\x12\x16\n\x0e\x61udience_roles\x18\x04 \x03(\t\x12\x10\n\x08subjects\x18\x05 \x03(\t\x12\x10\n\x08severity\x18\x06 \x01(\x05\x12\r\n\x05topic\x18\x07 \x01(\t\x12\x10\n\x08title_vi\x18\x08 \x01(\t\x12\x10\n\x08title_en\x18\t \x01(\t\x12\x0f\n\x07\x62ody_vi\x18\n \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x0b \x01(\t\x12\x0c\n\x04link\x18\x0c \x01(\t\x12,\n\x08\x64ue_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'iocedu/notify/v1/notice_requested.proto\x12\x10iocedu.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n\x10NoticesRequested\x12\x31\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.iocedu.notify.v1.NoticeRequest\"\xa0\x02\n\rNoticeRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08unit_ids\x18\x03 \x03(\x03\x12\x16\n\x0e\x61udience_roles\x18\x04 \x03(\t\x12\x10\n\x08subjects\x18\x05 \x03(\t\x12\x10\n\x08severity\x18\x06 \x01(\x05\x12\r\n\x05topic\x18\x07 \x01(\t\x12\x10\n\x08title_vi\x18\x08 \x01(\t\x12\x10\n\x08title_en\x18\t \x01(\t\x12\x0f\n\x07\x62ody_vi\x18\n \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x0b \x01(\t\x12\x0c\n\x04link\x18\x0c \x01(\t\x12,\n\x08\x64ue_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tand_above\x18\x0e \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTICESREQUESTED']._serialized_start=94
   _globals['_NOTICESREQUESTED']._serialized_end=163
   _globals['_NOTICEREQUEST']._serialized_start=166
-  _globals['_NOTICEREQUEST']._serialized_end=435
+  _globals['_NOTICEREQUEST']._serialized_end=454
 # @@protoc_insertion_point(module_scope)

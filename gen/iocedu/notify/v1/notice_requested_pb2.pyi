@@ -62,6 +62,7 @@ class NoticeRequest(_message.Message):
     BODY_EN_FIELD_NUMBER: _builtins.int
     LINK_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
+    AND_ABOVE_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Identity of what is told, stable over repetitions, unique within the publishing service: `report-due/2026/17/9`."""
     revision: _builtins.int
@@ -80,9 +81,11 @@ class NoticeRequest(_message.Message):
     """Text in English."""
     link: _builtins.str
     """Path in the console where it is dealt with, such as `/reports.html?report=17`; empty: none."""
+    and_above: _builtins.bool
+    """Whether who holds these roles above the units, or on every unit, is told as well."""
     @_builtins.property
     def unit_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Surrogate ids of the units whose people are told; those above them are not."""
+        """Surrogate ids of the units whose people are told; those above them are not, unless it says so."""
 
     @_builtins.property
     def audience_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -112,10 +115,11 @@ class NoticeRequest(_message.Message):
         body_en: _builtins.str = ...,
         link: _builtins.str = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
+        and_above: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "due_time", b"due_time", "key", b"key", "link", b"link", "revision", b"revision", "severity", b"severity", "subjects", b"subjects", "title_en", b"title_en", "title_vi", b"title_vi", "topic", b"topic", "unit_ids", b"unit_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["and_above", b"and_above", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "due_time", b"due_time", "key", b"key", "link", b"link", "revision", b"revision", "severity", b"severity", "subjects", b"subjects", "title_en", b"title_en", "title_vi", b"title_vi", "topic", b"topic", "unit_ids", b"unit_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -52,16 +52,20 @@ class RemindRecipientsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REMINDED_COUNT_FIELD_NUMBER: _builtins.int
+    LATELY_COUNT_FIELD_NUMBER: _builtins.int
     reminded_count: _builtins.int
     """How many."""
+    lately_count: _builtins.int
+    """How many still owe something and were left in peace, having been reminded within a day."""
     def __init__(
         self,
         *,
         reminded_count: _builtins.int = ...,
+        lately_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reminded_count", b"reminded_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lately_count", b"lately_count", "reminded_count", b"reminded_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

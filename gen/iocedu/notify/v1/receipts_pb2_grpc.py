@@ -62,7 +62,8 @@ class ReceiptsServiceServicer:
     """
 
     def RemindRecipients(self, request, context):
-        """Reminds those who still owe a confirmation or an answer, or, where nothing is asked, have not opened it.
+        """Reminds those who still owe a confirmation or an answer, or, where there is only a due time, have not opened it.
+        Nobody within a day of the last reminder, and nobody where nothing is owed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

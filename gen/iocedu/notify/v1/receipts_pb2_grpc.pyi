@@ -34,7 +34,9 @@ class ReceiptsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReceiptsServiceAsyncStub: ...
     RemindRecipients: _grpc.UnaryUnaryMultiCallable[_receipts_pb2.RemindRecipientsRequest, _receipts_pb2.RemindRecipientsResponse]
-    """Reminds those who still owe a confirmation or an answer, or, where nothing is asked, have not opened it."""
+    """Reminds those who still owe a confirmation or an answer, or, where there is only a due time, have not opened it.
+    Nobody within a day of the last reminder, and nobody where nothing is owed.
+    """
     SummarizeReceipts: _grpc.UnaryUnaryMultiCallable[_receipts_pb2.SummarizeReceiptsRequest, _receipts_pb2.SummarizeReceiptsResponse]
     """Says how far an announcement got, for all and for each unit directly below one."""
     ListReceipts: _grpc.UnaryUnaryMultiCallable[_receipts_pb2.ListReceiptsRequest, _receipts_pb2.ListReceiptsResponse]
@@ -48,7 +50,9 @@ class ReceiptsServiceAsyncStub(ReceiptsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RemindRecipients: _aio.UnaryUnaryMultiCallable[_receipts_pb2.RemindRecipientsRequest, _receipts_pb2.RemindRecipientsResponse]  # type: ignore[assignment]
-    """Reminds those who still owe a confirmation or an answer, or, where nothing is asked, have not opened it."""
+    """Reminds those who still owe a confirmation or an answer, or, where there is only a due time, have not opened it.
+    Nobody within a day of the last reminder, and nobody where nothing is owed.
+    """
     SummarizeReceipts: _aio.UnaryUnaryMultiCallable[_receipts_pb2.SummarizeReceiptsRequest, _receipts_pb2.SummarizeReceiptsResponse]  # type: ignore[assignment]
     """Says how far an announcement got, for all and for each unit directly below one."""
     ListReceipts: _aio.UnaryUnaryMultiCallable[_receipts_pb2.ListReceiptsRequest, _receipts_pb2.ListReceiptsResponse]  # type: ignore[assignment]
@@ -65,7 +69,9 @@ class ReceiptsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _receipts_pb2.RemindRecipientsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_receipts_pb2.RemindRecipientsResponse, _abc.Awaitable[_receipts_pb2.RemindRecipientsResponse]]:
-        """Reminds those who still owe a confirmation or an answer, or, where nothing is asked, have not opened it."""
+        """Reminds those who still owe a confirmation or an answer, or, where there is only a due time, have not opened it.
+        Nobody within a day of the last reminder, and nobody where nothing is owed.
+        """
 
     @_abc_1.abstractmethod
     def SummarizeReceipts(

@@ -27,7 +27,7 @@ from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access
 from iocedu.records.v1 import records_pb2 as iocedu_dot_records_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$iocedu/records/v1/held_records.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/records/v1/records.proto\"\x9f\x01\n\x12ReadRecordsRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x37\n\x05names\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.RecordNameB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\";\n\nRecordName\x12\x17\n\x06school\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x14\n\x03key\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"o\n\x13ReadRecordsResponse\x12+\n\x04held\x18\x01 \x03(\x0b\x32\x1d.iocedu.records.v1.HeldRecord\x12+\n\x04gone\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.GoneRecord\",\n\nGoneRecord\x12\r\n\x05place\x18\x01 \x01(\x05\x12\x0f\n\x07version\x18\x02 \x01(\x03\"F\n\nHeldRecord\x12\r\n\x05place\x18\x01 \x01(\x05\x12)\n\x06record\x18\x02 \x01(\x0b\x32\x19.iocedu.records.v1.Record\"\xdf\x01\n\x12ShowRecordsRequest\x12)\n\x06method\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x18@2\x10^[A-Z][A-Za-z]*$\x12\x17\n\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x31\n\ncollection\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18R\x05staffR\x07\x63lassesR\x06pupils\x12\x37\n\x05names\x18\x05 \x03(\x0b\x32\x1d.iocedu.records.v1.RecordNameB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"C\n\x13ShowRecordsResponse\x12,\n\x05shown\x18\x01 \x03(\x0b\x32\x1d.iocedu.records.v1.HeldRecord2\xfb\x01\n\x12HeldRecordsService\x12h\n\x0bReadRecords\x12%.iocedu.records.v1.ReadRecordsRequest\x1a&.iocedu.records.v1.ReadRecordsResponse\"\n\xca\xf3\x18\x06\"\x04sync\x12{\n\x0bShowRecords\x12%.iocedu.records.v1.ShowRecordsRequest\x1a&.iocedu.records.v1.ShowRecordsResponse\"\x1d\xca\xf3\x18\x19\x12\x04unit\x18\x01\"\treporting\"\x04syncb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$iocedu/records/v1/held_records.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/records/v1/records.proto\"\xb8\x01\n\x12ReadRecordsRequest\x12P\n\ncollection\x18\x01 \x01(\tB<\xbaH9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x37\n\x05names\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.RecordNameB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x17\n\x0fwith_restricted\x18\x03 \x01(\x08\";\n\nRecordName\x12\x17\n\x06school\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x14\n\x03key\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"o\n\x13ReadRecordsResponse\x12+\n\x04held\x18\x01 \x03(\x0b\x32\x1d.iocedu.records.v1.HeldRecord\x12+\n\x04gone\x18\x02 \x03(\x0b\x32\x1d.iocedu.records.v1.GoneRecord\",\n\nGoneRecord\x12\r\n\x05place\x18\x01 \x01(\x05\x12\x0f\n\x07version\x18\x02 \x01(\x03\"Z\n\nHeldRecord\x12\r\n\x05place\x18\x01 \x01(\x05\x12)\n\x06record\x18\x02 \x01(\x0b\x32\x19.iocedu.records.v1.Record\x12\x12\n\nrestricted\x18\x03 \x01(\x08\"\xdf\x01\n\x12ShowRecordsRequest\x12)\n\x06method\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x18@2\x10^[A-Z][A-Za-z]*$\x12\x17\n\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07purpose\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x31\n\ncollection\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18R\x05staffR\x07\x63lassesR\x06pupils\x12\x37\n\x05names\x18\x05 \x03(\x0b\x32\x1d.iocedu.records.v1.RecordNameB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"C\n\x13ShowRecordsResponse\x12,\n\x05shown\x18\x01 \x03(\x0b\x32\x1d.iocedu.records.v1.HeldRecord2\xfb\x01\n\x12HeldRecordsService\x12h\n\x0bReadRecords\x12%.iocedu.records.v1.ReadRecordsRequest\x1a&.iocedu.records.v1.ReadRecordsResponse\"\n\xca\xf3\x18\x06\"\x04sync\x12{\n\x0bShowRecords\x12%.iocedu.records.v1.ShowRecordsRequest\x1a&.iocedu.records.v1.ShowRecordsResponse\"\x1d\xca\xf3\x18\x19\x12\x04unit\x18\x01\"\treporting\"\x04syncb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,19 +57,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELDRECORDSSERVICE'].methods_by_name['ShowRecords']._loaded_options = None
   _globals['_HELDRECORDSSERVICE'].methods_by_name['ShowRecords']._serialized_options = b'\312\363\030\031\022\004unit\030\001\"\treporting\"\004sync'
   _globals['_READRECORDSREQUEST']._serialized_start=154
-  _globals['_READRECORDSREQUEST']._serialized_end=313
-  _globals['_RECORDNAME']._serialized_start=315
-  _globals['_RECORDNAME']._serialized_end=374
-  _globals['_READRECORDSRESPONSE']._serialized_start=376
-  _globals['_READRECORDSRESPONSE']._serialized_end=487
-  _globals['_GONERECORD']._serialized_start=489
-  _globals['_GONERECORD']._serialized_end=533
-  _globals['_HELDRECORD']._serialized_start=535
-  _globals['_HELDRECORD']._serialized_end=605
-  _globals['_SHOWRECORDSREQUEST']._serialized_start=608
-  _globals['_SHOWRECORDSREQUEST']._serialized_end=831
-  _globals['_SHOWRECORDSRESPONSE']._serialized_start=833
-  _globals['_SHOWRECORDSRESPONSE']._serialized_end=900
-  _globals['_HELDRECORDSSERVICE']._serialized_start=903
-  _globals['_HELDRECORDSSERVICE']._serialized_end=1154
+  _globals['_READRECORDSREQUEST']._serialized_end=338
+  _globals['_RECORDNAME']._serialized_start=340
+  _globals['_RECORDNAME']._serialized_end=399
+  _globals['_READRECORDSRESPONSE']._serialized_start=401
+  _globals['_READRECORDSRESPONSE']._serialized_end=512
+  _globals['_GONERECORD']._serialized_start=514
+  _globals['_GONERECORD']._serialized_end=558
+  _globals['_HELDRECORD']._serialized_start=560
+  _globals['_HELDRECORD']._serialized_end=650
+  _globals['_SHOWRECORDSREQUEST']._serialized_start=653
+  _globals['_SHOWRECORDSREQUEST']._serialized_end=876
+  _globals['_SHOWRECORDSRESPONSE']._serialized_start=878
+  _globals['_SHOWRECORDSRESPONSE']._serialized_end=945
+  _globals['_HELDRECORDSSERVICE']._serialized_start=948
+  _globals['_HELDRECORDSSERVICE']._serialized_end=1199
 # @@protoc_insertion_point(module_scope)

@@ -27,8 +27,11 @@ class ReadRecordsRequest(_message.Message):
 
     COLLECTION_FIELD_NUMBER: _builtins.int
     NAMES_FIELD_NUMBER: _builtins.int
+    WITH_RESTRICTED_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """Collection, as in GetRecordRequest."""
+    with_restricted: _builtins.bool
+    """Whether those that are restricted are wanted, too: for who puts new content over them and shows nothing of them."""
     @_builtins.property
     def names(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordName]:
         """The records."""
@@ -38,10 +41,11 @@ class ReadRecordsRequest(_message.Message):
         *,
         collection: _builtins.str = ...,
         names: _abc.Iterable[Global___RecordName] | None = ...,
+        with_restricted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "names", b"names"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "names", b"names", "with_restricted", b"with_restricted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,8 +141,11 @@ class HeldRecord(_message.Message):
 
     PLACE_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    RESTRICTED_FIELD_NUMBER: _builtins.int
     place: _builtins.int
     """Its place among the names asked for, from 0."""
+    restricted: _builtins.bool
+    """Whether it is restricted: nothing of it may be shown."""
     @_builtins.property
     def record(self) -> _records_pb2.Record:
         """The record: in full, or masked where it is shown to someone who may not see that."""
@@ -148,10 +155,11 @@ class HeldRecord(_message.Message):
         *,
         place: _builtins.int = ...,
         record: _records_pb2.Record | None = ...,
+        restricted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "record", b"record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "record", b"record", "restricted", b"restricted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

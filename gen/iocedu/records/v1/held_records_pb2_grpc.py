@@ -53,7 +53,7 @@ class HeldRecordsServiceServicer:
 
     def ReadRecords(self, request, context):
         """Reads records in full by school and key, for a service that looks at them for nobody; those that never were are left
-        out, of those that are gone only the version is told.
+        out, and unless they are asked for those that are restricted; of those that are gone only the version is told.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

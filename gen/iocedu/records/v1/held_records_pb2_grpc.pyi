@@ -35,7 +35,7 @@ class HeldRecordsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> HeldRecordsServiceAsyncStub: ...
     ReadRecords: _grpc.UnaryUnaryMultiCallable[_held_records_pb2.ReadRecordsRequest, _held_records_pb2.ReadRecordsResponse]
     """Reads records in full by school and key, for a service that looks at them for nobody; those that never were are left
-    out, of those that are gone only the version is told.
+    out, and unless they are asked for those that are restricted; of those that are gone only the version is told.
     """
     ShowRecords: _grpc.UnaryUnaryMultiCallable[_held_records_pb2.ShowRecordsRequest, _held_records_pb2.ShowRecordsResponse]
     """Gives records by school and key as the person spoken for may see them, and writes the look down before it answers:
@@ -50,7 +50,7 @@ class HeldRecordsServiceAsyncStub(HeldRecordsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReadRecords: _aio.UnaryUnaryMultiCallable[_held_records_pb2.ReadRecordsRequest, _held_records_pb2.ReadRecordsResponse]  # type: ignore[assignment]
     """Reads records in full by school and key, for a service that looks at them for nobody; those that never were are left
-    out, of those that are gone only the version is told.
+    out, and unless they are asked for those that are restricted; of those that are gone only the version is told.
     """
     ShowRecords: _aio.UnaryUnaryMultiCallable[_held_records_pb2.ShowRecordsRequest, _held_records_pb2.ShowRecordsResponse]  # type: ignore[assignment]
     """Gives records by school and key as the person spoken for may see them, and writes the look down before it answers:
@@ -68,7 +68,7 @@ class HeldRecordsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_held_records_pb2.ReadRecordsResponse, _abc.Awaitable[_held_records_pb2.ReadRecordsResponse]]:
         """Reads records in full by school and key, for a service that looks at them for nobody; those that never were are left
-        out, of those that are gone only the version is told.
+        out, and unless they are asked for those that are restricted; of those that are gone only the version is told.
         """
 
     @_abc_1.abstractmethod

@@ -27,7 +27,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/records/v1/holdings.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1eiocedu/chassis/v1/access.proto\"<\n\x07Holding\x12\x17\n\x03key\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\xc6\x01\n\x13ListHoldingsRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\ncollection\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 \x12 \n\x0bschool_year\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x19\n\x06source\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"]\n\x14ListHoldingsResponse\x12,\n\x08holdings\x18\x01 \x03(\x0b\x32\x1a.iocedu.records.v1.Holding\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc9\x01\n\x16\x43ompareHoldingsRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\ncollection\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 \x12 \n\x0bschool_year\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x19\n\x06source\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x38\n\x08holdings\x18\x05 \x03(\x0b\x32\x1a.iocedu.records.v1.HoldingB\n\xbaH\x07\x92\x01\x04\x10\xd0\x86\x03\"\xae\x01\n\x17\x43ompareHoldingsResponse\x12\x12\n\nsame_count\x18\x01 \x01(\x05\x12\x14\n\x0cmissing_keys\x18\x02 \x03(\t\x12\x13\n\x0b\x62\x65hind_keys\x18\x03 \x03(\t\x12\x12\n\nahead_keys\x18\x04 \x03(\t\x12\x14\n\x0c\x64\x65leted_keys\x18\x05 \x03(\t\x12\x14\n\x0csurplus_keys\x18\x06 \x03(\t\x12\x14\n\x0c\x66oreign_keys\x18\x07 \x03(\t2\x8f\x04\n\x0fHoldingsService\x12\xf2\x01\n\x0cListHoldings\x12&.iocedu.records.v1.ListHoldingsRequest\x1a\'.iocedu.records.v1.ListHoldingsResponse\"\x90\x01\xca\xf3\x18Z\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\"\x04sync\x82\xd3\xe4\x93\x02,\x12*/v1/schools/{school}/holdings/{collection}\x12\x86\x02\n\x0f\x43ompareHoldings\x12).iocedu.records.v1.CompareHoldingsRequest\x1a*.iocedu.records.v1.CompareHoldingsResponse\"\x9b\x01\xca\xf3\x18Z\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\"\x04sync\x82\xd3\xe4\x93\x02\x37\"2/v1/schools/{school}/holdings/{collection}:compare:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/records/v1/holdings.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1eiocedu/chassis/v1/access.proto\"<\n\x07Holding\x12\x17\n\x03key\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\xc4\x01\n\x13ListHoldingsRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\ncollection\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 \x12 \n\x0bschool_year\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x17\n\x06source\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\tpage_size\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"]\n\x14ListHoldingsResponse\x12,\n\x08holdings\x18\x01 \x03(\x0b\x32\x1a.iocedu.records.v1.Holding\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc9\x01\n\x16\x43ompareHoldingsRequest\x12\x19\n\x06school\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\ncollection\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 \x12 \n\x0bschool_year\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x19\n\x06source\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x38\n\x08holdings\x18\x05 \x03(\x0b\x32\x1a.iocedu.records.v1.HoldingB\n\xbaH\x07\x92\x01\x04\x10\xd0\x86\x03\"\xae\x01\n\x17\x43ompareHoldingsResponse\x12\x12\n\nsame_count\x18\x01 \x01(\x05\x12\x14\n\x0cmissing_keys\x18\x02 \x03(\t\x12\x13\n\x0b\x62\x65hind_keys\x18\x03 \x03(\t\x12\x12\n\nahead_keys\x18\x04 \x03(\t\x12\x14\n\x0c\x64\x65leted_keys\x18\x05 \x03(\t\x12\x14\n\x0csurplus_keys\x18\x06 \x03(\t\x12\x14\n\x0c\x66oreign_keys\x18\x07 \x03(\t2\x8f\x04\n\x0fHoldingsService\x12\xf2\x01\n\x0cListHoldings\x12&.iocedu.records.v1.ListHoldingsRequest\x1a\'.iocedu.records.v1.ListHoldingsResponse\"\x90\x01\xca\xf3\x18Z\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\"\x04sync\x82\xd3\xe4\x93\x02,\x12*/v1/schools/{school}/holdings/{collection}\x12\x86\x02\n\x0f\x43ompareHoldings\x12).iocedu.records.v1.CompareHoldingsRequest\x1a*.iocedu.records.v1.CompareHoldingsResponse\"\x9b\x01\xca\xf3\x18Z\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\nintegrator\x12\x06school\"\x04sync\x82\xd3\xe4\x93\x02\x37\"2/v1/schools/{school}/holdings/{collection}:compare:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,7 +45,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTHOLDINGSREQUEST'].fields_by_name['school_year']._loaded_options = None
   _globals['_LISTHOLDINGSREQUEST'].fields_by_name['school_year']._serialized_options = b'\272H\010\032\006\030\264\020(\306\017'
   _globals['_LISTHOLDINGSREQUEST'].fields_by_name['source']._loaded_options = None
-  _globals['_LISTHOLDINGSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_LISTHOLDINGSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTHOLDINGSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTHOLDINGSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTHOLDINGSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -67,13 +67,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOLDING']._serialized_start=146
   _globals['_HOLDING']._serialized_end=206
   _globals['_LISTHOLDINGSREQUEST']._serialized_start=209
-  _globals['_LISTHOLDINGSREQUEST']._serialized_end=407
-  _globals['_LISTHOLDINGSRESPONSE']._serialized_start=409
-  _globals['_LISTHOLDINGSRESPONSE']._serialized_end=502
-  _globals['_COMPAREHOLDINGSREQUEST']._serialized_start=505
-  _globals['_COMPAREHOLDINGSREQUEST']._serialized_end=706
-  _globals['_COMPAREHOLDINGSRESPONSE']._serialized_start=709
-  _globals['_COMPAREHOLDINGSRESPONSE']._serialized_end=883
-  _globals['_HOLDINGSSERVICE']._serialized_start=886
-  _globals['_HOLDINGSSERVICE']._serialized_end=1413
+  _globals['_LISTHOLDINGSREQUEST']._serialized_end=405
+  _globals['_LISTHOLDINGSRESPONSE']._serialized_start=407
+  _globals['_LISTHOLDINGSRESPONSE']._serialized_end=500
+  _globals['_COMPAREHOLDINGSREQUEST']._serialized_start=503
+  _globals['_COMPAREHOLDINGSREQUEST']._serialized_end=704
+  _globals['_COMPAREHOLDINGSRESPONSE']._serialized_start=707
+  _globals['_COMPAREHOLDINGSRESPONSE']._serialized_end=881
+  _globals['_HOLDINGSSERVICE']._serialized_start=884
+  _globals['_HOLDINGSSERVICE']._serialized_end=1411
 # @@protoc_insertion_point(module_scope)

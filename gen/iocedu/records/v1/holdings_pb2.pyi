@@ -63,7 +63,7 @@ class ListHoldingsRequest(_message.Message):
     school_year: _builtins.int
     """First calendar year of the school year."""
     source: _builtins.str
-    """Code of the source."""
+    """Code of the source; empty: of all sources."""
     page_size: _builtins.int
     """Most holdings to return; larger values are cut to 10,000, 0 means 1,000."""
     page_token: _builtins.str

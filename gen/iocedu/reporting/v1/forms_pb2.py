@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/reporting/v1/forms.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"L\n\x10ListFormsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"V\n\x11ListFormsResponse\x12(\n\x05\x66orms\x18\x01 \x03(\x0b\x32\x19.iocedu.reporting.v1.Form\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"W\n\x0eGetFormRequest\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,59}$\x12\x18\n\x07version\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\":\n\x0fGetFormResponse\x12\'\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x19.iocedu.reporting.v1.Form\"r\n\x0fSaveFormRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12/\n\x04\x66orm\x18\x02 \x01(\x0b\x32\x19.iocedu.reporting.v1.FormB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\";\n\x10SaveFormResponse\x12\'\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x19.iocedu.reporting.v1.Form\"\xe8\x04\n\x04\x46orm\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,59}$\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x1b\n\x07name_vi\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x07name_en\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12(\n\x05stage\x18\x05 \x01(\tB\x19\xbaH\x16r\x14R\x05startR\x06middleR\x03\x65nd\x12*\n\x06levels\x18\x06 \x03(\tB\x1a\xbaH\x17\x92\x01\x14\x10\n\x18\x01\"\x0er\x0c\x32\n^[0-9]{2}$\x12!\n\x0fsource_document\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xac\x02\x12\x0e\n\x06sample\x18\x08 \x01(\x08\x12\x0f\n\x07unit_id\x18\t \x01(\x03\x12_\n\x12locked_collections\x18\n \x03(\tBC\xbaH@\x92\x01=\x18\x01\"9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x33\n\x0block_period\x18\x0b \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(GK1|CK1|GK2|CK2|CN)?$\x12\x38\n\x06sheets\x18\x0c \x03(\x0b\x32\x1e.iocedu.reporting.v1.FormSheetB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x39\n\x06\x63hecks\x18\r \x03(\x0b\x32\x1e.iocedu.reporting.v1.FormCheckB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0f \x01(\t\"\xa3\x02\n\tFormSheet\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,39}$\x12\x1c\n\x08title_vi\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1c\n\x08title_en\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x38\n\x04rows\x18\x04 \x03(\x0b\x32\x1d.iocedu.reporting.v1.FormLineB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xc8\x01\x12:\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x1d.iocedu.reporting.v1.FormLineB\n\xbaH\x07\x92\x01\x04\x08\x01\x10<\x12\x37\n\x05\x63\x65lls\x18\x06 \x03(\x0b\x32\x1d.iocedu.reporting.v1.FormCellB\t\xbaH\x06\x92\x01\x03\x10\xd0\x0f\"\xcd\x02\n\x08\x46ormLine\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,39}$\x12\x1c\n\x08title_vi\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1c\n\x08title_en\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1a\n\tindicator\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x37\n\x05where\x18\x05 \x03(\x0b\x32(.iocedu.reporting.v1.FormLine.WhereEntry\x12\x18\n\x06sum_of\x18\x06 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10<\x12\x0f\n\x07\x65ntered\x18\x07 \x01(\x08\x12\x0f\n\x07\x64\x65\x63imal\x18\x08 \x01(\x08\x12\x19\n\x06indent\x18\t \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x05(\x00\x1a,\n\nWhereEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xdc\x01\n\x08\x46ormCell\x12\x14\n\x03row\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x17\n\x06\x63olumn\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1a\n\tindicator\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x37\n\x05where\x18\x04 \x03(\x0b\x32(.iocedu.reporting.v1.FormCell.WhereEntry\x12\x0f\n\x07\x65ntered\x18\x05 \x01(\x08\x12\r\n\x05\x62lank\x18\x06 \x01(\x08\x1a,\n\nWhereEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc0\x01\n\tFormCheck\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,59}$\x12\'\n\x08severity\x18\x02 \x01(\tB\x15\xbaH\x12r\x10R\x05\x65rrorR\x07warning\x12\x1d\n\tcondition\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1e\n\nmessage_vi\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\x1e\n\nmessage_en\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x32\x9e\x03\n\x0c\x46ormsService\x12s\n\tListForms\x12%.iocedu.reporting.v1.ListFormsRequest\x1a&.iocedu.reporting.v1.ListFormsResponse\"\x17\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/forms\x12t\n\x07GetForm\x12#.iocedu.reporting.v1.GetFormRequest\x1a$.iocedu.reporting.v1.GetFormResponse\"\x1e\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/forms/{code}\x12\xa2\x01\n\x08SaveForm\x12$.iocedu.reporting.v1.SaveFormRequest\x1a%.iocedu.reporting.v1.SaveFormResponse\"I\xca\xf3\x18\x1f\n\radministrator\n\x08\x64irector\x12\x04unit\x82\xd3\xe4\x93\x02 \"\x1b/v1/units/{unit}/forms:save:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/reporting/v1/forms.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"L\n\x10ListFormsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"V\n\x11ListFormsResponse\x12(\n\x05\x66orms\x18\x01 \x03(\x0b\x32\x19.iocedu.reporting.v1.Form\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"W\n\x0eGetFormRequest\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,59}$\x12\x18\n\x07version\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\":\n\x0fGetFormResponse\x12\'\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x19.iocedu.reporting.v1.Form\"r\n\x0fSaveFormRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12/\n\x04\x66orm\x18\x02 \x01(\x0b\x32\x19.iocedu.reporting.v1.FormB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\";\n\x10SaveFormResponse\x12\'\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x19.iocedu.reporting.v1.Form\"\xf0\x04\n\x04\x46orm\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,59}$\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x1f\n\x07name_vi\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x1f\n\x07name_en\x18\x04 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12(\n\x05stage\x18\x05 \x01(\tB\x19\xbaH\x16r\x14R\x05startR\x06middleR\x03\x65nd\x12*\n\x06levels\x18\x06 \x03(\tB\x1a\xbaH\x17\x92\x01\x14\x10\n\x18\x01\"\x0er\x0c\x32\n^[0-9]{2}$\x12!\n\x0fsource_document\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xac\x02\x12\x0e\n\x06sample\x18\x08 \x01(\x08\x12\x0f\n\x07unit_id\x18\t \x01(\x03\x12_\n\x12locked_collections\x18\n \x03(\tBC\xbaH@\x92\x01=\x18\x01\"9r7R\x08profilesR\x05staffR\x07\x63lassesR\x06pupilsR\nattendanceR\x07results\x12\x33\n\x0block_period\x18\x0b \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(GK1|CK1|GK2|CK2|CN)?$\x12\x38\n\x06sheets\x18\x0c \x03(\x0b\x32\x1e.iocedu.reporting.v1.FormSheetB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x39\n\x06\x63hecks\x18\r \x03(\x0b\x32\x1e.iocedu.reporting.v1.FormCheckB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0f \x01(\t\"\xab\x02\n\tFormSheet\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,39}$\x12 \n\x08title_vi\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12 \n\x08title_en\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x38\n\x04rows\x18\x04 \x03(\x0b\x32\x1d.iocedu.reporting.v1.FormLineB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xc8\x01\x12:\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x1d.iocedu.reporting.v1.FormLineB\n\xbaH\x07\x92\x01\x04\x08\x01\x10<\x12\x37\n\x05\x63\x65lls\x18\x06 \x03(\x0b\x32\x1d.iocedu.reporting.v1.FormCellB\t\xbaH\x06\x92\x01\x03\x10\xd0\x0f\"\xd5\x02\n\x08\x46ormLine\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,39}$\x12 \n\x08title_vi\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12 \n\x08title_en\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\x32\x02\\S\x12\x1a\n\tindicator\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x37\n\x05where\x18\x05 \x03(\x0b\x32(.iocedu.reporting.v1.FormLine.WhereEntry\x12\x18\n\x06sum_of\x18\x06 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10<\x12\x0f\n\x07\x65ntered\x18\x07 \x01(\x08\x12\x0f\n\x07\x64\x65\x63imal\x18\x08 \x01(\x08\x12\x19\n\x06indent\x18\t \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x05(\x00\x1a,\n\nWhereEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xdc\x01\n\x08\x46ormCell\x12\x14\n\x03row\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x17\n\x06\x63olumn\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1a\n\tindicator\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x37\n\x05where\x18\x04 \x03(\x0b\x32(.iocedu.reporting.v1.FormCell.WhereEntry\x12\x0f\n\x07\x65ntered\x18\x05 \x01(\x08\x12\r\n\x05\x62lank\x18\x06 \x01(\x08\x1a,\n\nWhereEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc8\x01\n\tFormCheck\x12+\n\x04\x63ode\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,59}$\x12\'\n\x08severity\x18\x02 \x01(\tB\x15\xbaH\x12r\x10R\x05\x65rrorR\x07warning\x12\x1d\n\tcondition\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\"\n\nmessage_vi\x18\x04 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xf4\x03\x32\x02\\S\x12\"\n\nmessage_en\x18\x05 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xf4\x03\x32\x02\\S2\x9e\x03\n\x0c\x46ormsService\x12s\n\tListForms\x12%.iocedu.reporting.v1.ListFormsRequest\x1a&.iocedu.reporting.v1.ListFormsResponse\"\x17\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/forms\x12t\n\x07GetForm\x12#.iocedu.reporting.v1.GetFormRequest\x1a$.iocedu.reporting.v1.GetFormResponse\"\x1e\xca\xf3\x18\x02(\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/forms/{code}\x12\xa2\x01\n\x08SaveForm\x12$.iocedu.reporting.v1.SaveFormRequest\x1a%.iocedu.reporting.v1.SaveFormResponse\"I\xca\xf3\x18\x1f\n\radministrator\n\x08\x64irector\x12\x04unit\x82\xd3\xe4\x93\x02 \"\x1b/v1/units/{unit}/forms:save:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,9 +50,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORM'].fields_by_name['code']._loaded_options = None
   _globals['_FORM'].fields_by_name['code']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,59}$'
   _globals['_FORM'].fields_by_name['name_vi']._loaded_options = None
-  _globals['_FORM'].fields_by_name['name_vi']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_FORM'].fields_by_name['name_vi']._serialized_options = b'\272H\013r\t\020\001\030\310\0012\002\\S'
   _globals['_FORM'].fields_by_name['name_en']._loaded_options = None
-  _globals['_FORM'].fields_by_name['name_en']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_FORM'].fields_by_name['name_en']._serialized_options = b'\272H\013r\t\020\001\030\310\0012\002\\S'
   _globals['_FORM'].fields_by_name['stage']._loaded_options = None
   _globals['_FORM'].fields_by_name['stage']._serialized_options = b'\272H\026r\024R\005startR\006middleR\003end'
   _globals['_FORM'].fields_by_name['levels']._loaded_options = None
@@ -70,9 +70,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORMSHEET'].fields_by_name['code']._loaded_options = None
   _globals['_FORMSHEET'].fields_by_name['code']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,39}$'
   _globals['_FORMSHEET'].fields_by_name['title_vi']._loaded_options = None
-  _globals['_FORMSHEET'].fields_by_name['title_vi']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_FORMSHEET'].fields_by_name['title_vi']._serialized_options = b'\272H\013r\t\020\001\030\310\0012\002\\S'
   _globals['_FORMSHEET'].fields_by_name['title_en']._loaded_options = None
-  _globals['_FORMSHEET'].fields_by_name['title_en']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_FORMSHEET'].fields_by_name['title_en']._serialized_options = b'\272H\013r\t\020\001\030\310\0012\002\\S'
   _globals['_FORMSHEET'].fields_by_name['rows']._loaded_options = None
   _globals['_FORMSHEET'].fields_by_name['rows']._serialized_options = b'\272H\010\222\001\005\010\001\020\310\001'
   _globals['_FORMSHEET'].fields_by_name['columns']._loaded_options = None
@@ -84,9 +84,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORMLINE'].fields_by_name['code']._loaded_options = None
   _globals['_FORMLINE'].fields_by_name['code']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,39}$'
   _globals['_FORMLINE'].fields_by_name['title_vi']._loaded_options = None
-  _globals['_FORMLINE'].fields_by_name['title_vi']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_FORMLINE'].fields_by_name['title_vi']._serialized_options = b'\272H\013r\t\020\001\030\310\0012\002\\S'
   _globals['_FORMLINE'].fields_by_name['title_en']._loaded_options = None
-  _globals['_FORMLINE'].fields_by_name['title_en']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_FORMLINE'].fields_by_name['title_en']._serialized_options = b'\272H\013r\t\020\001\030\310\0012\002\\S'
   _globals['_FORMLINE'].fields_by_name['indicator']._loaded_options = None
   _globals['_FORMLINE'].fields_by_name['indicator']._serialized_options = b'\272H\004r\002\030<'
   _globals['_FORMLINE'].fields_by_name['sum_of']._loaded_options = None
@@ -108,9 +108,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORMCHECK'].fields_by_name['condition']._loaded_options = None
   _globals['_FORMCHECK'].fields_by_name['condition']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
   _globals['_FORMCHECK'].fields_by_name['message_vi']._loaded_options = None
-  _globals['_FORMCHECK'].fields_by_name['message_vi']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_FORMCHECK'].fields_by_name['message_vi']._serialized_options = b'\272H\013r\t\020\001\030\364\0032\002\\S'
   _globals['_FORMCHECK'].fields_by_name['message_en']._loaded_options = None
-  _globals['_FORMCHECK'].fields_by_name['message_en']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_FORMCHECK'].fields_by_name['message_en']._serialized_options = b'\272H\013r\t\020\001\030\364\0032\002\\S'
   _globals['_FORMSSERVICE'].methods_by_name['ListForms']._loaded_options = None
   _globals['_FORMSSERVICE'].methods_by_name['ListForms']._serialized_options = b'\312\363\030\002(\001\202\323\344\223\002\013\022\t/v1/forms'
   _globals['_FORMSSERVICE'].methods_by_name['GetForm']._loaded_options = None
@@ -130,19 +130,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAVEFORMRESPONSE']._serialized_start=611
   _globals['_SAVEFORMRESPONSE']._serialized_end=670
   _globals['_FORM']._serialized_start=673
-  _globals['_FORM']._serialized_end=1289
-  _globals['_FORMSHEET']._serialized_start=1292
-  _globals['_FORMSHEET']._serialized_end=1583
-  _globals['_FORMLINE']._serialized_start=1586
-  _globals['_FORMLINE']._serialized_end=1919
-  _globals['_FORMLINE_WHEREENTRY']._serialized_start=1875
-  _globals['_FORMLINE_WHEREENTRY']._serialized_end=1919
-  _globals['_FORMCELL']._serialized_start=1922
-  _globals['_FORMCELL']._serialized_end=2142
-  _globals['_FORMCELL_WHEREENTRY']._serialized_start=1875
-  _globals['_FORMCELL_WHEREENTRY']._serialized_end=1919
-  _globals['_FORMCHECK']._serialized_start=2145
-  _globals['_FORMCHECK']._serialized_end=2337
-  _globals['_FORMSSERVICE']._serialized_start=2340
-  _globals['_FORMSSERVICE']._serialized_end=2754
+  _globals['_FORM']._serialized_end=1297
+  _globals['_FORMSHEET']._serialized_start=1300
+  _globals['_FORMSHEET']._serialized_end=1599
+  _globals['_FORMLINE']._serialized_start=1602
+  _globals['_FORMLINE']._serialized_end=1943
+  _globals['_FORMLINE_WHEREENTRY']._serialized_start=1899
+  _globals['_FORMLINE_WHEREENTRY']._serialized_end=1943
+  _globals['_FORMCELL']._serialized_start=1946
+  _globals['_FORMCELL']._serialized_end=2166
+  _globals['_FORMCELL_WHEREENTRY']._serialized_start=1899
+  _globals['_FORMCELL_WHEREENTRY']._serialized_end=1943
+  _globals['_FORMCHECK']._serialized_start=2169
+  _globals['_FORMCHECK']._serialized_end=2369
+  _globals['_FORMSSERVICE']._serialized_start=2372
+  _globals['_FORMSSERVICE']._serialized_end=2786
 # @@protoc_insertion_point(module_scope)

@@ -106,6 +106,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A row of a OneRoster file lets nobody trust the rest of it. Import's error_reason, its message names file and row."""
     ERROR_REASON_NOT_ONE_SCHOOL: _ErrorReason.ValueType  # 53
     """Files of everything that are for a unit above schools. Import's error_reason."""
+    ERROR_REASON_OVERTAKEN: _ErrorReason.ValueType  # 54
+    """A later import of the same unit, source and school year is stored, or being stored, and one of both is complete.
+    Import's error_reason, its message names the later one. Send the file again if it is still right.
+    """
     ERROR_REASON_UNKNOWN_DESTINATION: _ErrorReason.ValueType  # 60
     """No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
     ERROR_REASON_DESTINATION_EXISTS: _ErrorReason.ValueType  # 61
@@ -252,6 +256,10 @@ ERROR_REASON_WRONG_ROSTER: ErrorReason.ValueType  # 52
 """A row of a OneRoster file lets nobody trust the rest of it. Import's error_reason, its message names file and row."""
 ERROR_REASON_NOT_ONE_SCHOOL: ErrorReason.ValueType  # 53
 """Files of everything that are for a unit above schools. Import's error_reason."""
+ERROR_REASON_OVERTAKEN: ErrorReason.ValueType  # 54
+"""A later import of the same unit, source and school year is stored, or being stored, and one of both is complete.
+Import's error_reason, its message names the later one. Send the file again if it is still right.
+"""
 ERROR_REASON_UNKNOWN_DESTINATION: ErrorReason.ValueType  # 60
 """No destination has this code. ErrorInfo: {"metadata": {"destination": "…"}}."""
 ERROR_REASON_DESTINATION_EXISTS: ErrorReason.ValueType  # 61

@@ -81,6 +81,8 @@ class _SuspicionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Suspici
     """It is said to be complete, and much of what is held is not in it."""
     SUSPICION_KIND_MASS_STALENESS: _SuspicionKind.ValueType  # 5
     """Much of it is older than what is held."""
+    SUSPICION_KIND_UNREAD_SHEETS: _SuspicionKind.ValueType  # 6
+    """It is said to be complete, but a sheet of it could not be read, and records that may stand there would be deleted."""
 
 class SuspicionKind(_SuspicionKind, metaclass=_SuspicionKindEnumTypeWrapper):
     """What seems wrong with a whole file."""
@@ -97,6 +99,8 @@ SUSPICION_KIND_MASS_DISAPPEARANCE: SuspicionKind.ValueType  # 4
 """It is said to be complete, and much of what is held is not in it."""
 SUSPICION_KIND_MASS_STALENESS: SuspicionKind.ValueType  # 5
 """Much of it is older than what is held."""
+SUSPICION_KIND_UNREAD_SHEETS: SuspicionKind.ValueType  # 6
+"""It is said to be complete, but a sheet of it could not be read, and records that may stand there would be deleted."""
 Global___SuspicionKind: _TypeAlias = SuspicionKind  # noqa: Y015
 
 @_typing.final
@@ -446,6 +450,7 @@ class ImportSheet(_message.Message):
     LEFT_OUT_REASON_FIELD_NUMBER: _builtins.int
     LEFT_OUT_MESSAGE_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
+    UNSURE_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the sheet."""
     collection: _builtins.str
@@ -462,6 +467,11 @@ class ImportSheet(_message.Message):
     """Why it was left out, for example `MARKS_NOT_TAKEN`; empty: it was not."""
     left_out_message: _builtins.str
     """The same for people, in the language of who asks."""
+    unsure_count: _builtins.int
+    """Rows of which it cannot be told which record of which school they are: the cells of their key are empty or cannot be
+    read, or they are refused for their school or school year. While a complete file has any, nothing is deleted of what
+    it lacks: correct them and send it again. 0 where the file is not complete.
+    """
     @_builtins.property
     def ignored_headings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Headings that say nothing to us; their columns are not read."""
@@ -489,10 +499,11 @@ class ImportSheet(_message.Message):
         left_out_reason: _builtins.str = ...,
         left_out_message: _builtins.str = ...,
         skipped: _abc.Iterable[Global___SkippedRows] | None = ...,
+        unsure_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "first_header_row", b"first_header_row", "ignored_headings", b"ignored_headings", "last_header_row", b"last_header_row", "left_out_message", b"left_out_message", "left_out_reason", b"left_out_reason", "name", b"name", "row_count", b"row_count", "skipped", b"skipped", "skipped_rows", b"skipped_rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "first_header_row", b"first_header_row", "ignored_headings", b"ignored_headings", "last_header_row", b"last_header_row", "left_out_message", b"left_out_message", "left_out_reason", b"left_out_reason", "name", b"name", "row_count", b"row_count", "skipped", b"skipped", "skipped_rows", b"skipped_rows", "unsure_count", b"unsure_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

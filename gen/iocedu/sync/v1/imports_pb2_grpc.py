@@ -117,7 +117,8 @@ class ImportsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmImport(self, request, context):
-        """Lets an import go on that waits for a person: what seemed wrong is meant so.
+        """Lets an import go on that waits for a person: what seemed wrong is meant so. Of a mass disappearance the school says
+        so, as in QuarantineService.ConfirmDisappearance: an integrator is refused (`NO_GRANT`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

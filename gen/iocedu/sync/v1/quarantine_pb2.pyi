@@ -32,6 +32,7 @@ class ConfirmDisappearanceRequest(_message.Message):
     DECLARATION_ID_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     DECISION_REASON_FIELD_NUMBER: _builtins.int
+    SCHOOL_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The school, or a unit above it, by alias or id."""
     declaration_id: _builtins.str
@@ -40,6 +41,10 @@ class ConfirmDisappearanceRequest(_message.Message):
     """Code of its source."""
     decision_reason: _builtins.str
     """Why so much is gone, in the words of who confirms it; kept with the decision."""
+    school: _builtins.str
+    """The school it is of, by alias or id; empty: the only one below the unit whose source used the id. Where several did,
+    it has to be said.
+    """
     def __init__(
         self,
         *,
@@ -47,10 +52,11 @@ class ConfirmDisappearanceRequest(_message.Message):
         declaration_id: _builtins.str = ...,
         source: _builtins.str = ...,
         decision_reason: _builtins.str = ...,
+        school: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_reason", b"decision_reason", "declaration_id", b"declaration_id", "source", b"source", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_reason", b"decision_reason", "declaration_id", b"declaration_id", "school", b"school", "source", b"source", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -90,6 +96,7 @@ class RejectDisappearanceRequest(_message.Message):
     DECLARATION_ID_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     DECISION_REASON_FIELD_NUMBER: _builtins.int
+    SCHOOL_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The school, or a unit above it, by alias or id."""
     declaration_id: _builtins.str
@@ -98,6 +105,10 @@ class RejectDisappearanceRequest(_message.Message):
     """Code of its source."""
     decision_reason: _builtins.str
     """Why nothing of it is gone; kept with the decision."""
+    school: _builtins.str
+    """The school it is of, by alias or id; empty: the only one below the unit whose source used the id. Where several did,
+    it has to be said.
+    """
     def __init__(
         self,
         *,
@@ -105,10 +116,11 @@ class RejectDisappearanceRequest(_message.Message):
         declaration_id: _builtins.str = ...,
         source: _builtins.str = ...,
         decision_reason: _builtins.str = ...,
+        school: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_reason", b"decision_reason", "declaration_id", b"declaration_id", "source", b"source", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_reason", b"decision_reason", "declaration_id", b"declaration_id", "school", b"school", "source", b"source", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -153,7 +165,7 @@ class ListDisappearancesRequest(_message.Message):
     decided: _builtins.bool
     """Whether those are wanted, too, on which a person has decided."""
     page_size: _builtins.int
-    """Most entries to return; larger values are cut to 1,000, 0 means 100."""
+    """Most entries to return; larger values are cut to 50, 0 means 50: of each that waits it is asked what is held now."""
     page_token: _builtins.str
     """Token of the next page, as returned before."""
     def __init__(
@@ -212,6 +224,7 @@ class ListDisappearingRecordsRequest(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SCHOOL_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The school, or a unit above it, by alias or id."""
     declaration_id: _builtins.str
@@ -224,6 +237,10 @@ class ListDisappearingRecordsRequest(_message.Message):
     """Most records to return; larger values are cut to 200, 0 means 50."""
     page_token: _builtins.str
     """Token of the next page, as returned before."""
+    school: _builtins.str
+    """The school it is of, by alias or id; empty: the only one below the unit whose source used the id. Where several did,
+    it has to be said.
+    """
     def __init__(
         self,
         *,
@@ -233,10 +250,11 @@ class ListDisappearingRecordsRequest(_message.Message):
         purpose: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        school: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["declaration_id", b"declaration_id", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose", "source", b"source", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declaration_id", b"declaration_id", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose", "school", b"school", "source", b"source", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,7 +14,7 @@ from typing import IO, Any, Final
 from services.sync.convert.sheets import archive, legacy, plain, refused, roster, roster_files
 from services.sync.convert.sheets.xlsx import Book
 from services.sync.domain import sheets
-from services.sync.domain.left_out import NO_RECORD, NO_TABLE, skipped_as_kept
+from services.sync.domain.left_out import NO_RECORD, NO_TABLE, TOO_MANY_SHEETS, skipped_as_kept
 from services.sync.domain.rosters import MANIFEST
 from services.sync.domain.sheets import Row, Table, column_name
 from services.sync.domain.words import Text
@@ -34,14 +34,19 @@ def read(path: Path, spec: dict[str, Any], out: IO[bytes]) -> None:
     told: list[dict[str, Any]] = []
     nearest: list[str] = []
     tables = 0
-    for name, rows, from_1904 in islice(open_sheets(path), MOST_SHEETS):
+    for place, (name, rows, from_1904) in enumerate(open_sheets(path)):
+        if place == MOST_SHEETS:
+            told.append({"name": name, "collection": "", "left_out": TOO_MANY_SHEETS, "unread": True})
+            break
         preview = list(islice(rows, sheets.PREVIEW))
-        table = None if left_out.fullmatch(sheets.folded(name)) else sheets.find_table(preview, kinds)
+        codes = left_out.fullmatch(sheets.folded(name))
+        table = None if codes else sheets.find_table(preview, kinds)
         if table is None:
             if preview and not nearest:
                 fullest = max(preview, key=lambda row: len(row.cells))
                 nearest = [str(cell.value)[:40] for cell in islice(fullest.cells.values(), 6)]
-            told.append({"name": name, "collection": "", "left_out": NO_TABLE})
+            unread = {"unread": True} if preview and not codes else {}
+            told.append({"name": name, "collection": "", "left_out": NO_TABLE, **unread})
             continue
         _check(name, table, spec)
         tables += 1

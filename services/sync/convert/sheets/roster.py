@@ -170,6 +170,7 @@ class _Roster:
                     "kind": kind,
                     "columns": [[letter, to, ""] for to, (of, letter, _) in columns if of == name and letter],
                     "rows": counts[kind],
+                    "complete": self._files.complete(kind),
                     **skipped_as_kept(self._skipped[name]),
                 }
             if not kinds:

@@ -25,6 +25,7 @@ from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, RowState, digest_of
 from services.sync.domain.collections import COLLECTIONS
 from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Counts, Import
+from services.sync.domain.profiles import Raw
 from services.sync.domain.roster_flaws import file_at
 from services.sync.domain.words import Text
 from services.sync.usecases.imports.examining import READ_AHEAD, reading_of
@@ -52,7 +53,7 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note, lacks: L
     number, reading, read = one.slices_done, reading_of(office, one), dict[str, set[str]]()
     under_way: asyncio.Task[None] | None = None
     before: set[tuple[str, str]] = set()
-    placing = placing_of(office, one)
+    placing = placing_of(office, one, reading)
 
     async def push(number: int, raws: Sequence[RawRow], rows: Sequence[FileRow | None], *, name: str) -> None:
         outcome = await push_slice(office, one, raws, rows, name=name)
@@ -77,10 +78,10 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note, lacks: L
         if under_way is not None:
             under_way.cancel()
             await asyncio.gather(under_way, return_exceptions=True)
-    # Of what was refused for its school nobody knows what that school lacks.
-    gone = await _gone(office, one, reading, read) if read and not placing.strangers else []
-    if read and placing.strangers:
-        log.warning("nothing deleted", action="imports.strangers", import_id=one.import_id, rows=placing.strangers)
+    # Where it cannot be told which record of which school a row is, nobody knows what that school lacks.
+    gone = await _gone(office, one, reading, read) if read and not placing.unsure else []
+    if read and placing.unsure:
+        log.warning("nothing deleted", action="imports.unsure", import_id=one.import_id, rows=placing.unsure.total())
     if gone:
         await lacks(_deleted(gone))
     for start in range(0, len(gone), SLICE_ROWS):
@@ -112,8 +113,7 @@ async def _to_carry(
         plain = await _plain(reading, settled)
         for row, made in zip(settled, plain, strict=True):
             if row.sheet.holds_all(complete=one.order.complete):
-                read.setdefault(row.sheet.kind, set()).add(made.key)
-                placing.take(row, made)
+                read.setdefault(row.sheet.kind, set()).update(placing.take(row, made))
         if not carried:
             yield number, settled, plain
 
@@ -146,9 +146,11 @@ async def _made(
 
     async def look(collection: str, part: Sequence[tuple[int, Row]]) -> None:
         names = [held_records_pb2.RecordName(school=row.school, key=row.key) for _, row in part]
-        request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names)
+        request = held_records_pb2.ReadRecordsRequest(collection=collection, names=names, with_restricted=True)
         answer = await office.intake.records.held(request)
-        held.update({part[one.place][0]: Stored(one.record.row, one.record.source) for one in answer.held})
+        held.update(
+            {part[one.place][0]: Stored(one.record.row, one.record.source, one.restricted) for one in answer.held}
+        )
         gone.update({part[one.place][0]: one.version for one in answer.gone})
 
     await asyncio.gather(*(look(*part) for part in parts))
@@ -176,13 +178,19 @@ async def push_slice(
         intake,
         origin,
         content=lambda index: raws[index].content.decode(errors="replace"),
-        called=lambda index, path: office.profile.called(path, raws[index].raw()),
+        called=lambda index, path: office.profile.called(path, _said(raws[index], rows[index])),
         place=lambda index, field: _place(rows[index], field),
         document=True,
         careful=any(b"\\u0000" in raw.content for raw in raws),
         located=lambda index, field: _located(rows[index], field),
     )
-    checked = Checked(replace(how, apart=any(row is not None and row.apart is not None for row in rows)))
+    veiled = {
+        index: frozenset(row.raw)
+        for index, (raw, row) in enumerate(zip(raws, rows, strict=True))
+        if raw.veiled and row is not None
+    }
+    apart = any(row is not None and row.apart is not None for row in rows)
+    checked = Checked(replace(how, apart=apart, veiled=veiled))
     await checked.add_all([raw.row for raw in raws])
     told = digest_of(key.batch_id.encode(), *(raw.content for raw in raws))
     await apply(intake, origin, [checked], batch=told, batch_ids=[key.batch_id])
@@ -234,6 +242,11 @@ def _deleted(raws: Iterable[RawRow]) -> dict[str, list[str]]:
         if isinstance(row := raw.row, Row) and row.deleted:
             keys.setdefault(COLLECTIONS[row.WhichOneof("record") or ""], []).append(row.key)
     return keys
+
+
+def _said(raw: RawRow, row: FileRow | None) -> Raw:
+    """What is said in a row, for what is wrong with it."""
+    return {"DOI_TUONG": row.sheet.kind, **row.raw} if raw.veiled and row is not None else raw.raw()
 
 
 def _place(row: FileRow | None, field: str) -> Text:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import Row
 
-from services.sync.convert.imports import FileRow, Reading, SheetAt, fact_of, file_row, held_of, keys_of, sheet_at
+from services.sync.convert.imports import FileRow, Reading, SheetAt, fact_of, file_row, held_of, sheet_at
 from services.sync.convert.rows import Unread
 from services.sync.domain.connections import KINDS as SCHOOLS
 from services.sync.domain.imports import Import
@@ -19,7 +19,6 @@ from services.sync.usecases.imports.opening import lines
 from services.sync.usecases.imports.placing import Placing, other_school, placing_of
 from services.sync.usecases.imports.relating import is_open
 from services.sync.usecases.imports.shelf import Shelf
-from services.sync.usecases.sandboxes import is_sandbox
 
 MOST_FACTS: Final = 50_000  # Rows that are compared; no school has more in one file.
 READ_AHEAD: Final = 200
@@ -51,10 +50,9 @@ class _Looked:
             return
         made = self.reading.plain(row)
         if everything:
-            self.placing.take(row, made)
-            there = self.there.setdefault(row.sheet.collection, set())
+            there, keys = self.there.setdefault(row.sheet.collection, set()), self.placing.take(row, made)
             if not (isinstance(made, Row) and made.deleted):
-                there.update(keys_of(made))
+                there.update(keys)
         if len(self.facts) < MOST_FACTS and (fact := _fact(row, made)):
             self.facts.append(fact)
 
@@ -63,7 +61,8 @@ async def examine(office: Office, one: Import, path: Path) -> Examined:
     """Look at a file; raises FileRefusedError where it is refused as a whole."""
     examined, sheets = Examined(), list[SheetAt | None]()
     school = office.one_school(one)
-    looked = _Looked(reading_of(office, one), placing_of(office, one), one.order.complete)
+    reading = reading_of(office, one)
+    looked = _Looked(reading, placing_of(office, one, reading), one.order.complete)
     async for kind, rest in lines(path, office.specification(one)):
         if kind == b"S":
             about = json.loads(rest)
@@ -78,8 +77,12 @@ async def examine(office: Office, one: Import, path: Path) -> Examined:
                 await asyncio.sleep(0)
     if school:
         found = await _found(office, one, looked, [sheet for sheet in sheets if sheet is not None], school=school)
+        found.unread = [about["name"] for about in examined.sheets if about.get("unread")]
         rule = rule_on(office.intake.rules.suspicions, office.intake.clock.today().isoformat())
         examined.suspicions = suspicions(found, rule)
+        for about in examined.sheets:
+            if unsure := looked.placing.unsure[about["name"], about.get("kind", "")]:
+                about["unsure"] = unsure
     return examined
 
 
@@ -88,7 +91,7 @@ def _complete(office: Office, one: Import, looked: _Looked, sheets: list[SheetAt
     placing = looked.placing
     if placing.said and not placing.placed and any(sheet.complete for sheet in sheets):
         raise other_school(office, one, placing.said[0])
-    if placing.strangers:  # Nothing is deleted then.
+    if placing.unsure:  # Nothing is deleted then.
         return set()
     return looked.there.keys() | {sheet.collection for sheet in sheets if sheet.complete}
 
@@ -119,19 +122,15 @@ async def _found(office: Office, one: Import, looked: _Looked, sheets: list[Shee
     shelf = Shelf(school, year, keep=lambda _collection, row, source: held_of(row, source=source))
     collections = {fact.collection for fact in facts} | complete
     wanted = collections | ({"pupils"} if "results" in collections else set())
-    if is_sandbox(tree, order.unit_id):
-        await shelf.fill_of(office.intake.records, wanted, source=order.source)
-    else:
-        await shelf.fill(office.intake.records, wanted)
+    await shelf.fill(office.intake.records, wanted)
     unit = tree.unit(order.unit_id)
     units = tree.units(office.intake.clock.today())
     return Found(
         school_year=order.school_year,
         source=order.source,
+        # What is restricted stands in no template: a file that is everything else lacks nothing.
         owned={
-            collection: await office.intake.records.holdings(
-                school=school, collection=collection, school_year=order.school_year, source=order.source
-            )
+            collection: {key for key, held in shelf.held[collection].items() if held.source == order.source}
             for collection in (sorted(complete) if order.school_year else ())
         },
         there=looked.there,

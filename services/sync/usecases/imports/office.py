@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chassis.access import rule_of
+from chassis.identity import Caller
 from services.sync.convert.sheets.specification import Sheets
 from services.sync.domain.connections import KINDS as SCHOOLS
 from services.sync.domain.imports import KINDS, Import, Order
@@ -12,6 +13,7 @@ from services.sync.domain.tables import TableProfile
 from services.sync.usecases.intake import Intake
 
 CREATE = "iocedu.sync.v1.ImportsService/CreateImport"
+LET_DISAPPEAR = "iocedu.sync.v1.QuarantineService/ConfirmDisappearance"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,15 @@ class Office:
 
     def permitted(self, order: Order) -> bool:
         """Whether who uploaded a file still may."""
-        tree, today = self.intake.scopes.tree, self.intake.clock.today()
-        return tree.may(order.subject, _roles(), order.unit_id, today)
+        return self._holds(order.subject, _roles(CREATE), order)
+
+    def may_let_disappear(self, by: Caller, order: Order) -> bool:
+        """Whether somebody may confirm that much of what is held is gone, as of a declaration of everything."""
+        roles = _roles(LET_DISAPPEAR)
+        return self._holds(by.subject, roles if by.roles is None else roles & by.roles, order)
+
+    def _holds(self, subject: str, roles: frozenset[str], order: Order) -> bool:
+        return self.intake.scopes.tree.may(subject, roles, order.unit_id, self.intake.clock.today())
 
     def one_school(self, one: Import) -> str:
         """The school a file is for, as records knows it; empty: it is for a unit above schools."""
@@ -48,6 +57,6 @@ class Office:
         return str(one.order.unit_id) if unit is not None and unit.kind in SCHOOLS else ""
 
 
-def _roles() -> frozenset[str]:
-    rule = rule_of(CREATE)
+def _roles(method: str) -> frozenset[str]:
+    rule = rule_of(method)
     return rule.roles if rule else frozenset()

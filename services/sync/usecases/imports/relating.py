@@ -113,6 +113,7 @@ async def _held(office: Office, asked: set[Name]) -> set[Name]:
             request = held_records_pb2.ReadRecordsRequest(
                 collection=collection,
                 names=[held_records_pb2.RecordName(school=school, key=key) for _, school, key in part],
+                with_restricted=True,
             )
             held.update(part[one.place] for one in (await office.intake.records.held(request)).held)
     return held

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from hashlib import blake2b
 from typing import IO, Final
 
+from chassis.identity import Caller
 from services.sync.domain.imports import Import, ImportState, Order
+from services.sync.domain.suspicions import SuspicionKind
 from services.sync.store import imports
 from services.sync.usecases import refusals
 from services.sync.usecases.imports.office import Office
@@ -66,8 +68,15 @@ async def _kept(office: Office, order: Order, spool: IO[bytes], *, size: int, di
     return import_id
 
 
-async def confirm_import(office: Office, one: Import, *, subject: str) -> Import:
-    """Let an import go on that waits for a person; raises WRONG_STATE."""
+async def confirm_import(office: Office, one: Import, *, by: Caller) -> Import:
+    """Let an import go on that waits for a person; raises WRONG_STATE.
+
+    What would be gone in a mass is confirmed by who may confirm it of a declaration: raises NO_GRANT.
+    """
+    disappears = any(it["kind"] == SuspicionKind.MASS_DISAPPEARANCE for it in one.suspicions)
+    if disappears and not office.may_let_disappear(by, one.order):
+        raise refusals.not_for_its_sender(one.import_id)
+    subject = by.subject
     async with office.intake.database.transaction() as writes:
         changed = await imports.confirm(writes, one.import_id, subject=subject, now=office.intake.clock.now())
     if changed is None:

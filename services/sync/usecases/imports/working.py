@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from services.sync.convert.sheets.refused import FileRefusedError
 from services.sync.domain.imports import MOST_ATTEMPTS, Counts, Import, ImportState, with_deletions
 from services.sync.domain.words import Text
 from services.sync.store import imports
+from services.sync.usecases import refusals
 from services.sync.usecases.imports.carrying import carry
 from services.sync.usecases.imports.examining import examine
 from services.sync.usecases.imports.office import Office
@@ -101,20 +103,9 @@ class _Work:
                 raise _gives_up()
             self._ask_again()
             async with spooled(self._office.intake.database, one.import_id) as path:
-                if one.state is ImportState.QUEUED:
-                    examined = await examine(self._office, one, path)
-                    doubts = [
-                        {"kind": it.kind.value, "vi": it.text.vi, "en": it.text.en, "examples": it.examples}
-                        for it in examined.suspicions
-                    ]
-                    waits = bool(doubts) and not one.order.validate_only
-                    state = ImportState.AWAITING_CONFIRMATION if waits else ImportState.RUNNING
-                    about = {"sheets": examined.sheets, "row_count": examined.row_count, "suspicions": doubts}
-                    released = {"claimed_until": None, "attempts": 0} if waits else {}
-                    await self._advance(state=state.value, **about, **released)
-                    log.info("import looked at", action="imports.examined", import_id=one.import_id, state=state.name)
-                    if waits:
-                        return
+                await self._ask_who_came_after()
+                if not one.begun and await self._waits(path):
+                    return
                 await carry(self._office, self._one, path, note=self._note, lacks=self._lacks)
             await self._end(ImportState.SUCCEEDED)
         except StoppedError:
@@ -129,6 +120,35 @@ class _Work:
                 return
             await self._fail(fault.reason, Text(fault.vi, fault.en))
 
+    async def _waits(self, path: Path) -> bool:
+        """Look at the file, again before anything of it is stored: whether a person has to be asked what it was not."""
+        one = self._one
+        examined = await examine(self._office, one, path)
+        doubts = [
+            {"kind": it.kind.value, "vi": it.text.vi, "en": it.text.en, "examples": it.examples}
+            for it in examined.suspicions
+        ]
+        asked = {doubt["vi"] for doubt in one.suspicions} if one.state is ImportState.RUNNING else set[str]()
+        waits = not one.order.validate_only and any(doubt["vi"] not in asked for doubt in doubts)
+        state = ImportState.AWAITING_CONFIRMATION if waits else ImportState.RUNNING
+        about: dict[str, Any] = {"sheets": examined.sheets, "row_count": examined.row_count}
+        if waits:
+            about |= {"suspicions": doubts, "decided_by": "", "claimed_until": None, "attempts": 0}
+        elif one.state is ImportState.QUEUED:
+            about |= {"suspicions": doubts}
+        await self._advance(state=state.value, **about)
+        log.info("import looked at", action="imports.examined", import_id=one.import_id, state=state.name)
+        return waits
+
+    async def _ask_who_came_after(self) -> None:
+        """Raise OVERTAKEN once what was sent later counts: this would overwrite it, or delete what it brought."""
+        if self._one.order.validate_only:
+            return
+        async with self._office.intake.database.connection() as reads:
+            later = await imports.sent_after(reads, self._one)
+        if (by := next((one for one in later if one.overtakes(self._one)), None)) is not None:
+            raise refusals.overtaken(by)
+
     async def _note(self, number: int, counts: Counts, gone: Mapping[str, list[str]]) -> None:
         """Count a slice."""
         told = {"deletions": with_deletions(self._one.deletions, gone, lacking=False)} if gone else {}
@@ -137,6 +157,7 @@ class _Work:
 
     async def _lacks(self, keys: Mapping[str, list[str]]) -> None:
         """Keep what a complete file lacks, before any of it is gone; what a run that was lost has told stays told."""
+        await self._ask_who_came_after()
         if not any(one["lacking"] for one in self._one.deletions):
             await self._advance(deletions=with_deletions(self._one.deletions, keys, lacking=True))
 
