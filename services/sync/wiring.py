@@ -91,7 +91,7 @@ async def build(settings: Settings, resources: AsyncExitStack, *, clock: Clock |
                 ReconciliationServicer(pushing, department=settings.ministry_department),
             ),
             (add_ImportsServiceServicer_to_server, ImportsServicer(office)),
-            (add_QuarantineServiceServicer_to_server, QuarantineServicer(intake)),
+            (add_QuarantineServiceServicer_to_server, QuarantineServicer(intake, office.sheets)),
             (add_CoverageServiceServicer_to_server, CoverageServicer(judge)),
             (add_PartnersServiceServicer_to_server, PartnersServicer(partners, Sandboxes(channel))),
         ],

@@ -153,6 +153,10 @@ async def test_a_school_sends_a_file_and_corrects_a_row_on_a_phone(world: World,
     await problem.get_by_role("textbox").fill("08/03/2020")
     await problem.get_by_role("button", name="Sửa dòng này").click()
     await expect(problem).to_contain_text("Đã ghi nhận sau khi sửa", timeout=WAIT)
+    await page.reload()
+    await page.get_by_role("button", name="lop 1T.xlsx").first.click(timeout=WAIT)
+    await expect(problem).to_contain_text("Đã được xử lý sau lần nạp", timeout=WAIT)
+    await expect(shown).to_contain_text("còn lại: 0 dòng")
     width = await page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390, "nothing lies beside the screen"
     record = await world.get(f"/v1/schools/{SCHOOL}/records/pupils/FB3.{YEAR}", HEAD)

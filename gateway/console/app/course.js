@@ -3,7 +3,7 @@
 
 import { ask } from "./api.js";
 import { h, replace } from "./elements.js";
-import { schoolYear } from "./format.js";
+import { day, schoolYear } from "./format.js";
 import { historyOf } from "./history.js";
 import { language } from "./texts.js";
 
@@ -21,6 +21,7 @@ const TEXTS = {
     personalId: "Số định danh {n}",
     purpose: "Mục đích xem đầy đủ (được ghi vào nhật ký)",
     show: "Xem đầy đủ",
+    purposeMissing: "Hãy ghi mục đích xem đầy đủ trước.",
     close: "Đóng",
     twice: "Học sinh có hơn một nơi học chính trong cùng năm học; chỉ được tính một lần.",
     headings: ["Năm học", "Trường", "Lớp", "Trạng thái", "Kết quả", "Vắng"],
@@ -57,6 +58,7 @@ const TEXTS = {
     personalId: "Personal number {n}",
     purpose: "Why it must be seen in full (is written down)",
     show: "Show in full",
+    purposeMissing: "State first why it must be seen in full.",
     close: "Close",
     twice: "The pupil has more than one main enrolment in a school year, and counts once.",
     headings: ["School year", "School", "Class", "Status", "Results", "Absent"],
@@ -134,16 +136,25 @@ function moved({ transfer_id: number, releasing_name: from, receiving_name: to, 
   return h("p", { class: late ? "notice warn" : "muted" }, `${filled("transfer", { n: number })}: ${from} → ${to} · ${stands}${until}`);
 }
 
+// The purpose that is stated in a field of a form; where none is, the form says that it is missing.
+export function stated(field) {
+  const purpose = field.value.trim();
+  field.form.querySelector(".notice")?.remove();
+  if (!purpose) field.form.append(h("p", { class: "notice warn", role: "alert" }, said("purposeMissing")));
+  return purpose;
+}
+
 const facts = ({ birth_date: born, ministry_code: code, personal_id: id }) =>
-  [born && filled("born", { n: born }), code && filled("ministryCode", { n: code }), id && filled("personalId", { n: id })].filter(
+  [born && filled("born", { n: day(born) }), code && filled("ministryCode", { n: code }), id && filled("personalId", { n: id })].filter(
     Boolean,
   );
 
 function asking(panel, school, key) {
-  const field = h("input", { type: "text", "aria-label": said("purpose"), placeholder: said("purpose"), maxLength: 500, required: true });
+  const field = h("input", { type: "text", "aria-label": said("purpose"), placeholder: said("purpose"), maxLength: 500 });
   const onsubmit = (event) => {
     event.preventDefault();
-    if (field.value.trim()) showCourse(panel, school, key, field.value.trim());
+    const purpose = stated(field);
+    if (purpose) showCourse(panel, school, key, purpose);
   };
   return h("form", { class: "asking", onsubmit }, field, h("button", { class: "quiet" }, said("show")));
 }

@@ -9,6 +9,19 @@ import { filledIn, reasonWords, said } from "./importWords.js";
 const LOOK_MS = 700;
 const PAGE = 50;
 const AT_ONCE = 1000; // Rows of a call that are tried again.
+// What is wrong with a value, so that another one can mend it; the rest is mended elsewhere, as its message says.
+const OF_A_VALUE = [
+  "INVALID_FIELD",
+  "INVALID_DATE",
+  "INVALID_TEXT",
+  "FORMULA_CELL",
+  "UNKNOWN_FIELD",
+  "UNKNOWN_SCHOOL",
+  "UNKNOWN_UNIT",
+  "NOT_A_SCHOOL",
+  "SCHOOL_OUTSIDE_UNIT",
+  "VERSION_REUSED",
+];
 const ENDED = ["SUCCEEDED", "FAILED", "CANCELLED"];
 const bare = (state) => state.replace("IMPORT_STATE_", "");
 let following = 0; // Only the import that was opened last is followed.
@@ -19,6 +32,7 @@ export async function showImport(place, { unit, id, download, ended }) {
   const head = h("div", { class: "import" });
   const rows = h("div", { class: "problems" });
   const kinds = h("div", { class: "kinds", hidden: true });
+  const left = h("p", { class: "notice", role: "status", hidden: true });
   let kind = {}; // Which problems are shown: reason and field, empty: all.
   const told = h("p", { class: "notice warn", role: "alert", hidden: true });
   const act = async (verb) => {
@@ -60,11 +74,17 @@ export async function showImport(place, { unit, id, download, ended }) {
     look();
   };
 
+  // After a row was settled: how many are left.
+  const recount = async () => choose((await ask(`${path}/problems`, { query: { page_size: 1 } })).kinds ?? []);
+
   function choose(found) {
-    const every = found.reduce((sum, one) => sum + one.count, 0);
+    const every = found.reduce((sum, one) => sum + one.count - one.settled_count, 0);
+    const settled = found.reduce((sum, one) => sum + one.settled_count, 0);
+    left.hidden = !settled;
+    left.textContent = filledIn("left", { a: number(settled), b: number(every) });
     const option = (one, text) => h("option", { value: JSON.stringify(one), selected: one.reason === kind.reason && one.field === kind.field }, text);
-    const options = found.map(({ reason, field, count }) =>
-      option({ reason, field }, `${field || said("wholeRow")}: ${reasonWords(reason)} (${number(count)})`),
+    const options = found.map(({ reason, field, count, settled_count }) =>
+      option({ reason, field }, `${field || said("wholeRow")}: ${reasonWords(reason)} (${number(count - settled_count)})`),
     );
     const onchange = (event) => {
       kind = JSON.parse(event.target.value);
@@ -81,7 +101,7 @@ export async function showImport(place, { unit, id, download, ended }) {
       choose(answer.kinds ?? []);
     }
     rows.querySelector(".more")?.remove();
-    rows.append(...(answer.problems ?? []).map((one) => problemLine(unit, one)));
+    rows.append(...(answer.problems ?? []).map((one) => problemLine(unit, one, recount)));
     if (answer.next_page_token) {
       const more = h("button", { class: "wide more", type: "button" }, said("more"));
       more.addEventListener("click", () => problems(answer.next_page_token).catch(tell));
@@ -123,7 +143,7 @@ export async function showImport(place, { unit, id, download, ended }) {
         : "",
     );
 
-  replace(place, head, told, kinds, rows);
+  replace(place, head, told, left, kinds, rows);
   place.scrollIntoView({ block: "nearest" });
   await look();
 }
@@ -198,18 +218,22 @@ function doubts(one, state, offered) {
   ];
 }
 
-function problemLine(unit, { problem, quarantined_row_id: row }) {
+function problemLine(unit, { problem, quarantined_row_id: row, settled }, recount) {
   const open = row && row !== "0";
   const line = h("div", { class: "problem" }, h("p", {}, problem.message));
+  if (settled) {
+    line.classList.add("settled");
+    line.prepend(h("p", {}, h("b", {}, said("settled"))));
+  }
   if (!open) return line;
   line.dataset.row = row;
-  if (problem.field && may("POST", correcting(unit, row))) line.append(fixing(unit, line, problem, row));
+  if (problem.field && OF_A_VALUE.includes(problem.reason) && may("POST", correcting(unit, row))) line.append(fixing(unit, line, problem, row, recount));
   return line;
 }
 
 const correcting = (unit, row) => unitPath(unit, `/quarantine/${row}:correct`);
 
-function fixing(unit, line, problem, row) {
+function fixing(unit, line, problem, row, recount) {
   const field = h("input", { type: "text", autocomplete: "off" });
   const submit = async (event) => {
     event.preventDefault();
@@ -217,12 +241,13 @@ function fixing(unit, line, problem, row) {
     try {
       const answer = await ask(correcting(unit, row), { method: "POST", body: { values } });
       if (["ROW_STATE_REJECTED", "ROW_STATE_HELD"].includes(answer.state)) {
-        line.replaceWith(problemLine(unit, { problem: answer.problem, quarantined_row_id: row }));
+        line.replaceWith(problemLine(unit, { problem: answer.problem, quarantined_row_id: row }, recount));
         return;
       }
       delete line.dataset.row;
       line.classList.add("settled");
       replace(line, h("p", { role: "status" }, said("fixed")));
+      await recount();
     } catch (error) {
       line.querySelector(".notice")?.remove();
       line.append(h("p", { class: "notice warn", role: "alert" }, error.message));

@@ -4,6 +4,7 @@ import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { showCourse } from "./course.js";
 import { h, replace } from "./elements.js";
+import { day } from "./format.js";
 import { openPage } from "./page.js";
 import { showSchool, showStaff } from "./profile.js";
 import { language, t } from "./texts.js";
@@ -142,7 +143,7 @@ function personLine({ record, rule, school_name: school }) {
     "tr",
     {},
     h("th", { scope: "row" }, opener(record.row, person.full_name)),
-    h("td", {}, person.birth_date ?? ""),
+    h("td", {}, day(person.birth_date)),
     h("td", {}, person.class_key ?? ""),
     h("td", {}, school ?? record.row.school),
     h("td", {}, year ? `${year}–${year + 1}` : ""),

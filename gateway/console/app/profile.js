@@ -1,6 +1,7 @@
 // Profiles over time: of a school its names, codes, reforms and years; of a member of staff the schools and duties.
 
 import { ask } from "./api.js";
+import { stated } from "./course.js";
 import { h, replace } from "./elements.js";
 import { schoolYear } from "./format.js";
 import { language } from "./texts.js";
@@ -119,10 +120,11 @@ function schoolLine({ school_year: year, levels = [], staff_count: staff = 0, ro
 }
 
 function asking(panel, school, key, title) {
-  const field = h("input", { type: "text", "aria-label": said("purpose"), placeholder: said("purpose"), maxLength: 500, required: true });
+  const field = h("input", { type: "text", "aria-label": said("purpose"), placeholder: said("purpose"), maxLength: 500 });
   const onsubmit = (event) => {
     event.preventDefault();
-    if (field.value.trim()) showStaff(panel, school, key, title, field.value.trim());
+    const purpose = stated(field);
+    if (purpose) showStaff(panel, school, key, title, purpose);
   };
   return h("form", { class: "asking", onsubmit }, field, h("button", { class: "quiet" }, said("show")));
 }

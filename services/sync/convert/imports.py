@@ -12,7 +12,7 @@ from iocedu.sync.v1 import imports_pb2, sync_pb2
 
 from services.sync.convert.answers import timestamp
 from services.sync.convert.documents import RawRow
-from services.sync.convert.rows import Same, Unread, kind_of, make
+from services.sync.convert.rows import Same, Unread, kind_of, make, of_school
 from services.sync.domain import writing
 from services.sync.domain.imports import KINDS, Counts, Import
 from services.sync.domain.left_out import ROWS, SHEETS
@@ -220,11 +220,7 @@ class Reading:
         return raw
 
     def _made(self, raw: Fields) -> Row | Unread:
-        made = make(raw, self.profile)
-        if isinstance(made, Unread):
-            return made if made.school else replace(made, school=self.school)
-        made.school = made.school or self.school
-        return made
+        return of_school(make(raw, self.profile), self.school)
 
 
 def fact_of(row: Row, at: FileRow, *, name: str) -> Fact:
@@ -331,7 +327,7 @@ def import_message(one: Import, *, language: str) -> imports_pb2.Import:
         backfill=order.backfill,
         state=one.state.value,  # type: ignore[arg-type]  # the numbers are the enum's
         row_count=one.row_count,
-        done_count=counts.done,
+        done_count=min(counts.done, one.row_count),  # Deletions that were refused come after all rows.
         accepted_count=counts.accepted,
         unchanged_count=counts.unchanged,
         stale_count=counts.stale,

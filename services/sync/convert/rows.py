@@ -219,6 +219,14 @@ def make(raw: Raw, profile: Profile) -> Row | Unread:
         return Unread(_unfit(fields, profile, raw), shortened(key), school)
 
 
+def of_school(made: Row | Unread, school: str) -> Row | Unread:
+    """What was read of a row, the school's where it names none itself: also in what is left of what cannot be read."""
+    row = made.rest if isinstance(made, Unread) else made
+    if row is not None:
+        row.school = row.school or school
+    return replace(made, school=made.school or school) if isinstance(made, Unread) else made
+
+
 def _unread(first: RowRefusedError, raw: Raw, profile: Profile) -> Unread:
     """A row that cannot be read, and what is left of it without what cannot: for its key, and what else is wrong."""
     last, also, meant = first, list[Problem](), {first.meant}

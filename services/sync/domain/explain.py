@@ -7,13 +7,13 @@ from types import MappingProxyType
 from typing import Final
 
 from services.sync.domain.problems import Called, Problem
-from services.sync.domain.words import Text, shortened
+from services.sync.domain.words import TOO_LONG, Text, shortened
 
 _SAID: Final = MappingProxyType(
     {
         "required": Text("còn thiếu", "is missing"),
         "string.min_len": Text("còn trống", "is empty"),
-        "string.max_len": Text("dài quá mức cho phép", "is too long"),
+        "string.max_len": TOO_LONG,
         "string.pattern": Text("không đúng dạng", "has not the right form"),
         "string.in": Text("không có trong danh mục", "is not in the catalogue"),
         "repeated.max_items": Text("có quá nhiều phần tử", "has too many elements"),

@@ -80,6 +80,10 @@ class Counts:
             self.held + other.held,
         )
 
+    def refused(self) -> "Counts":
+        """Of deletions of what a file lacks, which are none of its rows: those that somebody has to look at."""
+        return Counts(rejected=self.rejected, held=self.held)
+
 
 def with_deletions(
     told: Iterable[Mapping[str, Any]], keys: Mapping[str, Sequence[str]], *, lacking: bool

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from services.sync.domain.fields import INVALID_FIELD, described, reason_of
-from services.sync.domain.words import Text, nearest, shortened
+from services.sync.domain.words import TOO_LONG, Text, nearest, shortened
 
 INVALID_JSON: Final = "INVALID_JSON"
 RECORD_ERASED: Final = "RECORD_ERASED"  # As records says it.
@@ -241,11 +241,15 @@ def unknown_object(name: str, value: object, known: Iterable[str]) -> Problem:
     return Problem(INVALID_FIELD, name, Text(f"{name} {said.vi}. {remedy.vi}", f"{name} {said.en}. {remedy.en}"))
 
 
-def unreadable(called: Called, *, wanted: Text) -> Problem:
-    """Name a value that is not of its type. A number can be read: what is wrong with it is what may be written."""
+def unreadable(called: Called, *, wanted: Text, long: bool = False) -> Problem:
+    """Name a value that is not of its type. A number can be read: what is wrong with it is what may be written; so can
+    a text that is only too `long`.
+    """
     label = called.label
     number = called.written.lstrip("+-").isdecimal()
     vi, en = ("không dùng được", "cannot be used") if number else ("không đọc được", "cannot be read")
+    if long and not number:
+        vi, en = TOO_LONG
     return Problem(
         called.reason,
         called.field,

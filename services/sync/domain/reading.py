@@ -50,9 +50,12 @@ class ObjectTable:
 class CannotReadError(Exception):
     """A field that cannot be read: unknown (known ones are given), or with a value that is not of its type."""
 
-    def __init__(self, name: str, wanted: Text | None = None, *, inside: str = "", known: Iterable[str] = ()) -> None:
+    def __init__(
+        self, name: str, wanted: Text | None = None, *, inside: str = "", known: Iterable[str] = (), long: bool = False
+    ) -> None:
         super().__init__(name)
         self.name = name
+        self.long = long  # Whether it could be read, but has more letters than may be written.
         self.inside = inside  # The list it stands in, with its place there: `DIEM_MONS[2]`.
         self.wanted = wanted
         self.known = known
@@ -122,7 +125,9 @@ def _check(checks: Checks, record: Fields, raw: Raw) -> None:
     try:
         checks.check(raw, level if level.__class__ is str else level[0] if len(level) == 1 else "")
     except Unfit as unfit:
-        raise CannotReadError(unfit.name, unfit.wanted, inside=unfit.inside, known=unfit.known) from None
+        raise CannotReadError(
+            unfit.name, unfit.wanted, inside=unfit.inside, known=unfit.known, long=unfit.long
+        ) from None
 
 
 def _complete(spec: ObjectTable, record: Fields) -> None:

@@ -6,6 +6,7 @@ is `rules/oneroster.json`; a vendor's own words stand in it under the system's c
 
 import re
 from base64 import b32encode
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -113,6 +114,13 @@ def _object(
 def _source(columns: Iterable[str], values: Mapping[str, str]) -> Source:
     parts = [one.partition(".") for one in columns]
     return Source(parts[0][0], tuple(column for _, _, column in parts), values)
+
+
+def whole_columns(made: RosterObject) -> dict[str, tuple[str, Source]]:
+    """The columns of which each says one field by itself, with that field."""
+    said = [(column, to, source) for to, source in made.fields.items() for column in source.columns]
+    times = Counter(column for column, _, _ in said)
+    return {column: (to, source) for column, to, source in said if times[column] == len(source.columns) == 1}
 
 
 def code_of(sourced_id: str, longest: int) -> str:

@@ -277,7 +277,7 @@ def _record(table: Table, given: Sequence[tuple[Column, Cell]]) -> tuple[dict[st
             if column.field not in kind.extra:
                 flaws[column.place] = cell.flaw
             continue
-        value = _value(table, column.field, cell)
+        value = value_of(table.kind, column.field, cell, from_1904=table.from_1904)
         if value == "":
             continue
         if not column.code or grid is None:
@@ -297,14 +297,15 @@ def _many(value: object) -> list[object]:
     return [part for part in re.split(r"[;\s]+", value) if part] if isinstance(value, str) else [value]
 
 
-def _value(table: Table, name: str, cell: Cell) -> Any:
-    kind, value = table.kind, cell.value
+def value_of(kind: Kind, name: str, cell: Cell, *, from_1904: bool = False) -> Any:
+    """What a cell says of a field, in the forms that people write: codes by their names, days as numbers."""
+    value = cell.value
     if isinstance(value, str):
         value = unicodedata.normalize("NFC", value).replace("\u00a0", " ").strip()
         if fields := kind.lists.get(name):
             return [dict(zip(fields, part.split(maxsplit=len(fields) - 1), strict=False)) for part in _parts(value)]
     elif isinstance(value, float):
-        if name in kind.days and (day := serial_day(value, from_1904=table.from_1904)):
+        if name in kind.days and (day := serial_day(value, from_1904=from_1904)):
             return day
         length = kind.digits.get(name, 0)
         if length and value.is_integer() and length - 3 < len(f"{value:.0f}") < length:

@@ -27,9 +27,12 @@ _LISTED: Final = Text("một danh sách các đối tượng [{...}]", "a list o
 class Unfit(ValueError):  # noqa: N818 (says what the value is)
     """A value the specification does not allow: in which field, inside which list, and what may be written."""
 
-    def __init__(self, name: str, wanted: Text | None, *, inside: str = "", known: Iterable[str] = ()) -> None:
+    def __init__(
+        self, name: str, wanted: Text | None, *, inside: str = "", known: Iterable[str] = (), long: bool = False
+    ) -> None:
         super().__init__(name)
         self.name = name
+        self.long = long  # Whether it has more letters than may be written.
         self.wanted = wanted  # None: the field is not one of the list's.
         self.inside = inside
         self.known = known
@@ -94,8 +97,13 @@ class Checks:
                 most, fits, wanted = rule
                 if len(value) <= most and (fits is None or fits(value)):
                     continue
-                raise Unfit(name, wanted)
+                raise Unfit(name, wanted, long=0 <= most < len(value))
             self._check_other(name, value, rule)
+
+    def most(self, name: str) -> int:
+        """How many letters a field may have, at the level that allows most; 0: not said."""
+        rule = self.rules[EVERY_LEVEL].get(name)
+        return rule.most if rule is not None and rule.most < _UNBOUNDED else 0
 
     def unverified(self, raw: Raw) -> list[str]:
         """The fields of a row whose codes no loaded catalogue has."""
@@ -127,7 +135,7 @@ def _check_single(name: str, value: object, rule: Rule, *, inside: str = "") -> 
     except Unreadable:
         raise Unfit(name, rule.wanted, inside=inside) from None
     if len(said) > rule.most or (rule.fits is not None and not rule.fits(said)):
-        raise Unfit(name, rule.wanted, inside=inside)
+        raise Unfit(name, rule.wanted, inside=inside, long=0 <= rule.most < len(said))
 
 
 def _is_listed(said: str, codes: Mapping[str, str]) -> bool:

@@ -112,6 +112,11 @@ def _compile(
     slots |= dict.fromkeys(entry["further"], Slot(reading.FURTHER))
     inside = {f"{name}.{inner}": one for name, item in every.items() for inner, one in item.get("items", {}).items()}
     named = every | inside
+    checks = specification.checks(kind, core=entry["fields"], read=_read_here(slots)) if specification else None
+    forms = {name: form for name, item in named.items() if (form := _form(item))}
+    if checks is not None:
+        names = [name for name, item in entry["fields"].items() if item.get("as") == "name"]
+        forms |= {name: _letters(most) for name in names if (most := checks.most(name))}
     return ObjectTable(
         record=entry["record"],
         key=tuple(entry["key"]),
@@ -126,9 +131,9 @@ def _compile(
         ),
         derived=tuple((to, one["from"], one["values"]) for to, one in entry.get("derived", {}).items()),
         labels={name: item["label"] for name, item in named.items()} | entry["further"],
-        forms={name: form for name, item in named.items() if (form := _form(item))},
+        forms=forms,
         constant=entry.get("constant", {}),
-        checks=specification.checks(kind, core=entry["fields"], read=_read_here(slots)) if specification else None,
+        checks=checks,
     )
 
 
@@ -171,11 +176,16 @@ def _problem(spec: ObjectTable, error: CannotReadError | NoKeyError, raw: Raw) -
         name = error.inside.partition("[")[0] or error.name
         path = f'{spec.record}.further["{name}"]'
         called = naming.name_slot(spec, error.name, path, inside=error.inside, written=written)
-        return problems.unreadable(called, wanted=error.wanted)
+        return problems.unreadable(called, wanted=error.wanted, long=error.long)
     path = f"{outer.target}.{outer.items[error.name].target}" if outer else spec.slots[error.name].target
     path = path if outer else f"{spec.record}.{path}"
     called = naming.name_slot(spec, error.name, path, inside=error.inside, written=written)
-    return problems.unreadable(called, wanted=error.wanted)
+    return problems.unreadable(called, wanted=error.wanted, long=error.long)
+
+
+def _letters(most: int) -> Text:
+    """What may be written in a name, of which the specification allows fewer letters than our own field."""
+    return Text(f"từ 1 đến {most} ký tự", f"1 to {most} characters")
 
 
 def _form(entry: Mapping[str, Any]) -> Text | None:

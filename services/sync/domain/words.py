@@ -24,6 +24,7 @@ class Text(NamedTuple):
         return self.en if language == "en" else self.vi
 
 
+TOO_LONG: Final = Text("dài quá mức cho phép", "is too long")
 NO_WORDS: Final = Text("", "")
 
 

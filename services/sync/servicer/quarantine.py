@@ -15,6 +15,7 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from services.sync.convert.answers import row_problem
 from services.sync.convert.full import disappearance
+from services.sync.convert.sheets.specification import Sheets
 from services.sync.domain.batches import RowState
 from services.sync.domain.full import Decision, Declaration, FullState
 from services.sync.store import declarations, quarantine
@@ -35,8 +36,9 @@ MOST_SHOWN: Final = 200  # and the most of one, as many as records shows at once
 class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
     """Answers `iocedu.sync.v1.QuarantineService`."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, sheets: Sheets) -> None:
         self._intake = intake
+        self._sheets = sheets
 
     async def CorrectQuarantinedRow(
         self, request: quarantine_pb2.CorrectQuarantinedRowRequest, _context: Any
@@ -48,7 +50,9 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             rows = await quarantine.wanted(reads, places, ids=[row_id], source=source, most=1)
         if not rows:
             raise refusals.unknown_quarantined_row(row_id)
-        done = await correct(self._intake, rows[0], request.values, asker=self._asker(request.unit))
+        done = await correct(
+            self._intake, rows[0], request.values, sheets=self._sheets, asker=self._asker(request.unit)
+        )
         frame = current_request()
         problem = row_problem(done.noted, frame.language if frame else "vi") if done.noted else RowProblem()
         return quarantine_pb2.CorrectQuarantinedRowResponse(state=done.state.value, problem=problem)  # type: ignore[arg-type]  # the enum's number

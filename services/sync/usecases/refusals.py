@@ -434,8 +434,10 @@ def no_such_place(path: str) -> Fault:
     shown = shortened(path)
     return invalid(
         "values",
-        vi=f"Dòng này không có trường dữ liệu “{shown}”. Hãy dùng đúng tên trường mà lỗi đã nêu.",
-        en=f"The row has no field “{shown}”. Use the name that its problem says.",
+        vi=f"Dòng này không có trường dữ liệu “{shown}”. Hãy sửa trường mà lỗi đã nêu; để bỏ một trường thừa của dòng, "
+        "hãy sửa nó thành giá trị trống.",
+        en=f"The row has no field “{shown}”. Correct the one that its problem says; to take out one that is too much, "
+        "correct it to nothing.",
     )
 
 

@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from services.sync.convert.documents import RawRow
-from services.sync.convert.rows import Checked, Noted, Unread, make
+from services.sync.convert.rows import Checked, Noted, Unread, make, of_school
+from services.sync.convert.sheets.specification import Sheets
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, RowState, digest_of
 from services.sync.domain.connections import KINDS as SCHOOLS
@@ -77,8 +78,11 @@ async def replay(intake: Intake, rows: Sequence[Quarantined], *, asker: Asker | 
     return done
 
 
-async def correct(intake: Intake, row: Quarantined, values: Mapping[str, str], *, asker: Asker) -> Replayed:
-    """Take a row once more with other values.
+async def correct(
+    intake: Intake, row: Quarantined, values: Mapping[str, str], *, sheets: Sheets, asker: Asker
+) -> Replayed:
+    """Take a row once more with other values, without those fields that are emptied. What corrects a file's row is read
+    as the file's cells are.
 
     Raises INVALID_FIELD where there is no such place in it, or where it would be gone only by the correction, and
     SCHOOL_OUTSIDE_UNIT where that names a school beyond the unit.
@@ -87,23 +91,26 @@ async def correct(intake: Intake, row: Quarantined, values: Mapping[str, str], *
         before, raw = from_json(row["content"]), from_json(row["content"])
     except ValueError:
         raise refusals.not_correctable() from None
-    for path, value in values.items():
+    asked: dict[str, str] = {}  # By path in the row the name it was asked for by.
+    for name, given in values.items():
+        path, value = sheets.as_written(_kind(raw), name, given) if "sheet" in row["metadata"] else (name, given)
+        asked[path] = name
         if not isinstance(raw, dict) or not _put(raw, path, value):
-            raise refusals.no_such_place(path)
+            raise refusals.no_such_place(name)
     profile = intake.profiles[row["profile"]]
     content = _content(raw)
     made = make(raw, profile)
-    if isinstance(made, Unread) and made.problem.reason == "UNKNOWN_FIELD":
-        field = made.problem.field
-        if field in values:
-            raise refusals.no_such_place(field)
+    wrong = (made.problem, *made.also) if isinstance(made, Unread) else ()
+    for one in wrong:
+        if one.reason == "UNKNOWN_FIELD" and one.field in asked:
+            raise refusals.no_such_place(asked[one.field])
     if made.school != make(before, profile).school:
         _check_school(intake, made.school, asker)
     flag = profile.called("deleted", raw).field
     if raw.get(flag) != before.get(flag) and _may_be_gone(made):
         raise refusals.not_gone_by_correction(flag)
-    (one,) = await replay(intake, [{**row, "content": content}], asker=asker)
-    return one
+    (done,) = await replay(intake, [{**row, "content": content}], asker=asker)
+    return done
 
 
 def _check_school(intake: Intake, school: str, asker: Asker) -> None:
@@ -186,8 +193,8 @@ def _read(intake: Intake, row: Quarantined) -> RawRow:
         return RawRow(content, Unread(problems.not_an_object(), key=row["key"]), row["row_index"])
     made = make(raw, intake.profiles[row["profile"]])
     unit = intake.scopes.tree.unit(row["place_id"])
-    if isinstance(made, Row) and not made.school and unit is not None and unit.kind in SCHOOLS:
-        made.school = str(row["place_id"])
+    if unit is not None and unit.kind in SCHOOLS:
+        made = of_school(made, str(row["place_id"]))
     return RawRow(content, made, row["row_index"])
 
 
@@ -220,8 +227,10 @@ async def _history(database: Database, rows: Iterable[Quarantined]) -> dict[Batc
         return {key: stored.backfill for key, stored in (await batches.known(reads, keys)).items()}
 
 
-def _put(raw: dict[str, Any], path: str, value: str) -> bool:
-    """Write a value at a path such as `NGAY_SINH`, `pupil.birth_date` or `DIEM_MONS[2].DIEM`; False: there is none."""
+def _put(raw: dict[str, Any], path: str, value: Any) -> bool:
+    """Write a value at a path such as `NGAY_SINH`, `pupil.birth_date` or `DIEM_MONS[2].DIEM`, or take out what stands
+    there where it is empty; False: there is no such path.
+    """
     steps = [int(index) if index else name for name, index in _STEP.findall(path)]
     if not steps:
         return False
@@ -237,8 +246,15 @@ def _put(raw: dict[str, Any], path: str, value: str) -> bool:
             return False
     elif not isinstance(target, dict):
         return False
-    target[last] = value
+    if value == "" and isinstance(target, dict) and last in target:
+        del target[last]
+    else:
+        target[last] = value
     return True
+
+
+def _kind(raw: Any) -> object:
+    return raw.get("DOI_TUONG") if isinstance(raw, dict) else None
 
 
 def _content(raw: Any) -> str:

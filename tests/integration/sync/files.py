@@ -8,7 +8,7 @@ from typing import Any
 
 import openpyxl
 from iocedu.records.v1 import resources_pb2, results_pb2
-from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc
+from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc, quarantine_pb2, quarantine_pb2_grpc
 
 from chassis.testing import client
 from tests.integration.sync.world import CLERK, SCHOOL_A, World
@@ -108,6 +108,15 @@ async def rested(here: World, import_id: int, *, among: set[Any] = RESTING) -> i
 
     await poll_until(rests, 40.0)
     return found[-1]
+
+
+async def corrected(here: World, row_id: int, **values: str) -> quarantine_pb2.CorrectQuarantinedRowResponse:
+    """What became of a row of the quarantine with these values."""
+    async with client(here.sync_address, here.keys.mint(CLERK), language="vi") as channel:
+        stub: quarantine_pb2_grpc.QuarantineServiceAsyncStub = quarantine_pb2_grpc.QuarantineServiceStub(channel)
+        return await stub.CorrectQuarantinedRow(
+            quarantine_pb2.CorrectQuarantinedRowRequest(unit=SCHOOL_A, quarantined_row_id=row_id, values=values)
+        )
 
 
 def with_part(content: bytes, name: str, part: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from iocedu.records.v1.resources_pb2 import ROW_STATE_ACCEPTED
 from iocedu.sync.v1 import imports_pb2
 
 from chassis.errors import Fault
@@ -14,6 +15,7 @@ from services.sync import jobs
 from tests.integration.sync.files import (
     HEADINGS,
     class_of,
+    corrected,
     cp1258_form,
     desk,
     held_by,
@@ -50,6 +52,21 @@ async def test_a_workbook_becomes_records_and_its_bad_cells_are_named(here: Worl
     assert problem.problem.field == "NGAY_SINH"
     assert problem.problem.message.startswith("Trang “6A”, dòng 5: ")
     assert problem.quarantined_row_id > 0
+
+
+async def test_a_bad_cell_makes_nothing_else_wrong_with_its_row(here: World) -> None:
+    """The school that the file is for is no fault of a row that does not name it, neither now nor once corrected."""
+    lines = pupils(4, HS002=pupil_line(2, **{"Ngày sinh": "31/02/2015", "Khối": "99"}))
+    one = await send(here, workbook(("6A", lines)))
+    stub = await desk(here)
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    (problem,) = (await stub.ListImportProblems(asked)).problems
+    assert "MA_KHOI" in problem.problem.message
+    assert "TRUONG_ID" not in problem.problem.message
+    again = await corrected(here, problem.quarantined_row_id, MA_KHOI="98")
+    assert again.problem.field == "NGAY_SINH"
+    assert "MA_KHOI" in again.problem.message
+    assert "TRUONG_ID" not in again.problem.message
 
 
 async def test_the_workbook_comes_back_with_a_reason_beside_each_bad_cell(here: World) -> None:
@@ -147,6 +164,46 @@ async def test_rows_that_were_refused_are_counted_and_asked_for_by_kind(here: Wo
     assert list(rest.kinds) == [], "told once"
     asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id, field="MA_GIOI_TINH")
     assert [problem.row for problem in (await stub.ListImportProblems(asked)).problems] == [7]
+
+
+async def test_a_row_is_corrected_in_the_forms_that_files_are_written_in(here: World) -> None:
+    """By the field's name or its heading, with a code, its name or both, as the template writes them."""
+    bad = {"Giới tính": "khác", "Dân tộc": "Kính", "Trạng thái": "xong"}
+    one = await send(here, workbook(("6A", pupils(3, HS002=pupil_line(2, **bad)))))
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    (problem,) = (await (await desk(here)).ListImportProblems(asked)).problems
+    values = {"MA_GIOI_TINH": "1 - Nam", "Dân tộc": "Kinh", "MA_TRANG_THAI_HIEN_TAI": "Đang học", "Khối": "6"}
+    done = await corrected(here, problem.quarantined_row_id, **values)
+    assert done.state == ROW_STATE_ACCEPTED, done.problem
+    now = (await here.record("HS002.2026")).row.pupil
+    assert (now.sex, now.ethnic_group, now.status, now.grade) == ("1", "01", "01", "06")
+
+
+async def test_a_row_that_was_corrected_since_is_told_as_settled(here: World) -> None:
+    """By problems, their counts and the workbook, so that who comes back sees what is left; the import's own stay."""
+    lines = [pupil_line(number) for number in range(1, 5)]
+    lines[0][3] = lines[2][3] = "30/02/2015"
+    one = await send(here, workbook(("6A", [HEADINGS, *lines])))
+    stub = await desk(here)
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id, page_size=1)
+    (first,) = (await stub.ListImportProblems(asked)).problems
+    assert not first.settled
+    await corrected(here, first.quarantined_row_id, NGAY_SINH="28/02/2015")
+
+    every = await stub.ListImportProblems(asked)
+    asked.page_token = every.next_page_token
+    found = [*every.problems, *(await stub.ListImportProblems(asked)).problems]
+    assert [(it.row, it.settled, it.quarantined_row_id > 0) for it in found] == [(2, True, False), (4, False, True)]
+    assert [(kind.count, kind.settled_count) for kind in every.kinds] == [(2, 1)]
+    answer = await stub.GetImportReport(imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id))
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.content.data))["6A"]
+    assert sheet["D2"].comment is None
+    assert "đã được xử lý" in sheet["J2"].value
+    assert sheet["D4"].comment is not None
+    assert (await rested(here, one.import_id)).rejected_count == 2
+    looked = await send(here, workbook(("6A", [HEADINGS, lines[2]])), validate_only=True)
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=looked.import_id)
+    assert not (await stub.ListImportProblems(asked)).problems[0].settled, "nothing was kept of it that could be"
 
 
 async def test_marks_stand_as_columns_below_their_subject(here: World) -> None:

@@ -8,6 +8,7 @@ from iocedu.sync.v1 import quarantine_pb2, quarantine_pb2_grpc, sync_pb2
 
 from chassis.errors import Fault
 from chassis.testing import client
+from tests.integration.sync.files import corrected
 from tests.integration.sync.world import (
     CLERK,
     COMMUNE,
@@ -65,26 +66,43 @@ async def test_a_row_is_corrected_in_the_names_it_was_sent_in(here: World) -> No
     """It is stored under its own source and version, and leaves the quarantine."""
     rows = ndjson([moet_pupil("HS1", NGAY_SINH="31/02/2014"), moet_pupil("HS2", MA_KHOI="99")])
     await (await here.sync()).PushDocument(document(rows))
-    by_key = {row.problem.key: row for row in await kept(here)}
-    stub = await ward(here)
-
-    async def corrected(key: str, **values: str) -> Any:
-        asked = quarantine_pb2.CorrectQuarantinedRowRequest(
-            unit=SCHOOL_A, quarantined_row_id=by_key[key].quarantined_row_id, values=values
-        )
-        return await stub.CorrectQuarantinedRow(asked)
-
-    again = await corrected("HS1.2026", NGAY_SINH="32/01/2014")
+    ids = {row.problem.key: row.quarantined_row_id for row in await kept(here)}
+    again = await corrected(here, ids["HS1.2026"], NGAY_SINH="32/01/2014")
     assert (again.state, again.problem.reason) == (REJECTED, "INVALID_DATE")
-    assert (await corrected("HS1.2026", NGAY_SINH="28/02/2014")).state == ACCEPTED
+    assert (await corrected(here, ids["HS1.2026"], NGAY_SINH="28/02/2014")).state == ACCEPTED
     with pytest.raises(Fault) as refused:
-        await corrected("HS2.2026", KHOI="06")
+        await corrected(here, ids["HS2.2026"], KHOI="06")
     assert refused.value.reason == "INVALID_FIELD"
-    assert (await corrected("HS2.2026", MA_KHOI="06")).state == ACCEPTED
+    assert (await corrected(here, ids["HS2.2026"], MA_KHOI="06")).state == ACCEPTED
     assert await kept(here) == []
     record = await here.record("HS1.2026")
     assert (record.row.pupil.birth_date, record.source, record.row.version) == ("2014-02-28", VENDOR, 1)
     assert record.row.pupil.further["TEN_ME"] == "Trần Thị Lan"
+
+
+async def test_a_field_that_nobody_knows_is_taken_out_by_emptying_it(here: World) -> None:
+    """By the name that its problem says; another value for it is refused, with what to do instead."""
+    sent = moet_pupil("HS1")
+    sent["HO_TENN"] = sent.pop("HO_TEN")
+    await (await here.sync()).PushDocument(document(ndjson([sent])))
+    (row,) = await kept(here)
+    assert (row.problem.reason, row.problem.field) == ("UNKNOWN_FIELD", "HO_TENN")
+    with pytest.raises(Fault) as refused:
+        await corrected(here, row.quarantined_row_id, HO_TENN="Nguyễn An")
+    assert "giá trị trống" in refused.value.vi
+    done = await corrected(here, row.quarantined_row_id, HO_TENN="", HO_TEN="Nguyễn An")
+    assert done.state == ACCEPTED
+    assert (await here.record("HS1.2026")).row.pupil.full_name == "Nguyễn An"
+
+
+async def test_a_correction_never_leaves_a_row_with_a_field_that_nobody_knows(here: World) -> None:
+    """Whatever else is wrong with it."""
+    await (await here.sync()).PushDocument(document(ndjson([moet_pupil("HS1", NGAY_SINH="31/02/2014")])))
+    (row,) = await kept(here)
+    with pytest.raises(Fault) as refused:
+        await corrected(here, row.quarantined_row_id, birthDate="2014-02-28")
+    assert refused.value.reason == "INVALID_FIELD"
+    assert "birthDate" not in (await kept(here))[0].content
 
 
 async def test_a_row_of_our_names_is_corrected_by_its_path(here: World) -> None:

@@ -5,13 +5,14 @@ from typing import Any
 from uuid import uuid4
 
 import openpyxl
+from iocedu.records.v1.resources_pb2 import ROW_STATE_ACCEPTED
 from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc, partners_pb2
 
 from chassis.errors import Fault
 from chassis.testing import client
 from services.sync.domain.imports import Order
 from services.sync.store import imports
-from tests.integration.sync.files import ENDED, RESTING, desk, held_by, indexed, parts, send
+from tests.integration.sync.files import ENDED, RESTING, corrected, desk, held_by, indexed, parts, send
 from tests.integration.sync.rosters import at, enrolled, person, roster, school
 from tests.integration.sync.test_sandboxes import findings, opened
 from tests.integration.sync.withholding import grant, tables_naming
@@ -73,7 +74,7 @@ async def test_what_files_of_everything_lack_is_gone_and_much_of_it_is_asked_abo
     await sent(here, roster(school(10)))
     await indexed(here, 42)
     one = await sent(here, roster(school(9)))
-    assert (one.state, one.accepted_count, one.unchanged_count) == (SUCCEEDED, 1, 11), one
+    assert (one.state, one.accepted_count, one.unchanged_count, one.deletions[0].count) == (SUCCEEDED, 0, 11, 1), one
     assert await is_gone(here, "hs-10.2026")
 
     one = await sent(here, roster(school(2)))
@@ -104,7 +105,7 @@ async def test_a_sandbox_deletes_and_asks_like_a_school(here: World) -> None:
     one = await carried(10)
     assert (one.state, one.accepted_count) == (SUCCEEDED, 12), one
     one = await carried(9)
-    assert (one.state, one.accepted_count, one.unchanged_count) == (SUCCEEDED, 1, 11), one
+    assert (one.state, one.accepted_count, one.unchanged_count, one.deletions[0].count) == (SUCCEEDED, 0, 11, 1), one
     one = await carried(2)
     assert (one.state, len(one.suspicions)) == (AWAITING, 1), one
     assert "lacks 7 of 9 pupils" in one.suspicions[0].message
@@ -231,6 +232,10 @@ async def test_what_is_wrong_is_told_by_file_row_and_column_and_stays_correctabl
     report = await stub.GetImportReport(imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id))
     sheet = openpyxl.load_workbook(io.BytesIO(report.content.data))["demographics.csv"]
     assert sheet["D3"].comment is not None
+    done = await corrected(here, problem.quarantined_row_id, birthDate="2015-02-28", sex="female")
+    assert done.state == ROW_STATE_ACCEPTED, "by the columns that the problem names, in their words"
+    mended = await pupil_of(here, "hs-2")
+    assert (mended.birth_date, mended.sex) == ("2015-02-28", "2")
 
     stranger = {"users": [at("10-02T07:30", person("x-1", "student", given="Lạ")["user"])]}
     one = await sent(here, roster(stranger, mode="delta"))
@@ -275,7 +280,7 @@ async def test_a_zip_that_is_only_looked_at_tells_its_outcomes_and_stores_nothin
     one = await sent(here, roster(said), validate_only=True, request_id="try")
 
     counts = (one.accepted_count, one.unchanged_count, one.rejected_count)
-    assert (one.state, one.validate_only, counts) == (SUCCEEDED, True, (9, 2, 1)), one
+    assert (one.state, one.validate_only, counts) == (SUCCEEDED, True, (1, 2, 1)), one
     assert [doubt.kind for doubt in one.suspicions] == [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE]
     (deleted,) = one.deletions
     assert (deleted.collection, deleted.count, deleted.lacking) == ("pupils", 8, True)

@@ -242,6 +242,16 @@ def test_a_number_that_is_too_large_is_told_the_limit(changed: dict[str, Any], s
     assert "không đọc được" not in unread.problem.text.vi
 
 
+def test_a_name_has_one_limit_whether_it_is_missing_or_too_long() -> None:
+    """The specification's, which is narrower than our own field's; too long is not unreadable."""
+    unread = make(BASE["HOC_SINH"] | ENVELOPE | {"HO_TEN": "A" * 51}, MOET)
+    assert isinstance(unread, Unread)
+    assert "dài quá mức cho phép" in unread.problem.text.vi
+    assert "50 ký tự" in unread.problem.text.vi
+    missing = MOET.called("pupil.full_name", BASE["HOC_SINH"] | ENVELOPE | {"HO_TEN": ""})
+    assert missing.wanted.vi == "từ 1 đến 50 ký tự"
+
+
 @pytest.mark.parametrize(
     ("row", "key"),
     [

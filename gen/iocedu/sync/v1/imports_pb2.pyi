@@ -251,15 +251,15 @@ class Import(_message.Message):
     done_count: _builtins.int
     """Rows that have their outcome."""
     accepted_count: _builtins.int
-    """Rows stored."""
+    """Rows stored. What goes because the file lacks it is none of its rows: `deletions` count it."""
     unchanged_count: _builtins.int
     """Rows that were there already."""
     stale_count: _builtins.int
     """Rows older than what is there."""
     rejected_count: _builtins.int
-    """Rows refused."""
+    """Rows refused, and deletions of what the file lacks that were."""
     held_count: _builtins.int
-    """Rows kept aside."""
+    """Rows kept aside, and such deletions."""
     error_reason: _builtins.str
     """Why it failed; empty: it did not."""
     error_message: _builtins.str
@@ -924,22 +924,26 @@ class ImportProblemKind(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    SETTLED_COUNT_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Reason, as in RowProblem."""
     field: _builtins.str
     """Field, as in RowProblem; empty: the row."""
     count: _builtins.int
     """How many rows have it first."""
+    settled_count: _builtins.int
+    """How many of these were settled since, as in ImportProblem."""
     def __init__(
         self,
         *,
         reason: _builtins.str = ...,
         field: _builtins.str = ...,
         count: _builtins.int = ...,
+        settled_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "field", b"field", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "field", b"field", "reason", b"reason", "settled_count", b"settled_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -957,6 +961,7 @@ class ImportProblem(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     QUARANTINED_ROW_ID_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     sheet: _builtins.str
     """Sheet it stands in."""
     row: _builtins.int
@@ -966,7 +971,11 @@ class ImportProblem(_message.Message):
     state: _resources_pb2.RowState.ValueType
     """What became of it."""
     quarantined_row_id: _builtins.int
-    """Its id in the quarantine, for correcting; 0: it is not there, or was settled since."""
+    """Its id in the quarantine, for correcting; 0: it is not there."""
+    settled: _builtins.bool
+    """Whether it has left the quarantine since: it was corrected, stored once more, overtaken or erased, and needs nobody.
+    `state` and `problem` stay what the import said.
+    """
     @_builtins.property
     def problem(self) -> _resources_pb2.RowProblem:
         """What is wrong; `message` begins with the place."""
@@ -980,10 +989,11 @@ class ImportProblem(_message.Message):
         state: _resources_pb2.RowState.ValueType = ...,
         problem: _resources_pb2.RowProblem | None = ...,
         quarantined_row_id: _builtins.int = ...,
+        settled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "problem", b"problem", "quarantined_row_id", b"quarantined_row_id", "row", b"row", "sheet", b"sheet", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "problem", b"problem", "quarantined_row_id", b"quarantined_row_id", "row", b"row", "settled", b"settled", "sheet", b"sheet", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

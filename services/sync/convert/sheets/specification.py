@@ -8,13 +8,15 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
-from services.sync.domain.sheets import folded
+from services.sync.domain.rosters import Source, read_table, whole_columns
+from services.sync.domain.sheets import Cell, folded, read_kinds, value_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sheets:
     """How files are read and templates made."""
 
@@ -35,6 +37,25 @@ class Sheets:
         told["roster"] = {"table": self.roster, "extensions": self.extensions}
         told["roster"] |= {"school_year": school_year, "one_school": one_school}
         return json.dumps(told, ensure_ascii=False).encode()
+
+    def as_written(self, kind: object, name: str, value: str) -> tuple[str, Any]:
+        """A field and its value as cells of a file say them: under the field's name or a heading, in a cell's form."""
+        if not isinstance(kind, str) or kind not in self.kinds:
+            return name, value
+        (of,) = read_kinds({"kinds": [self.kinds[kind]]})
+        if name not in self.labels[kind]:
+            columns = self._columns.get(kind, {})
+            if name in columns:
+                field, source = columns[name]
+                return field, source.said([value])
+            name = of.headings.get(folded(name), name)
+        return name, value_of(of, name, Cell(value))
+
+    @cached_property
+    def _columns(self) -> dict[str, dict[str, tuple[str, Source]]]:
+        """By type of record the columns of OneRoster that say a whole field, and one only."""
+        objects = read_table(self.roster, system="", extensions=self.extensions).objects
+        return {kind: whole_columns(one) for kind, one in objects.items()}
 
 
 def load_sheets() -> Sheets:

@@ -19,12 +19,12 @@ from iocedu.sync.v1 import sync_pb2
 
 from services.sync.convert.checks import FindSchool
 from services.sync.convert.documents import RawRow
-from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, file_row, keys_of, sheet_at
+from services.sync.convert.imports import FileRow, Reading, SheetAt, Stored, counts_of, file_row, keys_of, sheet_at
 from services.sync.convert.rows import Checked, Unread
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, RowState, digest_of
 from services.sync.domain.collections import COLLECTIONS
-from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Import
+from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Counts, Import
 from services.sync.domain.profiles import Raw
 from services.sync.domain.roster_flaws import file_at
 from services.sync.domain.words import Text
@@ -39,8 +39,8 @@ from services.sync.usecases.partner_connections import admitted
 from services.sync.usecases.sandboxes import on_trial
 from services.sync.usecases.settling import Parcel
 
-# Slices carried by now, the last one's outcome, and what its rows delete, by collection.
-Note = Callable[[int, sync_pb2.Outcome, Mapping[str, list[str]]], Awaitable[None]]
+# Slices carried by now, what became of the last one's rows, and what these delete, by collection.
+Note = Callable[[int, Counts, Mapping[str, list[str]]], Awaitable[None]]
 Lacks = Callable[[Mapping[str, list[str]]], Awaitable[None]]  # What a complete file lacks, by collection.
 Plain = Row | Unread
 _KIND_COLLECTIONS: Final = {kind: collection for collection, kind in KINDS.items()}
@@ -59,7 +59,8 @@ async def carry(office: Office, one: Import, path: Path, *, note: Note, lacks: L
         outcome = await push_slice(office, one, raws, rows, name=name)
         said = zip(raws, rows, outcome.states, strict=True)
         gone = [raw for raw, row, state in said if row is not None and int(state) == RowState.ACCEPTED]
-        await note(number, outcome, _deleted(gone))
+        counts = counts_of(outcome)
+        await note(number, counts if any(rows) else counts.refused(), _deleted(gone))
 
     try:
         async for number, rows, plain in _to_carry(office, one, path, reading, read=read, placing=placing):

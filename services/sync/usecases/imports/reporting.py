@@ -10,6 +10,7 @@ from iocedu.sync.v1 import imports_pb2, sync_pb2
 from services.sync.convert.answers import localized
 from services.sync.domain.batches import RowState
 from services.sync.domain.imports import Import
+from services.sync.domain.words import Text
 from services.sync.store import batches, imports, quarantine
 from services.sync.usecases import refusals
 from services.sync.usecases.imports.office import Office
@@ -20,6 +21,10 @@ _GRID: Final = "DIEM_MONS"
 SLICES_AT_ONCE: Final = 20
 MOST_REPORTED: Final = 100_000  # Rows with problems that a workbook tells of.
 MOST_REPORT_BYTES: Final = 15_000_000  # A message carries 16 MB.
+_SETTLED: Final = Text(
+    "Dòng này đã được xử lý sau lần nạp: không cần sửa nữa.",
+    "This row was settled after the file was loaded: nothing is left to correct.",
+)
 
 Place = tuple[str, int]  # A slice's batch, and the row in it.
 Kind = tuple[str, str]  # A problem's reason and field; empty: any.
@@ -37,17 +42,18 @@ async def problems(
         if len(found) > most:
             break
     page = found[:most]
-    await _find_quarantined(office, one, page)
     return [problem for _, problem in page], page[-1][0] if len(found) > most else None
 
 
 async def kinds(office: Office, one: Import) -> list[imports_pb2.ImportProblemKind]:
-    """How many rows were not stored by why, the most frequent first."""
-    counts: Counter[Kind] = Counter()
-    async for stored in _slices(office, one, after=""):
-        counts.update((each.reason, each.field) for each in sync_pb2.Outcome.FromString(stored.outcome).problems)
+    """How many rows were not stored by why, the most frequent first; and how many of them were settled since."""
+    counts, settled = Counter[Kind](), Counter[Kind]()
+    async for _, each in _problems(office, one, after=None, language="vi"):
+        kind = each.problem.reason, each.problem.field
+        counts[kind] += 1
+        settled[kind] += each.settled
     return [
-        imports_pb2.ImportProblemKind(reason=reason, field=field, count=count)
+        imports_pb2.ImportProblemKind(reason=reason, field=field, count=count, settled_count=settled[reason, field])
         for (reason, field), count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     ]
 
@@ -61,22 +67,22 @@ def is_of(kind: Kind, problem: RowProblem) -> bool:
 async def _problems(
     office: Office, one: Import, *, after: Place | None, language: str
 ) -> AsyncIterator[tuple[Place, imports_pb2.ImportProblem]]:
-    order, last = one.order, after[0] if after else ""
-    if last:
+    """Rows that were not stored, in the order of the file, and which of them stand in the quarantine still."""
+    async for slices in _slices(office, one, first=after[0] if after else ""):
+        found = [each for stored in slices for each in _of_slice(stored, language)]
+        if not one.order.validate_only:  # What is only looked at is kept nowhere.
+            await _find_quarantined(office, one, found)
+        for place, problem in found:
+            if after is None or place[0] != after[0] or place[1] > after[1]:
+                yield place, problem
+
+
+async def _slices(office: Office, one: Import, *, first: str) -> AsyncIterator[list[batches.StoredBatch]]:
+    """The batches by which a file was carried, some at a time, from one on; empty: all."""
+    order, after = one.order, first
+    if first:
         async with office.intake.database.connection() as reads:
-            begun = await batches.by_id(reads, order.unit_id, last, order.source)
-        for stored in begun:
-            for place, problem in _of_slice(stored, language):
-                if after is None or place[1] > after[1]:
-                    yield place, problem
-    async for stored in _slices(office, one, after=last):
-        for found in _of_slice(stored, language):
-            yield found
-
-
-async def _slices(office: Office, one: Import, *, after: str) -> AsyncIterator[batches.StoredBatch]:
-    """The batches by which a file was carried, after one."""
-    order = one.order
+            yield await batches.by_id(reads, order.unit_id, first, order.source)
     while True:
         async with office.intake.database.connection() as reads:
             more = await batches.begun_with(
@@ -84,8 +90,7 @@ async def _slices(office: Office, one: Import, *, after: str) -> AsyncIterator[b
             )
         if not more:
             return
-        for stored in more:
-            yield stored
+        yield more
         after = more[-1].key.batch_id
 
 
@@ -109,8 +114,8 @@ def _problem(problem: RowProblem, state: int) -> imports_pb2.ImportProblem:
     )
 
 
-async def _find_quarantined(office: Office, one: Import, page: list[tuple[Place, imports_pb2.ImportProblem]]) -> None:
-    kept = {place for place, problem in page if int(problem.state) in (RowState.REJECTED, RowState.HELD)}
+async def _find_quarantined(office: Office, one: Import, found: list[tuple[Place, imports_pb2.ImportProblem]]) -> None:
+    kept = {place: problem for place, problem in found if int(problem.state) in (RowState.REJECTED, RowState.HELD)}
     if not kept:
         return
     order, tree = one.order, office.intake.scopes.tree
@@ -122,8 +127,9 @@ async def _find_quarantined(office: Office, one: Import, page: list[tuple[Place,
             {batch_id for batch_id, _ in kept},
             places=tree.subtree(order.unit_id, office.intake.clock.today()),
         )
-    for place, problem in page:
+    for place, problem in kept.items():
         problem.quarantined_row_id = ids.get(place, 0)
+        problem.settled = place not in ids
 
 
 async def report(office: Office, one: Import, *, language: str, purpose: str, own: bool) -> bytes:
@@ -132,9 +138,14 @@ async def report(office: Office, one: Import, *, language: str, purpose: str, ow
     Raises WRONG_STATE where the file is kept no longer.
     """
     told: list[dict[str, Any]] = []
+    settled = 0
     async for _, problem in _problems(office, one, after=None, language=language):
-        row = {"sheet": problem.sheet, "row": problem.row, "column": problem.column}
-        told.append(row | {"message": problem.problem.message})
+        row: dict[str, Any] = {"sheet": problem.sheet, "row": problem.row}
+        if problem.settled:
+            settled += 1
+            told.append(row | {"column": "", "message": getattr(_SETTLED, language)})
+        else:
+            told.append(row | {"column": problem.column, "message": problem.problem.message})
         if len(told) == MOST_REPORTED:
             break
     async with office.intake.database.connection() as reads:
@@ -150,7 +161,7 @@ async def report(office: Office, one: Import, *, language: str, purpose: str, ow
         "masked": None if unmasked else {sheet["name"]: _shown(office, sheet) for sheet in tables},
         "problems": [row for row in told if row["sheet"]],
         "headings": {sheet["name"]: sheet["last"] for sheet in tables},
-        "summary": _summary(one, [row["message"] for row in told if not row["sheet"]], language),
+        "summary": _summary(one, [row["message"] for row in told if not row["sheet"]], language, settled=settled),
     }
     async with spooled(office.intake.database, one.import_id) as path:
         return await written(office, "report", str(path), told=about)
@@ -174,7 +185,7 @@ def _shown(office: Office, sheet: Mapping[str, Any]) -> dict[str, Any]:
     return {"first": sheet["first"], "columns": columns}
 
 
-def _summary(one: Import, others: list[str], language: str) -> list[tuple[str, str]]:
+def _summary(one: Import, others: list[str], language: str, *, settled: int) -> list[tuple[str, str]]:
     counts = one.counts
     return [
         ("Tệp", one.order.file_name),
@@ -184,6 +195,7 @@ def _summary(one: Import, others: list[str], language: str) -> list[tuple[str, s
         ("Cũ hơn bản đang lưu", str(counts.stale)),
         ("Bị từ chối", str(counts.rejected)),
         ("Đang giữ lại", str(counts.held)),
+        ("Trong đó đã xử lý sau lần nạp", str(settled)),
         *((("Lý do dừng", one.error[language]),) if one.error else ()),
         *(("Nghi ngờ", str(doubt[language])) for doubt in one.suspicions),
         *(("Bản ghi không có trong tệp", message) for message in others[:1000]),

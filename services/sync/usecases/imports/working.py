@@ -13,13 +13,11 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import structlog
-from iocedu.sync.v1 import sync_pb2
 
 from chassis.errors import Fault, Kind
 from chassis.identity import Caller, set_caller
-from services.sync.convert.imports import counts_of
 from services.sync.convert.sheets.refused import FileRefusedError
-from services.sync.domain.imports import MOST_ATTEMPTS, Import, ImportState, with_deletions
+from services.sync.domain.imports import MOST_ATTEMPTS, Counts, Import, ImportState, with_deletions
 from services.sync.domain.words import Text
 from services.sync.store import imports
 from services.sync.usecases import refusals
@@ -151,11 +149,10 @@ class _Work:
         if (by := next((one for one in later if one.overtakes(self._one)), None)) is not None:
             raise refusals.overtaken(by)
 
-    async def _note(self, number: int, outcome: sync_pb2.Outcome, gone: Mapping[str, list[str]]) -> None:
+    async def _note(self, number: int, counts: Counts, gone: Mapping[str, list[str]]) -> None:
         """Count a slice."""
-        counts = self._one.counts.plus(counts_of(outcome))
         told = {"deletions": with_deletions(self._one.deletions, gone, lacking=False)} if gone else {}
-        await self._advance(slices_done=number, attempts=0, **imports.counted(counts), **told)
+        await self._advance(slices_done=number, attempts=0, **imports.counted(self._one.counts.plus(counts)), **told)
         self._ask_again()
 
     async def _lacks(self, keys: Mapping[str, list[str]]) -> None:
