@@ -55,12 +55,14 @@ async def hold_units(connection: AsyncConnection, units: Collection[int]) -> Non
 
 async def sums_of(
     connection: AsyncConnection, kind: str, below: Mapping[int, Collection[int]], *, day: str
-) -> dict[tuple[int, str], dict[str, Scalar]]:
-    """By unit and subject, what facts of a kind add up to at these units' schools; of what is of a day, on `day`."""
+) -> dict[tuple[int, str], tuple[dict[str, Scalar], bool]]:
+    """By unit and subject, what facts of a kind add up to at these units' schools, and whether all of them came from
+    history; of what is of a day, on `day`.
+    """
     pairs = [(unit_id, school_id) for unit_id, schools in below.items() for school_id in schools]
     given = {"units": [one for one, _ in pairs], "schools": [one for _, one in pairs], "kind": kind}
     rows = await connection.execute(_STATEMENTS[kind], given | ({"day": day} if kind in _OF_DAY else {}))
-    return {(unit_id, subject): dict(values) for unit_id, subject, values in rows}
+    return {(unit_id, subject): (dict(values), past) for unit_id, subject, values, past in rows}
 
 
 _NOTE = sa.text(
@@ -99,12 +101,12 @@ def _statement(
     made = ", ".join(f"'{name}', {value}" for name, value in values.items())
     sets = ", ".join(f"({', '.join(('given.unit_id', *further.split()))})" for further in groups or ("",))
     return sa.text(
-        f"SELECT given.unit_id, {subject}, jsonb_build_object({made})"  # noqa: S608 (our own text)
+        f"SELECT given.unit_id, {subject}, jsonb_build_object({made}), bool_and(told.baseline)"  # noqa: S608 (our own text)
         " FROM unnest(CAST(:units AS bigint[]), CAST(:schools AS bigint[])) AS given(unit_id, school_id)"
-        ' JOIN (SELECT unit_id, subject, "values" AS v,'
+        ' JOIN (SELECT unit_id, subject, baseline, "values" AS v,'
         " \"values\" ->> 'school_year' AS year, \"values\" ->> 'grade' AS grade FROM fact WHERE kind = :kind) AS told"
         f" ON told.unit_id = given.school_id WHERE {where} GROUP BY GROUPING SETS ({sets})"
-    ).columns(sa.column("unit_id"), sa.column("subject"), sa.column("values", JSONB))
+    ).columns(sa.column("unit_id"), sa.column("subject"), sa.column("values", JSONB), sa.column("past"))
 
 
 _GROWTH = (

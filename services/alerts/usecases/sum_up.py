@@ -1,7 +1,8 @@
 """Adds up facts of schools for each unit above them, so that one rule speaks of communes and of the province as well.
 
 A sum is a fact like any other: it is judged, told, kept and tried as they are. What came from history alone makes sums
-that raise nothing. A unit below which nothing is left to add up has sums of nothing, so that its alerts end.
+that raise nothing, last year's beside this year's. A unit below which nothing is left to add up has sums of nothing, so
+that its alerts end.
 """
 
 from collections.abc import Mapping
@@ -57,10 +58,10 @@ async def _sum_up(
         known = await store.facts_on(connection, kind, baselines)
         for key in sorted({*sums, *known}):
             unit_id, subject = key
-            values = sums.get(key) or _nothing(kind, known[key])
+            values, past = sums.get(key) or (_nothing(kind, known[key]), False)
             values["level"] = moment.kind(unit_id)
             before, baseline = known.get(key), baselines[unit_id]
-            if baseline is None and not from_history.isdisjoint(below[unit_id]):
+            if past or (baseline is None and not from_history.isdisjoint(below[unit_id])):
                 baseline = True
             live = before is not None and before.baseline and baseline is False
             if live or before is None or before.values != values:

@@ -214,6 +214,21 @@ async def test_what_history_and_a_live_fact_add_up_to_together_raises_whichever_
     assert [one for one, _ in await sum_up(database)] == [Transition.RAISED, Transition.RAISED]
 
 
+async def test_last_years_history_raises_nothing_beside_what_changes_this_year(database):
+    """A unit's sums of a year and grade are live by the facts that they are of, and not by others of the unit."""
+    crowded = replace(CROWDED, with_kinds=(), condition='fact.grade != "" && fact.oversize_share > 0.0')
+    await write(database, crowded)
+    past = a_class(40, key="5A2025")
+    past.school_year, past.grade = 2025, "05"
+    await take(database, [replace(one, baseline=True) for one in oversize(past)])
+    assert await sum_up(database) == []
+    await take(database, oversize(a_class(41)))
+    assert await sum_up(database) == [
+        (Transition.RAISED, "#1, khối 01: 1/1 lớp quá đông"),
+        (Transition.RAISED, "#10, khối 01: 1/1 lớp quá đông"),
+    ]
+
+
 async def test_units_that_stand_elsewhere_are_added_up_anew_and_what_is_empty_ends(database):
     """A reform takes a district's schools away; its sum is of nothing, the other's is of all."""
     await write(database, SILENT)
