@@ -189,7 +189,8 @@ function rows(period, byUnit) {
 
 function row(one, byUnit) {
   const figure = one.figure;
-  const label = byUnit || !state.by ? figure.unit_name : state.words.told(state.by, figure.dimension_values?.[0] ?? "");
+  const rest = byUnit && figure.unit_id === state.unit.id;
+  const label = rest ? `${said("rest")} ${figure.unit_name}` : byUnit || !state.by ? figure.unit_name : state.words.told(state.by, figure.dimension_values?.[0] ?? "");
   const open = h("button", { class: "quiet", onclick: () => explain(figure, byUnit) }, valueOf(figure, current()));
   return h(
     "tr",

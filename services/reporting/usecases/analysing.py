@@ -211,7 +211,7 @@ class Analyses:
             same_day = _values(before) if first is not None and first <= day else {}
         async with self.questions.mirror.database.connection() as connection:
             accepts = await outside.last_accepts(connection)
-            targets = await outside.targets(connection, [year]) if TARGET in compared else {}
+            kept = await outside.targets(connection, [year]) if TARGET in compared else {}
         placed = standings(figures, {one.code: one for one in asked.indicators}, leave_out=asked.places.rest)
         parts = bool(asked.analysis.question.breakdown or asked.analysis.question.dimensions)
         shown: Sequence[Figure] = figures
@@ -230,7 +230,7 @@ class Analyses:
             figures=shown,
             last_year=last_year,
             same_day=same_day,
-            targets=targets,
+            targets={key: one for key, one in kept.items() if key[0] != asked.places.rest},
             standings=placed if PEERS in compared else {},
             sums=additions(asked.indicators, figures) if parts and not asked.analysis.ranking else (),
             oldest_report={

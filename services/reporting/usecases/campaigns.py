@@ -16,7 +16,7 @@ from chassis.scopes import ScopeTree
 from services.reporting.domain.reports import Campaign
 from services.reporting.store import campaigns
 from services.reporting.store.forms import FormRow
-from services.reporting.usecases.places import SCHOOL
+from services.reporting.usecases.places import EXPECTED_KINDS
 from services.reporting.usecases.telling import Teller
 
 DEADLINES = ("confirm_due_time", "review_due_time", "approve_due_time")
@@ -73,13 +73,13 @@ async def get_campaign(connection: AsyncConnection, campaign_id: int, *, below: 
 
 
 def schools_for(tree: ScopeTree, unit_id: int, levels: Sequence[str], clock: Clock) -> list[int]:
-    """The schools below a unit that have one of the levels, by id; without levels, all."""
+    """The schools and childcare groups below a unit that have one of the levels, by id; without levels, all."""
     wanted = {f"level:{level}" for level in levels}
     found = (tree.unit(one) for one in tree.subtree(unit_id, clock.today()))
     return sorted(
         unit.unit_id
         for unit in found
-        if unit is not None and unit.kind == SCHOOL and (not wanted or wanted.intersection(unit.labels))
+        if unit is not None and unit.kind in EXPECTED_KINDS and (not wanted or wanted.intersection(unit.labels))
     )
 
 
