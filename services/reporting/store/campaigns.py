@@ -50,10 +50,19 @@ async def find_campaign(connection: AsyncConnection, campaign_id: int, *, below:
 
 
 async def campaigns_page(
-    connection: AsyncConnection, *, below: Collection[int], school_year: int, before: int | None, limit: int
+    connection: AsyncConnection,
+    *,
+    below: Collection[int],
+    school_year: int,
+    before: int | None = None,
+    limit: int,
+    unfinished: bool = False,
 ) -> list[Campaign]:
-    """Campaigns that concern units, the newest first, from the one before `before`."""
+    """Campaigns that concern units, the newest first, from the one before `before`; or those alone of which reports of
+    these units are not approved.
+    """
     given = {"below": list(below), "school_year": school_year, "before": before, "limit": limit}
+    given |= {"unfinished": unfinished}
     return [Campaign(*row) for row in await connection.execute(_PAGE, given)]
 
 
@@ -97,6 +106,8 @@ _ONE = sa.text(f"{_SELECTED} WHERE campaign.campaign_id = :campaign_id AND {_CON
 _PAGE = sa.text(
     f"{_SELECTED} WHERE {_CONCERNED} AND (:school_year = 0 OR campaign.school_year = :school_year)"
     " AND (CAST(:before AS bigint) IS NULL OR campaign.campaign_id < :before)"
+    " AND (NOT CAST(:unfinished AS boolean) OR EXISTS (SELECT FROM report WHERE report.campaign_id ="
+    " campaign.campaign_id AND report.state <> 4 AND report.school_id = ANY(CAST(:below AS bigint[]))))"
     " ORDER BY campaign.campaign_id DESC LIMIT :limit"
 )
 _STATES = sa.text(

@@ -64,7 +64,7 @@ class Briefing:
             since = today - timedelta(days=COMPARED_DAYS)
             before = await daily_figures.previous(connection, unit_id, school_year=year, before=today, since=since)
             found = await campaigns.campaigns_page(
-                connection, below=below, school_year=year, before=None, limit=MOST_CAMPAIGNS
+                connection, below=below, school_year=year, limit=MOST_CAMPAIGNS, unfinished=True
             )
             now = self.clock.now()
             progress = [
@@ -84,12 +84,7 @@ class Briefing:
             for figure in answer.figures
             if (indicator := self.questions.catalogue.find(figure.indicator)) is not None
         ]
-        unfinished = [
-            (campaign, states)
-            for campaign, states in progress
-            if any(state is not State.APPROVED for state, _ in states)
-        ]
-        return Brief(today, year, keys, unfinished, answer.data_time)
+        return Brief(today, year, keys, progress, answer.data_time)
 
     async def keep(self) -> int:
         """Keep the key figures of today, of every unit above schools, in place of those kept earlier today."""

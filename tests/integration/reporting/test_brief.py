@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from iocedu.reporting.v1 import brief_pb2, brief_pb2_grpc
 
 from chassis.bus import Bus
@@ -14,6 +15,7 @@ from chassis.testing import FixedClock
 from services.reporting.store import daily_figures
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Mirror
+from services.reporting.usecases import briefing
 from services.reporting.usecases.briefing import Briefing
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.querying import Questions
@@ -67,6 +69,19 @@ async def test_what_a_day_ended_with_is_kept_while_it_lasts(
         return (pupils.value, pupils.previous_value, pupils.previous_day) == (5, 4, "2026-11-02")
 
     await poll_until(changed)
+
+
+async def test_a_campaign_that_is_not_over_is_in_it_however_many_newer_ones_are(
+    desk: Desk, report_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """The oldest are the latest."""
+    monkeypatch.setattr(briefing, "MOST_CAMPAIGNS", 1)
+    late = await desk.begin()
+    over = await desk.begin(days=(11, 21, 31))
+    async with report_database.transaction() as connection:
+        done = sa.text("UPDATE report SET state = 4 WHERE campaign_id = :campaign_id")
+        await connection.execute(done, {"campaign_id": over.campaign_id})
+    assert [one.campaign.campaign_id for one in (await _brief(desk)).campaigns] == [late.campaign_id]
 
 
 async def test_campaigns_that_are_not_over_are_in_it(desk: Desk):
