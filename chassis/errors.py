@@ -16,6 +16,7 @@ from chassis.wording import in_vietnamese
 
 MOST_VIOLATIONS = 20
 MOST_BYTES = 4096  # Larger details are lost in HTTP/2 metadata on the way.
+MOST_TEXT = 1500  # Bytes of a message; of what is said beside it in English, a third of it.
 STATUS_KEY = "grpc-status-details-bin"
 
 
@@ -109,17 +110,25 @@ def to_status(fault: Fault, *, domain: str, language: str, trace_id: str = "") -
     if trace_id:
         metadata["trace_id"] = trace_id
     info = error_details_pb2.ErrorInfo(reason=fault.reason, domain=fault.domain or domain, metadata=metadata)
-    text = error_details_pb2.LocalizedMessage(locale=language, message=fault.text(language)[:500])
+    text = error_details_pb2.LocalizedMessage(locale=language, message=_shortened(fault.text(language), MOST_TEXT))
     details: list[any_pb2.Any] = [_pack(info), _pack(text)]
     if fault.retry_after is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromTimedelta(fault.retry_after)
         details.append(_pack(retry))
-    status = status_pb2.Status(code=fault.kind.number, message=fault.en[:500], details=details)
+    status = status_pb2.Status(code=fault.kind.number, message=_shortened(fault.en, MOST_TEXT // 3), details=details)
     if fault.violations:
         room = MOST_BYTES - status.ByteSize() - 64
         status.details.append(_pack(_bad_request(fault.violations, room=room, language=language)))
     return status
+
+
+def _shortened(text: str, most: int) -> str:
+    """A text of at most so many bytes, cut between words."""
+    encoded = text.encode()
+    if len(encoded) <= most:
+        return text
+    return f"{encoded[: most - 3].decode(errors='ignore').rsplit(' ', 1)[0]}…"
 
 
 def from_status(status: status_pb2.Status) -> Fault:

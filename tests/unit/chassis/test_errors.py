@@ -45,6 +45,16 @@ def test_a_fault_survives_the_wire():
     assert heard.violations == said.violations
 
 
+def test_a_long_message_ends_with_a_whole_word():
+    """It says that there is more; a short one stays as it is."""
+    listed = ", ".join(f"chỉ_số_{number}" for number in range(400))
+    told = from_status(to_status(Fault(Kind.INVALID, "X", vi=listed, en="short"), domain="d", language="vi"))
+    assert listed.startswith(told.vi.removesuffix("…"))
+    assert told.vi.endswith(",…")
+    assert 1400 < len(told.vi.encode()) <= 1500
+    assert told.en == "short"
+
+
 def test_the_sentence_is_in_the_language_asked_for():
     """Vietnamese by default, English where asked; the developer's message stays English."""
     for language, sentence in (("vi", "Sai rồi."), ("en", "That is wrong.")):
