@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from buf.validate import validate_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 
 Look = Callable[[Any], bool]  # Whether a message surely keeps its rules.
 
@@ -42,7 +42,7 @@ def _look(descriptor: Descriptor) -> Look | None:
             _texts({one.name: said for one in single if (said := _text(_rules(one)))}),
             *(_numbers(one.name, bounds) for one in single if (bounds := _bounds(_rules(one)))),
             *(_several(one) for one in descriptor.fields if one.is_repeated),
-            *(_one_of(one.name, list(one.fields)) for one in descriptor.oneofs if not _is_presence(one)),
+            *(_one_of(one) for one in descriptor.oneofs if not _is_presence(one)),
             *(_inner(one) for one in descriptor.fields if _is_lone(one)),
         ]
     except _UnknownRuleError:
@@ -153,11 +153,15 @@ def _item(rules: Any) -> Look | None:
     return None
 
 
-def _one_of(name: str, fields: Sequence[FieldDescriptor]) -> Look | None:
+def _one_of(oneof: OneofDescriptor) -> Look | None:
     """The look at the one message that is set; texts and numbers beside it are looked at like any other."""
-    looks = {one.name: _look(one.message_type) for one in fields if one.message_type is not None and not _rules_of(one)}
-    if len(looks) < sum(one.message_type is not None for one in fields):
+    if oneof.GetOptions().HasExtension(validate_pb2.oneof):
         raise _UnknownRuleError
+    name, looks = oneof.name, dict[str, Look | None]()
+    for one in oneof.fields:
+        if one.message_type is not None and _rules_of(one):
+            raise _UnknownRuleError
+        looks[one.name] = None if one.message_type is None else _look(one.message_type)
 
     def look(message: Any) -> bool:
         which = message.WhichOneof(name)

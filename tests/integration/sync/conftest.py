@@ -1,6 +1,7 @@
 """Records and sync in process, on real databases and a real broker."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,22 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
+def sync_settings() -> dict[str, Any]:
+    """Settings of sync that differ from its own; a module that needs some has a fixture of this name."""
+    return {}
+
+
+@pytest.fixture
 async def here(
-    database_factory: DatabaseFactory, bus: Bus, nats_url: str, keys: Issuer, clock: FixedClock
+    database_factory: DatabaseFactory,
+    bus: Bus,
+    nats_url: str,
+    keys: Issuer,
+    clock: FixedClock,
+    sync_settings: dict[str, Any],
 ) -> AsyncIterator[World]:
     """A province with three schools and a childcare group, a vendor for all, a clerk in the first."""
     assert bus.client.is_connected
     databases = (await database_factory("records"), await database_factory("sync"))
-    async with world(databases, nats_url, keys, clock) as running:
+    async with world(databases, nats_url, keys, clock, **sync_settings) as running:
         yield running

@@ -42,6 +42,20 @@ async def loaded(here: World, count: int) -> None:
     await indexed(here, count)
 
 
+def held_up(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Imports stop before each slice: set once one has, and to be set for all to go on."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    push_slice = carrying.push_slice
+
+    async def waits(*args: Any, **kwargs: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await push_slice(*args, **kwargs)
+
+    monkeypatch.setattr(carrying, "push_slice", waits)
+    return begun, go_on
+
+
 async def test_names_one_row_off_wait_for_a_person_who_rejects_them(here: World) -> None:
     """Nothing is stored meanwhile, nor afterwards."""
     await loaded(here, 10)
@@ -181,15 +195,7 @@ async def test_files_of_a_unit_and_source_are_taken_in_the_order_they_were_sent(
     here: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many runs there are; another source's wait for none of them."""
-    begun, go_on = asyncio.Event(), asyncio.Event()
-    push_slice = carrying.push_slice
-
-    async def held_up(*args: Any, **kwargs: Any) -> Any:
-        begun.set()
-        await go_on.wait()
-        return await push_slice(*args, **kwargs)
-
-    monkeypatch.setattr(carrying, "push_slice", held_up)
+    begun, go_on = held_up(monkeypatch)
     stub = await desk(here)
     held_by(await stub.CreateImport(parts(workbook(("6A", pupils(2))))))
     await asyncio.wait_for(begun.wait(), 30)
@@ -420,15 +426,7 @@ async def test_a_file_goes_with_who_is_erased_at_once_or_when_its_import_ends(
     above = await desk(here, VENDOR)
     far = held_by(await above.CreateImport(parts(workbook(("6A", pupils(1))), unit=PROVINCE)))
     await poll_until(lambda: ended(here, far.import_id), 40.0)
-    begun, go_on = asyncio.Event(), asyncio.Event()
-    push_slice = carrying.push_slice
-
-    async def held_up(*args: Any, **kwargs: Any) -> Any:
-        begun.set()
-        await go_on.wait()
-        return await push_slice(*args, **kwargs)
-
-    monkeypatch.setattr(carrying, "push_slice", held_up)
+    begun, go_on = held_up(monkeypatch)
     stub = await desk(here)
     running = held_by(await stub.CreateImport(parts(workbook(("6A", pupils(3))))))
     await asyncio.wait_for(begun.wait(), 30)

@@ -1,6 +1,6 @@
 """Replicas follow the feed beside each other: what one read before another moved the position on is dropped."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -8,9 +8,6 @@ import pytest
 from iocedu.records.v1 import records_pb2
 from iocedu.sync.v1 import destinations_pb2
 
-from chassis.bus import Bus
-from chassis.testing import FixedClock
-from deploy.local.issuer import Issuer
 from services.sync.clients.records import Records
 from services.sync.domain.destinations import Destination
 from services.sync.store import destinations
@@ -18,23 +15,16 @@ from services.sync.usecases.noting import follow
 from services.sync.usecases.outlets import Outlets
 from services.sync.usecases.pushing import Pushing
 from tests.integration.sync.passing import move, pushed, stub
-from tests.integration.sync.world import COMMUNE, SCHOOL_C, World, pupil, world
-from tests.support.databases import DatabaseFactory
+from tests.integration.sync.world import COMMUNE, SCHOOL_C, World, pupil
 from tests.support.waiting import poll_until
 
 FEED_OF: dict[str, Any] = {"unit": COMMUNE, "types": (), "after": 0}
 
 
 @pytest.fixture
-async def here(
-    database_factory: DatabaseFactory, bus: Bus, nats_url: str, keys: Issuer, clock: FixedClock
-) -> AsyncIterator[World]:
-    """The province of the other tests; sync follows nothing by itself, and sends nothing."""
-    assert bus.client.is_connected
-    databases = (await database_factory("records"), await database_factory("sync"))
-    quiet = {"feed_seconds": 3600.0, "push_workers": 0, "webhook_private_addresses": True}
-    async with world(databases, nats_url, keys, clock, **quiet) as running:
-        yield running
+def sync_settings() -> dict[str, Any]:
+    """Sync follows nothing by itself, and sends nothing."""
+    return {"feed_seconds": 3600.0, "push_workers": 0, "webhook_private_addresses": True}
 
 
 class Late(Records):

@@ -581,13 +581,7 @@ async def test_a_subscriber_hears_of_a_school_that_joins_its_unit_from_the_begin
     here: World, subscriber: Subscriber
 ) -> None:
     """Its records stand at positions that were passed; once more when it comes back, and nothing twice meanwhile."""
-    await _subscribed(here, subscriber, COMMUNE)
-    await pushed(here, "1", pupil("C1", school=SCHOOL_C), pupil("A1"))
-    await poll_until(lambda: _told(subscriber) == {"A1": 1})
-
-    await _moved(here, SCHOOL_C, COMMUNE, "1")
-
-    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1})
+    await _joined(here, subscriber)
     await pushed(here, "2", pupil("C2", school=SCHOOL_C))
     await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1, "C2": 1})
     await _moved(here, SCHOOL_C, OTHER_COMMUNE, "2")
@@ -603,17 +597,22 @@ async def test_what_was_left_out_of_the_feed_while_a_school_joined_is_told_after
     here: World, subscriber: Subscriber
 ) -> None:
     """Sync may know of it a moment before records does, whose pages pass over it meanwhile."""
-    await _subscribed(here, subscriber, COMMUNE)
-    await pushed(here, "1", pupil("C1", school=SCHOOL_C), pupil("A1"))
-    await poll_until(lambda: _told(subscriber) == {"A1": 1})
-    await _moved(here, SCHOOL_C, COMMUNE, "1")
-    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1})
+    await _joined(here, subscriber)
     async with here.sync_database.transaction() as writes:
         await writes.exec_driver_sql("DELETE FROM outgoing_record WHERE destination = 'ioc' AND key = 'C1'")
 
     here.clock.advance(timedelta(minutes=1))
 
     await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 2})
+
+
+async def _joined(here: World, subscriber: Subscriber) -> None:
+    """A subscriber of the commune was told of its school, and then of one that joined it."""
+    await _subscribed(here, subscriber, COMMUNE)
+    await pushed(here, "1", pupil("C1", school=SCHOOL_C), pupil("A1"))
+    await poll_until(lambda: _told(subscriber) == {"A1": 1})
+    await _moved(here, SCHOOL_C, COMMUNE, "1")
+    await poll_until(lambda: _told(subscriber) == {"A1": 1, "C1": 1})
 
 
 async def _subscribed(here: World, subscriber: Subscriber, unit: str) -> None:

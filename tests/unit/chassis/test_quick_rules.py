@@ -110,14 +110,17 @@ def test_one_field_of_a_good_row_decides_as_protovalidate_does(kind: str, data: 
     assert surely_keeps_rules(row) is not bool(protovalidate.collect_violations(row)) or "\\037" in str(row)
 
 
-def _type(name: str, number_rules: validate_pb2.FieldRules | None = None) -> Any:
-    """A type with one number, and the rules given for it."""
+def _type(name: str, number_rules: validate_pb2.FieldRules | None = None, *, required_choice: bool = False) -> Any:
+    """A type with one number, and the rules given for it; or with a choice that must be made."""
     proto = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package=name, syntax="proto3")
     proto.dependency.append("buf/validate/validate.proto")
     field = proto.message_type.add(name="Of").field.add(name="number", number=1)
     field.type, field.label = field.TYPE_INT32, field.LABEL_OPTIONAL
     if number_rules is not None:
         field.options.Extensions[validate_pb2.field].CopyFrom(number_rules)
+    if required_choice:
+        proto.message_type[0].oneof_decl.add(name="choice").options.Extensions[validate_pb2.oneof].required = True
+        field.oneof_index = 0
     pool = descriptor_pool.Default()
     pool.AddSerializedFile(proto.SerializeToString())
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{name}.Of"))
@@ -132,6 +135,7 @@ def test_rules_that_are_not_known_are_never_sure() -> None:
     assert not surely_keeps_rules(_type("listed", listed)(number=2))
     outside = validate_pb2.FieldRules(int32=validate_pb2.Int32Rules(gt=5, lt=3))
     assert not surely_keeps_rules(_type("outside", outside)(number=9))
+    assert not surely_keeps_rules(_type("chosen", required_choice=True)())
 
 
 def test_a_message_without_rules_is_sure() -> None:
