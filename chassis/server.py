@@ -158,7 +158,7 @@ async def serving(
 async def _serve(
     service: str, build: Callable[[SettingsT, AsyncExitStack], Awaitable[App]], settings: SettingsT
 ) -> int:
-    flush = telemetry.setup(service, settings)
+    flush = telemetry.setup(service, settings, serves=True)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -177,7 +177,7 @@ async def _serve(
 
 
 async def _observed(service: str, command: Command, settings: ServiceSettings, arguments: argparse.Namespace) -> int:
-    flush = telemetry.setup(service, settings)
+    flush = telemetry.setup(service, settings, serves=False)
     try:
         return await _execute(command, settings, arguments)
     finally:

@@ -91,8 +91,11 @@ def metrics() -> Metrics:
     )
 
 
-def setup(service: str, settings: ServiceSettings) -> Callable[[], None]:
-    """Start traces, metrics and logs of this process; call what is returned last of all, to flush."""
+def setup(service: str, settings: ServiceSettings, *, serves: bool) -> Callable[[], None]:
+    """Start traces, metrics and logs of this process; call what is returned last of all, to flush.
+
+    What only runs once has no page of metrics: the port is that of the service it runs beside.
+    """
     set_up_logs(service, settings.log_level)
     resource = Resource.create({"service.name": service, "service.namespace": SCOPE})
     provider = TracerProvider(
@@ -111,7 +114,7 @@ def setup(service: str, settings: ServiceSettings) -> Callable[[], None]:
         )
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
     trace.set_tracer_provider(provider)
-    stop_page = _serve_metrics(settings.metrics_listen, resource) if settings.metrics_listen else None
+    stop_page = _serve_metrics(settings.metrics_listen, resource) if serves and settings.metrics_listen else None
 
     def shutdown() -> None:
         flushing = threading.Thread(target=provider.shutdown, name="flush", daemon=True)

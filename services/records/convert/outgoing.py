@@ -110,6 +110,7 @@ def _writer(spec: ObjectSpec, mask: bool) -> Callable[[Any, Stored], None]:  # n
             plain.append((place, column.name))
         else:
             special.append((place, _setter(column, hidden, descriptor, mask=mask)))
+    withheld = _withheld(spec, descriptor) if mask else ()
     further = len(HEAD) + len(spec.columns)
 
     def write(record: Any, stored: Stored) -> None:
@@ -120,10 +121,18 @@ def _writer(spec: ObjectSpec, mask: bool) -> Callable[[Any, Stored], None]:  # n
             value = stored[place]
             if value is not None and value != "":
                 put(record, value)
-        if more := stored[further]:
-            record.further.update(dict.fromkeys(more, HIDDEN_TEXT) if mask else more)
+        for name in withheld:
+            setattr(record, name, HIDDEN_TEXT)
+        if not mask and (more := stored[further]):
+            record.further.update(more)
 
     return write
+
+
+def _withheld(spec: ObjectSpec, descriptor: Descriptor) -> Sequence[str]:
+    """The texts of which a masked record does not even tell whether there is one."""
+    texts = [column.name for column in spec.columns if column.kind is Kind.TEXT]
+    return [name for name in texts if _mask(descriptor, name) is Mask.WITHHELD]
 
 
 def _setter(column: Column, hidden: Mask, descriptor: Descriptor, *, mask: bool) -> Callable[[Any, Any], None]:
@@ -151,11 +160,10 @@ def _setter(column: Column, hidden: Mask, descriptor: Descriptor, *, mask: bool)
             add(**fields)
 
     def put_masked_items(record: Any, value: list[dict[str, Any]]) -> None:
-        shown = (
-            {key: masked(held, hiding[key]) if key in hiding else held for key, held in fields.items()}
-            for fields in value
-        )
-        put_items(record, list(shown))
+        put_items(record, [{**fields, **shown(fields)} for fields in value])
+
+    def shown(fields: dict[str, Any]) -> dict[str, str]:
+        return {key: masked(fields.get(key, ""), how) for key, how in hiding.items()}
 
     def leave_out(_record: Any, _value: float) -> None:
         """A number that must not be shown has no sign for that there is one."""

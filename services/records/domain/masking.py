@@ -1,7 +1,8 @@
 """How personal data is shown: by the class of the field, with a short table of exceptions, and to whom in full.
 
 Fields are classed in the interface (Law 91/2025/QH15: basic and sensitive). A field that nobody classed is shown,
-except what a source names beyond the specification: its class is unknown, so it is hidden.
+except what a source names beyond the specification: its class is unknown, so it is left out. Of what is sensitive not
+even that there is something is told: that a pupil has a disability is the secret, not its code.
 """
 
 from collections.abc import Mapping
@@ -31,10 +32,11 @@ class Mask(Enum):
     YEAR = "the year of a date"
     LAST_DIGITS = "the last three signs"
     HIDDEN = "that there is one"
+    WITHHELD = "nothing, not even whether there is one"
 
 
 _BY_CLASS: Final[Mapping[FieldClass, Mask]] = MappingProxyType(
-    {FieldClass.NONE: Mask.SHOWN, FieldClass.BASIC: Mask.HIDDEN, FieldClass.SENSITIVE: Mask.HIDDEN},
+    {FieldClass.NONE: Mask.SHOWN, FieldClass.BASIC: Mask.HIDDEN, FieldClass.SENSITIVE: Mask.WITHHELD},
 )
 # Where a class alone would hide more than the work allows: a list of pupils without names is no list.
 _BY_NAME: Final[Mapping[str, Mask]] = MappingProxyType(
@@ -55,7 +57,9 @@ def mask_of(field: str, field_class: FieldClass) -> Mask:
 
 
 def masked(value: str, mask: Mask) -> str:
-    """Show what the mask allows; what is empty stays empty, so that a gap can be told from a secret."""
+    """Show what the mask allows; what is empty stays empty, so that a gap can be told, unless that is the secret."""
+    if mask is Mask.WITHHELD:
+        return HIDDEN_TEXT
     if not value or mask is Mask.SHOWN:
         return value
     if mask is Mask.YEAR:

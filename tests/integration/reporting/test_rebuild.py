@@ -1,6 +1,7 @@
 """Rebuilding from the change feed of a real records, and the commands an operator has."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -128,21 +129,26 @@ async def test_figures_stay_exact_while_a_rebuild_runs_beside_the_consumers(data
 
 @pytest.mark.parametrize(("value", "status", "said"), [(1, 0, "all figures equal"), (2, 1, "1 figures differ")])
 async def test_the_command_line_verifies(database, keys, value, status, said):
-    """An operator, or a nightly job, learns from the exit status whether the figures are exact."""
+    """An operator, or a nightly job, learns from the exit status whether the figures are exact; a service that runs
+    with the same settings is not in its way.
+    """
     async with database.transaction() as connection:
         changed = await projection.merge(connection, [(7, "staff", "T", 1, 2026, "02", "", "1", "01", "", "", "01")])
         assert changed.schools
         await connection.execute(text("UPDATE stock SET value = :value"), {"value": value})
+    serving = socket.create_server(("127.0.0.1", 0))
     environment = {
+        "IOCEDU_METRICS_LISTEN": f"127.0.0.1:{serving.getsockname()[1]}",
         "IOCEDU_DATABASE_URL": database.url,
         "IOCEDU_NATS_URL": "nats://127.0.0.1:1",
         "IOCEDU_JWKS": str(keys.jwks),
         "IOCEDU_ISSUER": ISSUER,
         "IOCEDU_SERVICE_KEY_FILE": str(keys.service_key("reporting")),
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.reporting", "verify", env=environment, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    with serving:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.reporting", "verify", env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == status
     assert said in out.decode()

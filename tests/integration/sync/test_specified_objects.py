@@ -91,7 +91,7 @@ async def test_codes_of_catalogues_that_are_not_loaded_are_counted(here: World) 
 
 
 async def test_health_and_conduct_are_masked_without_a_purpose(here: World) -> None:
-    """A number that must not be shown is left out; that there is a text is told."""
+    """A number is left out; a text is hidden whether there is one or not, and so is what the entry is."""
     chosen = ("KHAM_SUC_KHOE", "KHEN_THUONG_KY_LUAT")
     rows = [{"DOI_TUONG": kind} | ENVELOPE | OBJECTS[kind][2] for kind in chosen]
     await (await here.sync()).PushDocument(document(ndjson(rows)))
@@ -104,7 +104,7 @@ async def test_health_and_conduct_are_masked_without_a_purpose(here: World) -> N
     check = (await stub.GetRecord(asked("KHAM_SUC_KHOE"))).record.row.health_check
     entry = (await stub.GetRecord(asked("KHEN_THUONG_KY_LUAT"))).record.row.conduct_entry
     assert (check.day, check.height) == ("2026-10-05", 0)
-    assert (entry.kind, entry.content) == ("reward", "•••")
+    assert (entry.kind, entry.content) == ("•••", "•••")
 
 
 async def _changes(here: World, *, count: int) -> list[records_pb2.Change]:

@@ -34,12 +34,12 @@ PUPIL = {
 
 
 def test_a_masked_pupil_shows_name_and_year_and_hides_the_rest():
-    """Ids keep three signs, sensitive fields and what nobody classed say only that they are there."""
+    """Ids keep three signs; of what is sensitive or was never classed not even that there is something is told."""
     pupil = _row("pupil", mask=True, **PUPIL).pupil
     assert (pupil.full_name, pupil.birth_date, pupil.sex) == ("Lê An", "2014", "1")
     assert (pupil.ministry_code, pupil.personal_id) == ("•••••••123", "•••••••••123")
-    assert (pupil.ethnic_group, pupil.policy_group, pupil.disability) == ("•••", "•••", "")
-    assert dict(pupil.further) == {"DIA_CHI": "•••"}
+    assert (pupil.ethnic_group, pupil.policy_group, pupil.disability) == ("•••", "•••", "•••")
+    assert not pupil.further
 
 
 def test_an_unmasked_pupil_is_given_back_as_sent():
@@ -51,12 +51,30 @@ def test_an_unmasked_pupil_is_given_back_as_sent():
     assert dict(row.pupil.further) == {"DIA_CHI": "12 Lê Lợi"}
 
 
+def test_masked_entries_do_not_tell_rewards_from_violence_and_checks_not_who_is_ill():
+    """Whose they are and of which day they are is all that a list needs."""
+    kinds = ({"kind": "violence", "form": "03"}, {"kind": "reward", "decision_number": "12/QĐ", "issuing_level": "Xã"})
+    shown = [
+        _row("conduct_entry", mask=True, pupil_key="HS1", day=date(2026, 11, 2), **kind).conduct_entry for kind in kinds
+    ]
+    assert shown[0] == shown[1]
+    assert (shown[0].pupil_key, shown[0].kind, shown[0].day) == ("HS1", "•••", "2026-11-02")
+    checks = [
+        _row("health_check", mask=True, pupil_key="HS1", day=date(2026, 11, 2), **found).health_check
+        for found in ({"findings": "Hen suyễn", "height": 120.5}, {"findings": ""})
+    ]
+    assert checks[0] == checks[1]
+
+
 def test_nested_records_are_masked_by_their_own_classes():
     """Why a pupil was absent is sensitive; that he or she was is not."""
-    exceptions = [{"pupil_key": "HS1", "kind": "P", "reason": "ốm"}]
+    exceptions = [{"pupil_key": "HS1", "kind": "P", "reason": "ốm"}, {"pupil_key": "HS2", "kind": "K"}]
     register = _row("attendance_register", mask=True, exceptions=exceptions, day=date(2026, 11, 2)).attendance_register
     assert register.day == "2026-11-02"
-    assert [(one.pupil_key, one.kind, one.reason) for one in register.exceptions] == [("HS1", "P", "•••")]
+    assert [(one.pupil_key, one.kind, one.reason) for one in register.exceptions] == [
+        ("HS1", "P", "•••"),
+        ("HS2", "K", "•••"),
+    ]
 
 
 def test_a_tombstone_shows_its_type_and_nothing_else():

@@ -32,7 +32,9 @@ class _FieldClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FieldClass
     FIELD_CLASS_BASIC: _FieldClass.ValueType  # 1
     """Basic personal data: masked unless a purpose is stated and the role allows it."""
     FIELD_CLASS_SENSITIVE: _FieldClass.ValueType  # 2
-    """Sensitive personal data (ethnic origin, health, policy status): the same, for fewer roles."""
+    """Sensitive personal data (ethnic origin, health, policy status, discipline): masked likewise, and not even whether
+    there is a value is told.
+    """
 
 class FieldClass(_FieldClass, metaclass=_FieldClassEnumTypeWrapper):
     """How a field is protected. Classes follow Law 91/2025/QH15: basic and sensitive personal data."""
@@ -42,7 +44,9 @@ FIELD_CLASS_UNSPECIFIED: FieldClass.ValueType  # 0
 FIELD_CLASS_BASIC: FieldClass.ValueType  # 1
 """Basic personal data: masked unless a purpose is stated and the role allows it."""
 FIELD_CLASS_SENSITIVE: FieldClass.ValueType  # 2
-"""Sensitive personal data (ethnic origin, health, policy status): the same, for fewer roles."""
+"""Sensitive personal data (ethnic origin, health, policy status, discipline): masked likewise, and not even whether
+there is a value is told.
+"""
 Global___FieldClass: _TypeAlias = FieldClass  # noqa: Y015
 
 @_typing.final

@@ -222,7 +222,7 @@ class FieldChange(_message.Message):
     """Name in the record, for example `full_name`; of what the profile names beside it, `further.<name>`."""
     old_value: _builtins.str
     """Value before: text as it is, a date in ISO 8601, a list as JSON; empty: none. Masked where `masked` says so, so that
-    both values may look the same.
+    both values may look the same; of `further` both are empty then.
     """
     new_value: _builtins.str
     """Value after, written in the same way."""
