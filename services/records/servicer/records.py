@@ -190,7 +190,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     async def _page(self, follower: Follower, *, after: int, most: int) -> Page:
         schools = None
         if follower.unit_id != EVERY_UNIT:
-            schools = self._scopes.tree.subtree(follower.unit_id, self._clock.today())
+            schools = self._scopes.tree.reach(follower.unit_id, self._clock.today())
         async with self._database.connection() as connection:
             return await list_changes(connection, Wanted(schools, follower.types), after=after, most=most)
 
