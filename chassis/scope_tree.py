@@ -6,7 +6,7 @@ day after. Unit 0 stands for every unit.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Protocol
 
 from iocedu.chassis.v1 import scopes_pb2
@@ -240,6 +240,12 @@ class ScopeTree:
                 known = frozenset()
             remembered[unit_id] = known
         return known
+
+    def last_day(self, unit_id: int, day: date) -> date:
+        """The day itself; of a unit whose life is over by then the last of it."""
+        unit = self._units.get(unit_id)
+        after = unit.valid_to if unit is not None else None
+        return day if after is None or day < after else after - timedelta(days=1)
 
     def stand_ins(self, unit_id: int, day: date) -> tuple[int, ...]:
         """The units alive that stand for one: itself while it lives.

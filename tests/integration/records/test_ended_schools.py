@@ -39,7 +39,7 @@ async def keys(records: Running, unit: str, subject: str) -> list[str]:
 
 async def refusals(records: Running, school: str, subject: str) -> set[str]:
     """With which reasons somebody is refused what a school has by key: the record, its history, the explanation."""
-    names = {"school": school, "collection": "pupils", "key": "a"}
+    names: dict[str, Any] = {"school": school, "collection": "pupils", "key": "a"}
     found = set()
     for call in (
         (await records.records(subject)).GetRecord(records_pb2.GetRecordRequest(**names)),
@@ -136,7 +136,7 @@ async def test_an_erasure_at_an_ended_school_is_granted_by_its_successor_and_rea
     left = erasures_pb2.GetRemainsRequest(school=ended, data_request_id=number)
 
     async def erased() -> bool:
-        return (await (await records.erasures("head@b")).GetRemains(left)).HasField("deed_time")
+        return bool((await (await records.erasures("head@b")).GetRemains(left)).HasField("deed_time"))
 
     await poll_until(erased)
     await records.settled()

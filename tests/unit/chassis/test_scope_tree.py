@@ -340,3 +340,11 @@ def test_a_unit_is_reached_as_it_lay_while_it_lived():
     assert [tree.may(one, ["keeper"], 4, BEFORE) for one in ("three", "six", "two")] == [True, False, False]
     assert 4 not in tree.subtree(2, AFTER)
     assert tree.subtree(3, AFTER) == {3, 9}
+
+
+def test_the_last_day_of_a_unit_is_the_day_before_its_end():
+    """Of one that lives, or is none, it is the day itself."""
+    tree = _ended()
+    days = [tree.last_day(unit_id, AFTER) for unit_id in (4, 6, 99)]
+    assert days == [date(2026, 2, 28), AFTER, AFTER]
+    assert tree.last_day(4, BEFORE) == BEFORE
