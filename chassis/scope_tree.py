@@ -6,7 +6,7 @@ day after. Unit 0 stands for every unit.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Protocol
 
 from iocedu.chassis.v1 import scopes_pb2
@@ -57,6 +57,7 @@ class ScopeUnit:
     valid_to: date | None = None
     edges: tuple[ScopeEdge, ...] = ()
     aliases: tuple[ScopeAlias, ...] = ()
+    stood_for_by: tuple[int, ...] = ()  # once it has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class _View:
 
     ancestors: dict[int, tuple[int, ...]] = field(default_factory=dict)
     subtrees: dict[int, frozenset[int]] = field(default_factory=dict)
+    reached: dict[int, frozenset[int]] | None = None  # by the unit above, what is not alive
 
 
 class ScopeTree:
@@ -239,6 +241,62 @@ class ScopeTree:
             remembered[unit_id] = known
         return known
 
+    def last_day(self, unit_id: int, day: date) -> date:
+        """The day itself; of a unit whose life is over by then the last of it."""
+        unit = self._units.get(unit_id)
+        after = unit.valid_to if unit is not None else None
+        return day if after is None or day < after else after - timedelta(days=1)
+
+    def stand_ins(self, unit_id: int, day: date) -> tuple[int, ...]:
+        """The units alive that stand for one: itself while it lives.
+
+        Before its life those under which it is to begin; after it what it was published as stood for by, and where that
+        has ended too, what stands for that.
+        """
+        found: dict[int, None] = {}
+        waiting, seen = [unit_id], {unit_id}
+        while waiting:
+            unit = self._units.get(waiting.pop())
+            if unit is None:
+                continue
+            if holds(unit, day):
+                found[unit.unit_id] = None
+                continue
+            begins = unit.valid_from if unit.valid_from is not None and day < unit.valid_from else None
+            following = self.parents(unit.unit_id, begins) if begins else unit.stood_for_by
+            waiting += [one for one in following if one not in seen]
+            seen.update(following)
+        return tuple(found)
+
+    def above(self, unit_id: int, day: date, edge_type: str = ADMINISTRATIVE) -> tuple[int, ...]:
+        """The units above whose roles reach a unit, nearest first.
+
+        These are its ancestors; of one that is not alive, whatever is or lies above each of those that stand for it.
+        """
+        if self._alive(unit_id, day):
+            return self.ancestors(unit_id, day, edge_type)
+        chains = [(one, *self.ancestors(one, day, edge_type)) for one in self.stand_ins(unit_id, day)]
+        return tuple(one for one in chains[0] if all(one in chain for chain in chains)) if chains else ()
+
+    def edge_types(self, unit_id: int, day: date) -> list[str]:
+        """The types of edges along which there can be units above."""
+        standing = (self._units[one] for one in self.stand_ins(unit_id, day))
+        return sorted({ADMINISTRATIVE, *(edge.type for unit in standing for edge in unit.edges)})
+
+    def reach(self, unit_id: int, day: date, edge_type: str = ADMINISTRATIVE) -> frozenset[int]:
+        """What a role on the unit reaches: its subtree, and what is not alive and lies below as `above` has it."""
+        view = self._view(day, edge_type)
+        if view.reached is None:
+            found: dict[int, set[int]] = {}
+            for one in self._units:
+                if not self._alive(one, day):
+                    for above in self.above(one, day, edge_type):
+                        found.setdefault(above, set()).add(one)
+            view.reached = {above: frozenset(ones) for above, ones in found.items()}
+        if unit_id == EVERY_UNIT:
+            return frozenset(self._units)
+        return self.subtree(unit_id, day, edge_type) | view.reached.get(unit_id, frozenset())
+
     def contains(self, above: int, below: int, day: date, edge_type: str = ADMINISTRATIVE) -> bool:
         """Whether `below` is `above` or lies below it."""
         if above == EVERY_UNIT:
@@ -273,14 +331,14 @@ class ScopeTree:
         return tuple(grant for grant in self._by_subject.get(subject, ()) if holds(grant, day))
 
     def may(self, subject: str, roles: Collection[str], unit_id: int, day: date) -> bool:
-        """Whether the subject holds one of the roles on the unit or above it. For unit 0: on every unit."""
+        """Whether the subject holds one of the roles on the unit or on one of `above`. For unit 0: on every unit."""
         for grant in self._by_subject.get(subject, ()):
             if grant.role in roles and holds(grant, day) and grant.unit_id in (EVERY_UNIT, unit_id):
                 return True
         if unit_id == EVERY_UNIT:
             return False
         return any(
-            grant.role in roles and holds(grant, day) and grant.unit_id in self.ancestors(unit_id, day, grant.edge_type)
+            grant.role in roles and holds(grant, day) and grant.unit_id in self.above(unit_id, day, grant.edge_type)
             for grant in self._by_subject.get(subject, ())
         )
 
@@ -289,12 +347,11 @@ class ScopeTree:
         return frozenset(g.unit_id for g in self._by_subject.get(subject, ()) if g.role in roles and holds(g, day))
 
     def holders(self, roles: Collection[str], unit_id: int, day: date) -> list[tuple[str, str, int]]:
-        """Who holds one of the roles on the unit or above it: (subject, role, unit of the grant), nearest first."""
+        """Who holds one of the roles on the unit or on one of `above`: (subject, role, grant's unit), nearest first."""
         found: dict[tuple[str, str, int], int] = {}
-        edge_types = {edge.type for edge in unit.edges} if (unit := self._units.get(unit_id)) else set()
         distances: dict[tuple[int, str | None], int] = {(unit_id, None): 0, (EVERY_UNIT, None): 1 << 30}
-        for edge_type in sorted(edge_types | {ADMINISTRATIVE}):
-            for distance, above in enumerate(self.ancestors(unit_id, day, edge_type), start=1):
+        for edge_type in self.edge_types(unit_id, day):
+            for distance, above in enumerate(self.above(unit_id, day, edge_type), start=1):
                 distances[above, edge_type] = distance
         for (above, followed), distance in distances.items():
             for grant in self._by_unit.get(above, ()):
@@ -335,6 +392,7 @@ def _unit(unit: scopes_pb2.ScopeUnit) -> ScopeUnit:
         valid_to=_day(unit.valid_to),
         edges=tuple(edges),
         aliases=tuple(ScopeAlias(a.alias, _day(a.valid_from), _day(a.valid_to)) for a in unit.aliases),
+        stood_for_by=tuple(unit.stood_for_by),
     )
 
 

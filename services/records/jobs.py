@@ -33,7 +33,7 @@ from services.records.usecases.persons import Turn, link_changes
 from services.records.usecases.publish import is_published, publish_scopes
 from services.records.usecases.retention import Retained, due, retain_attendance
 from services.records.usecases.sealing import SEALED_AT_ONCE, anchor_head, check_whole_log, seal_entries
-from services.records.usecases.transfers import tell_late
+from services.records.usecases.transfers import above_both, tell_late
 
 POLL_SECONDS: Final = 0.25  # finds what other replicas changed; our own changes wake the publisher
 CHECK_SECONDS: Final = 10.0  # how soon a bucket that lost its content is filled again
@@ -142,16 +142,15 @@ def rest_after(turn: Turn, seconds: float, *, end: int) -> float:
 def transfer_clock(database: Database, scopes: Scopes, clock: Clock) -> Worker:
     """Tells of transfers whose clock is over: the late school, and the units above both that may decide now."""
 
-    def above_both(transfer: Transfer) -> list[int]:
+    def nearest(transfer: Transfer) -> list[int]:
         """The nearest unit above both schools."""
         tree, today = scopes.tree, clock.today()
-        others = tree.ancestors(transfer.receiving_id, today)
-        return [one for one in tree.ancestors(transfer.releasing_id, today) if one in others][:1]
+        return above_both(transfer, lambda one: tree.above(one, today))[:1]
 
     async def run(stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                while await tell_late(database, clock.today(), above_both=above_both) and not stop.is_set():
+                while await tell_late(database, clock.today(), above_both=nearest) and not stop.is_set():
                     pass
             except Exception as error:  # noqa: BLE001 (the next look tells what this one did not)
                 log.warning("late transfers not told", action="transfers.tell_failed", error=said(error))

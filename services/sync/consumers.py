@@ -43,4 +43,8 @@ async def follow_erasures(
     """Handle `erasures-requested`."""
     requests = [erasures_pb2.ErasuresRequested.FromString(event.data) for event in events]
     tree, today = scopes.tree, clock.today()
-    await erase_all(connection, requests, above=lambda school_id: tree.ancestors(school_id, today), now=clock.now())
+
+    def above(school_id: int) -> Sequence[int]:
+        return tree.ancestors(school_id, tree.last_day(school_id, today))
+
+    await erase_all(connection, requests, above=above, now=clock.now())

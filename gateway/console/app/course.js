@@ -174,7 +174,7 @@ function line(one, years) {
     {},
     year,
     h("td", {}, one.school_name),
-    h("td", {}, pupil.class_key ?? ""),
+    h("td", {}, held?.class_name || (pupil.class_key ?? "")),
     h("td", {}, status, marks.length ? h("small", { class: "muted" }, ` (${marks.join(", ")})`) : ""),
     h("td", {}, results(held?.results ?? []), wentOn(held)),
     h("td", {}, absences(held?.attendance ?? {})),

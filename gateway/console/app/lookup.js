@@ -136,7 +136,7 @@ function add({ hits = [], next_page_token: next, advice }, { query, body, below 
   );
 }
 
-function personLine({ record, rule, school_name: school }) {
+function personLine({ record, rule, school_name: school, class_name: group }) {
   const person = record.row.pupil ?? record.row.staff_member ?? {};
   const year = person.school_year;
   return h(
@@ -144,7 +144,7 @@ function personLine({ record, rule, school_name: school }) {
     {},
     h("th", { scope: "row" }, opener(record.row, person.full_name)),
     h("td", {}, day(person.birth_date)),
-    h("td", {}, person.class_key ?? ""),
+    h("td", {}, group || (person.class_key ?? "")),
     h("td", {}, school ?? record.row.school),
     h("td", {}, year ? `${year}–${year + 1}` : ""),
     h("td", { class: "rule-name" }, ruleName(rule)),

@@ -134,21 +134,22 @@ function staffLine(one, years) {
   if (!one.record) return h("tr", {}, year, h("td", {}, one.school_name), h("td", { class: "muted", colSpan: 3 }, said("hidden")));
   const same = (other) => other.school_id === one.school_id && other.staff_key === one.record.row.key;
   const held = years.find(same) ?? {};
+  const named = (group) => held.class_names?.[group] ?? group;
   return h(
     "tr",
     {},
     year,
     h("td", {}, one.school_name),
-    h("td", {}, (held.homeroom_class_keys ?? []).join(", ")),
-    h("td", {}, (held.subjects ?? []).map((taught) => h("div", {}, `${taught.subject} ${taught.class_key}`))),
+    h("td", {}, (held.homeroom_class_keys ?? []).map(named).join(", ")),
+    h("td", {}, (held.subjects ?? []).map((taught) => h("div", {}, `${taught.subject} ${named(taught.class_key)}`))),
     h(
       "td",
       {},
       held.post_share ? h("div", { class: "muted" }, said("share").replace("{n}", held.post_share)) : "",
-      (held.others ?? []).map(({ row }) => h("div", {}, row.staff_assignment ? duty(row.staff_assignment) : entry(row.conduct_entry))),
+      (held.others ?? []).map(({ row }) => h("div", {}, row.staff_assignment ? duty(row.staff_assignment, named) : entry(row.conduct_entry))),
     ),
   );
 }
 
-const duty = ({ duty: name, class_key: group, subject }) => [name, group, subject].filter(Boolean).join(" · ");
+const duty = ({ duty: name, class_key: group, subject }, named) => [name, group && named(group), subject].filter(Boolean).join(" · ");
 const entry = ({ kind, day, content }) => [said("kinds")[kind] ?? kind, day, content].filter(Boolean).join(" · ");

@@ -81,6 +81,7 @@ def _unit(unit: Unit, day: date) -> scopes_pb2.ScopeUnit:
             for code in unit.codes
         ],
         labels=unit.labels,
+        stood_for_by=unit.stood_for_by,
     )
 
 

@@ -1,6 +1,6 @@
 """Searches between the interface and the domain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iocedu.records.v1 import search_pb2
@@ -41,10 +41,20 @@ def asked_of(request: search_pb2.SearchPeopleRequest, spec: ObjectSpec) -> Asked
     return asked
 
 
-def add_hit(hits: Any, rule: Rule, stored: Sequence[Any], *, spec: ObjectSpec, alias: Alias, school_name: str) -> None:
-    """Append a person found to a response, masked."""
+def add_hit(
+    hits: Any,
+    rule: Rule,
+    stored: Sequence[Any],
+    *,
+    spec: ObjectSpec,
+    alias: Alias,
+    school_name: str,
+    class_names: Mapping[tuple[int, str], str],
+) -> None:
+    """Append a person found to a response, masked; the class by its name, where it is there."""
     record = record_of(spec, stored, position=stored[-1], alias=alias, mask=True)
-    hits.add(record=record, rule=rule, school_name=school_name)
+    class_name = class_names.get((stored[0], record.row.pupil.class_key), "")
+    hits.add(record=record, rule=rule, school_name=school_name, class_name=class_name)
 
 
 def advice(language: str) -> str:

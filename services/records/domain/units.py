@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from services.records.domain.spans import Span
@@ -127,6 +127,15 @@ class Unit:
     codes: list[Code]
     edges: list[Edge]
     successions: list[Succession]
+
+    @property
+    def stood_for_by(self) -> list[int]:
+        """What stands for it from its end on: its successors, or where it has none the units it was last under."""
+        if self.span.after is None:
+            return []
+        last = self.span.after - timedelta(days=1)
+        following = [one.successor_id for one in self.successions if one.day == self.span.after]
+        return following or [one.parent_id for one in self.edges if one.type == ADMINISTRATIVE and one.span.holds(last)]
 
 
 @dataclass(frozen=True, slots=True)

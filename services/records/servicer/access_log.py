@@ -45,7 +45,7 @@ class AccessLogServicer(access_log_pb2_grpc.AccessLogServiceServicer):
         if not tree.may(caller().subject, WATCHING, unit_id, today):
             collections = OF_PUPILS if collections is None else OF_PUPILS & collections
         sought = Sought(
-            units=None if unit_id == EVERY_UNIT else tree.subtree(unit_id, today),
+            units=None if unit_id == EVERY_UNIT else tree.reach(unit_id, today),
             collections=collections,
             subject=request.subject,
             key=request.key,

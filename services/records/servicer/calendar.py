@@ -90,4 +90,4 @@ class CalendarServicer(calendar_pb2_grpc.CalendarServiceServicer):
 
 def unit_and_above(tree: ScopeTree, unit_id: int, day: date) -> list[int]:
     """A unit and all above it, the nearest first; every unit last."""
-    return [*dict.fromkeys((unit_id, *tree.ancestors(unit_id, day), EVERY_UNIT))]
+    return [*dict.fromkeys((unit_id, *tree.above(unit_id, day), EVERY_UNIT))]

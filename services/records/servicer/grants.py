@@ -17,7 +17,6 @@ from services.records.convert.days import day_of, text_of
 from services.records.convert.units import grant_draft_of, grant_of
 from services.records.domain.grants import EVERY_UNIT, Grant
 from services.records.store import grants, unit_days, units
-from services.records.store.successions import beyond
 from services.records.usecases.grants import create_grant, revoke_grant
 
 
@@ -56,7 +55,7 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
         cursor = page_cursor(request)
         async with self._database.connection() as connection:
             unit_id = await self._unit(connection, request.unit)
-            below = await self._below(connection, unit_id, day_of(request.as_of, field="as_of"))
+            below = self._below(unit_id, day_of(request.as_of, field="as_of"))
             found = await grants.grants_on(connection, below, after=cursor[0] if cursor else 0, most=most + 1)
             messages = await self._messages(connection, found[:most])
         response = units_pb2.ListGrantsResponse(grants=messages)
@@ -103,13 +102,13 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
             )
         return response
 
-    async def _below(self, connection: AsyncConnection, unit_id: int, as_of: date | None) -> set[int]:
+    def _below(self, unit_id: int, as_of: date | None) -> set[int]:
         """A unit and all below it as of a day, as far as the caller's roles reach: they are judged by today's units."""
         today, tree = self._clock.today(), self._scopes.tree
         wanted = {unit_id, *tree.subtree(unit_id, as_of or today)}
         if tree.may(caller().subject, self._listing, EVERY_UNIT, today):
             return wanted
-        return wanted - await beyond(connection, wanted, {unit_id, *tree.subtree(unit_id, today)}, today)
+        return wanted & {unit_id, *tree.reach(unit_id, today)}
 
     async def _unit(self, connection: AsyncConnection, ref: str) -> int:
         """The unit behind a reference, one that was stored a moment ago included; 0 is every unit."""

@@ -19,6 +19,7 @@ from services.records.domain.history import State, is_first
 from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, ObjectSpec
 from services.records.domain.reading import Reading
+from services.records.domain.wording import COLLECTIONS
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.servicer.reading import may_see_restricted, reading_of, record_restricted
 from services.records.store.brought import brought_of
@@ -171,7 +172,7 @@ def _never_stored(asked: _Asked) -> Fault:
     return Fault(
         Kind.NOT_FOUND,
         "UNKNOWN_RECORD",
-        vi=f"Chưa từng có bản ghi «{asked.key}» trong {asked.spec.collection} của trường này.",
+        vi=f"Trường này chưa từng có bản ghi {COLLECTIONS[asked.spec.collection]} «{asked.key}».",
         en=f"There never was a record {asked.key} in {asked.spec.collection} of this school.",
         metadata={"collection": asked.spec.collection, "key": asked.key},
     )

@@ -18,6 +18,7 @@ from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_NUMBER, DELETED
 from services.records.domain.persons import Held, Identity, Merge
 from services.records.domain.reading import Reading
+from services.records.domain.wording import COLLECTIONS
 from services.records.servicer.places import aliases
 from services.records.servicer.reading import reading_of, record_restricted
 from services.records.store import persons
@@ -138,7 +139,8 @@ def unlinked(collection: str, key: str) -> Fault:
     return Fault(
         Kind.NOT_FOUND,
         "UNKNOWN_RECORD",
-        vi=f"Không có bản ghi «{key}» trong {collection} của trường này, hoặc bản ghi vừa đến chưa được gắn với người.",
+        vi=f"Trường này không có bản ghi {COLLECTIONS[collection]} «{key}», hoặc bản ghi vừa đến chưa được gắn với "
+        "người.",
         en=f"There is no record {key} in {collection} of this school, or it has just come and is linked in a moment.",
         metadata={"collection": collection, "key": key},
     )

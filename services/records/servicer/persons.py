@@ -29,7 +29,7 @@ from services.records.servicer.places import aliases, resolve_unit, subtree_of
 from services.records.servicer.reading import reading_of
 from services.records.store import attendance, persons, pupil_years
 from services.records.store.disclosures import disclose
-from services.records.store.lookup import records_by_key
+from services.records.store.lookup import class_names, records_by_key
 from services.records.store.transfers import transfers_of
 from services.records.store.year_steps import pupils_stepped
 from services.records.usecases.lookups import Lookups
@@ -82,6 +82,8 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
                         school_year=one.school_year,
                         pupil_key=one.key,
                     )
+                    place = one.school_id, enrolment.row.pupil.class_key
+                    year.class_name = (await class_names(connection, [place])).get(place, "")
                     keys = [other.key for other in found.held if other.identity[:2] == one.identity[:2]]
                     now = renamed[one.school_id]
                     keys += [before for before, key in now.items() if key in keys]

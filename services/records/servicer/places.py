@@ -18,8 +18,8 @@ def resolve_unit(tree: ScopeTree, ref: str, day: date) -> int:
 
 
 def records_below(tree: ScopeTree, unit_id: int, day: date) -> frozenset[int]:
-    """A unit and all below it, as far as their records count; of unit 0 also what has ended, and no sandbox."""
-    return tree.without(SANDBOX) if unit_id == EVERY_UNIT else tree.subtree(unit_id, day)
+    """All whose records a role on a unit reaches, what has ended included; of unit 0 no sandbox."""
+    return tree.without(SANDBOX) if unit_id == EVERY_UNIT else tree.reach(unit_id, day)
 
 
 def subtree_of(tree: ScopeTree, ref: str, day: date) -> frozenset[int]:

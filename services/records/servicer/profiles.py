@@ -17,7 +17,7 @@ from services.records.domain.units import ADMINISTRATIVE
 from services.records.servicer.people import People
 from services.records.servicer.places import aliases, resolve_unit
 from services.records.store import profiles, unit_days, units
-from services.records.store.lookup import records_by_key
+from services.records.store.lookup import class_names, records_by_key
 from services.records.store.successions import successions_around
 from services.records.usecases.lookups import Lookups
 
@@ -83,18 +83,24 @@ class ProfilesServicer(profiles_pb2_grpc.ProfilesServiceServicer):
         school_id, year, key = held.school_id, held.school_year, held.key
         staff_id = key.removesuffix(f".{year}")
         taught = await profiles.subjects_taught(connection, school_id, year, staff_id)
+        homerooms = await profiles.homeroom_classes(connection, school_id, year, key)
+        keys = {*homerooms, *(one for one, _, _ in taught)} | {
+            one.row.staff_assignment.class_key for one in others.values()
+        }
+        names = await class_names(connection, {(school_id, one) for one in keys if one})
         return profiles_pb2.StaffYear(
             school_id=school_id,
             school_name=self._people.name(school_id),
             school_year=year,
             staff_key=key,
-            homeroom_class_keys=await profiles.homeroom_classes(connection, school_id, year, key),
+            homeroom_class_keys=homerooms,
             subjects=[
                 profiles_pb2.TaughtSubject(class_key=class_key, subject=subject, term=term)
                 for class_key, subject, term in taught
             ],
             others=others.values(),
             post_share=sum(one.row.staff_assignment.post_share for one in others.values()),
+            class_names={one: name for (_, one), name in names.items()},
         )
 
     async def _others(

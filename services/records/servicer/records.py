@@ -29,6 +29,7 @@ from services.records.domain.masking import UNMASKED_ROLES
 from services.records.domain.objects import BY_COLLECTION, DELETED, SCHOOL_KINDS, SOURCE, VERSION, ObjectSpec
 from services.records.domain.problems import Problem
 from services.records.domain.reading import Reading
+from services.records.domain.wording import COLLECTIONS
 from services.records.servicer.places import aliases, records_below, resolve_unit
 from services.records.servicer.reading import may_see_restricted, reading_of, record_restricted
 from services.records.store import lookup
@@ -190,7 +191,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
     async def _page(self, follower: Follower, *, after: int, most: int) -> Page:
         schools = None
         if follower.unit_id != EVERY_UNIT:
-            schools = self._scopes.tree.subtree(follower.unit_id, self._clock.today())
+            schools = self._scopes.tree.reach(follower.unit_id, self._clock.today())
         async with self._database.connection() as connection:
             return await list_changes(connection, Wanted(schools, follower.types), after=after, most=most)
 
@@ -254,7 +255,7 @@ def _school(tree: ScopeTree, ref: str, day: date) -> int | Problem:
 
 
 def _nameless(collection: str) -> Fault:
-    vi = f"Bản ghi trong {collection} không có tên để tìm. Hãy bỏ trống `name_contains`."
+    vi = f"Bản ghi {COLLECTIONS[collection]} không có tên để tìm. Hãy bỏ trống `name_contains`."
     en = f"Records of {collection} have no name to look for. Leave name_contains empty."
     return invalid([FieldViolation("name_contains", "INVALID_FIELD", vi, en)])
 
@@ -276,7 +277,7 @@ def _unknown_record(collection: str, key: str, following: str) -> Fault:
     return Fault(
         Kind.NOT_FOUND,
         "UNKNOWN_RECORD",
-        vi=f"Không có bản ghi «{key}» trong {collection} của trường này.{also_vi}",
+        vi=f"Trường này không có bản ghi {COLLECTIONS[collection]} «{key}».{also_vi}",
         en=f"There is no record {key} in {collection} of this school.{also_en}",
         metadata={"collection": collection, "key": key} | ({"next_key": following} if following else {}),
     )

@@ -1,5 +1,6 @@
 """SearchService: people and units looked up as staff type them."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final
 
@@ -12,11 +13,11 @@ from chassis.request import current_request
 from chassis.scope_tree import EVERY_UNIT, ScopeTree, holds
 from chassis.scopes import Scopes
 from services.records.convert.searching import add_hit, advice, asked_of
-from services.records.domain.objects import BY_COLLECTION, DELETED, SCHOOL_KINDS
+from services.records.domain.objects import BY_COLLECTION, DELETED, SCHOOL_ID, SCHOOL_KINDS, ObjectSpec
 from services.records.domain.unit_names import UnitName, matching, unit_name
 from services.records.servicer.places import aliases, records_below, resolve_unit
 from services.records.servicer.reading import reading_of
-from services.records.store.lookup import records_by_key
+from services.records.store.lookup import Identity, Stored, class_names, records_by_key
 from services.records.usecases.lookups import Lookups
 from services.records.usecases.search import PeopleSearch, Within
 
@@ -80,6 +81,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         page = found.hits[:most]
         async with self._database.connection() as connection:
             records = await records_by_key(connection, spec, [hit.identity for hit in page], withheld=False)
+            names = await class_names(connection, _classes(spec, records.values()))
         response = search_pb2.SearchPeopleResponse(too_many=found.too_many)
         if found.too_many:
             request_frame = current_request()
@@ -91,7 +93,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             if stored is not None and not stored[DELETED]:
                 school = view.tree.unit(stored[0])
                 name = school.name if school else ""
-                add_hit(response.hits, hit.rule, stored, spec=spec, alias=alias, school_name=name)
+                add_hit(response.hits, hit.rule, stored, spec=spec, alias=alias, school_name=name, class_names=names)
         if page and (found.more or len(found.hits) > most):
             response.next_page_token = page_token(request, page[-1].cursor)
         await self._lookups.note(
@@ -141,3 +143,11 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         if self._view is None or self._view.tree is not tree or self._view.day != day:
             self._view = _View(tree, day)
         return self._view
+
+
+def _classes(spec: ObjectSpec, records: Iterable[Stored]) -> set[Identity]:
+    """The classes that records name, by school and key."""
+    if "class_key" not in spec.row:
+        return set()
+    place = spec.row.index("class_key")
+    return {(one[SCHOOL_ID], one[place]) for one in records if one[place]}

@@ -24,6 +24,7 @@ from services.records.store.transfers import shown_transfer, transfers_page
 from services.records.usecases.locks import Asked
 from services.records.usecases.lookups import Lookups
 from services.records.usecases.transfers import (
+    Deciding,
     Opening,
     Stepping,
     decide_transfer,
@@ -92,19 +93,18 @@ class TransfersServicer(transfers_pb2_grpc.TransfersServiceServicer):
         """Decide for a school whose clock is over."""
         today, tree = self._clock.today(), self._scopes.tree
         unit_id = resolve_unit(tree, request.unit, today)
-
-        def contains(transfer: Transfer) -> bool:
-            schools = (transfer.releasing_id, transfer.receiving_id)
-            return all(unit_id != one and tree.contains(unit_id, one, today) for one in schools)
-
         kept = await decide_transfer(
             self._database,
             self._clock,
-            request.transfer_id,
-            placed=request.placed,
-            contains=contains,
-            note=request.note.strip(),
+            Deciding(
+                request.transfer_id,
+                unit_id,
+                records_below(tree, unit_id, today),
+                request.placed,
+                request.note.strip(),
+            ),
             above=self._above,
+            name=self._name,
             by=caller().subject,
         )
         return transfers_pb2.DecideTransferResponse(transfer=await self._told("DecideTransfer", kept, unit_id))
@@ -161,7 +161,7 @@ class TransfersServicer(transfers_pb2_grpc.TransfersServiceServicer):
     def _province(self, school_id: int) -> int:
         """The province a school lies in; 0: none is known."""
         tree = self._scopes.tree
-        above = tree.ancestors(school_id, self._clock.today())
+        above = tree.above(school_id, self._clock.today())
         return next((one for one in above if (unit := tree.unit(one)) and unit.kind == PROVINCE), 0)
 
     def _name(self, unit_id: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -26,6 +26,13 @@ async def records_by_key(
     """Records of one type by school and key; what never was is missing, and what is restricted unless `withheld`."""
     schools, keys = [school_id for school_id, _ in identities], [key for _, key in identities]
     return {(row[0], row[1]): row for row in await fetch(connection, _by_key(spec, withheld=withheld), schools, keys)}
+
+
+async def class_names(connection: AsyncConnection, classes: Collection[Identity]) -> dict[Identity, str]:
+    """Names of classes by school and key; those that are not there are missing."""
+    wanted = sorted(set(classes))
+    rows = await fetch(connection, _CLASS_NAMES, [school_id for school_id, _ in wanted], [key for _, key in wanted])
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 async def records_page(
@@ -81,6 +88,13 @@ async def schools_with(
         return set()
     statement = " UNION ALL ".join(map(_schools_with, specs))
     return {(row[0], row[1]) for row in await fetch(connection, statement, list(schools))}
+
+
+_CLASS_NAMES: Final = (
+    "SELECT held.school_id, held.key, held.name FROM unnest($1::bigint[], $2::text[]) AS wanted(school_id, key)"
+    ' JOIN school_class AS held ON held.school_id = wanted.school_id AND held.key = wanted.key COLLATE "C"'
+    " WHERE NOT held.deleted"
+)
 
 
 def _position(table: sa.Table) -> sa.ColumnElement[int]:

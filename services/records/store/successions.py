@@ -1,7 +1,6 @@
 """What units came from and what became of them, over all reforms."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -22,37 +21,6 @@ async def successions_around(
     return [NamedSuccession(*row) for row in rows]
 
 
-async def beyond(connection: AsyncConnection, unit_ids: Collection[int], below: Collection[int], day: date) -> set[int]:
-    """Those of these units that on a day are neither among some units, nor stood for by them alone.
-
-    An ended unit is stood for by its successors, or where it has none by the units it last stood under; one that has
-    not begun by the units it is to begin under.
-    """
-    outside = set(unit_ids) - set(below)
-    standing: dict[int, set[int]] = defaultdict(set)
-    if outside:
-        for origin, unit_id in await connection.execute(_STANDING, {"unit_ids": list(outside), "day": day}):
-            standing[origin].add(unit_id)
-    return {one for one in outside if not standing[one] or not standing[one] <= set(below)}
-
-
-_STANDING: Final = sa.text(
-    "WITH RECURSIVE onward AS ("
-    " SELECT unit_id AS origin, unit_id FROM unnest(CAST(:unit_ids AS bigint[])) AS asked(unit_id)"
-    " UNION SELECT onward.origin, following.unit_id FROM onward JOIN unit USING (unit_id)"
-    " CROSS JOIN LATERAL ("
-    " SELECT CASE WHEN upper(valid) <= CAST(:day AS date) THEN upper(valid) END AS ended,"
-    " CASE WHEN upper(valid) <= CAST(:day AS date) THEN upper(valid) - 1"
-    " WHEN lower(valid) > CAST(:day AS date) THEN lower(valid) END AS edge_day) AS life"
-    " CROSS JOIN LATERAL ("
-    " SELECT successor_id AS unit_id FROM unit_succession AS one"
-    " WHERE one.unit_id = onward.unit_id AND effective_date = ended"
-    " UNION SELECT parent_id FROM unit_edge AS edge"
-    " WHERE edge.unit_id = onward.unit_id AND type = 'administrative' AND edge.valid @> edge_day"
-    " AND NOT EXISTS (SELECT FROM unit_succession AS one"
-    " WHERE one.unit_id = onward.unit_id AND effective_date = ended)) AS following)"
-    " SELECT origin, unit_id FROM onward JOIN unit USING (unit_id) WHERE valid @> CAST(:day AS date)"
-)
 # The one that ended is named as on the day before, the one that goes on as on the day.
 _AROUND: Final = sa.text(
     "WITH RECURSIVE forward AS ("

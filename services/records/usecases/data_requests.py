@@ -22,6 +22,7 @@ from services.records.domain.data_requests import (
 from services.records.domain.data_requests import Kind as DataRequestKind
 from services.records.domain.objects import BY_COLLECTION
 from services.records.domain.persons import PERSONS
+from services.records.domain.wording import COLLECTIONS, REQUEST_KINDS, REQUEST_STATES
 from services.records.store import data_requests
 from services.records.store.erasing import said_of
 from services.records.store.erasures import confirmations
@@ -100,7 +101,7 @@ def _no_term(kind: DataRequestKind, day: str) -> Fault:
     return Fault(
         Kind.PRECONDITION,
         "NO_TERM",
-        vi=f"Chưa có thời hạn cho yêu cầu loại {kind.value} nhận ngày {day}. Hãy báo người quản trị bổ sung.",
+        vi=f"Chưa có thời hạn cho yêu cầu {REQUEST_KINDS[kind]} nhận ngày {day}. Hãy báo người quản trị bổ sung.",
         en=f"No term is known for requests of kind {kind.value} received on {day}. Ask an operator to add it.",
         metadata={"kind": kind.value, "day": day},
     )
@@ -122,7 +123,7 @@ def not_now(held: DataRequest) -> Fault:
     return Fault(
         Kind.PRECONDITION,
         "DATA_REQUEST_STATE",
-        vi=f"Không thể làm việc này với yêu cầu số {held.data_request_id} ở trạng thái {held.state.value}.",
+        vi=f"Không thể làm việc này với yêu cầu số {held.data_request_id} ở trạng thái “{REQUEST_STATES[held.state]}”.",
         en=f"This cannot be done with request {held.data_request_id}, which is {held.state.value}.",
         metadata={"data_request_id": str(held.data_request_id), "state": held.state.value},
     )
@@ -156,8 +157,8 @@ def _unknown_record(filing: Filing) -> Fault:
     return Fault(
         Kind.NOT_FOUND,
         "UNKNOWN_RECORD",
-        vi=f"Trường này không có bản ghi «{filing.key}» trong {filing.collection}. Hãy tra cứu khóa của bản ghi rồi "
-        "gửi lại yêu cầu.",
+        vi=f"Trường này không có bản ghi {COLLECTIONS[filing.collection]} «{filing.key}». Hãy tra cứu khóa của bản "
+        "ghi rồi gửi lại yêu cầu.",
         en=f"This school has no record {filing.key} in {filing.collection}. Look its key up and file "
         "the request again.",
         metadata={"collection": filing.collection, "key": filing.key},
@@ -166,7 +167,8 @@ def _unknown_record(filing: Filing) -> Fault:
 
 def _nobody_named(collection: str) -> Fault:
     vi = (
-        f"Bản ghi trong {collection} không của riêng một người. Hãy nêu học sinh, cán bộ hoặc kết quả của một học sinh."
+        f"Bản ghi {COLLECTIONS[collection]} không của riêng một người. Hãy nêu học sinh, cán bộ hoặc kết quả của một "
+        "học sinh."
     )
     en = f"Records of {collection} are no single person's. Name a pupil, a member of staff or a pupil's result."
     return invalid([FieldViolation("collection", "INVALID_FIELD", vi, en)])

@@ -38,15 +38,18 @@ class Question:
 
     def above(self) -> dict[str, tuple[int, ...]]:
         """The units above, by the type of edge on which they are."""
-        unit = self.tree.unit(self.reached)
-        types = sorted({edge.type for edge in unit.edges}) if unit else ()
-        return {one: self.tree.ancestors(self.reached, self.day, one) for one in types}
+        types = self.tree.edge_types(self.reached, self.day)
+        return {one: self.tree.above(self.reached, self.day, one) for one in types}
 
     def path(self, grant: Grant) -> tuple[int, ...]:
         """The way up from the unit to the grant's."""
         if grant.unit_id == EVERY_UNIT:
             return ()
-        return way_up(self.reached, grant.unit_id, lambda one: self.tree.parents(one, self.day, grant.edge_type))
+        return way_up(self.reached, grant.unit_id, lambda one: self._next_above(one, grant.edge_type))
+
+    def _next_above(self, unit_id: int, edge_type: str) -> tuple[int, ...]:
+        """The units directly above one; of one that is not alive those that stand for it."""
+        return self.tree.parents(unit_id, self.day, edge_type) or self.tree.stand_ins(unit_id, self.day)
 
 
 async def holdings(

@@ -25,7 +25,6 @@ from services.records.convert.rules import in_stock_statuses
 from services.records.domain.persons import PERSONS, PUPIL, Known, Link, Traits, link, traits_of
 from services.records.store import bulk, keys, persons, rechecks
 from services.records.store.lookup import records_by_key
-from services.records.store.successions import beyond
 from services.records.store.withheld import withheld_of
 
 log = structlog.get_logger(__name__)
@@ -163,7 +162,7 @@ async def merge_persons(
         known = await persons.merge_known(connection, kept, gone, reason=reason, by=by)
         if known is not None:
             return known
-        await _refuse_others(connection, (kept, gone), below, today=clock.today())
+        await _refuse_others(connection, (kept, gone), below)
         merge_id = await persons.merge(connection, kept, gone, reason=reason, by=by, now=clock.now())
         await persons.suspect(connection, [kept])
         await count_once(connection, [kept], today=clock.today())
@@ -183,7 +182,7 @@ async def undo_merge(
         if pair is not None and (pair.undone_by, pair.undo_reason) == (by, reason):
             return pair.kept_id, pair.gone_id
         root = await persons.root_of(connection, pair.kept_id) if pair is not None and not pair.undone_by else None
-        if pair is None or root is None or not await _all_below(connection, root, below, today=clock.today()):
+        if pair is None or root is None or not await _all_below(connection, root, below):
             raise _unknown_merge(merge_id)
         await persons.undo_merge(connection, merge_id, reason=reason, by=by, now=clock.now())
         # The one who was kept may be somebody else's by now.
@@ -201,22 +200,20 @@ async def keep_apart(
         raise _same_person(one)
     async with database.transaction() as connection:
         await persons.take_turn(connection)
-        await _refuse_others(connection, (one, other), below, today=clock.today())
+        await _refuse_others(connection, (one, other), below)
         await persons.keep_apart(connection, one, other, reason=reason, by=by, now=clock.now())
 
 
-async def _refuse_others(
-    connection: AsyncConnection, person_ids: Iterable[int], below: Collection[int], *, today: date
-) -> None:
+async def _refuse_others(connection: AsyncConnection, person_ids: Iterable[int], below: Collection[int]) -> None:
     for person_id in person_ids:
-        if not await _all_below(connection, person_id, below, today=today):
+        if not await _all_below(connection, person_id, below):
             raise _unknown_person(person_id)
 
 
-async def _all_below(connection: AsyncConnection, person_id: int, below: Collection[int], *, today: date) -> bool:
-    """Whether there is such a person, with all records in these schools or in ended ones that these units stand for."""
+async def _all_below(connection: AsyncConnection, person_id: int, below: Collection[int]) -> bool:
+    """Whether there is such a person, with all records in these schools."""
     held = (await persons.persons_held(connection, [person_id], withheld=True)).get(person_id, [])
-    return bool(held) and not await beyond(connection, {one.school_id for one in held}, below, today)
+    return bool(held) and all(one.school_id in below for one in held)
 
 
 def _unknown_merge(merge_id: int) -> Fault:

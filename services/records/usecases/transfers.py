@@ -31,6 +31,7 @@ from services.records.domain.transfers import (
     opened,
     stepped,
 )
+from services.records.domain.wording import TRANSFER_STATES
 from services.records.store import persons, pupil_years, transfers
 from services.records.usecases.apply import request_id_reused
 from services.records.usecases.calendars import working_days
@@ -61,6 +62,17 @@ class Stepping:
     school_id: int
     action: Action
     receiving_key: str  # The pupil's record there, where it places the pupil; empty: not told.
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """What a unit above decides."""
+
+    transfer_id: int
+    unit_id: int
+    within: Collection[int]  # The units whose transfers a role on that one reaches.
+    placed: bool
     note: str
 
 
@@ -130,29 +142,42 @@ async def step_transfer(database: Database, clock: Clock, stepping: Stepping, *,
 async def decide_transfer(
     database: Database,
     clock: Clock,
-    transfer_id: int,
+    deciding: Deciding,
     *,
-    placed: bool,
-    contains: Callable[[Transfer], bool],
-    note: str,
     above: Above,
+    name: Callable[[int], str],
     by: str,
 ) -> Transfer:
-    """Decide for a school whose clock is over; raises UNKNOWN_TRANSFER, TRANSFER_STATE, CLOCK_RUNNING."""
+    """Decide for a school whose clock is over.
+
+    Raises UNKNOWN_TRANSFER; NOT_ABOVE_BOTH to a unit that has a part in it and may not; TRANSFER_STATE, CLOCK_RUNNING.
+    """
     async with database.transaction() as connection:
         await persons.take_turn(connection)
-        held = await transfers.held_transfer(connection, transfer_id)
-        if held is None or not contains(held):
-            raise unknown_transfer(transfer_id)
+        held = await transfers.held_transfer(connection, deciding.transfer_id)
+        schools = {held.releasing_id, held.receiving_id} if held else set()
+        if held is None or schools.isdisjoint(deciding.within):
+            raise unknown_transfer(deciding.transfer_id)
+        both = above_both(held, above)
+        if deciding.unit_id not in both:
+            if await transfers.shown_transfer(connection, deciding.transfer_id) is None:
+                raise unknown_transfer(deciding.transfer_id)
+            raise _not_above_both(held, both[0], name)
         try:
-            state = decided(held, placed=placed, note=note, by=by, today=clock.today())
+            state = decided(held, placed=deciding.placed, note=deciding.note, by=by, today=clock.today())
         except NotNow:
             raise _not_now(held) from None
         except ClockRunning:
             raise _clock_running(held) from None
         if state is None:
             return held
-        return await _move(connection, held, state, Side.SUPERIOR, note=note, above=above, by=by, clock=clock)
+        return await _move(connection, held, state, Side.SUPERIOR, note=deciding.note, above=above, by=by, clock=clock)
+
+
+def above_both(transfer: Transfer, above: Above) -> list[int]:
+    """The units that may decide: all above both schools, the nearest first; every unit last."""
+    schools, others = (transfer.releasing_id, transfer.receiving_id), above(transfer.receiving_id)
+    return [one for one in above(transfer.releasing_id) if one in others and one not in schools]
 
 
 async def end_transfers(
@@ -244,13 +269,29 @@ def unknown_transfer(transfer_id: int) -> Fault:
     )
 
 
+def _not_above_both(held: Transfer, nearest: int, name: Callable[[int], str]) -> Fault:
+    at_vi = f"«{name(nearest)}»" if nearest else "mọi đơn vị"
+    at_en = f"“{name(nearest)}”" if nearest else "every unit"
+    one, other = name(held.releasing_id), name(held.receiving_id)
+    return Fault(
+        Kind.DENIED,
+        "NOT_ABOVE_BOTH",
+        vi=f"Chuyển trường số {held.transfer_id} đi từ «{one}» đến «{other}»: chỉ cấp trên chung của cả hai trường "
+        f"được quyết định thay. Hãy chuyển cho lãnh đạo hoặc cán bộ có vai trò tại {at_vi}.",
+        en=f"Transfer {held.transfer_id} goes from “{one}” to “{other}”: only a unit above both schools may decide. "
+        f"Ask a director or officer with a role on {at_en}.",
+        metadata={"transfer_id": str(held.transfer_id), "unit": str(nearest)},
+    )
+
+
 def _not_now(held: Transfer) -> Fault:
     awaited = held.awaited.value if held.awaited else ""
     waits = ", đang chờ trường " + {"releasing": "chuyển đi", "receiving": "tiếp nhận"}[awaited] if awaited else ""
+    state = TRANSFER_STATES[held.state]
     return Fault(
         Kind.PRECONDITION,
         "TRANSFER_STATE",
-        vi=f"Không thể làm việc này với chuyển trường số {held.transfer_id} ở trạng thái {held.state.value}{waits}.",
+        vi=f"Không thể làm việc này với chuyển trường số {held.transfer_id} ở trạng thái “{state}”{waits}.",
         en=f"This cannot be done with transfer {held.transfer_id}, which is {held.state.value}"
         + (f" and waits for the {awaited} school." if awaited else "."),
         metadata={"transfer_id": str(held.transfer_id), "state": held.state.value, "awaited": awaited},
@@ -293,7 +334,8 @@ def _no_term(state: State, day: str) -> Fault:
     return Fault(
         Kind.PRECONDITION,
         "NO_TERM",
-        vi=f"Chưa có thời hạn cho bước {state.value} của chuyển trường vào ngày {day}. Hãy báo người quản trị bổ sung.",
+        vi=f"Chưa có thời hạn cho bước tiếp theo của chuyển trường “{TRANSFER_STATES[state]}” vào ngày {day}. Hãy "
+        "báo người quản trị bổ sung.",
         en=f"No term is known for the step {state.value} of transfers on {day}. Ask an operator to add it.",
         metadata={"kind": state.value, "day": day},
     )

@@ -274,12 +274,15 @@ async def test_the_course_of_a_pupil_holds_results_and_attendance_of_every_year(
         else:
             row.attendance_register.exceptions.add(pupil_key="TAM-1", kind="K")
         await records.apply(row)
+    group = resources_pb2.SchoolClass(school_year=2026, name="6/1", grade="06", level="03")
+    await records.apply(resources_pb2.Row(school=SCHOOL_A, key="6A", version=1, school_class=group))
     await records.apply(renamed, pupil("b5", school=SCHOOL_B, school_year=2025, personal_id=PID, grade="05"))
     await linked(records)
     stub = await service(records)
     course = await stub.GetCourse(persons_pb2.GetCourseRequest(school=SCHOOL_A, pupil_key="HS1"))
     assert [(one.school_year, one.pupil_key) for one in course.years] == [(2026, "HS1"), (2025, "b5")]
     this_year = course.years[0]
+    assert [one.class_name for one in course.years] == ["6/1", ""]
     assert [one.row.result.stage for one in this_year.results] == ["GK1", "CK1", "CN"]
     assert this_year.attendance.absent_without_permission_count == 1
     assert this_year.attendance.counted_session_count == 1

@@ -72,7 +72,7 @@ async def test_a_member_of_staff_is_followed_over_schools_with_duties(records: R
     )
     await records.apply(
         _teacher("GV1.2026", 2026),
-        _class("6A", homeroom_key="GV1.2026", further={"MON_HOCS": json.dumps(taught)}),
+        _class("6A", name="6/1", homeroom_key="GV1.2026", further={"MON_HOCS": json.dumps(taught)}),
         _row("PC1.2026", staff_assignment=assignment),
         _row("QD1.2026", conduct_entry=reward),
     )
@@ -96,6 +96,7 @@ async def test_a_member_of_staff_is_followed_over_schools_with_duties(records: R
     ]
     (year,) = here.years
     assert (list(year.homeroom_class_keys), year.post_share) == (["6A"], 0.5)
+    assert dict(year.class_names) == {"6A": "6/1"}
     assert [(one.class_key, one.subject, one.term) for one in year.subjects] == [("6A", "TOAN", "1")]
     assert [one.row.WhichOneof("record") for one in year.others] == ["staff_assignment", "conduct_entry"]
     assert year.others[1].row.conduct_entry.content == "•••"

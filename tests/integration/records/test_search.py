@@ -108,6 +108,19 @@ async def test_ids_find_their_record_whole_or_by_the_last_digits_beside_a_name(r
     assert error.value.violations[0].field == "id_ending"
 
 
+async def test_people_found_say_their_class_by_its_name(records: Running):
+    """The record names a key; where the school has not sent the class there is no name, nor is it another school's."""
+    group = resources_pb2.SchoolClass(school_year=2026, name="6/1", grade="06", level="03")
+    await records.apply(
+        resources_pb2.Row(school=SCHOOL_A, key="L1", version=1, school_class=group),
+        pupil("1", class_key="L1"),
+        pupil("2", class_key="L2"),
+        pupil("3", class_key="L1", school=SCHOOL_B),
+    )
+    hits = (await (await service(records)).SearchPeople(ask("hoa"))).hits
+    assert {hit.record.row.key: hit.class_name for hit in hits} == {"1": "6/1", "2": "", "3": ""}
+
+
 async def test_conditions_narrow_by_birth_class_grade_level_status_year_and_school(records: Running, known: Any):
     """Typed in the line or given beside it; alone they find what they hold for."""
     school_class = resources_pb2.Row(

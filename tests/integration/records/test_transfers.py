@@ -108,7 +108,7 @@ async def test_one_silent_side_cannot_block(records: Running, clock: FixedClock,
         (["head_teacher", "clerk"], 2),
         (["officer", "director"], 2),
     ]
-    assert await _refused(officer.DecideTransfer(_decide(number, SCHOOL_B))) == (Kind.NOT_FOUND, "UNKNOWN_TRANSFER")
+    assert await _refused(officer.DecideTransfer(_decide(number, SCHOOL_B))) == (Kind.DENIED, "NOT_ABOVE_BOTH")
     assert (await _refused(other.DecideTransfer(_decide(number))))[0] is Kind.DENIED
     placed = (await officer.DecideTransfer(_decide(number))).transfer
     assert (placed.state, placed.steps[-1].side, placed.steps[-1].note) == (PLACED, SUPERIOR, "Trường không trả lời")
@@ -211,18 +211,25 @@ async def test_who_goes_and_comes_back_counts_where_he_or_she_went_last(records:
 
 
 async def test_only_who_stands_above_both_schools_decides(records: Running, clock: FixedClock):
-    """The officers of either school's commune may not, also when the clock is over; the province's may."""
-    places = [unit("commune", "gso:20336", PROVINCE), unit("school", "moet:X", "gso:20336")]
+    """The officers of either school's commune may not, and hear who may; a third commune's hear of no transfer."""
+    places = [unit("commune", f"gso:{code}", PROVINCE) for code in ("20336", "20337")]
+    places.append(unit("school", "moet:X", "gso:20336", name="Trường THCS Lê Lợi"))
     await (await records.units()).ImportUnits(units_pb2.ImportUnitsRequest(units=places))
     await poll_until(lambda: records.scopes.tree.resolve("moet:X", clock.today()) is not None)
-    for subject, place in (("o@1", COMMUNE), ("o@2", "gso:20336"), ("o@p", PROVINCE)):
+    for subject, place in (("o@1", COMMUNE), ("o@2", "gso:20336"), ("o@3", "gso:20337"), ("o@p", PROVINCE)):
         await records.grant(subject, "officer", place)
     await records.apply(pupil("HS1"))
     number = (await (await records.transfers()).OpenTransfer(_opening("moet:X"))).transfer.transfer_id
     clock.advance(timedelta(days=10))
 
     for subject, place in (("o@1", COMMUNE), ("o@2", "gso:20336")):
-        refused = (await records.transfers(subject)).DecideTransfer(_decide(number, place))
-        assert await _refused(refused) == (Kind.NOT_FOUND, "UNKNOWN_TRANSFER")
+        with pytest.raises(Fault) as error:
+            await (await records.transfers(subject)).DecideTransfer(_decide(number, place))
+        assert (error.value.kind, error.value.reason) == (Kind.DENIED, "NOT_ABOVE_BOTH")
+        assert error.value.metadata["unit"] == str(records.scopes.tree.resolve(PROVINCE, clock.today()))
+        for named in ("“Trường THCS Nguyễn Du”", "“Trường THCS Lê Lợi”", "“Thành phố Đà Nẵng”"):
+            assert named in error.value.en
+    refused = (await records.transfers("o@3")).DecideTransfer(_decide(number, "gso:20337"))
+    assert await _refused(refused) == (Kind.NOT_FOUND, "UNKNOWN_TRANSFER")
     decided = await (await records.transfers("o@p")).DecideTransfer(_decide(number, PROVINCE))
     assert decided.transfer.state == PLACED

@@ -283,3 +283,27 @@ async def test_corrections_beside_pushes_lose_nothing(here: World) -> None:
             assert [field.field for field in after.fields] == ["further.SO"]
         assert after.version >= before.version
     assert (await here.record("HS1")).row.version == 7
+
+
+async def test_a_clerk_adds_a_record_by_hand_and_takes_it_away(here: World) -> None:
+    """Looked at first, then stored under a source of the school's own: a vendor neither overwrites nor deletes it."""
+    stub = await here.sync(CLERK)
+    row, looking = pupil("T1.2026"), push("t1", pupil("T1.2026"), source="so-tay")
+    looking.validate_only = True
+    assert list((await stub.PushRows(looking)).outcome.states) == [ACCEPTED]
+    assert await here.count("pupil", of="records") == 0
+
+    assert list((await stub.PushRows(push("t1", row, source="so-tay"))).outcome.states) == [ACCEPTED]
+    vendor = await here.sync()
+    for late in (pupil("T1.2026", 2), resources_pb2.Row(school=SCHOOL_A, key="T1.2026", version=2, deleted=True)):
+        late.pupil.SetInParent()
+        outcome = (await vendor.PushRows(push(f"v{late.deleted}", late))).outcome
+        assert [one.reason for one in outcome.problems] == ["OTHER_SOURCE"]
+    assert (await here.record("T1.2026")).source == "so-tay"
+    assert [one.brought_by for one in await changes(here, "T1.2026")] == [CLERK]
+
+    away = resources_pb2.Row(school=SCHOOL_A, key="T1.2026", version=2, deleted=True, pupil=resources_pb2.Pupil())
+    assert list((await stub.PushRows(push("t2", away, source="so-tay"))).outcome.states) == [ACCEPTED]
+    with pytest.raises(Fault) as gone:
+        await here.record("T1.2026")
+    assert gone.value.reason == "UNKNOWN_RECORD"

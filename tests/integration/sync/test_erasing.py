@@ -3,17 +3,22 @@
 from typing import Any
 
 import pytest
+from iocedu.records.v1 import unit_operations_pb2, unit_operations_pb2_grpc
 from iocedu.sync.v1 import imports_pb2, sync_pb2
 
+from chassis.testing import client
 from services.sync.clients.records import Records
 from services.sync.domain.erasing import mentions_of
-from tests.integration.sync.files import pupil_line, pupils, rested, send, workbook
+from tests.integration.sync.files import desk, parts, pupil_line, pupils, rested, send, workbook
 from tests.integration.sync.withholding import grant
 from tests.integration.sync.world import (
+    ADMINISTRATOR,
+    COMMUNE,
     PROVINCE,
     REJECTED,
     SCHOOL_A,
     SCHOOL_B,
+    VENDOR,
     World,
     document,
     moet_pupil,
@@ -21,6 +26,7 @@ from tests.integration.sync.world import (
     pupil,
     push,
 )
+from tests.support.waiting import poll_until
 
 CHILD: dict[str, Any] = {"level": "01", "grade": "18", "birth_date": "2021-05-04"}
 
@@ -128,6 +134,36 @@ async def test_a_declaration_that_is_being_decided_names_nobody_who_is_erased_me
         rows = await reads.exec_driver_sql("SELECT encode(outcome, 'escape') FROM declaration")
         batches = await reads.exec_driver_sql("SELECT encode(outcome, 'escape') FROM batch WHERE batch_id = 'whole'")
         assert "M1.2026" not in str([*rows, *batches])
+
+
+async def test_files_of_the_commune_go_with_an_erasure_at_a_school_that_has_ended(here: World) -> None:
+    """It uploaded for the school while that was there."""
+    await (await here.sync()).PushRows(push("good", pupil("M1.2026", **CHILD)))
+    stub = await desk(here, VENDOR)
+    await stub.CreateImport(parts(workbook(("6A", pupils(1))), unit=COMMUNE, source=VENDOR))
+
+    async def rests() -> bool:
+        async with here.sync_database.connection() as reads:
+            found = await reads.exec_driver_sql("SELECT end_time IS NOT NULL FROM import")
+            return bool(found.scalar_one())
+
+    await poll_until(rests, 40.0)
+    assert await here.count("import_part")
+    ended = str(here.scopes.tree.resolve(SCHOOL_A, here.clock.today()))
+    channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
+    merging = unit_operations_pb2.UnitOperation(
+        effective_date=here.clock.today().isoformat(),
+        document="QĐ 1",
+        merge=unit_operations_pb2.MergeUnits(units=[SCHOOL_A], successor_unit=SCHOOL_B),
+    )
+    await unit_operations_pb2_grpc.UnitOperationsServiceStub(channel).CreateUnitOperation(
+        unit_operations_pb2.CreateUnitOperationRequest(request_id="1", operation=merging)
+    )
+    await poll_until(lambda: here.scopes.tree.resolve(SCHOOL_A, here.clock.today()) is None)
+
+    await grant(here, "M1.2026", school=ended)
+
+    assert await here.count("import_part") == 0
 
 
 def test_a_number_is_looked_for_in_quotes_and_not_too_short() -> None:

@@ -33,7 +33,13 @@ def trees(draw):
     """Any forest of up to nine units: several parents, gaps in time, edges to nowhere, even circles."""
     ids = draw(st.sets(IDS, min_size=1))
     units = [
-        ScopeUnit(n, valid_from=draw(BOUNDS), valid_to=draw(BOUNDS), edges=tuple(draw(st.lists(EDGES, max_size=3))))
+        ScopeUnit(
+            n,
+            valid_from=draw(BOUNDS),
+            valid_to=draw(BOUNDS),
+            edges=tuple(draw(st.lists(EDGES, max_size=3))),
+            stood_for_by=tuple(draw(st.lists(IDS, max_size=2))),
+        )
         for n in sorted(ids)
     ]
     return ScopeTree(units, draw(st.lists(GRANTS, max_size=6)))
@@ -96,7 +102,7 @@ def test_a_role_is_held_where_a_grant_of_the_day_reaches(tree, day, roles, subje
         reaching = {
             grant.unit_id
             for grant in grants
-            if grant.unit_id in (0, unit_id) or unit_id in tree.subtree(grant.unit_id, day, grant.edge_type)
+            if grant.unit_id in (0, unit_id) or unit_id in tree.reach(grant.unit_id, day, grant.edge_type)
         }
         assert tree.may(subject, roles, unit_id, day) == bool(reaching)
         assert {unit for who, _, unit in tree.holders(roles, unit_id, day) if who == subject} == reaching
@@ -111,6 +117,21 @@ def test_what_is_remembered_does_not_change_answers(tree, day, other):
         tree.subtree(n, other)
         tree.ancestors(n, other)
     assert ([tree.subtree(n, day) for n in range(10)], [tree.ancestors(n, day) for n in range(10)]) == before
+
+
+@given(trees(), DAYS, TYPES)
+def test_what_is_not_alive_adds_to_what_a_role_reaches_and_to_nothing_else(tree, day, edge_type):
+    """What lives is reached as ever; what does not, where all that stand for it are reached."""
+    alive = {unit.unit_id for unit in tree.units(day)}
+    for unit_id in range(1, 10):
+        reached, subtree = tree.reach(unit_id, day, edge_type), tree.subtree(unit_id, day, edge_type)
+        assert reached & alive == subtree & alive
+        for one in reached - subtree:
+            standing = tree.stand_ins(one, day)
+            assert standing
+            assert set(standing) <= subtree
+        for one in alive:
+            assert tree.above(one, day, edge_type) == tree.ancestors(one, day, edge_type)
 
 
 @given(st.lists(st.tuples(IDS, st.integers(0, 5), st.integers(1, 5)), max_size=6), DAYS)
@@ -137,7 +158,12 @@ def test_a_tree_survives_its_publication(tree):
     for unit in (tree.unit(n) for n in range(1, 10)):
         if unit is None:
             continue
-        sent = chunk.units.add(unit_id=unit.unit_id, valid_from=_iso(unit.valid_from), valid_to=_iso(unit.valid_to))
+        sent = chunk.units.add(
+            unit_id=unit.unit_id,
+            valid_from=_iso(unit.valid_from),
+            valid_to=_iso(unit.valid_to),
+            stood_for_by=unit.stood_for_by,
+        )
         for edge in unit.edges:
             sent.edges.add(
                 parent_id=edge.parent_id,
@@ -251,3 +277,74 @@ def test_units_without_a_label_are_those_of_any_day():
     )
     assert tree.without("trial") == {2, 3, 4}
     assert tree.without("other") == {1, 2, 3, 4}
+
+
+def _ended():
+    """Province 1 > communes 2, 3. School 4 went into 5 and 5 into 6, in 2; 7 into 8 in 2 and 9 in 3; 10 into none.
+
+    Office 11 stands above 6 by profession. School 12 begins in 2027 in commune 3.
+    """
+    ends, again = date(2026, 3, 1), date(2026, 6, 1)
+
+    def school(unit_id, *edges, **life):
+        return ScopeUnit(unit_id, "school", edges=edges, **life)
+
+    return ScopeTree(
+        [
+            ScopeUnit(1, "province"),
+            ScopeUnit(2, "commune", edges=(ScopeEdge(1),)),
+            ScopeUnit(3, "commune", edges=(ScopeEdge(1),)),
+            school(4, ScopeEdge(3), valid_to=ends, stood_for_by=(5,)),
+            school(5, ScopeEdge(2), valid_to=again, stood_for_by=(6,)),
+            school(6, ScopeEdge(2), ScopeEdge(11, "professional")),
+            school(7, ScopeEdge(2), valid_to=ends, stood_for_by=(8, 9)),
+            school(8, ScopeEdge(2)),
+            school(9, ScopeEdge(3)),
+            school(10, ScopeEdge(2), valid_to=ends, stood_for_by=(2,)),
+            ScopeUnit(11, "office"),
+            school(12, ScopeEdge(3), valid_from=date(2027, 1, 1)),
+        ],
+        [
+            ScopeGrant(1, "six", "keeper", 6),
+            ScopeGrant(2, "eight", "keeper", 8),
+            ScopeGrant(3, "two", "keeper", 2),
+            ScopeGrant(4, "three", "keeper", 3),
+            ScopeGrant(5, "province", "keeper", 1),
+            ScopeGrant(6, "office", "keeper", 11, edge_type="professional"),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("unit", "subjects"),
+    [
+        (4, {"six", "two", "province", "office"}),
+        (5, {"six", "two", "province", "office"}),
+        (7, {"province"}),
+        (10, {"two", "province"}),
+        (12, {"three", "province"}),
+    ],
+    ids=["merged twice", "merged", "split over two communes", "dissolved", "yet to begin"],
+)
+def test_who_reaches_a_unit_that_is_not_alive(unit, subjects):
+    """Whoever reaches all that stand for it: the last successor, all parts, the unit it was or will be under."""
+    tree = _ended()
+    everybody = ("six", "eight", "two", "three", "province", "office")
+    assert {one for one in everybody if tree.may(one, ["keeper"], unit, AFTER)} == subjects
+    assert {one for one, _, _ in tree.holders(["keeper"], unit, AFTER)} == subjects
+
+
+def test_a_unit_is_reached_as_it_lay_while_it_lived():
+    """Before its end the commune it lay in reaches it, its later successor does not."""
+    tree = _ended()
+    assert [tree.may(one, ["keeper"], 4, BEFORE) for one in ("three", "six", "two")] == [True, False, False]
+    assert 4 not in tree.subtree(2, AFTER)
+    assert tree.subtree(3, AFTER) == {3, 9}
+
+
+def test_the_last_day_of_a_unit_is_the_day_before_its_end():
+    """Of one that lives, or is none, it is the day itself."""
+    tree = _ended()
+    days = [tree.last_day(unit_id, AFTER) for unit_id in (4, 6, 99)]
+    assert days == [date(2026, 2, 28), AFTER, AFTER]
+    assert tree.last_day(4, BEFORE) == BEFORE

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eiocedu/chassis/v1/scopes.proto\x12\x11iocedu.chassis.v1\"A\n\tScopeHead\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x13\n\x0b\x63hunk_count\x18\x02 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"\xca\x01\n\nScopeChunk\x12+\n\x05units\x18\x01 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeUnit\x12-\n\x06grants\x18\x02 \x03(\x0b\x32\x1d.iocedu.chassis.v1.ScopeGrant\x12+\n\x05years\x18\x03 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeYear\x12\x33\n\tcalendars\x18\x04 \x03(\x0b\x32 .iocedu.chassis.v1.ScopeCalendar\"\xcb\x01\n\tScopeUnit\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x12\n\nvalid_from\x18\x04 \x01(\t\x12\x10\n\x08valid_to\x18\x05 \x01(\t\x12+\n\x05\x65\x64ges\x18\x06 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeEdge\x12.\n\x07\x61liases\x18\x07 \x03(\x0b\x32\x1d.iocedu.chassis.v1.ScopeAlias\x12\x0e\n\x06labels\x18\x08 \x03(\t\"=\n\tScopeYear\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x0c\n\x04year\x18\x02 \x01(\x05\x12\x11\n\tfirst_day\x18\x03 \x01(\t\"\x8b\x01\n\rScopeCalendar\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x0c\n\x04year\x18\x02 \x01(\x05\x12+\n\x05terms\x18\x03 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeSpan\x12.\n\x08holidays\x18\x04 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeSpan\"0\n\tScopeSpan\x12\x11\n\tfirst_day\x18\x01 \x01(\t\x12\x10\n\x08last_day\x18\x02 \x01(\t\"R\n\tScopeEdge\x12\x11\n\tparent_id\x18\x01 \x01(\x03\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x12\n\nvalid_from\x18\x03 \x01(\t\x12\x10\n\x08valid_to\x18\x04 \x01(\t\"A\n\nScopeAlias\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x12\n\nvalid_from\x18\x02 \x01(\t\x12\x10\n\x08valid_to\x18\x03 \x01(\t\"\x87\x01\n\nScopeGrant\x12\x10\n\x08grant_id\x18\x01 \x01(\x03\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07unit_id\x18\x04 \x01(\x03\x12\x11\n\tedge_type\x18\x05 \x01(\t\x12\x12\n\nvalid_from\x18\x06 \x01(\t\x12\x10\n\x08valid_to\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eiocedu/chassis/v1/scopes.proto\x12\x11iocedu.chassis.v1\"A\n\tScopeHead\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x13\n\x0b\x63hunk_count\x18\x02 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"\xca\x01\n\nScopeChunk\x12+\n\x05units\x18\x01 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeUnit\x12-\n\x06grants\x18\x02 \x03(\x0b\x32\x1d.iocedu.chassis.v1.ScopeGrant\x12+\n\x05years\x18\x03 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeYear\x12\x33\n\tcalendars\x18\x04 \x03(\x0b\x32 .iocedu.chassis.v1.ScopeCalendar\"\xe1\x01\n\tScopeUnit\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x12\n\nvalid_from\x18\x04 \x01(\t\x12\x10\n\x08valid_to\x18\x05 \x01(\t\x12+\n\x05\x65\x64ges\x18\x06 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeEdge\x12.\n\x07\x61liases\x18\x07 \x03(\x0b\x32\x1d.iocedu.chassis.v1.ScopeAlias\x12\x0e\n\x06labels\x18\x08 \x03(\t\x12\x14\n\x0cstood_for_by\x18\t \x03(\x03\"=\n\tScopeYear\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x0c\n\x04year\x18\x02 \x01(\x05\x12\x11\n\tfirst_day\x18\x03 \x01(\t\"\x8b\x01\n\rScopeCalendar\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x0c\n\x04year\x18\x02 \x01(\x05\x12+\n\x05terms\x18\x03 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeSpan\x12.\n\x08holidays\x18\x04 \x03(\x0b\x32\x1c.iocedu.chassis.v1.ScopeSpan\"0\n\tScopeSpan\x12\x11\n\tfirst_day\x18\x01 \x01(\t\x12\x10\n\x08last_day\x18\x02 \x01(\t\"R\n\tScopeEdge\x12\x11\n\tparent_id\x18\x01 \x01(\x03\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x12\n\nvalid_from\x18\x03 \x01(\t\x12\x10\n\x08valid_to\x18\x04 \x01(\t\"A\n\nScopeAlias\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x12\n\nvalid_from\x18\x02 \x01(\t\x12\x10\n\x08valid_to\x18\x03 \x01(\t\"\x87\x01\n\nScopeGrant\x12\x10\n\x08grant_id\x18\x01 \x01(\x03\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07unit_id\x18\x04 \x01(\x03\x12\x11\n\tedge_type\x18\x05 \x01(\t\x12\x12\n\nvalid_from\x18\x06 \x01(\t\x12\x10\n\x08valid_to\x18\x07 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,17 +36,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCOPECHUNK']._serialized_start=121
   _globals['_SCOPECHUNK']._serialized_end=323
   _globals['_SCOPEUNIT']._serialized_start=326
-  _globals['_SCOPEUNIT']._serialized_end=529
-  _globals['_SCOPEYEAR']._serialized_start=531
-  _globals['_SCOPEYEAR']._serialized_end=592
-  _globals['_SCOPECALENDAR']._serialized_start=595
-  _globals['_SCOPECALENDAR']._serialized_end=734
-  _globals['_SCOPESPAN']._serialized_start=736
-  _globals['_SCOPESPAN']._serialized_end=784
-  _globals['_SCOPEEDGE']._serialized_start=786
-  _globals['_SCOPEEDGE']._serialized_end=868
-  _globals['_SCOPEALIAS']._serialized_start=870
-  _globals['_SCOPEALIAS']._serialized_end=935
-  _globals['_SCOPEGRANT']._serialized_start=938
-  _globals['_SCOPEGRANT']._serialized_end=1073
+  _globals['_SCOPEUNIT']._serialized_end=551
+  _globals['_SCOPEYEAR']._serialized_start=553
+  _globals['_SCOPEYEAR']._serialized_end=614
+  _globals['_SCOPECALENDAR']._serialized_start=617
+  _globals['_SCOPECALENDAR']._serialized_end=756
+  _globals['_SCOPESPAN']._serialized_start=758
+  _globals['_SCOPESPAN']._serialized_end=806
+  _globals['_SCOPEEDGE']._serialized_start=808
+  _globals['_SCOPEEDGE']._serialized_end=890
+  _globals['_SCOPEALIAS']._serialized_start=892
+  _globals['_SCOPEALIAS']._serialized_end=957
+  _globals['_SCOPEGRANT']._serialized_start=960
+  _globals['_SCOPEGRANT']._serialized_end=1095
 # @@protoc_insertion_point(module_scope)

@@ -104,6 +104,7 @@ class ScopeUnit(_message.Message):
     EDGES_FIELD_NUMBER: _builtins.int
     ALIASES_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    STOOD_FOR_BY_FIELD_NUMBER: _builtins.int
     unit_id: _builtins.int
     """Surrogate id."""
     kind: _builtins.str
@@ -126,6 +127,10 @@ class ScopeUnit(_message.Message):
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Opaque labels for audiences and filters, for example `level:02`."""
 
+    @_builtins.property
+    def stood_for_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Ids of the units that stand for it once it has ended: its successors, or where it has none the units it was last under."""
+
     def __init__(
         self,
         *,
@@ -137,10 +142,11 @@ class ScopeUnit(_message.Message):
         edges: _abc.Iterable[Global___ScopeEdge] | None = ...,
         aliases: _abc.Iterable[Global___ScopeAlias] | None = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
+        stood_for_by: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "edges", b"edges", "kind", b"kind", "labels", b"labels", "name", b"name", "unit_id", b"unit_id", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "edges", b"edges", "kind", b"kind", "labels", b"labels", "name", b"name", "stood_for_by", b"stood_for_by", "unit_id", b"unit_id", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -175,6 +175,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_NO_TRANSFER_BETWEEN: _ErrorReason.ValueType  # 85
     """Both schools of a transfer are one, or one is no school. BadRequest: field `other_school`."""
+    ERROR_REASON_NOT_ABOVE_BOTH: _ErrorReason.ValueType  # 86
+    """The unit has a part in the transfer, and only one above both schools may decide it; `unit` is the nearest that is, 0
+    who holds the role on every unit. ErrorInfo: {"metadata": {"transfer_id": "7", "unit": "12"}}.
+    """
     ERROR_REASON_RECORD_ERASED: _ErrorReason.ValueType  # 90
     """The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a
     result. Take it out of what is sent.
@@ -348,6 +352,10 @@ ERROR_REASON_CLOCK_RUNNING: ErrorReason.ValueType  # 84
 """
 ERROR_REASON_NO_TRANSFER_BETWEEN: ErrorReason.ValueType  # 85
 """Both schools of a transfer are one, or one is no school. BadRequest: field `other_school`."""
+ERROR_REASON_NOT_ABOVE_BOTH: ErrorReason.ValueType  # 86
+"""The unit has a part in the transfer, and only one above both schools may decide it; `unit` is the nearest that is, 0
+who holds the role on every unit. ErrorInfo: {"metadata": {"transfer_id": "7", "unit": "12"}}.
+"""
 ERROR_REASON_RECORD_ERASED: ErrorReason.ValueType  # 90
 """The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a
 result. Take it out of what is sent.

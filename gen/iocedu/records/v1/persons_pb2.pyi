@@ -233,6 +233,7 @@ class CourseYear(_message.Message):
     OTHERS_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
     PROMOTED_FIELD_NUMBER: _builtins.int
+    CLASS_NAME_FIELD_NUMBER: _builtins.int
     school_id: _builtins.int
     """Id of the school's unit."""
     school_name: _builtins.str
@@ -245,6 +246,8 @@ class CourseYear(_message.Message):
     """How the pupil went on in the next school year; unknown as long as that has no record."""
     promoted: _builtins.bool
     """Whether the school's results, or the re-tests after them, say that the pupil moves up; not set: not said."""
+    class_name: _builtins.str
+    """Name of the class that the pupil's record names by its key; empty: none, or the school has not sent it."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[_records_pb2.Record]:
         """The results, in the order of the stages."""
@@ -269,10 +272,11 @@ class CourseYear(_message.Message):
         others: _abc.Iterable[_records_pb2.Record] | None = ...,
         step: _year_steps_pb2.YearStep.ValueType = ...,
         promoted: _builtins.bool | None = ...,
+        class_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_promoted", b"_promoted", "attendance", b"attendance", "promoted", b"promoted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_promoted", b"_promoted", "attendance", b"attendance", "others", b"others", "promoted", b"promoted", "pupil_key", b"pupil_key", "results", b"results", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_promoted", b"_promoted", "attendance", b"attendance", "class_name", b"class_name", "others", b"others", "promoted", b"promoted", "pupil_key", b"pupil_key", "results", b"results", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__promoted: _TypeAlias = _typing.Literal["promoted"]  # noqa: Y015
     _WhichOneofArgType__promoted: _TypeAlias = _typing.Literal["_promoted", b"_promoted"]  # noqa: Y015

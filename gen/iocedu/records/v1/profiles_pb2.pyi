@@ -235,6 +235,26 @@ class StaffYear(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ClassNamesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SCHOOL_ID_FIELD_NUMBER: _builtins.int
     SCHOOL_NAME_FIELD_NUMBER: _builtins.int
     SCHOOL_YEAR_FIELD_NUMBER: _builtins.int
@@ -243,6 +263,7 @@ class StaffYear(_message.Message):
     SUBJECTS_FIELD_NUMBER: _builtins.int
     OTHERS_FIELD_NUMBER: _builtins.int
     POST_SHARE_FIELD_NUMBER: _builtins.int
+    CLASS_NAMES_FIELD_NUMBER: _builtins.int
     school_id: _builtins.int
     """Id of the school's unit."""
     school_name: _builtins.str
@@ -265,6 +286,10 @@ class StaffYear(_message.Message):
     def others(self) -> _containers.RepeatedCompositeFieldContainer[_records_pb2.Record]:
         """Assignments and rewards and discipline."""
 
+    @_builtins.property
+    def class_names(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Names, by key, of the classes that this year speaks of, as far as the school sent them."""
+
     def __init__(
         self,
         *,
@@ -276,10 +301,11 @@ class StaffYear(_message.Message):
         subjects: _abc.Iterable[Global___TaughtSubject] | None = ...,
         others: _abc.Iterable[_records_pb2.Record] | None = ...,
         post_share: _builtins.float = ...,
+        class_names: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["homeroom_class_keys", b"homeroom_class_keys", "others", b"others", "post_share", b"post_share", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "staff_key", b"staff_key", "subjects", b"subjects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_names", b"class_names", "homeroom_class_keys", b"homeroom_class_keys", "others", b"others", "post_share", b"post_share", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "staff_key", b"staff_key", "subjects", b"subjects"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -193,10 +193,13 @@ class PersonHit(_message.Message):
     RECORD_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
     SCHOOL_NAME_FIELD_NUMBER: _builtins.int
+    CLASS_NAME_FIELD_NUMBER: _builtins.int
     rule: Global___MatchRule.ValueType
     """Why it was found."""
     school_name: _builtins.str
     """Name of the school today."""
+    class_name: _builtins.str
+    """Name of the class that the record names by its key; empty: none, or the school has not sent it."""
     @_builtins.property
     def record(self) -> _records_pb2.Record:
         """The record, masked."""
@@ -207,10 +210,11 @@ class PersonHit(_message.Message):
         record: _records_pb2.Record | None = ...,
         rule: Global___MatchRule.ValueType = ...,
         school_name: _builtins.str = ...,
+        class_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "rule", b"rule", "school_name", b"school_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_name", b"class_name", "record", b"record", "rule", b"rule", "school_name", b"school_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
