@@ -4,13 +4,15 @@ import { may } from "./access.js";
 import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
-import { area, choice, input, marked, refused, tick, unmarked, values } from "./fields.js";
+import { area, choice, input, marked, refused, several, tick, unmarked, values } from "./fields.js";
 import { bilingual, instant, number } from "./format.js";
+import { t } from "./texts.js";
 
 const SEVERITIES = ["INFO", "WARNING", "CRITICAL"];
 const NUMBERS = ["for_minutes", "group_hours", "acknowledge_hours", "resolve_hours", "group_wait_seconds", "group_interval_minutes"];
 const GROUPINGS = ["READER", "PARENT", "UNIT", "NONE"];
-const LISTS = ["audience_roles", "inhibited_by", "with_kinds", "optional_kinds"];
+const LISTS = ["inhibited_by", "with_kinds", "optional_kinds"];
+const ROLES = ["head_teacher", "clerk", "officer", "director", "administrator", "auditor", "integrator", "provincial_ioc", "operator"];
 
 export async function rules(panel, { unit }) {
   const writing = may("POST", unitPath(unit.id, "/rules"));
@@ -84,7 +86,7 @@ export async function rules(panel, { unit }) {
     const severity = (rule.severity ?? "SEVERITY_WARNING").replace("SEVERITY_", "");
     const form = h(
       "form",
-      { onsubmit: save, onchange: explain },
+      { onsubmit: save, onchange: explain, noValidate: true }, // What is wrong is said beside each field, saved or tried.
       h(
         "div",
         { class: "fields" },
@@ -97,7 +99,7 @@ export async function rules(panel, { unit }) {
         h("div", { class: "whole" }, h("p", { class: "muted" }, say("fieldsOf")), help),
         text("clear_condition", "clear", true),
         ...["title_vi:titleVi", "title_en:titleEn", "body_vi:bodyVi", "body_en:bodyEn"].map((one) => text(...one.split(":"))),
-        input("audience_roles", say("roles"), { value: (rule.audience_roles ?? ["head_teacher", "officer"]).join(", ") }),
+        several("audience_roles", say("roles"), Object.fromEntries(ROLES.map((one) => [one, t(`role_${one}`)])), rule.audience_roles ?? ["head_teacher", "officer"]),
         choice("audience_reach", say("reach"), { ABOVE: say("ABOVE"), UNIT: say("UNIT") }, (rule.audience_reach ?? "").replace("AUDIENCE_REACH_", "")),
         choice("group_by", say("groupBy"), Object.fromEntries(GROUPINGS.map((one) => [one, say(`group${one}`)])), (rule.group_by ?? "").replace("ALERT_GROUPING_", "")),
         count("group_wait_seconds", "groupWait"),

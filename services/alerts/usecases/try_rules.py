@@ -80,7 +80,7 @@ async def dry_run(connection: AsyncConnection, rule: Rule, below: AbstractSet[in
 
     How long its condition holds already is not known, so that `for_minutes` counts for nothing.
     """
-    check_rule(rule)
+    await check_rule(connection, rule)
     condition = compile_rule(rule)
     found, after = DryRun(), (-1, "")
     while facts := await store.facts_of(connection, rule.fact_kind, below, after=after, limit=PAGE):
@@ -108,7 +108,7 @@ async def backtest(
     connection: AsyncConnection, rule: Rule, below: AbstractSet[int], moment: Moment, *, since: datetime, k: int
 ) -> Backtest:
     """What the rule would have raised from an instant on. Raises INVALID_RULE, or INVALID_FIELD for too much past."""
-    check_rule(rule)
+    await check_rule(connection, rule)
     condition = compile_rule(rule)
     found, after = Backtest(), (-1, "")
     urgencies: dict[Key, tuple[str, tuple[int, ...]]] = {}
