@@ -60,7 +60,7 @@ async def group_alerts(connection: AsyncConnection, wanted: AlertFilter) -> list
     ).group_by(sa.text("1, 2"))
     by = counted.subquery()
     told = (column for column in by.c if column.key != "newest")
-    chosen = sa.select(*told, table.title_vi, table.title_en).join(by, table.alert_id == by.c.newest)
+    chosen: sa.Select[Any] = sa.select(*told, table.title_vi, table.title_en).join(by, table.alert_id == by.c.newest)
     return [AlertsOn(*row) for row in await connection.execute(chosen)]
 
 
