@@ -127,7 +127,7 @@ const TEXTS = {
     wouldHave: "Trong quá khứ: {n} lần báo cho {m} đối tượng, mở trung bình {k} giờ; đang mở {o}.",
     historySince: "Dữ liệu lưu từ {n}.",
     outcome:
-      "Trong {a} học sinh đã thôi học, {b} em được báo trước, sớm hơn {c} ngày (trung vị). Trong {d} em đứng đầu lớp, {e} em thôi học sau đó.",
+      "Trong {a} học sinh đã thôi học, {b} em được báo trước, sớm hơn {c} ngày (trung vị). Trong {d} em thuộc {k} em đáng lo nhất của mỗi lớp, {e} em thôi học sau đó: đúng {p}.",
     endNow: "Kết thúc ngay",
     covers: "Phạm vi",
     allRules: "mọi quy tắc",
@@ -269,7 +269,7 @@ const TEXTS = {
     wouldHave: "In the past: {n} alerts on {m} subjects, open for {k} hours (median); {o} open still.",
     historySince: "Facts are kept since {n}.",
     outcome:
-      "Of {a} pupils who left school, {b} were warned of, {c} days before (median). Of the {d} first of their classes, {e} left afterwards.",
+      "Of {a} pupils who left school, {b} were warned of, {c} days before (median). Of {d} among the {k} most urgent of each class, {e} left afterwards: {p} right.",
     endNow: "End now",
     covers: "Covers",
     allRules: "all rules",
