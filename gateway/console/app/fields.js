@@ -20,11 +20,22 @@ export const choice = (name, label, options, value = "") =>
 export const tick = (name, label, checked = false) =>
   h("label", { class: "tick" }, h("input", { name, type: "checkbox", checked }), label);
 
+// Several of `options`, of which those in `chosen` are ticked; its value is a list.
+export const several = (name, label, options, chosen) =>
+  h(
+    "fieldset",
+    { name, class: "whole" },
+    h("legend", {}, label),
+    Object.entries(options).map(([value, text]) => h("label", { class: "tick" }, h("input", { type: "checkbox", value, checked: chosen.includes(value) }), text)),
+  );
+
 export function values(form) {
-  const found = {};
-  for (const field of form.querySelectorAll("[name]"))
-    found[field.name] = field.type === "checkbox" ? field.checked : field.value.trim();
-  return found;
+  return Object.fromEntries([...form.querySelectorAll("[name]")].map((field) => [field.name, valueOf(field)]));
+}
+
+function valueOf(field) {
+  if (field.type === "fieldset") return [...field.querySelectorAll(":checked")].map((one) => one.value);
+  return field.type === "checkbox" ? field.checked : field.value.trim();
 }
 
 // Days and hours as a browser's field has them are those of its clock; the interface takes instants.
@@ -38,17 +49,19 @@ export function marked(form, error) {
   for (const fault of error.faults ?? []) {
     const name = fault.field.split(".").at(-1).replace(/\[\d+\]$/, "");
     const field = name && form.elements[name];
-    const label = field?.closest?.("label");
+    const label = field?.closest?.("label, fieldset");
     if (!label) {
       others.push(fault);
       continue;
     }
-    const called = `“${[...label.childNodes].find((one) => one.nodeType === Node.TEXT_NODE).textContent}”`;
+    const named = label.querySelector("legend") ?? label;
+    const called = `“${[...named.childNodes].find((one) => one.nodeType === Node.TEXT_NODE).textContent}”`;
     heading = heading.replaceAll(fault.field, called);
     field.setAttribute("aria-invalid", "true");
     label.append(h("span", { class: "fault" }, fault.text.replaceAll(fault.field, called)));
   }
-  form.querySelector("[aria-invalid]")?.focus();
+  const first = form.querySelector("[aria-invalid]");
+  (first?.querySelector("input") ?? first)?.focus();
   return h("p", { class: "notice warn", role: "alert" }, [heading, ...sentences(others, heading)].join(" "));
 }
 

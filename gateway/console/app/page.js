@@ -8,7 +8,7 @@ import { h, replace } from "./elements.js";
 import { sayWhatFails, tell } from "./failing.js";
 import { notShown, whyNotShown } from "./notShown.js";
 import { choose, chosen, own, unitOf } from "./place.js";
-import { expiry, signOut, takeFromAddress, token } from "./session.js";
+import { expiry, signOut, subject, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { signInForm } from "./signIn.js";
 import { skipTo } from "./skip.js";
@@ -22,6 +22,7 @@ export function openPage({ title, show }) {
   const nameSkip = skipTo(content);
   let stop = () => {};
   let round = 0;
+  let stands = false; // Whether the page is drawn.
 
   async function start() {
     const mine = ++round; // A slower answer for a unit left meanwhile is dropped.
@@ -60,6 +61,7 @@ export function openPage({ title, show }) {
       const leaving = await show({ content, unit, account, light });
       if (mine !== round) return leaving?.();
       stop = () => (light.stop(), leaving?.());
+      stands = true;
     } catch (error) {
       if (mine === round) tell(error, content, start);
     }
@@ -68,6 +70,7 @@ export function openPage({ title, show }) {
   function leave() {
     stop();
     stop = () => {};
+    stands = false;
   }
 
   function go(id) {
@@ -83,14 +86,30 @@ export function openPage({ title, show }) {
   function askToSignIn(message = "") {
     round += 1;
     leave();
+    outside(message, start);
+  }
+
+  // What stands on the page, and what is half typed there, is there again once the same person signs in anew.
+  function ended(message) {
+    if (!stands) return askToSignIn(message);
+    const who = subject();
+    const [above, inside] = [[...bar.childNodes], [...content.childNodes]];
+    outside(message, () => {
+      if (!who || subject() !== who) return start();
+      replace(bar, above);
+      replace(content, inside);
+    });
+  }
+
+  function outside(message, onSignedIn) {
     signOut();
     barOutside(bar, { onLanguage: switchLanguage });
-    signInForm(content, { message, onSignedIn: start });
+    signInForm(content, { message, onSignedIn });
   }
 
   sayWhatFails();
   takeFromAddress();
   window.addEventListener("popstate", start);
-  window.addEventListener(SIGNED_OUT, ({ detail }) => token() && askToSignIn(detail));
+  window.addEventListener(SIGNED_OUT, ({ detail }) => token() && ended(detail));
   start();
 }

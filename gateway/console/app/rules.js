@@ -4,13 +4,16 @@ import { may } from "./access.js";
 import { say } from "./alertTexts.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
-import { area, choice, input, marked, refused, tick, unmarked, values } from "./fields.js";
-import { bilingual, instant, number } from "./format.js";
+import { area, choice, input, marked, refused, several, tick, unmarked, values } from "./fields.js";
+import { bilingual, instant, number, percent } from "./format.js";
+import { t } from "./texts.js";
 
 const SEVERITIES = ["INFO", "WARNING", "CRITICAL"];
 const NUMBERS = ["for_minutes", "group_hours", "acknowledge_hours", "resolve_hours", "group_wait_seconds", "group_interval_minutes"];
 const GROUPINGS = ["READER", "PARENT", "UNIT", "NONE"];
-const LISTS = ["audience_roles", "inhibited_by", "with_kinds", "optional_kinds"];
+const K = 3; // The most urgent of each class, by which a backtest over pupils is judged.
+const LISTS = ["inhibited_by", "with_kinds", "optional_kinds"];
+const ROLES = ["head_teacher", "clerk", "officer", "director", "administrator", "auditor", "integrator", "provincial_ioc", "operator"];
 
 export async function rules(panel, { unit }) {
   const writing = may("POST", unitPath(unit.id, "/rules"));
@@ -84,7 +87,7 @@ export async function rules(panel, { unit }) {
     const severity = (rule.severity ?? "SEVERITY_WARNING").replace("SEVERITY_", "");
     const form = h(
       "form",
-      { onsubmit: save, onchange: explain },
+      { onsubmit: save, onchange: explain, noValidate: true }, // What is wrong is said beside each field, saved or tried.
       h(
         "div",
         { class: "fields" },
@@ -97,7 +100,7 @@ export async function rules(panel, { unit }) {
         h("div", { class: "whole" }, h("p", { class: "muted" }, say("fieldsOf")), help),
         text("clear_condition", "clear", true),
         ...["title_vi:titleVi", "title_en:titleEn", "body_vi:bodyVi", "body_en:bodyEn"].map((one) => text(...one.split(":"))),
-        input("audience_roles", say("roles"), { value: (rule.audience_roles ?? ["head_teacher", "officer"]).join(", ") }),
+        several("audience_roles", say("roles"), Object.fromEntries(ROLES.map((one) => [one, t(`role_${one}`)])), rule.audience_roles ?? ["head_teacher", "officer"]),
         choice("audience_reach", say("reach"), { ABOVE: say("ABOVE"), UNIT: say("UNIT") }, (rule.audience_reach ?? "").replace("AUDIENCE_REACH_", "")),
         choice("group_by", say("groupBy"), Object.fromEntries(GROUPINGS.map((one) => [one, say(`group${one}`)])), (rule.group_by ?? "").replace("ALERT_GROUPING_", "")),
         count("group_wait_seconds", "groupWait"),
@@ -159,7 +162,7 @@ export async function rules(panel, { unit }) {
         return [
           h("strong", {}, say("wouldRaise", { n: number(n), m: number(m), k: number(k), f: number(f) })),
           left.includes("for_minutes") ? h("p", { class: "muted" }, say("lastingUnknown")) : "",
-          h("ul", {}, units.slice(0, 8).map((one) => h("li", {}, `${one.unit_name}: ${number(one.count)}`))),
+          where(units),
           h("ul", {}, examples.slice(0, 5).map((one) => h("li", {}, bilingual(one, "title")))),
         ];
       });
@@ -168,12 +171,13 @@ export async function rules(panel, { unit }) {
     async function backtest() {
       const since = form.querySelector("#since").value;
       await shown(async () => {
-        const body = { rule: draft().rule, since };
+        const body = { rule: draft().rule, since, k: K };
         const found = await ask(unitPath(unit.id, "/rules:backtest"), { method: "POST", body });
-        const { alert_count: n = 0, subject_count: m = 0, median_open_hours: k = 0, open_count: o = 0, outcome } = found;
+        const { alert_count: n = 0, subject_count: m = 0, median_open_hours: k = 0, open_count: o = 0, units = [], outcome } = found;
         return [
           h("strong", {}, say("wouldHave", { n: number(n), m: number(m), k: number(k, 1), o: number(o) })),
           found.first_time ? h("span", { class: "muted" }, say("historySince", { n: instant(found.first_time) })) : "",
+          where(units),
           outcome ? h("span", {}, say("outcome", told(outcome))) : "",
         ];
       });
@@ -204,12 +208,16 @@ export async function rules(panel, { unit }) {
   }
 }
 
+const where = (units) => h("ul", {}, units.slice(0, 8).map((one) => h("li", {}, `${one.unit_name}: ${number(one.count)}`)));
+
 const told = ({ left_count: a = 0, warned_count: b = 0, median_lead_days: c = 0, top_count: d = 0, top_left_count: e = 0 }) => ({
   a: number(a),
   b: number(b),
   c: number(c, 1),
   d: number(d),
   e: number(e),
+  k: number(K),
+  p: percent(Number(e), Number(d)),
 });
 
 const monthAgo = () => new Date(Date.now() - 30 * 86400000).toISOString().slice(0, 10);

@@ -13,14 +13,24 @@ export function takeFromAddress() {
 }
 
 export const token = () => sessionStorage.getItem(KEY) ?? "";
-export const signIn = (value) => sessionStorage.setItem(KEY, value.trim().replace(/^Bearer\s+/i, ""));
+export const SIGNED_IN = "signed-in"; // What the window is told once there is another token.
+export function signIn(value) {
+  sessionStorage.setItem(KEY, value.trim().replace(/^Bearer\s+/i, ""));
+  window.dispatchEvent(new CustomEvent(SIGNED_IN));
+}
 export const signOut = () => sessionStorage.removeItem(KEY);
 
 export function expiry() {
+  const { exp } = claims();
+  return exp ? new Date(exp * 1000) : null;
+}
+
+export const subject = () => claims().sub;
+
+function claims() {
   try {
-    const payload = token().split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-    return new Date(JSON.parse(atob(payload)).exp * 1000);
+    return JSON.parse(atob(token().split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
   } catch {
-    return null;
+    return {};
   }
 }

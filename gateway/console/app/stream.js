@@ -2,6 +2,7 @@
 // after the last position seen. Says whether it is live, connecting or refused, and when it was last alive.
 
 import { reach, refusalOf } from "./api.js";
+import { SIGNED_IN } from "./session.js";
 
 const QUIET_MS = 45_000; // Three heartbeats missed: the line is dead, whatever the browser thinks.
 const FIRST_DELAY_MS = 500;
@@ -48,6 +49,12 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
         { once: true },
       );
     });
+  const signedIn = () =>
+    new Promise((done) => {
+      window.addEventListener(SIGNED_IN, done, { once: true });
+      controller.signal.addEventListener("abort", done, { once: true });
+    });
+
   function take(message) {
     if (message.item) {
       position = onItem(message.item) ?? position;
@@ -109,7 +116,8 @@ export function follow(path, { query = {}, resume, position = "", onItem, onOpen
         // What is refused once is refused again: only a new token or another unit helps.
         else if ([400, 401, 403, 404].includes(error.status)) {
           onState("refused", alive, error);
-          return;
+          if (error.status !== 401) return;
+          await signedIn();
         }
       }
       if (stopped) return;

@@ -75,7 +75,6 @@ def _fill(message: alerts_pb2.Alert, alert: Alert, unit_name: UnitName) -> None:
     message.facts.update(alert.facts)
     message.raised_title_vi, message.raised_title_en = alert.raised_title_vi, alert.raised_title_en
     message.raised_facts.update(alert.raised_facts)
-    message.facts_time.FromDatetime(alert.facts_time or alert.create_time)
     message.acknowledged_by, message.note = alert.acknowledged_by, alert.note
     message.etag = alert.etag
     message.position = alert.position
@@ -86,7 +85,9 @@ def _fill(message: alerts_pb2.Alert, alert: Alert, unit_name: UnitName) -> None:
     message.escalation_level, message.escalated_unit_id = alert.escalation_level, alert.escalated_unit_id
     message.resolution = alerts_pb2.Resolution.ValueType(alert.resolution)
     message.create_time.FromDatetime(alert.create_time)
-    for name in ("acknowledge_time", "resolve_time", "due_time", "escalate_time"):
+    if alert.facts_time is None:
+        message.facts_time.CopyFrom(message.create_time)
+    for name in ("facts_time", "acknowledge_time", "resolve_time", "due_time", "escalate_time"):
         if (instant_ := getattr(alert, name)) is not None:
             getattr(message, name).FromDatetime(instant_)
 

@@ -9,7 +9,7 @@ from services.alerts.domain.facts import Fact
 from services.alerts.domain.rules import PERSONAL_ROLES, Grouping, Reach, Rule, Severity
 from services.alerts.domain.shapes import PERSONAL, Scalar
 from services.alerts.domain.steps import Reason, Resolution, State, Step, Transition
-from services.alerts.domain.texts import as_text, render, shown
+from services.alerts.domain.texts import as_text, fields_of, render, shown
 
 FIRST_KEPT, NEWEST_KEPT = (
     5,
@@ -348,7 +348,9 @@ def raise_alert(
     rule: Rule, fact: Fact, *, values: Mapping[str, Scalar], unit_name: str, now: datetime, position: int
 ) -> Alert:
     """The alert that a rule raises for a fact, with its texts as they read now."""
-    vi, en = (shown(values, unit_name, language=language) for language in ("vi", "en"))
+    named = fields_of(rule.title_vi, rule.title_en, rule.body_vi, rule.body_en)
+    told = {name: value for name, value in values.items() if name in named}
+    vi, en = (shown(told, unit_name, language=language) for language in ("vi", "en"))
     return Alert(
         alert_id=position,
         rule=rule.code,

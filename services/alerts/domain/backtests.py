@@ -63,12 +63,12 @@ def episodes(
     *,
     holds_for: timedelta,
     now: datetime,
-    may_raise: Callable[[datetime], bool] = lambda _at: True,
+    raisable: Callable[[datetime], datetime | None] = lambda at: at,
 ) -> list[Episode]:
     """When an alert would have stood open, given what the condition said, in order of time.
 
-    It is raised once the condition has held for `holds_for` without a break, or at the first look after that at which
-    it may be, and ends when it would not stay.
+    It is raised once the condition has held for `holds_for` without a break, at the first instant from then on at which
+    it may be (`raisable`; None: never), and ends when it would not stay.
     """
     found: list[Episode] = []
     open_since: datetime | None = None
@@ -80,10 +80,9 @@ def episodes(
             open_since = None
         if open_since is None:
             holding_since = (holding_since or one.time) if one.holds else None
-            if holding_since is not None and holding_since + holds_for <= until:
-                ripe = max(holding_since + holds_for, one.time)
-                if may_raise(ripe):
-                    open_since, holding_since = ripe, None
+            ripe = holding_since and raisable(max(holding_since + holds_for, one.time))
+            if ripe is not None and ripe <= until:
+                open_since, holding_since = ripe, None
     if open_since is not None:
         found.append(Episode(open_since, None))
     return found

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 VIETNAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
-LONGEST_GAP: Final = 120  # Days without school that are looked over for the next deadline: a summer.
+LONGEST_GAP: Final = 120  # Days without school that are looked over for the next school day: a summer.
 
 
 class SchoolDays(Protocol):
@@ -27,6 +27,15 @@ class SchoolCalendar:
     def is_school_day(self, day: date) -> bool:
         """Whether there are lessons."""
         return self.days.has(day)
+
+    def first_in_school(self, instant: datetime) -> datetime | None:
+        """The first instant from one on that lies in a school day; None: there is none within months."""
+        today = instant.astimezone(VIETNAM).date()
+        if self.is_school_day(today):
+            return instant
+        days = (today + timedelta(days=ahead) for ahead in range(1, LONGEST_GAP))
+        day = next(filter(self.is_school_day, days), None)
+        return None if day is None else datetime.combine(day, time.min, VIETNAM)
 
     def deadline(self, day: date) -> datetime:
         """The instant by which attendance of a day has to be reported."""

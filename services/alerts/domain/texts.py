@@ -1,7 +1,7 @@
 """Texts with `{placeholders}`: which there may be, and how they are filled."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from services.alerts.domain.shapes import CLASS_KEY, CLASS_NAME, SCHOOL_YEAR, Scalar
@@ -14,10 +14,8 @@ _PLACEHOLDER = re.compile(r"\{(\w+(?:\.\w+)?)\}")
 
 def render(text: str, values: Mapping[str, str]) -> str:
     """Fill the `{placeholders}` of a text; one without a value stays as it is, so that the defect is seen."""
-    literal, *pieces = _pieces(text)
-    return literal + "".join(
-        [values.get(name, f"{{{name}}}") + after for name, after in zip(pieces[::2], pieces[1::2], strict=True)]
-    )
+    form, names = _form(text)
+    return form % tuple([values.get(name, f"{{{name}}}") for name in names])
 
 
 def without_values(text: str) -> str:
@@ -60,6 +58,13 @@ def _shown(name: str, value: Scalar, *, decimal: str) -> str:
 
 
 @lru_cache(maxsize=1024)  # Texts are those of rules, and one rule's are filled for thousands of facts.
-def _pieces(text: str) -> tuple[str, ...]:
-    """Literal, name, literal, name, …, literal."""
-    return tuple(_PLACEHOLDER.split(text))
+def _form(text: str) -> tuple[str, Sequence[str]]:
+    """The text with %s where values stand, and the names of these."""
+    return _PLACEHOLDER.sub("%s", text.replace("%", "%%")), _PLACEHOLDER.findall(text)
+
+
+@lru_cache(maxsize=1024)
+def fields_of(*texts: str) -> frozenset[str]:
+    """The fields that texts are filled from."""
+    names = {name for text in texts for name in _PLACEHOLDER.findall(text)}
+    return frozenset(names | {CLASS_KEY} if CLASS_NAME in names else names)

@@ -29,24 +29,24 @@ async def keep_facts(
     Each row kept stays locked until the transaction ends, so that nobody else decides about its alerts meanwhile. What
     it was on an earlier day goes into the history first: the last state of each day, however often it changes.
     """
-    given = given_rows(
-        {
-            "unit_id": (sa.BigInteger(), [fact.unit_id for fact in facts]),
-            "kind": (sa.Text(), [fact.kind for fact in facts]),
-            "subject": (sa.Text(), [fact.subject for fact in facts]),
-            "version": (sa.BigInteger(), [fact.version for fact in facts]),
-            "values": (sa.Text(), [_as_json(fact.values) for fact in facts]),
-            "baseline": (sa.Boolean(), [fact.baseline for fact in facts]),
-            "since": (INSTANT, [fact.since for fact in facts]),
-            "due_time": (INSTANT, due_times),
-            "look_time": (INSTANT, [fact.look_time for fact in facts]),
-            "change_time": (INSTANT, [now] * len(facts)),
-        }
-    )
-    await connection.execute(_archive(given, now))
-    table, names = fact_table.c, list(given.c.keys())
-    rows = sa.select(*(sa.cast(column, JSONB) if name == "values" else column for name, column in given.c.items()))
-    insert = upsert(fact_table).from_select(names, rows)
+    versions: dict[str, tuple[Any, Sequence[Any]]] = {
+        "unit_id": (sa.BigInteger(), [fact.unit_id for fact in facts]),
+        "kind": (sa.Text(), [fact.kind for fact in facts]),
+        "subject": (sa.Text(), [fact.subject for fact in facts]),
+        "version": (sa.BigInteger(), [fact.version for fact in facts]),
+    }
+    states: dict[str, tuple[Any, Sequence[Any]]] = {
+        "values": (sa.Text(), [_as_json(fact.values) for fact in facts]),
+        "baseline": (sa.Boolean(), [fact.baseline for fact in facts]),
+        "since": (INSTANT, [fact.since for fact in facts]),
+        "due_time": (INSTANT, due_times),
+        "look_time": (INSTANT, [fact.look_time for fact in facts]),
+    }
+    await connection.execute(_archive(given_rows(versions), now))
+    given = given_rows(versions | states)
+    columns = [sa.cast(column, JSONB) if name == "values" else column for name, column in given.c.items()]
+    table, names = fact_table.c, [*given.c.keys(), "change_time"]
+    insert = upsert(fact_table).from_select(names, sa.select(*columns, sa.literal(now, INSTANT)))
     kept = await connection.execute(
         insert.on_conflict_do_update(
             index_elements=[table.unit_id, table.kind, table.subject],

@@ -78,102 +78,131 @@ _HISTORY = sa.text("SELECT DISTINCT unit_id FROM changed_fact WHERE kind = :kind
 _SUMMED = sa.text("SELECT DISTINCT unit_id, kind FROM fact WHERE kind = ANY(CAST(:kinds AS text[]))")
 
 
+def _field(name: str, type_: str = "int") -> str:
+    return f"(v ->> '{name}')::{type_}"
+
+
+def _of_each(*names: str) -> dict[str, str]:
+    return {name: f"sum({_field(name)})" for name in names}
+
+
 def _whole(name: str) -> str:
-    return f"coalesce(sum((v ->> '{name}')::bigint), 0)"
+    return f"coalesce(sum({name}), 0)"
+
+
+def _wholes(*names: str) -> dict[str, str]:
+    return {name: _whole(name) for name in names}
 
 
 def _ratio(part: str, whole: str, digits: int = 4) -> str:
-    return f"coalesce(round(({part})::numeric / nullif({whole}, 0), {digits}), 0)"
+    return f"coalesce(round(sum({part})::numeric / nullif(sum({whole}), 0), {digits}), 0)"
 
 
 def _count(condition: str) -> str:
     return f"count(*) FILTER (WHERE {condition})"
 
 
-def _in_state(state: str) -> str:
-    return _count(f"v ->> 'state' = '{state}'")
-
-
 def _statement(
-    values: Mapping[str, str], *, subject: str = "''", groups: Sequence[str] = (), where: str = "true"
+    each: Mapping[str, str],
+    values: Mapping[str, str],
+    *,
+    subject: str = "''",
+    groups: Sequence[str] = ("",),
+    where: str = "true",
 ) -> sa.TextualSelect:
-    """Adds up facts whose fields are `v` by unit, and by sets of further groups where there are any."""
+    """Adds up facts whose fields are `v`: of `each` school first, so that a fact is read once whatever stands above the
+    school, then of units. Both by each of the `groups`, of which the last names all that the others do.
+    """
+    keys = f", {groups[-1]}" if groups[-1] else ""
+    sets = ", ".join(f"({', '.join(filter(None, ('school_id', one)))})" for one in groups)
+    sums = ", ".join(f"{value} AS {name}" for name, value in each.items())
     made = ", ".join(f"'{name}', {value}" for name, value in values.items())
-    sets = ", ".join(f"({', '.join(('given.unit_id', *further.split()))})" for further in groups or ("",))
     return sa.text(
-        f"SELECT given.unit_id, {subject}, jsonb_build_object({made}), bool_and(told.baseline)"  # noqa: S608 (our own text)
+        f"SELECT given.unit_id, {subject}, jsonb_build_object({made}), bool_and(past)"  # noqa: S608 (our own text)
         " FROM unnest(CAST(:units AS bigint[]), CAST(:schools AS bigint[])) AS given(unit_id, school_id)"
-        ' JOIN (SELECT unit_id, subject, baseline, "values" AS v,'
-        " \"values\" ->> 'school_year' AS year, \"values\" ->> 'grade' AS grade FROM fact WHERE kind = :kind) AS told"
-        f" ON told.unit_id = given.school_id WHERE {where} GROUP BY GROUPING SETS ({sets})"
+        f" JOIN (SELECT school_id{keys}, bool_and(baseline) AS past, {sums}"
+        ' FROM (SELECT unit_id AS school_id, subject, baseline, "values" AS v,'
+        " (\"values\" ->> 'school_year')::int AS year, \"values\" ->> 'grade' AS grade"
+        " FROM fact WHERE kind = :kind) AS fact"
+        f" WHERE {where} GROUP BY GROUPING SETS ({sets})) AS school USING (school_id) GROUP BY given.unit_id{keys}"
     ).columns(sa.column("unit_id"), sa.column("subject"), sa.column("values", JSONB), sa.column("past"))
 
 
-_GROWTH = (
-    "sum((v ->> 'pupils')::bigint - (v ->> 'pupils_last_year')::bigint)"
-    " FILTER (WHERE (v ->> 'pupils_last_year')::bigint > 0)"
-)
-_OVERSIZE = _count("(v ->> 'size_limit')::int > 0 AND (v ->> 'size')::int > (v ->> 'size_limit')::int")
-_USUAL = "coalesce(round(sum((v ->> 'expected_absent')::numeric), 2), 0)"
+_STATES = ("connected", "late", "failing", "silent")
+_OVERSIZE = _count(f"{_field('size_limit')} > 0 AND {_field('size')} > {_field('size_limit')}")
+_GROWTH = f"sum({_field('pupils')} - {_field('pupils_last_year')}) FILTER (WHERE {_field('pupils_last_year')} > 0)"
 _OF_DAY = frozenset({ATTENDANCE_REPORT, ABSENCE_DAY})
 _STATEMENTS: Mapping[str, Any] = {
     COVERAGE: _statement(
         {
             "schools": "count(*)",
-            **{state: _in_state(state) for state in ("connected", "late", "failing", "silent")},
-            "connected_share": _ratio(_in_state("connected"), "count(*)"),
-            "silent_share": _ratio(_in_state("silent"), "count(*)"),
-            **{name: _whole(name) for name in ("recent_rows", "recent_rejected", "open_rows")},
-            "rejected_share": _ratio(_whole("recent_rejected"), _whole("recent_rows")),
+            **{state: _count(f"v ->> 'state' = '{state}'") for state in _STATES},
+            **_of_each("recent_rows", "recent_rejected", "open_rows"),
+        },
+        {
+            **_wholes("schools", *_STATES, "recent_rows", "recent_rejected", "open_rows"),
+            "connected_share": _ratio("connected", "schools"),
+            "silent_share": _ratio("silent", "schools"),
+            "rejected_share": _ratio("recent_rejected", "recent_rows"),
         },
         where="(v ->> 'must_connect')::bool",
     ),
     SCHOOL_FIGURES: _statement(
+        {**_of_each("pupils", "classes", "staff", "pupils_last_year"), "growth": _GROWTH},
         {
-            SCHOOL_YEAR: "year::int",
+            SCHOOL_YEAR: "year",
             "schools": "count(*)",
-            **{name: _whole(name) for name in ("pupils", "classes", "staff", "pupils_last_year")},
-            "pupils_per_class": _ratio(_whole("pupils"), _whole("classes"), 2),
-            "pupils_per_staff": _ratio(_whole("pupils"), _whole("staff"), 2),
-            "change_share": _ratio(_GROWTH, _whole("pupils_last_year")),
+            **_wholes("pupils", "classes", "staff", "pupils_last_year"),
+            "pupils_per_class": _ratio("pupils", "classes", 2),
+            "pupils_per_staff": _ratio("pupils", "staff", 2),
+            "change_share": _ratio("growth", "pupils_last_year"),
         },
-        subject="year",
+        subject="year::text",
         groups=("year",),
     ),
     CLASS_SIZE: _statement(
+        {"classes": "count(*)", **_of_each("size"), "oversize": _OVERSIZE},
         {
-            SCHOOL_YEAR: "year::int",
+            SCHOOL_YEAR: "year",
             "grade": "coalesce(grade, '')",
-            "schools": "count(DISTINCT told.unit_id)",
-            "classes": "count(*)",
-            "size": _whole("size"),
-            "oversize": _OVERSIZE,
-            "oversize_share": _ratio(_OVERSIZE, "count(*)"),
-            "pupils_per_class": _ratio(_whole("size"), "count(*)", 2),
+            "schools": "count(*)",
+            **_wholes("classes", "size", "oversize"),
+            "oversize_share": _ratio("oversize", "classes"),
+            "pupils_per_class": _ratio("size", "classes", 2),
         },
         subject="concat_ws('/', year, grade)",
-        groups=("year", "year grade"),
+        groups=("year", "year, grade"),
         where="(v ->> 'active')::bool AND grade <> ''",
     ),
     ATTENDANCE_REPORT: _statement(
         {
             "day": "max(v ->> 'day')",
-            "schools": "count(*)",
             "past_deadline": "bool_or((v ->> 'past_deadline')::bool)",
-            **{name: _whole(name) for name in ("expected_classes", "reported_classes", "missing_classes")},
-            "missing_share": _ratio(_whole("missing_classes"), _whole("expected_classes")),
+            **_of_each("expected_classes", "reported_classes", "missing_classes"),
+        },
+        {
+            "day": "max(day)",
+            "schools": "count(*)",
+            "past_deadline": "bool_or(past_deadline)",
+            **_wholes("expected_classes", "reported_classes", "missing_classes"),
+            "missing_share": _ratio("missing_classes", "expected_classes"),
         },
         where="v ->> 'day' = :day AND (v ->> 'school_day')::bool AND (v ->> 'reports_at_all')::bool",
     ),
     ABSENCE_DAY: _statement(
         {
             "day": "max(v ->> 'day')",
-            "schools": "count(*)",
-            **{name: _whole(name) for name in ("scheduled", "absent")},
-            "expected_absent": _USUAL,
-            "absent_share": _ratio(_whole("absent"), _whole("scheduled")),
-            "usual_share": _ratio(_USUAL, _whole("scheduled")),
+            **_of_each("scheduled", "absent"),
+            "expected_absent": f"sum({_field('expected_absent', 'numeric')})",
         },
-        where="v ->> 'day' = :day AND told.subject = ''",
+        {
+            "day": "max(day)",
+            "schools": "count(*)",
+            **_wholes("scheduled", "absent"),
+            "expected_absent": "coalesce(round(sum(expected_absent), 2), 0)",
+            "absent_share": _ratio("absent", "scheduled"),
+            "usual_share": "coalesce(round(round(sum(expected_absent), 2) / nullif(sum(scheduled), 0), 4), 0)",
+        },
+        where="v ->> 'day' = :day AND subject = ''",
     ),
 }

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain import (
@@ -49,11 +48,7 @@ async def list_alerts(
 async def group_alerts(connection: AsyncConnection, wanted: AlertFilter) -> list[AlertsOn]:
     """Alerts added up by rule and unit, with the title of the newest of each."""
     table = alert_table.c
-    newest = [
-        sa.func.array_agg(postgresql.aggregate_order_by(column, table.alert_id.desc()))[1]
-        for column in (table.title_vi, table.title_en)
-    ]
-    chosen = _chosen(
+    counted = _chosen(
         wanted,
         table.rule,
         _PLACE.label("place"),
@@ -61,9 +56,12 @@ async def group_alerts(connection: AsyncConnection, wanted: AlertFilter) -> list
         sa.func.count().filter(table.state == int(State.ACKNOWLEDGED)),
         sa.func.max(table.severity),
         sa.func.min(table.create_time),
-        *newest,
-    )
-    return [AlertsOn(*row) for row in await connection.execute(chosen.group_by(sa.text("1, 2")))]
+        sa.func.max(table.alert_id).label("newest"),
+    ).group_by(sa.text("1, 2"))
+    by = counted.subquery()
+    told = (column for column in by.c if column.key != "newest")
+    chosen: sa.Select[Any] = sa.select(*told, table.title_vi, table.title_en).join(by, table.alert_id == by.c.newest)
+    return [AlertsOn(*row) for row in await connection.execute(chosen)]
 
 
 def _chosen(wanted: AlertFilter, *columns: Any) -> sa.Select[Any]:

@@ -48,13 +48,19 @@ async def unraisable(connection: AsyncConnection, wishes: Sequence[Wish], moment
     if cleared:
         await store.forget_dismissals(connection, cleared)
     quiet.keys.update(wish.key for wish in wishes if wish.holds and wish.key in closed)
-    quiet.keys.update(_without_school([wish for wish in wishes if wish.rule.school_days_only], moment))
+    _wait_for_school([wish for wish in wishes if wish.rule.school_days_only], quiet, moment)
     return quiet
 
 
-def _without_school(wishes: Sequence[Wish], moment: Moment) -> set[Key]:
-    """Those of these whose unit has no lessons today."""
-    return {wish.key for wish in wishes if not moment.is_school_day(wish.key[1], moment.today)}
+def _wait_for_school(wishes: Sequence[Wish], quiet: Quiet, moment: Moment) -> None:
+    """Those of these whose unit has no lessons today are looked at when the next school day begins."""
+    for wish in wishes:
+        first = moment.first_in_school(wish.key[1], moment.now)
+        if first == moment.now:
+            continue
+        quiet.keys.add(wish.key)
+        if wish.holds and not wish.is_open and first is not None:
+            quiet.looks[wish.key] = max(first, quiet.looks.get(wish.key, first))
 
 
 async def _wait(connection: AsyncConnection, wishes: Sequence[Wish], quiet: Quiet, moment: Moment) -> None:

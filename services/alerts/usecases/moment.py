@@ -31,6 +31,9 @@ class Moment:
     years: Callable[[int], Years] = lambda _unit_id: Years()
     calendar: Callable[[int], SchoolCalendar] | None = None
 
-    def is_school_day(self, unit_id: int, day: date) -> bool:
-        """Whether a unit has lessons on a day; where no calendar is known every day is a school day."""
-        return self.calendar is None or self.calendar(unit_id).is_school_day(day)
+    def first_in_school(self, unit_id: int, instant: datetime) -> datetime | None:
+        """The first instant from one on that lies in a school day of a unit, within months.
+
+        Where no calendar is known every day is a school day.
+        """
+        return instant if self.calendar is None else self.calendar(unit_id).first_in_school(instant)

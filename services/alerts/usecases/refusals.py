@@ -109,12 +109,13 @@ def unknown_rule(code: str) -> Fault:
     )
 
 
-def rule_exists(code: str) -> Fault:
-    """Its code is taken, whichever unit has it."""
+def rule_exists(code: str, wrong: Sequence[Wrong]) -> Fault:
+    """Its code is taken, whichever unit has it; with what else is wrong with it."""
     vi = f"Đã có quy tắc mã “{code}”. Hãy chọn mã khác, hoặc viết phiên bản mới của quy tắc ấy."
     en = f"There is a rule “{code}” already. Choose another code, or write another version of it."
     violation = FieldViolation("code", "RULE_EXISTS", vi, en)
-    return Fault(Kind.EXISTS, "RULE_EXISTS", vi=vi, en=en, metadata={"code": code}, violations=[violation])
+    violations = [violation, *map(_violation, wrong)]
+    return Fault(Kind.EXISTS, "RULE_EXISTS", vi=vi, en=en, metadata={"code": code}, violations=violations)
 
 
 def built_in_rule(code: str) -> Fault:
@@ -141,7 +142,6 @@ def stale_rule(version: int) -> Fault:
 
 def invalid_rule(wrong: Sequence[Wrong]) -> Fault:
     """Fields of the rule that cannot be used, each with what is wrong."""
-    violations = [FieldViolation(f"rule.{one.field}", "INVALID_RULE", one.vi, one.en) for one in wrong]
     [first, *others] = wrong
     vi, en = first.vi.removesuffix("."), first.en.removesuffix(".")
     if others:
@@ -152,8 +152,12 @@ def invalid_rule(wrong: Sequence[Wrong]) -> Fault:
         vi=f"Không dùng được quy tắc: {vi}.",
         en=f"The rule cannot be used: {en}.",
         metadata={"field": first.field},
-        violations=violations,
+        violations=[*map(_violation, wrong)],
     )
+
+
+def _violation(wrong: Wrong) -> FieldViolation:
+    return FieldViolation(f"rule.{wrong.field}", "INVALID_RULE", wrong.vi, wrong.en)
 
 
 def too_much_past(most: int) -> Fault:

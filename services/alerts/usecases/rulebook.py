@@ -141,8 +141,8 @@ def refusals_of(rule: Rule) -> Iterator[RuleRefused]:
     if shape is None:
         known = ", ".join(sorted(SHAPES))
         yield RuleRefused(
-            f"there are no facts of kind {rule.fact_kind!r}; known: {known}",
-            vi=f"không có loại dữ kiện {rule.fact_kind!r}; các loại có: {known}",
+            f"there are no facts of kind “{rule.fact_kind}”; known: {known}",
+            vi=f"không có loại dữ kiện “{rule.fact_kind}”; các loại có: {known}",
             field="fact_kind",
         )
         return
@@ -233,10 +233,10 @@ def _check_condition(condition: str, shapes: Mapping[str, Mapping[str, type[Scal
         ) from error
     spoken = set(program.variables())
     if not spoken or not spoken <= set(shapes):
-        allowed = ", ".join(f"`{name}`" for name in shapes)
+        allowed, others = (", ".join(f"`{name}`" for name in names) for names in (shapes, sorted(spoken - set(shapes))))
         raise RuleRefused(
-            f"the condition must speak of {allowed} and nothing else, not of {program.variables()}",
-            vi=f"điều kiện phải và chỉ được nói về {allowed}, không phải {program.variables()}",
+            f"the condition must speak of {allowed} and nothing else" + (f", not of {others}" if others else ""),
+            vi=f"điều kiện phải và chỉ được nói về {allowed}" + (f", không nói về {others}" if others else ""),
             field=field,
         )
     shape = {

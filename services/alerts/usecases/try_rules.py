@@ -80,7 +80,7 @@ async def dry_run(connection: AsyncConnection, rule: Rule, below: AbstractSet[in
 
     How long its condition holds already is not known, so that `for_minutes` counts for nothing.
     """
-    check_rule(rule)
+    await check_rule(connection, rule)
     condition = compile_rule(rule)
     found, after = DryRun(), (-1, "")
     while facts := await store.facts_of(connection, rule.fact_kind, below, after=after, limit=PAGE):
@@ -88,7 +88,7 @@ async def dry_run(connection: AsyncConnection, rule: Rule, below: AbstractSet[in
         found.fact_count += len(facts)
         beside = await facts_beside(connection, ((rule, fact) for fact in facts))
         for fact in facts:
-            if not _may_raise(rule, fact.unit_id, moment, moment.now):
+            if _raisable(rule, fact.unit_id, moment, moment.now) != moment.now:
                 continue
             values = fields_together(rule, fact, beside, moment.now)
             if values is not None and condition.holds(values) and not is_quiet(condition, fact, beside, timed=True):
@@ -108,7 +108,7 @@ async def backtest(
     connection: AsyncConnection, rule: Rule, below: AbstractSet[int], moment: Moment, *, since: datetime, k: int
 ) -> Backtest:
     """What the rule would have raised from an instant on. Raises INVALID_RULE, or INVALID_FIELD for too much past."""
-    check_rule(rule)
+    await check_rule(connection, rule)
     condition = compile_rule(rule)
     found, after = Backtest(), (-1, "")
     urgencies: dict[Key, tuple[str, tuple[int, ...]]] = {}
@@ -167,8 +167,8 @@ def _replay(
                 raise too_much_past(MOST_LOOKS)
             look = partial(_look, condition, fact, known)
             seen.extend(clocked(start, end, since=silent_since, step=STEP, look=look))
-        may_raise = partial(_may_raise, rule, key[0], moment)
-        alerts = episodes(seen, holds_for=rule.holds_for, now=now, may_raise=may_raise)
+        raisable = partial(_raisable, rule, key[0], moment)
+        alerts = episodes(seen, holds_for=rule.holds_for, now=now, raisable=raisable)
         if not alerts:
             continue
         found.episodes[key] = alerts
@@ -178,8 +178,9 @@ def _replay(
         urgencies[key] = str(values.get("class_key", "")), urgency(values, 0)
 
 
-def _may_raise(rule: Rule, unit_id: int, moment: Moment, at: datetime) -> bool:
-    return not rule.school_days_only or moment.is_school_day(unit_id, at.astimezone(VIETNAM).date())
+def _raisable(rule: Rule, unit_id: int, moment: Moment, at: datetime) -> datetime | None:
+    """The first instant from one on at which the rule may raise something of a unit."""
+    return moment.first_in_school(unit_id, at) if rule.school_days_only else at
 
 
 def _look(condition: Condition, fact: Fact, beside: Mapping[FactKey, Fact], at: datetime) -> Moments:

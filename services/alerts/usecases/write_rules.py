@@ -28,10 +28,10 @@ TEXTS = ("title_vi", "title_en", "body_vi", "body_en")
 
 
 async def create_rule(connection: AsyncConnection, rule: Rule, *, by: str, moment: Moment) -> Rule:
-    """Write a rule's first version. Raises RULE_EXISTS or INVALID_RULE."""
+    """Write a rule's first version. Raises RULE_EXISTS, with what else is wrong, or INVALID_RULE."""
     await store.lock_code(connection, rule.code)
     if await store.list_versions(connection, rule.code, limit=1):
-        raise rule_exists(rule.code)
+        raise rule_exists(rule.code, await _all_wrong(connection, rule))
     return await _write(connection, replace(rule, version=1), by=by, moment=moment)
 
 
@@ -59,10 +59,14 @@ async def switch_rule(
     return rule
 
 
-def check_rule(rule: Rule) -> None:
-    """Raises INVALID_RULE for all that cannot be used: condition, texts, roles, days."""
-    if wrong := [*_wrong(rule)]:
+async def check_rule(connection: AsyncConnection, rule: Rule) -> None:
+    """Raises INVALID_RULE for all that cannot be used: condition, texts, roles, days, rules that keep it quiet."""
+    if wrong := await _all_wrong(connection, rule):
         raise invalid_rule(wrong)
+
+
+async def _all_wrong(connection: AsyncConnection, rule: Rule) -> list[Wrong]:
+    return [*_wrong(rule), *await _unknown_inhibitors(connection, rule)]
 
 
 def _wrong(rule: Rule) -> Iterator[Wrong]:
@@ -102,8 +106,7 @@ def _wrong(rule: Rule) -> Iterator[Wrong]:
 
 
 async def _write(connection: AsyncConnection, rule: Rule, *, by: str, moment: Moment) -> Rule:
-    if wrong := [*_wrong(rule), *await _unknown_inhibitors(connection, rule)]:
-        raise invalid_rule(wrong)
+    await check_rule(connection, rule)
     written = replace(rule, built_in=False, created_by=by, create_time=moment.now)
     await store.add_version(connection, written)
     return written

@@ -33,10 +33,15 @@ def mail_texts(message: Message, speech: Speech, public_url: str) -> tuple[str, 
 
 
 def sms_text(message: Message, speech: Speech, public_url: str, *, without_marks: bool, most_segments: int) -> str:
-    """The text of an SMS, cut to what is paid for."""
+    """The text of an SMS, its title cut to what is paid for: the link behind it stays whole."""
     template = speech.templates[Channel.SMS, message.language]
-    text = filled(template.text, _values(message.told[0], message.language, speech, public_url))
-    return shortened(plain(text) if without_marks else text, most_segments)
+    values = _values(message.told[0], message.language, speech, public_url)
+
+    def within(title: str) -> str:
+        text = filled(template.text, values | {"title": title})
+        return plain(text) if without_marks else text
+
+    return shortened(values["title"], most_segments, within=within)
 
 
 def webhook_body(message: Message, public_url: str) -> bytes:

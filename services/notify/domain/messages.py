@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 VARIABLES = ("title", "body", "unit", "severity", "due", "because", "link", "count")
@@ -70,18 +70,22 @@ def segments(text: str) -> Segments:
     return Segments(_cut(weights, single=70, part=67), "UCS-2")
 
 
-def shortened(text: str, most_segments: int) -> str:
-    """The longest beginning of a text that fits, with an ellipsis where something was left out."""
-    if segments(text).count <= most_segments:
-        return text
+def shortened(text: str, most_segments: int, *, within: Callable[[str], str] = lambda text: text) -> str:
+    """The longest beginning of a text that fits `within` a message, with an ellipsis where something was left out.
+
+    Returns the message; where even without the text it is too long, its own beginning.
+    """
+    if segments(within(text)).count <= most_segments:
+        return within(text)
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if segments(text[:middle] + "...").count <= most_segments:
+        if segments(within(text[:middle] + "...")).count <= most_segments:
             low = middle
         else:
             high = middle - 1
-    return text[:low].rstrip() + "..."
+    message = within(text[:low].rstrip() + "...")
+    return message if low or message == "..." else shortened(message, most_segments)
 
 
 def _cut(weights: Sequence[int], *, single: int, part: int) -> int:

@@ -155,14 +155,14 @@ def _told(number: int, code: str) -> Matter:
 
 def _failure(number: int, channel: Channel, address: str, reason: str) -> Matter:
     meaning_vi, meaning_en = meaning_of(reason)
-    what_vi, what_en = ("E-mail", "Mails") if channel is Channel.EMAIL else ("Tin nhắn", "Text messages")
+    what_vi, what_en = ("thư", "Mails") if channel is Channel.EMAIL else ("tin nhắn", "Text messages")
     return Matter(
         alert_id=number,
         version=1,
         unit_id=0,
         unit_name="IOC Edu",
-        title_vi=f"{what_vi} tới {address} không tới được",
-        title_en=f"{what_en} to {address} are refused",
+        title_vi=f"Không gửi được {what_vi} tới {address}",
+        title_en=f"{what_en} to {address} do not arrive",
         body_vi=f"{meaning_vi}. Từ nay không gửi tới đó nữa; hãy sửa, hoặc xác nhận lại nếu đúng.\n"
         f"Nguyên văn câu trả lời của bên nhận: {reason}",
         body_en=f"{meaning_en}. Nothing is sent there any more; correct it, or confirm it again.\n"

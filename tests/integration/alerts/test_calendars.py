@@ -114,11 +114,11 @@ CROWDED = Rule(
 FRIDAY, SATURDAY = datetime(2026, 11, 27, 2, tzinfo=UTC), datetime(2026, 11, 28, 2, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("school_days_only", "now", "before"), [(True, 0, [48]), (False, 1, [0])])
+@pytest.mark.parametrize(("school_days_only", "now", "before"), [(True, 0, [39]), (False, 1, [0])])
 async def test_rules_on_school_days_alone_raise_on_no_other_day_when_they_are_tried(
     database, school_days_only, now, before
 ):
-    """Of a class that is crowded from Saturday on, and told of again on Monday: a backtest begins it then."""
+    """Of a class that is crowded from Saturday on: a backtest begins it as Monday does, in Viet Nam."""
     rule = replace(CROWDED, school_days_only=school_days_only)
     for version, days in enumerate((0, 1, 2), start=1):
         at = moment(now=SATURDAY + hours(24 * days))
@@ -131,6 +131,28 @@ async def test_rules_on_school_days_alone_raise_on_no_other_day_when_they_are_tr
     assert (on_sunday.by_unit.total(), on_monday.by_unit.total()) == (now, 1)
     [alerts] = past.episodes.values()
     assert [(one.began - SATURDAY) / hours(1) for one in alerts] == before
+
+
+@pytest.mark.parametrize("holiday", ["", "2026-11-30"])
+async def test_what_holds_from_a_weekend_on_is_raised_as_the_next_school_day_begins(database, holiday):
+    """By the clock alone, though nothing more is told of it; on a holiday it goes on waiting."""
+    rule = replace(CROWDED, school_days_only=True)
+    calendars = [school_year(PROVINCE), school_year(SCHOOL, holiday)] if holiday else []
+    begins = SATURDAY + hours(39 + (24 if holiday else 0))
+    async with database.transaction() as held:
+        await usecases.create_rule(held, rule, by="director", moment=moment(now=FRIDAY))
+        crowded = oversize(a_class(39, limit=0))
+        assert await usecases.take_facts(held, crowded, moment(*calendars, now=SATURDAY)) == []
+
+    async def look(at: datetime) -> list[tuple[str, Transition]]:
+        async with database.transaction() as held:
+            _, changes = await usecases.look_at_due_facts(held, moment(*calendars, now=at), limit=100)
+        return [(one.alert.rule, one.transition) for one in changes]
+
+    for hour in range(0, int((begins - SATURDAY) / hours(1)), 12):
+        assert await look(SATURDAY + hours(hour)) == []
+    assert await look(begins - hours(0.1)) == []
+    assert await look(begins) == [("crowded", Transition.RAISED)]
 
 
 async def test_a_backtest_counts_alerts_by_the_day_in_viet_nam(database):

@@ -179,12 +179,20 @@ async def test_what_cannot_be_used_is_refused_with_the_field_and_the_reason(desk
 
 
 async def test_all_that_is_wrong_with_a_rule_is_refused_at_once_each_by_its_field(desk):
-    """So that it is corrected once."""
+    """So that it is corrected once: written, tried on now or on the past, and also where its code is taken."""
     wrong = a_draft(condition="fact.sise > 3", body_en=" ", audience_roles=["teacher"], inhibited_by=["nothing"])
-    fault = await refusal(desk.rules.CreateRule(rules_pb2.CreateRuleRequest(unit=ALL, code="class_wrong", rule=wrong)))
-    fields = [one.field.removeprefix("rule.") for one in fault.violations]
-    assert (fault.reason, fields) == ("INVALID_RULE", ["condition", "body_en", "audience_roles", "inhibited_by"])
-    assert "4 things" in fault.en
+    for call in (
+        desk.rules.CreateRule(rules_pb2.CreateRuleRequest(unit=ALL, code="class_wrong", rule=wrong)),
+        desk.rules.DryRunRule(rules_pb2.DryRunRuleRequest(unit=ALL, rule=wrong)),
+        desk.rules.BacktestRule(rules_pb2.BacktestRuleRequest(unit=ALL, rule=wrong, since="2026-11-01")),
+    ):
+        fault = await refusal(call)
+        fields = [one.field.removeprefix("rule.") for one in fault.violations]
+        assert (fault.reason, fields) == ("INVALID_RULE", ["condition", "body_en", "audience_roles", "inhibited_by"])
+        assert "4 things" in fault.en
+    taken = rules_pb2.CreateRuleRequest(unit=ALL, code="class_oversize", rule=wrong)
+    fault = await refusal(desk.rules.CreateRule(taken))
+    assert (fault.reason, [one.field for one in fault.violations][:2]) == ("RULE_EXISTS", ["code", "rule.condition"])
 
 
 async def test_a_code_is_taken_once_whichever_unit_asks(desk):

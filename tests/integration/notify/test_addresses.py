@@ -142,7 +142,7 @@ async def test_an_address_that_is_refused_for_good_is_used_no_more_and_its_owner
     shown = (await office.desk.call("head", "channels", "GetMyChannels", channels_pb2.GetMyChannelsRequest())).channels
     assert [(one.channel, one.failure[:3]) for one in shown.addresses] == [(EMAIL, "550"), (SMS, "")]
     told = [one for one in await office.desk.notices("head") if one.topic == "address"]
-    assert [one.title_vi for one in told] == ["E-mail tới tu-choi@example.vn không tới được"]
+    assert [one.title_vi for one in told] == ["Không gửi được thư tới tu-choi@example.vn"]
     assert told[0].body_vi.startswith("Máy chủ thư trả lời không có hộp thư này. Từ nay không gửi tới đó nữa")
     assert (shown.addresses[0].failure_vi, shown.addresses[1].failure_vi) == (
         "Máy chủ thư trả lời không có hộp thư này",

@@ -75,7 +75,7 @@ async def test_a_mail_that_comes_back_is_told_by_text_message_and_its_address_is
     shown = await channels_of(office, "head")
     assert [(one.channel, bool(one.failure)) for one in shown] == [(EMAIL, True), (SMS, False)]
     told = [one for one in await office.desk.notices("head") if one.topic == "address"]
-    assert [one.title_vi for one in told] == ["E-mail tới tra-lai@example.vn không tới được"]
+    assert [one.title_vi for one in told] == ["Không gửi được thư tới tra-lai@example.vn"]
 
 
 async def test_a_full_mailbox_costs_the_address_only_the_third_time(office: Office, listener: Any):

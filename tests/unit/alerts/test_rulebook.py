@@ -84,6 +84,8 @@ def test_a_condition_that_could_fail_is_refused_with_the_reason(condition, why):
         ({"condition": "fact.size >"}, "condition", "không đúng cú pháp CEL, lỗi ở ký tự thứ"),
         ({"condition": "most(fact.size) > 1"}, "condition", "không có hàm most"),
         ({"condition": "fact['sise'] > 35"}, "condition", "CEL không tính được biểu thức này"),
+        ({"condition": "school.size > 35"}, "condition", "chỉ được nói về `fact`, không nói về `school`."),
+        ({"condition": "true"}, "condition", "phải và chỉ được nói về `fact`."),
         ({"condition": "fact.size"}, "condition", "cho ra số nguyên, không phải đúng hay sai"),
         ({"title_vi": "Lớp {ten}"}, "title_vi", "tiêu đề tiếng Việt (title_vi) có chỗ điền"),
         ({"body_en": "Class {ten}"}, "body_en", "nội dung tiếng Anh (body_en) có chỗ điền"),

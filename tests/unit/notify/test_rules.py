@@ -3,19 +3,23 @@
 import io
 import string
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chassis.clock import VIETNAM
+from services.notify.convert.messages import sms_text
 from services.notify.convert.rules import load_channel_rules, load_file_rules, load_speech
 from services.notify.domain.attachments import plain_name, type_of
-from services.notify.domain.channels import Channel, Contact, Preference, routes_of
+from services.notify.domain.channels import Channel, Contact, Message, Preference, Told, routes_of
 from services.notify.domain.delivering import after_quiet_hours, paced, pause_before
 from services.notify.domain.forms import Field, FieldType, fitted, wrong_form
 from services.notify.domain.messages import GSM7, filled, one_line, plain, segments, shortened, unknown_variables
+from services.notify.domain.notices import Matter
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 CLOCKS = st.times().map(lambda time: f"{time:%H:%M}")
@@ -51,6 +55,26 @@ def test_a_shortened_text_fits_and_leaves_out_no_more_than_it_must(text, most):
     assert segments(short).count <= most
     if short != text:
         assert text.startswith(short.removesuffix("...").rstrip())
+
+
+@pytest.mark.parametrize(("without_marks", "most"), [(True, 1), (True, 2), (False, 2), (False, 3)])
+def test_of_an_sms_that_is_too_long_the_title_is_cut_and_the_link_stays_whole(without_marks, most):
+    """Whoever reads it can open what it tells of; as much of the title is there as is paid for."""
+    title, speech = "Trường có nhiều lớp vượt sĩ số tối đa " * 12, load_speech()
+    matter = Matter(7, 1, 100, "TH Ái Nghĩa", title, title, "", "", "warning", resolved=False, taken_by="")
+    told = [Told(replace(matter, link="/alerts.html#rule=class_oversize"), "Hiệu trưởng", 3)]
+    message = Message(UUID(int=1), Channel.SMS, "head", "+84912345678", 1, "vi", told)
+    text = sms_text(message, speech, "https://ioc.example.vn", without_marks=without_marks, most_segments=most)
+    assert text.endswith("https://ioc.example.vn/alerts.html#rule=class_oversize")
+    assert "lop vuot" in plain(text)
+    assert segments(text).count == most
+
+
+def test_an_sms_that_is_too_long_without_its_title_is_cut_itself():
+    """Nothing more can be left out."""
+    short = shortened("Lớp 1A", 1, within=lambda title: f"{title}: {'x' * 400}")
+    assert short.startswith("...: xxx")
+    assert segments(short).count == 1
 
 
 def test_without_tones_vietnamese_is_gsm7():
