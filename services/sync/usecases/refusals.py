@@ -469,3 +469,15 @@ def not_correctable() -> Fault:
         vi="Dòng này không đọc được nên không sửa tại đây được. Hãy sửa ở nguồn rồi gửi lại.",
         en="The row cannot be read and so cannot be corrected here. Correct it at its source and send it again.",
     )
+def not_another_record() -> Fault:
+    """A correction after which the row would be of another record or version, though not that was wrong with it."""
+    return invalid(
+        "values",
+        vi="Không sửa dòng thành bản ghi khác (loại, trường học, mã, mã cũ) hay phiên bản khác được, trừ khi chính "
+        "trường dữ liệu đó bị từ chối. Hãy sửa trường mà lỗi đã nêu; nếu mã sai, hãy sửa ở nguồn rồi gửi lại.",
+        en="A correction makes no other record of a row (type, school, key, former key) and no other version, unless "
+        "that field was what was refused. Correct the field that the problem names; where the key is wrong, correct it "
+        "at the source and send it again.",
+    )
+
+
