@@ -122,6 +122,21 @@ def suspicions(found: Found, rule: SuspicionRule) -> list[Suspicion]:
 
 
 def _other_school(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
+def unknown_classes(found: Found) -> dict[str, list[str]]:
+    """By sheet the classes that its pupils are of and that are neither held nor in the file: they may follow."""
+    known = {*found.classes, *(one.key for one in found.facts if one.collection == "classes")}
+    told: dict[str, set[str]] = {}
+    for one in found.facts:
+        if one.collection == "pupils" and one.group and one.group not in known:
+            told.setdefault(one.sheet, set()).add(one.group.removesuffix(f".{one.year}"))
+    return {sheet: sorted(classes) for sheet, classes in told.items()}
+
+
+def is_mass(gone: int, held: int, rule: SuspicionRule) -> bool:
+    """Whether so much would be gone that a person is asked: of few records, too, where it is all of them."""
+    return gone > 0 and (gone == held or (gone >= rule.fewest and gone > rule.disappearing_share * held))
+
+
     said = f" {' '.join(folded(text) for text in found.above)} "
     if not any(f" {folded(name)} " in said for name in found.own_names):
         for other, name in found.other_names.items():
@@ -260,7 +275,7 @@ def _moved(
 
 def _disappearing(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
     for collection, owned, gone in _gone(found):
-        if len(gone) >= rule.fewest and len(gone) > rule.disappearing_share * len(owned):
+        if is_mass(len(gone), len(owned), rule):
             name = _COLLECTIONS[collection]
             yield Suspicion(
                 SuspicionKind.MASS_DISAPPEARANCE,

@@ -20,8 +20,8 @@ from services.sync.convert.profiles import DEFAULT
 from services.sync.convert.rows import Checked
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, digest_of
-from services.sync.domain.full import Decision, Declaration, FullOf, FullState, Lacking, Presence, is_mass, lacking
-from services.sync.domain.suspicions import rule_on
+from services.sync.domain.full import Decision, Declaration, FullOf, FullState, Lacking, Presence, lacking
+from services.sync.domain.suspicions import is_mass, rule_on
 from services.sync.store import declarations, erasing
 from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking_rows
