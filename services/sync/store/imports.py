@@ -18,6 +18,7 @@ from services.sync.store.tables import import_, import_part
 
 _OPEN: Final = (ImportState.QUEUED, ImportState.RUNNING)
 _ORDER: Final = (
+_ENDED: Final = tuple(one.value for one in ImportState if one.ended)
     "unit_id",
     "subject",
     "source",
@@ -121,6 +122,21 @@ async def sent_after(reads: AsyncConnection, one: Import) -> list[Import]:
 
 async def parts(reads: AsyncConnection, import_id: int) -> AsyncIterator[bytes]:
     """The file of an import, part by part."""
+async def sent_beside(reads: AsyncConnection, one: Import) -> tuple[int, bool]:
+    """Of the same unit, source and school year: the id of the import that came next, 0: none; whether an earlier one
+    has not ended.
+    """
+    order, table = one.order, import_.c
+    same = sa.and_(table.source == order.source, table.school_year == order.school_year)
+    earlier = sa.and_(table.import_id < one.import_id, table.state.not_in(_ENDED))
+    asked = sa.select(
+        sa.func.coalesce(sa.func.min(table.import_id).filter(table.import_id > one.import_id), 0),
+        sa.func.coalesce(sa.func.bool_or(earlier), sa.false()),
+    ).where(table.unit_id == order.unit_id, same, table.validate_only.is_not(True))
+    later, waits = (await reads.execute(asked)).one()
+    return later, waits
+
+
     number = 0
     while True:
         where = sa.and_(import_part.c.import_id == import_id, import_part.c.number == number)

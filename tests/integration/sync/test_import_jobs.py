@@ -197,6 +197,26 @@ async def test_files_of_a_unit_and_source_are_taken_in_the_order_they_were_sent(
     """However many runs there are; another source's wait for none of them."""
     begun, go_on = held_up(monkeypatch)
     stub = await desk(here)
+async def test_rows_of_a_file_that_waited_are_older_than_what_a_later_one_says(here: World) -> None:
+    """Also where that one only said once more what was held; what it does not say is stored."""
+    await loaded(here, 10)
+    await send(here, workbook(("6A", pupils(10))))
+    names = [line[2] for line in pupils(10)[1:]]
+    shifted = [HEADINGS, *(pupil_line(number, name=names[number % 10]) for number in range(1, 11))]
+    old = await send(here, workbook(("6A", shifted)))
+    assert old.state == AWAITING, old
+    lines = [HEADINGS, pupil_line(1), pupil_line(2, **{"Ngày sinh": "15/04/2014"}), pupil_line(11)]
+    new = await send(here, workbook(("6A", lines)))
+    assert (new.state, new.accepted_count, new.unchanged_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 2, 1), new
+    await (await desk(here)).ConfirmImport(imports_pb2.ConfirmImportRequest(**named(old)))
+    old = await rested(here, old.import_id, among=ENDED)
+
+    assert (old.state, old.stale_count, old.accepted_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 2, 8), old
+    held = [(await here.record(f"HS{number:03d}.2026")).row.pupil for number in range(1, 4)]
+    assert [one.full_name for one in held] == [names[0], names[1], names[3]]
+    assert held[1].birth_date == "2014-04-15"
+
+
     held_by(await stub.CreateImport(parts(workbook(("6A", pupils(2))))))
     await asyncio.wait_for(begun.wait(), 30)
     second = held_by(await stub.CreateImport(parts(workbook(("6A", pupils(3))))))
