@@ -33,6 +33,7 @@ class Decision:
 
     subject: str
     reason: str
+    time: datetime | None = None  # None: not kept.
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -24,7 +25,19 @@ from tests.integration.sync.files import (
     workbook,
 )
 from tests.integration.sync.withholding import grant
-from tests.integration.sync.world import CLERK, HEAD, OFFICER, PROVINCE, SCHOOL_A, VENDOR, World, pupil, push
+from tests.integration.sync.world import (
+    CLERK,
+    COMMUNE,
+    HEAD,
+    OFFICER,
+    PROVINCE,
+    SCHOOL_A,
+    VENDOR,
+    World,
+    granted,
+    pupil,
+    push,
+)
 from tests.support.waiting import poll_until
 
 AWAITING = imports_pb2.IMPORT_STATE_AWAITING_CONFIRMATION
@@ -67,26 +80,34 @@ async def test_names_one_row_off_wait_for_a_person_who_rejects_them(here: World)
     assert [it.kind for it in one.suspicions] == [imports_pb2.SUSPICION_KIND_SHIFTED_ROWS]
     assert "lệch một dòng" in one.suspicions[0].message
     stub = await desk(here)
-    gone = held_by(await stub.CancelImport(imports_pb2.CancelImportRequest(**named(one))))
+    with pytest.raises(Fault) as unsaid:
+        await stub.CancelImport(imports_pb2.CancelImportRequest(**named(one), decision_reason="  "))
+    assert (unsaid.value.reason, [it.field for it in unsaid.value.violations]) == ("INVALID_FIELD", ["decision_reason"])
+    rejection = imports_pb2.CancelImportRequest(**named(one), decision_reason=" Dán lệch một dòng ")
+    gone = held_by(await stub.CancelImport(rejection))
     assert (gone.state, gone.decided_by) == (imports_pb2.IMPORT_STATE_CANCELLED, CLERK)
     with pytest.raises(Fault) as refused:
+    assert (gone.decision_reason, gone.decide_time.ToDatetime(UTC)) == ("Dán lệch một dòng", here.clock.now())
         await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
     assert refused.value.reason == "WRONG_STATE"
     assert (await here.record("HS001.2026")).row.pupil.full_name == names[0]
 
 
 async def test_a_complete_file_that_lacks_much_is_carried_out_once_confirmed(here: World) -> None:
-    """Then what it lacks is gone, and what it holds is there."""
+    """By an officer above, who says why; then what it lacks is gone, and what it holds is there."""
     await loaded(here, 10)
     one = await send(here, workbook(("6A", pupils(4))), collection="pupils", complete=True)
     assert [it.kind for it in one.suspicions] == [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE]
     assert (await here.record("HS010.2026")).row.key == "HS010.2026"
-    stub = await desk(here)
-    await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+    await granted(here, "can-bo-xa", "officer", COMMUNE)
+    await poll_until(lambda: here.scopes.tree.grants_of("can-bo-xa", here.clock.today()))
+    stub = await desk(here, "can-bo-xa")
+    await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one), decision_reason="Đã chuyển trường"))
     one = await rested(here, one.import_id, among=ENDED)
 
     assert one.state == imports_pb2.IMPORT_STATE_SUCCEEDED, one
     assert (one.row_count, one.done_count, one.accepted_count) == (4, 4, 4), "deletions are none of its rows"
+    assert (one.decided_by, one.decision_reason) == ("can-bo-xa", "Đã chuyển trường")
     assert [(it.count, it.lacking) for it in one.deletions] == [(6, True)]
     with pytest.raises(Fault) as refused:
         await here.record("HS010.2026")
@@ -456,7 +477,7 @@ async def test_a_file_goes_with_who_is_erased_at_once_or_when_its_import_ends(
     assert await files(here) == {waiting.import_id, running.import_id}
     go_on.set()
     assert (await rested(here, running.import_id)).state == imports_pb2.IMPORT_STATE_SUCCEEDED
-    await stub.CancelImport(imports_pb2.CancelImportRequest(**named(waiting)))
+    await stub.CancelImport(imports_pb2.CancelImportRequest(**named(waiting), decision_reason="Tệp cũ"))
     assert await files(here) == set()
     shown = held_by(await stub.GetImport(imports_pb2.GetImportRequest(**named(waiting))))
     assert [(it.kind, list(it.examples)) for it in shown.suspicions] == [(waiting.suspicions[0].kind, [])]
