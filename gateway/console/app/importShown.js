@@ -213,6 +213,7 @@ function sheetLine(sheet) {
   const text = filledIn("sheet", { n: sheet.name, c: said("collections")[sheet.collection], r: sheet.row_count });
   const more = [
     sheet.unsure_count ? filledIn("unsure", { n: number(sheet.unsure_count) }) : "",
+    sheet.unknown_classes?.length ? filledIn("unknownClasses", { n: sheet.unknown_classes.join(", ") }) : "",
     sheet.ignored_headings?.length ? filledIn("ignored", { n: sheet.ignored_headings.join(", ") }) : "",
     ...(skipped.length || !sheet.skipped_rows?.length ? skipped : [filledIn("skipped", { n: sheet.skipped_rows.join(", ") })]),
   ];

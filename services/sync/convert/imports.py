@@ -375,6 +375,7 @@ def _sheet(about: Mapping[str, Any], language: str) -> imports_pb2.ImportSheet:
         left_out_reason=left_out,
         left_out_message=SHEETS[left_out].told(language) if left_out else "",
         unsure_count=about.get("unsure", 0),
+        unknown_classes=about.get("unknown_classes", ()),
         skipped=[
             imports_pb2.SkippedRows(reason=reason, message=ROWS[reason].told(language), rows=rows)
             for reason, rows in about.get("skipped_for", {}).items()

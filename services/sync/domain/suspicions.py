@@ -96,6 +96,7 @@ class Found:
     own_names: tuple[str, ...] = ()  # Names of the school,
     other_names: Mapping[str, str] = field(default_factory=dict)  # and of others, folded to as they are written.
     unread: Sequence[str] = ()  # Sheets that hold something and could not be read.
+    classes: Collection[str] = ()  # Keys of the school's classes, for files of pupils.
 
 
 def read_rules(table: Mapping[str, Any]) -> list[SuspicionRule]:
@@ -121,7 +122,6 @@ def suspicions(found: Found, rule: SuspicionRule) -> list[Suspicion]:
     return [one for check in checks for one in check(found, rule)]
 
 
-def _other_school(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
 def unknown_classes(found: Found) -> dict[str, list[str]]:
     """By sheet the classes that its pupils are of and that are neither held nor in the file: they may follow."""
     known = {*found.classes, *(one.key for one in found.facts if one.collection == "classes")}
@@ -137,6 +137,7 @@ def is_mass(gone: int, held: int, rule: SuspicionRule) -> bool:
     return gone > 0 and (gone == held or (gone >= rule.fewest and gone > rule.disappearing_share * held))
 
 
+def _other_school(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
     said = f" {' '.join(folded(text) for text in found.above)} "
     if not any(f" {folded(name)} " in said for name in found.own_names):
         for other, name in found.other_names.items():

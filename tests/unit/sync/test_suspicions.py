@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sync.domain.suspicions import Fact, Found, Held, SuspicionKind, read_rules, suspicions
+from services.sync.domain.suspicions import Fact, Found, Held, SuspicionKind, read_rules, suspicions, unknown_classes
 
 (RULE,) = read_rules(json.loads((files("services.sync") / "rules/suspicions.json").read_text(encoding="utf-8")))
 NAMES = [f"Nguyễn Văn {letter}" for letter in "ABCDEĐGHIKLM"]
