@@ -11,7 +11,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.e2e.browsing import WAIT, Visit
-from tests.e2e.world import HEAD, SCHOOL, YEAR, World
+from tests.e2e.test_way_through import as_json
+from tests.e2e.world import HEAD, OFFICER, SCHOOL, VENDOR, YEAR, World, ndjson, pupil
 from tests.support.waiting import poll_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -20,10 +21,12 @@ HEADINGS = ["STT", "Mã học sinh", "Họ và tên", "Ngày sinh", "Giới tín
 ENDED = {"IMPORT_STATE_SUCCEEDED", "IMPORT_STATE_FAILED", "IMPORT_STATE_CANCELLED"}
 
 
-def workbook(prefix: str, count: int, *, wrong: int = 0) -> bytes:
-    """A class of pupils, one of them born on a day that is none."""
+def workbook(prefix: str, count: int, *, wrong: int = 0, above: str = "") -> bytes:
+    """A class of pupils, one of them born on a day that is none, with a line above the headings."""
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("1T")
+    if above:
+        sheet.append([above])
     sheet.append(HEADINGS)
     for number in range(1, count + 1):
         born = "31/02/2020" if number == wrong else "08/03/2020"
@@ -161,3 +164,44 @@ async def test_a_school_sends_a_file_and_corrects_a_row_on_a_phone(world: World,
     assert width <= 390, "nothing lies beside the screen"
     record = await world.get(f"/v1/schools/{SCHOOL}/records/pupils/FB3.{YEAR}", HEAD)
     assert record["record"]["row"]["pupil"]["full_name"]
+
+
+async def test_an_officer_rejects_a_file_that_waits_and_the_page_says_why(world: World, visit: Visit) -> None:
+    """Not without a reason; then who decided, when and why stands with the import."""
+    import_id = await upload(world, workbook("FW", 3, above="DANH SÁCH NĂM HỌC 2010 - 2011"), file_name="cho.xlsx")
+    page = await visit(world, OFFICER, "/imports.html")
+    await page.get_by_placeholder("Tên hoặc mã trường").fill("Ái Nghĩa", timeout=WAIT)
+    await page.get_by_role("button", name="Tìm").click()
+    await page.get_by_role("link", name="Trường Tiểu học Ái Nghĩa").click(timeout=WAIT)
+    await page.get_by_role("button", name="cho.xlsx").click(timeout=WAIT)
+    shown = page.locator(".panel.import:not(.disappearances)")
+    await expect(shown).to_contain_text("Tệp ghi năm học 2010-2011", timeout=WAIT)
+    await shown.get_by_role("button", name="Hủy tệp này").click()
+    await expect(shown.get_by_role("alert").last).to_contain_text("Hãy ghi lý do trước.")
+    await shown.get_by_label("Lý do").fill("Tệp của năm học cũ")
+    await shown.get_by_role("button", name="Hủy tệp này").click()
+    await expect(shown).to_contain_text(f"Người quyết định: {OFFICER}", timeout=WAIT)
+    await expect(shown).to_contain_text("Lý do: Tệp của năm học cũ")
+    one = await ended(world, import_id)
+    assert (one["state"], one["decided_by"], one["decision_reason"]) == (
+        "IMPORT_STATE_CANCELLED",
+        OFFICER,
+        "Tệp của năm học cũ",
+    )
+
+
+async def test_only_what_another_value_mends_is_given_an_input(world: World, visit: Visit) -> None:
+    """A row over another source's record is mended at that source; one with a bad date beside it is corrected here."""
+    rows = [as_json(pupil(SCHOOL, f"FO1.{YEAR}", "1T"))]
+    headers = world.bearer(VENDOR) | {"content-type": "application/x-ndjson"}
+    query = {"batch.source": VENDOR}
+    sent = await world.http.post(f"/v1/units/{SCHOOL}/push", params=query, content=ndjson(rows), headers=headers)
+    assert sent.json()["outcome"]["accepted_count"] == 1, sent.text
+    one = await ended(world, await upload(world, workbook("FO", 2, wrong=2), file_name="nguon.xlsx"))
+    assert (one["state"], one["rejected_count"]) == ("IMPORT_STATE_SUCCEEDED", 2), one
+    page = await visit(world, HEAD, "/imports.html")
+    await page.get_by_role("button", name="nguon.xlsx").click(timeout=WAIT)
+    owned = page.locator(".problem", has_text="thuộc nguồn")
+    await expect(owned).to_have_count(1, timeout=WAIT)
+    await expect(owned.get_by_role("textbox")).to_have_count(0)
+    await expect(page.locator(".problem", has_text="NGAY_SINH").get_by_role("textbox")).to_have_count(1)

@@ -3,7 +3,7 @@
 import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
-import { number } from "./format.js";
+import { instant, number } from "./format.js";
 import { filledIn, reasonWords, said } from "./importWords.js";
 
 const LOOK_MS = 700;
@@ -35,17 +35,28 @@ export async function showImport(place, { unit, id, download, ended }) {
   const left = h("p", { class: "notice", role: "status", hidden: true });
   let kind = {}; // Which problems are shown: reason and field, empty: all.
   const told = h("p", { class: "notice warn", role: "alert", hidden: true });
-  const act = async (verb) => {
+  const act = async (verb, body = {}) => {
     told.hidden = true;
     try {
-      await ask(`${path}:${verb}`, { method: "POST", body: {} });
+      await ask(`${path}:${verb}`, { method: "POST", body });
     } catch (error) {
       tell(error);
     }
     look();
   };
-  const offered = (verb, text, kind) =>
-    may("POST", `${path}:${verb}`) ? h("button", { type: "button", class: kind, onclick: () => act(verb) }, text) : "";
+  const reason = h("input", { type: "text", maxLength: 500 });
+  const decide = (verb) => {
+    const decision_reason = reason.value.trim();
+    if (decision_reason) return act(verb, { decision_reason });
+    reason.focus();
+    return tell({ message: said("whyMissing") });
+  };
+  const deciding = (verb, text, kind) =>
+    may("POST", `${path}:${verb}`) ? h("button", { type: "button", class: kind, onclick: () => decide(verb) }, text) : "";
+  const decisions = () => {
+    const buttons = [deciding("confirm", said("confirm"), "primary"), deciding("cancel", said("reject"))];
+    return buttons.some(Boolean) ? [h("label", {}, said("why"), reason), h("div", { class: "row-of-buttons" }, buttons)] : [];
+  };
   const tell = (error) => {
     told.textContent = error.message;
     told.hidden = false;
@@ -118,7 +129,7 @@ export async function showImport(place, { unit, id, download, ended }) {
       return tell(error);
     }
     const state = bare(one.state);
-    replace(head, ...summary(one, state), ...doubts(one, state, offered), buttons(one, state));
+    replace(head, ...summary(one, state), ...doubts(one, state, decisions), buttons(one, state));
     if (ENDED.includes(state)) {
       ended();
       if (!rows.children.length && one.rejected_count + one.held_count + one.stale_count) await problems().catch(tell);
@@ -165,10 +176,17 @@ function summary(one, state) {
     h("div", { class: "progress", role: "progressbar", "aria-valuenow": Math.round(share), "aria-valuemin": 0, "aria-valuemax": 100 }, bar),
     h("div", { class: "counts" }, ["accepted", "unchanged", "stale", "rejected", "held"].map(count)),
     one.validate_only ? h("p", { class: "notice" }, said("onlyLooked")) : "",
+    one.decided_by ? decision(one) : "",
     one.error_message ? refusal(one) : "",
     ...(one.deletions ?? []).map(deletionLine),
     ...(one.sheets ?? []).map(sheetLine),
   ];
+}
+
+// Who confirmed, rejected or stopped it, when and why.
+function decision({ decided_by: who, decide_time: when, decision_reason: why }) {
+  const text = filledIn("decided", { w: when ? `${who}, ${instant(when)}` : who });
+  return h("p", {}, why ? `${text}. ${filledIn("because", { w: why })}` : text);
 }
 
 // All that refused the file, each on a line of its own.
@@ -195,13 +213,14 @@ function sheetLine(sheet) {
   const text = filledIn("sheet", { n: sheet.name, c: said("collections")[sheet.collection], r: sheet.row_count });
   const more = [
     sheet.unsure_count ? filledIn("unsure", { n: number(sheet.unsure_count) }) : "",
+    sheet.unknown_classes?.length ? filledIn("unknownClasses", { n: sheet.unknown_classes.join(", ") }) : "",
     sheet.ignored_headings?.length ? filledIn("ignored", { n: sheet.ignored_headings.join(", ") }) : "",
     ...(skipped.length || !sheet.skipped_rows?.length ? skipped : [filledIn("skipped", { n: sheet.skipped_rows.join(", ") })]),
   ];
   return h("p", { class: "muted" }, [text, ...more].filter(Boolean).join(". "));
 }
 
-function doubts(one, state, offered) {
+function doubts(one, state, decisions) {
   if (!one.suspicions?.length) return [];
   const named = ({ examples = [] }) => (examples.length ? ` ${filledIn("examples", { n: examples.join(", ") })}` : "");
   const list = h("ol", {}, one.suspicions.map((doubt) => h("li", {}, doubt.message, named(doubt))));
@@ -213,7 +232,7 @@ function doubts(one, state, offered) {
       h("b", {}, said("doubts")),
       list,
       h("p", {}, said("doubtsHint")),
-      h("div", { class: "row-of-buttons" }, offered("confirm", said("confirm"), "primary"), offered("cancel", said("reject"))),
+      decisions(),
     ),
   ];
 }

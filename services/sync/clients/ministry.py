@@ -131,20 +131,20 @@ class Ministry:
         except httpx.TimeoutException as error:
             raise UnreachableError(
                 "TIMED_OUT",
-                vi="Cơ sở dữ liệu ngành không trả lời kịp. Hệ thống tự gửi lại.",
-                en="The sector database does not answer in time. It is tried again.",
+                vi="Cơ sở dữ liệu ngành không trả lời kịp.",
+                en="The sector database does not answer in time.",
             ) from error
         except httpx.RequestError as error:
             raise UnreachableError(
                 "NO_CONNECTION",
-                vi="Không kết nối được tới cơ sở dữ liệu ngành. Hệ thống tự gửi lại.",
-                en="The sector database cannot be reached. It is tried again.",
+                vi="Không kết nối được tới cơ sở dữ liệu ngành.",
+                en="The sector database cannot be reached.",
             ) from error
         if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise UnreachableError(
                 f"HTTP_{answer.status_code}",
-                vi=f"Cơ sở dữ liệu ngành báo lỗi {answer.status_code}. Hệ thống tự gửi lại.",
-                en=f"The sector database answers {answer.status_code}. It is tried again.",
+                vi=f"Cơ sở dữ liệu ngành báo lỗi {answer.status_code}.",
+                en=f"The sector database answers {answer.status_code}.",
             )
         return answer
 
@@ -195,6 +195,6 @@ def _account_refused() -> SchoolRefusedError:
 def _unreadable() -> UnreachableError:
     return UnreachableError(
         "ANSWER_UNREADABLE",
-        vi="Câu trả lời không phải của cơ sở dữ liệu ngành (có thể từ máy chủ trung gian). Hệ thống tự gửi lại.",
-        en="What answers does not speak as the sector database does (perhaps a proxy). It is tried again.",
+        vi="Câu trả lời không phải của cơ sở dữ liệu ngành (có thể từ máy chủ trung gian).",
+        en="What answers does not speak as the sector database does (perhaps a proxy).",
     )

@@ -27,16 +27,16 @@ class Webhook:
         except webhooks.NotDeliveredError as error:
             raise UnreachableError(
                 "NO_CONNECTION",
-                vi="Không kết nối được tới nơi nhận, hoặc nơi nhận không trả lời kịp. Hệ thống tự gửi lại.",
-                en="The subscriber cannot be reached or does not answer in time. It is tried again.",
+                vi="Không kết nối được tới nơi nhận, hoặc nơi nhận không trả lời kịp.",
+                en="The subscriber cannot be reached or does not answer in time.",
             ) from error
         if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
             raise PackageTooLargeError
         if not httpx.codes.is_success(status):
             raise UnreachableError(
                 f"HTTP_{status}",
-                vi=f"Nơi nhận trả lời {status}, cần 2xx. Hệ thống tự gửi lại.",
-                en=f"The subscriber answers {status} where 2xx is needed. It is tried again.",
+                vi=f"Nơi nhận trả lời {status}, cần 2xx.",
+                en=f"The subscriber answers {status} where 2xx is needed.",
             )
         return [Verdict(one, taken=True) for one in parcel.record_ids]
 

@@ -124,6 +124,8 @@ def disappearance(one: Declaration, *, name: str) -> quarantine_pb2.Disappearanc
         decision_reason=decision.reason,
     )
     told.create_time.FromDatetime(one.create_time)
+    if decision.time is not None:
+        told.decide_time.FromDatetime(decision.time)
     return told
 
 

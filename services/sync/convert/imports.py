@@ -104,6 +104,8 @@ class Reading:
     stage: str
     version: int  # Of rows that do not say theirs: it rises with each file.
     extra: Mapping[str, frozenset[str]]  # By type of record the columns that are for comparison only.
+    later: int = 0  # Version of the next file of its unit, source and school year: what it brought is newer; 0: none.
+    marks: bool = False  # Whether rows that say what is held raise its version: an earlier file may come yet.
 
     def raw_row(self, row: FileRow, plain: Row | Unread, stored: Stored | None, *, gone: int = 0) -> RawRow:
         """A record of a row that says `plain`; where one is held what the file does not say stays as it is.
@@ -149,23 +151,28 @@ class Reading:
                 for to, codes in row.apart.leaves.items() if row.apart else ():
                     given |= {to: ""} if base.get(to) in codes else {}
                 raw = writing.overlay(spec, base, given, codes=row.sheet.codes)
-            if not row.raw.get("PHIEN_BAN"):
+            if not (row.raw.get("PHIEN_BAN") or self._is_older(stored.row.version)):
                 # A record may have come with a higher one, by another way of the same source.
                 raw = raw | {"PHIEN_BAN": max(self.version, stored.row.version + 1)}
             made = self._made(raw)
             if isinstance(made, Row) and not (stored.restricted or self._says_more(row, made, stored.row)):
                 made = Same(made.school, kind_of(made))
         elif gone >= self.version and isinstance(made, Row) and not (made.deleted or row.raw.get("PHIEN_BAN")):
-            raw = raw | {"PHIEN_BAN": gone + 1}  # It comes back: the file that was sent last counts.
+            if not self._is_older(gone):
+                raw = raw | {"PHIEN_BAN": gone + 1}  # It comes back: the file that was sent last counts.
             made = self._made(raw)
         return raw, made
+
+    def _is_older(self, version: int) -> bool:
+        """Whether what is held at a version came by a file that was sent later."""
+        return 0 < self.later <= version
 
     def _says_more(self, row: FileRow, made: Row, held: Row) -> bool:
         """Whether a row says anything beyond what is held: else it need not be carried.
 
         A version that the file itself says counts, too: what was said before it, and comes late, is old by it.
         """
-        newer = bool(row.raw.get("PHIEN_BAN")) and made.version > held.version
+        newer = (bool(row.raw.get("PHIEN_BAN")) or self.marks) and made.version > held.version
         return newer or made.deleted or bool(made.previous_key) or _record(made) != _record(held)
 
     def _flawed(
@@ -338,7 +345,9 @@ def import_message(one: Import, *, language: str) -> imports_pb2.Import:
         error_reason=one.error.get("reason", ""),
         error_message=one.error.get(language, ""),
         subject=order.subject,
-        decided_by=one.decided_by,
+        decided_by=one.decision.subject if one.decision else "",
+        decision_reason=one.decision.reason if one.decision else "",
+        decide_time=timestamp(one.decision.time) if one.decision else None,
         create_time=timestamp(one.create_time),
         update_time=timestamp(one.update_time),
         end_time=timestamp(one.end_time),
@@ -366,6 +375,7 @@ def _sheet(about: Mapping[str, Any], language: str) -> imports_pb2.ImportSheet:
         left_out_reason=left_out,
         left_out_message=SHEETS[left_out].told(language) if left_out else "",
         unsure_count=about.get("unsure", 0),
+        unknown_classes=about.get("unknown_classes", ()),
         skipped=[
             imports_pb2.SkippedRows(reason=reason, message=ROWS[reason].told(language), rows=rows)
             for reason, rows in about.get("skipped_for", {}).items()

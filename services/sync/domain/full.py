@@ -13,8 +13,6 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import Final
 
-from services.sync.domain.suspicions import SuspicionRule
-
 MOST_NAMED: Final = 1_000  # Keys of what is gone that an outcome names.
 
 
@@ -35,6 +33,7 @@ class Decision:
 
     subject: str
     reason: str
+    time: datetime | None = None  # None: not kept.
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +109,3 @@ def lacking(declared: FullOf, present: Collection[int], held: Mapping[str, int])
     lacks = sorted(key for number, key in numbers.items() if number not in present)
     gone = tuple(key for key in lacks if held[key] < declared.version)
     return Lacking(gone, len(lacks) - len(gone), frozenset(one for one in present if one not in numbers))
-
-
-def is_mass(gone: int, held: int, rule: SuspicionRule) -> bool:
-    """Whether so much would be gone that a person is asked."""
-    return gone >= rule.fewest and gone > rule.disappearing_share * held

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any, Final
 
-from services.sync.domain.full import MOST_NAMED
+from services.sync.domain.full import MOST_NAMED, Decision
 
 DEFAULT_SOURCE: Final = "file"
 SLICE_ROWS: Final = 1_000  # Rows of a batch; each is one of its own,
@@ -115,7 +115,7 @@ class Import:
     suspicions: list[Mapping[str, Any]]
     error: Mapping[str, Any]
     deletions: list[Mapping[str, Any]]  # What goes with it: collection, lacking, count, first keys.
-    decided_by: str
+    decision: Decision | None  # Who confirmed, rejected or stopped it; None: nobody.
     cancel_requested: bool
     create_time: datetime
     update_time: datetime

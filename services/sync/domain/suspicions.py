@@ -96,6 +96,7 @@ class Found:
     own_names: tuple[str, ...] = ()  # Names of the school,
     other_names: Mapping[str, str] = field(default_factory=dict)  # and of others, folded to as they are written.
     unread: Sequence[str] = ()  # Sheets that hold something and could not be read.
+    classes: Collection[str] = ()  # Keys of the school's classes, for files of pupils.
 
 
 def read_rules(table: Mapping[str, Any]) -> list[SuspicionRule]:
@@ -119,6 +120,21 @@ def suspicions(found: Found, rule: SuspicionRule) -> list[Suspicion]:
         _stale,
     )
     return [one for check in checks for one in check(found, rule)]
+
+
+def unknown_classes(found: Found) -> dict[str, list[str]]:
+    """By sheet the classes that its pupils are of and that are neither held nor in the file: they may follow."""
+    known = {*found.classes, *(one.key for one in found.facts if one.collection == "classes")}
+    told: dict[str, set[str]] = {}
+    for one in found.facts:
+        if one.collection == "pupils" and one.group and one.group not in known:
+            told.setdefault(one.sheet, set()).add(one.group.removesuffix(f".{one.year}"))
+    return {sheet: sorted(classes) for sheet, classes in told.items()}
+
+
+def is_mass(gone: int, held: int, rule: SuspicionRule) -> bool:
+    """Whether so much would be gone that a person is asked: of few records, too, where it is all of them."""
+    return gone > 0 and (gone == held or (gone >= rule.fewest and gone > rule.disappearing_share * held))
 
 
 def _other_school(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
@@ -260,7 +276,7 @@ def _moved(
 
 def _disappearing(found: Found, rule: SuspicionRule) -> Iterator[Suspicion]:
     for collection, owned, gone in _gone(found):
-        if len(gone) >= rule.fewest and len(gone) > rule.disappearing_share * len(owned):
+        if is_mass(len(gone), len(owned), rule):
             name = _COLLECTIONS[collection]
             yield Suspicion(
                 SuspicionKind.MASS_DISAPPEARANCE,

@@ -117,7 +117,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
     ) -> imports_pb2.ConfirmImportResponse:
         """Let an import go on."""
         one = await self._import(request.unit, request.import_id)
-        one = await uploading.confirm_import(self._office, one, by=caller())
+        one = await uploading.confirm_import(self._office, one, by=caller(), reason=request.decision_reason.strip())
         return imports_pb2.ConfirmImportResponse(**{"import": import_message(one, language=_language())})
 
     async def CancelImport(
@@ -125,7 +125,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
     ) -> imports_pb2.CancelImportResponse:
         """Stop an import."""
         one = await self._import(request.unit, request.import_id)
-        one = await uploading.cancel_import(self._office, one, subject=caller().subject)
+        one = await uploading.cancel_import(self._office, one, by=caller(), reason=request.decision_reason.strip())
         return imports_pb2.CancelImportResponse(**{"import": import_message(one, language=_language())})
 
     async def ListImportProblems(

@@ -94,7 +94,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             self._schools(request.unit, request.school),
             source=request.source,
             declaration_id=request.declaration_id,
-            decision=Decision(caller().subject, request.decision_reason.strip()),
+            decision=self._decision(request.decision_reason),
         )
         return quarantine_pb2.ConfirmDisappearanceResponse(full=full)
 
@@ -107,7 +107,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
             self._schools(request.unit, request.school),
             source=request.source,
             declaration_id=request.declaration_id,
-            decision=Decision(caller().subject, request.decision_reason.strip()),
+            decision=self._decision(request.decision_reason),
         )
         return quarantine_pb2.RejectDisappearanceResponse(full=full)
 
@@ -164,6 +164,9 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
         if len(keys) > size:
             response.next_page_token = page_token(request, [keys[size - 1]])
         return response
+
+    def _decision(self, reason: str) -> Decision:
+        return Decision(caller().subject, reason.strip(), self._intake.clock.now())
 
     def _asker(self, unit: str) -> Asker:
         return Asker(caller().subject, self._unit_id(unit))

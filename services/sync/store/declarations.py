@@ -147,7 +147,7 @@ async def conclude(
     """
     values: dict[str, Any] = {"state": state.value, "outcome": outcome}
     if decision is not None:
-        values |= {"decided_by": decision.subject, "decision_reason": decision.reason}
+        values |= _decided(decision)
     where = sa.and_(_is(unit_id, source, full_of), declaration.c.state == expected.value)
     if state is FullState.REJECTED:
         where = sa.and_(where, declaration.c.decided_by == "")
@@ -165,8 +165,7 @@ async def begin_confirming(
     What a lost call began can be gone on with, and nobody can reject it any more.
     """
     where = sa.and_(_is(unit_id, source, full_of), declaration.c.state == FullState.HELD.value)
-    values = {"decided_by": decision.subject, "decision_reason": decision.reason}
-    return bool((await writes.execute(declaration.update().where(where).values(values))).rowcount)
+    return bool((await writes.execute(declaration.update().where(where).values(_decided(decision)))).rowcount)
 
 
 async def supersede(writes: AsyncConnection, source: str, full_of: FullOf) -> None:
@@ -254,8 +253,12 @@ def _same(source: str, full_of: FullOf) -> "sa.Select[Any]":
     )
 
 
+def _decided(decision: Decision) -> dict[str, Any]:
+    return {"decided_by": decision.subject, "decision_reason": decision.reason, "decide_time": decision.time}
+
+
 def _declaration(row: Any) -> Declaration:
     full_of = FullOf(row.school_id, row.school_year, row.collection, row.version, row.declaration_id, row.batch_count)
-    decision = Decision(row.decided_by, row.decision_reason) if row.decided_by else None
+    decision = Decision(row.decided_by, row.decision_reason, row.decide_time) if row.decided_by else None
     state = FullState(row.state)
     return Declaration(row.unit_id, row.source, full_of, row.backfill, state, row.outcome, decision, row.create_time)

@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.sync.domain.full import Decision
 from services.sync.domain.imports import Counts, Import, ImportState, Order
 from services.sync.store.arrays import any_of
 from services.sync.store.tables import import_, import_part
 
 _OPEN: Final = (ImportState.QUEUED, ImportState.RUNNING)
+_ENDED: Final = tuple(one.value for one in ImportState if one.ended)
 _ORDER: Final = (
     "unit_id",
     "subject",
@@ -62,6 +64,7 @@ _BARE: Final[Mapping[str, Any]] = {
     "suspicions": [],
     "error": {},
     "decided_by": "",
+    "decision_reason": "",
     "cancel_requested": False,
     "drop_file": False,
 }
@@ -117,6 +120,21 @@ async def sent_after(reads: AsyncConnection, one: Import) -> list[Import]:
     where = sa.and_(table.unit_id == order.unit_id, table.import_id > one.import_id, same)
     asked = sa.select(import_).where(where, table.validate_only.is_not(True)).order_by(table.import_id.desc())
     return [_import(row) for row in await reads.execute(asked)]
+
+
+async def sent_beside(reads: AsyncConnection, one: Import) -> tuple[int, bool]:
+    """Of the same unit, source and school year: the id of the import that came next, 0: none; whether an earlier one
+    has not ended.
+    """
+    order, table = one.order, import_.c
+    same = sa.and_(table.source == order.source, table.school_year == order.school_year)
+    earlier = sa.and_(table.import_id < one.import_id, table.state.not_in(_ENDED))
+    asked = sa.select(
+        sa.func.coalesce(sa.func.min(table.import_id).filter(table.import_id > one.import_id), 0),
+        sa.func.coalesce(sa.func.bool_or(earlier), sa.false()),
+    ).where(table.unit_id == order.unit_id, same, table.validate_only.is_not(True))
+    later, waits = (await reads.execute(asked)).one()
+    return later, waits
 
 
 async def parts(reads: AsyncConnection, import_id: int) -> AsyncIterator[bytes]:
@@ -194,23 +212,25 @@ async def release(writes: AsyncConnection, import_id: int, *, run: UUID) -> None
     )
 
 
-async def confirm(writes: AsyncConnection, import_id: int, *, subject: str, now: datetime) -> Import | None:
+async def confirm(writes: AsyncConnection, import_id: int, *, decision: Decision, now: datetime) -> Import | None:
     """Let an import that waits for a person go on; None when it does not wait."""
     where = sa.and_(import_.c.import_id == import_id, import_.c.state == ImportState.AWAITING_CONFIRMATION.value)
-    values = {"state": ImportState.RUNNING.value, "decided_by": subject, "claimed_until": None, "update_time": now}
+    values = {"state": ImportState.RUNNING.value, "claimed_until": None, "update_time": now, **decided(decision)}
     row = (await writes.execute(import_.update().where(where).values(values).returning(import_))).one_or_none()
     return _import(row) if row else None
 
 
-async def cancel(writes: AsyncConnection, import_id: int, *, subject: str, now: datetime) -> Import | None:
+async def cancel(writes: AsyncConnection, import_id: int, *, decision: Decision, now: datetime) -> Import | None:
     """Stop an import: at once where nobody works on it, else the run that does stops it; None when it has ended."""
-    row = (await writes.execute(_CANCEL, {"import_id": import_id, "subject": subject, "now": now})).one_or_none()
+    values = {"import_id": import_id, "now": now, **decided(decision)}
+    row = (await writes.execute(_CANCEL, values)).one_or_none()
     return _import(row) if row else None
 
 
 _CANCEL = sa.text(
     """
-    UPDATE import SET cancel_requested = true, decided_by = :subject, update_time = :now,
+    UPDATE import SET cancel_requested = true, update_time = :now,
+        decided_by = :decided_by, decision_reason = :decision_reason, decide_time = :decide_time,
         state = CASE WHEN free THEN 6 ELSE state END, end_time = CASE WHEN free THEN CAST(:now AS timestamptz) END,
         claim = CASE WHEN free THEN NULL ELSE claim END
     FROM (
@@ -222,6 +242,12 @@ _CANCEL = sa.text(
     RETURNING import.*
     """
 )
+
+
+def decided(decision: Decision | None) -> dict[str, Any]:
+    """The columns of a decision; None: nobody has decided."""
+    one = decision or Decision("", "")
+    return {"decided_by": one.subject, "decision_reason": one.reason, "decide_time": one.time}
 
 
 # Suspicions without the lines of the file that they quote.
@@ -286,7 +312,7 @@ def _import(row: Any) -> Import:
         suspicions=row.suspicions,
         error=row.error,
         deletions=row.deletions or [],
-        decided_by=row.decided_by,
+        decision=Decision(row.decided_by, row.decision_reason, row.decide_time) if row.decided_by else None,
         cancel_requested=row.cancel_requested,
         create_time=row.create_time,
         update_time=row.update_time,

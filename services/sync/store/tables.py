@@ -79,6 +79,7 @@ declaration = sa.Table(
     sa.Column("outcome", sa.LargeBinary, nullable=False),
     sa.Column("decided_by", sa.Text, nullable=False),
     sa.Column("decision_reason", sa.Text, nullable=False),
+    sa.Column("decide_time", INSTANT),
     sa.Column("create_time", INSTANT, nullable=False),
 )
 declaration_batch = sa.Table(
@@ -113,7 +114,8 @@ import_ = sa.Table(
     # Absent: it was taken before it could be asked for.
     sa.Column("validate_only", sa.Boolean),
     sa.Column("deletions", JSONB),
-    sa.Column("decided_by", sa.Text, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("decided_by", "decision_reason")),
+    sa.Column("decide_time", INSTANT),
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
     sa.Column("drop_file", sa.Boolean, nullable=False),
     sa.Column("claim", sa.Uuid),

@@ -20,8 +20,8 @@ from services.sync.convert.profiles import DEFAULT
 from services.sync.convert.rows import Checked
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, digest_of
-from services.sync.domain.full import Decision, Declaration, FullOf, FullState, Lacking, Presence, is_mass, lacking
-from services.sync.domain.suspicions import rule_on
+from services.sync.domain.full import Decision, Declaration, FullOf, FullState, Lacking, Presence, lacking
+from services.sync.domain.suspicions import is_mass, rule_on
 from services.sync.store import declarations, erasing
 from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking_rows
@@ -65,15 +65,18 @@ async def concluded(
 async def confirm(
     intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, decision: Decision
 ) -> sync_pb2.FullOutcome:
-    """Let what a declaration lacks be gone, though it is so much; raises as `asked_about`."""
+    """Let what a declaration lacks be gone, though it is so much; raises as `asked_about`, and WRONG_STATE where it
+    ended otherwise.
+    """
     known = await asked_about(intake, schools, source=source, declaration_id=declaration_id)
     if known.state is not FullState.HELD:
-        return _told(known)
+        return _ended(known, as_=FullState.DONE)
     origin = await _origin_of(intake, known)
     async with intake.database.transaction() as writes:
         begun = await declarations.begin_confirming(writes, known.unit_id, source, known.full_of, decision)
     if not begun:  # Another decision was faster.
-        return _told(await asked_about(intake, schools, source=source, declaration_id=declaration_id))
+        known = await asked_about(intake, schools, source=source, declaration_id=declaration_id)
+        return _ended(known, as_=FullState.DONE)
     log.info("disappearance confirmed", action="declarations.confirmed", school_id=known.full_of.school_id)
     asked = frozenset[str]()
     if known.decision is not None:  # A confirmation was cut: some of it may be gone.
@@ -85,16 +88,27 @@ async def confirm(
 async def reject(
     intake: Intake, schools: Collection[int], *, source: str, declaration_id: str, decision: Decision
 ) -> sync_pb2.FullOutcome:
-    """Let nothing be gone of what a declaration lacks; raises as `asked_about`, WRONG_STATE once it is confirmed."""
+    """Let nothing be gone of what a declaration lacks; raises as `asked_about`, and WRONG_STATE where it ended
+    otherwise or is being confirmed, INVALID_FIELD without a reason.
+    """
+    if not decision.reason:
+        raise refusals.reason_missing()
     known = await asked_about(intake, schools, source=source, declaration_id=declaration_id)
     if known.state is not FullState.HELD:
-        return _told(known)
+        return _ended(known, as_=FullState.REJECTED)
     outcome = _told(replace(known, state=FullState.REJECTED))
     told = await _keep(intake, await _origin_of(intake, known), known.full_of, outcome, decision=decision)
-    if told.state == FullState.HELD.value:
-        raise refusals.already_confirmed(declaration_id)
+    if told.state != FullState.REJECTED.value:
+        raise refusals.not_to_be_decided(declaration_id, FullState(told.state))
     log.info("disappearance rejected", action="declarations.rejected", school_id=known.full_of.school_id)
     return told
+
+
+def _ended(known: Declaration, *, as_: FullState) -> sync_pb2.FullOutcome:
+    """What became of a declaration that waits for nobody, for who decides the same once more; raises WRONG_STATE."""
+    if known.state is not as_:
+        raise refusals.not_to_be_decided(known.full_of.declaration_id, known.state)
+    return _told(known)
 
 
 @dataclass(frozen=True, slots=True)

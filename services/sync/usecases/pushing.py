@@ -173,7 +173,12 @@ async def _unreachable(pushing: Pushing, destination: Destination, error: Unreac
         until = now + pause_after(failures, chance=chance)
         opened = until if failures >= BREAK_AFTER else None
         await store.note_failure(
-            writes, destination.code, reason=error.reason, vi=error.vi, en=error.en, open_until=opened
+            writes,
+            destination.code,
+            reason=error.reason,
+            vi=f"{error.vi} Hệ thống tự gửi lại.",
+            en=f"{error.en} It is tried again.",
+            open_until=opened,
         )
     log.warning(
         "destination does not answer",

@@ -54,11 +54,14 @@ async def reconcile(
     try:
         return await _compared(comparison, unit_id)
     except (UnreachableError, SchoolRefusedError) as error:
+        vi, en = f"Chưa đối soát được: {error.vi}", f"Nothing was compared: {error.en}"
+        if isinstance(error, UnreachableError):  # Nobody compares again by itself, unlike what is sent.
+            vi, en = f"{vi} Hãy đối soát lại sau.", f"{en} Compare again later."
         raise Fault(
             Kind.UNAVAILABLE,
             "DESTINATION_UNREACHABLE",
-            vi=f"Chưa đối soát được: {error.vi}",
-            en=f"Nothing was compared: {error.en}",
+            vi=vi,
+            en=en,
             metadata={"destination": destination.code, "cause": error.reason},
         ) from error
 

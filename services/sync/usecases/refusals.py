@@ -4,6 +4,7 @@ from chassis.errors import Fault, FieldViolation, Kind
 from services.sync.domain.batches import MOST_BYTES, MOST_ROWS
 from services.sync.domain.corrections import ETAG_MISMATCH, PathRefusedError, Wrong
 from services.sync.domain.documents import BrokenDocumentError
+from services.sync.domain.full import FullState
 from services.sync.domain.imports import Import, ImportState
 from services.sync.domain.locked import correction_locked
 from services.sync.domain.problems import SCHOOL_OUTSIDE_UNIT, Problem
@@ -265,17 +266,58 @@ def unknown_import(import_id: int) -> Fault:
     )
 
 
-def already_confirmed(declaration_id: str) -> Fault:
-    """A declaration that cannot be rejected any more: somebody confirmed it, and some of it may be gone."""
+def reason_missing() -> Fault:
+    """Something that waits for a person is rejected, and nobody will know why."""
+    return invalid(
+        "decision_reason",
+        vi="Thiếu lý do từ chối. Hãy ghi lý do để trường và người xem sau này biết vì sao; không ghi tên ai.",
+        en="The reason is missing: say why it is rejected, for the school and who looks later. Name nobody in it.",
+    )
+
+
+def not_to_be_decided(declaration_id: str, state: FullState) -> Fault:
+    """A declaration of which that cannot be said any more, or not yet."""
+    why = _DECLARED[state]
     return Fault(
         Kind.PRECONDITION,
         "WRONG_STATE",
-        vi=f"Đã có người xác nhận đợt “{declaration_id}”, có thể một phần đã xóa, nên không từ chối được nữa. Hãy "
-        "tải lại trang; nếu đợt vẫn còn chờ, hãy xác nhận lại để làm cho xong.",
-        en=f"Somebody confirmed declaration “{declaration_id}”, and some of it may be gone: it cannot be rejected any "
-        "more. List it again; where it still waits, confirm it again to have it finished.",
-        metadata={"state": "HELD"},
+        vi=f"Không làm được việc này với đợt “{declaration_id}”: {why.vi}",
+        en=f"That cannot be done with declaration “{declaration_id}”: {why.en}",
+        metadata={"state": state.name},
     )
+
+
+_DECLARED = {
+    FullState.OPEN: Text(
+        "chưa nhận đủ các lô của đợt này. Hãy đợi phần mềm gửi xong.",
+        "not all of its batches have come. Wait until the software has sent them.",
+    ),
+    FullState.DONE: Text(
+        "những bản ghi mà đợt này thiếu đã được xóa. Nếu xóa nhầm, hãy yêu cầu phần mềm gửi lại đầy đủ với phiên bản "
+        "cao hơn.",
+        "what it lacked is deleted. If that was wrong, have the software send everything again in a higher version.",
+    ),
+    FullState.HELD: Text(
+        "đã có người xác nhận, có thể một phần đã xóa, nên không từ chối được nữa. Hãy tải lại trang; nếu đợt vẫn còn "
+        "chờ, hãy xác nhận lại để làm cho xong.",
+        "somebody confirmed it, and some of it may be gone, so it cannot be rejected any more. List it again; where it "
+        "still waits, confirm it again to have it finished.",
+    ),
+    FullState.UNSURE: Text(
+        "có dòng không cho biết là bản ghi nào nên không xóa gì. Hãy sửa các dòng ấy ở nguồn rồi gửi lại đầy đủ.",
+        "rows of it do not say which record they are, so nothing is deleted. Correct them and send everything again.",
+    ),
+    FullState.SUPERSEDED: Text(
+        "đã có đợt khai đầy đủ mới hơn thay thế. Hãy tải lại trang để xem đợt mới.",
+        "a later declaration has taken its place. List them again to see that one.",
+    ),
+    FullState.REJECTED: Text(
+        "đã có người từ chối, không xóa gì. Nếu các bản ghi thật sự không còn, hãy yêu cầu phần mềm gửi lại đầy đủ "
+        "với phiên bản cao hơn rồi xác nhận đợt mới.",
+        "somebody rejected it, and nothing is deleted. Where the records are gone indeed, have the software send "
+        "everything again in a higher version and confirm that.",
+    ),
+}
 
 
 def wrong_state(state: ImportState) -> Fault:
@@ -459,6 +501,18 @@ def not_gone_by_correction(field: str) -> Fault:
         "values",
         vi=f"Không báo xóa bản ghi ({field}) bằng cách sửa dòng được. Hãy báo xóa ở nguồn rồi gửi lại.",
         en=f"A correction does not report a record as gone ({field}). Report it at the source and send it again.",
+    )
+
+
+def not_another_record() -> Fault:
+    """A correction after which the row would be of another record or version, though not that was wrong with it."""
+    return invalid(
+        "values",
+        vi="Không sửa dòng thành bản ghi khác (loại, trường học, mã, mã cũ) hay phiên bản khác được, trừ khi chính "
+        "trường dữ liệu đó bị từ chối. Hãy sửa trường mà lỗi đã nêu; nếu mã sai, hãy sửa ở nguồn rồi gửi lại.",
+        en="A correction makes no other record of a row (type, school, key, former key) and no other version, unless "
+        "that field was what was refused. Correct the field that the problem names; where the key is wrong, correct it "
+        "at the source and send it again.",
     )
 
 

@@ -36,6 +36,7 @@ LOCKED_AT_ONCE: Final = 1_000
 LEASE_SECONDS: Final = 60.0
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _STAYS: Final = frozenset({RowState.REJECTED, RowState.HELD})
+_OF_A_RECORD: Final = frozenset({"OTHER_SOURCE", "RECORD_ERASED"})  # Not of the value that the key is made of.
 
 Quarantined = Mapping[str, Any]  # By the columns of its table.
 
@@ -84,11 +85,12 @@ async def correct(
     """Take a row once more with other values, without those fields that are emptied. What corrects a file's row is read
     as the file's cells are.
 
-    Raises INVALID_FIELD where there is no such place in it, or where it would be gone only by the correction, and
-    SCHOOL_OUTSIDE_UNIT where that names a school beyond the unit.
+    Raises INVALID_FIELD where there is no such place in it, where it would be gone only by the correction, and where it
+    would be of another record or version though not that was wrong with it; SCHOOL_OUTSIDE_UNIT where that names a
+    school beyond the unit.
     """
     try:
-        before, raw = from_json(row["content"]), from_json(row["content"])
+        before, meant, raw = (from_json(row["content"]) for _ in range(3))
     except ValueError:
         raise refusals.not_correctable() from None
     asked: dict[str, str] = {}  # By path in the row the name it was asked for by.
@@ -97,6 +99,8 @@ async def correct(
         asked[path] = name
         if not isinstance(raw, dict) or not _put(raw, path, value):
             raise refusals.no_such_place(name)
+        if path == row["field"] and row["reason"] not in _OF_A_RECORD:
+            _put(meant, path, value)
     profile = intake.profiles[row["profile"]]
     content = _content(raw)
     made = make(raw, profile)
@@ -109,6 +113,8 @@ async def correct(
     flag = profile.called("deleted", raw).field
     if raw.get(flag) != before.get(flag) and _may_be_gone(made):
         raise refusals.not_gone_by_correction(flag)
+    if _is_another(make(meant, profile), made):
+        raise refusals.not_another_record()
     (done,) = await replay(intake, [{**row, "content": content}], asker=asker)
     return done
 
@@ -120,8 +126,23 @@ def _check_school(intake: Intake, school: str, asker: Asker) -> None:
         raise refusals.school_beyond(school, unit_called(tree, asker.unit_id, today))
 
 
+def _is_another(was: Row | Unread, made: Row | Unread) -> bool:
+    """Whether a row is of another record, or of another version of it, than with what was wrong with it put right."""
+    if was.key not in ("", made.key) or was.school not in ("", made.school):
+        return True
+    before, after = _row(was), _row(made)
+    if before is None or after is None:
+        return False
+    of = before.WhichOneof("record"), before.previous_key
+    return of != (after.WhichOneof("record"), after.previous_key) or before.version not in (0, after.version)
+
+
+def _row(made: Row | Unread) -> Row | None:
+    return made if isinstance(made, Row) else made.rest
+
+
 def _may_be_gone(made: Row | Unread) -> bool:
-    row = made if isinstance(made, Row) else made.rest
+    row = _row(made)
     return row is None or row.deleted
 
 

@@ -1,7 +1,7 @@
 """Batches that are everything a source has: what they lack is gone, once, and never by mistake."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -207,6 +207,9 @@ async def test_a_person_may_say_that_nothing_of_it_is_gone(here: World) -> None:
     assert (asked.state, asked.disappeared_count, asked.held_count, asked.decided_by) == (ASKED, 9, 10, "")
     assert (asked.school_name, asked.school_year, asked.collection) == ("Trường THCS Nguyễn Du", 2026, "pupils")
     request = quarantine_pb2.RejectDisappearanceRequest(unit=SCHOOL_A, declaration_id="2", source="vnedu")
+    with pytest.raises(Fault) as unsaid:
+        await keeper.RejectDisappearance(request)
+    assert (unsaid.value.reason, [it.field for it in unsaid.value.violations]) == ("INVALID_FIELD", ["decision_reason"])
     request.decision_reason = " Phần mềm gửi thiếu khối 7 "
     with pytest.raises(Fault) as refused:
         await (await ward(here, VENDOR)).RejectDisappearance(request)
@@ -215,13 +218,17 @@ async def test_a_person_may_say_that_nothing_of_it_is_gone(here: World) -> None:
     assert (rejected.state, rejected.disappeared_count) == (NOT_SO, 9)
     assert (await keeper.RejectDisappearance(request)).full == rejected
     again = quarantine_pb2.ConfirmDisappearanceRequest(unit=SCHOOL_A, declaration_id="2", source="vnedu")
-    assert (await keeper.ConfirmDisappearance(again)).full == rejected, "what is decided stays so"
+    with pytest.raises(Fault) as decided:
+        await keeper.ConfirmDisappearance(again)
+    assert (decided.value.kind, decided.value.reason) == (Kind.PRECONDITION, "WRONG_STATE")
+    assert decided.value.metadata["state"] == "REJECTED"
     assert (len(await there(here)), await kept(here)) == (10, [])
     assert (await stub.PushRows(whole)).outcome.full == rejected
     assert list((await keeper.ListDisappearances(listing)).disappearances) == []
     listing.decided = True
     (told,) = (await keeper.ListDisappearances(listing)).disappearances
     assert (told.state, told.decided_by, told.decision_reason) == (NOT_SO, CLERK, "Phần mềm gửi thiếu khối 7")
+    assert told.decide_time.ToDatetime(UTC) == here.clock.now()
 
 
 async def test_who_decides_sees_what_would_go_as_of_now(here: World) -> None:
@@ -256,7 +263,7 @@ async def test_what_somebody_confirms_nobody_rejects(here: World, monkeypatch: p
     await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(10))))
     await stub.PushRows(push("2", pupil("HS0"), full_of=full(5)))
     names = {"unit": SCHOOL_A, "declaration_id": "2", "source": "vnedu"}
-    rejection = quarantine_pb2.RejectDisappearanceRequest(**names)
+    rejection = quarantine_pb2.RejectDisappearanceRequest(**names, decision_reason="Gửi thiếu")
     confirmation = quarantine_pb2.ConfirmDisappearanceRequest(**names, decision_reason="Trường giải thể")
     delete, refused = usecases._delete, list[str]()
 
@@ -280,7 +287,9 @@ async def test_what_somebody_confirms_nobody_rejects(here: World, monkeypatch: p
     assert sorted(told.disappeared_keys) == [f"HS{one}" for one in range(1, 10)]
     assert refused == ["WRONG_STATE", "WRONG_STATE"]
     assert (await there(here), await kept(here)) == ({"HS0": 1}, [])
-    assert (await keeper.RejectDisappearance(rejection)).full.state == DONE
+    with pytest.raises(Fault) as done:
+        await keeper.RejectDisappearance(rejection)
+    assert (done.value.reason, done.value.metadata["state"]) == ("WRONG_STATE", "DONE")
 
 
 async def test_a_question_of_a_lost_call_goes_with_its_declaration(
@@ -351,7 +360,7 @@ async def test_of_one_id_at_several_schools_the_one_that_is_named_is_decided_on(
 
     for asked in (
         keeper.ConfirmDisappearance(confirming(**one)),
-        keeper.RejectDisappearance(rejecting(**one)),
+        keeper.RejectDisappearance(rejecting(**one, decision_reason="Gửi thiếu")),
         keeper.ListDisappearingRecords(looking(**one)),
     ):
         with pytest.raises(Fault) as refused:
@@ -369,7 +378,9 @@ async def test_of_one_id_at_several_schools_the_one_that_is_named_is_decided_on(
         assert (gone.state, gone.disappeared_count) == (DONE, 9)
     assert await there(here) == {"HS0": 1}
     assert (await here.record("HS9", school=SCHOOL_B)).row.version == 1
-    assert (await keeper.RejectDisappearance(rejecting(**one, school=SCHOOL_B))).full.state == NOT_SO
+    assert (
+        await keeper.RejectDisappearance(rejecting(**one, school=SCHOOL_B, decision_reason="Gửi thiếu"))
+    ).full.state == NOT_SO
     assert (await here.record("HS9", school=SCHOOL_B)).row.version == 1
 
 
@@ -400,7 +411,9 @@ async def test_the_next_declaration_takes_the_question_away(here: World) -> None
     assert (await stub.PushRows(push("3", *everybody[:9], full_of=full(6)))).outcome.full.state == DONE
     assert await kept(here) == []
     request = quarantine_pb2.ConfirmDisappearanceRequest(unit=SCHOOL_A, declaration_id="2", source="vnedu")
-    assert (await (await ward(here)).ConfirmDisappearance(request)).full.state == SUPERSEDED
+    with pytest.raises(Fault) as over:
+        await (await ward(here)).ConfirmDisappearance(request)
+    assert (over.value.reason, over.value.metadata["state"]) == ("WRONG_STATE", "SUPERSEDED")
     assert (await stub.PushRows(push("4", *everybody[:8], full_of=full(5)))).outcome.full.state == SUPERSEDED
     assert len(await there(here)) == 9
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from services.sync.usecases.imports import carrying
 from tests.integration.sync.files import (
     ENDED,
     HEADINGS,
+    class_of,
     desk,
     held_by,
     indexed,
@@ -24,7 +26,19 @@ from tests.integration.sync.files import (
     workbook,
 )
 from tests.integration.sync.withholding import grant
-from tests.integration.sync.world import CLERK, HEAD, OFFICER, PROVINCE, SCHOOL_A, VENDOR, World, pupil, push
+from tests.integration.sync.world import (
+    CLERK,
+    COMMUNE,
+    HEAD,
+    OFFICER,
+    PROVINCE,
+    SCHOOL_A,
+    VENDOR,
+    World,
+    granted,
+    pupil,
+    push,
+)
 from tests.support.waiting import poll_until
 
 AWAITING = imports_pb2.IMPORT_STATE_AWAITING_CONFIRMATION
@@ -67,8 +81,13 @@ async def test_names_one_row_off_wait_for_a_person_who_rejects_them(here: World)
     assert [it.kind for it in one.suspicions] == [imports_pb2.SUSPICION_KIND_SHIFTED_ROWS]
     assert "lệch một dòng" in one.suspicions[0].message
     stub = await desk(here)
-    gone = held_by(await stub.CancelImport(imports_pb2.CancelImportRequest(**named(one))))
+    with pytest.raises(Fault) as unsaid:
+        await stub.CancelImport(imports_pb2.CancelImportRequest(**named(one), decision_reason="  "))
+    assert (unsaid.value.reason, [it.field for it in unsaid.value.violations]) == ("INVALID_FIELD", ["decision_reason"])
+    rejection = imports_pb2.CancelImportRequest(**named(one), decision_reason=" Dán lệch một dòng ")
+    gone = held_by(await stub.CancelImport(rejection))
     assert (gone.state, gone.decided_by) == (imports_pb2.IMPORT_STATE_CANCELLED, CLERK)
+    assert (gone.decision_reason, gone.decide_time.ToDatetime(UTC)) == ("Dán lệch một dòng", here.clock.now())
     with pytest.raises(Fault) as refused:
         await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
     assert refused.value.reason == "WRONG_STATE"
@@ -76,22 +95,34 @@ async def test_names_one_row_off_wait_for_a_person_who_rejects_them(here: World)
 
 
 async def test_a_complete_file_that_lacks_much_is_carried_out_once_confirmed(here: World) -> None:
-    """Then what it lacks is gone, and what it holds is there."""
+    """By an officer above, who says why; then what it lacks is gone, and what it holds is there."""
     await loaded(here, 10)
     one = await send(here, workbook(("6A", pupils(4))), collection="pupils", complete=True)
     assert [it.kind for it in one.suspicions] == [imports_pb2.SUSPICION_KIND_MASS_DISAPPEARANCE]
     assert (await here.record("HS010.2026")).row.key == "HS010.2026"
-    stub = await desk(here)
-    await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
+    await granted(here, "can-bo-xa", "officer", COMMUNE)
+    await poll_until(lambda: here.scopes.tree.grants_of("can-bo-xa", here.clock.today()))
+    stub = await desk(here, "can-bo-xa")
+    await stub.ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one), decision_reason="Đã chuyển trường"))
     one = await rested(here, one.import_id, among=ENDED)
 
     assert one.state == imports_pb2.IMPORT_STATE_SUCCEEDED, one
+    assert (one.decided_by, one.decision_reason) == ("can-bo-xa", "Đã chuyển trường")
     assert (one.row_count, one.done_count, one.accepted_count) == (4, 4, 4), "deletions are none of its rows"
     assert [(it.count, it.lacking) for it in one.deletions] == [(6, True)]
     with pytest.raises(Fault) as refused:
         await here.record("HS010.2026")
     assert refused.value.reason == "UNKNOWN_RECORD"
     assert (await here.record("HS004.2026")).row.pupil.full_name
+
+
+async def test_classes_that_the_centre_does_not_hold_are_named_and_no_row_is_refused_for_them(here: World) -> None:
+    """They may follow; once they are held there is nothing to say."""
+    one = await send(here, workbook(("6A", pupils(2))))
+    assert (one.accepted_count, [list(it.unknown_classes) for it in one.sheets]) == (2, [["6A"]]), one
+    await (await here.sync()).PushRows(push("class", class_of("6A.2026")))
+    again = await send(here, workbook(("6A", pupils(3))))
+    assert (again.accepted_count, [list(it.unknown_classes) for it in again.sheets]) == (1, [[]]), again
 
 
 async def test_who_sends_data_does_not_confirm_that_much_of_it_is_gone(here: World) -> None:
@@ -164,6 +195,26 @@ async def test_a_file_that_waited_is_not_carried_over_a_later_one_where_one_of_b
     assert (old.done_count, list(old.deletions)) == (0, [])
     assert (await here.record("HS014.2026")).row.key == "HS014.2026"
     assert (await here.record("HS001.2026")).row.pupil.full_name == names[0]
+
+
+async def test_rows_of_a_file_that_waited_are_older_than_what_a_later_one_says(here: World) -> None:
+    """Also where that one only said once more what was held; what it does not say is stored."""
+    await loaded(here, 10)
+    await send(here, workbook(("6A", pupils(10))))
+    names = [line[2] for line in pupils(10)[1:]]
+    shifted = [HEADINGS, *(pupil_line(number, name=names[number % 10]) for number in range(1, 11))]
+    old = await send(here, workbook(("6A", shifted)))
+    assert old.state == AWAITING, old
+    lines = [HEADINGS, pupil_line(1), pupil_line(2, **{"Ngày sinh": "15/04/2014"}), pupil_line(11)]
+    new = await send(here, workbook(("6A", lines)))
+    assert (new.state, new.accepted_count, new.unchanged_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 2, 1), new
+    await (await desk(here)).ConfirmImport(imports_pb2.ConfirmImportRequest(**named(old)))
+    old = await rested(here, old.import_id, among=ENDED)
+
+    assert (old.state, old.stale_count, old.accepted_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 2, 8), old
+    held = [(await here.record(f"HS{number:03d}.2026")).row.pupil for number in range(1, 4)]
+    assert [one.full_name for one in held] == [names[0], names[1], names[3]]
+    assert held[1].birth_date == "2014-04-15"
 
 
 async def test_what_a_file_lacks_stays_where_a_later_one_was_carried_meanwhile(
@@ -436,7 +487,7 @@ async def test_a_file_goes_with_who_is_erased_at_once_or_when_its_import_ends(
     assert await files(here) == {waiting.import_id, running.import_id}
     go_on.set()
     assert (await rested(here, running.import_id)).state == imports_pb2.IMPORT_STATE_SUCCEEDED
-    await stub.CancelImport(imports_pb2.CancelImportRequest(**named(waiting)))
+    await stub.CancelImport(imports_pb2.CancelImportRequest(**named(waiting), decision_reason="Tệp cũ"))
     assert await files(here) == set()
     shown = held_by(await stub.GetImport(imports_pb2.GetImportRequest(**named(waiting))))
     assert [(it.kind, list(it.examples)) for it in shown.suspicions] == [(waiting.suspicions[0].kind, [])]

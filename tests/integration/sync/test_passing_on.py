@@ -534,12 +534,13 @@ def _tamper(writes: Any, row: dict[str, Any], change: dict[str, str] | None) -> 
 
 
 async def test_a_comparison_needs_a_destination_that_answers(here: World, outside: Outside) -> None:
-    """Told as what it is, with the cause, and to be tried again."""
+    """Told as what it is, with the cause; nothing is said to be sent, and who asked is to ask again."""
     outside.ministry.faults.change({"down": True})
     with pytest.raises(Fault) as refused:
         await (await comparer(here)).Reconcile(reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet"))
     assert refused.value.reason == "DESTINATION_UNREACHABLE"
     assert refused.value.metadata["cause"] == "HTTP_503"
+    assert refused.value.vi == "Nothing was compared: The sector database answers 503. Compare again later."
 
 
 async def test_subscribers_are_told_signed_once_in_effect_and_without_content(

@@ -227,6 +227,42 @@ async def test_a_row_refused_for_its_school_is_given_one_of_the_unit(here: World
     assert (await here.record("HS1.2026", school=SCHOOL_B)).row.version == 1
 
 
+async def test_a_correction_makes_no_other_record_of_a_row(here: World) -> None:
+    """Neither with what is wrong nor instead of it: the record that it would overwrite stays, and so does the row."""
+    vendor = await here.sync()
+    await vendor.PushRows(push("1", pupil("HS1", sex="9"), pupil("HS2", full_name="Lê Thị An"), unit=COMMUNE))
+    (row,) = await kept(here)
+    for other in ({"key": "HS2"}, {"version": "99"}, {"previous_key": "HS2"}, {"school": SCHOOL_B}):
+        for more in ({"pupil__sex": "1"}, {}):
+            with pytest.raises(Fault) as refused:
+                await correcting(here, row, unit=COMMUNE, subject=VENDOR, **other, **more)
+            assert (refused.value.reason, refused.value.violations[0].field) == ("INVALID_FIELD", "values")
+            assert "bản ghi khác" in refused.value.vi
+    assert await kept(here) == [row]
+    assert (await here.record("HS2")).row.pupil.full_name == "Lê Thị An"
+    assert (await correcting(here, row, pupil__sex="1")).state == ACCEPTED
+
+
+async def test_a_correction_gives_a_row_the_version_that_it_lacked_and_takes_no_record_from_another_source(
+    here: World,
+) -> None:
+    """A version that was used is what is wrong with its row; of another source's record no value is."""
+    vendor = await here.sync()
+    await vendor.PushRows(push("1", pupil("HS1"), pupil("HS2")))
+    await vendor.PushRows(push("2", pupil("HS1", full_name="Lê Thị An")))
+    await vendor.PushRows(push("3", pupil("HS2", 2), source="smas"))
+    rows = {row.problem.reason: row for row in await kept(here)}
+    assert {reason: row.problem.field for reason, row in rows.items()} == {
+        "VERSION_REUSED": "version",
+        "OTHER_SOURCE": "key",
+    }
+    assert (await correcting(here, rows["VERSION_REUSED"], version="2")).state == ACCEPTED
+    assert (await here.record("HS1")).row.pupil.full_name == "Lê Thị An"
+    with pytest.raises(Fault) as refused:
+        await correcting(here, rows["OTHER_SOURCE"], key="HS3")
+    assert "bản ghi khác" in refused.value.vi
+
+
 async def test_a_correction_deletes_only_what_the_row_said_to_be_gone(here: World) -> None:
     """Not by a flag of its own, in one step or in two; a deletion that was sent wrong is corrected like any row."""
     vendor = await here.sync()

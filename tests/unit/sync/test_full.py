@@ -1,8 +1,8 @@
 """Declarations of everything: what they lack, and when a person is asked."""
 
 from services.sync.convert.rules import load_rules
-from services.sync.domain.full import FullOf, Presence, is_mass, lacking, number_of
-from services.sync.domain.suspicions import rule_on
+from services.sync.domain.full import FullOf, Presence, lacking, number_of
+from services.sync.domain.suspicions import is_mass, rule_on
 
 RULE = rule_on(load_rules().suspicions, "2026-11-02")
 DECLARED = FullOf(7, 2026, "pupils", 10, "d", 2)
@@ -21,12 +21,17 @@ def test_what_is_held_below_its_version_and_not_in_it_is_gone() -> None:
 
 def test_a_person_is_asked_when_more_than_a_fifth_would_be_gone_and_no_handful() -> None:
     """The bounds are the rule's."""
-    assert [is_mass(gone, held, RULE) for gone, held in ((4, 4), (5, 25), (6, 25), (5, 24))] == [
+    assert [is_mass(gone, held, RULE) for gone, held in ((4, 6), (5, 25), (6, 25), (5, 24))] == [
         False,
         False,
         True,
         True,
     ]
+
+
+def test_a_person_is_asked_when_nothing_would_be_left_however_little_there_was() -> None:
+    """A small school is emptied as easily by mistake as a large one; where nothing is held nothing is asked."""
+    assert [is_mass(gone, held, RULE) for gone, held in ((1, 1), (4, 4), (3, 4), (0, 0))] == [True, True, False, False]
 
 
 def test_what_stood_in_batches_is_kept_as_numbers() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sync.domain.suspicions import Fact, Found, Held, SuspicionKind, read_rules, suspicions
+from services.sync.domain.suspicions import Fact, Found, Held, SuspicionKind, read_rules, suspicions, unknown_classes
 
 (RULE,) = read_rules(json.loads((files("services.sync") / "rules/suspicions.json").read_text(encoding="utf-8")))
 NAMES = [f"Nguyễn Văn {letter}" for letter in "ABCDEĐGHIKLM"]
@@ -113,6 +113,27 @@ def test_much_that_disappears_is_asked_about_and_a_little_is_not() -> None:
     (asked,) = suspicions(found, RULE)
     assert "thiếu 6 trong 7 học sinh mà nguồn “file”" in asked.text.vi
     assert asked.examples == tuple(sorted(keys(7) - keys(1)))
+
+
+def test_classes_that_nobody_sent_are_named_by_sheet() -> None:
+    """Neither those that are held nor those that the file brings itself; a pupil without a class is of none."""
+    beside = [
+        Fact("6B", 2, "pupils", "HS20.2026", group="6B.2026", year=2026),
+        Fact("6B", 3, "pupils", "HS21.2026", group="6C.2026", year=2026),
+        Fact("6B", 4, "pupils", "HS22.2026", year=2026),
+        Fact("Lớp", 2, "classes", "6B.2026", year=2026),
+    ]
+    facts = [*pupils(NAMES, year=2026), *beside]
+    assert unknown_classes(Found(2026, "file", facts=facts)) == {"6A": ["6A"], "6B": ["6C"]}
+    assert unknown_classes(Found(2026, "file", facts=facts, classes={"6A.2026", "6C.2026"})) == {}
+
+
+def test_a_file_that_empties_a_school_is_asked_about_however_small_it_is() -> None:
+    """All of three pupils is more than a few of many; two of them are an everyday change."""
+    owned = {"pupils": {f"HS{number}.2026" for number in range(3)}}
+    emptied = kinds([], held=held(NAMES[:3]), owned=owned, there={"pupils": set()})
+    assert emptied == [SuspicionKind.MASS_DISAPPEARANCE]
+    assert kinds([], held=held(NAMES[:3]), owned=owned, there={"pupils": {"HS0.2026"}}) == []
 
 
 def test_whatever_disappears_is_asked_about_where_a_sheet_could_not_be_read() -> None:

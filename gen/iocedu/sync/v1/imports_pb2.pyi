@@ -226,6 +226,8 @@ class Import(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
     DELETIONS_FIELD_NUMBER: _builtins.int
+    DECISION_REASON_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
     import_id: _builtins.int
     """Id."""
     unit_id: _builtins.int
@@ -267,11 +269,13 @@ class Import(_message.Message):
     subject: _builtins.str
     """Who uploaded it, as in the token's `sub`."""
     decided_by: _builtins.str
-    """Who confirmed or rejected it; empty: nobody."""
+    """Who confirmed, rejected or stopped it; empty: nobody. See decide_time and decision_reason."""
     cancel_requested: _builtins.bool
     """Whether somebody asked to stop it."""
     validate_only: _builtins.bool
     """Whether the file was only looked at: its counts, problems and deletions tell what would be."""
+    decision_reason: _builtins.str
+    """Why, in the words of who decided; empty: not said."""
     @_builtins.property
     def sheets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportSheet]:
         """What its sheets were taken for."""
@@ -303,6 +307,10 @@ class Import(_message.Message):
         """What the file says is gone: by rows that say so, and because it is complete and lacks it. Of what it lacks some may
         still wait for a person (`MASS_DISAPPEARANCE`) or be refused, as by a lock: `problems` and the quarantine tell.
         """
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided; absent: it was not, or before this was kept."""
 
     def __init__(
         self,
@@ -337,10 +345,12 @@ class Import(_message.Message):
         validate_only: _builtins.bool = ...,
         faults: _abc.Iterable[Global___ImportFault] | None = ...,
         deletions: _abc.Iterable[Global___ImportDeletions] | None = ...,
+        decision_reason: _builtins.str = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "backfill", b"backfill", "cancel_requested", b"cancel_requested", "collection", b"collection", "complete", b"complete", "create_time", b"create_time", "decided_by", b"decided_by", "deletions", b"deletions", "done_count", b"done_count", "end_time", b"end_time", "error_message", b"error_message", "error_reason", b"error_reason", "faults", b"faults", "file_name", b"file_name", "held_count", b"held_count", "import_id", b"import_id", "rejected_count", b"rejected_count", "row_count", b"row_count", "school_year", b"school_year", "sheets", b"sheets", "size_bytes", b"size_bytes", "source", b"source", "stale_count", b"stale_count", "state", b"state", "subject", b"subject", "suspicions", b"suspicions", "unchanged_count", b"unchanged_count", "unit_id", b"unit_id", "update_time", b"update_time", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "backfill", b"backfill", "cancel_requested", b"cancel_requested", "collection", b"collection", "complete", b"complete", "create_time", b"create_time", "decide_time", b"decide_time", "decided_by", b"decided_by", "decision_reason", b"decision_reason", "deletions", b"deletions", "done_count", b"done_count", "end_time", b"end_time", "error_message", b"error_message", "error_reason", b"error_reason", "faults", b"faults", "file_name", b"file_name", "held_count", b"held_count", "import_id", b"import_id", "rejected_count", b"rejected_count", "row_count", b"row_count", "school_year", b"school_year", "sheets", b"sheets", "size_bytes", b"size_bytes", "source", b"source", "stale_count", b"stale_count", "state", b"state", "subject", b"subject", "suspicions", b"suspicions", "unchanged_count", b"unchanged_count", "unit_id", b"unit_id", "update_time", b"update_time", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -451,6 +461,7 @@ class ImportSheet(_message.Message):
     LEFT_OUT_MESSAGE_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
     UNSURE_COUNT_FIELD_NUMBER: _builtins.int
+    UNKNOWN_CLASSES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the sheet."""
     collection: _builtins.str
@@ -486,6 +497,12 @@ class ImportSheet(_message.Message):
     def skipped(self) -> _containers.RepeatedCompositeFieldContainer[Global___SkippedRows]:
         """Rows left out by why; of each the first 50."""
 
+    @_builtins.property
+    def unknown_classes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Classes that its pupils are of and that the centre does not hold, nor the file; the first 50. No row is refused for it:
+        they may follow. Of files for one school.
+        """
+
     def __init__(
         self,
         *,
@@ -500,10 +517,11 @@ class ImportSheet(_message.Message):
         left_out_message: _builtins.str = ...,
         skipped: _abc.Iterable[Global___SkippedRows] | None = ...,
         unsure_count: _builtins.int = ...,
+        unknown_classes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "first_header_row", b"first_header_row", "ignored_headings", b"ignored_headings", "last_header_row", b"last_header_row", "left_out_message", b"left_out_message", "left_out_reason", b"left_out_reason", "name", b"name", "row_count", b"row_count", "skipped", b"skipped", "skipped_rows", b"skipped_rows", "unsure_count", b"unsure_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "first_header_row", b"first_header_row", "ignored_headings", b"ignored_headings", "last_header_row", b"last_header_row", "left_out_message", b"left_out_message", "left_out_reason", b"left_out_reason", "name", b"name", "row_count", b"row_count", "skipped", b"skipped", "skipped_rows", b"skipped_rows", "unknown_classes", b"unknown_classes", "unsure_count", b"unsure_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -759,19 +777,23 @@ class ConfirmImportRequest(_message.Message):
 
     UNIT_FIELD_NUMBER: _builtins.int
     IMPORT_ID_FIELD_NUMBER: _builtins.int
+    DECISION_REASON_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The unit it was for or one above, by alias or id."""
     import_id: _builtins.int
     """Its id."""
+    decision_reason: _builtins.str
+    """Why, for who looks at it later; name nobody in it."""
     def __init__(
         self,
         *,
         unit: _builtins.str = ...,
         import_id: _builtins.int = ...,
+        decision_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_reason", b"decision_reason", "import_id", b"import_id", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -803,19 +825,23 @@ class CancelImportRequest(_message.Message):
 
     UNIT_FIELD_NUMBER: _builtins.int
     IMPORT_ID_FIELD_NUMBER: _builtins.int
+    DECISION_REASON_FIELD_NUMBER: _builtins.int
     unit: _builtins.str
     """The unit it was for or one above, by alias or id."""
     import_id: _builtins.int
     """Its id."""
+    decision_reason: _builtins.str
+    """Why, for who looks at it later; name nobody in it. Needed where the import waits for a person."""
     def __init__(
         self,
         *,
         unit: _builtins.str = ...,
         import_id: _builtins.int = ...,
+        decision_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_reason", b"decision_reason", "import_id", b"import_id", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

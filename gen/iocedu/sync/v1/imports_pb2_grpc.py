@@ -117,15 +117,15 @@ class ImportsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmImport(self, request, context):
-        """Lets an import go on that waits for a person: what seemed wrong is meant so. Of a mass disappearance the school says
-        so, as in QuarantineService.ConfirmDisappearance: an integrator is refused (`NO_GRANT`).
+        """Lets an import go on that waits for a person: what seemed wrong is meant so. Of a mass disappearance the school or an
+        officer above says so, as in QuarantineService.ConfirmDisappearance: an integrator is refused (`NO_GRANT`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelImport(self, request, context):
-        """Stops an import, or rejects one that waits for a person. Rows stored by then stay.
+        """Stops an import, or rejects one that waits for a person, which has to be told why. Rows stored by then stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,11 +44,11 @@ class ImportsServiceStub:
     WatchImport: _grpc.UnaryStreamMultiCallable[_imports_pb2.WatchImportRequest, _imports_pb2.WatchImportResponse]
     """Streams an import whenever it changes, until it has ended."""
     ConfirmImport: _grpc.UnaryUnaryMultiCallable[_imports_pb2.ConfirmImportRequest, _imports_pb2.ConfirmImportResponse]
-    """Lets an import go on that waits for a person: what seemed wrong is meant so. Of a mass disappearance the school says
-    so, as in QuarantineService.ConfirmDisappearance: an integrator is refused (`NO_GRANT`).
+    """Lets an import go on that waits for a person: what seemed wrong is meant so. Of a mass disappearance the school or an
+    officer above says so, as in QuarantineService.ConfirmDisappearance: an integrator is refused (`NO_GRANT`).
     """
     CancelImport: _grpc.UnaryUnaryMultiCallable[_imports_pb2.CancelImportRequest, _imports_pb2.CancelImportResponse]
-    """Stops an import, or rejects one that waits for a person. Rows stored by then stay."""
+    """Stops an import, or rejects one that waits for a person, which has to be told why. Rows stored by then stay."""
     ListImportProblems: _grpc.UnaryUnaryMultiCallable[_imports_pb2.ListImportProblemsRequest, _imports_pb2.ListImportProblemsResponse]
     """Lists the rows of an import that were refused, held or stale, in the order of the file."""
     GetImportReport: _grpc.UnaryUnaryMultiCallable[_imports_pb2.GetImportReportRequest, _imports_pb2.GetImportReportResponse]
@@ -76,11 +76,11 @@ class ImportsServiceAsyncStub(ImportsServiceStub):
     WatchImport: _aio.UnaryStreamMultiCallable[_imports_pb2.WatchImportRequest, _imports_pb2.WatchImportResponse]  # type: ignore[assignment]
     """Streams an import whenever it changes, until it has ended."""
     ConfirmImport: _aio.UnaryUnaryMultiCallable[_imports_pb2.ConfirmImportRequest, _imports_pb2.ConfirmImportResponse]  # type: ignore[assignment]
-    """Lets an import go on that waits for a person: what seemed wrong is meant so. Of a mass disappearance the school says
-    so, as in QuarantineService.ConfirmDisappearance: an integrator is refused (`NO_GRANT`).
+    """Lets an import go on that waits for a person: what seemed wrong is meant so. Of a mass disappearance the school or an
+    officer above says so, as in QuarantineService.ConfirmDisappearance: an integrator is refused (`NO_GRANT`).
     """
     CancelImport: _aio.UnaryUnaryMultiCallable[_imports_pb2.CancelImportRequest, _imports_pb2.CancelImportResponse]  # type: ignore[assignment]
-    """Stops an import, or rejects one that waits for a person. Rows stored by then stay."""
+    """Stops an import, or rejects one that waits for a person, which has to be told why. Rows stored by then stay."""
     ListImportProblems: _aio.UnaryUnaryMultiCallable[_imports_pb2.ListImportProblemsRequest, _imports_pb2.ListImportProblemsResponse]  # type: ignore[assignment]
     """Lists the rows of an import that were refused, held or stale, in the order of the file."""
     GetImportReport: _aio.UnaryUnaryMultiCallable[_imports_pb2.GetImportReportRequest, _imports_pb2.GetImportReportResponse]  # type: ignore[assignment]
@@ -135,8 +135,8 @@ class ImportsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _imports_pb2.ConfirmImportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_imports_pb2.ConfirmImportResponse, _abc.Awaitable[_imports_pb2.ConfirmImportResponse]]:
-        """Lets an import go on that waits for a person: what seemed wrong is meant so. Of a mass disappearance the school says
-        so, as in QuarantineService.ConfirmDisappearance: an integrator is refused (`NO_GRANT`).
+        """Lets an import go on that waits for a person: what seemed wrong is meant so. Of a mass disappearance the school or an
+        officer above says so, as in QuarantineService.ConfirmDisappearance: an integrator is refused (`NO_GRANT`).
         """
 
     @_abc_1.abstractmethod
@@ -145,7 +145,7 @@ class ImportsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _imports_pb2.CancelImportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_imports_pb2.CancelImportResponse, _abc.Awaitable[_imports_pb2.CancelImportResponse]]:
-        """Stops an import, or rejects one that waits for a person. Rows stored by then stay."""
+        """Stops an import, or rejects one that waits for a person, which has to be told why. Rows stored by then stay."""
 
     @_abc_1.abstractmethod
     def ListImportProblems(

@@ -104,7 +104,7 @@ class RejectDisappearanceRequest(_message.Message):
     source: _builtins.str
     """Code of its source."""
     decision_reason: _builtins.str
-    """Why nothing of it is gone; kept with the decision."""
+    """Why nothing of it is gone; kept with the decision. Has to be said."""
     school: _builtins.str
     """The school it is of, by alias or id; empty: the only one below the unit whose source used the id. Where several did,
     it has to be said.
@@ -350,6 +350,7 @@ class Disappearance(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DECIDED_BY_FIELD_NUMBER: _builtins.int
     DECISION_REASON_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
     school_id: _builtins.int
     """The school."""
     school_name: _builtins.str
@@ -376,6 +377,10 @@ class Disappearance(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When its first batch arrived."""
 
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When they decided; absent: nobody did, or before this was kept."""
+
     def __init__(
         self,
         *,
@@ -391,10 +396,11 @@ class Disappearance(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         decided_by: _builtins.str = ...,
         decision_reason: _builtins.str = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "create_time", b"create_time", "decided_by", b"decided_by", "decision_reason", b"decision_reason", "declaration_id", b"declaration_id", "disappeared_count", b"disappeared_count", "held_count", b"held_count", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "source", b"source", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "create_time", b"create_time", "decide_time", b"decide_time", "decided_by", b"decided_by", "decision_reason", b"decision_reason", "declaration_id", b"declaration_id", "disappeared_count", b"disappeared_count", "held_count", b"held_count", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "source", b"source", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

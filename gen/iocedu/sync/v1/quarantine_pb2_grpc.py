@@ -90,7 +90,8 @@ class QuarantineServiceServicer:
 
     def ConfirmDisappearance(self, request, context):
         """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
-        what came again meanwhile in its version or a higher one stays. Twice the same is harmless.
+        what came again meanwhile in its version or a higher one stays. Twice the same is harmless; what ended otherwise is
+        refused (`WRONG_STATE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,7 +100,7 @@ class QuarantineServiceServicer:
     def RejectDisappearance(self, request, context):
         """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
         sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
-        Refused (`WRONG_STATE`) once somebody has begun to confirm it.
+        Refused (`WRONG_STATE`) once somebody has begun to confirm it, or it ended otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,12 +44,13 @@ class QuarantineServiceStub:
     """
     ConfirmDisappearance: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ConfirmDisappearanceRequest, _quarantine_pb2.ConfirmDisappearanceResponse]
     """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
-    what came again meanwhile in its version or a higher one stays. Twice the same is harmless.
+    what came again meanwhile in its version or a higher one stays. Twice the same is harmless; what ended otherwise is
+    refused (`WRONG_STATE`).
     """
     RejectDisappearance: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.RejectDisappearanceRequest, _quarantine_pb2.RejectDisappearanceResponse]
     """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
     sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
-    Refused (`WRONG_STATE`) once somebody has begun to confirm it.
+    Refused (`WRONG_STATE`) once somebody has begun to confirm it, or it ended otherwise.
     """
     ListDisappearances: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearancesRequest, _quarantine_pb2.ListDisappearancesResponse]
     """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
@@ -74,12 +75,13 @@ class QuarantineServiceAsyncStub(QuarantineServiceStub):
     """
     ConfirmDisappearance: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ConfirmDisappearanceRequest, _quarantine_pb2.ConfirmDisappearanceResponse]  # type: ignore[assignment]
     """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
-    what came again meanwhile in its version or a higher one stays. Twice the same is harmless.
+    what came again meanwhile in its version or a higher one stays. Twice the same is harmless; what ended otherwise is
+    refused (`WRONG_STATE`).
     """
     RejectDisappearance: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.RejectDisappearanceRequest, _quarantine_pb2.RejectDisappearanceResponse]  # type: ignore[assignment]
     """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
     sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
-    Refused (`WRONG_STATE`) once somebody has begun to confirm it.
+    Refused (`WRONG_STATE`) once somebody has begun to confirm it, or it ended otherwise.
     """
     ListDisappearances: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ListDisappearancesRequest, _quarantine_pb2.ListDisappearancesResponse]  # type: ignore[assignment]
     """Lists declarations of everything below a unit that wait for a person or that one has decided on, newest first."""
@@ -119,7 +121,8 @@ class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_quarantine_pb2.ConfirmDisappearanceResponse, _abc.Awaitable[_quarantine_pb2.ConfirmDisappearanceResponse]]:
         """Confirms that what a declaration of everything lacks is gone, though it is so much. Only what it still lacks goes:
-        what came again meanwhile in its version or a higher one stays. Twice the same is harmless.
+        what came again meanwhile in its version or a higher one stays. Twice the same is harmless; what ended otherwise is
+        refused (`WRONG_STATE`).
         """
 
     @_abc_1.abstractmethod
@@ -130,7 +133,7 @@ class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_quarantine_pb2.RejectDisappearanceResponse, _abc.Awaitable[_quarantine_pb2.RejectDisappearanceResponse]]:
         """Says that what a declaration of everything lacks is not gone: the question is taken away, and nothing is deleted. Its
         sender hears of it with the next repeat; so does who does nothing until the next declaration. Twice is harmless.
-        Refused (`WRONG_STATE`) once somebody has begun to confirm it.
+        Refused (`WRONG_STATE`) once somebody has begun to confirm it, or it ended otherwise.
         """
 
     @_abc_1.abstractmethod

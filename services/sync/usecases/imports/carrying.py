@@ -28,6 +28,7 @@ from services.sync.domain.imports import KINDS, SLICE_BYTES, SLICE_ROWS, Counts,
 from services.sync.domain.profiles import Raw
 from services.sync.domain.roster_flaws import file_at
 from services.sync.domain.words import Text
+from services.sync.store import imports
 from services.sync.usecases.imports.examining import READ_AHEAD, reading_of
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
@@ -50,7 +51,10 @@ log = structlog.get_logger(__name__)
 
 async def carry(office: Office, one: Import, path: Path, *, note: Note, lacks: Lacks) -> None:
     """Carry all rows that are not yet, telling of each slice; raises FileRefusedError and what records answers."""
-    number, reading, read = one.slices_done, reading_of(office, one), dict[str, set[str]]()
+    async with office.intake.database.connection() as reads:
+        later, waits = await imports.sent_beside(reads, one)
+    number, read = one.slices_done, dict[str, set[str]]()
+    reading = replace(reading_of(office, one), later=later, marks=waits)
     under_way: asyncio.Task[None] | None = None
     before: set[tuple[str, str]] = set()
     placing = placing_of(office, one, reading)

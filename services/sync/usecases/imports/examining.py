@@ -13,7 +13,7 @@ from services.sync.convert.rows import Unread
 from services.sync.domain.connections import KINDS as SCHOOLS
 from services.sync.domain.imports import Import
 from services.sync.domain.sheets import folded
-from services.sync.domain.suspicions import Fact, Found, Suspicion, rule_on, suspicions
+from services.sync.domain.suspicions import Fact, Found, Suspicion, rule_on, suspicions, unknown_classes
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import lines
 from services.sync.usecases.imports.placing import Placing, other_school, placing_of
@@ -22,6 +22,7 @@ from services.sync.usecases.imports.shelf import Shelf
 
 MOST_FACTS: Final = 50_000  # Rows that are compared; no school has more in one file.
 READ_AHEAD: Final = 200
+MOST_CLASSES: Final = 50  # Unknown classes that a sheet names.
 
 
 @dataclass
@@ -80,7 +81,10 @@ async def examine(office: Office, one: Import, path: Path) -> Examined:
         found.unread = [about["name"] for about in examined.sheets if about.get("unread")]
         rule = rule_on(office.intake.rules.suspicions, office.intake.clock.today().isoformat())
         examined.suspicions = suspicions(found, rule)
+        unknown = unknown_classes(found)
         for about in examined.sheets:
+            if classes := unknown.get(about["name"]):
+                about["unknown_classes"] = classes[:MOST_CLASSES]
             if unsure := looked.placing.unsure[about["name"], about.get("kind", "")]:
                 about["unsure"] = unsure
     return examined
@@ -121,7 +125,8 @@ async def _found(office: Office, one: Import, looked: _Looked, sheets: list[Shee
     year = order.school_year or (facts[0].year if facts else 0)
     shelf = Shelf(school, year, keep=lambda _collection, row, source: held_of(row, source=source))
     collections = {fact.collection for fact in facts} | complete
-    wanted = collections | ({"pupils"} if "results" in collections else set())
+    beside = {"pupils": "classes", "results": "pupils"}  # What is read along with a collection.
+    wanted = collections | {beside[collection] for collection in collections & beside.keys()}
     await shelf.fill(office.intake.records, wanted)
     unit = tree.unit(order.unit_id)
     units = tree.units(office.intake.clock.today())
@@ -143,6 +148,7 @@ async def _found(office: Office, one: Import, looked: _Looked, sheets: list[Shee
         if "results" in collections
         else {},
         grades_before=shelf.grades_before,
+        classes=shelf.held.get("classes", {}).keys(),
         above=[text for sheet in sheets for text in (sheet.name, *sheet.above)],
         own_names=(unit.name,) if unit else (),
         other_names={

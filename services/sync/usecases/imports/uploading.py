@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import IO, Final
 
 from chassis.identity import Caller
+from services.sync.domain.full import Decision
 from services.sync.domain.imports import Import, ImportState, Order
 from services.sync.domain.suspicions import SuspicionKind
 from services.sync.store import imports
@@ -68,7 +69,7 @@ async def _kept(office: Office, order: Order, spool: IO[bytes], *, size: int, di
     return import_id
 
 
-async def confirm_import(office: Office, one: Import, *, by: Caller) -> Import:
+async def confirm_import(office: Office, one: Import, *, by: Caller, reason: str) -> Import:
     """Let an import go on that waits for a person; raises WRONG_STATE.
 
     What would be gone in a mass is confirmed by who may confirm it of a declaration: raises NO_GRANT.
@@ -76,19 +77,24 @@ async def confirm_import(office: Office, one: Import, *, by: Caller) -> Import:
     disappears = any(it["kind"] == SuspicionKind.MASS_DISAPPEARANCE for it in one.suspicions)
     if disappears and not office.may_let_disappear(by, one.order):
         raise refusals.not_for_its_sender(one.import_id)
-    subject = by.subject
+    now = office.intake.clock.now()
     async with office.intake.database.transaction() as writes:
-        changed = await imports.confirm(writes, one.import_id, subject=subject, now=office.intake.clock.now())
+        changed = await imports.confirm(writes, one.import_id, decision=Decision(by.subject, reason, now), now=now)
     if changed is None:
         raise refusals.wrong_state(await _state(office, one))
     office.rung.set()
     return changed
 
 
-async def cancel_import(office: Office, one: Import, *, subject: str) -> Import:
-    """Stop an import; raises WRONG_STATE where it has ended."""
+async def cancel_import(office: Office, one: Import, *, by: Caller, reason: str) -> Import:
+    """Stop an import; raises WRONG_STATE where it has ended, INVALID_FIELD where one that waits is rejected without a
+    reason.
+    """
+    if one.state is ImportState.AWAITING_CONFIRMATION and not reason:
+        raise refusals.reason_missing()
+    now = office.intake.clock.now()
     async with office.intake.database.transaction() as writes:
-        changed = await imports.cancel(writes, one.import_id, subject=subject, now=office.intake.clock.now())
+        changed = await imports.cancel(writes, one.import_id, decision=Decision(by.subject, reason, now), now=now)
         await imports.drop_file(writes, one.import_id)
     if changed is None:
         raise refusals.wrong_state(await _state(office, one))

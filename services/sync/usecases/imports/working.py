@@ -133,7 +133,7 @@ class _Work:
         state = ImportState.AWAITING_CONFIRMATION if waits else ImportState.RUNNING
         about: dict[str, Any] = {"sheets": examined.sheets, "row_count": examined.row_count}
         if waits:
-            about |= {"suspicions": doubts, "decided_by": "", "claimed_until": None, "attempts": 0}
+            about |= {"suspicions": doubts, "claimed_until": None, "attempts": 0, **imports.decided(None)}
         elif one.state is ImportState.QUEUED:
             about |= {"suspicions": doubts}
         await self._advance(state=state.value, **about)
