@@ -24,6 +24,7 @@ const STEPS = [
   { name: "return", from: ["CONFIRMED", "REVIEWED"], reason: true },
   { name: "reopen", from: ["APPROVED"], reason: true },
 ];
+const LOCK_REFUSED = ["LOCK_REFUSED", "LIFT_REFUSED"];
 
 export async function openReport(place, { school, reportId, onLeft }) {
   const path = (rest = "") => unitPath(school, `/reports/${reportId}${rest}`);
@@ -75,6 +76,9 @@ export async function openReport(place, { school, reportId, onLeft }) {
         report.return_reason
           ? h("p", { class: "notice warn" }, saying("becauseReturned", { n: report.return_reason }))
           : "",
+        report.lock_refusal
+          ? h("p", { class: "notice warn", "data-lock-refusal": "" }, saying(`why_${lock}`, { n: bilingual(report.lock_refusal, "message") }))
+          : "",
         message ? h("p", { class: `notice ${kind}`, role: "alert" }, message) : "",
         h(
           "div",
@@ -83,6 +87,9 @@ export async function openReport(place, { school, reportId, onLeft }) {
           STEPS.filter((step) => step.from.includes(state) && may("POST", path(`:${step.name}`))).map((step) =>
             h("button", { type: "button", "data-step": step.name, onclick: () => take(step) }, said(step.name)),
           ),
+          LOCK_REFUSED.includes(lock) && may("POST", path(":relock"))
+            ? h("button", { type: "button", "data-step": "relock", onclick: () => take({ name: "relock" }) }, said("relock"))
+            : "",
           h("button", { type: "button", onclick: () => file("xlsx") }, said("xlsx")),
           h("button", { type: "button", onclick: () => file("csv") }, said("csv")),
           versions.length ? h("button", { type: "button", onclick: compare }, said("compare")) : "",

@@ -41,6 +41,14 @@ class AbsenceDay(NamedTuple):
     usual_share: float
 
 
+async def years_with_data(connection: AsyncConnection) -> set[int]:
+    """School years for which any school has sent anything."""
+    found = await connection.scalars(
+        sa.text("SELECT DISTINCT school_year FROM school_figure WHERE pupil_count + class_count + staff_count > 0")
+    )
+    return set(found)
+
+
 async def last_accepts(connection: AsyncConnection) -> Mapping[int, datetime]:
     """When each school last sent something that was taken."""
     # One row of arrays: a row each would cost a question more than its figures.

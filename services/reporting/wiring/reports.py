@@ -105,7 +105,9 @@ def report_parts(
     ]
     if records is not None:
         locks = SchoolLocks(records)
-        workers.append(looking("locks", lambda: do_tasks(database, locks, clock), every_seconds=LOCKING_SECONDS))
+        workers.append(
+            looking("locks", lambda: do_tasks(database, locks, clock, teller), every_seconds=LOCKING_SECONDS)
+        )
     services = (
         "FormsService",
         "CampaignsService",
