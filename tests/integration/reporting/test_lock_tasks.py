@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from iocedu.notify.v1 import notice_requested_pb2
 from iocedu.reporting.v1 import report_pb2
 
@@ -28,7 +29,7 @@ from tests.integration.reporting.report_scenes import (
     Desk,
     form,
 )
-from tests.integration.reporting.scenes import NOW, PRIMARY, PROVINCE
+from tests.integration.reporting.scenes import NOW, PRIMARY, PROVINCE, SECONDARY, YEAR
 
 LEASE = timedelta(seconds=30)
 
@@ -101,6 +102,45 @@ async def test_a_lift_leaves_locked_what_another_approved_report_needs(desk: Des
     assert lift.reason.endswith("Sai lớp")
     (again,) = await _claimed(report_database, after=timedelta(minutes=1))
     assert again.collections == ("classes",)
+
+
+@pytest.mark.parametrize(
+    ("other", "kept"),
+    [
+        ({}, True),
+        ({"school_year": YEAR + 1}, False),
+        ({"lock_period": "CK1"}, False),
+        ({"school": SECONDARY}, False),
+        ({"approved": False}, False),
+    ],
+)
+async def test_a_lift_leaves_locked_only_what_is_approved_of_the_same_school_year_and_stage(
+    desk: Desk, report_database: Database, other: dict[str, Any], *, kept: bool
+):
+    """Of the other report everything else is alike: where one thing differs, its lock is another one."""
+    results = {"locked_collections": ["results"], "lock_period": "CN"}
+    await desk.begin(form(**results))
+    await desk.approve()
+    first = desk.campaign
+    results["lock_period"] = other.get("lock_period", "CN")
+    await desk.begin(form(code="cuoi_nam", **results), school_year=other.get("school_year", YEAR))
+    school = other.get("school", PRIMARY)
+    # A school without data, and a year without, have no counted values: what is approved matters here, not how.
+    async with report_database.transaction() as connection:
+        given = {
+            "campaign": desk.campaign.campaign_id,
+            "school": school,
+            "state": 4 if other.get("approved", True) else 3,
+        }
+        await connection.execute(
+            sa.text("UPDATE report SET state = :state WHERE campaign_id = :campaign AND school_id = :school"), given
+        )
+    desk.campaign = first
+    [lock] = await _claimed(report_database)
+    await _done(report_database, lock)
+    await desk.step("Reopen", DIRECTOR, reason="Sai điểm")
+    (lift,) = await _claimed(report_database)
+    assert (lift.lift, lift.period, lift.collections) == (True, "CN", () if kept else ("results",))
 
 
 async def test_a_task_that_failed_is_tried_again_later(desk: Desk, report_database: Database):
