@@ -6,7 +6,7 @@ import { askFor } from "./asking.js";
 import { h, replace } from "./elements.js";
 import { download } from "./files.js";
 import { bilingual, clock, instant, number, schoolYear } from "./format.js";
-import { formTables } from "./formTable.js";
+import { formTables, keyOf } from "./formTable.js";
 import { said, saying } from "./reportTexts.js";
 
 export const plain = (text) => (text ?? "").replace(/^.*?_STATE_|^REPORT_ACTION_|^CELL_SOURCE_/, "");
@@ -14,6 +14,17 @@ export const stateMark = (report) => {
   const state = plain(report.state);
   return h("span", { class: "state", "data-state": state }, said(state));
 };
+
+// What cells are called by their keys, as `sheet.row.column`; of a key that the form lacks, the key.
+function namesOf(form) {
+  const known = new Map();
+  for (const sheet of form.sheets ?? []) {
+    for (const row of sheet.rows) {
+      for (const column of sheet.columns) known.set(keyOf(sheet, row, column), titleOf({ sheet, row, column }));
+    }
+  }
+  return (key) => known.get(key) ?? key;
+}
 
 const titleOf = (lines) => Object.values(lines).map((one) => bilingual(one, "title")).join(" / ");
 
@@ -110,7 +121,7 @@ export async function openReport(place, { school, reportId, onLeft }) {
             "p",
             {},
             `${instant(step.time)} · ${step.by} · ${said(`done_${plain(step.action)}`)}`,
-            step.note ? h("span", { class: "muted" }, ` · ${step.note}`) : "",
+            step.note ? h("span", { class: "muted" }, ` · ${noteOf(step)}`) : "",
           ),
         ),
         versions.map((one) =>
@@ -123,6 +134,12 @@ export async function openReport(place, { school, reportId, onLeft }) {
         ),
       ),
     );
+  }
+
+  // What was entered is noted by the keys of cells.
+  function noteOf(step) {
+    if (plain(step.action) !== "ENTERED") return step.note;
+    return step.note.split(", ").map(namesOf(form)).join("; ");
   }
 
   function cellOf(cell, { key, editing, mark, title: named }) {
@@ -233,7 +250,7 @@ export async function openReport(place, { school, reportId, onLeft }) {
               h(
                 "span",
                 {},
-                `${one.sheet}.${one.row}.${one.column}: ${number(one.from_value, 2)} → ${number(one.to_value, 2)}`,
+                `${namesOf(form)(`${one.sheet}.${one.row}.${one.column}`)}: ${number(one.from_value, 2)} → ${number(one.to_value, 2)}`,
               ),
             ),
         ),
