@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from iocedu.reporting.v1 import bases_pb2
 
 from services.reporting.domain.catalogue import Indicator
-from services.reporting.domain.figures import Figure
-from services.reporting.store.outside import TargetRow
+from services.reporting.domain.figures import Figure, TargetRow
 
 MOST_STANDINGS = 1_000
 DECIMALS = 6  # Beyond these a value is what division left over.

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.reporting.domain.figures import TargetRow
+
 
 class PopulationRow(NamedTuple):
     """Residents of one age."""
@@ -18,16 +20,6 @@ class PopulationRow(NamedTuple):
     year: int
     age: int
     residents: int
-    source: str
-
-
-class TargetRow(NamedTuple):
-    """What a unit is to reach."""
-
-    unit_id: int
-    school_year: int
-    indicator: str
-    value: float
     source: str
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import lock_keys
-from services.reporting.store.outside import TargetRow
+from services.reporting.domain.figures import TargetRow
 
 TELLING_LOCK = 3  # Space of the advisory lock of whoever tells of targets.
 

@@ -15,9 +15,8 @@ from chassis.database import Database
 from chassis.outbox import Outgoing, append
 from chassis.scopes import Scopes, ScopeTree
 from services.reporting.convert.targets import target_standing, targets_changed
-from services.reporting.domain.figures import Figure
+from services.reporting.domain.figures import Figure, TargetRow
 from services.reporting.store import told_targets
-from services.reporting.store.outside import TargetRow
 from services.reporting.usecases.querying import Question, Questions
 
 TARGETS_CHANGED = "targets-changed"

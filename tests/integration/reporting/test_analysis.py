@@ -20,11 +20,11 @@ from chassis.scopes import ScopeTree
 from chassis.testing import FixedClock, client
 from deploy.local.issuer import Issuer
 from services.reporting import consumers, convert
+from services.reporting.domain.figures import TargetRow
 from services.reporting.domain.successions import Succession
 from services.reporting.store import outside, projection, successions
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Mirror
-from services.reporting.store.outside import TargetRow
 from services.reporting.usecases.analysing import Analysed, Analyses, Analysis, PeriodAsked
 from services.reporting.usecases.explaining import Explanations
 from services.reporting.usecases.places import Divider
@@ -197,7 +197,7 @@ async def test_a_target_stands_beside_its_unit_and_not_beside_what_is_left_of_it
     async with feed.database.transaction() as connection:
         rows = [TargetRow(unit, 2026, "pupils", 9, "NQ 5") for unit in (PROVINCE, NEW_COMMUNE)]
         await outside.store_targets(connection, rows, subject="admin")
-    asked = {"compare_with": frozenset({"target"}), "tree": tree}
+    asked: dict[str, Any] = {"compare_with": frozenset({"target"}), "tree": tree}
     broken_down = await analysed(feed, "pupils", breakdown="commune", **asked)
     assert told(broken_down) == {NEW_COMMUNE: 3, PROVINCE: 2}
     assert set(broken_down.periods[0].targets) == {(NEW_COMMUNE, 2026, "pupils")}

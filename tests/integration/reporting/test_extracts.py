@@ -294,7 +294,7 @@ async def test_who_asked_withdraws_an_extract_as_long_as_nobody_has_decided(desk
 async def test_the_export_of_an_extract_is_seen_and_cancelled_by_who_asked_or_may_decide(desk: Desk):
     """Another officer or auditor of the unit does not even hear that there is one."""
     extract = await _approved(desk, (await _asked(desk, "grade", subject=ADMINISTRATOR)).extract_id)
-    given = {"unit": str(PROVINCE), "export_id": extract.export.export_id}
+    given: dict[str, Any] = {"unit": str(PROVINCE), "export_id": extract.export.export_id}
     for request, name in (
         (exports_pb2.GetExportRequest, "GetExport"),
         (exports_pb2.CancelExportRequest, "CancelExport"),

@@ -230,7 +230,7 @@ async def test_a_lock_that_is_refused_for_good_is_said_and_asked_again_by_who_ma
     with pytest.raises(Fault) as refused:
         await desk.step("Relock", ADMINISTRATOR)
     assert refused.value.reason == "LOCK_NOT_REFUSED"
-    notices = []
+    notices: list[notice_requested_pb2.NoticeRequest] = []
     while not notices:
         event = notice_requested_pb2.NoticesRequested.FromString((await told.next_msg(timeout=10)).data)
         notices = [one for one in event.requests if one.key.endswith("/lock_refused")]

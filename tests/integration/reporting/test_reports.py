@@ -436,7 +436,7 @@ async def test_a_withdrawn_campaign_asks_nothing_more_and_its_schools_are_told(
         with pytest.raises(Fault) as refused:
             await step
         assert refusal(refused) == "CAMPAIGN_WITHDRAWN"
-    heard = []
+    heard: list[notice_requested_pb2.NoticeRequest] = []
     while len(heard) < 2:
         event = notice_requested_pb2.NoticesRequested.FromString((await told.next_msg(timeout=10)).data)
         heard += [one for one in event.requests if one.key.endswith("/withdrawn")]

@@ -8,10 +8,10 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.scopes import Scopes
 from chassis.testing import FixedClock
+from services.reporting.domain.figures import TargetRow
 from services.reporting.store import outside
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Mirror
-from services.reporting.store.outside import TargetRow
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.querying import Questions
 from services.reporting.usecases.telling_targets import TellingTargets
