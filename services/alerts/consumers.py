@@ -37,6 +37,7 @@ def consumers(
 
     return (
         made("reporting", "figures-changed", _take_figures, BATCH),
+        made("reporting", "targets-changed", _take_targets, BATCH),
         made("sync", "pushes-changed", _take_pushes, PUSHES_BATCH),
         made("sync", "coverage-changed", _take_coverage, BATCH),
         made("records", "records-changed", take_records, RECORDS_BATCH),
@@ -71,6 +72,11 @@ async def _take_figures(connection: AsyncConnection, events: Sequence[Event], mo
             schools = [row for event in part for row in convert.school_figures(event)]
             changes += await usecases.follow_figures(connection, classes, schools, moment, baseline=baseline)
     return changes
+
+
+async def _take_targets(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:
+    facts = [fact for event in events for fact in convert.target_facts(event, moment.kind)]
+    return await usecases.take_facts(connection, facts, moment)
 
 
 async def _take_pushes(connection: AsyncConnection, events: Sequence[Event], moment: Moment) -> list[Change]:

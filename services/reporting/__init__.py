@@ -5,7 +5,7 @@ tallies, days, movements, absences, class sizes, school totals), the catalogue o
 counting, limits and norms, what comes from outside: residents by age and targets; forms, campaigns and reports of
 schools with their frozen versions; pivots, questions that people keep and have sent to them; extracts for
 research, and the monthly cuts they are made of.
-Publishes `figures-changed`, `notice-requested`, `erasures-confirmed`, `personal-data-shown`.
+Publishes `figures-changed`, `targets-changed`, `notice-requested`, `erasures-confirmed`, `personal-data-shown`.
 Listens to `records-changed`, `units-changed` and `erasures-requested` (records) and `connections-changed` (sync).
 Calls records' change feed, only to rebuild its projections; its locks, when a report is approved or opened again; its
 records by key, to show those behind a figure to whoever asks.

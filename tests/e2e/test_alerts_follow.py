@@ -6,7 +6,7 @@ import pytest
 from iocedu.records.v1 import resources_pb2
 
 from chassis.clock import Clock
-from tests.e2e.world import DIRECTOR, FAR, YEAR, World, pupil, school_class
+from tests.e2e.world import DIRECTOR, FAR, OTHER_COMMUNE, PROVINCE, YEAR, World, pupil, school_class
 from tests.support.waiting import poll_until
 
 pytestmark = pytest.mark.e2e
@@ -55,3 +55,36 @@ async def test_a_day_that_a_calendar_frees_is_no_school_day_for_alerts(world: Wo
     body = {"request_id": "flood", "calendar": calendar}
     await world.post(f"/v1/units/{FAR}/calendars:import", DIRECTOR, body)
     await poll_until(lambda: _tried(world, "attendance_report", "!fact.school_day"))
+
+
+async def test_a_target_that_is_missed_raises_an_alert_until_the_target_is_changed(world: World) -> None:
+    """Set by the director, judged by reporting, told by a rule of staff with names as people write them."""
+    await world.push([school_class(FAR, "AF3"), pupil(FAR, "AF3-1", "AF3")])
+    rule = {
+        "fact_kind": "target",
+        "condition": "fact.indicator == 'class_size_mean' && fact.missed",
+        "audience_roles": ["director"],
+        "title_vi": "{unit}: {name_vi}, chỉ tiêu {target}",
+        "title_en": "{unit}",
+        "body_vi": "{source}",
+        "body_en": "{source}",
+    }
+    await world.post(f"/v1/units/{PROVINCE}/rules", DIRECTOR, {"code": "target_far", "rule": rule})
+
+    async def alerts() -> list[Any]:
+        found = await world.get(f"/v1/units/{OTHER_COMMUNE}/alerts", DIRECTOR, rule="target_far")
+        return list(found.get("alerts", []))
+
+    async def set_target(value: float) -> None:
+        target = {"unit": OTHER_COMMUNE, "school_year": YEAR, "indicator": "class_size_mean", "value": value}
+        await world.post(f"/v1/units/{PROVINCE}/targets:set", DIRECTOR, {"targets": [target | {"source": "NQ 12"}]})
+
+    await set_target(0.5)
+    [alert] = await poll_until(alerts)
+    assert (alert["title_vi"], alert["body_vi"]) == ("Xã Thạnh Mỹ: Sĩ số bình quân một lớp, chỉ tiêu 0,5", "NQ 12")
+    await set_target(35)
+
+    async def over() -> bool:
+        return not await alerts()
+
+    await poll_until(over)

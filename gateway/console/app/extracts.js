@@ -110,7 +110,8 @@ async function show({ content, unit, account }) {
     const its = [extract.requested_by, extract.approved_by].includes(account.subject);
     const again = form ? button("again", () => form.fill(extract)) : "";
     if (state === "REQUESTED") {
-      if (extract.requested_by === account.subject) return h("span", { class: "muted" }, said("own"));
+      const own = [h("span", { class: "muted" }, said("own")), button("withdraw", () => post(`${path}:withdraw`))];
+      if (extract.requested_by === account.subject) return own;
       return decides ? [button("approve", () => approve(path, extract)), button("refuse", () => refuse(path))] : [];
     }
     if (state === "RUNNING") {
@@ -119,7 +120,7 @@ async function show({ content, unit, account }) {
     }
     if (state === "DONE" && its) return button("download", () => download(`${path}:download`, {}, extract.export.file_name));
     if (["FAILED", "CANCELLED"].includes(state) && its) return [button("restart", () => post(`${path}:restart`)), again];
-    return ["REFUSED", "GONE"].includes(state) ? again : [];
+    return ["REFUSED", "WITHDRAWN", "GONE"].includes(state) ? again : [];
   }
 
   async function approve(path, { extract_id: n }) {

@@ -6,7 +6,7 @@ import { askFor } from "./asking.js";
 import { h, replace } from "./elements.js";
 import { download } from "./files.js";
 import { bilingual, clock, instant, number, schoolYear } from "./format.js";
-import { formTables } from "./formTable.js";
+import { formTables, keyOf } from "./formTable.js";
 import { said, saying } from "./reportTexts.js";
 
 export const plain = (text) => (text ?? "").replace(/^.*?_STATE_|^REPORT_ACTION_|^CELL_SOURCE_/, "");
@@ -14,6 +14,17 @@ export const stateMark = (report) => {
   const state = plain(report.state);
   return h("span", { class: "state", "data-state": state }, said(state));
 };
+
+// What cells are called by their keys, as `sheet.row.column`; of a key that the form lacks, the key.
+function namesOf(form) {
+  const known = new Map();
+  for (const sheet of form.sheets ?? []) {
+    for (const row of sheet.rows) {
+      for (const column of sheet.columns) known.set(keyOf(sheet, row, column), titleOf({ sheet, row, column }));
+    }
+  }
+  return (key) => known.get(key) ?? key;
+}
 
 const titleOf = (lines) => Object.values(lines).map((one) => bilingual(one, "title")).join(" / ");
 
@@ -24,6 +35,7 @@ const STEPS = [
   { name: "return", from: ["CONFIRMED", "REVIEWED"], reason: true },
   { name: "reopen", from: ["APPROVED"], reason: true },
 ];
+const LOCK_REFUSED = ["LOCK_REFUSED", "LIFT_REFUSED"];
 
 export async function openReport(place, { school, reportId, onLeft }) {
   const path = (rest = "") => unitPath(school, `/reports/${reportId}${rest}`);
@@ -75,6 +87,9 @@ export async function openReport(place, { school, reportId, onLeft }) {
         report.return_reason
           ? h("p", { class: "notice warn" }, saying("becauseReturned", { n: report.return_reason }))
           : "",
+        report.lock_refusal
+          ? h("p", { class: "notice warn", "data-lock-refusal": "" }, saying(`why_${lock}`, { n: bilingual(report.lock_refusal, "message") }))
+          : "",
         message ? h("p", { class: `notice ${kind}`, role: "alert" }, message) : "",
         h(
           "div",
@@ -83,6 +98,9 @@ export async function openReport(place, { school, reportId, onLeft }) {
           STEPS.filter((step) => step.from.includes(state) && may("POST", path(`:${step.name}`))).map((step) =>
             h("button", { type: "button", "data-step": step.name, onclick: () => take(step) }, said(step.name)),
           ),
+          LOCK_REFUSED.includes(lock) && may("POST", path(":relock"))
+            ? h("button", { type: "button", "data-step": "relock", onclick: () => take({ name: "relock" }) }, said("relock"))
+            : "",
           h("button", { type: "button", onclick: () => file("xlsx") }, said("xlsx")),
           h("button", { type: "button", onclick: () => file("csv") }, said("csv")),
           versions.length ? h("button", { type: "button", onclick: compare }, said("compare")) : "",
@@ -103,7 +121,7 @@ export async function openReport(place, { school, reportId, onLeft }) {
             "p",
             {},
             `${instant(step.time)} · ${step.by} · ${said(`done_${plain(step.action)}`)}`,
-            step.note ? h("span", { class: "muted" }, ` · ${step.note}`) : "",
+            step.note ? h("span", { class: "muted" }, ` · ${noteOf(step)}`) : "",
           ),
         ),
         versions.map((one) =>
@@ -116,6 +134,12 @@ export async function openReport(place, { school, reportId, onLeft }) {
         ),
       ),
     );
+  }
+
+  // What was entered is noted by the keys of cells.
+  function noteOf(step) {
+    if (plain(step.action) !== "ENTERED") return step.note;
+    return step.note.split(", ").map(namesOf(form)).join("; ");
   }
 
   function cellOf(cell, { key, editing, mark, title: named }) {
@@ -226,7 +250,7 @@ export async function openReport(place, { school, reportId, onLeft }) {
               h(
                 "span",
                 {},
-                `${one.sheet}.${one.row}.${one.column}: ${number(one.from_value, 2)} → ${number(one.to_value, 2)}`,
+                `${namesOf(form)(`${one.sheet}.${one.row}.${one.column}`)}: ${number(one.from_value, 2)} → ${number(one.to_value, 2)}`,
               ),
             ),
         ),

@@ -2,12 +2,13 @@
 
 import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
+import { askFor } from "./asking.js";
 import { campaignForm } from "./campaignForm.js";
 import { h, replace } from "./elements.js";
 import { bilingual, instant, number, schoolYear } from "./format.js";
 import { openPage } from "./page.js";
 import { openReport, plain, stateMark } from "./report.js";
-import { said } from "./reportTexts.js";
+import { said, saying } from "./reportTexts.js";
 import { exporting, summed } from "./reportSums.js";
 import { atOnce } from "./reportsAtOnce.js";
 
@@ -69,6 +70,7 @@ function list(found) {
           { type: "button", class: "link", onclick: () => go({ unit: state.unit.id, campaign: one.campaign_id }) },
           bilingual(one, "form_name"),
         ),
+        one.withdraw_time ? h("span", { class: "warn" }, ` ${said("withdrawn")}`) : "",
       ),
       h("td", {}, schoolYear(one.school_year)),
       h("td", {}, one.unit_name),
@@ -106,6 +108,8 @@ async function progress() {
   const breakdown = KINDS[state.unit.kind] ?? "";
   const { units = [] } = await ask(unitPath(state.unit.id, `/campaigns/${id}/progress`), { query: { breakdown } });
   const listing = h("div", {});
+  const problem = h("div", { "aria-live": "assertive" });
+  if (state.campaign.withdraw_time) replace(problem, h("p", { class: "notice warn" }, withdrawal(state.campaign)));
   const sums = h("div", { class: "reports", "aria-live": "polite" });
   const filters = [["all", {}], ["late", { late: true }], ...STATES.map((one) => [one, { states: `REPORT_STATE_${one}` }])];
   const choice = h(
@@ -133,19 +137,42 @@ async function progress() {
           { class: "actions" },
           h("button", { type: "button", onclick: () => summed(sums, state) }, said("sum")),
           may("POST", unitPath(state.unit.id, "/exports")) ? ["xlsx", "csv"].map((format) => exporting(state, format)) : "",
+          mayWithdraw() ? h("button", { type: "button", "data-do": "withdraw", onclick: () => withdraw(problem) }, said("withdraw")) : "",
         ),
       ),
+      problem,
       table(said("unitHeadings"), units.map(unitLine), 2),
     ),
     sums,
     h(
       "section",
       { class: "panel", id: "listing" },
-      h("header", {}, choice, h("div", { class: "actions" }, AT_ONCE.filter(mayTake).map(allOf))),
+      h("header", {}, choice, h("div", { class: "actions" }, state.campaign.withdraw_time ? "" : AT_ONCE.filter(mayTake).map(allOf))),
       listing,
     ),
   );
   await filtered(listing, choice, "all", {});
+}
+
+const withdrawal = ({ withdrawn_by: a, withdraw_time, withdraw_reason: c }) =>
+  saying("withdrawnBy", { a, b: instant(withdraw_time), c });
+
+const mayWithdraw = () =>
+  !state.campaign.withdraw_time &&
+  state.campaign.unit_id === state.unit.id &&
+  may("POST", unitPath(state.unit.id, `/campaigns/${state.campaign.campaign_id}:withdraw`));
+
+async function withdraw(problem) {
+  const fields = [{ name: "reason", label: said("reason"), rows: 3, required: true, maxLength: 1000 }];
+  const given = await askFor({ title: said("withdraw"), fields, submit: said("withdraw"), cancel: said("cancel") });
+  if (!given) return;
+  const path = unitPath(state.unit.id, `/campaigns/${state.campaign.campaign_id}:withdraw`);
+  try {
+    const { campaign } = await ask(path, { method: "POST", body: given });
+    go({ unit: state.unit.id, campaign: campaign.campaign_id });
+  } catch (error) {
+    replace(problem, h("p", { class: "notice warn", role: "alert" }, error.message));
+  }
 }
 
 const mayTake = ({ step }) => may("POST", unitPath(state.unit.id, `/reports/0:${step}`));

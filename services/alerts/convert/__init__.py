@@ -18,6 +18,7 @@ from services.alerts.convert.facts import (
     push_facts,
     school_figures,
     successions,
+    target_facts,
 )
 from services.alerts.convert.records import RecordRows, first_position, record_rows
 from services.alerts.convert.rules import draft_of, rule_message, statistics_message
@@ -43,5 +44,6 @@ __all__ = [
     "statistics_message",
     "step_message",
     "successions",
+    "target_facts",
     "whole_alert_message",
 ]

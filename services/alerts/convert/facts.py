@@ -1,17 +1,17 @@
 """Events of reporting and sync as facts, and as rows that facts are made of."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.records.v1 import unit_operations_pb2
-from iocedu.reporting.v1 import reporting_pb2
+from iocedu.reporting.v1 import bases_pb2, reporting_pb2
 from iocedu.sync.v1 import coverage_pb2, pushes_pb2
 
 from chassis.bus import Event
 from chassis.clock import VIETNAM
 from services.alerts.convert.alerts import instant
-from services.alerts.domain import CLASS_SIZE, COVERAGE, PUSHES, Fact
+from services.alerts.domain import CLASS_SIZE, COVERAGE, PUSHES, TARGET, Fact
 
 MERGED = ("merged_into", "renamed")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,6 +102,36 @@ def coverage_facts(event: Event) -> Iterator[Fact]:
             },
             baseline=changed.baseline,
             since=instant(school.since_time) if school.must_connect and school.HasField("since_time") else None,
+        )
+
+
+def target_facts(event: Event, kind_of: Callable[[int], str]) -> Iterator[Fact]:
+    """The facts of a `targets-changed` event; `kind_of` says the kind of a unit.
+
+    The event's time, given while one alone told of targets, is the version.
+    """
+    for one in bases_pb2.TargetsChanged.FromString(event.data).standings:
+        short = {"up": one.target - one.value, "down": one.value - one.target}.get(one.direction, 0.0)
+        missed = one.HasField("value") and short > 0
+        yield Fact(
+            kind=TARGET,
+            unit_id=one.unit_id,
+            subject=f"{one.school_year}/{one.indicator}",
+            version=_version(event),
+            values={
+                "level": kind_of(one.unit_id),
+                "school_year": one.school_year,
+                "indicator": one.indicator,
+                "name_vi": one.name_vi,
+                "name_en": one.name_en,
+                "measured": one.HasField("value"),
+                "value": one.value,
+                "target": one.target,
+                "missed": missed,
+                "distance": round(short, 6) if missed else 0.0,
+                "reporting_share": round(one.reporting_school_count / max(one.expected_school_count, 1), 4),
+                "source": one.source,
+            },
         )
 
 

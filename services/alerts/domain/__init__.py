@@ -21,6 +21,7 @@ from services.alerts.domain.shapes import (
     PUSHES,
     SCHOOL_YEAR,
     SHAPES,
+    TARGET,
     Scalar,
 )
 from services.alerts.domain.steps import Reason, Resolution, State, Step, Transition
@@ -37,6 +38,7 @@ __all__ = [
     "SCHOOL_YEAR",
     "SHAPES",
     "SHOWN_STEPS",
+    "TARGET",
     "UNIT_NAME",
     "Alert",
     "AlertFilter",

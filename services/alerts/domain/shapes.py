@@ -16,6 +16,7 @@ CLASS_RESULTS = "class_results"
 SCHOOL_FIGURES = "school_figures"
 PUSHES = "pushes"
 COVERAGE = "coverage"
+TARGET = "target"
 COVERAGE_SUM = "coverage_sum"
 SCHOOL_FIGURES_SUM = "school_figures_sum"
 CLASS_SIZE_SUM = "class_size_sum"
@@ -55,7 +56,7 @@ class Kind:
 
 
 _OF_YEAR, _OF_CLASS, _OF_PUPIL = ("year",), ("year", "class"), ("year", "pupil")
-_OF_STAGE, _OF_GRADE = ("year", "stage", "class"), ("year", "grade")
+_OF_STAGE, _OF_GRADE, _OF_INDICATOR = ("year", "stage", "class"), ("year", "grade"), ("year", "indicator")
 _YEAR = Field(int, "Năm học (năm đầu)", "School year (its first calendar year)")
 _GRADE = Field(str, "Khối, mã hai chữ số", "Grade, two digits")
 _CLASS = Field(str, "Mã lớp", "Key of the class")
@@ -267,6 +268,37 @@ KINDS: Mapping[str, Kind] = {
             ),
         },
         subjects=(_OF_STAGE,),
+    ),
+    TARGET: Kind(
+        "Chỉ tiêu của đơn vị trong năm học, bên cạnh giá trị đã đạt",
+        "Target of a unit for a school year, beside what it has reached",
+        {
+            "level": _LEVEL,
+            SCHOOL_YEAR: _YEAR,
+            "indicator": Field(str, "Mã chỉ số", "Code of the indicator"),
+            "name_vi": Field(str, "Tên chỉ số, tiếng Việt", "Name of the indicator in Vietnamese"),
+            "name_en": Field(str, "Tên chỉ số, tiếng Anh", "Name of the indicator in English"),
+            "measured": Field(
+                bool,
+                "Biết giá trị, của năm học đang chạy; nếu không, value, missed và distance trống",
+                "Whether the value is known, of the running school year; else value, missed and distance are empty",
+            ),
+            "value": Field(float, "Giá trị đã đạt", "Value reached"),
+            "target": Field(float, "Chỉ tiêu", "Target"),
+            "missed": Field(
+                bool,
+                "Chưa đạt: dưới chỉ tiêu, hoặc trên nếu càng thấp càng tốt; chỉ số không có chiều tốt thì không xét",
+                "Whether it is missed: below, or above where less is better; never where neither is better",
+            ),
+            "distance": Field(
+                float, "Còn cách chỉ tiêu bao nhiêu, theo đơn vị của chỉ số", "How far from the target, in its unit"
+            ),
+            "reporting_share": Field(
+                float, "Tỷ lệ trường đã gửi dữ liệu năm học", "Share of schools that have sent data of the school year"
+            ),
+            "source": Field(str, "Văn bản giao chỉ tiêu", "Document the target comes from"),
+        },
+        subjects=(_OF_INDICATOR,),
     ),
     COVERAGE_SUM: Kind(
         "Mức độ kết nối của các trường trực thuộc một đơn vị",

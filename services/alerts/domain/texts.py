@@ -8,6 +8,7 @@ from services.alerts.domain.shapes import CLASS_KEY, CLASS_NAME, SCHOOL_YEAR, Sc
 
 UNIT_NAME = "unit"  # The placeholder that every text may use besides its fact's fields.
 _DAY_LENGTH = 10
+_WHOLE_FROM = 1_000  # From here on a value is told as a whole number.
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _PLACEHOLDER = re.compile(r"\{(\w+(?:\.\w+)?)\}")
 
@@ -34,7 +35,9 @@ def as_text(value: Scalar) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < _WHOLE_FROM else f"{value:.0f}"
+    return str(value)
 
 
 def shown(values: Mapping[str, Scalar], unit_name: str, *, language: str) -> dict[str, str]:

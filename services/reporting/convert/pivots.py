@@ -1,6 +1,7 @@
 """Pivots between contract and store, and their answers as lines of a sheet.
 
-A line is a figure of a period; what is withheld says so and has no number. Refuses nothing.
+A line is a figure of a period; what is withheld says so and has no number. Beside each code stands what it is called,
+as far as that is known. Refuses nothing.
 """
 
 import csv
@@ -17,7 +18,7 @@ from iocedu.reporting.v1 import pivots_pb2
 from chassis.clock import VIETNAM
 from services.reporting.convert.analysis import COMPARISONS
 from services.reporting.convert.tables import guarded
-from services.reporting.domain.catalogue import Indicator
+from services.reporting.domain.catalogue import Dimension, DimensionValue, Indicator
 from services.reporting.domain.figures import Figure
 from services.reporting.domain.pivots import Asked, Interval, Kept, Pivot, Schedule
 
@@ -105,17 +106,17 @@ class Told:
     target: float | None
 
 
-def csv_of(told: Sequence[Told], dimensions: Sequence[str], *, language: str) -> bytes:
+def csv_of(told: Sequence[Told], dimensions: Sequence[Dimension], *, language: str) -> bytes:
     """A table in UTF-8 with a mark by which spreadsheets know it."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(_headings(dimensions, language))
-    for line in _lines(told, language):
+    for line in _lines(told, dimensions, language):
         writer.writerow([_written(one) for one in line])
     return b"\xef\xbb\xbf" + buffer.getvalue().encode()
 
 
-def xlsx_of(told: Sequence[Told], dimensions: Sequence[str], *, title: str, language: str) -> bytes:
+def xlsx_of(told: Sequence[Told], dimensions: Sequence[Dimension], *, title: str, language: str) -> bytes:
     """A workbook: the figures, and how each is counted. Texts are texts, so that none is taken for a formula."""
     buffer = io.BytesIO()
     with xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False}) as book:
@@ -125,7 +126,7 @@ def xlsx_of(told: Sequence[Told], dimensions: Sequence[str], *, title: str, lang
         sheet.freeze_panes(3, 0)
         for column, heading in enumerate(_headings(dimensions, language)):
             sheet.write_string(2, column, heading, bold)
-        for row, line in enumerate(_lines(told, language), 3):
+        for row, line in enumerate(_lines(told, dimensions, language), 3):
             for column, value in enumerate(line):
                 if isinstance(value, str):
                     sheet.write_string(row, column, value)
@@ -148,14 +149,21 @@ def _written(value: str | float | None) -> str:
     return guarded(value) if isinstance(value, str) else "" if value is None else f"{value:.15g}"
 
 
-def _headings(dimensions: Sequence[str], language: str) -> list[str]:
+def _headings(dimensions: Sequence[Dimension], language: str) -> list[str]:
     words = WORDS[language]
-    return [*words[:BEFORE_DIMENSIONS], *dimensions, *words[BEFORE_DIMENSIONS:]]
+    of_dimensions = [text for one in dimensions for text in (one.code, _word(one, language))]
+    return [*words[:BEFORE_DIMENSIONS], *of_dimensions, *words[BEFORE_DIMENSIONS:]]
 
 
-def _lines(told: Sequence[Told], language: str) -> Iterator[Line]:
+def _word(one: Dimension | DimensionValue, language: str) -> str:
+    return one.name_vi if language == "vi" else one.name_en
+
+
+def _lines(told: Sequence[Told], dimensions: Sequence[Dimension], language: str) -> Iterator[Line]:
+    words = [{value.code: _word(value, language) for value in one.values} for one in dimensions]
     for one in told:
         figure: Any = one.figure
+        values = figure.dimension_values
         yield [
             f"{one.school_year}-{one.school_year + 1}",
             one.day,
@@ -163,7 +171,7 @@ def _lines(told: Sequence[Told], language: str) -> Iterator[Line]:
             one.indicator.name_vi if language == "vi" else one.indicator.name_en,
             str(figure.unit_id),
             one.unit_name,
-            *figure.dimension_values,
+            *(text for code, known in zip(values, words, strict=True) for text in (code, known.get(code, ""))),
             figure.value,
             figure.numerator,
             figure.denominator,

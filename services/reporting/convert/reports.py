@@ -41,6 +41,9 @@ def campaign_message(campaign: Campaign, unit_name: UnitName) -> campaigns_pb2.C
     )
     for name in ("confirm_due_time", "review_due_time", "approve_due_time", "create_time"):
         _set_time(getattr(message, name), getattr(campaign, name))
+    if campaign.withdraw_time is not None:
+        _set_time(message.withdraw_time, campaign.withdraw_time)
+        message.withdrawn_by, message.withdraw_reason = campaign.withdrawn_by, campaign.withdraw_reason
     return message
 
 
@@ -83,6 +86,10 @@ def report_message(report: Report, unit_name: UnitName) -> report_pb2.Report:
     _set_time(message.update_time, report.update_time)
     if report.due_time is not None:
         _set_time(message.due_time, report.due_time)
+    if report.lock_refusal is not None:
+        refusal = report.lock_refusal
+        message.lock_refusal.reason = refusal.reason
+        message.lock_refusal.message_vi, message.lock_refusal.message_en = refusal.vi, refusal.en
     return message
 
 

@@ -52,6 +52,7 @@ class ExtractState(IntEnum):
     REQUESTED = 1
     APPROVED = 2
     REFUSED = 3
+    WITHDRAWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Extract:
     def state(self) -> ExtractState:
         """Where it is."""
         if self.refused_by:
-            return ExtractState.REFUSED
+            # Whoever asked never decides: what they refuse, they withdraw.
+            return ExtractState.WITHDRAWN if self.refused_by == self.requested_by else ExtractState.REFUSED
         return ExtractState.APPROVED if self.approved_by else ExtractState.REQUESTED
 
 

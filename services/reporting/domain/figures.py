@@ -38,6 +38,16 @@ class Figure(NamedTuple):
     suppressed: bool = False
 
 
+class TargetRow(NamedTuple):
+    """What a unit is to reach."""
+
+    unit_id: int
+    school_year: int
+    indicator: str
+    value: float
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class SchoolFigures:
     """Totals of a school in a school year; `version` rises with each change."""

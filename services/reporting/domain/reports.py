@@ -34,6 +34,7 @@ class Action(IntEnum):
     APPROVED = 4
     RETURNED = 5
     REOPENED = 6
+    LOCK_ASKED = 7
 
 
 class LockState(IntEnum):
@@ -43,6 +44,8 @@ class LockState(IntEnum):
     LOCKING = 1
     LOCKED = 2
     LIFTING = 3
+    LOCK_REFUSED = 4
+    LIFT_REFUSED = 5
 
 
 class Source(IntEnum):
@@ -63,8 +66,10 @@ STEPS: Mapping[Action, tuple[frozenset[State], State | None]] = {
     Action.APPROVED: (frozenset({State.REVIEWED}), State.APPROVED),
     Action.RETURNED: (frozenset({State.CONFIRMED, State.REVIEWED}), State.RETURNED),
     Action.REOPENED: (frozenset({State.APPROVED}), State.RETURNED),
+    Action.LOCK_ASKED: (frozenset(State), None),
 }
 """For each action the states it may be taken in, and the state after it (None: the same)."""
+WHILE_WITHDRAWN = frozenset({Action.REOPENED, Action.LOCK_ASKED})  # Steps of reports whose campaign was withdrawn.
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,18 @@ class Campaign:
     create_time: datetime
     created_by: str
     report_count: int
+    withdraw_time: datetime | None
+    withdrawn_by: str
+    withdraw_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockRefusal:
+    """Why records refuses a lock, or to lift it, for good."""
+
+    reason: str
+    vi: str
+    en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +115,7 @@ class Report:
     revision: int
     version: int
     lock_state: LockState
+    lock_refusal: LockRefusal | None
     update_time: datetime
     return_reason: str
     campaign_unit_id: int

@@ -12,8 +12,8 @@ from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
 from services.reporting import convert
 from services.reporting.domain.catalogue import Catalogue
+from services.reporting.domain.figures import TargetRow
 from services.reporting.store import outside
-from services.reporting.store.outside import TargetRow
 from services.reporting.usecases import bases
 from services.reporting.usecases.querying import resolved
 

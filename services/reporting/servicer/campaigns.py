@@ -13,7 +13,7 @@ from services.reporting.domain.reports import State
 from services.reporting.servicer.places import UnitsToday
 from services.reporting.store import campaigns
 from services.reporting.usecases.asking import once
-from services.reporting.usecases.campaigns import get_campaign, start_campaign
+from services.reporting.usecases.campaigns import get_campaign, start_campaign, withdraw_campaign
 from services.reporting.usecases.forms import get_form
 from services.reporting.usecases.places import Divider
 from services.reporting.usecases.telling import Teller
@@ -46,6 +46,22 @@ class CampaignsServicer(campaigns_pb2_grpc.CampaignsServiceServicer):
             campaign_id, _ = await once(connection, request, request_id=request.request_id, subject=by, work=start)
             campaign = await get_campaign(connection, campaign_id, below=frozenset({unit_id}))
         return campaigns_pb2.CreateCampaignResponse(campaign=campaign_message(campaign, self.units.name))
+
+    async def WithdrawCampaign(
+        self, request: campaigns_pb2.WithdrawCampaignRequest, _context: Any
+    ) -> campaigns_pb2.WithdrawCampaignResponse:
+        """Withdraw a campaign of the unit that asked."""
+        async with self.database.transaction() as connection:
+            campaign = await withdraw_campaign(
+                connection,
+                request.campaign_id,
+                unit_id=self.units.resolve(request.unit),
+                by=caller().subject,
+                reason=request.reason.strip(),
+                clock=self.units.clock,
+                teller=self.teller,
+            )
+        return campaigns_pb2.WithdrawCampaignResponse(campaign=campaign_message(campaign, self.units.name))
 
     async def ListCampaigns(
         self, request: campaigns_pb2.ListCampaignsRequest, _context: Any

@@ -15,6 +15,7 @@ from services.reporting.convert.exports import export_message, file_of
 from services.reporting.convert.tables import CSV, ZIP, table
 from services.reporting.convert.workbooks import XLSX, About, SchoolPage, one_report
 from services.reporting.domain.exports import Export, ExportState
+from services.reporting.domain.extracts import APPROVING
 from services.reporting.servicer.places import UnitsToday, language
 from services.reporting.store import exports
 from services.reporting.store.exports import Begun
@@ -107,9 +108,17 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
         unit_id = self.units.resolve(request.unit)
         async with self.database.connection() as connection:
             export = await exports.find_export(connection, request.export_id, unit_id=unit_id)
-        if export is None or (export.pivot_id is not None and export.created_by != caller().subject):
-            raise _unknown(request.export_id)  # A pivot may be somebody's own: so are its files.
+        if export is None or not self._may_see(export):
+            raise _unknown(request.export_id)
         return export
+
+    def _may_see(self, export: Export) -> bool:
+        """A pivot may be somebody's own: so are its files. An extract is also of who may decide on it."""
+        by = caller().subject
+        if export.created_by == by or (export.pivot_id is None and export.extract_id is None):
+            return True
+        tree, today = self.units.scopes.tree, self.units.clock.today()
+        return export.extract_id is not None and tree.may(by, APPROVING, export.unit_id, today)
 
 
 async def done_content(connection: AsyncConnection, export: Export) -> bytes:

@@ -79,6 +79,16 @@ class ExtractsServicer(extracts_pb2_grpc.ExtractsServiceServicer):
             [message] = await _messages(connection, [found], unit_id=unit_id)
             return extracts_pb2.RefuseExtractResponse(extract=message)
 
+    async def WithdrawExtract(
+        self, request: extracts_pb2.WithdrawExtractRequest, _context: Any
+    ) -> extracts_pb2.WithdrawExtractResponse:
+        """Withdraw what the caller asked for."""
+        unit_id, by = self.units.resolve(request.unit), caller().subject
+        async with self.database.transaction() as connection:
+            found = await self.extracts.withdraw(connection, request.extract_id, unit_id=unit_id, by=by)
+            [message] = await _messages(connection, [found], unit_id=unit_id)
+            return extracts_pb2.WithdrawExtractResponse(extract=message)
+
     async def RestartExtract(
         self, request: extracts_pb2.RestartExtractRequest, _context: Any
     ) -> extracts_pb2.RestartExtractResponse:

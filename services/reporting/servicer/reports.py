@@ -155,6 +155,19 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         report = await self._taken(request, reopen)
         return reports_pb2.ReopenReportResponse(report=report_message(report, self.units.name))
 
+    async def RelockReport(
+        self, request: reports_pb2.RelockReportRequest, _context: Any
+    ) -> reports_pb2.RelockReportResponse:
+        """Ask records anew for what it refused."""
+        by = caller().subject
+        form = await self.reading.form(await self._report(request.unit, request.report_id))
+
+        async def relock(connection: AsyncConnection, report: Report) -> Report:
+            return await self.steps.relock(connection, report, form, by=by)
+
+        report = await self._taken(request, relock)
+        return reports_pb2.RelockReportResponse(report=report_message(report, self.units.name))
+
     async def CompareVersions(
         self, request: report_sums_pb2.CompareVersionsRequest, _context: Any
     ) -> report_sums_pb2.CompareVersionsResponse:

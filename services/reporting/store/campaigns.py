@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting.domain.reports import Campaign, State
 
-# A report's next step, and so its deadline; an approved one has none.
+# A report's next step, and so its deadline; an approved one has none, nor one of a campaign that was withdrawn.
 DUE = (
-    "CASE report.state WHEN 1 THEN campaign.confirm_due_time WHEN 5 THEN campaign.confirm_due_time"
-    " WHEN 2 THEN campaign.review_due_time WHEN 3 THEN campaign.approve_due_time END"
+    "CASE WHEN campaign.withdraw_time IS NOT NULL THEN NULL"
+    " WHEN report.state IN (1, 5) THEN campaign.confirm_due_time"
+    " WHEN report.state = 2 THEN campaign.review_due_time WHEN report.state = 3 THEN campaign.approve_due_time END"
 )
 
 
@@ -41,6 +42,16 @@ async def same_campaign(connection: AsyncConnection, given: Mapping[str, Any], f
     asked = {name: given[name] for name in ("unit_id", "school_year", "confirm_due_time")}
     found: int | None = await connection.scalar(_SAME, {**asked, "form": form})
     return found
+
+
+async def withdraw(
+    connection: AsyncConnection, campaign_id: int, *, by: str, now: datetime, reason: str
+) -> list[tuple[int, int]]:
+    """Note that a campaign is withdrawn, once: of each report its id and school; none where it was already."""
+    given = {"campaign_id": campaign_id, "by": by, "now": now, "reason": reason}
+    if not (await connection.execute(_WITHDRAW, given)).rowcount:
+        return []
+    return [(report_id, school_id) for report_id, school_id in await connection.execute(_REPORTS, given)]
 
 
 async def find_campaign(connection: AsyncConnection, campaign_id: int, *, below: Collection[int]) -> Campaign | None:
@@ -78,7 +89,8 @@ _HOLD = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _SAME = sa.text(
     "SELECT campaign_id FROM campaign WHERE unit_id = :unit_id AND form = :form AND school_year = :school_year"
     " AND CAST(confirm_due_time AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)"
-    " = CAST(CAST(:confirm_due_time AS timestamptz) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date) LIMIT 1"
+    " = CAST(CAST(:confirm_due_time AS timestamptz) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS date)"
+    " AND withdraw_time IS NULL LIMIT 1"
 )
 _ADD = sa.text(
     "INSERT INTO campaign (unit_id, form, form_version, school_year, confirm_due_time, review_due_time,"
@@ -90,12 +102,18 @@ _ADD_REPORTS = sa.text(
     " reminded, update_time) SELECT :campaign_id, school_id, 1, 1, 0, 0, '{}', '', :reminded, :now"
     " FROM unnest(CAST(:schools AS bigint[])) AS given(school_id) RETURNING report_id, school_id"
 )
+_WITHDRAW = sa.text(
+    "UPDATE campaign SET withdraw_time = :now, withdrawn_by = :by, withdraw_reason = :reason"
+    " WHERE campaign_id = :campaign_id AND withdraw_time IS NULL"
+)
+_REPORTS = sa.text("SELECT report_id, school_id FROM report WHERE campaign_id = :campaign_id ORDER BY report_id")
 _SELECTED = (
     "SELECT campaign.campaign_id, campaign.unit_id, campaign.form, campaign.form_version,"
     " form.definition ->> 'name_vi', form.definition ->> 'name_en', form.sample, campaign.school_year,"
     " campaign.confirm_due_time,"
     " campaign.review_due_time, campaign.approve_due_time, campaign.create_time, campaign.created_by,"
-    " campaign.report_count FROM campaign JOIN form ON form.code = campaign.form"
+    " campaign.report_count, campaign.withdraw_time, campaign.withdrawn_by, campaign.withdraw_reason"
+    " FROM campaign JOIN form ON form.code = campaign.form"
     " AND form.version = campaign.form_version"
 )
 _CONCERNED = (
@@ -106,8 +124,9 @@ _ONE = sa.text(f"{_SELECTED} WHERE campaign.campaign_id = :campaign_id AND {_CON
 _PAGE = sa.text(
     f"{_SELECTED} WHERE {_CONCERNED} AND (:school_year = 0 OR campaign.school_year = :school_year)"
     " AND (CAST(:before AS bigint) IS NULL OR campaign.campaign_id < :before)"
-    " AND (NOT CAST(:unfinished AS boolean) OR EXISTS (SELECT FROM report WHERE report.campaign_id ="
-    " campaign.campaign_id AND report.state <> 4 AND report.school_id = ANY(CAST(:below AS bigint[]))))"
+    " AND (NOT CAST(:unfinished AS boolean) OR campaign.withdraw_time IS NULL AND EXISTS (SELECT FROM report"
+    " WHERE report.campaign_id = campaign.campaign_id AND report.state <> 4"
+    " AND report.school_id = ANY(CAST(:below AS bigint[]))))"
     " ORDER BY campaign.campaign_id DESC LIMIT :limit"
 )
 _STATES = sa.text(

@@ -1,13 +1,14 @@
 """Queries on the locks to ask of records. Each school's are done one after the other, in the order they were left."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting.domain.forms import Form
-from services.reporting.domain.reports import LockState, Report
+from services.reporting.domain.reports import LockRefusal, LockState, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,15 @@ async def finish_task(connection: AsyncConnection, task: LockTask, *, now: datet
     await connection.execute(_TELL, given)
 
 
+async def refuse_task(connection: AsyncConnection, task: LockTask, refusal: LockRefusal, *, now: datetime) -> bool:
+    """Note that records refuses it for good: it is over, and later ones of the school go on. Whether its report says
+    so, which it does unless a later task of it waits.
+    """
+    given = {"task_id": task.task_id, "report_id": task.report_id, "now": now, "failure": refusal.reason}
+    await connection.execute(_REFUSE, given)
+    return (await connection.execute(_TELL_REFUSED, given | {"refusal": asdict(refusal)})).rowcount == 1
+
+
 async def postpone_task(connection: AsyncConnection, task: LockTask, *, until: datetime, failure: str) -> None:
     """Note why it could not be done, and when it is tried again."""
     await connection.execute(_POSTPONE, {"task_id": task.task_id, "until": until, "failure": failure})
@@ -104,4 +114,11 @@ _TELL = sa.text(
     "UPDATE report SET lock_state = :lock_state WHERE report_id = :report_id AND NOT EXISTS (SELECT FROM lock_task"
     " WHERE lock_task.report_id = report.report_id AND lock_task.task_id > :task_id)"
 )
+_REFUSE = sa.text(
+    "UPDATE lock_task SET done_time = :now, lease_until = NULL, failure = :failure WHERE task_id = :task_id"
+)
+_TELL_REFUSED = sa.text(
+    "UPDATE report SET lock_refusal = :refusal WHERE report_id = :report_id AND NOT EXISTS (SELECT FROM lock_task"
+    " WHERE lock_task.report_id = report.report_id AND lock_task.task_id > :task_id)"
+).bindparams(sa.bindparam("refusal", type_=JSONB))
 _POSTPONE = sa.text("UPDATE lock_task SET lease_until = :until, failure = :failure WHERE task_id = :task_id")

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.reporting.domain.figures import TargetRow
+
 
 class PopulationRow(NamedTuple):
     """Residents of one age."""
@@ -21,16 +23,6 @@ class PopulationRow(NamedTuple):
     source: str
 
 
-class TargetRow(NamedTuple):
-    """What a unit is to reach."""
-
-    unit_id: int
-    school_year: int
-    indicator: str
-    value: float
-    source: str
-
-
 class AbsenceDay(NamedTuple):
     """Sessions missed in a school on a day, of so many, and the median share on the days before that have registers."""
 
@@ -39,6 +31,14 @@ class AbsenceDay(NamedTuple):
     absent: int
     day_count: int
     usual_share: float
+
+
+async def years_with_data(connection: AsyncConnection) -> set[int]:
+    """School years for which any school has sent anything."""
+    found = await connection.scalars(
+        sa.text("SELECT DISTINCT school_year FROM school_figure WHERE pupil_count + class_count + staff_count > 0")
+    )
+    return set(found)
 
 
 async def last_accepts(connection: AsyncConnection) -> Mapping[int, datetime]:

@@ -16,6 +16,7 @@ from services.reporting.domain.reports import (
     Content,
     Entry,
     Finding,
+    LockRefusal,
     LockState,
     Report,
     Source,
@@ -76,11 +77,11 @@ async def keep_entries(connection: AsyncConnection, report_id: int, entries: Map
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step makes of a report; `reminded` None: reminders go on as they did."""
+    """What a step makes of a report; None: the lock stands as it did, reminders go on as they did."""
 
     step: Step
     state: State
-    lock_state: LockState
+    lock_state: LockState | None
     reminded: int | None
 
 
@@ -93,7 +94,7 @@ async def add_step(connection: AsyncConnection, report: Report, outcome: Outcome
         "revision": report.revision + 1,
         "action": int(step.action),
         "state": int(state),
-        "lock_state": int(outcome.lock_state),
+        "lock_state": outcome.lock_state,
         "by": step.by,
         "note": step.note,
         "now": step.time,
@@ -172,8 +173,13 @@ async def sums(
 
 
 def report_of(row: Any) -> Report:
-    """A row of `SELECTED`."""
-    return Report(**{**row._asdict(), "state": State(row.state), "lock_state": LockState(row.lock_state)})
+    """A row of `SELECTED`; a lock that is refused is stored as one that is asked for, with the refusal beside it."""
+    refusal = LockRefusal(**row.lock_refusal) if row.lock_refusal else None
+    lock_state = LockState(row.lock_state)
+    if refusal is not None:
+        lock_state = LockState.LIFT_REFUSED if lock_state is LockState.LIFTING else LockState.LOCK_REFUSED
+    given = {"state": State(row.state), "lock_state": lock_state, "lock_refusal": refusal}
+    return Report(**{**row._asdict(), **given})
 
 
 def _content(row: Any) -> Content:
@@ -187,7 +193,8 @@ def _content(row: Any) -> Content:
 
 SELECTED = (
     "SELECT report.report_id, report.campaign_id, report.school_id, report.state, report.revision, report.version,"
-    " report.lock_state, report.update_time, report.return_reason, campaign.unit_id AS campaign_unit_id, campaign.form,"
+    " report.lock_state, report.lock_refusal, report.update_time, report.return_reason,"
+    " campaign.unit_id AS campaign_unit_id, campaign.form,"
     f" campaign.form_version, campaign.school_year, {DUE} AS due_time, coalesce({DUE} < :now, false) AS late"
     " FROM report JOIN campaign USING (campaign_id)"
 )
@@ -209,7 +216,9 @@ _STEP = sa.text(
     " VALUES (:report_id, :revision, :action, :by, :note, :version, :now)"
 )
 _AFTER_STEP = sa.text(
-    "UPDATE report SET state = :state, revision = :revision, version = :version, lock_state = :lock_state,"
+    "UPDATE report SET state = :state, revision = :revision, version = :version,"
+    " lock_state = coalesce(CAST(:lock_state AS smallint), lock_state),"
+    " lock_refusal = CASE WHEN CAST(:lock_state AS smallint) IS NULL THEN lock_refusal END,"
     " update_time = :now, return_reason = CASE WHEN :keeps_reason THEN return_reason ELSE :return_reason END,"
     " reminded = coalesce(CAST(:reminded AS smallint), reminded) WHERE report_id = :report_id"
 )

@@ -11,7 +11,7 @@ from chassis.errors import Fault, Kind
 from chassis.scopes import ScopeTree
 from chassis.years import Years
 from services.reporting.domain.catalogue import DAY_MEASURES, SENSITIVE, Indicator
-from services.reporting.domain.figures import Figure
+from services.reporting.domain.figures import Figure, TargetRow
 from services.reporting.domain.successions import Succession
 from services.reporting.store import outside, successions
 from services.reporting.store.mirror import Stocks
@@ -69,7 +69,7 @@ class PeriodFigures:
     figures: Sequence[Figure]
     last_year: Mapping[Cell, float]
     same_day: Mapping[Cell, float]
-    targets: Mapping[tuple[int, int, str], outside.TargetRow]
+    targets: Mapping[tuple[int, int, str], TargetRow]
     standings: Mapping[Cell, Standing]
     sums: Sequence[Sum]
     oldest_report: Mapping[int, datetime]

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.scopes import ScopeTree
 from services.reporting.domain.catalogue import Catalogue, Indicator
+from services.reporting.domain.figures import TargetRow
 from services.reporting.store import outside
-from services.reporting.store.outside import PopulationRow, TargetRow
+from services.reporting.store.outside import PopulationRow
 from services.reporting.usecases.querying import resolved, unknown_indicator
 
 

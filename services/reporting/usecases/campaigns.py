@@ -1,7 +1,7 @@
-"""Campaigns started: every school below the unit that the form is for gets its report, in one transaction.
+"""Campaigns started and withdrawn: every school below the unit that the form is for gets its report, in one go.
 
-Refuses deadlines that are not in order, a campaign that is there already, and a unit below which no school is one the
-form is for.
+Refuses deadlines that are not in order, a school year of which nothing is known, a campaign that is there already, and
+a unit below which no school is one the form is for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from services.reporting.domain.reports import Campaign
 from services.reporting.store import campaigns
 from services.reporting.store.forms import FormRow
 from services.reporting.usecases.places import EXPECTED_KINDS
+from services.reporting.usecases.school_years import check_year
 from services.reporting.usecases.telling import Teller
 
 DEADLINES = ("confirm_due_time", "review_due_time", "approve_due_time")
@@ -35,6 +36,7 @@ async def start_campaign(
     """Start a campaign of a form; `given` holds unit_id, school_year and the deadlines."""
     _check_deadlines(given, now=clock.now())
     unit_id = int(given["unit_id"])
+    await check_year(connection, int(given["school_year"]), unit_id, tree=tree, today=clock.today(), ahead=1)
     levels = form["definition"].get("levels", [])
     schools = schools_for(tree, unit_id, levels, clock)
     if not schools:
@@ -58,17 +60,25 @@ async def start_campaign(
     return campaign
 
 
+async def withdraw_campaign(
+    connection: AsyncConnection, campaign_id: int, *, unit_id: int, by: str, reason: str, clock: Clock, teller: Teller
+) -> Campaign:
+    """Withdraw a campaign of the unit that asked, and tell its schools, once; reports stay as they are."""
+    below = frozenset({unit_id})
+    campaign = await get_campaign(connection, campaign_id, below=below)
+    if campaign.unit_id != unit_id:
+        raise _unknown(campaign_id)
+    reports = await campaigns.withdraw(connection, campaign_id, by=by, now=clock.now(), reason=reason)
+    withdrawn = await get_campaign(connection, campaign_id, below=below)
+    await teller.withdrawn(connection, withdrawn, reports)
+    return withdrawn
+
+
 async def get_campaign(connection: AsyncConnection, campaign_id: int, *, below: frozenset[int]) -> Campaign:
     """A campaign that concerns one of the units; raises UNKNOWN_CAMPAIGN."""
     campaign = await campaigns.find_campaign(connection, campaign_id, below=below)
     if campaign is None:
-        raise Fault(
-            Kind.NOT_FOUND,
-            "UNKNOWN_CAMPAIGN",
-            vi=f"Đơn vị này không có đợt báo cáo số {campaign_id}.",
-            en=f"This unit has no campaign {campaign_id}.",
-            metadata={"campaign_id": str(campaign_id)},
-        )
+        raise _unknown(campaign_id)
     return campaign
 
 
@@ -80,6 +90,16 @@ def schools_for(tree: ScopeTree, unit_id: int, levels: Sequence[str], clock: Clo
         unit.unit_id
         for unit in found
         if unit is not None and unit.kind in EXPECTED_KINDS and (not wanted or wanted.intersection(unit.labels))
+    )
+
+
+def _unknown(campaign_id: int) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNKNOWN_CAMPAIGN",
+        vi=f"Đơn vị này không có đợt báo cáo số {campaign_id}.",
+        en=f"This unit has no campaign {campaign_id}.",
+        metadata={"campaign_id": str(campaign_id)},
     )
 
 

@@ -120,7 +120,7 @@ class Exporter:
         async with self.database.connection() as connection:
             pivot = await self.pivots.seen(connection, pivot_id, unit_id=export.unit_id, subject=export.created_by)
         found = await self.pivots.answer(pivot.kept, unit_id=export.unit_id)
-        dimensions = asked_of(pivot.kept).dimensions
+        dimensions = self.catalogue.named(asked_of(pivot.kept).dimensions)
         lines = await asyncio.to_thread(told, found)
         name = f"pivot-{pivot_id}-{export.unit_id}-{self.clock.today().isoformat()}"
         if export.format == "csv":

@@ -45,6 +45,7 @@ from services.reporting.store.exports import Begun
 from services.reporting.usecases.lattice import is_top
 from services.reporting.usecases.places import members, targets_of
 from services.reporting.usecases.querying import Questions
+from services.reporting.usecases.school_years import check_year
 from services.reporting.usecases.telling import Teller
 
 PUPILS, COMMUNE = "pupils", "commune"
@@ -78,7 +79,9 @@ class Extracts:
                 raise _unknown_level(place, code, known.values())
 
     async def request(self, connection: AsyncConnection, wanted: Wanted, *, by: str) -> int:
-        """Note what was checked, and tell who may decide on it; its id."""
+        """Note what was checked, and tell who may decide on it; its id. Raises UNKNOWN_SCHOOL_YEAR."""
+        tree, today = self.scopes.tree, self.clock.today()
+        await check_year(connection, wanted.school_year, wanted.unit_id, tree=tree, today=today)
         extract_id = await extracts.add_extract(connection, wanted, by=by, now=self.clock.now())
         await self.teller.extract(
             connection, "requested", await self.find(connection, extract_id, unit_id=wanted.unit_id)
@@ -104,6 +107,16 @@ class Extracts:
             return _decided_so(found, ExtractState.REFUSED, by=found.refused_by == by)
         await extracts.refuse(connection, extract_id, by=by, now=self.clock.now(), reason=reason)
         return await self._told(connection, "refused", found)
+
+    async def withdraw(self, connection: AsyncConnection, extract_id: int, *, unit_id: int, by: str) -> Extract:
+        """Note that who asked for it wants it no more, as long as nobody has decided; repeated it stays so."""
+        found = await self.find(connection, extract_id, unit_id=unit_id, lock=True)
+        if found.requested_by != by:
+            raise not_requester(extract_id)
+        if found.state is not ExtractState.REQUESTED:
+            return _decided_so(found, ExtractState.WITHDRAWN, by=True)
+        await extracts.refuse(connection, extract_id, by=by, now=self.clock.now(), reason="")
+        return await self.find(connection, extract_id, unit_id=unit_id)
 
     async def restart(self, connection: AsyncConnection, extract_id: int, *, unit_id: int, by: str) -> Extract:
         """Begin the export anew where it failed or was cancelled; while one runs it is that one."""
@@ -220,6 +233,8 @@ def _decided_so(extract: Extract, state: ExtractState, *, by: bool) -> Extract:
     """The extract where it was decided on like this by the same person; else the fault that says how it was."""
     if extract.state is state and by:
         return extract
+    if extract.state is ExtractState.WITHDRAWN:
+        raise _withdrawn(extract.extract_id)
     raise _refused(extract) if extract.state is ExtractState.REFUSED else _approved(extract.extract_id)
 
 
@@ -312,6 +327,16 @@ def _refused(extract: Extract) -> Fault:
         vi=f"Trích xuất số {extract.extract_id} đã bị từ chối: {extract.refuse_reason}",
         en=f"The extract {extract.extract_id} was refused: {extract.refuse_reason}",
         metadata={"extract_id": str(extract.extract_id)},
+    )
+
+
+def _withdrawn(extract_id: int) -> Fault:
+    return Fault(
+        Kind.PRECONDITION,
+        "EXTRACT_WITHDRAWN",
+        vi=f"Người yêu cầu đã rút trích xuất số {extract_id}.",
+        en=f"Whoever asked for the extract {extract_id} has withdrawn it.",
+        metadata={"extract_id": str(extract_id)},
     )
 
 

@@ -13,11 +13,10 @@ from chassis.errors import Fault, Kind
 from chassis.scopes import Scopes, ScopeTree
 from services.reporting.convert.pivots import Told, asked_of
 from services.reporting.domain.exports import READERS
-from services.reporting.domain.figures import Figure
+from services.reporting.domain.figures import Figure, TargetRow
 from services.reporting.domain.pivots import MOST_OWNED, Kept, Pivot
 from services.reporting.store import exports, pivots
 from services.reporting.store.exports import Begun
-from services.reporting.store.outside import TargetRow
 from services.reporting.usecases.analysing import Analysed, Analyses, Analysis, PeriodAsked
 from services.reporting.usecases.comparing import cell_of
 from services.reporting.usecases.querying import Question

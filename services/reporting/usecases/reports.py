@@ -19,6 +19,7 @@ from services.reporting.domain.forms import Cell, Form, Key
 from services.reporting.domain.reports import (
     ERROR,
     STEPS,
+    WHILE_WITHDRAWN,
     Action,
     Campaign,
     Content,
@@ -85,6 +86,7 @@ class Steps:
         self, connection: AsyncConnection, report: Report, form: Form, counts: Counts, *, by: str
     ) -> Report:
         """Confirm a held report with what was counted a moment ago; raises REPORT_UNSOUND."""
+        await self._asking(connection, report, Action.CONFIRMED)
         content = await draft(connection, report, form, counts)
         errors = [finding for finding in content.findings if finding.severity == ERROR]
         if errors:
@@ -138,6 +140,19 @@ class Steps:
             await lock_tasks.add_task(connection, after, form, lift=True, reason=said, subject=by)
         return after
 
+    async def relock(self, connection: AsyncConnection, report: Report, form: Form, *, by: str) -> Report:
+        """Leave word anew that records is to set or lift the lock of a held report, which it refused, for who asks."""
+        self._check_asking(report, by)
+        if report.lock_state not in (LockState.LOCK_REFUSED, LockState.LIFT_REFUSED):
+            raise _lock_not_refused(report)
+        lift = report.lock_state is LockState.LIFT_REFUSED
+        campaign = await self._campaign(connection, report)
+        lock_state = LockState.LIFTING if lift else LockState.LOCKING
+        after = await self._step(connection, report, Action.LOCK_ASKED, by=by, lock_state=lock_state)
+        said = self.teller.lock_reason("reopened" if lift else "approved", campaign, note=report.return_reason)
+        await lock_tasks.add_task(connection, after, form, lift=lift, reason=said, subject=by)
+        return after
+
     async def _step(
         self,
         connection: AsyncConnection,
@@ -152,12 +167,12 @@ class Steps:
         allowed, after = STEPS[action]
         if report.state not in allowed:
             raise _wrong_state(report, allowed)
-        now, campaign = self.clock.now(), await self._campaign(connection, report)
+        now, campaign = self.clock.now(), await self._asking(connection, report, action)
         state = after or report.state
         outcome = reports.Outcome(
             step=Step(action, now, by, note, report.version if version is None else version),
             state=state,
-            lock_state=report.lock_state if lock_state is None else lock_state,
+            lock_state=lock_state,
             reminded=None if after is None else self.teller.reminders_so_far(due_time(campaign, state)),
         )
         await reports.add_step(connection, report, outcome)
@@ -165,6 +180,13 @@ class Steps:
         if action.name.lower() in self.teller.rules.notices:
             await self.teller.stepped(connection, action.name.lower(), campaign, stepped, note=note)
         return stepped
+
+    async def _asking(self, connection: AsyncConnection, report: Report, action: Action) -> Campaign:
+        """The campaign of a report, in which a step may be taken; raises CAMPAIGN_WITHDRAWN."""
+        campaign = await self._campaign(connection, report)
+        if campaign.withdraw_time is not None and action not in WHILE_WITHDRAWN:
+            raise _withdrawn(campaign)
+        return campaign
 
     async def _campaign(self, connection: AsyncConnection, report: Report) -> Campaign:
         return await get_campaign(connection, report.campaign_id, below=frozenset({report.school_id}))
@@ -282,6 +304,26 @@ def _wrong_state(report: Report, allowed: Collection[State]) -> Fault:
         vi=f"Báo cáo đang ở trạng thái “{_STATES_VI[report.state]}”; việc này chỉ làm được khi: {vi_names}.",
         en=f"The report is {report.state.name.lower()}; this can only be done while it is {named}.",
         metadata={"report_id": str(report.report_id), "state": report.state.name.lower()},
+    )
+
+
+def _lock_not_refused(report: Report) -> Fault:
+    return Fault(
+        Kind.PRECONDITION,
+        "LOCK_NOT_REFUSED",
+        vi="Hồ sơ không từ chối khóa hay mở khóa báo cáo này. Hãy tải lại báo cáo để xem khóa đang ở trạng thái nào.",
+        en="Records has refused neither the lock of this report nor to lift it. Get it again to see how it stands.",
+        metadata={"report_id": str(report.report_id)},
+    )
+
+
+def _withdrawn(campaign: Campaign) -> Fault:
+    return Fault(
+        Kind.PRECONDITION,
+        "CAMPAIGN_WITHDRAWN",
+        vi=f"Đợt báo cáo đã được rút, không phải làm gì thêm: {campaign.withdraw_reason}",
+        en=f"The campaign was withdrawn, nothing more is to be done: {campaign.withdraw_reason}",
+        metadata={"campaign_id": str(campaign.campaign_id)},
     )
 
 

@@ -5,7 +5,7 @@ Schools hear of their own report; who reviews or approves hears of many at once,
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from services.reporting.domain.exports import Export
 from services.reporting.domain.extracts import Extract
 from services.reporting.domain.pivots import Pivot
 from services.reporting.domain.report_rules import ReportRules
-from services.reporting.domain.reports import AT_SCHOOL, Campaign, Report, State
+from services.reporting.domain.reports import AT_SCHOOL, Campaign, LockRefusal, LockState, Report, State
 from services.reporting.store.reminders import standing
 
 MOST_REASON = 200  # Characters of the reason that records keeps with a lock.
@@ -66,6 +66,43 @@ class Teller:
             note=note,
         )
         await append(connection, list(notice_events([said])))
+
+    async def withdrawn(
+        self, connection: AsyncConnection, campaign: Campaign, reports: Sequence[tuple[int, int]]
+    ) -> None:
+        """A campaign was withdrawn: each school hears that nothing is asked of it any more."""
+        said = [
+            self._said(
+                "withdrawn",
+                campaign,
+                report_id,
+                school_id,
+                unit_id=school_id,
+                revision=1,
+                due=None,
+                note=campaign.withdraw_reason,
+            )
+            for report_id, school_id in reports
+        ]
+        await append(connection, list(notice_events(said)))
+
+    async def lock_refused(
+        self, connection: AsyncConnection, campaign: Campaign, report: Report, refusal: LockRefusal
+    ) -> None:
+        """Records refuses a lock, or to lift it: those of the unit that asked hear of it, who may ask again."""
+        name = "lift_refused" if report.lock_state is LockState.LIFT_REFUSED else "lock_refused"
+        said = self._said(
+            name,
+            campaign,
+            report.report_id,
+            report.school_id,
+            unit_id=campaign.unit_id,
+            revision=report.revision,
+            due=None,
+            note=refusal.vi,
+        )
+        values = {**said.values, "note_en": refusal.en}
+        await append(connection, list(notice_events([replace(said, values=values)])))
 
     async def reminded(
         self, connection: AsyncConnection, due: Sequence[tuple[Campaign, Report]], *, now: datetime

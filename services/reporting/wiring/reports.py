@@ -41,9 +41,10 @@ from services.reporting.usecases.reading import Reading
 from services.reporting.usecases.reminding import remind
 from services.reporting.usecases.reports import Steps
 from services.reporting.usecases.telling import Teller
+from services.reporting.usecases.telling_targets import TellingTargets
 
 LOCKING_SECONDS, EXPORTING_SECONDS, REMINDING_SECONDS, PRUNING_SECONDS = 0.5, 1.0, 2.0, 600.0
-KEEPING_SECONDS, SCHEDULING_SECONDS = 60.0, 5.0
+KEEPING_SECONDS, SCHEDULING_SECONDS, TARGETS_SECONDS = 60.0, 5.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def report_parts(
     )
 
     briefing = Briefing(database, questions, scopes, clock, rules.brief_indicators)
+    targets = TellingTargets(database, questions, scopes, clock)
 
     async def reminding() -> int:
         async with database.transaction() as connection:
@@ -98,11 +100,14 @@ def report_parts(
         looking("reminders", reminding, every_seconds=REMINDING_SECONDS),
         looking("exports", exporter.look, every_seconds=EXPORTING_SECONDS),
         looking("daily figures", briefing.keep, every_seconds=KEEPING_SECONDS),
+        looking("targets", targets.look, every_seconds=TARGETS_SECONDS),
         looking("pruning", exporter.prune, every_seconds=PRUNING_SECONDS),
     ]
     if records is not None:
         locks = SchoolLocks(records)
-        workers.append(looking("locks", lambda: do_tasks(database, locks, clock), every_seconds=LOCKING_SECONDS))
+        workers.append(
+            looking("locks", lambda: do_tasks(database, locks, clock, teller), every_seconds=LOCKING_SECONDS)
+        )
     services = (
         "FormsService",
         "CampaignsService",

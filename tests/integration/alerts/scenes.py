@@ -13,7 +13,7 @@ import httpx
 from google.protobuf.message import Message
 from iocedu.alerts.v1 import alerts_pb2
 from iocedu.chassis.v1 import scopes_pb2
-from iocedu.reporting.v1 import reporting_pb2
+from iocedu.reporting.v1 import bases_pb2, reporting_pb2
 from iocedu.sync.v1 import coverage_pb2, pushes_pb2, sync_pb2
 
 from chassis.bus import Bus, Event, Publication, cloud_headers, subject_of
@@ -153,6 +153,32 @@ def pushes(
         if time:
             getattr(told, name).FromDatetime(time)
     return pushes_pb2.PushesChanged(destination=destination, schools=[told])
+
+
+def target(
+    value: float | None,
+    *,
+    wanted: float = 95.0,
+    direction: str = "up",
+    year: int = 2026,
+    schools: tuple[int, int] = (3, 3),
+) -> bases_pb2.TargetsChanged:
+    """A `targets-changed` event: what the district has reached of an indicator; of so many schools that should send."""
+    reporting, expected = schools
+    standing = bases_pb2.TargetStanding(
+        unit_id=DISTRICT,
+        school_year=year,
+        indicator="attendance_rate",
+        name_vi="Tỷ lệ chuyên cần",
+        name_en="Attendance rate",
+        direction=direction,
+        target=wanted,
+        source="NQ 12/NQ-HĐND",
+        value=value,
+        reporting_school_count=reporting,
+        expected_school_count=expected,
+    )
+    return bases_pb2.TargetsChanged(standings=[standing])
 
 
 def school_year(unit: int, *holidays: str) -> scopes_pb2.ScopeCalendar:

@@ -20,11 +20,11 @@ from chassis.scopes import ScopeTree
 from chassis.testing import FixedClock, client
 from deploy.local.issuer import Issuer
 from services.reporting import consumers, convert
+from services.reporting.domain.figures import TargetRow
 from services.reporting.domain.successions import Succession
 from services.reporting.store import outside, projection, successions
 from services.reporting.store.catalogue import load_catalogue
 from services.reporting.store.mirror import Mirror
-from services.reporting.store.outside import TargetRow
 from services.reporting.usecases.analysing import Analysed, Analyses, Analysis, PeriodAsked
 from services.reporting.usecases.explaining import Explanations
 from services.reporting.usecases.places import Divider
@@ -186,6 +186,22 @@ async def test_figures_stand_beside_last_year_target_and_peers(feed):
     assert period.standings[cells[SECONDARY]].rank == 1
     assert period.targets[PRIMARY, 2026, "dropout_rate"].value == 1.5
     assert [(one.adds_up, "ratio" in one.en) for one in period.sums] == [(False, True)]
+
+
+async def test_a_target_stands_beside_its_unit_and_not_beside_what_is_left_of_it(feed):
+    """The province's is of the whole: the row of a school below no commune bears the province's id, not its target."""
+    edge = scopes_pb2.ScopeEdge(parent_id=PROVINCE, type="administrative")
+    apart = [scopes_pb2.ScopeUnit(unit_id=99, kind="school", name="Trường trực thuộc", edges=[edge])]
+    tree = ScopeTree.from_chunks([scopes_pb2.ScopeChunk(units=[*scenes.units(), *apart])])
+    await feed.take(*pupils(3), *pupils(2, school=99))
+    async with feed.database.transaction() as connection:
+        rows = [TargetRow(unit, 2026, "pupils", 9, "NQ 5") for unit in (PROVINCE, NEW_COMMUNE)]
+        await outside.store_targets(connection, rows, subject="admin")
+    asked: dict[str, Any] = {"compare_with": frozenset({"target"}), "tree": tree}
+    broken_down = await analysed(feed, "pupils", breakdown="commune", **asked)
+    assert told(broken_down) == {NEW_COMMUNE: 3, PROVINCE: 2}
+    assert set(broken_down.periods[0].targets) == {(NEW_COMMUNE, 2026, "pupils")}
+    assert (PROVINCE, 2026, "pupils") in (await analysed(feed, "pupils", **asked)).periods[0].targets
 
 
 async def test_the_lowest_and_highest_are_found_and_what_has_no_data_is_neither(feed):

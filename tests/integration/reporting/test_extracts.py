@@ -224,6 +224,8 @@ async def test_who_asked_does_not_approve_and_others_do_not_get_the_file(desk: D
         ({"columns": ["grade", "ethnic_group"]}, "COLUMNS_APART"),
         ({"columns": ["area"], "purpose": " " * 12}, "INVALID_FIELD"),
         ({"levels": ["03", "9"]}, "UNKNOWN_LEVEL"),
+        ({"school_year": 2000}, "UNKNOWN_SCHOOL_YEAR"),
+        ({"school_year": YEAR + 1}, "UNKNOWN_SCHOOL_YEAR"),
     ],
 )
 async def test_what_could_point_at_persons_is_not_asked_for(desk: Desk, fields: dict[str, Any], reason: str):
@@ -265,6 +267,45 @@ async def test_a_refused_extract_says_why_and_is_never_made(desk: Desk):
     assert await _reason(_refused(desk, own.extract_id)) == "SAME_PERSON"
     await _approved(desk, own.extract_id, ADMINISTRATOR)
     assert await _reason(_refused(desk, own.extract_id, ADMINISTRATOR)) == "EXTRACT_APPROVED"
+
+
+async def test_who_asked_withdraws_an_extract_as_long_as_nobody_has_decided(desk: Desk):
+    """Nobody else does, nobody decides on it afterwards, and what was decided is not withdrawn."""
+
+    async def withdrawn(extract_id: int, subject: str = STATISTICIAN) -> extracts_pb2.Extract:
+        request = extracts_pb2.WithdrawExtractRequest(unit=str(PROVINCE), extract_id=extract_id)
+        extract: extracts_pb2.Extract = (await _stub(desk, subject).WithdrawExtract(request)).extract
+        return extract
+
+    asked = await _asked(desk, "grade")
+    assert await _reason(withdrawn(asked.extract_id, DIRECTOR)) == "NOT_REQUESTER"
+    for _ in range(2):
+        assert (await withdrawn(asked.extract_id)).state == extracts_pb2.EXTRACT_STATE_WITHDRAWN
+    for call in (_approved(desk, asked.extract_id), _refused(desk, asked.extract_id)):
+        assert await _reason(call) == "EXTRACT_WITHDRAWN"
+    refused = await _asked(desk, "grade")
+    await _refused(desk, refused.extract_id)
+    assert await _reason(withdrawn(refused.extract_id)) == "EXTRACT_REFUSED"
+    approved = await _asked(desk, "grade")
+    await _approved(desk, approved.extract_id)
+    assert await _reason(withdrawn(approved.extract_id)) == "EXTRACT_APPROVED"
+
+
+async def test_the_export_of_an_extract_is_seen_and_cancelled_by_who_asked_or_may_decide(desk: Desk):
+    """Another officer or auditor of the unit does not even hear that there is one."""
+    extract = await _approved(desk, (await _asked(desk, "grade", subject=ADMINISTRATOR)).extract_id)
+    given: dict[str, Any] = {"unit": str(PROVINCE), "export_id": extract.export.export_id}
+    for request, name in (
+        (exports_pb2.GetExportRequest, "GetExport"),
+        (exports_pb2.CancelExportRequest, "CancelExport"),
+    ):
+        assert await _reason(getattr(desk.exports(STATISTICIAN), name)(request(**given))) == "UNKNOWN_EXPORT"
+        for subject in (ADMINISTRATOR, DIRECTOR):
+            answer = await getattr(desk.exports(subject), name)(request(**given))
+            assert answer.export.export_id == extract.export.export_id
+    own = await _approved(desk, (await _asked(desk, "grade")).extract_id)
+    asked = exports_pb2.GetExportRequest(unit=str(PROVINCE), export_id=own.export.export_id)
+    assert (await desk.exports(STATISTICIAN).GetExport(asked)).export.export_id == own.export.export_id
 
 
 async def test_what_is_refused_cannot_be_approved_by_code_that_knows_of_no_refusal(

@@ -162,11 +162,14 @@ async def test_a_pivot_is_exported_with_its_numbers_and_rules(desk: Desk, kind: 
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             rows = list(csv.DictReader(io.StringIO(archive.read(archive.namelist()[0]).decode("utf-8-sig"))))
         assert {row["grade"]: row["Value"] for row in rows if row["Code"] == "pupils"} == {"03": "3", "04": "1"}
+        assert {row["grade"]: row["Grade"] for row in rows} == {"03": "Grade 3", "04": "Grade 4"}, "codes have words"
         return
     book = openpyxl.load_workbook(io.BytesIO(content))
     assert book.worksheets[0]["A1"].data_type == "s"
     lines = [[cell.value for cell in row] for row in book.worksheets[0].iter_rows(min_row=4)]
-    assert ["2026-2027", "", "pupils", "Pupils", str(PROVINCE), "Quảng Nam", "03", 3] in [line[:8] for line in lines]
+    assert ["2026-2027", "", "pupils", "Pupils", str(PROVINCE), "Quảng Nam", "03", "Grade 3", 3] in [
+        line[:9] for line in lines
+    ]
     assert any("girls" in str(cell.value).lower() for row in book.worksheets[1].iter_rows() for cell in row)
 
 

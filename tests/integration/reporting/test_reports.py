@@ -28,7 +28,7 @@ from tests.integration.reporting.report_scenes import (
     form,
     values,
 )
-from tests.integration.reporting.scenes import NEW_COMMUNE, PRIMARY, SECONDARY
+from tests.integration.reporting.scenes import NEW_COMMUNE, PRIMARY, PROVINCE, SECONDARY
 from tests.support.waiting import poll_until
 
 DRAFT, CONFIRMED, REVIEWED, APPROVED, RETURNED = 1, 2, 3, 4, 5
@@ -90,6 +90,8 @@ async def test_a_campaign_asked_for_twice_with_one_id_is_one(desk: Desk):
         ({"days": (10, 5, 30)}, "DEADLINES_INVALID"),
         ({"form": "khong_co"}, "UNKNOWN_FORM"),
         ({"form": "upper_secondary_start_of_year"}, "NO_SCHOOLS"),
+        ({"school_year": 1999}, "UNKNOWN_SCHOOL_YEAR"),
+        ({"school_year": 2028}, "UNKNOWN_SCHOOL_YEAR"),
     ],
 )
 async def test_a_campaign_that_cannot_be_is_refused(desk: Desk, fields: dict[str, Any], reason: str):
@@ -398,3 +400,56 @@ async def test_the_same_campaign_is_not_started_twice(desk: Desk):
     assert refused.value.metadata["campaign_id"] == str(first.campaign_id)
     again = await desk.campaigns().CreateCampaign(campaign_request(days=(40, 50, 60)))
     assert again.campaign.campaign_id > first.campaign_id
+
+
+async def test_a_campaign_is_of_a_school_year_that_is_known(desk: Desk, scopes_tree):
+    """The refusal says which there are; the next year may be planned, and one that a calendar tells of."""
+    with pytest.raises(Fault) as refused:
+        await desk.begin(school_year=2035)
+    assert refused.value.metadata["known"] == "2026,2027"
+    assert (refused.value.violations[0].field, "2026-2027, 2027-2028" in refused.value.vi) == ("school_year", True)
+    assert (await desk.begin(school_year=2027)).school_year == 2027
+
+
+async def test_a_withdrawn_campaign_asks_nothing_more_and_its_schools_are_told(
+    desk: Desk, report_database: Database, report_clock: FixedClock, bus: Bus
+):
+    """Nothing is late and nobody reminded; what was approved stays until it is opened again; it may be started anew."""
+    told = await bus.jetstream.subscribe("iocedu.reporting.v1.notice-requested", ordered_consumer=True)
+    campaign = await desk.begin()
+    await desk.approve()
+
+    async def withdraw(
+        subject: str = DIRECTOR, unit: int = PROVINCE, reason: str = "Trùng đợt"
+    ) -> campaigns_pb2.Campaign:
+        asked = campaigns_pb2.WithdrawCampaignRequest(unit=str(unit), campaign_id=campaign.campaign_id, reason=reason)
+        withdrawn: campaigns_pb2.Campaign = (await desk.campaigns(subject).WithdrawCampaign(asked)).campaign
+        return withdrawn
+
+    with pytest.raises(Fault) as refused:
+        await withdraw(COMMUNE_DIRECTOR, NEW_COMMUNE)
+    assert refusal(refused) == "UNKNOWN_CAMPAIGN", "withdrawing is for the unit that asked"
+    for reason in ("Trùng đợt", "Lý do khác"):
+        withdrawn = await withdraw(reason=reason)
+        assert (withdrawn.withdrawn_by, withdrawn.withdraw_reason) == (DIRECTOR, "Trùng đợt"), "the first stands"
+    for step in (desk.enter(SECONDARY, OTHER_HEAD, **ROOMS), desk.step("Confirm", OTHER_HEAD, SECONDARY)):
+        with pytest.raises(Fault) as refused:
+            await step
+        assert refusal(refused) == "CAMPAIGN_WITHDRAWN"
+    heard: list[notice_requested_pb2.NoticeRequest] = []
+    while len(heard) < 2:
+        event = notice_requested_pb2.NoticesRequested.FromString((await told.next_msg(timeout=10)).data)
+        heard += [one for one in event.requests if one.key.endswith("/withdrawn")]
+    assert sorted(one.unit_ids[0] for one in heard) == [PRIMARY, SECONDARY]
+    assert "đã rút đợt “Khảo sát”, năm học 2026-2027: Trùng đợt" in heard[0].body_vi
+    report_clock.advance(timedelta(days=60))
+    asked = campaigns_pb2.GetProgressRequest(unit="gso:49", campaign_id=campaign.campaign_id)
+    [whole] = (await desk.campaigns().GetProgress(asked)).units
+    assert (whole.report_count, whole.late_count) == (2, 0)
+    async with report_database.connection() as connection:
+        assert await connection.scalar(sa.text("SELECT max(reminded) FROM report")) == 0
+    report_clock.advance(timedelta(days=-60))
+    assert (await desk.report()).report.state == APPROVED
+    assert (await desk.step("Reopen", DIRECTOR, reason="Sai số phòng")).state == RETURNED
+    again = await desk.begin()
+    assert again.campaign_id > campaign.campaign_id

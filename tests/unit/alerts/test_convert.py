@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from iocedu.alerts.v1 import alerts_pb2
 
-from services.alerts.convert import alerts_changed, class_facts, coverage_facts, states
+from services.alerts.convert import alerts_changed, class_facts, coverage_facts, states, target_facts
 from services.alerts.domain import Change, Fact, Rule, Severity, State, Transition, raise_alert
 from tests.integration.alerts import scenes
 from tests.integration.alerts.scenes import NOW, a_class, figures
@@ -27,6 +27,27 @@ def test_a_state_of_coverage_counts_its_hours_where_the_school_has_to_connect():
     facts = list(coverage_facts(scenes.event("sync", "coverage-changed", told)))
     assert [fact.since for fact in facts] == [NOW, None]
     assert [fact.values["rejected_share"] for fact in facts] == [0.5, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("direction", "value", "missed", "distance"),
+    [
+        ("up", 93.5, True, 1.5),
+        ("up", 95.0, False, 0.0),
+        ("down", 96.0, True, 1.0),
+        ("down", 93.5, False, 0.0),
+        ("none", 93.5, False, 0.0),
+        ("down", None, False, 0.0),
+        ("up", None, False, 0.0),
+    ],
+)
+def test_a_target_is_missed_on_the_side_that_is_worse(direction, value, missed, distance):
+    """Where neither side is better, and where nothing is known, it is not."""
+    told = scenes.target(value, direction=direction, schools=(2, 3))
+    [fact] = target_facts(scenes.event("reporting", "targets-changed", told), lambda _: "office")
+    values = fact.values
+    assert (values["measured"], values["missed"], values["distance"]) == (value is not None, missed, distance)
+    assert (fact.subject, values["level"], values["reporting_share"]) == ("2026/attendance_rate", "office", 0.6667)
 
 
 def test_a_later_event_about_coverage_has_the_higher_version():

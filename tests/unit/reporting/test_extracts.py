@@ -68,6 +68,21 @@ def test_every_combination_that_is_given_is_that_of_at_least_five(counts: dict[V
         assert min(projected(found, names, columns).values(), default=SMALL) >= SMALL
 
 
+@pytest.mark.parametrize("rare", [(2, 2), (1, 3), (2, 3), (4, 4)])
+def test_what_is_withheld_together_is_that_of_at_least_five(rare: tuple[int, int]) -> None:
+    """Two rare combinations whose pupils could trade hide each other, but not how few they are: the next goes with
+    them.
+    """
+    one, other = _course("1", "T", "over", "n"), _course("1", "H", "right", "c")
+    common = {_course("1", "T", "right", "n"): 60, _course("2", "T", "right", "n"): 7}
+    following = _course("1", "H", "over", "x")
+    counts = {one: rare[0], other: rare[1], following: 6, **common}
+    found = guarded(counts, base=BASE)
+    assert {values: count for values, count in found.items() if values in common} == common
+    assert (following in found) == (sum(rare) >= SMALL)
+    assert found[_course(*[WITHHELD] * 4)] == sum(rare) + (0 if following in found else 6)
+
+
 @given(counts=PLACES)
 @settings(max_examples=300)
 def test_by_the_columns_figures_divide_by_exactly_what_is_not_rare_is_given(counts: dict[Values, int]) -> None:

@@ -348,3 +348,95 @@ class ListTargetsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTargetsResponse: _TypeAlias = ListTargetsResponse  # noqa: Y015
+
+@_typing.final
+class TargetsChanged(_message.Message):
+    """Event `targets-changed`: what units are to reach, each beside what they have reached. Of one target the later event
+    is the newer one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STANDINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def standings(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetStanding]:
+        """The targets of which this changed."""
+
+    def __init__(
+        self,
+        *,
+        standings: _abc.Iterable[Global___TargetStanding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["standings", b"standings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TargetsChanged: _TypeAlias = TargetsChanged  # noqa: Y015
+
+@_typing.final
+class TargetStanding(_message.Message):
+    """A target and how its unit stands to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_ID_FIELD_NUMBER: _builtins.int
+    SCHOOL_YEAR_FIELD_NUMBER: _builtins.int
+    INDICATOR_FIELD_NUMBER: _builtins.int
+    NAME_VI_FIELD_NUMBER: _builtins.int
+    NAME_EN_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    REPORTING_SCHOOL_COUNT_FIELD_NUMBER: _builtins.int
+    EXPECTED_SCHOOL_COUNT_FIELD_NUMBER: _builtins.int
+    unit_id: _builtins.int
+    """Id of the unit."""
+    school_year: _builtins.int
+    """First calendar year of the school year."""
+    indicator: _builtins.str
+    """Code of the indicator."""
+    name_vi: _builtins.str
+    """Name of the indicator, in Vietnamese."""
+    name_en: _builtins.str
+    """The same in English."""
+    direction: _builtins.str
+    """Whether `up` or `down` is better; `none`: neither."""
+    target: _builtins.float
+    """The value to reach."""
+    source: _builtins.str
+    """Document the target comes from."""
+    value: _builtins.float
+    """What the unit has reached; absent: nothing is known or shown, the school year is not the running one, or the unit
+    has ended.
+    """
+    reporting_school_count: _builtins.int
+    """Schools that have sent data for the school year."""
+    expected_school_count: _builtins.int
+    """Schools that should have."""
+    def __init__(
+        self,
+        *,
+        unit_id: _builtins.int = ...,
+        school_year: _builtins.int = ...,
+        indicator: _builtins.str = ...,
+        name_vi: _builtins.str = ...,
+        name_en: _builtins.str = ...,
+        direction: _builtins.str = ...,
+        target: _builtins.float = ...,
+        source: _builtins.str = ...,
+        value: _builtins.float | None = ...,
+        reporting_school_count: _builtins.int = ...,
+        expected_school_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "direction", b"direction", "expected_school_count", b"expected_school_count", "indicator", b"indicator", "name_en", b"name_en", "name_vi", b"name_vi", "reporting_school_count", b"reporting_school_count", "school_year", b"school_year", "source", b"source", "target", b"target", "unit_id", b"unit_id", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___TargetStanding: _TypeAlias = TargetStanding  # noqa: Y015

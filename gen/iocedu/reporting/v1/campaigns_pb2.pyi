@@ -179,6 +179,9 @@ class Campaign(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
     REPORT_COUNT_FIELD_NUMBER: _builtins.int
+    WITHDRAW_TIME_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_BY_FIELD_NUMBER: _builtins.int
+    WITHDRAW_REASON_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.int
     """Id."""
     unit_id: _builtins.int
@@ -201,6 +204,10 @@ class Campaign(_message.Message):
     """Who started it, as in the token's `sub`."""
     report_count: _builtins.int
     """How many schools have a report in it, whichever unit was asked about."""
+    withdrawn_by: _builtins.str
+    """Who withdrew it, as in the token's `sub`."""
+    withdraw_reason: _builtins.str
+    """Why."""
     @_builtins.property
     def confirm_due_time(self) -> _timestamp_pb2.Timestamp:
         """Until when schools confirm."""
@@ -216,6 +223,10 @@ class Campaign(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was started."""
+
+    @_builtins.property
+    def withdraw_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was withdrawn; not set: it was not."""
 
     def __init__(
         self,
@@ -235,14 +246,71 @@ class Campaign(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         created_by: _builtins.str = ...,
         report_count: _builtins.int = ...,
+        withdraw_time: _timestamp_pb2.Timestamp | None = ...,
+        withdrawn_by: _builtins.str = ...,
+        withdraw_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approve_due_time", b"approve_due_time", "confirm_due_time", b"confirm_due_time", "create_time", b"create_time", "review_due_time", b"review_due_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approve_due_time", b"approve_due_time", "confirm_due_time", b"confirm_due_time", "create_time", b"create_time", "review_due_time", b"review_due_time", "withdraw_time", b"withdraw_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approve_due_time", b"approve_due_time", "campaign_id", b"campaign_id", "confirm_due_time", b"confirm_due_time", "create_time", b"create_time", "created_by", b"created_by", "form", b"form", "form_name_en", b"form_name_en", "form_name_vi", b"form_name_vi", "form_version", b"form_version", "report_count", b"report_count", "review_due_time", b"review_due_time", "sample", b"sample", "school_year", b"school_year", "unit_id", b"unit_id", "unit_name", b"unit_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approve_due_time", b"approve_due_time", "campaign_id", b"campaign_id", "confirm_due_time", b"confirm_due_time", "create_time", b"create_time", "created_by", b"created_by", "form", b"form", "form_name_en", b"form_name_en", "form_name_vi", b"form_name_vi", "form_version", b"form_version", "report_count", b"report_count", "review_due_time", b"review_due_time", "sample", b"sample", "school_year", b"school_year", "unit_id", b"unit_id", "unit_name", b"unit_name", "withdraw_reason", b"withdraw_reason", "withdraw_time", b"withdraw_time", "withdrawn_by", b"withdrawn_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Campaign: _TypeAlias = Campaign  # noqa: Y015
+
+@_typing.final
+class WithdrawCampaignRequest(_message.Message):
+    """Withdraws a campaign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The unit that asked, by alias or id."""
+    campaign_id: _builtins.int
+    """Id of the campaign."""
+    reason: _builtins.str
+    """Why; the schools read it."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        campaign_id: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "reason", b"reason", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawCampaignRequest: _TypeAlias = WithdrawCampaignRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawCampaignResponse(_message.Message):
+    """Holds the campaign; repeated it is the same, with the first reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def campaign(self) -> Global___Campaign:
+        """The campaign."""
+
+    def __init__(
+        self,
+        *,
+        campaign: Global___Campaign | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawCampaignResponse: _TypeAlias = WithdrawCampaignResponse  # noqa: Y015
 
 @_typing.final
 class GetProgressRequest(_message.Message):

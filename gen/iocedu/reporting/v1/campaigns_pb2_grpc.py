@@ -40,6 +40,11 @@ class CampaignsServiceStub:
                 request_serializer=iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.CreateCampaignRequest.SerializeToString,
                 response_deserializer=iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.CreateCampaignResponse.FromString,
                 _registered_method=True)
+        self.WithdrawCampaign = channel.unary_unary(
+                '/iocedu.reporting.v1.CampaignsService/WithdrawCampaign',
+                request_serializer=iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.WithdrawCampaignRequest.SerializeToString,
+                response_deserializer=iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.WithdrawCampaignResponse.FromString,
+                _registered_method=True)
         self.ListCampaigns = channel.unary_unary(
                 '/iocedu.reporting.v1.CampaignsService/ListCampaigns',
                 request_serializer=iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.ListCampaignsRequest.SerializeToString,
@@ -58,6 +63,14 @@ class CampaignsServiceServicer:
 
     def CreateCampaign(self, request, context):
         """Starts a campaign: each school below the unit that the form is for gets a report, and its people are told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawCampaign(self, request, context):
+        """Withdraws a campaign of the unit that asked, with a reason that its schools are told: nothing is asked of them by it
+        any more. What was approved stays approved and locked until it is opened again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +97,11 @@ def add_CampaignsServiceServicer_to_server(servicer, server):
                     servicer.CreateCampaign,
                     request_deserializer=iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.CreateCampaignRequest.FromString,
                     response_serializer=iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.CreateCampaignResponse.SerializeToString,
+            ),
+            'WithdrawCampaign': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawCampaign,
+                    request_deserializer=iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.WithdrawCampaignRequest.FromString,
+                    response_serializer=iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.WithdrawCampaignResponse.SerializeToString,
             ),
             'ListCampaigns': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCampaigns,
@@ -124,6 +142,33 @@ class CampaignsService:
             '/iocedu.reporting.v1.CampaignsService/CreateCampaign',
             iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.CreateCampaignRequest.SerializeToString,
             iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.CreateCampaignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawCampaign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.reporting.v1.CampaignsService/WithdrawCampaign',
+            iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.WithdrawCampaignRequest.SerializeToString,
+            iocedu_dot_reporting_dot_v1_dot_campaigns__pb2.WithdrawCampaignResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,10 @@ class CampaignsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CampaignsServiceAsyncStub: ...
     CreateCampaign: _grpc.UnaryUnaryMultiCallable[_campaigns_pb2.CreateCampaignRequest, _campaigns_pb2.CreateCampaignResponse]
     """Starts a campaign: each school below the unit that the form is for gets a report, and its people are told."""
+    WithdrawCampaign: _grpc.UnaryUnaryMultiCallable[_campaigns_pb2.WithdrawCampaignRequest, _campaigns_pb2.WithdrawCampaignResponse]
+    """Withdraws a campaign of the unit that asked, with a reason that its schools are told: nothing is asked of them by it
+    any more. What was approved stays approved and locked until it is opened again.
+    """
     ListCampaigns: _grpc.UnaryUnaryMultiCallable[_campaigns_pb2.ListCampaignsRequest, _campaigns_pb2.ListCampaignsResponse]
     """Lists the campaigns in which a school below the unit, or the unit itself, has a report; the newest first."""
     GetProgress: _grpc.UnaryUnaryMultiCallable[_campaigns_pb2.GetProgressRequest, _campaigns_pb2.GetProgressResponse]
@@ -47,6 +51,10 @@ class CampaignsServiceAsyncStub(CampaignsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCampaign: _aio.UnaryUnaryMultiCallable[_campaigns_pb2.CreateCampaignRequest, _campaigns_pb2.CreateCampaignResponse]  # type: ignore[assignment]
     """Starts a campaign: each school below the unit that the form is for gets a report, and its people are told."""
+    WithdrawCampaign: _aio.UnaryUnaryMultiCallable[_campaigns_pb2.WithdrawCampaignRequest, _campaigns_pb2.WithdrawCampaignResponse]  # type: ignore[assignment]
+    """Withdraws a campaign of the unit that asked, with a reason that its schools are told: nothing is asked of them by it
+    any more. What was approved stays approved and locked until it is opened again.
+    """
     ListCampaigns: _aio.UnaryUnaryMultiCallable[_campaigns_pb2.ListCampaignsRequest, _campaigns_pb2.ListCampaignsResponse]  # type: ignore[assignment]
     """Lists the campaigns in which a school below the unit, or the unit itself, has a report; the newest first."""
     GetProgress: _aio.UnaryUnaryMultiCallable[_campaigns_pb2.GetProgressRequest, _campaigns_pb2.GetProgressResponse]  # type: ignore[assignment]
@@ -62,6 +70,16 @@ class CampaignsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_campaigns_pb2.CreateCampaignResponse, _abc.Awaitable[_campaigns_pb2.CreateCampaignResponse]]:
         """Starts a campaign: each school below the unit that the form is for gets a report, and its people are told."""
+
+    @_abc_1.abstractmethod
+    def WithdrawCampaign(
+        self,
+        request: _campaigns_pb2.WithdrawCampaignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_campaigns_pb2.WithdrawCampaignResponse, _abc.Awaitable[_campaigns_pb2.WithdrawCampaignResponse]]:
+        """Withdraws a campaign of the unit that asked, with a reason that its schools are told: nothing is asked of them by it
+        any more. What was approved stays approved and locked until it is opened again.
+        """
 
     @_abc_1.abstractmethod
     def ListCampaigns(

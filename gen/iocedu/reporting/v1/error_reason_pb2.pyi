@@ -142,6 +142,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The extract's export neither failed nor was cancelled. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
     ERROR_REASON_UNKNOWN_LEVEL: _ErrorReason.ValueType  # 74
     """There is no such level. ErrorInfo: {"metadata": {"level": "9", "known": "01,02,03,04,05"}}."""
+    ERROR_REASON_LOCK_NOT_REFUSED: _ErrorReason.ValueType  # 75
+    """Records has refused neither the report's lock nor to lift it. ErrorInfo: {"metadata": {"report_id": "7"}}."""
+    ERROR_REASON_UNKNOWN_SCHOOL_YEAR: _ErrorReason.ValueType  # 76
+    """Nothing is known of the school year: no calendar has it, no school has sent data for it, and it is not the running
+    one. ErrorInfo: {"metadata": {"school_year": "1900", "known": "2025,2026"}}.
+    """
+    ERROR_REASON_CAMPAIGN_WITHDRAWN: _ErrorReason.ValueType  # 77
+    """The campaign was withdrawn. ErrorInfo: {"metadata": {"campaign_id": "7"}}."""
+    ERROR_REASON_EXTRACT_WITHDRAWN: _ErrorReason.ValueType  # 78
+    """The requester has withdrawn the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in ErrorInfo (domain `reporting.iocedu`), without the prefix."""
@@ -266,4 +276,14 @@ ERROR_REASON_EXTRACT_NOT_FAILED: ErrorReason.ValueType  # 73
 """The extract's export neither failed nor was cancelled. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
 ERROR_REASON_UNKNOWN_LEVEL: ErrorReason.ValueType  # 74
 """There is no such level. ErrorInfo: {"metadata": {"level": "9", "known": "01,02,03,04,05"}}."""
+ERROR_REASON_LOCK_NOT_REFUSED: ErrorReason.ValueType  # 75
+"""Records has refused neither the report's lock nor to lift it. ErrorInfo: {"metadata": {"report_id": "7"}}."""
+ERROR_REASON_UNKNOWN_SCHOOL_YEAR: ErrorReason.ValueType  # 76
+"""Nothing is known of the school year: no calendar has it, no school has sent data for it, and it is not the running
+one. ErrorInfo: {"metadata": {"school_year": "1900", "known": "2025,2026"}}.
+"""
+ERROR_REASON_CAMPAIGN_WITHDRAWN: ErrorReason.ValueType  # 77
+"""The campaign was withdrawn. ErrorInfo: {"metadata": {"campaign_id": "7"}}."""
+ERROR_REASON_EXTRACT_WITHDRAWN: ErrorReason.ValueType  # 78
+"""The requester has withdrawn the extract. ErrorInfo: {"metadata": {"extract_id": "7"}}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -37,6 +37,8 @@ class _ExtractStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExtractS
     """Approved; its export says how far the file is."""
     EXTRACT_STATE_REFUSED: _ExtractState.ValueType  # 3
     """Refused, with a reason."""
+    EXTRACT_STATE_WITHDRAWN: _ExtractState.ValueType  # 4
+    """Withdrawn by whoever asked, before anybody decided."""
 
 class ExtractState(_ExtractState, metaclass=_ExtractStateEnumTypeWrapper):
     """Where an extract is."""
@@ -49,6 +51,8 @@ EXTRACT_STATE_APPROVED: ExtractState.ValueType  # 2
 """Approved; its export says how far the file is."""
 EXTRACT_STATE_REFUSED: ExtractState.ValueType  # 3
 """Refused, with a reason."""
+EXTRACT_STATE_WITHDRAWN: ExtractState.ValueType  # 4
+"""Withdrawn by whoever asked, before anybody decided."""
 Global___ExtractState: _TypeAlias = ExtractState  # noqa: Y015
 
 @_typing.final
@@ -316,6 +320,56 @@ class RefuseExtractResponse(_message.Message):
 Global___RefuseExtractResponse: _TypeAlias = RefuseExtractResponse  # noqa: Y015
 
 @_typing.final
+class WithdrawExtractRequest(_message.Message):
+    """Names the extract to withdraw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    EXTRACT_ID_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The unit it was asked of, by alias or id."""
+    extract_id: _builtins.int
+    """Id of the extract."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        extract_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extract_id", b"extract_id", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawExtractRequest: _TypeAlias = WithdrawExtractRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawExtractResponse(_message.Message):
+    """Holds the extract as it was withdrawn; repeated it is the same."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTRACT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def extract(self) -> Global___Extract:
+        """The extract."""
+
+    def __init__(
+        self,
+        *,
+        extract: Global___Extract | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["extract", b"extract"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extract", b"extract"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawExtractResponse: _TypeAlias = WithdrawExtractResponse  # noqa: Y015
+
+@_typing.final
 class RestartExtractRequest(_message.Message):
     """Names the extract whose export is to begin anew."""
 
@@ -516,7 +570,7 @@ class Extract(_message.Message):
     state: Global___ExtractState.ValueType
     """Where it is."""
     refused_by: _builtins.str
-    """Subject who refused; empty: nobody has."""
+    """Subject who refused, or asked and has withdrawn it; empty: nobody has."""
     refuse_reason: _builtins.str
     """Why."""
     @_builtins.property

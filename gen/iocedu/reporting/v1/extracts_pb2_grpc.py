@@ -56,6 +56,11 @@ class ExtractsServiceStub:
                 request_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractRequest.SerializeToString,
                 response_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractResponse.FromString,
                 _registered_method=True)
+        self.WithdrawExtract = channel.unary_unary(
+                '/iocedu.reporting.v1.ExtractsService/WithdrawExtract',
+                request_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.WithdrawExtractRequest.SerializeToString,
+                response_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.WithdrawExtractResponse.FromString,
+                _registered_method=True)
         self.RestartExtract = channel.unary_unary(
                 '/iocedu.reporting.v1.ExtractsService/RestartExtract',
                 request_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RestartExtractRequest.SerializeToString,
@@ -106,6 +111,13 @@ class ExtractsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WithdrawExtract(self, request, context):
+        """Withdraws an extract that the caller asked for and nobody has decided on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RestartExtract(self, request, context):
         """Begins the export of an approved extract anew where it failed or was cancelled; for whoever asked or approved.
         """
@@ -149,6 +161,11 @@ def add_ExtractsServiceServicer_to_server(servicer, server):
                     servicer.RefuseExtract,
                     request_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractRequest.FromString,
                     response_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractResponse.SerializeToString,
+            ),
+            'WithdrawExtract': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawExtract,
+                    request_deserializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.WithdrawExtractRequest.FromString,
+                    response_serializer=iocedu_dot_reporting_dot_v1_dot_extracts__pb2.WithdrawExtractResponse.SerializeToString,
             ),
             'RestartExtract': grpc.unary_unary_rpc_method_handler(
                     servicer.RestartExtract,
@@ -276,6 +293,33 @@ class ExtractsService:
             '/iocedu.reporting.v1.ExtractsService/RefuseExtract',
             iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractRequest.SerializeToString,
             iocedu_dot_reporting_dot_v1_dot_extracts__pb2.RefuseExtractResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawExtract(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.reporting.v1.ExtractsService/WithdrawExtract',
+            iocedu_dot_reporting_dot_v1_dot_extracts__pb2.WithdrawExtractRequest.SerializeToString,
+            iocedu_dot_reporting_dot_v1_dot_extracts__pb2.WithdrawExtractResponse.FromString,
             options,
             channel_credentials,
             insecure,

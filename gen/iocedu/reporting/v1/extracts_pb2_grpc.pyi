@@ -43,6 +43,8 @@ class ExtractsServiceStub:
     """Approves an extract that somebody else asked for, and begins its export."""
     RefuseExtract: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.RefuseExtractRequest, _extracts_pb2.RefuseExtractResponse]
     """Refuses an extract that somebody else asked for, with a reason; nothing is made of it any more."""
+    WithdrawExtract: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.WithdrawExtractRequest, _extracts_pb2.WithdrawExtractResponse]
+    """Withdraws an extract that the caller asked for and nobody has decided on."""
     RestartExtract: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.RestartExtractRequest, _extracts_pb2.RestartExtractResponse]
     """Begins the export of an approved extract anew where it failed or was cancelled; for whoever asked or approved."""
     ListExtracts: _grpc.UnaryUnaryMultiCallable[_extracts_pb2.ListExtractsRequest, _extracts_pb2.ListExtractsResponse]
@@ -65,6 +67,8 @@ class ExtractsServiceAsyncStub(ExtractsServiceStub):
     """Approves an extract that somebody else asked for, and begins its export."""
     RefuseExtract: _aio.UnaryUnaryMultiCallable[_extracts_pb2.RefuseExtractRequest, _extracts_pb2.RefuseExtractResponse]  # type: ignore[assignment]
     """Refuses an extract that somebody else asked for, with a reason; nothing is made of it any more."""
+    WithdrawExtract: _aio.UnaryUnaryMultiCallable[_extracts_pb2.WithdrawExtractRequest, _extracts_pb2.WithdrawExtractResponse]  # type: ignore[assignment]
+    """Withdraws an extract that the caller asked for and nobody has decided on."""
     RestartExtract: _aio.UnaryUnaryMultiCallable[_extracts_pb2.RestartExtractRequest, _extracts_pb2.RestartExtractResponse]  # type: ignore[assignment]
     """Begins the export of an approved extract anew where it failed or was cancelled; for whoever asked or approved."""
     ListExtracts: _aio.UnaryUnaryMultiCallable[_extracts_pb2.ListExtractsRequest, _extracts_pb2.ListExtractsResponse]  # type: ignore[assignment]
@@ -108,6 +112,14 @@ class ExtractsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_extracts_pb2.RefuseExtractResponse, _abc.Awaitable[_extracts_pb2.RefuseExtractResponse]]:
         """Refuses an extract that somebody else asked for, with a reason; nothing is made of it any more."""
+
+    @_abc_1.abstractmethod
+    def WithdrawExtract(
+        self,
+        request: _extracts_pb2.WithdrawExtractRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_extracts_pb2.WithdrawExtractResponse, _abc.Awaitable[_extracts_pb2.WithdrawExtractResponse]]:
+        """Withdraws an extract that the caller asked for and nobody has decided on."""
 
     @_abc_1.abstractmethod
     def RestartExtract(

@@ -25,29 +25,31 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/reporting/v1/report.proto\x12\x13iocedu.reporting.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x03\n\x06Report\x12\x11\n\treport_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\x03\x12\x11\n\tschool_id\x18\x03 \x01(\x03\x12\x13\n\x0bschool_name\x18\x04 \x01(\t\x12\x0c\n\x04\x66orm\x18\x05 \x01(\t\x12\x14\n\x0c\x66orm_version\x18\x06 \x01(\x05\x12\x13\n\x0bschool_year\x18\x07 \x01(\x05\x12/\n\x05state\x18\x08 \x01(\x0e\x32 .iocedu.reporting.v1.ReportState\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12\x0f\n\x07version\x18\n \x01(\x05\x12\x38\n\nlock_state\x18\x0b \x01(\x0e\x32$.iocedu.reporting.v1.ReportLockState\x12,\n\x08\x64ue_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\r \x01(\x08\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rreturn_reason\x18\x0f \x01(\t\"\xd1\x01\n\nReportCell\x12\r\n\x05sheet\x18\x01 \x01(\t\x12\x0b\n\x03row\x18\x02 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\t\x12\x12\n\x05value\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12/\n\x06source\x18\x05 \x01(\x0e\x32\x1f.iocedu.reporting.v1.CellSource\x12\x1a\n\rcounted_value\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\n\n\x02\x62y\x18\x08 \x01(\tB\x08\n\x06_valueB\x10\n\x0e_counted_value\"g\n\rReportFinding\x12\r\n\x05\x63heck\x18\x01 \x01(\t\x12\x10\n\x08severity\x18\x02 \x01(\t\x12\r\n\x05\x63\x65lls\x18\x03 \x03(\t\x12\x12\n\nmessage_vi\x18\x04 \x01(\t\x12\x12\n\nmessage_en\x18\x05 \x01(\t\"\x94\x01\n\nReportStep\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32!.iocedu.reporting.v1.ReportAction\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x05\"\xde\x01\n\rReportVersion\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x30\n\x0c\x63onfirm_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63onfirmed_by\x18\x03 \x01(\t\x12\x30\n\x0c\x61pprove_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61pproved_by\x18\x05 \x01(\t\x12-\n\tdata_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xb0\x01\n\x0bReportState\x12\x1c\n\x18REPORT_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12REPORT_STATE_DRAFT\x10\x01\x12\x1a\n\x16REPORT_STATE_CONFIRMED\x10\x02\x12\x19\n\x15REPORT_STATE_REVIEWED\x10\x03\x12\x19\n\x15REPORT_STATE_APPROVED\x10\x04\x12\x19\n\x15REPORT_STATE_RETURNED\x10\x05*\xd5\x01\n\x0cReportAction\x12\x1d\n\x19REPORT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15REPORT_ACTION_ENTERED\x10\x01\x12\x1b\n\x17REPORT_ACTION_CONFIRMED\x10\x02\x12\x1a\n\x16REPORT_ACTION_REVIEWED\x10\x03\x12\x1a\n\x16REPORT_ACTION_APPROVED\x10\x04\x12\x1a\n\x16REPORT_ACTION_RETURNED\x10\x05\x12\x1a\n\x16REPORT_ACTION_REOPENED\x10\x06*\x90\x01\n\x0fReportLockState\x12!\n\x1dREPORT_LOCK_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19REPORT_LOCK_STATE_LOCKING\x10\x01\x12\x1c\n\x18REPORT_LOCK_STATE_LOCKED\x10\x02\x12\x1d\n\x19REPORT_LOCK_STATE_LIFTING\x10\x03*\x8f\x01\n\nCellSource\x12\x1b\n\x17\x43\x45LL_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x45LL_SOURCE_COUNTED\x10\x01\x12\x17\n\x13\x43\x45LL_SOURCE_ENTERED\x10\x02\x12\x16\n\x12\x43\x45LL_SOURCE_SUMMED\x10\x03\x12\x1a\n\x16\x43\x45LL_SOURCE_OVERRIDDEN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/reporting/v1/report.proto\x12\x13iocedu.reporting.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x03\n\x06Report\x12\x11\n\treport_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\x03\x12\x11\n\tschool_id\x18\x03 \x01(\x03\x12\x13\n\x0bschool_name\x18\x04 \x01(\t\x12\x0c\n\x04\x66orm\x18\x05 \x01(\t\x12\x14\n\x0c\x66orm_version\x18\x06 \x01(\x05\x12\x13\n\x0bschool_year\x18\x07 \x01(\x05\x12/\n\x05state\x18\x08 \x01(\x0e\x32 .iocedu.reporting.v1.ReportState\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12\x0f\n\x07version\x18\n \x01(\x05\x12\x38\n\nlock_state\x18\x0b \x01(\x0e\x32$.iocedu.reporting.v1.ReportLockState\x12,\n\x08\x64ue_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\r \x01(\x08\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rreturn_reason\x18\x0f \x01(\t\x12<\n\x0clock_refusal\x18\x10 \x01(\x0b\x32&.iocedu.reporting.v1.ReportLockRefusal\"K\n\x11ReportLockRefusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x12\n\nmessage_vi\x18\x02 \x01(\t\x12\x12\n\nmessage_en\x18\x03 \x01(\t\"\xd1\x01\n\nReportCell\x12\r\n\x05sheet\x18\x01 \x01(\t\x12\x0b\n\x03row\x18\x02 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\t\x12\x12\n\x05value\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12/\n\x06source\x18\x05 \x01(\x0e\x32\x1f.iocedu.reporting.v1.CellSource\x12\x1a\n\rcounted_value\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\n\n\x02\x62y\x18\x08 \x01(\tB\x08\n\x06_valueB\x10\n\x0e_counted_value\"g\n\rReportFinding\x12\r\n\x05\x63heck\x18\x01 \x01(\t\x12\x10\n\x08severity\x18\x02 \x01(\t\x12\r\n\x05\x63\x65lls\x18\x03 \x03(\t\x12\x12\n\nmessage_vi\x18\x04 \x01(\t\x12\x12\n\nmessage_en\x18\x05 \x01(\t\"\x94\x01\n\nReportStep\x12\x31\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32!.iocedu.reporting.v1.ReportAction\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x05\"\xde\x01\n\rReportVersion\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x30\n\x0c\x63onfirm_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63onfirmed_by\x18\x03 \x01(\t\x12\x30\n\x0c\x61pprove_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61pproved_by\x18\x05 \x01(\t\x12-\n\tdata_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xb0\x01\n\x0bReportState\x12\x1c\n\x18REPORT_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12REPORT_STATE_DRAFT\x10\x01\x12\x1a\n\x16REPORT_STATE_CONFIRMED\x10\x02\x12\x19\n\x15REPORT_STATE_REVIEWED\x10\x03\x12\x19\n\x15REPORT_STATE_APPROVED\x10\x04\x12\x19\n\x15REPORT_STATE_RETURNED\x10\x05*\xf3\x01\n\x0cReportAction\x12\x1d\n\x19REPORT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15REPORT_ACTION_ENTERED\x10\x01\x12\x1b\n\x17REPORT_ACTION_CONFIRMED\x10\x02\x12\x1a\n\x16REPORT_ACTION_REVIEWED\x10\x03\x12\x1a\n\x16REPORT_ACTION_APPROVED\x10\x04\x12\x1a\n\x16REPORT_ACTION_RETURNED\x10\x05\x12\x1a\n\x16REPORT_ACTION_REOPENED\x10\x06\x12\x1c\n\x18REPORT_ACTION_LOCK_ASKED\x10\x07*\xd8\x01\n\x0fReportLockState\x12!\n\x1dREPORT_LOCK_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19REPORT_LOCK_STATE_LOCKING\x10\x01\x12\x1c\n\x18REPORT_LOCK_STATE_LOCKED\x10\x02\x12\x1d\n\x19REPORT_LOCK_STATE_LIFTING\x10\x03\x12\"\n\x1eREPORT_LOCK_STATE_LOCK_REFUSED\x10\x04\x12\"\n\x1eREPORT_LOCK_STATE_LIFT_REFUSED\x10\x05*\x8f\x01\n\nCellSource\x12\x1b\n\x17\x43\x45LL_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x45LL_SOURCE_COUNTED\x10\x01\x12\x17\n\x13\x43\x45LL_SOURCE_ENTERED\x10\x02\x12\x16\n\x12\x43\x45LL_SOURCE_SUMMED\x10\x03\x12\x1a\n\x16\x43\x45LL_SOURCE_OVERRIDDEN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.reporting.v1.report_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPORTSTATE']._serialized_start=1202
-  _globals['_REPORTSTATE']._serialized_end=1378
-  _globals['_REPORTACTION']._serialized_start=1381
-  _globals['_REPORTACTION']._serialized_end=1594
-  _globals['_REPORTLOCKSTATE']._serialized_start=1597
-  _globals['_REPORTLOCKSTATE']._serialized_end=1741
-  _globals['_CELLSOURCE']._serialized_start=1744
-  _globals['_CELLSOURCE']._serialized_end=1887
+  _globals['_REPORTSTATE']._serialized_start=1341
+  _globals['_REPORTSTATE']._serialized_end=1517
+  _globals['_REPORTACTION']._serialized_start=1520
+  _globals['_REPORTACTION']._serialized_end=1763
+  _globals['_REPORTLOCKSTATE']._serialized_start=1766
+  _globals['_REPORTLOCKSTATE']._serialized_end=1982
+  _globals['_CELLSOURCE']._serialized_start=1985
+  _globals['_CELLSOURCE']._serialized_end=2128
   _globals['_REPORT']._serialized_start=91
-  _globals['_REPORT']._serialized_end=506
-  _globals['_REPORTCELL']._serialized_start=509
-  _globals['_REPORTCELL']._serialized_end=718
-  _globals['_REPORTFINDING']._serialized_start=720
-  _globals['_REPORTFINDING']._serialized_end=823
-  _globals['_REPORTSTEP']._serialized_start=826
-  _globals['_REPORTSTEP']._serialized_end=974
-  _globals['_REPORTVERSION']._serialized_start=977
-  _globals['_REPORTVERSION']._serialized_end=1199
+  _globals['_REPORT']._serialized_end=568
+  _globals['_REPORTLOCKREFUSAL']._serialized_start=570
+  _globals['_REPORTLOCKREFUSAL']._serialized_end=645
+  _globals['_REPORTCELL']._serialized_start=648
+  _globals['_REPORTCELL']._serialized_end=857
+  _globals['_REPORTFINDING']._serialized_start=859
+  _globals['_REPORTFINDING']._serialized_end=962
+  _globals['_REPORTSTEP']._serialized_start=965
+  _globals['_REPORTSTEP']._serialized_end=1113
+  _globals['_REPORTVERSION']._serialized_start=1116
+  _globals['_REPORTVERSION']._serialized_end=1338
 # @@protoc_insertion_point(module_scope)

@@ -76,6 +76,8 @@ class _ReportActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportAc
     """It was sent back to the school before it was approved."""
     REPORT_ACTION_REOPENED: _ReportAction.ValueType  # 6
     """It was opened again after it had been approved."""
+    REPORT_ACTION_LOCK_ASKED: _ReportAction.ValueType  # 7
+    """Records was asked anew for what it had refused: the lock, or to lift it."""
 
 class ReportAction(_ReportAction, metaclass=_ReportActionEnumTypeWrapper):
     """What was done to a report."""
@@ -94,6 +96,8 @@ REPORT_ACTION_RETURNED: ReportAction.ValueType  # 5
 """It was sent back to the school before it was approved."""
 REPORT_ACTION_REOPENED: ReportAction.ValueType  # 6
 """It was opened again after it had been approved."""
+REPORT_ACTION_LOCK_ASKED: ReportAction.ValueType  # 7
+"""Records was asked anew for what it had refused: the lock, or to lift it."""
 Global___ReportAction: _TypeAlias = ReportAction  # noqa: Y015
 
 class _ReportLockState:
@@ -110,6 +114,10 @@ class _ReportLockStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Repor
     """Locked."""
     REPORT_LOCK_STATE_LIFTING: _ReportLockState.ValueType  # 3
     """Opened again; records has not confirmed that the lock is lifted yet."""
+    REPORT_LOCK_STATE_LOCK_REFUSED: _ReportLockState.ValueType  # 4
+    """Approved; records refuses the lock for good: `lock_refusal` says why. It is not asked again by itself."""
+    REPORT_LOCK_STATE_LIFT_REFUSED: _ReportLockState.ValueType  # 5
+    """Opened again; records refuses for good to lift the lock."""
 
 class ReportLockState(_ReportLockState, metaclass=_ReportLockStateEnumTypeWrapper):
     """How the lock that an approval asks for stands."""
@@ -122,6 +130,10 @@ REPORT_LOCK_STATE_LOCKED: ReportLockState.ValueType  # 2
 """Locked."""
 REPORT_LOCK_STATE_LIFTING: ReportLockState.ValueType  # 3
 """Opened again; records has not confirmed that the lock is lifted yet."""
+REPORT_LOCK_STATE_LOCK_REFUSED: ReportLockState.ValueType  # 4
+"""Approved; records refuses the lock for good: `lock_refusal` says why. It is not asked again by itself."""
+REPORT_LOCK_STATE_LIFT_REFUSED: ReportLockState.ValueType  # 5
+"""Opened again; records refuses for good to lift the lock."""
 Global___ReportLockState: _TypeAlias = ReportLockState  # noqa: Y015
 
 class _CellSource:
@@ -177,6 +189,7 @@ class Report(_message.Message):
     LATE_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     RETURN_REASON_FIELD_NUMBER: _builtins.int
+    LOCK_REFUSAL_FIELD_NUMBER: _builtins.int
     report_id: _builtins.int
     """Id."""
     campaign_id: _builtins.int
@@ -211,6 +224,10 @@ class Report(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def lock_refusal(self) -> Global___ReportLockRefusal:
+        """Why records refuses the lock, or to lift it; not set in other states of the lock."""
+
     def __init__(
         self,
         *,
@@ -229,14 +246,45 @@ class Report(_message.Message):
         late: _builtins.bool = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         return_reason: _builtins.str = ...,
+        lock_refusal: Global___ReportLockRefusal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "lock_refusal", b"lock_refusal", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "due_time", b"due_time", "etag", b"etag", "form", b"form", "form_version", b"form_version", "late", b"late", "lock_state", b"lock_state", "report_id", b"report_id", "return_reason", b"return_reason", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "state", b"state", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "due_time", b"due_time", "etag", b"etag", "form", b"form", "form_version", b"form_version", "late", b"late", "lock_refusal", b"lock_refusal", "lock_state", b"lock_state", "report_id", b"report_id", "return_reason", b"return_reason", "school_id", b"school_id", "school_name", b"school_name", "school_year", b"school_year", "state", b"state", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Report: _TypeAlias = Report  # noqa: Y015
+
+@_typing.final
+class ReportLockRefusal(_message.Message):
+    """Why records refuses a lock for good."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_VI_FIELD_NUMBER: _builtins.int
+    MESSAGE_EN_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Reason of records, as NOT_ALLOWED."""
+    message_vi: _builtins.str
+    """What it says, in Vietnamese."""
+    message_en: _builtins.str
+    """The same in English."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message_vi: _builtins.str = ...,
+        message_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_en", b"message_en", "message_vi", b"message_vi", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportLockRefusal: _TypeAlias = ReportLockRefusal  # noqa: Y015
 
 @_typing.final
 class ReportCell(_message.Message):

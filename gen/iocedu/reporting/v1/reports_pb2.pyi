@@ -581,3 +581,61 @@ class ReopenReportResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReopenReportResponse: _TypeAlias = ReopenReportResponse  # noqa: Y015
+
+@_typing.final
+class RelockReportRequest(_message.Message):
+    """Asks records anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    REPORT_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The school, by alias or id."""
+    report_id: _builtins.int
+    """Id of the report."""
+    etag: _builtins.str
+    """Etag the decision was taken on."""
+    request_id: _builtins.str
+    """Makes the call idempotent for its caller: a repeat answers the same and does nothing. Empty: every call counts anew."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        report_id: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "report_id", b"report_id", "request_id", b"request_id", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelockReportRequest: _TypeAlias = RelockReportRequest  # noqa: Y015
+
+@_typing.final
+class RelockReportResponse(_message.Message):
+    """Holds the report afterwards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> _report_pb2.Report:
+        """The report."""
+
+    def __init__(
+        self,
+        *,
+        report: _report_pb2.Report | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelockReportResponse: _TypeAlias = RelockReportResponse  # noqa: Y015

@@ -77,6 +77,11 @@ class ReportsServiceStub:
                 request_serializer=iocedu_dot_reporting_dot_v1_dot_reports__pb2.ReopenReportRequest.SerializeToString,
                 response_deserializer=iocedu_dot_reporting_dot_v1_dot_reports__pb2.ReopenReportResponse.FromString,
                 _registered_method=True)
+        self.RelockReport = channel.unary_unary(
+                '/iocedu.reporting.v1.ReportsService/RelockReport',
+                request_serializer=iocedu_dot_reporting_dot_v1_dot_reports__pb2.RelockReportRequest.SerializeToString,
+                response_deserializer=iocedu_dot_reporting_dot_v1_dot_reports__pb2.RelockReportResponse.FromString,
+                _registered_method=True)
         self.CompareVersions = channel.unary_unary(
                 '/iocedu.reporting.v1.ReportsService/CompareVersions',
                 request_serializer=iocedu_dot_reporting_dot_v1_dot_report__sums__pb2.CompareVersionsRequest.SerializeToString,
@@ -151,6 +156,13 @@ class ReportsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RelockReport(self, request, context):
+        """Asks records anew for what it refused for good, on behalf of the caller: a report's lock, or to lift it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompareVersions(self, request, context):
         """Compares two versions of a report cell by cell, or one with what the records give now.
         """
@@ -207,6 +219,11 @@ def add_ReportsServiceServicer_to_server(servicer, server):
                     servicer.ReopenReport,
                     request_deserializer=iocedu_dot_reporting_dot_v1_dot_reports__pb2.ReopenReportRequest.FromString,
                     response_serializer=iocedu_dot_reporting_dot_v1_dot_reports__pb2.ReopenReportResponse.SerializeToString,
+            ),
+            'RelockReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.RelockReport,
+                    request_deserializer=iocedu_dot_reporting_dot_v1_dot_reports__pb2.RelockReportRequest.FromString,
+                    response_serializer=iocedu_dot_reporting_dot_v1_dot_reports__pb2.RelockReportResponse.SerializeToString,
             ),
             'CompareVersions': grpc.unary_unary_rpc_method_handler(
                     servicer.CompareVersions,
@@ -437,6 +454,33 @@ class ReportsService:
             '/iocedu.reporting.v1.ReportsService/ReopenReport',
             iocedu_dot_reporting_dot_v1_dot_reports__pb2.ReopenReportRequest.SerializeToString,
             iocedu_dot_reporting_dot_v1_dot_reports__pb2.ReopenReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RelockReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/iocedu.reporting.v1.ReportsService/RelockReport',
+            iocedu_dot_reporting_dot_v1_dot_reports__pb2.RelockReportRequest.SerializeToString,
+            iocedu_dot_reporting_dot_v1_dot_reports__pb2.RelockReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,8 @@ class ReportsServiceStub:
     """Sends a confirmed or reviewed report back to its school."""
     ReopenReport: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ReopenReportRequest, _reports_pb2.ReopenReportResponse]
     """Opens an approved report again: it goes back to its school, and its lock is lifted."""
+    RelockReport: _grpc.UnaryUnaryMultiCallable[_reports_pb2.RelockReportRequest, _reports_pb2.RelockReportResponse]
+    """Asks records anew for what it refused for good, on behalf of the caller: a report's lock, or to lift it."""
     CompareVersions: _grpc.UnaryUnaryMultiCallable[_report_sums_pb2.CompareVersionsRequest, _report_sums_pb2.CompareVersionsResponse]
     """Compares two versions of a report cell by cell, or one with what the records give now."""
     AggregateReports: _grpc.UnaryUnaryMultiCallable[_report_sums_pb2.AggregateReportsRequest, _report_sums_pb2.AggregateReportsResponse]
@@ -84,6 +86,8 @@ class ReportsServiceAsyncStub(ReportsServiceStub):
     """Sends a confirmed or reviewed report back to its school."""
     ReopenReport: _aio.UnaryUnaryMultiCallable[_reports_pb2.ReopenReportRequest, _reports_pb2.ReopenReportResponse]  # type: ignore[assignment]
     """Opens an approved report again: it goes back to its school, and its lock is lifted."""
+    RelockReport: _aio.UnaryUnaryMultiCallable[_reports_pb2.RelockReportRequest, _reports_pb2.RelockReportResponse]  # type: ignore[assignment]
+    """Asks records anew for what it refused for good, on behalf of the caller: a report's lock, or to lift it."""
     CompareVersions: _aio.UnaryUnaryMultiCallable[_report_sums_pb2.CompareVersionsRequest, _report_sums_pb2.CompareVersionsResponse]  # type: ignore[assignment]
     """Compares two versions of a report cell by cell, or one with what the records give now."""
     AggregateReports: _aio.UnaryUnaryMultiCallable[_report_sums_pb2.AggregateReportsRequest, _report_sums_pb2.AggregateReportsResponse]  # type: ignore[assignment]
@@ -159,6 +163,14 @@ class ReportsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reports_pb2.ReopenReportResponse, _abc.Awaitable[_reports_pb2.ReopenReportResponse]]:
         """Opens an approved report again: it goes back to its school, and its lock is lifted."""
+
+    @_abc_1.abstractmethod
+    def RelockReport(
+        self,
+        request: _reports_pb2.RelockReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.RelockReportResponse, _abc.Awaitable[_reports_pb2.RelockReportResponse]]:
+        """Asks records anew for what it refused for good, on behalf of the caller: a report's lock, or to lift it."""
 
     @_abc_1.abstractmethod
     def CompareVersions(
