@@ -158,9 +158,8 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
             _day(request.valid_to, "valid_to"),
             request.reason,
         )
-        asked = self._partners.clock.now()
         made = await partner_connections.connect(self._partners, terms, by=_subject())
-        (told,) = await self._connections([made], given=made.create_time >= asked)
+        (told,) = await self._connections([made], given=True)
         return partners_pb2.ConnectPartnerResponse(connection=told)
 
     async def EndPartnerConnection(
@@ -182,7 +181,6 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
         self, request: partners_pb2.HandOverPartnerConnectionRequest, _context: Any
     ) -> partners_pb2.HandOverPartnerConnectionResponse:
         """Hand a connection over."""
-        asked = self._partners.clock.now()
         done = await partner_connections.hand_over(
             self._partners,
             self._unit_id(request.unit),
@@ -193,7 +191,7 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
             by=_subject(),
         )
         (ended,) = await self._connections([done.ended])
-        (begun,) = await self._connections([done.begun], given=done.begun.create_time >= asked)
+        (begun,) = await self._connections([done.begun], given=True)
         return partners_pb2.HandOverPartnerConnectionResponse(ended=ended, begun=begun, handed_over_count=done.places)
 
     async def ListUnitPartnerConnections(

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.sync.domain.partners import PartnerConnection
+from services.sync.domain.partners import NOT_GIVEN, PartnerConnection
 from services.sync.store.tables import partner_connection
 
 
@@ -23,6 +23,13 @@ async def change(writes: AsyncConnection, one: PartnerConnection, **values: Any)
     """Change a connection that is there."""
     query = sa.update(partner_connection).where(*_is(one.unit_id, one.connection_id)).values(values)
     return _connection((await writes.execute(query.returning(*partner_connection.c))).one())
+
+
+async def drop_ungranted(writes: AsyncConnection, one: PartnerConnection) -> None:
+    """Drop a connection whose grant was refused, unless somebody else has asked for it, too."""
+    table = partner_connection.c
+    own = (table.grant_id == NOT_GIVEN, table.connected_by == one.connected_by)
+    await writes.execute(sa.delete(partner_connection).where(*_is(one.unit_id, one.connection_id), *own))
 
 
 async def by_id(reads: AsyncConnection, unit_id: int, connection_id: int) -> PartnerConnection | None:

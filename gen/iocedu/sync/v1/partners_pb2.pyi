@@ -60,7 +60,9 @@ class _PartnerConnectionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper
     PARTNER_CONNECTION_STATE_ENDED: _PartnerConnectionState.ValueType  # 3
     """It has ended."""
     PARTNER_CONNECTION_STATE_WITHOUT_GRANT: _PartnerConnectionState.ValueType  # 4
-    """Its days are not over, but the grant that came of it holds no more: it was revoked in records, or its unit ended."""
+    """Its days are not over, but no grant holds that came of it: it was revoked in records, its unit ended, or connecting
+    was cut before it was given. Connecting again on the same terms gives it.
+    """
 
 class PartnerConnectionState(_PartnerConnectionState, metaclass=_PartnerConnectionStateEnumTypeWrapper):
     """State of a connection, as of today."""
@@ -74,7 +76,9 @@ PARTNER_CONNECTION_STATE_IN_FORCE: PartnerConnectionState.ValueType  # 2
 PARTNER_CONNECTION_STATE_ENDED: PartnerConnectionState.ValueType  # 3
 """It has ended."""
 PARTNER_CONNECTION_STATE_WITHOUT_GRANT: PartnerConnectionState.ValueType  # 4
-"""Its days are not over, but the grant that came of it holds no more: it was revoked in records, or its unit ended."""
+"""Its days are not over, but no grant holds that came of it: it was revoked in records, its unit ended, or connecting
+was cut before it was given. Connecting again on the same terms gives it.
+"""
 Global___PartnerConnectionState: _TypeAlias = PartnerConnectionState  # noqa: Y015
 
 class _ConformanceState:
@@ -285,7 +289,7 @@ class PartnerConnection(_message.Message):
     state: Global___PartnerConnectionState.ValueType
     """State, as of today."""
     grant_id: _builtins.int
-    """Id of the grant in records that came of it."""
+    """Id of the grant in records that came of it; 0: connecting was cut before it was given."""
     connected_by: _builtins.str
     """Who connected them, as in the token's `sub`."""
     reason: _builtins.str
