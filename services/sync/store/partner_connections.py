@@ -54,6 +54,23 @@ async def of_partner(reads: AsyncConnection, partner_id: str, units: Collection[
     return list(map(_connection, await reads.execute(query)))
 
 
+async def in_force(reads: AsyncConnection, day: date) -> dict[str, list[tuple[list[str] | None, set[int]]]]:
+    """Of each partner the collections that it is connected for on a day, with the units."""
+    table = partner_connection.c
+    query = sa.select(table.partner_id, table.collections, sa.func.array_agg(table.unit_id).label("units"))
+    found: dict[str, list[tuple[list[str] | None, set[int]]]] = {}
+    for row in await reads.execute(query.where(*_holds(day)).group_by(table.partner_id, table.collections)):
+        found.setdefault(row.partner_id, []).append((row.collections, set(row.units)))
+    return found
+
+
+async def grants_by_partner(reads: AsyncConnection) -> dict[str, frozenset[int]]:
+    """Of each partner the grants that came of connections, of ended ones too."""
+    table = partner_connection.c
+    query = sa.select(table.partner_id, sa.func.array_agg(table.grant_id).label("grants")).group_by(table.partner_id)
+    return {row.partner_id: frozenset(row.grants) for row in await reads.execute(query)}
+
+
 async def listed(
     reads: AsyncConnection,
     *,

@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis import keyring
 from chassis.clock import VIETNAM
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.scope_tree import EVERY_UNIT
@@ -137,7 +138,9 @@ async def _granted(partners: Partners, one: PartnerConnection) -> PartnerConnect
     if grant_id == one.grant_id:
         return one
     async with partners.database.transaction() as writes:
-        return await store.change(writes, one, grant_id=grant_id)
+        changed = await store.change(writes, one, grant_id=grant_id)
+    partners.rung.set()
+    return changed
 
 
 def _standing(held: Sequence[PartnerConnection], terms: Terms, *, beside: int) -> PartnerConnection | None:
@@ -235,6 +238,7 @@ async def _ended(
 
 async def _take_back(partners: Partners, one: PartnerConnection) -> None:
     """Let the grant end with the last connection that it came of."""
+    partners.rung.set()
     if one.grant_id == NOT_GIVEN:
         return
     async with partners.database.transaction() as writes:
@@ -242,6 +246,26 @@ async def _take_back(partners: Partners, one: PartnerConnection) -> None:
     ends = [each.valid_to for each in held if each.grant_id == one.grant_id]
     if None not in ends:
         await partners.grants.end(one.grant_id, day=max(day for day in ends if day is not None))
+
+
+async def publish_narrowing(partners: Partners) -> bool:
+    """Publish for which collections of which units each partner's grants let it read, as `admitted` judges what it
+    sends; False: no news.
+    """
+    # The tree is taken before the connections are read: of a grant that it has, the connection is kept by then.
+    today, tree = partners.clock.today(), partners.scopes.tree
+    async with partners.database.transaction() as writes:
+        await partner_store.lock_keyring(writes)
+        given, told = await store.grants_by_partner(writes), await store.in_force(writes, today)
+        for partner_id in await partner_store.every_id(writes):
+            parts = told.setdefault(partner_id, [])
+            otherwise = {
+                one.unit_id
+                for one in tree.grants_of(partner_id, today)
+                if one.grant_id not in given.get(partner_id, frozenset())
+            }.difference(*(units for _, units in parts))
+            parts.append((None, otherwise))
+        return await keyring.publish(partners.bus, keyring.narrowing(told), keyring.NARROWED_ENTRY)
 
 
 async def own_source(intake: Intake, subject: str) -> str:
