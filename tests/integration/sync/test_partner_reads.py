@@ -24,7 +24,11 @@ from iocedu.records.v1 import (
     search_pb2,
     search_pb2_grpc,
 )
-from iocedu.sync.v1 import partners_pb2, sync_pb2, sync_pb2_grpc
+from iocedu.sync.v1 import (
+    partner_connections_pb2,
+    sync_pb2,
+    sync_pb2_grpc,
+)
 
 from chassis.errors import Fault
 from chassis.testing import client
@@ -144,12 +148,12 @@ async def test_a_partner_reads_nothing_once_its_connection_has_ended(here: World
     signer = await reader(here)
     (one,) = (
         await (await stub(here)).ListPartnerConnections(
-            partners_pb2.ListPartnerConnectionsRequest(partner_id=signer.subject)
+            partner_connections_pb2.ListPartnerConnectionsRequest(partner_id=signer.subject)
         )
     ).connections
     day = here.clock.today() + timedelta(days=3)
     await (await stub(here, HEAD)).EndPartnerConnection(
-        partners_pb2.EndPartnerConnectionRequest(
+        partner_connections_pb2.EndPartnerConnectionRequest(
             unit=SCHOOL_A, connection_id=one.connection_id, valid_to=day.isoformat(), reason="hết hợp đồng"
         )
     )

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from google.protobuf.timestamp_pb2 import Timestamp
-from iocedu.sync.v1 import partners_pb2, partners_pb2_grpc, quarantine_pb2, quarantine_pb2_grpc, sync_pb2_grpc
+from iocedu.sync.v1 import (
+    partner_connections_pb2,
+    partners_pb2,
+    partners_pb2_grpc,
+    quarantine_pb2,
+    quarantine_pb2_grpc,
+    sync_pb2_grpc,
+)
 
 from chassis.errors import Fault, Kind
 from chassis.testing import client
@@ -71,17 +78,19 @@ async def connected(
     here: World, signer: Signer, *collections: str, unit: str = SCHOOL_A, by: str = ADMINISTRATOR
 ) -> int:
     """A connection of a partner with a school."""
-    request = partners_pb2.ConnectPartnerRequest(
+    request = partner_connections_pb2.ConnectPartnerRequest(
         unit=unit, partner_id=signer.subject, collections=collections or ("pupils",), reason="hợp đồng 12/2026"
     )
     answer = await (await stub(here, by)).ConnectPartner(request)
-    assert answer.connection.state == partners_pb2.PARTNER_CONNECTION_STATE_IN_FORCE, "though its grant is on its way"
+    assert answer.connection.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_IN_FORCE, (
+        "though its grant is on its way"
+    )
     return answer.connection.connection_id
 
 
-async def connections(here: World, *, in_force: bool = False) -> "list[partners_pb2.PartnerConnection]":
+async def connections(here: World, *, in_force: bool = False) -> "list[partner_connections_pb2.PartnerConnection]":
     """The connections of the school and the units around it."""
-    request = partners_pb2.ListUnitPartnerConnectionsRequest(unit=SCHOOL_A, in_force=in_force)
+    request = partner_connections_pb2.ListUnitPartnerConnectionsRequest(unit=SCHOOL_A, in_force=in_force)
     return list((await (await stub(here)).ListUnitPartnerConnections(request)).connections)
 
 
@@ -112,7 +121,7 @@ def becomes(here: World, signer: Signer, reason: str) -> Callable[[], Awaitable[
 async def test_all_that_is_wrong_with_a_connection_is_told_at_once(here: World) -> None:
     """Its collections and both days, each by its field."""
     signer = await registered(here)
-    request = partners_pb2.ConnectPartnerRequest(
+    request = partner_connections_pb2.ConnectPartnerRequest(
         unit=SCHOOL_A,
         partner_id=signer.subject,
         collections=["pupils", "pupil", "marks"],
@@ -448,13 +457,15 @@ async def test_connecting_that_was_cut_is_completed_by_asking_again_or_by_ending
         answer = await sync.PushRows(push(completed_by, *rows, source=""))
         assert list(answer.outcome.states) == [ACCEPTED, REJECTED]
         (told,) = await connections(here, in_force=True)
-        assert told.state == partners_pb2.PARTNER_CONNECTION_STATE_WITHOUT_GRANT
+        assert told.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_WITHOUT_GRANT
         if completed_by == "asking":
             assert await connected(here, signer, "pupils", by=HEAD) == told.connection_id
             (completed,) = await connections(here, in_force=True)
             assert completed.grant_id == grant.grant_id
         await (await stub(here, HEAD)).EndPartnerConnection(
-            partners_pb2.EndPartnerConnectionRequest(unit=SCHOOL_A, connection_id=told.connection_id, reason="thôi")
+            partner_connections_pb2.EndPartnerConnectionRequest(
+                unit=SCHOOL_A, connection_id=told.connection_id, reason="thôi"
+            )
         )
         await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", here.clock.today()))
 
@@ -483,7 +494,7 @@ async def test_connecting_again_gives_a_grant_anew_that_was_revoked(here: World)
     assert await connected(here, signer, by=HEAD) == connection
     await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
     (told,) = await connections(here)
-    assert told.state == partners_pb2.PARTNER_CONNECTION_STATE_IN_FORCE
+    assert told.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_IN_FORCE
     assert await outcome(here, signer.token()) == "OK"
 
 
@@ -495,17 +506,21 @@ async def test_a_connection_that_is_ended_ends_the_role_and_stays_as_history(her
     await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
     head = await stub(here, HEAD)
     day = here.clock.today() + timedelta(days=30)
-    request = partners_pb2.EndPartnerConnectionRequest(
+    request = partner_connections_pb2.EndPartnerConnectionRequest(
         unit=SCHOOL_A, connection_id=connection, valid_to=day.isoformat(), reason="hết hợp đồng"
     )
-    assert (await head.EndPartnerConnection(request)).connection.state == partners_pb2.PARTNER_CONNECTION_STATE_IN_FORCE
+    assert (
+        await head.EndPartnerConnection(request)
+    ).connection.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_IN_FORCE
     await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", day))
     assert here.scopes.tree.grants_of("edusoft", day - timedelta(days=1))
     request.valid_to = ""
-    assert (await head.EndPartnerConnection(request)).connection.state == partners_pb2.PARTNER_CONNECTION_STATE_ENDED
+    assert (
+        await head.EndPartnerConnection(request)
+    ).connection.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_ENDED
     await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", here.clock.today()))
     (told,) = (
-        await head.ListUnitPartnerConnections(partners_pb2.ListUnitPartnerConnectionsRequest(unit=SCHOOL_A))
+        await head.ListUnitPartnerConnections(partner_connections_pb2.ListUnitPartnerConnectionsRequest(unit=SCHOOL_A))
     ).connections
     assert (told.connected_by, told.ended_by, told.end_reason) == (HEAD, HEAD, "hết hợp đồng")
 
@@ -518,10 +533,10 @@ async def test_a_grant_revoked_in_records_shows_at_its_connection(here: World) -
     await here.revoke("edusoft")
     (told,) = (
         await (await stub(here)).ListPartnerConnections(
-            partners_pb2.ListPartnerConnectionsRequest(partner_id="edusoft")
+            partner_connections_pb2.ListPartnerConnectionsRequest(partner_id="edusoft")
         )
     ).connections
-    assert told.state == partners_pb2.PARTNER_CONNECTION_STATE_WITHOUT_GRANT
+    assert told.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_WITHOUT_GRANT
 
 
 async def test_a_school_is_handed_over_from_one_vendor_to_another_on_a_day(here: World) -> None:
@@ -538,7 +553,7 @@ async def test_a_school_is_handed_over_from_one_vendor_to_another_on_a_day(here:
     assert list(answer.outcome.states) == [ACCEPTED]
     head = await stub(here, HEAD)
     day = here.clock.today() + timedelta(days=10)
-    request = partners_pb2.HandOverPartnerConnectionRequest(
+    request = partner_connections_pb2.HandOverPartnerConnectionRequest(
         unit=SCHOOL_A, connection_id=connection, partner_id="smartedu", day=day.isoformat(), reason="đổi phần mềm"
     )
     done = await head.HandOverPartnerConnection(request)
