@@ -8,7 +8,7 @@ from iocedu.sync.v1 import (
     sync_pb2,
 )
 
-from services.sync.domain.conformance import Declared, Finding, Requirement, read_requirements
+from services.sync.domain.conformance import Declared, Finding, Requirement, Verdict, read_requirements
 from services.sync.domain.full import FullOf, FullState
 
 
@@ -27,9 +27,11 @@ def declared(source: str, full_of: FullOf, state: FullState, outcome: bytes) -> 
 
 def finding(one: Finding, *, language: str) -> conformance_pb2.ConformanceFinding:
     """What was found of a requirement."""
+    asked = one.requirement
+    title, how = (asked.en, asked.how_en) if language == "en" else (asked.vi, asked.how_vi)
     return conformance_pb2.ConformanceFinding(
-        requirement=one.requirement.id,
-        title=one.requirement.en if language == "en" else one.requirement.vi,
+        requirement=asked.id,
+        title=title,
         state=one.verdict.value,  # type: ignore[arg-type]  # the enum's number
         evidence=[
             conformance_pb2.ConformanceEvidence(
@@ -37,5 +39,6 @@ def finding(one: Finding, *, language: str) -> conformance_pb2.ConformanceFindin
             )
             for each in one.evidence
         ],
-        source=one.requirement.source,
+        source=asked.source,
+        remedy="" if one.verdict is Verdict.PASSED else how,
     )

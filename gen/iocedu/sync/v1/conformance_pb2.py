@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/sync/v1/conformance.proto\x12\x0eiocedu.sync.v1\x1a\x1b\x62uf/validate/validate.proto\"\xb0\x01\n\x12\x43onformanceFinding\x12\x13\n\x0brequirement\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .iocedu.sync.v1.ConformanceState\x12\x35\n\x08\x65vidence\x18\x04 \x03(\x0b\x32#.iocedu.sync.v1.ConformanceEvidence\x12\x0e\n\x06source\x18\x05 \x01(\t\"d\n\x13\x43onformanceEvidence\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x11\n\trow_index\x18\x02 \x01(\x05\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0c\n\x04seen\x18\x05 \x01(\t\"P\n\x17\x43heckConformanceRequest\x12\x35\n\npartner_id\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x10\x02\x18@2\x16^[a-z0-9][a-z0-9_.-]*$\"\x87\x01\n\x18\x43heckConformanceResponse\x12\x34\n\x08\x66indings\x18\x01 \x03(\x0b\x32\".iocedu.sync.v1.ConformanceFinding\x12\x10\n\x08\x63onforms\x18\x02 \x01(\x08\x12\x12\n\npush_count\x18\x03 \x01(\x05\x12\x0f\n\x07version\x18\x04 \x01(\t*\x92\x01\n\x10\x43onformanceState\x12!\n\x1d\x43ONFORMANCE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43ONFORMANCE_STATE_PASSED\x10\x01\x12\x1c\n\x18\x43ONFORMANCE_STATE_FAILED\x10\x02\x12\x1f\n\x1b\x43ONFORMANCE_STATE_NOT_SHOWN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n iocedu/sync/v1/conformance.proto\x12\x0eiocedu.sync.v1\x1a\x1b\x62uf/validate/validate.proto\"\xc0\x01\n\x12\x43onformanceFinding\x12\x13\n\x0brequirement\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .iocedu.sync.v1.ConformanceState\x12\x35\n\x08\x65vidence\x18\x04 \x03(\x0b\x32#.iocedu.sync.v1.ConformanceEvidence\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t\"d\n\x13\x43onformanceEvidence\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x11\n\trow_index\x18\x02 \x01(\x05\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0c\n\x04seen\x18\x05 \x01(\t\"P\n\x17\x43heckConformanceRequest\x12\x35\n\npartner_id\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x10\x02\x18@2\x16^[a-z0-9][a-z0-9_.-]*$\"\x87\x01\n\x18\x43heckConformanceResponse\x12\x34\n\x08\x66indings\x18\x01 \x03(\x0b\x32\".iocedu.sync.v1.ConformanceFinding\x12\x10\n\x08\x63onforms\x18\x02 \x01(\x08\x12\x12\n\npush_count\x18\x03 \x01(\x05\x12\x0f\n\x07version\x18\x04 \x01(\t*\x92\x01\n\x10\x43onformanceState\x12!\n\x1d\x43ONFORMANCE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43ONFORMANCE_STATE_PASSED\x10\x01\x12\x1c\n\x18\x43ONFORMANCE_STATE_FAILED\x10\x02\x12\x1f\n\x1b\x43ONFORMANCE_STATE_NOT_SHOWN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECKCONFORMANCEREQUEST'].fields_by_name['partner_id']._loaded_options = None
   _globals['_CHECKCONFORMANCEREQUEST'].fields_by_name['partner_id']._serialized_options = b'\272H\036r\034\020\002\030@2\026^[a-z0-9][a-z0-9_.-]*$'
-  _globals['_CONFORMANCESTATE']._serialized_start=583
-  _globals['_CONFORMANCESTATE']._serialized_end=729
+  _globals['_CONFORMANCESTATE']._serialized_start=599
+  _globals['_CONFORMANCESTATE']._serialized_end=745
   _globals['_CONFORMANCEFINDING']._serialized_start=82
-  _globals['_CONFORMANCEFINDING']._serialized_end=258
-  _globals['_CONFORMANCEEVIDENCE']._serialized_start=260
-  _globals['_CONFORMANCEEVIDENCE']._serialized_end=360
-  _globals['_CHECKCONFORMANCEREQUEST']._serialized_start=362
-  _globals['_CHECKCONFORMANCEREQUEST']._serialized_end=442
-  _globals['_CHECKCONFORMANCERESPONSE']._serialized_start=445
-  _globals['_CHECKCONFORMANCERESPONSE']._serialized_end=580
+  _globals['_CONFORMANCEFINDING']._serialized_end=274
+  _globals['_CONFORMANCEEVIDENCE']._serialized_start=276
+  _globals['_CONFORMANCEEVIDENCE']._serialized_end=376
+  _globals['_CHECKCONFORMANCEREQUEST']._serialized_start=378
+  _globals['_CHECKCONFORMANCEREQUEST']._serialized_end=458
+  _globals['_CHECKCONFORMANCERESPONSE']._serialized_start=461
+  _globals['_CHECKCONFORMANCERESPONSE']._serialized_end=596
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,7 @@ class ConformanceFinding(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
     requirement: _builtins.str
     """Id of the requirement, stable."""
     title: _builtins.str
@@ -66,6 +67,8 @@ class ConformanceFinding(_message.Message):
     """State."""
     source: _builtins.str
     """Where the requirement comes from."""
+    remedy: _builtins.str
+    """What to do to pass it, in the caller's language; empty: it is passed."""
     @_builtins.property
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConformanceEvidence]:
         """What it rests on: of a failure what is wrong, else what shows it, or what is still missing. At most 20."""
@@ -78,10 +81,11 @@ class ConformanceFinding(_message.Message):
         state: Global___ConformanceState.ValueType = ...,
         evidence: _abc.Iterable[Global___ConformanceEvidence] | None = ...,
         source: _builtins.str = ...,
+        remedy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "requirement", b"requirement", "source", b"source", "state", b"state", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "remedy", b"remedy", "requirement", b"requirement", "source", b"source", "state", b"state", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,7 +111,9 @@ class ConformanceEvidence(_message.Message):
     field: _builtins.str
     """The field, in the names the row was sent in; empty: the row as a whole."""
     seen: _builtins.str
-    """What was seen: a stable reason or name, such as VERSION_REUSED, or a collection that is missing."""
+    """What was seen: a stable reason or name, such as VERSION_REUSED, the count of a batch's rows (ROWS:3), a version and
+    the one that followed it (1→2), a key's kid, or a collection that is missing. The remedy says what to do about it.
+    """
     def __init__(
         self,
         *,
