@@ -3,7 +3,7 @@
 Deny by default: a method without the option cannot be called.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,6 +17,8 @@ from chassis.identity import Caller
 from chassis.scope_tree import EVERY_UNIT, ScopeTree
 
 NamedUnits = Callable[[Message], list[str]]
+ShownKinds = Callable[[Message], frozenset[str]]
+Narrowed = Mapping[int, frozenset[str] | None]  # Kinds that a subject's grants are for, by unit; None: for all kinds.
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Rule:
     named_units: NamedUnits | None = None  # Reads the unit references from a request.
     reveals_personal_data: bool = False
     every_unit: bool = False
+    shown_kinds: ShownKinds | None = None  # Reads the kinds of things from a request that its answer shows.
+    shown_field: str = ""
 
 
 def rule_of(method: str) -> Rule | None:
@@ -54,11 +58,25 @@ def rule_of(method: str) -> Rule | None:
         named_units=_reader(descriptor.input_type, option.unit_field) if option.unit_field else None,
         reveals_personal_data=option.reveals_personal_data,
         every_unit=option.every_unit,
+        shown_kinds=_kinds_reader(descriptor.input_type, option.shown_field, frozenset(option.shows)),
+        shown_field=option.shown_field,
     )
 
 
-def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callable[[], ScopeTree], day: date) -> None:
-    """Let the call pass or raise NOT_ALLOWED, NO_GRANT or UNKNOWN_UNIT. The tree is asked for only where it matters."""
+def decide(
+    rule: Rule | None,
+    caller: Caller,
+    request: Message,
+    *,
+    tree: Callable[[], ScopeTree],
+    day: date,
+    narrowed: Narrowed | None = None,
+) -> None:
+    """Let the call pass or raise NOT_ALLOWED, NO_GRANT or UNKNOWN_UNIT. The tree is asked for only where it matters.
+
+    A caller that is `narrowed` passes only where its grants are for all kinds of things that the answer shows; a grant
+    on a unit of which nothing is said there is for none.
+    """
     if rule is None:
         raise _not_allowed()
     if rule.any_subject or (caller.service is not None and caller.service in rule.services):
@@ -72,15 +90,48 @@ def decide(rule: Rule | None, caller: Caller, request: Message, *, tree: Callabl
         ref = _first(rule, request)
         stranger = not forest.grants_of(caller.subject, day)
         raise _no_grant(rule, unit=ref, name="" if stranger else _name(forest, ref, day))
-    if rule.named_units is None or EVERY_UNIT in held:
+    refs = rule.named_units(request) or [str(EVERY_UNIT)] if rule.named_units else []
+    if EVERY_UNIT not in held:
         # Who holds the role on every unit is not stopped by a unit that is not known here; the method says so itself.
-        return
-    for ref in rule.named_units(request) or [str(EVERY_UNIT)]:
+        _check_units(rule, caller.subject, roles, refs, forest=forest, day=day)
+    if narrowed is not None and rule.shown_kinds is not None:
+        shown = rule.shown_kinds(request)
+        for ref in refs:
+            unit_id = forest.resolve(ref or str(EVERY_UNIT), day)
+            missing = shown - _kinds_on(forest, caller.subject, roles, unit_id, narrowed, shown, day=day)
+            if missing:
+                raise _not_for(rule, missing, unit=ref, name=_name(forest, ref, day))
+
+
+def _check_units(
+    rule: Rule, subject: str, roles: frozenset[str], refs: list[str], *, forest: ScopeTree, day: date
+) -> None:
+    for ref in refs:
         unit_id = forest.resolve(ref or str(EVERY_UNIT), day)
         if unit_id is None:
             raise unknown_unit(ref)
-        if not forest.may(caller.subject, roles, unit_id, day):
+        if not forest.may(subject, roles, unit_id, day):
             raise _no_grant(rule, unit=ref, name=_name(forest, ref, day))
+
+
+def _kinds_on(
+    forest: ScopeTree,
+    subject: str,
+    roles: frozenset[str],
+    unit_id: int | None,
+    narrowed: Narrowed,
+    every: frozenset[str],
+    *,
+    day: date,
+) -> frozenset[str]:
+    """The kinds of things that the subject's grants on a unit or above it are for; `every` where one is for all."""
+    found: frozenset[str] = frozenset()
+    for grant in forest.grants_of(subject, day):
+        reaching = (EVERY_UNIT, unit_id, *forest.ancestors(unit_id or EVERY_UNIT, day, grant.edge_type))
+        if grant.role in roles and grant.unit_id in reaching:
+            kinds = narrowed.get(grant.unit_id, frozenset())
+            found |= every if kinds is None else kinds
+    return found
 
 
 def unknown_unit(ref: str) -> Fault:
@@ -120,6 +171,24 @@ def _reader(message: Descriptor, path: str) -> NamedUnits:
     return read
 
 
+def _kinds_reader(message: Descriptor, name: str, always: frozenset[str]) -> ShownKinds | None:
+    """A function that tells which kinds an answer shows; None: the method does not say."""
+    if not name:
+        return (lambda _: always) if always else None
+    field = message.fields_by_name[name]
+    enum = field.enum_type
+    if enum is None:
+        return lambda request: frozenset({str(getattr(request, name))})
+    kinds = {one.number: str(one.GetOptions().Extensions[access_pb2.kind]) for one in enum.values}
+    every = frozenset(kinds.values()) - {""}
+
+    def read(request: Message) -> frozenset[str]:
+        value = getattr(request, name)
+        return frozenset(kinds.get(one, "") for one in (value if field.is_repeated else (value,))) - {""} or every
+
+    return read
+
+
 def _first(rule: Rule, request: Message) -> str:
     return next(iter(rule.named_units(request)), "") if rule.named_units else ""
 
@@ -154,4 +223,21 @@ def _no_grant(rule: Rule, *, unit: str, name: str = "") -> Fault:
         vi=f"Bạn chưa được cấp quyền cho việc này{on_vi}. Hãy liên hệ người quản trị của đơn vị.",
         en=f"You hold no role for this{on_en}. Ask the unit's administrator for it.",
         metadata={"method": method, "unit": unit} if unit else {"method": method},
+    )
+
+
+def _not_for(rule: Rule, kinds: frozenset[str], *, unit: str, name: str) -> Fault:
+    missing = ", ".join(sorted(kinds))
+    alone_vi, alone_en = "", ""
+    if rule.shown_field:
+        alone_vi = f" Hãy chỉ hỏi loại mà bạn được kết nối (`{rule.shown_field}`)."
+        alone_en = f" Ask only for what you are connected for (`{rule.shown_field}`)."
+    return Fault(
+        Kind.DENIED,
+        "NO_GRANT",
+        vi=f"Quyền của bạn tại đơn vị “{name or unit}” không gồm loại dữ liệu: {missing}.{alone_vi} Nếu cần loại này, "
+        "hãy nhờ đơn vị kết nối thêm.",
+        en=f"Your role on the unit “{name or unit}” is not for: {missing}.{alone_en} If you need that, ask the unit to "
+        "connect you for it, too.",
+        metadata={"method": rule.method, "unit": unit, "kinds": missing},
     )

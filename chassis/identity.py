@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 import urllib.request
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -191,6 +192,10 @@ class Verifier:
         if claims["exp"] - claims["iat"] > LONGEST_SELF_SIGNED:
             raise lives_too_long(most=LONGEST_SELF_SIGNED, seconds=claims["exp"] - claims["iat"])
         return Verified(subject=subject, actor=None, expires=float(claims["exp"]), kid=kid, roles=bound.roles)
+
+    def narrowed(self, subject: str) -> Mapping[int, frozenset[str] | None] | None:
+        """The kinds of things that a subject's grants are for, by unit; None: nothing narrows them."""
+        return self._keyring.narrowed(subject)
 
     async def ping(self) -> None:
         """Raise as long as there are no keys to verify with; for readiness."""

@@ -264,7 +264,8 @@ class Chain(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it stands 
     def _decide(self, call: _Call, request: Message | None) -> None:
         if call.caller is None or request is None:
             raise no_token()
-        decide(call.method.rule, call.caller, request, tree=self._tree, day=self._clock.today())
+        narrowed = self._verifier.narrowed(call.caller.subject)
+        decide(call.method.rule, call.caller, request, tree=self._tree, day=self._clock.today(), narrowed=narrowed)
 
     def _decide_again(self, call: _Call) -> None:
         """Whether a stream may go on: its token's time and its caller's right may end while it runs."""

@@ -2,13 +2,16 @@
 
 One service publishes the whole set to a key-value bucket; every service looks at it each second and keeps what it has
 while the broker is away. Refuses a key under another subject's name, and whoever is suspended, whatever token is shown.
+
+Beside it the same service tells which kinds of things the grants of such subjects are for: of each, by unit. A subject
+that is named there is narrowed to that; a grant that is not told of yet is for nothing.
 """
 
 import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +29,7 @@ LONGEST_SELF_SIGNED = 300  # Seconds from `iat` to `exp`.
 LEEWAY_SECONDS = 10.0  # How far another's clock may be ahead of ours.
 BUCKET = "keyring"
 ENTRY = "set"
+NARROWED_ENTRY = "narrowed"
 LOOK_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.2  # But no sooner than this after the last look, however many unknown keys are shown.
 MOST_BYTES = 900_000  # NATS carries 1 MB a message by default.
@@ -50,6 +54,8 @@ class Keyring:
         self._keys: dict[tuple[str, str], BoundKey] = {}
         self._suspended: frozenset[str] = frozenset()
         self._text = b""
+        self._narrowed: dict[str, dict[int, frozenset[str] | None]] = {}
+        self._narrowed_text = b""
         self._looked = bus is None
         self._looked_at = float("-inf")  # On the monotonic clock.
         self.worker = Worker("keyring", self._run)
@@ -88,6 +94,22 @@ class Keyring:
                 metadata={"subject": subject},
             )
 
+    def narrowed(self, subject: str) -> Mapping[int, frozenset[str] | None] | None:
+        """The kinds of things that a subject's grants are for, by unit, of one None: all; None: it is not narrowed."""
+        return self._narrowed.get(subject)
+
+    def take_narrowed(self, text: bytes) -> None:
+        """Let what is told of narrowed subjects take the place of the present; what cannot be read changes nothing."""
+        if text == self._narrowed_text:
+            return
+        try:
+            found = {str(subject): _by_unit(told) for subject, told in json.loads(text).items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            log.warning("narrowed subjects not read", action="keyring.unreadable", error=str(error))
+            return
+        self._narrowed, self._narrowed_text = found, text
+        log.info("narrowed subjects taken", action="keyring.narrowed", subjects=len(found))
+
     def take(self, text: bytes) -> None:
         """Let a published set take the place of the present one; one that cannot be read changes nothing."""
         if text == self._text:
@@ -106,8 +128,11 @@ class Keyring:
         """Look once at what is published."""
         assert self._bus is not None, "this keyring follows no bucket"
         self._looked_at = time.monotonic()
+        bucket = await self._bus.key_value(BUCKET)
         with contextlib.suppress(KeyNotFoundError):
-            self.take((await (await self._bus.key_value(BUCKET)).get(ENTRY)).value or b"")
+            self.take_narrowed((await bucket.get(NARROWED_ENTRY)).value or b"")
+        with contextlib.suppress(KeyNotFoundError):
+            self.take((await bucket.get(ENTRY)).value or b"")
         self._looked = True
 
     async def _run(self, stop: asyncio.Event) -> None:
@@ -130,14 +155,34 @@ def described(keys: Iterable[Mapping[str, Any]], *, suspended: Sequence[str]) ->
     return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
 
 
-async def publish(bus: Bus, text: bytes) -> bool:
+def narrowing(told: Mapping[str, Iterable[tuple[Collection[str] | None, Collection[int]]]]) -> bytes:
+    """Narrowed subjects as they are published: of each the kinds, None for all, with the units they are for."""
+    listed = {
+        subject: [[None if kinds is None else sorted(kinds), sorted(units)] for kinds, units in parts]
+        for subject, parts in told.items()
+    }
+    return json.dumps(listed, sort_keys=True, separators=(",", ":")).encode()
+
+
+async def publish(bus: Bus, text: bytes, entry: str = ENTRY) -> bool:
     """Publish a set; False where it is there already. Who publishes sees to it that an older set never comes later."""
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"{entry}: more is in force than one entry of the broker holds")
     bucket = await bus.key_value(BUCKET)
     with contextlib.suppress(KeyNotFoundError):
-        if (await bucket.get(ENTRY)).value == text:
+        if (await bucket.get(entry)).value == text:
             return False
-    await bucket.put(ENTRY, text)
+    await bucket.put(entry, text)
     return True
+
+
+def _by_unit(parts: Iterable[tuple[Iterable[str] | None, Iterable[int]]]) -> dict[int, frozenset[str] | None]:
+    found: dict[int, frozenset[str] | None] = {}
+    for kinds, units in parts:
+        for unit_id in map(int, units):
+            held = found.get(unit_id, frozenset())
+            found[unit_id] = None if kinds is None or held is None else held | frozenset(map(str, kinds))
+    return found
 
 
 def _bound(item: Mapping[str, Any]) -> BoundKey:

@@ -31,6 +31,7 @@ from services.sync.usecases.coverage import Coverage
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.working import work_on_next
 from services.sync.usecases.intake import Intake
+from services.sync.usecases.partner_connections import publish_narrowing
 from services.sync.usecases.partners import Partners, publish_keyring
 from services.sync.usecases.pushing import Pushing, take_turn
 from services.sync.usecases.replaying import replay_next_unlocked
@@ -86,11 +87,15 @@ def replayer(intake: Intake) -> Worker:
 
 
 def keyring_publisher(partners: Partners) -> Worker:
-    """The worker that publishes the keys of partners: at once when some were changed, else as time passes."""
+    """The worker that publishes the keys of partners and what they may read: at once when some were changed, else as
+    time passes.
+    """
 
     async def publish() -> bool:
         if await publish_keyring(partners):
             log.info("keys of partners published", action="partners.keys_published")
+        if await publish_narrowing(partners):
+            log.info("what partners may read published", action="partners.narrowing_published")
         return False
 
     return Worker("keyring-publisher", partial(_repeat, partners.rung, publish, "partners.keys"))

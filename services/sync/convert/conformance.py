@@ -3,9 +3,12 @@
 import json
 from importlib.resources import files
 
-from iocedu.sync.v1 import partners_pb2, sync_pb2
+from iocedu.sync.v1 import (
+    conformance_pb2,
+    sync_pb2,
+)
 
-from services.sync.domain.conformance import Declared, Finding, Requirement, read_requirements
+from services.sync.domain.conformance import Declared, Finding, Requirement, Verdict, read_requirements
 from services.sync.domain.full import FullOf, FullState
 
 
@@ -22,17 +25,20 @@ def declared(source: str, full_of: FullOf, state: FullState, outcome: bytes) -> 
     return Declared(full_of.declaration_id, place, state, FullState(told) if told else state)
 
 
-def finding(one: Finding, *, language: str) -> partners_pb2.ConformanceFinding:
+def finding(one: Finding, *, language: str) -> conformance_pb2.ConformanceFinding:
     """What was found of a requirement."""
-    return partners_pb2.ConformanceFinding(
-        requirement=one.requirement.id,
-        title=one.requirement.en if language == "en" else one.requirement.vi,
+    asked = one.requirement
+    title, how = (asked.en, asked.how_en) if language == "en" else (asked.vi, asked.how_vi)
+    return conformance_pb2.ConformanceFinding(
+        requirement=asked.id,
+        title=title,
         state=one.verdict.value,  # type: ignore[arg-type]  # the enum's number
         evidence=[
-            partners_pb2.ConformanceEvidence(
+            conformance_pb2.ConformanceEvidence(
                 batch_id=each.batch_id, row_index=each.row_index, key=each.key, field=each.field, seen=each.seen
             )
             for each in one.evidence
         ],
-        source=one.requirement.source,
+        source=asked.source,
+        remedy="" if one.verdict is Verdict.PASSED else how,
     )

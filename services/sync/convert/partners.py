@@ -4,7 +4,11 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
-from iocedu.sync.v1 import partners_pb2
+from iocedu.sync.v1 import (
+    partner_connections_pb2,
+    partner_sandboxes_pb2,
+    partners_pb2,
+)
 
 from chassis.scope_tree import ScopeTree
 from services.sync.convert.answers import timestamp
@@ -48,13 +52,13 @@ def key(one: PartnerKey, *, now: datetime) -> partners_pb2.PartnerKey:
 
 def connection(
     one: PartnerConnection, tree: ScopeTree, *, name: str, today: date, given: bool = False
-) -> partners_pb2.PartnerConnection:
+) -> partner_connections_pb2.PartnerConnection:
     """A connection in its state as of today, which the grants of today decide.
 
     One that was `given` just now is known here only in a moment.
     """
     granted = given or any(grant.grant_id == one.grant_id for grant in tree.grants_of(one.partner_id, today))
-    return partners_pb2.PartnerConnection(
+    return partner_connections_pb2.PartnerConnection(
         connection_id=one.connection_id,
         partner_id=one.partner_id,
         partner_name=name,
@@ -83,12 +87,12 @@ def sandbox(
     reset_count: int,
     reset_time: datetime | None,
     names: Mapping[int, str],
-) -> partners_pb2.Sandbox:
+) -> partner_sandboxes_pb2.Sandbox:
     """A sandbox; its schools by id and alias, `names` are of those that the tree has not brought yet."""
-    return partners_pb2.Sandbox(
+    return partner_sandboxes_pb2.Sandbox(
         unit_id=unit_id,
         schools=[
-            partners_pb2.SandboxSchool(
+            partner_sandboxes_pb2.SandboxSchool(
                 unit_id=school_id, alias=alias, name=names.get(school_id) or _name(tree, school_id)
             )
             for school_id, alias in schools

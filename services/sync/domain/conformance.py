@@ -86,6 +86,8 @@ class Requirement:
     id: str
     vi: str
     en: str
+    how_vi: str  # What to do where it is failed or not shown.
+    how_en: str
     judge: str
     source: str
     given: Mapping[str, Any]  # What its judge is told besides.
@@ -354,7 +356,7 @@ JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
 
 def read_requirements(table: Mapping[str, Any]) -> tuple[str, tuple[Requirement, ...]]:
     """The version of the list and its requirements; raises KeyError for one that no judge decides."""
-    told = ("id", "vi", "en", "judge", "source")
+    told = ("id", "vi", "en", "how_vi", "how_en", "judge", "source")
     found = []
     for item in table["requirements"]:
         given = {name: value for name, value in item.items() if name not in told}

@@ -11,6 +11,7 @@ from services.sync.domain.collections import COLLECTIONS
 INTEGRATOR: Final = "integrator"  # The role a connection gives, and the only one a partner's own tokens act in.
 MANAGERS: Final = frozenset({"administrator", "director"})  # Who may manage the partners of their unit.
 SANDBOX: Final = "sandbox"  # Label of the units of sandboxes.
+NOT_GIVEN: Final = 0  # Grant of a connection that has none yet.
 MOST_KEYS: Final = 5  # Keys of a partner that may hold, now or later.
 
 
@@ -103,6 +104,13 @@ class PartnerConnection:
         if today < self.valid_from:
             return ConnectionState.PLANNED
         return ConnectionState.IN_FORCE if granted else ConnectionState.WITHOUT_GRANT
+
+    def covers(self, grant_id: int, unit_id: int, today: date) -> bool:
+        """Whether a grant of the partner is this connection's: the one that came of it, and any on the unit itself
+        while the connection is in force, as the one that is being given.
+        """
+        here = unit_id == self.unit_id and self.state(today, granted=True) is ConnectionState.IN_FORCE
+        return here or grant_id == self.grant_id
 
     def meets(self, *, collections: Collection[str], valid_from: date, valid_to: date | None) -> bool:
         """Whether it is for some of these collections on some of these days."""

@@ -5,7 +5,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from iocedu.sync.v1 import partners_pb2, partners_pb2_grpc
+from iocedu.sync.v1 import (
+    conformance_pb2,
+    partner_connections_pb2,
+    partner_sandboxes_pb2,
+    partners_pb2,
+    partners_pb2_grpc,
+)
 
 from chassis.access import unknown_unit
 from chassis.identity import caller
@@ -147,8 +153,8 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
         return partners_pb2.RevokePartnerKeyResponse(key=convert.key(revoked, now=self._partners.clock.now()))
 
     async def ConnectPartner(
-        self, request: partners_pb2.ConnectPartnerRequest, _context: Any
-    ) -> partners_pb2.ConnectPartnerResponse:
+        self, request: partner_connections_pb2.ConnectPartnerRequest, _context: Any
+    ) -> partner_connections_pb2.ConnectPartnerResponse:
         """Connect a unit with a partner."""
         terms = Terms(
             self._unit_id(request.unit),
@@ -158,14 +164,13 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
             _day(request.valid_to, "valid_to"),
             request.reason,
         )
-        asked = self._partners.clock.now()
         made = await partner_connections.connect(self._partners, terms, by=_subject())
-        (told,) = await self._connections([made], given=made.create_time >= asked)
-        return partners_pb2.ConnectPartnerResponse(connection=told)
+        (told,) = await self._connections([made], given=True)
+        return partner_connections_pb2.ConnectPartnerResponse(connection=told)
 
     async def EndPartnerConnection(
-        self, request: partners_pb2.EndPartnerConnectionRequest, _context: Any
-    ) -> partners_pb2.EndPartnerConnectionResponse:
+        self, request: partner_connections_pb2.EndPartnerConnectionRequest, _context: Any
+    ) -> partner_connections_pb2.EndPartnerConnectionResponse:
         """End a connection."""
         ended = await partner_connections.end(
             self._partners,
@@ -176,13 +181,12 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
             by=_subject(),
         )
         (told,) = await self._connections([ended])
-        return partners_pb2.EndPartnerConnectionResponse(connection=told)
+        return partner_connections_pb2.EndPartnerConnectionResponse(connection=told)
 
     async def HandOverPartnerConnection(
-        self, request: partners_pb2.HandOverPartnerConnectionRequest, _context: Any
-    ) -> partners_pb2.HandOverPartnerConnectionResponse:
+        self, request: partner_connections_pb2.HandOverPartnerConnectionRequest, _context: Any
+    ) -> partner_connections_pb2.HandOverPartnerConnectionResponse:
         """Hand a connection over."""
-        asked = self._partners.clock.now()
         done = await partner_connections.hand_over(
             self._partners,
             self._unit_id(request.unit),
@@ -193,61 +197,63 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
             by=_subject(),
         )
         (ended,) = await self._connections([done.ended])
-        (begun,) = await self._connections([done.begun], given=done.begun.create_time >= asked)
-        return partners_pb2.HandOverPartnerConnectionResponse(ended=ended, begun=begun, handed_over_count=done.places)
+        (begun,) = await self._connections([done.begun], given=True)
+        return partner_connections_pb2.HandOverPartnerConnectionResponse(
+            ended=ended, begun=begun, handed_over_count=done.places
+        )
 
     async def ListUnitPartnerConnections(
-        self, request: partners_pb2.ListUnitPartnerConnectionsRequest, _context: Any
-    ) -> partners_pb2.ListUnitPartnerConnectionsResponse:
+        self, request: partner_connections_pb2.ListUnitPartnerConnectionsRequest, _context: Any
+    ) -> partner_connections_pb2.ListUnitPartnerConnectionsResponse:
         """List the connections of a unit."""
         found, token = await self._listed(request, units=self._around(request.unit))
-        return partners_pb2.ListUnitPartnerConnectionsResponse(connections=found, next_page_token=token)
+        return partner_connections_pb2.ListUnitPartnerConnectionsResponse(connections=found, next_page_token=token)
 
     async def ListPartnerConnections(
-        self, request: partners_pb2.ListPartnerConnectionsRequest, _context: Any
-    ) -> partners_pb2.ListPartnerConnectionsResponse:
+        self, request: partner_connections_pb2.ListPartnerConnectionsRequest, _context: Any
+    ) -> partner_connections_pb2.ListPartnerConnectionsResponse:
         """List the connections of a partner."""
         await self._permitted(request.partner_id)
         found, token = await self._listed(request, partner_id=request.partner_id)
-        return partners_pb2.ListPartnerConnectionsResponse(connections=found, next_page_token=token)
+        return partner_connections_pb2.ListPartnerConnectionsResponse(connections=found, next_page_token=token)
 
     async def OpenSandbox(
-        self, request: partners_pb2.OpenSandboxRequest, _context: Any
-    ) -> partners_pb2.OpenSandboxResponse:
+        self, request: partner_sandboxes_pb2.OpenSandboxRequest, _context: Any
+    ) -> partner_sandboxes_pb2.OpenSandboxResponse:
         """Open a sandbox."""
         opened = await open_sandbox(self._partners, self._sandboxes, request.partner_id, caller=_subject())
-        return partners_pb2.OpenSandboxResponse(sandbox=self._sandbox(opened))
+        return partner_sandboxes_pb2.OpenSandboxResponse(sandbox=self._sandbox(opened))
 
     async def GetSandbox(
-        self, request: partners_pb2.GetSandboxRequest, _context: Any
-    ) -> partners_pb2.GetSandboxResponse:
+        self, request: partner_sandboxes_pb2.GetSandboxRequest, _context: Any
+    ) -> partner_sandboxes_pb2.GetSandboxResponse:
         """Get a sandbox."""
         found = await the_sandbox(self._partners, request.partner_id, caller=_subject())
         found = await named(self._partners, self._sandboxes, found)
-        return partners_pb2.GetSandboxResponse(sandbox=self._sandbox(found))
+        return partner_sandboxes_pb2.GetSandboxResponse(sandbox=self._sandbox(found))
 
     async def ResetSandbox(
-        self, request: partners_pb2.ResetSandboxRequest, _context: Any
-    ) -> partners_pb2.ResetSandboxResponse:
+        self, request: partner_sandboxes_pb2.ResetSandboxRequest, _context: Any
+    ) -> partner_sandboxes_pb2.ResetSandboxResponse:
         """Empty a sandbox."""
         emptied, removed = await reset_sandbox(self._partners, self._sandboxes, request.partner_id, caller=_subject())
-        return partners_pb2.ResetSandboxResponse(sandbox=self._sandbox(emptied), removed_count=removed)
+        return partner_sandboxes_pb2.ResetSandboxResponse(sandbox=self._sandbox(emptied), removed_count=removed)
 
     async def CheckConformance(
-        self, request: partners_pb2.CheckConformanceRequest, _context: Any
-    ) -> partners_pb2.CheckConformanceResponse:
+        self, request: conformance_pb2.CheckConformanceRequest, _context: Any
+    ) -> conformance_pb2.CheckConformanceResponse:
         """Judge a partner's client."""
         found, count = await check(self._partners, self._requirements, request.partner_id, caller=_subject())
         asked = current_request()
         language = asked.language if asked else "vi"
-        return partners_pb2.CheckConformanceResponse(
+        return conformance_pb2.CheckConformanceResponse(
             findings=[convert_finding(one, language=language) for one in found],
             conforms=all(one.verdict == Verdict.PASSED for one in found),
             push_count=count,
             version=self._version,
         )
 
-    def _sandbox(self, one: Sandbox) -> partners_pb2.Sandbox:
+    def _sandbox(self, one: Sandbox) -> partner_sandboxes_pb2.Sandbox:
         return convert.sandbox(
             self._partners.scopes.tree,
             unit_id=one.unit_id,
@@ -259,11 +265,12 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
 
     async def _listed(
         self,
-        request: "partners_pb2.ListUnitPartnerConnectionsRequest | partners_pb2.ListPartnerConnectionsRequest",
+        request: partner_connections_pb2.ListUnitPartnerConnectionsRequest
+        | partner_connections_pb2.ListPartnerConnectionsRequest,
         *,
         units: Iterable[int] | None = None,
         partner_id: str = "",
-    ) -> tuple[list[partners_pb2.PartnerConnection], str]:
+    ) -> tuple[list[partner_connections_pb2.PartnerConnection], str]:
         size, cursor = page_size(request.page_size), page_cursor(request)
         async with self._partners.database.connection() as reads:
             found = await connections_store.listed(
@@ -279,7 +286,7 @@ class PartnersServicer(partners_pb2_grpc.PartnersServiceServicer):
 
     async def _connections(
         self, found: Sequence[PartnerConnection], *, given: bool = False
-    ) -> list[partners_pb2.PartnerConnection]:
+    ) -> list[partner_connections_pb2.PartnerConnection]:
         async with self._partners.database.connection() as reads:
             known = await store.among(reads, {one.partner_id for one in found})
         tree, today = self._partners.scopes.tree, self._partners.clock.today()

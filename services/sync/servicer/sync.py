@@ -33,7 +33,7 @@ from services.sync.usecases.batches import push_rows
 from services.sync.usecases.corrections import correct_record
 from services.sync.usecases.documents import Limits, push_document
 from services.sync.usecases.intake import Intake
-from services.sync.usecases.partner_connections import admitted
+from services.sync.usecases.partner_connections import admitted, own_source
 from services.sync.usecases.sandboxes import on_trial
 from services.sync.usecases.settling import unit_name
 
@@ -164,9 +164,9 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
 
     async def GetBatch(self, request: sync_pb2.GetBatchRequest, _context: Any) -> sync_pb2.GetBatchResponse:
         """Get what became of a batch."""
-        unit_id = self._unit_id(request.unit)
+        unit_id, source = self._unit_id(request.unit), await self._shown_source(request.source)
         async with self._intake.database.connection() as reads:
-            found = await batches.by_id(reads, unit_id, request.batch_id, request.source)
+            found = [] if source is None else await batches.by_id(reads, unit_id, request.batch_id, source)
         if not found:
             raise refusals.unknown_batch(request.batch_id)
         if len(found) > 1:
@@ -183,12 +183,15 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
     ) -> sync_pb2.ListQuarantinedRowsResponse:
         """List rows that were refused or held, newest first, personal fields masked."""
         unit_id, size, cursor = self._unit_id(request.unit), page_size(request.page_size, 50), page_cursor(request)
+        source = await self._shown_source(request.source)
+        if source is None:
+            return sync_pb2.ListQuarantinedRowsResponse()
         places = self._intake.scopes.tree.subtree(unit_id, self._intake.clock.today()) if unit_id else None
         async with self._intake.database.connection() as reads:
             rows, more = await quarantine.listed(
                 reads,
                 places,
-                like={name: getattr(request, name) for name in SEARCHED},
+                like={name: getattr(request, name) for name in SEARCHED} | {"source": source},
                 before=cursor[0] if cursor else None,
                 most=size,
                 most_bytes=MOST_PAGE_BYTES,
@@ -258,6 +261,11 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         origin = self._origin(unit, source, backfill=backfill, profile=profile, **how)
         origin = await admitted(self._intake, origin, caller().subject)
         return await on_trial(self._intake, origin, self_signed=caller().roles is not None)
+
+    async def _shown_source(self, asked: str) -> str | None:
+        """The source that is asked about, of a partner its own; None: another's, of which it is shown nothing."""
+        own = await own_source(self._intake, caller().subject)
+        return None if own and asked not in {"", own} else own or asked
 
     def _origin(self, unit: str, source: str, *, backfill: bool, profile: str = DEFAULT, **how: Any) -> Origin:
         return Origin(unit, self._unit_id(unit), source, backfill, profile, **how)

@@ -34,6 +34,14 @@ async def find(reads: AsyncConnection, unit_id: int, source: str, full_of: FullO
     return _declaration(row) if row else None
 
 
+async def unit_of(reads: AsyncConnection, source: str, full_of: FullOf) -> int | None:
+    """The unit for which a source has used an id of a school's declaration; None: for none yet."""
+    table = declaration.c
+    place = (table.school_id == full_of.school_id, table.source == source)
+    asked = sa.select(table.unit_id).where(*place, table.declaration_id == full_of.declaration_id)
+    return await reads.scalar(asked.order_by(table.create_time.desc()).limit(1))
+
+
 async def found_below(
     reads: AsyncConnection, schools: Collection[int], source: str, declaration_id: str, *, most: int
 ) -> list[Declaration]:

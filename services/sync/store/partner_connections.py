@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.sync.domain.partners import PartnerConnection
+from services.sync.domain.partners import NOT_GIVEN, PartnerConnection
 from services.sync.store.tables import partner_connection
 
 
@@ -23,6 +23,13 @@ async def change(writes: AsyncConnection, one: PartnerConnection, **values: Any)
     """Change a connection that is there."""
     query = sa.update(partner_connection).where(*_is(one.unit_id, one.connection_id)).values(values)
     return _connection((await writes.execute(query.returning(*partner_connection.c))).one())
+
+
+async def drop_ungranted(writes: AsyncConnection, one: PartnerConnection) -> None:
+    """Drop a connection whose grant was refused, unless somebody else has asked for it, too."""
+    table = partner_connection.c
+    own = (table.grant_id == NOT_GIVEN, table.connected_by == one.connected_by)
+    await writes.execute(sa.delete(partner_connection).where(*_is(one.unit_id, one.connection_id), *own))
 
 
 async def by_id(reads: AsyncConnection, unit_id: int, connection_id: int) -> PartnerConnection | None:
@@ -45,6 +52,23 @@ async def of_partner(reads: AsyncConnection, partner_id: str, units: Collection[
         partner_connection.c.partner_id == partner_id, partner_connection.c.unit_id.in_(units)
     )
     return list(map(_connection, await reads.execute(query)))
+
+
+async def in_force(reads: AsyncConnection, day: date) -> dict[str, list[tuple[list[str] | None, set[int]]]]:
+    """Of each partner the collections that it is connected for on a day, with the units."""
+    table = partner_connection.c
+    query = sa.select(table.partner_id, table.collections, sa.func.array_agg(table.unit_id).label("units"))
+    found: dict[str, list[tuple[list[str] | None, set[int]]]] = {}
+    for row in await reads.execute(query.where(*_holds(day)).group_by(table.partner_id, table.collections)):
+        found.setdefault(row.partner_id, []).append((row.collections, set(row.units)))
+    return found
+
+
+async def grants_by_partner(reads: AsyncConnection) -> dict[str, frozenset[int]]:
+    """Of each partner the grants that came of connections, of ended ones too."""
+    table = partner_connection.c
+    query = sa.select(table.partner_id, sa.func.array_agg(table.grant_id).label("grants")).group_by(table.partner_id)
+    return {row.partner_id: frozenset(row.grants) for row in await reads.execute(query)}
 
 
 async def listed(

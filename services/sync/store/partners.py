@@ -88,6 +88,11 @@ async def suspended(reads: AsyncConnection) -> list[str]:
     return list((await reads.execute(query)).scalars())
 
 
+async def every_id(reads: AsyncConnection) -> list[str]:
+    """The ids of all partners."""
+    return list(await reads.scalars(sa.select(partner.c.partner_id)))
+
+
 async def lock_keyring(writes: AsyncConnection) -> None:
     """Keep other publishers away until the transaction ends."""
     await writes.execute(

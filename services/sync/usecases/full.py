@@ -33,11 +33,16 @@ _UNSETTLED = frozenset({FullState.OPEN, FullState.HELD})
 
 
 async def check_declared(intake: Intake, origin: Origin) -> None:
-    """Raise DECLARATION_ID_REUSED where a new batch declares what its declaration does not, or comes after its end."""
+    """Raise DECLARATION_ID_REUSED where a new batch declares what its declaration does not, comes after its end, or is
+    for another unit: each would wait for the other's batches, and whoever decides by id would see the later alone.
+    """
     if (full_of := origin.full_of) is None:
         return
     async with intake.database.connection() as reads:
         known = await declarations.find(reads, origin.unit_id, origin.source, full_of)
+        elsewhere = await declarations.unit_of(reads, origin.source, full_of) if known is None else None
+    if elsewhere is not None:
+        raise refusals.declared_elsewhere(full_of.declaration_id, elsewhere)
     if known is not None and (known.state is not FullState.OPEN or not known.full_of.agrees_with(full_of)):
         raise refusals.declaration_id_reused(full_of.declaration_id)
 

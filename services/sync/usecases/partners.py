@@ -164,6 +164,4 @@ async def publish_keyring(partners: Partners) -> bool:
         await store.lock_keyring(writes)
         held = await store.in_force(writes, now=partners.clock.now())
         text = keyring.described(map(published, held), suspended=await store.suspended(writes))
-        if len(text) > keyring.MOST_BYTES:
-            raise ValueError("more keys are in force than one entry of the broker holds")
         return await keyring.publish(partners.bus, text)

@@ -417,6 +417,19 @@ def declaration_id_reused(declaration_id: str) -> Fault:
     )
 
 
+def declared_elsewhere(declaration_id: str, unit_id: int) -> Fault:
+    """A batch is for another unit than those of its declaration before."""
+    return Fault(
+        Kind.INVALID,
+        "DECLARATION_ID_REUSED",
+        vi=f"Mã khai báo “{declaration_id}” của trường này đã dùng khi gửi cho đơn vị khác ({unit_id}). Mọi lô "
+        "của một lần khai phải gửi cho cùng một đơn vị; hãy gửi cho đơn vị đó hoặc dùng mã mới.",
+        en=f"The declaration id {declaration_id} of this school was used in a push for another unit ({unit_id}). All "
+        "batches of one declaration are sent for the same unit: send this one there, or use a new id.",
+        metadata={"declaration_id": declaration_id, "unit": str(unit_id)},
+    )
+
+
 def not_declarable(field: str, matter: Text) -> Fault:
     """A declaration of everything that cannot be taken."""
     return invalid(field, vi=matter.vi, en=matter.en)

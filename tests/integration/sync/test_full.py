@@ -167,6 +167,20 @@ async def test_several_batches_are_one_declaration_that_ends_when_all_have_come(
     assert await there(here) == {"HS0": 1, "HS2": 3, "HS7": 2}
 
 
+async def test_batches_of_one_declaration_are_sent_for_one_unit(here: World) -> None:
+    """For another they would be a declaration of their own, and both wait for what the other has; it is said where."""
+    sync = await here.sync()
+    await sync.PushRows(push("b1", pupil("HS1"), full_of=full(5, declaration_id="d5", batch_count=2)))
+    second = push("b2", pupil("HS2"), unit=COMMUNE, full_of=full(5, declaration_id="d5"))
+    with pytest.raises(Fault) as refused:
+        await sync.PushRows(second)
+    assert refused.value.reason == "DECLARATION_ID_REUSED"
+    school = here.scopes.tree.resolve(SCHOOL_A, here.clock.today())
+    assert refused.value.metadata["unit"] == str(school)
+    second.unit = SCHOOL_A
+    assert (await sync.PushRows(second)).outcome.full.state == DONE
+
+
 async def test_a_mass_disappearance_waits_for_a_person(here: World) -> None:
     """Nothing is gone before; a replay passes it by; the vendor cannot confirm; what came again meanwhile stays."""
     stub = await here.sync()

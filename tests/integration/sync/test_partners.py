@@ -1,15 +1,25 @@
 """Partners sign their own tokens: registered, given keys, rotated, suspended; nobody signs for anybody else."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from google.protobuf.timestamp_pb2 import Timestamp
-from iocedu.sync.v1 import partners_pb2, partners_pb2_grpc, quarantine_pb2, quarantine_pb2_grpc, sync_pb2_grpc
+from iocedu.sync.v1 import (
+    partner_connections_pb2,
+    partners_pb2,
+    partners_pb2_grpc,
+    quarantine_pb2,
+    quarantine_pb2_grpc,
+    sync_pb2_grpc,
+)
 
-from chassis.errors import Fault
+from chassis.errors import Fault, Kind
 from chassis.testing import client
+from services.sync.clients.grants import Grants
 from tests.integration.sync.test_full import DONE, full
 from tests.integration.sync.test_quarantine import kept, ward
 from tests.integration.sync.world import (
@@ -68,12 +78,20 @@ async def connected(
     here: World, signer: Signer, *collections: str, unit: str = SCHOOL_A, by: str = ADMINISTRATOR
 ) -> int:
     """A connection of a partner with a school."""
-    request = partners_pb2.ConnectPartnerRequest(
+    request = partner_connections_pb2.ConnectPartnerRequest(
         unit=unit, partner_id=signer.subject, collections=collections or ("pupils",), reason="hợp đồng 12/2026"
     )
     answer = await (await stub(here, by)).ConnectPartner(request)
-    assert answer.connection.state == partners_pb2.PARTNER_CONNECTION_STATE_IN_FORCE, "though its grant is on its way"
+    assert answer.connection.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_IN_FORCE, (
+        "though its grant is on its way"
+    )
     return answer.connection.connection_id
+
+
+async def connections(here: World, *, in_force: bool = False) -> "list[partner_connections_pb2.PartnerConnection]":
+    """The connections of the school and the units around it."""
+    request = partner_connections_pb2.ListUnitPartnerConnectionsRequest(unit=SCHOOL_A, in_force=in_force)
+    return list((await (await stub(here)).ListUnitPartnerConnections(request)).connections)
 
 
 async def outcome(here: World, token: str) -> str:
@@ -103,7 +121,7 @@ def becomes(here: World, signer: Signer, reason: str) -> Callable[[], Awaitable[
 async def test_all_that_is_wrong_with_a_connection_is_told_at_once(here: World) -> None:
     """Its collections and both days, each by its field."""
     signer = await registered(here)
-    request = partners_pb2.ConnectPartnerRequest(
+    request = partner_connections_pb2.ConnectPartnerRequest(
         unit=SCHOOL_A,
         partner_id=signer.subject,
         collections=["pupils", "pupil", "marks"],
@@ -388,6 +406,98 @@ async def test_a_grant_given_otherwise_counts_beside_a_connection_and_is_narrowe
     assert list(answer.outcome.states) == [ACCEPTED]
 
 
+async def test_a_grant_that_is_being_given_is_narrowed_from_its_first_moment(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Services may know the grant before connecting has been answered: its connection is kept by then."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    given, go_on, give = asyncio.Event(), asyncio.Event(), Grants.give
+
+    async def give_and_pause(self: Grants, *args: Any, **kwargs: Any) -> int:
+        grant_id = await give(self, *args, **kwargs)
+        given.set()
+        await go_on.wait()
+        return grant_id
+
+    monkeypatch.setattr(Grants, "give", give_and_pause)
+    connecting = asyncio.create_task(connected(here, signer, "pupils", by=HEAD))
+    await given.wait()
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    answer = await (await pushing(here, signer.token())).PushRows(
+        push("b1", pupil("HS1"), staff_member("GV1"), source="")
+    )
+    go_on.set()
+    await connecting
+    assert list(answer.outcome.states) == [ACCEPTED, REJECTED]
+    assert [one.reason for one in answer.outcome.problems] == ["COLLECTION_NOT_CONNECTED"]
+
+
+async def test_connecting_that_was_cut_is_completed_by_asking_again_or_by_ending_it(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The grant whose answer was lost is narrowed meanwhile, is found again, and can be taken back."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    give = Grants.give
+
+    async def give_and_lose(self: Grants, *args: Any, **kwargs: Any) -> int:
+        await give(self, *args, **kwargs)
+        raise Fault(Kind.UNAVAILABLE, "UNAVAILABLE", vi="mất trả lời", en="the answer was lost")
+
+    for completed_by in ("asking", "ending"):
+        with monkeypatch.context() as cut:
+            cut.setattr(Grants, "give", give_and_lose)
+            with pytest.raises(Fault) as lost:
+                await connected(here, signer, "pupils", by=HEAD)
+            assert lost.value.reason == "UNAVAILABLE"
+        await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+        (grant,) = here.scopes.tree.grants_of("edusoft", here.clock.today())
+        sync, rows = await pushing(here, signer.token()), (pupil(f"HS-{completed_by}"), staff_member("GV1"))
+        answer = await sync.PushRows(push(completed_by, *rows, source=""))
+        assert list(answer.outcome.states) == [ACCEPTED, REJECTED]
+        (told,) = await connections(here, in_force=True)
+        assert told.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_WITHOUT_GRANT
+        if completed_by == "asking":
+            assert await connected(here, signer, "pupils", by=HEAD) == told.connection_id
+            (completed,) = await connections(here, in_force=True)
+            assert completed.grant_id == grant.grant_id
+        await (await stub(here, HEAD)).EndPartnerConnection(
+            partner_connections_pb2.EndPartnerConnectionRequest(
+                unit=SCHOOL_A, connection_id=told.connection_id, reason="thôi"
+            )
+        )
+        await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", here.clock.today()))
+
+
+async def test_who_cannot_give_the_role_leaves_no_connection_behind(here: World) -> None:
+    """Records refuses a grant beyond the head's own days; another partner can be connected for the same collections."""
+    signer, other = await registered(here, "edusoft"), await registered(here, "smartedu")
+    last = here.clock.today() + timedelta(days=30)
+    await granted(here, "hieu-pho", "head_teacher", SCHOOL_A, valid_to=last.isoformat())
+    await poll_until(lambda: here.scopes.tree.grants_of("hieu-pho", here.clock.today()))
+    with pytest.raises(Fault) as refused:
+        await connected(here, signer, "pupils", by="hieu-pho")
+    assert refused.value.reason == "ROLE_NOT_HELD"
+    assert await connections(here) == []
+    await connected(here, other, "pupils", by=HEAD)
+
+
+async def test_connecting_again_gives_a_grant_anew_that_was_revoked(here: World) -> None:
+    """Who connects is answered a connection that works, not one without grant."""
+    signer = await registered(here)
+    await poll_until(becomes(here, signer, "OK"))
+    connection = await connected(here, signer, by=HEAD)
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    await here.revoke("edusoft")
+    await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    assert await connected(here, signer, by=HEAD) == connection
+    await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
+    (told,) = await connections(here)
+    assert told.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_IN_FORCE
+    assert await outcome(here, signer.token()) == "OK"
+
+
 async def test_a_connection_that_is_ended_ends_the_role_and_stays_as_history(here: World) -> None:
     """At once or on a day; who ended it and why is told."""
     signer = await registered(here)
@@ -396,17 +506,21 @@ async def test_a_connection_that_is_ended_ends_the_role_and_stays_as_history(her
     await poll_until(lambda: here.scopes.tree.grants_of("edusoft", here.clock.today()))
     head = await stub(here, HEAD)
     day = here.clock.today() + timedelta(days=30)
-    request = partners_pb2.EndPartnerConnectionRequest(
+    request = partner_connections_pb2.EndPartnerConnectionRequest(
         unit=SCHOOL_A, connection_id=connection, valid_to=day.isoformat(), reason="hết hợp đồng"
     )
-    assert (await head.EndPartnerConnection(request)).connection.state == partners_pb2.PARTNER_CONNECTION_STATE_IN_FORCE
+    assert (
+        await head.EndPartnerConnection(request)
+    ).connection.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_IN_FORCE
     await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", day))
     assert here.scopes.tree.grants_of("edusoft", day - timedelta(days=1))
     request.valid_to = ""
-    assert (await head.EndPartnerConnection(request)).connection.state == partners_pb2.PARTNER_CONNECTION_STATE_ENDED
+    assert (
+        await head.EndPartnerConnection(request)
+    ).connection.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_ENDED
     await poll_until(lambda: not here.scopes.tree.grants_of("edusoft", here.clock.today()))
     (told,) = (
-        await head.ListUnitPartnerConnections(partners_pb2.ListUnitPartnerConnectionsRequest(unit=SCHOOL_A))
+        await head.ListUnitPartnerConnections(partner_connections_pb2.ListUnitPartnerConnectionsRequest(unit=SCHOOL_A))
     ).connections
     assert (told.connected_by, told.ended_by, told.end_reason) == (HEAD, HEAD, "hết hợp đồng")
 
@@ -419,10 +533,10 @@ async def test_a_grant_revoked_in_records_shows_at_its_connection(here: World) -
     await here.revoke("edusoft")
     (told,) = (
         await (await stub(here)).ListPartnerConnections(
-            partners_pb2.ListPartnerConnectionsRequest(partner_id="edusoft")
+            partner_connections_pb2.ListPartnerConnectionsRequest(partner_id="edusoft")
         )
     ).connections
-    assert told.state == partners_pb2.PARTNER_CONNECTION_STATE_WITHOUT_GRANT
+    assert told.state == partner_connections_pb2.PARTNER_CONNECTION_STATE_WITHOUT_GRANT
 
 
 async def test_a_school_is_handed_over_from_one_vendor_to_another_on_a_day(here: World) -> None:
@@ -439,7 +553,7 @@ async def test_a_school_is_handed_over_from_one_vendor_to_another_on_a_day(here:
     assert list(answer.outcome.states) == [ACCEPTED]
     head = await stub(here, HEAD)
     day = here.clock.today() + timedelta(days=10)
-    request = partners_pb2.HandOverPartnerConnectionRequest(
+    request = partner_connections_pb2.HandOverPartnerConnectionRequest(
         unit=SCHOOL_A, connection_id=connection, partner_id="smartedu", day=day.isoformat(), reason="đổi phần mềm"
     )
     done = await head.HandOverPartnerConnection(request)

@@ -6,7 +6,11 @@ from uuid import uuid4
 
 import openpyxl
 from iocedu.records.v1.resources_pb2 import ROW_STATE_ACCEPTED
-from iocedu.sync.v1 import imports_pb2, imports_pb2_grpc, partners_pb2
+from iocedu.sync.v1 import (
+    conformance_pb2,
+    imports_pb2,
+    imports_pb2_grpc,
+)
 
 from chassis.errors import Fault
 from chassis.testing import client
@@ -110,10 +114,10 @@ async def test_a_sandbox_deletes_and_asks_like_a_school(here: World) -> None:
     assert (one.state, len(one.suspicions)) == (AWAITING, 1), one
     assert "lacks 7 of 9 pupils" in one.suspicions[0].message
     found = await findings(here, signer)
-    assert found["signs_itself"].state == partners_pb2.CONFORMANCE_STATE_NOT_SHOWN, (
+    assert found["signs_itself"].state == conformance_pb2.CONFORMANCE_STATE_NOT_SHOWN, (
         "who signs batches of a file is sync"
     )
-    assert found["known_fields"].state == partners_pb2.CONFORMANCE_STATE_PASSED
+    assert found["known_fields"].state == conformance_pb2.CONFORMANCE_STATE_PASSED
 
 
 async def test_everything_of_another_school_is_refused_and_deletes_nothing(here: World) -> None:

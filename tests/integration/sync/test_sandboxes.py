@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 from iocedu.records.v1 import records_pb2, records_pb2_grpc, resources_pb2, sandboxes_pb2, sandboxes_pb2_grpc
-from iocedu.sync.v1 import partners_pb2, partners_pb2_grpc
+from iocedu.sync.v1 import (
+    conformance_pb2,
+    partner_sandboxes_pb2,
+    partners_pb2_grpc,
+)
 
 from chassis.errors import Fault
 from chassis.testing import client
@@ -31,10 +35,12 @@ from tests.support.signing import Signer
 from tests.support.waiting import poll_until
 
 
-async def opening(own: "partners_pb2_grpc.PartnersServiceAsyncStub") -> partners_pb2.OpenSandboxResponse | None:
+async def opening(
+    own: "partners_pb2_grpc.PartnersServiceAsyncStub",
+) -> partner_sandboxes_pb2.OpenSandboxResponse | None:
     """What opening answers; nothing while records, which makes the schools, was not yet told of the partner's key."""
     try:
-        return await own.OpenSandbox(partners_pb2.OpenSandboxRequest(partner_id="edusoft"))
+        return await own.OpenSandbox(partner_sandboxes_pb2.OpenSandboxRequest(partner_id="edusoft"))
     except Fault as fault:
         if fault.reason != "INVALID_TOKEN":
             raise
@@ -47,7 +53,7 @@ async def opened(here: World) -> tuple[Signer, str]:
     await poll_until(becomes(here, signer, "OK"))
     own = await stub(here, token=signer.token())
     answer = await poll_until(lambda: opening(own))
-    again = await own.OpenSandbox(partners_pb2.OpenSandboxRequest(partner_id="edusoft"))
+    again = await own.OpenSandbox(partner_sandboxes_pb2.OpenSandboxRequest(partner_id="edusoft"))
     assert again.sandbox.unit_id == answer.sandbox.unit_id, "opening twice opens one"
     assert again.sandbox.schools == answer.sandbox.schools
     assert all(one.name for one in answer.sandbox.schools), "named before the tree of units has brought them"
@@ -63,10 +69,10 @@ async def pushed(here: World, signer: Signer, batch_id: str, *rows: resources_pb
     return list((await (await pushing(here, signer.token())).PushRows(request)).outcome.states)
 
 
-async def findings(here: World, signer: Signer) -> dict[str, partners_pb2.ConformanceFinding]:
+async def findings(here: World, signer: Signer) -> dict[str, conformance_pb2.ConformanceFinding]:
     """The conformance report by requirement."""
     own = await stub(here, token=signer.token())
-    answer = await own.CheckConformance(partners_pb2.CheckConformanceRequest(partner_id="edusoft"))
+    answer = await own.CheckConformance(conformance_pb2.CheckConformanceRequest(partner_id="edusoft"))
     return {one.requirement: one for one in answer.findings}
 
 
@@ -77,7 +83,7 @@ async def test_a_sandbox_is_emptied_and_filled_again_from_version_one(here: Worl
     assert await pushed(here, signer, "b1", *rows) == [ACCEPTED, REJECTED]
     assert await pushed(here, signer, "b2", pupil("HS1", 4, school=school)) == [STALE]
     own = await stub(here, token=signer.token())
-    emptied = await own.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
+    emptied = await own.ResetSandbox(partner_sandboxes_pb2.ResetSandboxRequest(partner_id="edusoft"))
     assert (emptied.removed_count, emptied.sandbox.reset_count) == (1, 1)
     assert [await here.count(table) for table in ("batch", "quarantined_row", "sandbox_push")] == [0, 0, 0]
     assert [await here.count(table, of="records") for table in ("pupil", "record_history", "feed")] == [0, 0, 0]
@@ -128,7 +134,7 @@ async def test_no_real_school_can_be_emptied(here: World) -> None:
     await (await here.sync()).PushRows(push("real", pupil("HS9")))
     department = await stub(here)
     with pytest.raises(Fault) as refused:
-        await department.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
+        await department.ResetSandbox(partner_sandboxes_pb2.ResetSandboxRequest(partner_id="edusoft"))
     assert refused.value.reason == "NO_SANDBOX"
     service = here.keys.service_key("sync")
     assert service.exists()
@@ -143,7 +149,7 @@ async def test_no_real_school_can_be_emptied(here: World) -> None:
 async def test_a_conformance_report_names_what_is_wrong_shown_and_missing(here: World) -> None:
     """Each requirement is passed, failed with batch, row and field, or not shown yet; a reset begins anew."""
     signer, school = await opened(here)
-    assert (await findings(here, signer))["repeats_batches"].state == partners_pb2.CONFORMANCE_STATE_NOT_SHOWN
+    assert (await findings(here, signer))["repeats_batches"].state == conformance_pb2.CONFORMANCE_STATE_NOT_SHOWN
     first = pupil("HS1", 2, school=school), pupil("HS2", school=school, birth_date="x")
     await pushed(here, signer, "b1", *first)
     await pushed(here, signer, "b1", *first)
@@ -154,9 +160,9 @@ async def test_a_conformance_report_names_what_is_wrong_shown_and_missing(here: 
     with pytest.raises(Fault):
         await pushed(here, signer, "b4", pupil("HS5", school=school))
     found = await findings(here, signer)
-    passed = {name for name, one in found.items() if one.state == partners_pb2.CONFORMANCE_STATE_PASSED}
+    passed = {name for name, one in found.items() if one.state == conformance_pb2.CONFORMANCE_STATE_PASSED}
     assert {"signs_itself", "repeats_batches", "versions_rise", "handles_stale", "sends_deletions"} <= passed
-    failed = {name for name, one in found.items() if one.state == partners_pb2.CONFORMANCE_STATE_FAILED}
+    failed = {name for name, one in found.items() if one.state == conformance_pb2.CONFORMANCE_STATE_FAILED}
     assert failed == {"one_id_one_batch", "corrects_rejected"}
     (evidence,) = found["corrects_rejected"].evidence
     assert (evidence.batch_id, evidence.row_index, evidence.key, evidence.field, evidence.seen) == (
@@ -174,10 +180,10 @@ async def test_a_conformance_report_names_what_is_wrong_shown_and_missing(here: 
         "results",
     }
     assert await pushed(here, signer, "b5", pupil("HS2", school=school)) == [ACCEPTED]
-    assert (await findings(here, signer))["corrects_rejected"].state == partners_pb2.CONFORMANCE_STATE_PASSED
+    assert (await findings(here, signer))["corrects_rejected"].state == conformance_pb2.CONFORMANCE_STATE_PASSED
     own = await stub(here, token=signer.token())
-    await own.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
-    assert (await findings(here, signer))["one_id_one_batch"].state == partners_pb2.CONFORMANCE_STATE_NOT_SHOWN
+    await own.ResetSandbox(partner_sandboxes_pb2.ResetSandboxRequest(partner_id="edusoft"))
+    assert (await findings(here, signer))["one_id_one_batch"].state == conformance_pb2.CONFORMANCE_STATE_NOT_SHOWN
     assert await pushed(here, signer, "b6", pupil("HS2", school=school)) == [ACCEPTED]
     assert await pushed(here, signer, "b7", pupil("HS2", school=school)) == [UNCHANGED]
 
@@ -197,14 +203,14 @@ async def test_a_declaration_is_new_after_a_reset_and_is_judged_as_telling_delet
     assert await declared() == (DONE, ["HS2"])
     assert await pushed(here, signer, "b2", pupil("HS3", 4, school=school)) == [STALE]
     own = await stub(here, token=signer.token())
-    report = await own.CheckConformance(partners_pb2.CheckConformanceRequest(partner_id="edusoft"))
+    report = await own.CheckConformance(conformance_pb2.CheckConformanceRequest(partner_id="edusoft"))
     assert report.push_count == 3
     found = {one.requirement: one for one in report.findings}
     assert [(one.key, one.seen) for one in found["sends_deletions"].evidence] == [("HS2", "DISAPPEARED")]
     (declared_,) = found["declares_everything"].evidence
     assert (declared_.batch_id, declared_.field, declared_.seen) == ("all", "pupils", "DONE")
-    assert found["declares_everything"].state == partners_pb2.CONFORMANCE_STATE_PASSED
-    await own.ResetSandbox(partners_pb2.ResetSandboxRequest(partner_id="edusoft"))
+    assert found["declares_everything"].state == conformance_pb2.CONFORMANCE_STATE_PASSED
+    await own.ResetSandbox(partner_sandboxes_pb2.ResetSandboxRequest(partner_id="edusoft"))
     assert [await here.count(table) for table in ("declaration", "declaration_batch")] == [0, 0]
     assert await here.count("full_copy", of="records") == 0
     assert await pushed(here, signer, "b1", *both) == [ACCEPTED, ACCEPTED]

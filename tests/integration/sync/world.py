@@ -262,11 +262,12 @@ class World:
             return counted
 
 
-async def granted(here: World, subject: str, role: str, unit: str) -> None:
+async def granted(here: World, subject: str, role: str, unit: str, *, valid_to: str = "") -> None:
     """Give a grant in records, without any connection."""
     channel = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(ADMINISTRATOR)))
     grants: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(channel)
-    grant = units_pb2.Grant(subject=subject, role=role, unit=unit, valid_from=here.clock.today().isoformat())
+    today = here.clock.today().isoformat()
+    grant = units_pb2.Grant(subject=subject, role=role, unit=unit, valid_from=today, valid_to=valid_to)
     await grants.CreateGrant(units_pb2.CreateGrantRequest(grant=grant))
 
 

@@ -26,9 +26,9 @@ TREE = ScopeTree(
 )
 
 
-def _pass(method, request, *, subject="an", service=None):
+def _pass(method, request, *, subject="an", service=None, narrowed=None):
     caller = Caller(subject=subject, service=service)
-    decide(rule_of(f"/toy.v1.ToyService/{method}"), caller, request, tree=lambda: TREE, day=DAY)
+    decide(rule_of(f"/toy.v1.ToyService/{method}"), caller, request, tree=lambda: TREE, day=DAY, narrowed=narrowed)
 
 
 def _refusal(method, request, **caller):
@@ -141,3 +141,49 @@ def test_refusals_read_like_a_helpful_person():
     fault = _refusal("Look", _look("3"))
     assert fault.vi == "Bạn chưa được cấp quyền cho việc này tại đơn vị “Three”. Hãy liên hệ người quản trị của đơn vị."
     assert fault.en == "You hold no role for this on the unit “Three”. Ask the unit's administrator for it."
+
+
+def _tastes(*tastes, taste="", unit="toy:two"):
+    return toy_pb2.TastesRequest(unit=unit, taste=taste, tastes=tastes)
+
+
+SWEET, SOUR = 1, 2
+
+
+def test_a_grant_that_is_narrowed_shows_its_kinds_alone():
+    """Whether the request names them by word or by value, or the method always shows them."""
+    narrowed = {1: frozenset({"sweet"})}
+    _pass("LookAtTaste", _tastes(taste="sweet"), narrowed=narrowed)
+    _pass("LookAtTastes", _tastes(SWEET), narrowed=narrowed)
+    _pass("LookAtSweets", _tastes(), narrowed=narrowed)
+    for method, request in (
+        ("LookAtTaste", _tastes(taste="sour")),
+        ("LookAtTastes", _tastes(SWEET, SOUR)),
+        ("LookAtTastes", _tastes()),
+        ("LookAtTastes", _tastes(0)),
+    ):
+        fault = _refusal(method, request, narrowed=narrowed)
+        assert (fault.reason, fault.metadata["kinds"]) == ("NO_GRANT", "sour")
+    assert _refusal("LookAtSweets", _tastes(), narrowed={1: frozenset({"sour"})}).metadata["kinds"] == "sweet"
+
+
+def test_a_refusal_of_a_kind_says_how_to_ask_for_the_others():
+    """By the field that names them, where there is one."""
+    narrowed = {1: frozenset({"sour"})}
+    assert "`tastes`" in _refusal("LookAtTastes", _tastes(), narrowed=narrowed).vi
+    assert "`" not in _refusal("LookAtSweets", _tastes(), narrowed=narrowed).vi
+
+
+def test_a_grant_of_a_narrowed_subject_is_for_nothing_until_its_kinds_are_told():
+    """One that arrives before what narrows it shows nothing; one that is told to be for all shows all."""
+    assert _refusal("LookAtTastes", _tastes(), narrowed={}).metadata["kinds"] == "sour, sweet"
+    assert _refusal("LookAtTastes", _tastes(), narrowed={2: None}).reason == "NO_GRANT"
+    _pass("LookAtTastes", _tastes(), narrowed={1: None})
+    _pass("LookAtTastes", _tastes(), subject="chi", narrowed={0: None})
+    assert _refusal("LookAtTastes", _tastes(), subject="chi", narrowed={}).reason == "NO_GRANT"
+
+
+def test_narrowing_touches_neither_methods_that_show_no_kinds_nor_who_is_not_narrowed():
+    """What says nothing of kinds passes as before, and so does everybody else."""
+    _pass("Look", _look("toy:two"), narrowed={})
+    _pass("LookAtTastes", _tastes())

@@ -9,7 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 from chassis.access import Rule, decide
 from chassis.errors import Fault
 from chassis.identity import Caller, Verifier
-from chassis.keyring import Keyring, described
+from chassis.keyring import Keyring, described, narrowing
 from chassis.scope_tree import ScopeGrant, ScopeTree, ScopeUnit
 from chassis.testing import AUDIENCE, ISSUER, FixedClock, Keys
 from tests.support.signing import Signer
@@ -107,3 +107,13 @@ def test_a_caller_acts_only_in_the_roles_of_its_key():
     assert passes(an, "owner", "visitor")
     assert not passes(an, "owner")
     assert passes(Caller("an"), "owner")
+
+
+def test_subjects_are_narrowed_as_was_told_last(keyring):
+    """Kinds of one unit that are told apart count together; what cannot be read changes nothing."""
+    assert keyring.narrowed("an") is None
+    keyring.take_narrowed(narrowing({"an": [({"sweet"}, {1, 2}), ({"sour"}, {2}), (None, {3})], "bo": []}))
+    told = {1: frozenset({"sweet"}), 2: frozenset({"sweet", "sour"}), 3: None}
+    assert (keyring.narrowed("an"), keyring.narrowed("bo"), keyring.narrowed("chi")) == (told, {}, None)
+    keyring.take_narrowed(b"[]")
+    assert keyring.narrowed("an") == told

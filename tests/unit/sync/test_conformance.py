@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sync.convert.conformance import load_requirements
+from services.sync.convert.conformance import finding, load_requirements
 from services.sync.domain.conformance import (
     JUDGES,
     Declared,
@@ -198,3 +198,14 @@ def test_what_a_declaration_comes_to_is_no_push_but_tells_deletions() -> None:
     assert found("signs_itself", *pushes)[0] is Verdict.PASSED
     many = [push(f"b{one}", row(), size=100) for one in range(20)]
     assert found("sensible_batches", *many, *([gone] * 30))[0] is Verdict.PASSED
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_what_is_failed_or_not_shown_says_what_to_do(language: str) -> None:
+    """A vendor's engineer reads codes in the evidence; the remedy names them. What is passed needs none."""
+    failing = push("b1", row(reason="VERSION_REUSED", state=REJECTED), signed=False)
+    told = [finding(one, language=language) for one in judge_all(REQUIREMENTS, Material((failing,), ("k1",)))]
+    remedies = {one.requirement: one.remedy for one in told}
+    assert "TOKEN_OF_ANOTHER_ISSUER" in remedies["signs_itself"]
+    assert "VERSION_REUSED" in remedies["versions_rise"]
+    assert [name for name, remedy in remedies.items() if not remedy] == ["rotates_keys", "sensible_batches"]

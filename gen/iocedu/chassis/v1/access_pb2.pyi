@@ -61,6 +61,8 @@ class Access(_message.Message):
     SERVICES_FIELD_NUMBER: _builtins.int
     ANY_SUBJECT_FIELD_NUMBER: _builtins.int
     EVERY_UNIT_FIELD_NUMBER: _builtins.int
+    SHOWS_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_FIELD_NUMBER: _builtins.int
     unit_field: _builtins.str
     """Path of the request field that names the scoping unit, for example `unit` or `filter.unit`. A field that is
     repeated names several, each of which is checked. Empty: the role may be held anywhere, and the method itself
@@ -72,6 +74,10 @@ class Access(_message.Message):
     """Whether any valid token suffices, for what concerns only the caller, such as an own inbox."""
     every_unit: _builtins.bool
     """Whether the role must be held on every unit, for what reaches beyond any one of them."""
+    shown_field: _builtins.str
+    """Name of the request field that says which kinds an answer shows, in place of `shows`: a string, or an enum whose
+    values have a kind. An enum field that says none asks for all of them.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of the roles of which one, held on the scoping unit or above it, suffices.
@@ -82,6 +88,12 @@ class Access(_message.Message):
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the services that may call it with their own token, for example `sync`."""
 
+    @_builtins.property
+    def shows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Kinds of things that an answer shows. Who is narrowed to kinds on the unit passes only with all of these among them.
+        Empty, and no field that names them: narrowing does not touch the method.
+        """
+
     def __init__(
         self,
         *,
@@ -91,18 +103,23 @@ class Access(_message.Message):
         services: _abc.Iterable[_builtins.str] | None = ...,
         any_subject: _builtins.bool = ...,
         every_unit: _builtins.bool = ...,
+        shows: _abc.Iterable[_builtins.str] | None = ...,
+        shown_field: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_subject", b"any_subject", "every_unit", b"every_unit", "reveals_personal_data", b"reveals_personal_data", "roles", b"roles", "services", b"services", "unit_field", b"unit_field"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_subject", b"any_subject", "every_unit", b"every_unit", "reveals_personal_data", b"reveals_personal_data", "roles", b"roles", "services", b"services", "shown_field", b"shown_field", "shows", b"shows", "unit_field", b"unit_field"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
+KIND_FIELD_NUMBER: _builtins.int
 FIELD_CLASS_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
 """Who may call the method."""
+kind: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
+"""The kind of things that a value asks for."""
 field_class: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___FieldClass.ValueType]
 """How the field is protected."""

@@ -30,7 +30,7 @@ from iocedu.records.v1 import records_pb2 as iocedu_dot_records_dot_v1_dot_recor
 from iocedu.records.v1 import resources_pb2 as iocedu_dot_records_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eiocedu/records/v1/export.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\x1a\x1fiocedu/records/v1/records.proto\x1a!iocedu/records/v1/resources.proto\"\xd1\x01\n\x14\x45xportRecordsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12;\n\x05types\x18\x02 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectTypeB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\x12G\n\x05\x61\x66ter\x18\x03 \x01(\tB8\xbaH5r321^([0-9]+(\\.[0-9]+\\.[1-9][0-9]?\\.[\\s\\S]{1,64})?)?$\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x85\x02\n\x15\x45xportRecordsResponse\x12)\n\x04item\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.RecordH\x00\x12-\n\x04page\x18\x05 \x01(\x0b\x32\x1d.iocedu.records.v1.RecordPageH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"J\n\nRecordPage\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Record\x12\x10\n\x08position\x18\x02 \x01(\t2\xe9\x01\n\rExportService\x12\xd7\x01\n\rExportRecords\x12\'.iocedu.records.v1.ExportRecordsRequest\x1a(.iocedu.records.v1.ExportRecordsResponse\"q\xca\xf3\x18\x46\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02!\x12\x1f/v1/units/{unit}/records:export0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eiocedu/records/v1/export.proto\x12\x11iocedu.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1eiocedu/chassis/v1/stream.proto\x1a\x1fiocedu/records/v1/records.proto\x1a!iocedu/records/v1/resources.proto\"\xd1\x01\n\x14\x45xportRecordsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12;\n\x05types\x18\x02 \x03(\x0e\x32\x1d.iocedu.records.v1.ObjectTypeB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\x12G\n\x05\x61\x66ter\x18\x03 \x01(\tB8\xbaH5r321^([0-9]+(\\.[0-9]+\\.[1-9][0-9]?\\.[\\s\\S]{1,64})?)?$\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x85\x02\n\x15\x45xportRecordsResponse\x12)\n\x04item\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.RecordH\x00\x12-\n\x04page\x18\x05 \x01(\x0b\x32\x1d.iocedu.records.v1.RecordPageH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.iocedu.chassis.v1.HeartbeatH\x00\x12%\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x16.iocedu.chassis.v1.EndH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.iocedu.chassis.v1.StreamErrorH\x00\x42\x07\n\x05\x65vent\"J\n\nRecordPage\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.iocedu.records.v1.Record\x12\x10\n\x08position\x18\x02 \x01(\t2\xf0\x01\n\rExportService\x12\xde\x01\n\rExportRecords\x12\'.iocedu.records.v1.ExportRecordsRequest\x1a(.iocedu.records.v1.ExportRecordsResponse\"x\xca\xf3\x18M\n\radministrator\n\x08\x64irector\n\x07officer\n\nintegrator\n\x0eprovincial_ioc\x12\x04unit\x18\x01\x42\x05types\x82\xd3\xe4\x93\x02!\x12\x1f/v1/units/{unit}/records:export0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTRECORDSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_EXPORTRECORDSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_EXPORTSERVICE'].methods_by_name['ExportRecords']._loaded_options = None
-  _globals['_EXPORTSERVICE'].methods_by_name['ExportRecords']._serialized_options = b'\312\363\030F\n\radministrator\n\010director\n\007officer\n\nintegrator\n\016provincial_ioc\022\004unit\030\001\202\323\344\223\002!\022\037/v1/units/{unit}/records:export'
+  _globals['_EXPORTSERVICE'].methods_by_name['ExportRecords']._serialized_options = b'\312\363\030M\n\radministrator\n\010director\n\007officer\n\nintegrator\n\016provincial_ioc\022\004unit\030\001B\005types\202\323\344\223\002!\022\037/v1/units/{unit}/records:export'
   _globals['_EXPORTRECORDSREQUEST']._serialized_start=245
   _globals['_EXPORTRECORDSREQUEST']._serialized_end=454
   _globals['_EXPORTRECORDSRESPONSE']._serialized_start=457
@@ -54,5 +54,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDPAGE']._serialized_start=720
   _globals['_RECORDPAGE']._serialized_end=794
   _globals['_EXPORTSERVICE']._serialized_start=797
-  _globals['_EXPORTSERVICE']._serialized_end=1030
+  _globals['_EXPORTSERVICE']._serialized_end=1037
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,9 @@
 import grpc
 import warnings
 
+from iocedu.sync.v1 import conformance_pb2 as iocedu_dot_sync_dot_v1_dot_conformance__pb2
+from iocedu.sync.v1 import partner_connections_pb2 as iocedu_dot_sync_dot_v1_dot_partner__connections__pb2
+from iocedu.sync.v1 import partner_sandboxes_pb2 as iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2
 from iocedu.sync.v1 import partners_pb2 as iocedu_dot_sync_dot_v1_dot_partners__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -84,48 +87,48 @@ class PartnersServiceStub:
                 _registered_method=True)
         self.ConnectPartner = channel.unary_unary(
                 '/iocedu.sync.v1.PartnersService/ConnectPartner',
-                request_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ConnectPartnerRequest.SerializeToString,
-                response_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ConnectPartnerResponse.FromString,
+                request_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ConnectPartnerRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ConnectPartnerResponse.FromString,
                 _registered_method=True)
         self.EndPartnerConnection = channel.unary_unary(
                 '/iocedu.sync.v1.PartnersService/EndPartnerConnection',
-                request_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.EndPartnerConnectionRequest.SerializeToString,
-                response_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.EndPartnerConnectionResponse.FromString,
+                request_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.EndPartnerConnectionRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.EndPartnerConnectionResponse.FromString,
                 _registered_method=True)
         self.HandOverPartnerConnection = channel.unary_unary(
                 '/iocedu.sync.v1.PartnersService/HandOverPartnerConnection',
-                request_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.HandOverPartnerConnectionRequest.SerializeToString,
-                response_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.HandOverPartnerConnectionResponse.FromString,
+                request_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.HandOverPartnerConnectionRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.HandOverPartnerConnectionResponse.FromString,
                 _registered_method=True)
         self.ListUnitPartnerConnections = channel.unary_unary(
                 '/iocedu.sync.v1.PartnersService/ListUnitPartnerConnections',
-                request_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ListUnitPartnerConnectionsRequest.SerializeToString,
-                response_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ListUnitPartnerConnectionsResponse.FromString,
+                request_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListUnitPartnerConnectionsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListUnitPartnerConnectionsResponse.FromString,
                 _registered_method=True)
         self.ListPartnerConnections = channel.unary_unary(
                 '/iocedu.sync.v1.PartnersService/ListPartnerConnections',
-                request_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ListPartnerConnectionsRequest.SerializeToString,
-                response_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ListPartnerConnectionsResponse.FromString,
+                request_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListPartnerConnectionsRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListPartnerConnectionsResponse.FromString,
                 _registered_method=True)
         self.OpenSandbox = channel.unary_unary(
                 '/iocedu.sync.v1.PartnersService/OpenSandbox',
-                request_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.OpenSandboxRequest.SerializeToString,
-                response_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.OpenSandboxResponse.FromString,
+                request_serializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.OpenSandboxRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.OpenSandboxResponse.FromString,
                 _registered_method=True)
         self.GetSandbox = channel.unary_unary(
                 '/iocedu.sync.v1.PartnersService/GetSandbox',
-                request_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.GetSandboxRequest.SerializeToString,
-                response_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.GetSandboxResponse.FromString,
+                request_serializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.GetSandboxRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.GetSandboxResponse.FromString,
                 _registered_method=True)
         self.ResetSandbox = channel.unary_unary(
                 '/iocedu.sync.v1.PartnersService/ResetSandbox',
-                request_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ResetSandboxRequest.SerializeToString,
-                response_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ResetSandboxResponse.FromString,
+                request_serializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.ResetSandboxRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.ResetSandboxResponse.FromString,
                 _registered_method=True)
         self.CheckConformance = channel.unary_unary(
                 '/iocedu.sync.v1.PartnersService/CheckConformance',
-                request_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.CheckConformanceRequest.SerializeToString,
-                response_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.CheckConformanceResponse.FromString,
+                request_serializer=iocedu_dot_sync_dot_v1_dot_conformance__pb2.CheckConformanceRequest.SerializeToString,
+                response_deserializer=iocedu_dot_sync_dot_v1_dot_conformance__pb2.CheckConformanceResponse.FromString,
                 _registered_method=True)
 
 
@@ -320,48 +323,48 @@ def add_PartnersServiceServicer_to_server(servicer, server):
             ),
             'ConnectPartner': grpc.unary_unary_rpc_method_handler(
                     servicer.ConnectPartner,
-                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ConnectPartnerRequest.FromString,
-                    response_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ConnectPartnerResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ConnectPartnerRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ConnectPartnerResponse.SerializeToString,
             ),
             'EndPartnerConnection': grpc.unary_unary_rpc_method_handler(
                     servicer.EndPartnerConnection,
-                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.EndPartnerConnectionRequest.FromString,
-                    response_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.EndPartnerConnectionResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.EndPartnerConnectionRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.EndPartnerConnectionResponse.SerializeToString,
             ),
             'HandOverPartnerConnection': grpc.unary_unary_rpc_method_handler(
                     servicer.HandOverPartnerConnection,
-                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.HandOverPartnerConnectionRequest.FromString,
-                    response_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.HandOverPartnerConnectionResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.HandOverPartnerConnectionRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.HandOverPartnerConnectionResponse.SerializeToString,
             ),
             'ListUnitPartnerConnections': grpc.unary_unary_rpc_method_handler(
                     servicer.ListUnitPartnerConnections,
-                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ListUnitPartnerConnectionsRequest.FromString,
-                    response_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ListUnitPartnerConnectionsResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListUnitPartnerConnectionsRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListUnitPartnerConnectionsResponse.SerializeToString,
             ),
             'ListPartnerConnections': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPartnerConnections,
-                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ListPartnerConnectionsRequest.FromString,
-                    response_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ListPartnerConnectionsResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListPartnerConnectionsRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListPartnerConnectionsResponse.SerializeToString,
             ),
             'OpenSandbox': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenSandbox,
-                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.OpenSandboxRequest.FromString,
-                    response_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.OpenSandboxResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.OpenSandboxRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.OpenSandboxResponse.SerializeToString,
             ),
             'GetSandbox': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSandbox,
-                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.GetSandboxRequest.FromString,
-                    response_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.GetSandboxResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.GetSandboxRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.GetSandboxResponse.SerializeToString,
             ),
             'ResetSandbox': grpc.unary_unary_rpc_method_handler(
                     servicer.ResetSandbox,
-                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ResetSandboxRequest.FromString,
-                    response_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.ResetSandboxResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.ResetSandboxRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.ResetSandboxResponse.SerializeToString,
             ),
             'CheckConformance': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckConformance,
-                    request_deserializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.CheckConformanceRequest.FromString,
-                    response_serializer=iocedu_dot_sync_dot_v1_dot_partners__pb2.CheckConformanceResponse.SerializeToString,
+                    request_deserializer=iocedu_dot_sync_dot_v1_dot_conformance__pb2.CheckConformanceRequest.FromString,
+                    response_serializer=iocedu_dot_sync_dot_v1_dot_conformance__pb2.CheckConformanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -635,8 +638,8 @@ class PartnersService:
             request,
             target,
             '/iocedu.sync.v1.PartnersService/ConnectPartner',
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.ConnectPartnerRequest.SerializeToString,
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.ConnectPartnerResponse.FromString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ConnectPartnerRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ConnectPartnerResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -662,8 +665,8 @@ class PartnersService:
             request,
             target,
             '/iocedu.sync.v1.PartnersService/EndPartnerConnection',
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.EndPartnerConnectionRequest.SerializeToString,
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.EndPartnerConnectionResponse.FromString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.EndPartnerConnectionRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.EndPartnerConnectionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -689,8 +692,8 @@ class PartnersService:
             request,
             target,
             '/iocedu.sync.v1.PartnersService/HandOverPartnerConnection',
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.HandOverPartnerConnectionRequest.SerializeToString,
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.HandOverPartnerConnectionResponse.FromString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.HandOverPartnerConnectionRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.HandOverPartnerConnectionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -716,8 +719,8 @@ class PartnersService:
             request,
             target,
             '/iocedu.sync.v1.PartnersService/ListUnitPartnerConnections',
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.ListUnitPartnerConnectionsRequest.SerializeToString,
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.ListUnitPartnerConnectionsResponse.FromString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListUnitPartnerConnectionsRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListUnitPartnerConnectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -743,8 +746,8 @@ class PartnersService:
             request,
             target,
             '/iocedu.sync.v1.PartnersService/ListPartnerConnections',
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.ListPartnerConnectionsRequest.SerializeToString,
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.ListPartnerConnectionsResponse.FromString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListPartnerConnectionsRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_partner__connections__pb2.ListPartnerConnectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -770,8 +773,8 @@ class PartnersService:
             request,
             target,
             '/iocedu.sync.v1.PartnersService/OpenSandbox',
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.OpenSandboxRequest.SerializeToString,
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.OpenSandboxResponse.FromString,
+            iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.OpenSandboxRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.OpenSandboxResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -797,8 +800,8 @@ class PartnersService:
             request,
             target,
             '/iocedu.sync.v1.PartnersService/GetSandbox',
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.GetSandboxRequest.SerializeToString,
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.GetSandboxResponse.FromString,
+            iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.GetSandboxRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.GetSandboxResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -824,8 +827,8 @@ class PartnersService:
             request,
             target,
             '/iocedu.sync.v1.PartnersService/ResetSandbox',
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.ResetSandboxRequest.SerializeToString,
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.ResetSandboxResponse.FromString,
+            iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.ResetSandboxRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_partner__sandboxes__pb2.ResetSandboxResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -851,8 +854,8 @@ class PartnersService:
             request,
             target,
             '/iocedu.sync.v1.PartnersService/CheckConformance',
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.CheckConformanceRequest.SerializeToString,
-            iocedu_dot_sync_dot_v1_dot_partners__pb2.CheckConformanceResponse.FromString,
+            iocedu_dot_sync_dot_v1_dot_conformance__pb2.CheckConformanceRequest.SerializeToString,
+            iocedu_dot_sync_dot_v1_dot_conformance__pb2.CheckConformanceResponse.FromString,
             options,
             channel_credentials,
             insecure,
