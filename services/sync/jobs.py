@@ -23,7 +23,16 @@ from chassis.scope_tree import ScopeCalendar
 from chassis.workers import Worker
 from services.sync.clients.records import Records
 from services.sync.domain.destinations import Destination
-from services.sync.store import batches, declarations, destinations, imports, pushes, quarantine, sandboxes
+from services.sync.store import (
+    batches,
+    declarations,
+    destinations,
+    imports,
+    pushes,
+    quarantine,
+    reconciliations,
+    sandboxes,
+)
 from services.sync.store.coverage import prune_days
 from services.sync.usecases import coverage, noting
 from services.sync.usecases.connections import follow_tree
@@ -131,10 +140,13 @@ class Kept:
     batches: timedelta
     quarantined: timedelta
     files: timedelta
+    outcomes: timedelta
 
 
 def pruner(database: Database, clock: Clock, *, kept: Kept) -> Worker:
-    """Forgets batches sources no longer repeat, quarantined rows nobody asks for any more, and files with imports."""
+    """Forgets batches sources no longer repeat, quarantined rows nobody asks for any more, files with imports, and what
+    became of packages and which records differed long ago.
+    """
 
     async def run(stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -160,6 +172,8 @@ async def prune(database: Database, clock: Clock, *, kept: Kept) -> tuple[int, i
         (declarations.prune, kept.batches),
         (declarations.prune_questions, kept.quarantined),
         (sandboxes.prune, kept.batches),
+        (pushes.prune_outcomes, kept.outcomes),
+        (reconciliations.prune_differences, kept.outcomes),
     ):
         total, gone = 0, PRUNED_AT_ONCE
         while gone == PRUNED_AT_ONCE:
@@ -227,19 +241,6 @@ def coverage_keeper(judge: Coverage, *, every_seconds: float) -> Worker:
             pass
 
     return _repeated("coverage", look_at_all, every_seconds=every_seconds)
-
-
-def outcome_pruner(pushing: Pushing, *, kept: timedelta) -> Worker:
-    """Forgets the history of what was pushed long ago."""
-
-    async def forget_all() -> None:
-        gone = PRUNED_AT_ONCE
-        while gone == PRUNED_AT_ONCE:
-            async with pushing.database.transaction() as writes:
-                before = pushing.clock.now() - kept
-                gone = await pushes.prune_outcomes(writes, before=before, most=PRUNED_AT_ONCE)
-
-    return _repeated("outcome-pruner", forget_all, every_seconds=PRUNE_SECONDS)
 
 
 def _repeated(

@@ -57,7 +57,12 @@ class Settings(ServiceSettings):
     feed_seconds: float = Field(
         default=1.0, gt=0, description="How often the change feed is looked at for destinations."
     )
-    outcomes_kept_days: int = Field(default=400, ge=1, description="How long the history of what was pushed is kept.")
+    outcomes_kept_days: int = Field(
+        default=400,
+        ge=1,
+        description="How long the history of what was pushed is kept, and which records comparisons found to differ;"
+        " how many did is kept for ever.",
+    )
     webhook_private_addresses: bool = Field(
         default=False, description="Whether subscribers may have addresses inside the network, and speak plain HTTP."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -178,6 +179,19 @@ async def differences(
     return [Difference(*row) for row in await reads.execute(_DIFFERENCES, given)]
 
 
+async def prune_differences(writes: AsyncConnection, *, before: datetime, most: int) -> int:
+    """Forget what comparisons found that ended before an instant; their counts stay, as the gap over time."""
+    return (await writes.execute(_PRUNE, {"before": before, "most": most})).rowcount
+
+
+_PRUNE = sa.text(
+    """
+    DELETE FROM difference WHERE ctid IN (
+        SELECT found.ctid FROM difference AS found JOIN reconciliation USING (reconciliation_id)
+        WHERE end_time < :before LIMIT :most
+    )
+    """
+)
 _ONE = sa.text(f"SELECT {', '.join(_COLUMNS)} FROM reconciliation WHERE reconciliation_id = :id")  # noqa: S608
 _LIST = sa.text(
     f"SELECT {', '.join(_COLUMNS)} FROM reconciliation WHERE destination = :destination AND unit_id = :unit"  # noqa: S608

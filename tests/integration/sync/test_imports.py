@@ -320,7 +320,8 @@ async def test_files_of_ended_imports_are_forgotten_and_their_problems_are_not(h
     """Personal data goes first; what was wrong can still be listed."""
     one = await send(here, workbook(("6A", pupils(2, HS002=pupil_line(2, Khối="99")))))
     here.clock.advance(timedelta(days=31))
-    kept = jobs.Kept(batches=timedelta(days=400), quarantined=timedelta(days=400), files=timedelta(days=30))
+    years = timedelta(days=400)
+    kept = jobs.Kept(batches=years, quarantined=years, files=timedelta(days=30), outcomes=years)
     assert await jobs.prune(here.sync_database, here.clock, kept=kept) == (0, 0, 1)
     assert await here.count("import_part") == 0
     stub = await desk(here)

@@ -23,6 +23,7 @@ from chassis.errors import Fault
 from chassis.request import current_request
 from chassis.testing import FixedClock
 from deploy.local.issuer import Issuer
+from services.sync import jobs
 from simulators.ministry.store import digest_of
 from tests.integration.sync.outside import PASSWORD, USER, Outside, Subscriber, simulating, subscribing
 from tests.integration.sync.passing import (
@@ -470,6 +471,34 @@ async def test_comparing_finds_exactly_what_was_changed_there_and_repairs_it(her
         reconciliation_pb2.ListReconciliationsRequest(unit=PROVINCE, destination="moet")
     )
     assert [one.missing_there_count + one.differing_count for one in gaps.reconciliations] == [0, 2, 0]
+
+
+@BOTH_FORMS
+async def test_what_was_pushed_and_compared_long_ago_is_forgotten_but_not_what_the_destination_has(
+    here: World, outside: Outside
+) -> None:
+    """Packages' outcomes and the records that differed go; how many did stays, and so does what waits or is there."""
+    await pushed(here, "1", *whole_school())
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+    (held,) = outside.held("HOC_SINH").values()
+    with outside.ministry.store.writing() as writes:
+        _tamper(writes, dict(writes.one("SELECT * FROM record WHERE id = ?", held["id"]) or {}), None)
+    service = await comparer(here)
+    await service.Reconcile(reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet"))
+    counted = [await here.count(table) for table in ("push_package", "push_outcome", "difference")]
+    assert min(counted) > 0
+
+    kept = jobs.Kept(*[timedelta(days=400)] * 4)
+    await jobs.prune(here.sync_database, here.clock, kept=kept)
+    assert [await here.count(table) for table in ("push_package", "push_outcome", "difference")] == counted
+    later = FixedClock(here.clock.now() + timedelta(days=401))
+    await jobs.prune(here.sync_database, later, kept=kept)
+    assert [await here.count(table) for table in ("push_package", "push_outcome", "difference")] == [0, 0, 0]
+    listed = await service.ListReconciliations(
+        reconciliation_pb2.ListReconciliationsRequest(unit=PROVINCE, destination="moet")
+    )
+    assert [one.missing_there_count for one in listed.reconciliations] == [1]
+    assert (await record(here, "HS1.2026")).state == ACCEPTED
 
 
 @BOTH_FORMS

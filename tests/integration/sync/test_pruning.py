@@ -12,7 +12,8 @@ from services.sync import jobs
 from tests.integration.sync.world import ACCEPTED, REJECTED, SCHOOL_A, UNCHANGED, World, pupil, push, serve_sync
 from tests.support.waiting import poll_until
 
-KEPT = jobs.Kept(batches=timedelta(days=400), quarantined=timedelta(days=400), files=timedelta(days=30))
+YEARS = timedelta(days=400)
+KEPT = jobs.Kept(batches=YEARS, quarantined=YEARS, files=timedelta(days=30), outcomes=YEARS)
 
 
 async def test_old_batches_and_quarantined_rows_are_forgotten(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
