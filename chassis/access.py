@@ -127,7 +127,7 @@ def _kinds_on(
     """The kinds of things that the subject's grants on a unit or above it are for; `every` where one is for all."""
     found: frozenset[str] = frozenset()
     for grant in forest.grants_of(subject, day):
-        reaching = (EVERY_UNIT, unit_id, *forest.ancestors(unit_id or EVERY_UNIT, day, grant.edge_type))
+        reaching = (EVERY_UNIT, unit_id, *forest.above(unit_id or EVERY_UNIT, day, grant.edge_type))
         if grant.role in roles and grant.unit_id in reaching:
             kinds = narrowed.get(grant.unit_id, frozenset())
             found |= every if kinds is None else kinds

@@ -16,12 +16,14 @@ TREE = ScopeTree(
         ScopeUnit(1, aliases=(ScopeAlias("toy:one"),)),
         ScopeUnit(2, aliases=(ScopeAlias("toy:two"),), edges=(ScopeEdge(1),)),
         ScopeUnit(3, name="Three"),
+        ScopeUnit(4, valid_to=DAY, stood_for_by=(2,)),
     ],
     [
         ScopeGrant(1, "an", "keeper", 1),
         ScopeGrant(2, "binh", "cook", 1),
         ScopeGrant(3, "chi", "keeper", 0),
         ScopeGrant(4, "dung", "keeper", 1, valid_to=DAY),
+        ScopeGrant(5, "em", "keeper", 2),
     ],
 )
 
@@ -181,6 +183,15 @@ def test_a_grant_of_a_narrowed_subject_is_for_nothing_until_its_kinds_are_told()
     _pass("LookAtTastes", _tastes(), narrowed={1: None})
     _pass("LookAtTastes", _tastes(), subject="chi", narrowed={0: None})
     assert _refusal("LookAtTastes", _tastes(), subject="chi", narrowed={}).reason == "NO_GRANT"
+
+
+@pytest.mark.parametrize("holder", [2, 1])
+def test_a_narrowed_grant_reaches_what_has_ended_by_what_stands_for_it(holder):
+    """As any other grant does: on the unit that stands for it, or above that one."""
+    subject = {1: "an", 2: "em"}[holder]
+    _pass("LookAtTastes", _tastes(SWEET, unit="4"), subject=subject, narrowed={holder: frozenset({"sweet"})})
+    fault = _refusal("LookAtTastes", _tastes(unit="4"), subject=subject, narrowed={holder: frozenset({"sweet"})})
+    assert fault.metadata["kinds"] == "sour"
 
 
 def test_narrowing_touches_neither_methods_that_show_no_kinds_nor_who_is_not_narrowed():
