@@ -175,6 +175,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_NO_TRANSFER_BETWEEN: _ErrorReason.ValueType  # 85
     """Both schools of a transfer are one, or one is no school. BadRequest: field `other_school`."""
+    ERROR_REASON_ANOTHER_PUPIL: _ErrorReason.ValueType  # 87
+    """Nothing speaks for the record at the receiving school being the pupil's who is transferred: neither name nor date of
+    birth, and no id. ErrorInfo: {"metadata": {"collection": "pupils", "key": "B1"}}.
+    """
     ERROR_REASON_RECORD_ERASED: _ErrorReason.ValueType  # 90
     """The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a
     result. Take it out of what is sent.
@@ -348,6 +352,10 @@ ERROR_REASON_CLOCK_RUNNING: ErrorReason.ValueType  # 84
 """
 ERROR_REASON_NO_TRANSFER_BETWEEN: ErrorReason.ValueType  # 85
 """Both schools of a transfer are one, or one is no school. BadRequest: field `other_school`."""
+ERROR_REASON_ANOTHER_PUPIL: ErrorReason.ValueType  # 87
+"""Nothing speaks for the record at the receiving school being the pupil's who is transferred: neither name nor date of
+birth, and no id. ErrorInfo: {"metadata": {"collection": "pupils", "key": "B1"}}.
+"""
 ERROR_REASON_RECORD_ERASED: ErrorReason.ValueType  # 90
 """The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a
 result. Take it out of what is sent.
