@@ -119,14 +119,12 @@ async def step_transfer(database: Database, clock: Clock, stepping: Stepping, *,
             state = stepped(held, stepping.action, side, note=stepping.note, by=by, receiving_key=key)
         except NotNow:
             raise _not_now(held) from None
-        touched = await _go_on_as(connection, held, key, again=state is None, by=by, now=now) if key else set()
-        if state is None:
-            await count_once(connection, touched, today=clock.today())
-            return held
-        changed = replace(held, receiving_key=key or held.receiving_key)
-        return await _move(
-            connection, changed, state, side, note=stepping.note, above=above, by=by, clock=clock, touched=touched
-        )
+        touched = await _go_on_as(connection, held, key, again=state is None, by=by, now=now) if key else ()
+        if state is not None:
+            held = replace(held, receiving_key=key or held.receiving_key)
+            held = await _move(connection, held, state, side, note=stepping.note, above=above, by=by, clock=clock)
+        await _count(connection, held, touched, today=clock.today())
+    return held
 
 
 async def decide_transfer(
@@ -154,7 +152,9 @@ async def decide_transfer(
             raise _clock_running(held) from None
         if state is None:
             return held
-        return await _move(connection, held, state, Side.SUPERIOR, note=note, above=above, by=by, clock=clock)
+        moved = await _move(connection, held, state, Side.SUPERIOR, note=note, above=above, by=by, clock=clock)
+        await _count(connection, moved, today=clock.today())
+    return moved
 
 
 async def end_transfers(
@@ -195,20 +195,22 @@ async def _move(
     above: Above,
     by: str,
     clock: Clock,
-    touched: Collection[int] = (),
 ) -> Transfer:
-    """Keep a transfer's new state with its clock, tell of it, and let the pupil and who is touched count where they are."""
+    """Keep a transfer's new state with its clock, and tell of it."""
     now = clock.now()
     moved = replace(held, state=state, steps=(*held.steps, Step(state, side, note, by, now)))
     moved = await _with_clock(connection, moved, above=above, now=now)
     await transfers.keep_step(connection, moved)
     await outbox.append(connection, [step_notice(moved)])
-    if state in (State.RELEASED, State.PLACED):
-        identity = moved.releasing_id, PUPIL.number, moved.pupil_key
-        person_id = await persons.person_of(connection, identity)
-        counted = {*touched, person_id} if person_id is not None else touched
-        await count_once(connection, counted, today=clock.today())
     return moved
+
+
+async def _count(connection: AsyncConnection, held: Transfer, touched: Collection[int] = (), *, today: date) -> None:
+    """Let the pupil, once handed over, and who is touched besides count where they are now."""
+    if held.state in (State.RELEASED, State.PLACED):
+        person_id = await persons.person_of(connection, (held.releasing_id, PUPIL.number, held.pupil_key))
+        counted = set(touched) if person_id is None else {*touched, person_id}
+        await count_once(connection, counted, today=today)
 
 
 async def _with_clock(connection: AsyncConnection, transfer: Transfer, *, above: Above, now: datetime) -> Transfer:
@@ -300,12 +302,10 @@ def _unknown_pupil(key: str, *, elsewhere: bool = False) -> Fault:
     vi = f"Trường không có học sinh «{key}». Hãy gửi hồ sơ học sinh trước."
     en = f"The school has no pupil {key}. Send the pupil's record first."
     if elsewhere:
-        vi = f"Trường chuyển đi không có học sinh «{key}». Hãy kiểm tra lại khóa của học sinh ở trường đó; nếu đúng, hãy "
-        vi += "đề nghị trường đó gửi hồ sơ học sinh."
-        en = (
-            f"The releasing school has no pupil {key}. Check the pupil's key there; if it is right, ask that school to "
-        )
-        en += "send the record."
+        vi = f"Trường chuyển đi không có học sinh «{key}». Hãy kiểm tra lại khóa của học sinh ở trường đó; nếu đúng, "
+        vi += "hãy đề nghị trường đó gửi hồ sơ học sinh."
+        en = f"The releasing school has no pupil {key}. Check the pupil's key there; if it is right, ask that school "
+        en += "to send the record."
     return Fault(Kind.NOT_FOUND, "UNKNOWN_RECORD", vi=vi, en=en, metadata={"collection": "pupils", "key": key})
 
 
@@ -313,10 +313,11 @@ def _another_pupil(key: str) -> Fault:
     return Fault(
         Kind.PRECONDITION,
         "ANOTHER_PUPIL",
-        vi=f"Học sinh «{key}» có cả họ tên và ngày sinh khác với học sinh được chuyển. Hãy kiểm tra lại khóa; nếu đúng, "
-        "hãy sửa hồ sơ, hoặc để trống khóa và đề nghị cấp trên của cả hai trường gộp hai hồ sơ.",
-        en=f"The pupil {key} has another name and another date of birth than the one who is transferred. Check the key; "
-        "if it is right, correct the record, or leave the key out and ask a unit above both schools to merge the two.",
+        vi=f"Học sinh «{key}» có cả họ tên và ngày sinh khác với học sinh được chuyển. Hãy kiểm tra lại khóa; nếu "
+        "đúng, hãy sửa hồ sơ, hoặc để trống khóa và đề nghị cấp trên của cả hai trường gộp hai hồ sơ.",
+        en=f"The pupil {key} has another name and another date of birth than the one who is transferred. Check the "
+        "key; if it is right, correct the record, or leave the key out and ask a unit above both schools to merge the "
+        "two.",
         metadata={"collection": "pupils", "key": key},
     )
 
