@@ -55,7 +55,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_POSITION_AHEAD: _ErrorReason.ValueType  # 15
     """The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
     ERROR_REASON_UNIT_ENDED: _ErrorReason.ValueType  # 16
-    """The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}."""
+    """The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}; where a unit is asked
+    for that is no more on that day, also the codes of those that went on at its end: "successors": "gso:48".
+    """
     ERROR_REASON_BEFORE_UNIT: _ErrorReason.ValueType  # 17
     """The effective date lies before the unit's life or, for what would end it, on its first day.
     ErrorInfo: {"metadata": {"unit": "7", "valid_from": "2025-07-01"}}.
@@ -232,7 +234,9 @@ ERROR_REASON_INVALID_TEXT: ErrorReason.ValueType  # 14
 ERROR_REASON_POSITION_AHEAD: ErrorReason.ValueType  # 15
 """The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
 ERROR_REASON_UNIT_ENDED: ErrorReason.ValueType  # 16
-"""The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}."""
+"""The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}; where a unit is asked
+for that is no more on that day, also the codes of those that went on at its end: "successors": "gso:48".
+"""
 ERROR_REASON_BEFORE_UNIT: ErrorReason.ValueType  # 17
 """The effective date lies before the unit's life or, for what would end it, on its first day.
 ErrorInfo: {"metadata": {"unit": "7", "valid_from": "2025-07-01"}}.
