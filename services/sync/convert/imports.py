@@ -149,12 +149,13 @@ class Reading:
                 for to, codes in row.apart.leaves.items() if row.apart else ():
                     given |= {to: ""} if base.get(to) in codes else {}
                 raw = writing.overlay(spec, base, given, codes=row.sheet.codes)
-            if not row.raw.get("PHIEN_BAN"):
-                # A record may have come with a higher one, by another way of the same source.
-                raw = raw | {"PHIEN_BAN": max(self.version, stored.row.version + 1)}
             made = self._made(raw)
             if isinstance(made, Row) and not (stored.restricted or self._says_more(row, made, stored.row)):
                 made = Same(made.school, kind_of(made))
+            elif not row.raw.get("PHIEN_BAN") and stored.row.version >= self.version:
+                # A record may have come with a higher one, by another way of the same source.
+                raw = raw | {"PHIEN_BAN": stored.row.version + 1}
+                made = self._made(raw)
         elif gone >= self.version and isinstance(made, Row) and not (made.deleted or row.raw.get("PHIEN_BAN")):
             raw = raw | {"PHIEN_BAN": gone + 1}  # It comes back: the file that was sent last counts.
             made = self._made(raw)

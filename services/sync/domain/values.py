@@ -72,6 +72,11 @@ def name(value: object) -> str:
     return " ".join((said if said.isascii() else unicodedata.normalize("NFC", said)).split())
 
 
+def hidden_sign(text: str) -> str:
+    """The first sign of a text that formats and is not seen itself, as a zero-width space; empty: there is none."""
+    return next((sign for sign in text if unicodedata.category(sign) == "Cf"), "")
+
+
 def day(value: object) -> str:
     """A date as ISO 8601, from `dd/mm/yyyy` or ISO 8601."""
     if not isinstance(value, str):
