@@ -231,7 +231,7 @@ async def test_a_placing_said_again_joins_what_is_two_but_no_decision(records: R
     assert await _counted(records) == {("B", "B1")}
 
     ((merge_id,),) = await records.rows("SELECT merge_id FROM person_merge")
-    undo = persons_pb2.UndoMergeRequest(unit=COMMUNE, merge_id=merge_id, reason="nhầm")
+    undo = persons_pb2.UndoMergeRequest(unit=COMMUNE, merge_id=int(str(merge_id)), reason="nhầm")
     await (await records.persons()).UndoMerge(undo)
     await stub.StepTransfer(_step(number, SCHOOL_B, PLACE, receiving_key="B1"))
     assert await _counted(records) == {("A", "HS1"), ("B", "B1")}
