@@ -11,7 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from chassis.errors import MOST_VIOLATIONS, Fault, FieldViolation, Kind
-from chassis.wording import pattern_in_words
+from chassis.wording import Words, pattern_in_words
 
 # What a rule says of a field, and what to do; `{}` is the rule's own value.
 _SAID: dict[str, str] = {
@@ -80,38 +80,39 @@ def _holds_nul(name: str) -> FieldViolation:
         field=name,
         reason="INVALID_FIELD",
         vi=f"Trường {name} chứa ký tự U+0000. Hãy bỏ ký tự này.",
-        en=f"{name}: holds the character U+0000; leave it out",
+        en=f"{name}: holds the character U+0000; leave it out.",
     )
 
 
 def invalid(violations: list[FieldViolation]) -> Fault:
     """The fault for fields that cannot be taken."""
-    names = ", ".join(dict.fromkeys(violation.field for violation in violations if violation.field)) or "…"
-    return Fault(
-        Kind.INVALID,
-        "INVALID_FIELD",
-        vi=f"Dữ liệu gửi lên chưa hợp lệ ở: {names}.",
-        en=f"The request cannot be taken because of: {names}.",
-        violations=violations,
-    )
+    first, *others = violations
+    vi, en = f"Dữ liệu gửi lên chưa hợp lệ. {first.vi}", f"The request cannot be taken. {first.en}"
+    if names := ", ".join(dict.fromkeys(one.field for one in others if one.field != first.field)):
+        vi, en = f"{vi} Cũng chưa hợp lệ: {names}.", f"{en} Wrong as well: {names}."
+    return Fault(Kind.INVALID, "INVALID_FIELD", vi=vi, en=en, violations=violations)
 
 
 def _violation(proto: Any, value: Any) -> FieldViolation:
     path = "".join(_steps(proto.field.elements)) if proto.field is not None else ""
     rule = str(proto.rule_id)
-    said = _said(rule, value, str(proto.message))
-    wanted = ", ".join(map(str, value)) if isinstance(value, list) else value
-    vi = f"Trường {path or '…'} {said.replace('{}', str(wanted))}."
-    return FieldViolation(
-        field=path, reason="INVALID_FIELD", vi=vi, en=f"{path}: {proto.message}" if path else str(proto.message)
-    )
+    said = _of_pattern(str(value)) if rule == "string.pattern" else _said(rule, value, str(proto.message))
+    vi, en = f"Trường {path or '…'} {said.vi}.", f"{path}: {said.en}." if path else f"{said.en}."
+    return FieldViolation(field=path, reason="INVALID_FIELD", vi=vi, en=en)
 
 
-def _said(rule: str, value: Any, message: str) -> str:
-    if rule == "string.pattern":
-        words = pattern_in_words(str(value))
-        return f"không đúng định dạng: phải là {words}" if words else "không đúng định dạng"
-    return _SAID.get(rule) or _COMPARED.get(rule.rpartition(".")[2]) or _between(message) or "không hợp lệ"
+def _of_pattern(pattern: str) -> Words:
+    words = pattern_in_words(pattern)
+    if words is None:
+        return Words("không đúng định dạng", "has not the right form")
+    return Words(f"không đúng định dạng: phải là {words.vi}", f"has not the right form: must be {words.en}")
+
+
+def _said(rule: str, value: Any, message: str) -> Words:
+    """What a rule says, in English by itself."""
+    said = _SAID.get(rule) or _COMPARED.get(rule.rpartition(".")[2]) or _between(message) or "không hợp lệ"
+    wanted = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return Words(said.replace("{}", wanted), message)
 
 
 def _between(message: str) -> str:

@@ -104,6 +104,8 @@ def _parts(line: str) -> Iterator[str]:
 
 
 def _take(part: str, taken: _Line, *, classes: bool) -> None:
+    if not any(sign.isalnum() for sign in part):
+        return
     if not any(sign.isdigit() for sign in part):
         taken.words.append(part)
     elif found := _DATE.fullmatch(part):

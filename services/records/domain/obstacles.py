@@ -41,19 +41,25 @@ def unknown_unit(path: str, ref: str) -> Obstacle:
 
 def unit_ended(path: str, unit: Unit, day: date, *, successors: Sequence[Unit]) -> Obstacle:
     """The unit has an end already, on the day or, for what would end it, on any."""
+    vi, en = how_it_ended(unit, day, successors=successors)
+    return Obstacle(
+        "UNIT_ENDED",
+        path,
+        vi=f"{vi}. Hãy chọn đơn vị tiếp nối hoặc một ngày hiệu lực trước đó.",
+        en=f"{en}. Name the unit that goes on, or an earlier effective date.",
+        metadata={"unit": str(unit.unit_id), "valid_to": unit.span.end.isoformat()},
+    )
+
+
+def how_it_ended(unit: Unit, day: date, *, successors: Sequence[Unit]) -> tuple[str, str]:
+    """Since when a unit is no more and what goes on in its place, without the full stop: in Vietnamese, in English."""
     end = unit.span.end
     vi = f"Đơn vị {title(unit, end)} đã kết thúc từ ngày {_vi(end)}"
     en = f"The unit {title(unit, end)} has its end on {end}"
     if successors:
         named = ", ".join(title(one, day) for one in successors)
         vi, en = f"{vi}, tiếp nối bởi {named}", f"{en} and goes on in {named}"
-    return Obstacle(
-        "UNIT_ENDED",
-        path,
-        vi=f"{vi}. Hãy chọn đơn vị tiếp nối hoặc một ngày hiệu lực trước đó.",
-        en=f"{en}. Name the unit that goes on, or an earlier effective date.",
-        metadata={"unit": str(unit.unit_id), "valid_to": end.isoformat()},
-    )
+    return vi, en
 
 
 def before_unit(path: str, unit: Unit) -> Obstacle:

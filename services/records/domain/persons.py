@@ -177,6 +177,17 @@ def alike(one: Traits, other: Traits) -> bool:
     return agree and not contradict(one, other)
 
 
+def strangers(one: Traits, other: Traits) -> bool:
+    """Whether nothing speaks for two records being one person's: neither name nor date of birth, and no id."""
+    return (
+        not (one.deleted or other.deleted)
+        and one.name != other.name
+        and (one.birth_date is None or one.birth_date != other.birth_date)
+        and (not one.personal_id or one.personal_id != other.personal_id)
+        and (not one.ministry_code or one.ministry_code != other.ministry_code)
+    )
+
+
 class Known:
     """Records whose persons are known, found by what they have in common with another."""
 

@@ -120,9 +120,11 @@ def opened(*, by_receiving: bool) -> State:
     return State.ACCEPTED if by_receiving else State.OPENED
 
 
-def stepped(transfer: Transfer, action: Action, side: Side, *, note: str, by: str) -> State | None:
+def stepped(
+    transfer: Transfer, action: Action, side: Side, *, note: str, by: str, receiving_key: str = ""
+) -> State | None:
     """Where a transfer stands after a school's step; None: the step repeats the last one. Raises NotNow."""
-    if _repeats(transfer, _RESULT[action], side, note=note, by=by):
+    if _repeats(transfer, _RESULT[action], side, note=note, by=by) and receiving_key in ("", transfer.receiving_key):
         return None
     state = _STEPS.get((transfer.state, action))
     entitled = transfer.opener if action is Action.WITHDRAW else transfer.awaited

@@ -7,7 +7,6 @@ from typing import Any
 from iocedu.records.v1 import units_pb2, units_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.access import unknown_unit
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.paging import page_cursor, page_size, page_token
@@ -16,7 +15,7 @@ from services.records.convert.units import drafts_of, succession_of, unit_of, wa
 from services.records.domain.units import ADMINISTRATIVE
 from services.records.store import unit_days, units
 from services.records.store.successions import successions_around
-from services.records.usecases.units import import_units
+from services.records.usecases.units import import_units, nobody_there
 
 
 class UnitsServicer(units_pb2_grpc.UnitsServiceServicer):
@@ -46,7 +45,7 @@ class UnitsServicer(units_pb2_grpc.UnitsServiceServicer):
             unit_id = await units.resolve_unit(connection, request.unit, day)
             found = None if unit_id is None else await unit_days.unit_on(connection, unit_id, day)
             if found is None:
-                raise unknown_unit(request.unit)
+                raise await nobody_there(connection, request.unit, day)
             aliases = await unit_days.aliases_on(connection, wanted_aliases([found], day))
         return units_pb2.GetUnitResponse(unit=unit_of(found, aliases=aliases, day=day))
 
@@ -133,7 +132,7 @@ class UnitsServicer(units_pb2_grpc.UnitsServiceServicer):
     async def _resolve(self, connection: AsyncConnection, ref: str, day: date) -> int:
         unit_id = await units.resolve_unit(connection, ref, day)
         if unit_id is None:
-            raise unknown_unit(ref)
+            raise await nobody_there(connection, ref, day)
         return unit_id
 
     def _day(self, as_of: str) -> date:

@@ -56,6 +56,11 @@ async def changed_after(connection: AsyncConnection, position: int, *, most: int
     return [tuple(row[1:]) for row in said], extent.last if extent.count == most else last, last
 
 
+async def said_of_pupils(connection: AsyncConnection, pupils: Iterable[tuple[int, str]]) -> list[Said]:
+    """What records of pupils, by school and key, say now, whether they are in the feed yet or not."""
+    return [tuple(row) for row in await fetch(connection, _SAID_OF_PUPILS, *columns(pupils, ("bigint", "text")))]
+
+
 async def known_beside(
     connection: AsyncConnection, changed: Sequence[Traits], previous: Iterable[Identity]
 ) -> list[Linked]:
@@ -119,6 +124,11 @@ async def keep_apart(connection: AsyncConnection, one: int, other: int, *, reaso
     first, second = sorted((one, other))
     await fetch(connection, _KEEP_APART, first, second, reason, now, by)
     await fetch(connection, "DELETE FROM person_pair WHERE person_a = $1 AND person_b = $2", first, second)
+
+
+async def kept_apart(connection: AsyncConnection, one: int, other: int) -> bool:
+    """Whether it was decided that two persons are two, whoever they were then."""
+    return bool(await fetch(connection, _KEPT_APART, one, other))
 
 
 async def wrongly_counted(connection: AsyncConnection, persons: Collection[int]) -> Mapping[tuple[int, str], bool]:
@@ -205,15 +215,23 @@ async def conflicts_page(
 
 
 _WANTED: Final = Wanted(None, tuple(spec.number for spec in PERSONS))
+_SAYS: Final = {
+    spec.number: f"held.school_id, {spec.number}, held.key, held.deleted, held.school_year, held.status, {secondary},"
+    f" held.search_name, held.birth_date, held.sex, coalesce(held.further->>'{MOTHER}', ''), held.personal_id, {code}"
+    for spec, secondary, code in ((PUPIL, "held.secondary", "held.ministry_code"), (STAFF_MEMBER, "NULL", "''"))
+}
 _SAID: Final = {
     spec.number: f"""
-SELECT feed.position, held.school_id, feed.type, held.key, held.deleted, held.school_year, held.status, {secondary},
-    held.search_name, held.birth_date, held.sex, coalesce(held.further->>'{MOTHER}', ''), held.personal_id, {code}
+SELECT feed.position, {_SAYS[spec.number]}
 FROM feed JOIN {spec.field} AS held ON held.school_id = feed.school_id AND held.key = feed.key
 WHERE feed.type = {spec.number} AND feed.position > $1 AND feed.position <= $2
 """  # noqa: S608 (names of our own)
-    for spec, secondary, code in ((PUPIL, "held.secondary", "held.ministry_code"), (STAFF_MEMBER, "NULL", "''"))
+    for spec in PERSONS
 }
+_SAID_OF_PUPILS: Final = f"""
+SELECT {_SAYS[PUPIL.number]} FROM pupil AS held JOIN {unnested(("bigint", "text"))} AS given(school_id, key)
+    ON held.school_id = given.school_id AND held.key = given.key COLLATE "C"
+"""  # noqa: S608 (names of our own)
 _TAKE_TURN: Final = "SELECT position FROM person_cursor FOR UPDATE"
 
 _IDENTITY: Final = ("bigint", "smallint", "text")
@@ -339,6 +357,13 @@ _KEEP_APART: Final = (
     " ON CONFLICT (person_a, person_b) DO UPDATE SET reason = excluded.reason, decide_time = excluded.decide_time,"
     " decided_by = excluded.decided_by"
 )
+
+_KEPT_APART: Final = """
+SELECT FROM person_record AS one
+    JOIN person_distinct AS decided ON one.person_id IN (decided.person_a, decided.person_b)
+    JOIN person_record AS other ON other.person_id IN (decided.person_a, decided.person_b)
+WHERE one.root_id = $1 AND other.root_id = $2 LIMIT 1
+"""
 
 # Of the enrolments of one person in one school year one counts: one that counts in a locked place before all, so that
 # what is closed does not change, then a main one before a secondary one, then one the person was not handed over from,

@@ -39,7 +39,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """How well a name matches: patterns which it must all match to be of a degree, best first; then the tones."""
+    """How well a name matches: patterns which it must all match to be of a degree, of parts one; then the tones."""
 
     name: str
     words: tuple[str, ...]
@@ -156,7 +156,7 @@ _DEGREE: Final = (
     "CASE WHEN search_name = $2::text THEN 0"
     " WHEN ' ' || search_name || ' ' LIKE ALL($3::text[]) THEN 1"
     " WHEN ' ' || search_name LIKE ALL($4::text[]) THEN 2"
-    " WHEN search_name LIKE ALL($5::text[]) THEN 3 ELSE 4 END"
+    " WHEN search_name LIKE ANY($5::text[]) THEN 3 ELSE 4 END"
 )
 _SPELLED_OTHERWISE: Final = "NOT ' ' || sort_name || ' ' LIKE ALL($6::text[])"
 

@@ -181,6 +181,17 @@ async def resolve_unit(connection: AsyncConnection, ref: str, day: date) -> int 
     return (await connection.execute(query)).scalar_one_or_none()
 
 
+async def last_named(connection: AsyncConnection, ref: str, day: date) -> int | None:
+    """The unit behind an id, or which bore an alias last, up to a day."""
+    if ref.isascii() and ref.isdecimal():
+        return await resolve_unit(connection, ref, day)
+    system, _, code = ref.partition(":")
+    query = sa.select(unit_code.c.unit_id).where(
+        unit_code.c.system == system, unit_code.c.code == code, sa.func.upper(unit_code.c.valid) <= day
+    )
+    return (await connection.execute(query.order_by(sa.func.upper(unit_code.c.valid).desc()).limit(1))).scalar()
+
+
 async def _insert(connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         await connection.execute(sa.insert(table), rows)

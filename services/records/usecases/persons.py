@@ -8,6 +8,7 @@ for a turn to link.
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
+from functools import partial
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -22,7 +23,7 @@ from chassis.outbox import Outgoing
 from services.records.convert.events import RECORDS_CHANGED, pack_changes
 from services.records.convert.persons import rows_again
 from services.records.convert.rules import in_stock_statuses
-from services.records.domain.persons import PERSONS, PUPIL, Known, Link, Traits, link, traits_of
+from services.records.domain.persons import PERSONS, PUPIL, Known, Link, Linked, Traits, link, traits_of
 from services.records.store import bulk, keys, persons, rechecks
 from services.records.store.lookup import records_by_key
 from services.records.store.withheld import withheld_of
@@ -92,6 +93,27 @@ async def rebuild_persons(database: Database) -> int:
     async with database.transaction() as connection:
         await persons.take_turn(connection)
         return await rechecks.begin_anew(connection)
+
+
+async def link_pupils(
+    connection: AsyncConnection, pupils: Sequence[tuple[int, str]], *, now: datetime
+) -> tuple[list[Linked], Collection[int]]:
+    """Link records of pupils, by school and key, before their turn in the feed: with their persons, in this order; and
+    the persons this was about. One that there is none of, or that ended before it was linked, is left out.
+    """
+    statuses = in_stock_statuses()
+    said = {
+        one.identity: one
+        for one in map(partial(traits_of, in_stock=statuses), await persons.said_of_pupils(connection, pupils))
+    }
+    touched = await _link(connection, list(said.values()), now=now)
+    linked = []
+    for school_id, key in pupils:
+        identity = school_id, PUPIL.number, key
+        person_id = await persons.person_of(connection, identity)
+        if person_id is not None and identity in said:
+            linked.append(Linked(said[identity], person_id))
+    return linked, touched
 
 
 async def _link(connection: AsyncConnection, changed: Sequence[Traits], *, now: datetime) -> Collection[int]:

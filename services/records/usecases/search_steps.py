@@ -5,6 +5,7 @@ What was typed stands for words that exist in names: itself, those it begins or 
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,7 @@ from services.records.store.search import Patterns, Way
 from services.records.store.terms import LOOKUPS
 
 SHORTEST_PART: Final = 2  # letters that a part of a word has at least
+MOST_PARTS: Final = 5  # words of which parts are looked for; the name holds them in one of the orders they can have
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +96,33 @@ async def _near(connection: AsyncConnection, typed: Sequence[str], beginning: wo
         others = [word for number, word in enumerate(typed) if number != place]
         if all(found for number, found in enumerate(known) if number != place) and spellings & existing:
             meaning = tuple(sorted(spellings & existing))
-            ways.append(Way(tuple(others), (meaning,), words=(_whole(others), _whole(meaning))))
+            again = _twice([word for word in meaning if word in others])
+            meant_alone = _whole([word for word in meaning if word not in others])
+            ways.append(Way(tuple(others), (meaning,), words=(_whole(others), (*meant_alone, *again))))
     return ways
 
 
 def patterns_of(asked: Asked) -> Patterns:
-    """What a name must be like for each degree."""
+    """What a name must be like for each degree; no word of it stands for two of those typed."""
     spelled = tuple(f"% {key} %" for key in asked.spelled)
-    parts = tuple(f"%{word}%" for word in map(_escaped, asked.words))
+    words = tuple(map(_escaped, asked.words))
     if asked.ids:
-        return Patterns("", parts, (), (), spelled)
-    if not _parts_count(asked.words):
-        parts = ("",)  # matches no name: what holds such a letter may still be a wrong letter away
-    prefixes = tuple(f"% {word}%" for word in map(_escaped, asked.words))
+        return Patterns("", tuple(f"%{word}%" for word in words), (), (), spelled)
+    parts: tuple[str, ...] = ()  # what holds a part of this may still be a wrong letter away
+    if _parts_count(asked.words):
+        parts = tuple(f"%{'% %'.join(order)}%" for order in permutations(words))
+    # A word that begins another one typed begins two words of the name.
+    prefixes = tuple(f"% {word}%" * sum(other.startswith(word) for other in words) for word in words)
     return Patterns(asked.name, _whole(asked.words), prefixes, parts, spelled)
 
 
 def _whole(found: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"% {word} %" for word in map(_escaped, found))
+
+
+def _twice(found: Sequence[str]) -> tuple[str, ...]:
+    """Patterns of names that hold one of these words two times."""
+    return tuple(f"% {word}{between}{word} %" for word in map(_escaped, found) for between in (" ", " % "))
 
 
 def _escaped(word: str) -> str:
@@ -120,7 +131,7 @@ def _escaped(word: str) -> str:
 
 def _parts_count(typed: Sequence[str]) -> bool:
     """Whether parts of words are looked for: a single letter is a part of nearly every name."""
-    return min(map(len, typed), default=SHORTEST_PART) >= SHORTEST_PART
+    return len(typed) <= MOST_PARTS and min(map(len, typed), default=SHORTEST_PART) >= SHORTEST_PART
 
 
 def rules_of(asked: Asked) -> dict[int, Rule]:

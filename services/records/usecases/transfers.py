@@ -17,7 +17,7 @@ from chassis.errors import Fault, Kind
 from chassis.outbox import Outgoing
 from services.records.convert.transfers import late_notices, step_notice
 from services.records.domain.calendars import after_working_days
-from services.records.domain.persons import PUPIL
+from services.records.domain.persons import PUPIL, strangers
 from services.records.domain.transfers import (
     Action,
     ClockRunning,
@@ -36,7 +36,7 @@ from services.records.store import persons, pupil_years, transfers
 from services.records.usecases.apply import request_id_reused
 from services.records.usecases.calendars import working_days
 from services.records.usecases.locks import Asked
-from services.records.usecases.persons import count_once
+from services.records.usecases.persons import count_once, link_pupils
 
 Above = Callable[[int], Sequence[int]]  # A unit and all above it, the nearest first.
 TOLD_AT_ONCE = 100
@@ -86,7 +86,7 @@ async def open_transfer(
         await persons.take_turn(connection)
         year = await pupil_years.year_of(connection, opening.releasing_id, opening.pupil_key)
         if year is None:
-            raise _unknown_pupil(opening.pupil_key)
+            raise _unknown_pupil(opening.pupil_key, elsewhere=receiving)
         fresh = Transfer(
             0,
             opening.releasing_id,
@@ -119,8 +119,8 @@ async def open_transfer(
 
 
 async def step_transfer(database: Database, clock: Clock, stepping: Stepping, *, above: Above, by: str) -> Transfer:
-    """Take a school's step; raises UNKNOWN_TRANSFER, TRANSFER_STATE, UNKNOWN_RECORD, NO_TERM."""
-    key = stepping.receiving_key
+    """Take a school's step; raises UNKNOWN_TRANSFER, TRANSFER_STATE, UNKNOWN_RECORD, ANOTHER_PUPIL, NO_TERM."""
+    key, now = stepping.receiving_key, clock.now()
     async with database.transaction() as connection:
         await persons.take_turn(connection)
         held = await transfers.held_transfer(connection, stepping.transfer_id)
@@ -128,15 +128,15 @@ async def step_transfer(database: Database, clock: Clock, stepping: Stepping, *,
         if held is None or side is None:
             raise unknown_transfer(stepping.transfer_id)
         try:
-            state = stepped(held, stepping.action, side, note=stepping.note, by=by)
+            state = stepped(held, stepping.action, side, note=stepping.note, by=by, receiving_key=key)
         except NotNow:
             raise _not_now(held) from None
-        if state is None:
-            return held
-        if key:
-            await _go_on_as(connection, held, key, by=by, now=clock.now())
-        changed = replace(held, receiving_key=key or held.receiving_key)
-        return await _move(connection, changed, state, side, note=stepping.note, above=above, by=by, clock=clock)
+        touched = await _go_on_as(connection, held, key, again=state is None, by=by, now=now) if key else ()
+        if state is not None:
+            held = replace(held, receiving_key=key or held.receiving_key)
+            held = await _move(connection, held, state, side, note=stepping.note, above=above, by=by, clock=clock)
+        await _count(connection, held, touched, today=clock.today())
+    return held
 
 
 async def decide_transfer(
@@ -171,7 +171,9 @@ async def decide_transfer(
             raise _clock_running(held) from None
         if state is None:
             return held
-        return await _move(connection, held, state, Side.SUPERIOR, note=deciding.note, above=above, by=by, clock=clock)
+        moved = await _move(connection, held, state, Side.SUPERIOR, note=deciding.note, above=above, by=by, clock=clock)
+        await _count(connection, moved, today=clock.today())
+    return moved
 
 
 def above_both(transfer: Transfer, above: Above) -> list[int]:
@@ -219,18 +221,21 @@ async def _move(
     by: str,
     clock: Clock,
 ) -> Transfer:
-    """Keep a transfer's new state with its clock, tell of it, and let the pupil count where it is now."""
+    """Keep a transfer's new state with its clock, and tell of it."""
     now = clock.now()
     moved = replace(held, state=state, steps=(*held.steps, Step(state, side, note, by, now)))
     moved = await _with_clock(connection, moved, above=above, now=now)
     await transfers.keep_step(connection, moved)
     await outbox.append(connection, [step_notice(moved)])
-    if state in (State.RELEASED, State.PLACED):
-        identity = moved.releasing_id, PUPIL.number, moved.pupil_key
-        person_id = await persons.person_of(connection, identity)
-        if person_id is not None:
-            await count_once(connection, [person_id], today=clock.today())
     return moved
+
+
+async def _count(connection: AsyncConnection, held: Transfer, touched: Collection[int] = (), *, today: date) -> None:
+    """Let the pupil, once handed over, and who is touched besides count where they are now."""
+    if held.state in (State.RELEASED, State.PLACED):
+        person_id = await persons.person_of(connection, (held.releasing_id, PUPIL.number, held.pupil_key))
+        counted = set(touched) if person_id is None else {*touched, person_id}
+        await count_once(connection, counted, today=today)
 
 
 async def _with_clock(connection: AsyncConnection, transfer: Transfer, *, above: Above, now: datetime) -> Transfer:
@@ -248,14 +253,27 @@ async def _with_clock(connection: AsyncConnection, transfer: Transfer, *, above:
     return replace(transfer, due_date=after_working_days(day, days, working), term_source=source)
 
 
-async def _go_on_as(connection: AsyncConnection, held: Transfer, key: str, *, by: str, now: datetime) -> None:
-    """Let the pupil's record at the receiving school be the same person's; raises UNKNOWN_RECORD."""
+async def _go_on_as(
+    connection: AsyncConnection, held: Transfer, key: str, *, again: bool, by: str, now: datetime
+) -> Collection[int]:
+    """Let the pupil's record at the receiving school be the same person's; the persons this was about.
+
+    The records are linked here: the new one may have come a moment before. Said again it parts nobody's decision that
+    these are two. Raises UNKNOWN_RECORD, ANOTHER_PUPIL.
+    """
     if await pupil_years.year_of(connection, held.receiving_id, key) is None:
         raise _unknown_pupil(key)
-    one = await persons.person_of(connection, (held.releasing_id, PUPIL.number, held.pupil_key))
-    other = await persons.person_of(connection, (held.receiving_id, PUPIL.number, key))
-    if one is not None and other is not None and one != other:
-        await persons.merge(connection, one, other, reason=f"TRANSFER/{held.transfer_id}", by=by, now=now)
+    pupils = [(held.releasing_id, held.pupil_key), (held.receiving_id, key)]
+    linked, touched = await link_pupils(connection, pupils, now=now)
+    if len(linked) < len(pupils):
+        return touched  # The releasing school's record ended before anybody knew whose it was.
+    (one, kept), (other, gone) = linked
+    if kept == gone or (again and await persons.kept_apart(connection, kept, gone)):
+        return touched
+    if strangers(one, other):
+        raise _another_pupil(key)
+    await persons.merge(connection, kept, gone, reason=f"TRANSFER/{held.transfer_id}", by=by, now=now)
+    return {*touched, kept}
 
 
 def unknown_transfer(transfer_id: int) -> Fault:
@@ -320,12 +338,27 @@ def _under_way(numbers: Sequence[int]) -> Fault:
     )
 
 
-def _unknown_pupil(key: str) -> Fault:
+def _unknown_pupil(key: str, *, elsewhere: bool = False) -> Fault:
+    """What is said of a pupil whom a school does not have; `elsewhere`: not the one that asks but the releasing one."""
+    vi = f"Trường không có học sinh «{key}». Hãy gửi hồ sơ học sinh trước."
+    en = f"The school has no pupil {key}. Send the pupil's record first."
+    if elsewhere:
+        vi = f"Trường chuyển đi không có học sinh «{key}». Hãy kiểm tra lại khóa của học sinh ở trường đó; nếu đúng, "
+        vi += "hãy đề nghị trường đó gửi hồ sơ học sinh."
+        en = f"The releasing school has no pupil {key}. Check the pupil's key there; if it is right, ask that school "
+        en += "to send the record."
+    return Fault(Kind.NOT_FOUND, "UNKNOWN_RECORD", vi=vi, en=en, metadata={"collection": "pupils", "key": key})
+
+
+def _another_pupil(key: str) -> Fault:
     return Fault(
-        Kind.NOT_FOUND,
-        "UNKNOWN_RECORD",
-        vi=f"Trường không có học sinh «{key}». Hãy gửi hồ sơ học sinh trước.",
-        en=f"The school has no pupil {key}. Send the pupil's record first.",
+        Kind.PRECONDITION,
+        "ANOTHER_PUPIL",
+        vi=f"Học sinh «{key}» có cả họ tên và ngày sinh khác với học sinh được chuyển. Hãy kiểm tra lại khóa; nếu "
+        "đúng, hãy sửa hồ sơ, hoặc để trống khóa và đề nghị cấp trên của cả hai trường gộp hai hồ sơ.",
+        en=f"The pupil {key} has another name and another date of birth than the one who is transferred. Check the "
+        "key; if it is right, correct the record, or leave the key out and ask a unit above both schools to merge the "
+        "two.",
         metadata={"collection": "pupils", "key": key},
     )
 

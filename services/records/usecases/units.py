@@ -1,15 +1,19 @@
-"""Units stored all or nothing, and told to every service."""
+"""Units stored all or nothing, and told to every service; and what is said of one that is not there."""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import outbox
+from chassis.access import unknown_unit
 from chassis.errors import Fault, Kind
 from services.records.convert.unit_operations import UNITS_CHANGED, pack_units
 from services.records.domain.forest import Additions, Forest
+from services.records.domain.obstacles import how_it_ended
+from services.records.domain.timelines import nearest
 from services.records.domain.units import InvalidUnitError, UnitDraft
 from services.records.store import scopes, units
 
@@ -41,6 +45,29 @@ async def import_units(connection: AsyncConnection, drafts: Sequence[UnitDraft])
     await outbox.append(connection, events)
     await scopes.raise_scope_version(connection)
     return additions
+
+
+async def nobody_there(connection: AsyncConnection, ref: str, day: date) -> Fault:
+    """What is said of a reference that means no unit on a day: UNIT_ENDED with who goes on, where it meant one."""
+    unit_id = await units.last_named(connection, ref, day)
+    ended = None if unit_id is None else await units.load_unit(connection, unit_id)
+    if ended is None or ended.span.end > day:
+        return unknown_unit(ref)
+    gone_on = [one.successor_id for one in ended.successions if one.day == ended.span.end]
+    successors = [await units.load_unit(connection, one) for one in gone_on]
+    vi, en = how_it_ended(ended, day, successors=successors)
+    codes = (nearest(one.codes, day) for one in successors)
+    return Fault(
+        Kind.NOT_FOUND,
+        "UNIT_ENDED",
+        vi=f"{vi}. Hãy chọn đơn vị tiếp nối, hoặc hỏi theo một ngày trước đó (`as_of`).",
+        en=f"{en}. Name the unit that goes on, or ask as of an earlier day (`as_of`).",
+        metadata={
+            "unit": str(ended.unit_id),
+            "valid_to": ended.span.end.isoformat(),
+            "successors": ",".join(code.alias for code in codes if code),
+        },
+    )
 
 
 def _invalid(unit: str, *, vi: str, en: str) -> Fault:

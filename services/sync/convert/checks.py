@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -15,10 +16,29 @@ from services.sync.domain import problems
 from services.sync.domain.collections import COLLECTIONS
 from services.sync.domain.explain import Violation, explain, explained
 from services.sync.domain.problems import Called, Problem
+from services.sync.domain.values import hidden_sign
 from services.sync.domain.words import Text, shortened
 
 FindSchool = Callable[[str], "int | str"]  # The school's id, or the reason why it is none.
 _RECORDS: Final = tuple(one.name for one in Row.DESCRIPTOR.oneofs_by_name["record"].fields)
+_PARENTS: Final = ("TEN_CHA", "TEN_ME", "TEN_NGUOI_DD")
+
+
+def _names_of(message: Any) -> list[tuple[str, Callable[[Any], str]]]:
+    """The names in a record, each with its path and how it is read."""
+    found: list[tuple[str, Callable[[Any], str]]] = [
+        (name, attrgetter(name)) for name in ("name", "full_name") if name in message.fields_by_name
+    ]
+    if message.name == "Pupil":
+        found += [(f'further["{name}"]', partial(_further, name)) for name in _PARENTS]
+    return found
+
+
+def _further(name: str, record: Any) -> str:
+    return str(record.further.get(name, ""))
+
+
+_NAMES: Final = {one.name: _names_of(one.message_type) for one in Row.DESCRIPTOR.oneofs_by_name["record"].fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +117,26 @@ def _unruly(row: Row, how: Check, index: int) -> Sequence[Problem]:
         return [problems.no_record(_RECORDS)]
     if how.records is not None and name not in how.records:
         return [problems.collection_not_connected(COLLECTIONS[name])]
-    found = () if row.deleted else wrong_with(name, getattr(row, name), how.rules, how.called, index)
+    record = getattr(row, name)
+    found: Sequence[Problem] = ()
+    if not row.deleted:
+        found = wrong_with(name, record, how.rules, how.called, index)
+        if hidden := _with_hidden(name, record):
+            path, sign = hidden
+            found = [*found, problems.hidden_character(how.called(index, path), sign)]
     # Marks are numbers with zero bytes: whether a text has one is seen much faster in the row's text form.
     if how.careful and "\\000" in str(row) and (path := _with_nul(row, "")):
         return [*found, problems.forbidden_character(how.called(index, path))]
     return found
+
+
+def _with_hidden(name: str, record: Any) -> tuple[str, str] | None:
+    """The path of a name with a sign that nobody sees, and the sign; None: there is none."""
+    for path, read in _NAMES.get(name, ()):
+        text = read(record)
+        if not text.isprintable() and (sign := hidden_sign(text)):
+            return f"{name}.{path}", sign
+    return None
 
 
 def _steps(elements: Any) -> Iterator[str]:

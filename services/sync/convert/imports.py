@@ -22,6 +22,7 @@ from services.sync.domain.roster_flaws import UNKNOWN_ROLE, flawed_roster
 from services.sync.domain.rosters import Apart, read_apart
 from services.sync.domain.suspicions import Fact, Held
 from services.sync.domain.tables import TableProfile
+from services.sync.domain.values import one_above
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +154,13 @@ class Reading:
                 raw = writing.overlay(spec, base, given, codes=row.sheet.codes)
             if not (row.raw.get("PHIEN_BAN") or self._is_older(stored.row.version)):
                 # A record may have come with a higher one, by another way of the same source.
-                raw = raw | {"PHIEN_BAN": max(self.version, stored.row.version + 1)}
+                raw = raw | {"PHIEN_BAN": max(self.version, one_above(stored.row.version))}
             made = self._made(raw)
             if isinstance(made, Row) and not (stored.restricted or self._says_more(row, made, stored.row)):
                 made = Same(made.school, kind_of(made))
         elif gone >= self.version and isinstance(made, Row) and not (made.deleted or row.raw.get("PHIEN_BAN")):
             if not self._is_older(gone):
-                raw = raw | {"PHIEN_BAN": gone + 1}  # It comes back: the file that was sent last counts.
+                raw = raw | {"PHIEN_BAN": one_above(gone)}  # It comes back: the file that was sent last counts.
             made = self._made(raw)
         return raw, made
 
@@ -210,7 +211,7 @@ class Reading:
         base = writing.write(self.profile.table(kind), key, fields_of(_record(stored.row)))
         if base is None:
             return None
-        version = max(self.version, stored.row.version + 1)
+        version = max(self.version, one_above(stored.row.version))
         raw = {"DOI_TUONG": kind, **base, "PHIEN_BAN": version, "DA_XOA": "1"}
         return RawRow(_content(raw), self._made(raw), 0)
 

@@ -30,7 +30,7 @@ SLICE: Final = 200  # Rows between two looks at the loop; their check takes some
 TAKEN: Final = frozenset((RowState.ACCEPTED, RowState.UNCHANGED))
 MOST_CONTENT: Final = 100_000  # Letters of a refused row that are kept.
 _LOOK: Final = quick_look(Row.DESCRIPTOR)
-_LARGEST: Final = {FieldDescriptor.CPPTYPE_INT32: 2**31 - 1, FieldDescriptor.CPPTYPE_INT64: 2**63 - 1}
+_LARGEST: Final = {FieldDescriptor.CPPTYPE_INT32: 2**31 - 1}
 
 
 Kind = tuple[str, int, str]  # What a row is: its record, its school year, of a register its day.

@@ -77,8 +77,8 @@ FIELDS: Final = MappingProxyType(
         "version": _of(
             "phiên bản",
             "version",
-            "số nguyên lớn hơn 0, tăng mỗi lần bản ghi thay đổi",
-            "a whole number above 0 that rises with each change of the record",
+            "số nguyên từ 1 đến 4611686018427387904, tăng mỗi lần bản ghi thay đổi",
+            "a whole number from 1 to 4611686018427387904 that rises with each change of the record",
         ),
         "deleted": _of("đã xóa", "deleted", "true hoặc false", "true or false"),
         "record": _of("bản ghi", "record", "đúng mô tả của loại bản ghi", "a record as its type is described"),

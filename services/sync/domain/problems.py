@@ -351,6 +351,19 @@ def forbidden_character(called: Called) -> Problem:
     )
 
 
+def hidden_character(called: Called, sign: str) -> Problem:
+    """Name a name with a sign that nobody sees. It is not left out here: what is stored is what the school has."""
+    code = f"U+{ord(sign):04X}"
+    return Problem(
+        called.reason,
+        called.field,
+        Text(
+            f"{called.label.vi} chứa ký tự ẩn {code}, không nhìn thấy khi đọc. Hãy gõ lại tên ở phần mềm nguồn.",
+            f"{called.label.en} contains the invisible character {code}. Delete and retype the name at the source.",
+        ),
+    )
+
+
 def flawed_cell(called: Called, flaw: str) -> Problem:
     """Name a cell of a workbook that holds a formula, or what a formula failed with, instead of a value."""
     label = called.label

@@ -14,7 +14,7 @@ UNKNOWN_ROLE: Final = "role"
 def file_at(file: str, number: int, column: str) -> Text:
     """Where a field stands among several files, or where its row does."""
     at = Text(f", cột {column}", f", column {column}") if column else same("")
-    return Text(f"tệp {file}, dòng {number}{at.vi}", f"{file}, row {number}{at.en}")
+    return Text(f"tệp {file}, dòng {number}{at.vi}", f"file {file}, row {number}{at.en}")
 
 
 def flawed_roster(called: Called, flaws: Sequence[Flawed]) -> Problem:

@@ -16,6 +16,7 @@ from services.sync.domain.words import Text
 Reader = Callable[[object], object]
 INT32: Final = 2**31
 INT64: Final = 2**63
+MOST_VERSION: Final = 2**62  # of a row, as its proto says
 
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ][0-9:.]+(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _VIETNAMESE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", re.ASCII)
@@ -70,6 +71,16 @@ def name(value: object) -> str:
     """A name: one form of each letter (NFC), single spaces."""
     said = text(value)
     return " ".join((said if said.isascii() else unicodedata.normalize("NFC", said)).split())
+
+
+def one_above(version: int) -> int:
+    """The next version; the highest there is where a version before took a higher one."""
+    return min(version + 1, MOST_VERSION)
+
+
+def hidden_sign(text: str) -> str:
+    """The first sign of a text that formats and is not seen itself, as a zero-width space; empty: there is none."""
+    return next((sign for sign in text if unicodedata.category(sign) == "Cf"), "")
 
 
 def day(value: object) -> str:

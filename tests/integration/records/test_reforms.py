@@ -39,7 +39,7 @@ async def test_units_are_counted_as_of_any_day(provinces: Running):
     assert await _counts(provinces, "gso:48", AFTER, edge_type="professional") == {}
     with pytest.raises(Fault) as error:
         await _counts(provinces, "gso:49", AFTER)
-    assert reason(error) == "UNKNOWN_UNIT"
+    assert (reason(error), error.value.metadata["successors"]) == ("UNIT_ENDED", "gso:48")
 
 
 async def test_the_way_up_is_told_as_of_any_day(provinces: Running):

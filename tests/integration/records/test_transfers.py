@@ -12,6 +12,7 @@ from iocedu.records.v1 import transfers_pb2 as pb
 from chassis.bus import Bus
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock, client
+from tests.integration.records.asking import linked
 from tests.integration.records.scenes import COMMUNE, PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason, unit
 from tests.support.waiting import poll_until
 
@@ -191,6 +192,78 @@ async def test_between_provinces_the_answer_has_more_days(records: Running, cloc
     opened = (await stub.OpenTransfer(_opening(SCHOOL_A, RELEASING, "moet:H"))).transfer
 
     assert (opened.between_provinces, opened.due_date) == (True, "2026-11-12")
+
+
+async def _released(records: Running) -> int:
+    """The number of a transfer of HS1 from A to B that waits to be placed."""
+    await records.apply(pupil("HS1"))
+    await linked(records)
+    stub = await records.transfers()
+    number = int((await stub.OpenTransfer(_opening())).transfer.transfer_id)
+    await stub.StepTransfer(_step(number, SCHOOL_A, RELEASE))
+    return number
+
+
+async def test_a_pupil_is_placed_right_after_the_push_and_counts_once(records: Running):
+    """Before the new record is in the feed, and so before it is anybody's."""
+    number = await _released(records)
+    async with records.database.transaction() as feed:
+        await feed.exec_driver_sql("LOCK TABLE feed IN SHARE MODE")  # nothing reaches the feed
+        await records.apply(pupil("B1", school=SCHOOL_B))
+        await (await records.transfers()).StepTransfer(_step(number, SCHOOL_B, PLACE, receiving_key="B1"))
+        assert await records.rows("SELECT count(DISTINCT root_id), count(*) FROM person_record") == [(1, 2)]
+    await linked(records)
+
+    assert await _counted(records) == {("B", "B1")}
+
+
+async def test_a_placing_said_again_joins_what_is_two_but_no_decision(records: Running):
+    """As of a record that an earlier version left alone; who was parted by a decision stays so."""
+    number = await _released(records)
+    await records.apply(pupil("B1", school=SCHOOL_B))
+    stub = await records.transfers()
+    await stub.StepTransfer(_step(number, SCHOOL_B, PLACE, receiving_key="B1"))
+    async with records.database.transaction() as connection:
+        await connection.exec_driver_sql("DELETE FROM person_merge")
+        await connection.exec_driver_sql("UPDATE person_record SET root_id = person_id")
+        await connection.exec_driver_sql("DELETE FROM counted_elsewhere")
+    await stub.StepTransfer(_step(number, SCHOOL_B, PLACE, receiving_key="B1"))
+    assert await _counted(records) == {("B", "B1")}
+
+    ((merge_id,),) = await records.rows("SELECT merge_id FROM person_merge")
+    undo = persons_pb2.UndoMergeRequest(unit=COMMUNE, merge_id=int(str(merge_id)), reason="nhầm")
+    await (await records.persons()).UndoMerge(undo)
+    await stub.StepTransfer(_step(number, SCHOOL_B, PLACE, receiving_key="B1"))
+    assert await _counted(records) == {("A", "HS1"), ("B", "B1")}
+
+
+async def test_nobody_is_placed_as_somebody_else(records: Running):
+    """A record of another name and birth is refused; one of them may differ, as where it is corrected meanwhile."""
+    number = await _released(records)
+    stub = await records.transfers()
+    await records.apply(pupil("B1", school=SCHOOL_B, full_name="Lê Thị Lan", birth_date="2013-01-01"))
+    placing = _step(number, SCHOOL_B, PLACE, receiving_key="B1")
+    assert await _refused(stub.StepTransfer(placing)) == (Kind.PRECONDITION, "ANOTHER_PUPIL")
+    await records.apply(pupil("B1", 2, school=SCHOOL_B, full_name="Lê Thị Lan"))
+    await stub.StepTransfer(placing)
+
+    assert await _counted(records) == {("B", "B1")}
+
+
+@pytest.mark.parametrize(
+    ("school", "side", "other", "said"),
+    [
+        (SCHOOL_B, RECEIVING, SCHOOL_A, "The releasing school has no pupil HS9. Check the pupil's key there"),
+        (SCHOOL_A, RELEASING, SCHOOL_B, "The school has no pupil HS9. Send the pupil's record first."),
+    ],
+)
+async def test_who_opens_is_told_whose_record_is_missing(
+    records: Running, school: str, side: int, other: str, said: str
+):
+    """The receiving school cannot send the releasing one's."""
+    with pytest.raises(Fault) as error:
+        await (await records.transfers()).OpenTransfer(_opening(school, side, other, pupil_key="HS9"))
+    assert (reason(error), error.value.en[: len(said)]) == ("UNKNOWN_RECORD", said)
 
 
 async def test_who_goes_and_comes_back_counts_where_he_or_she_went_last(records: Running):

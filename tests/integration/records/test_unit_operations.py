@@ -81,9 +81,16 @@ async def test_schools_merge_into_a_new_one_and_the_successions_say_so(records: 
     old = await seen(records, SCHOOL_A, "2026-10-31")
     assert [(one.successor, one.kind, one.partial) for one in old.successions] == [("moet:C", "merged_into", False)]
     assert await below(records, PROVINCE, DAY) == ["Nhóm trẻ Ong Vàng", "Phường Tam Kỳ", MERGED["name"]]
-    with pytest.raises(Fault) as error:
-        await seen(records, SCHOOL_A, DAY)
-    assert reason(error) == "UNKNOWN_UNIT"
+    for ref in (SCHOOL_A, str(old.unit_id)):
+        with pytest.raises(Fault) as error:
+            await seen(records, ref, DAY)
+        assert (error.value.kind, reason(error)) == (Kind.NOT_FOUND, "UNIT_ENDED")
+        assert (error.value.metadata["valid_to"], error.value.metadata["successors"]) == (DAY, "moet:C")
+        assert f"{MERGED['name']} (moet:C)" in error.value.en
+    for ref in ("moet:NEVER", "moet:C"):
+        with pytest.raises(Fault) as error:
+            await seen(records, ref, "2026-10-31")
+        assert reason(error) == "UNKNOWN_UNIT"
 
 
 async def test_a_commune_is_dissolved_only_when_its_schools_have_a_place(records: Running):

@@ -109,7 +109,10 @@ async def test_both_views_of_a_reform_stay_answerable(empty: Running):
     assert await below("moet:48", REFORM, edge_type="professional") == ["Trường Lý Tự Trọng"]
     with pytest.raises(Fault) as error:
         await get("gso:502", REFORM)
-    assert (error.value.kind, reason(error)) == (Kind.NOT_FOUND, "UNKNOWN_UNIT")
+    assert (error.value.kind, reason(error)) == (Kind.NOT_FOUND, "UNIT_ENDED")
+    with pytest.raises(Fault) as error:
+        await below("gso:502", REFORM)
+    assert (reason(error), error.value.metadata["valid_to"]) == ("UNIT_ENDED", REFORM)
 
 
 async def test_a_subtree_pages_in_the_order_of_vietnamese_names(empty: Running):

@@ -54,6 +54,17 @@ async def test_a_workbook_becomes_records_and_its_bad_cells_are_named(here: Worl
     assert problem.quarantined_row_id > 0
 
 
+async def test_a_file_that_says_what_is_held_needs_no_higher_version(here: World) -> None:
+    """Nor does it fail where a version before took a record with the highest one that there is."""
+    lines = workbook(("6A", pupils(3)))
+    await send(here, lines, source="vnedu")
+    async with here.records_database.transaction() as connection:
+        await connection.exec_driver_sql(f"UPDATE pupil SET version = {2**63 - 1} WHERE key = 'HS001.2026'")
+    one = await send(here, lines, source="vnedu")
+
+    assert (one.state, one.unchanged_count, one.rejected_count) == (SUCCEEDED, 3, 0), one
+
+
 async def test_a_bad_cell_makes_nothing_else_wrong_with_its_row(here: World) -> None:
     """The school that the file is for is no fault of a row that does not name it, neither now nor once corrected."""
     lines = pupils(4, HS002=pupil_line(2, **{"Ngày sinh": "31/02/2015", "Khối": "99"}))

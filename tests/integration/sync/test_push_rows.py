@@ -85,6 +85,9 @@ async def test_a_bad_row_does_not_block_its_neighbours(here: World) -> None:
         (pupil("", grade="19"), "INVALID_FIELD", "key"),
         (resources_pb2.Row(school=SCHOOL_A, key="k", version=1), "INVALID_FIELD", "record"),
         (pupil("k", version=0), "INVALID_FIELD", "version"),
+        (pupil("k", version=2**62 + 1), "INVALID_FIELD", "version"),
+        (pupil("k", full_name="Nguyễn Văn\u200b An"), "INVALID_FIELD", "pupil.full_name"),
+        (pupil("k", further={"TEN_ME": "Lê \u202eHoa"}), "INVALID_FIELD", 'pupil.further["TEN_ME"]'),
     ],
 )
 async def test_each_kind_of_bad_row_is_named(here: World, row: resources_pb2.Row, reason: str, field: str) -> None:

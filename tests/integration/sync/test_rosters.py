@@ -233,6 +233,8 @@ async def test_what_is_wrong_is_told_by_file_row_and_column_and_stays_correctabl
     assert (problem.problem.reason, problem.problem.field) == ("INVALID_DATE", "NGAY_SINH")
     assert problem.problem.message.startswith("Tệp demographics.csv, dòng 3, cột birthDate: NGAY_SINH ")
     assert problem.quarantined_row_id > 0
+    (english,) = (await (await desk(here, language="en")).ListImportProblems(asked)).problems
+    assert english.problem.message.startswith("File demographics.csv, row 3, column birthDate: NGAY_SINH ")
     report = await stub.GetImportReport(imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id))
     sheet = openpyxl.load_workbook(io.BytesIO(report.content.data))["demographics.csv"]
     assert sheet["D3"].comment is not None

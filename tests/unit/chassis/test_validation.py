@@ -23,7 +23,20 @@ def test_every_wrong_field_is_named():
     assert [violation.field for violation in fault.violations] == ["unit", "count"]
     assert fault.violations[0].vi == "Trường unit quá dài: nhiều nhất 20 ký tự."
     assert fault.violations[1].vi == "Trường count phải từ 0 trở lên."
-    assert "unit, count" in fault.en
+    assert fault.vi == "Dữ liệu gửi lên chưa hợp lệ. Trường unit quá dài: nhiều nhất 20 ký tự. Cũng chưa hợp lệ: count."
+    assert fault.en == "The request cannot be taken. unit: must be at most 20 characters. Wrong as well: count."
+
+
+def test_a_pattern_is_told_in_words_in_both_languages():
+    """Whoever reads English is shown no regular expression either."""
+    with pytest.raises(Fault) as refused:
+        check(imports_pb2.CreateImportRequest(unit="moet:1", source="Ươm Mầm"))
+    (violation,) = (one for one in refused.value.violations if one.field == "source")
+    assert violation.en == (
+        "source: has not the right form: must be small letters a to z, digits and the signs . _ -; a letter or digit "
+        "first, or empty."
+    )
+    assert violation.vi.startswith("Trường source không đúng định dạng: phải là chữ thường không dấu")
 
 
 def test_a_value_out_of_a_range_is_told_the_range():

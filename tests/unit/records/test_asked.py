@@ -51,8 +51,10 @@ def test_a_date_that_does_not_exist_is_refused(line: str):
 
 
 def test_only_a_line_with_something_in_it_asks_for_anything():
-    """Blanks and commas ask for nothing."""
-    assert not read(" , ").anything
+    """Blanks, commas and signs without a letter or digit ask for nothing."""
+    for line in (" , ", "%", "- -", '"', "..."):
+        assert not read(line).anything
+    assert read("nguyễn - an").words == ("nguyen", "an")
     assert read("a").anything
 
 

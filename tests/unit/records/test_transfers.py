@@ -67,6 +67,8 @@ def test_the_way_of_each_opening() -> None:
         transfer = _after(transfer, state, side, note="", by="b")
         assert stepped(transfer, action, side, note="", by="b") is None  # a repeat
     assert (transfer.awaited, transfer.late(date.max)) == (None, False)
+    with pytest.raises(NotNow):
+        stepped(transfer, Action.PLACE, Side.RECEIVING, note="", by="b", receiving_key="B1")  # another word than before
 
 
 @pytest.mark.parametrize(("placed", "state"), [(True, State.PLACED), (False, State.REFUSED)])

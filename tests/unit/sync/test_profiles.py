@@ -229,7 +229,7 @@ def test_what_cannot_be_read_is_named(changed: dict[str, Any], reason: str, fiel
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"PHIEN_BAN": 2**63}, "nhiều nhất 9223372036854775807"),
+        ({"PHIEN_BAN": 2**63}, "từ 1 đến 4611686018427387904"),
         ({"THU_TU": 99999999999, "MA_KHOI": "01"}, "không quá 10 chữ số"),
         ({"NAM_HOC": 99999999}, "đến 2100-2101"),
     ],

@@ -55,7 +55,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_POSITION_AHEAD: _ErrorReason.ValueType  # 15
     """The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
     ERROR_REASON_UNIT_ENDED: _ErrorReason.ValueType  # 16
-    """The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}."""
+    """The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}; where a unit is asked
+    for that is no more on that day, also the codes of those that went on at its end: "successors": "gso:48".
+    """
     ERROR_REASON_BEFORE_UNIT: _ErrorReason.ValueType  # 17
     """The effective date lies before the unit's life or, for what would end it, on its first day.
     ErrorInfo: {"metadata": {"unit": "7", "valid_from": "2025-07-01"}}.
@@ -179,6 +181,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The unit has a part in the transfer, and only one above both schools may decide it; `unit` is the nearest that is, 0
     who holds the role on every unit. ErrorInfo: {"metadata": {"transfer_id": "7", "unit": "12"}}.
     """
+    ERROR_REASON_ANOTHER_PUPIL: _ErrorReason.ValueType  # 87
+    """Nothing speaks for the record at the receiving school being the pupil's who is transferred: neither name nor date of
+    birth, and no id. ErrorInfo: {"metadata": {"collection": "pupils", "key": "B1"}}.
+    """
     ERROR_REASON_RECORD_ERASED: _ErrorReason.ValueType  # 90
     """The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a
     result. Take it out of what is sent.
@@ -232,7 +238,9 @@ ERROR_REASON_INVALID_TEXT: ErrorReason.ValueType  # 14
 ERROR_REASON_POSITION_AHEAD: ErrorReason.ValueType  # 15
 """The position lies beyond the feed's end, as after a restore: read again from 0. ErrorInfo: {"metadata": {"last": "7"}}."""
 ERROR_REASON_UNIT_ENDED: ErrorReason.ValueType  # 16
-"""The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}."""
+"""The unit has its end already. ErrorInfo: {"metadata": {"unit": "7", "valid_to": "2025-07-01"}}; where a unit is asked
+for that is no more on that day, also the codes of those that went on at its end: "successors": "gso:48".
+"""
 ERROR_REASON_BEFORE_UNIT: ErrorReason.ValueType  # 17
 """The effective date lies before the unit's life or, for what would end it, on its first day.
 ErrorInfo: {"metadata": {"unit": "7", "valid_from": "2025-07-01"}}.
@@ -355,6 +363,10 @@ ERROR_REASON_NO_TRANSFER_BETWEEN: ErrorReason.ValueType  # 85
 ERROR_REASON_NOT_ABOVE_BOTH: ErrorReason.ValueType  # 86
 """The unit has a part in the transfer, and only one above both schools may decide it; `unit` is the nearest that is, 0
 who holds the role on every unit. ErrorInfo: {"metadata": {"transfer_id": "7", "unit": "12"}}.
+"""
+ERROR_REASON_ANOTHER_PUPIL: ErrorReason.ValueType  # 87
+"""Nothing speaks for the record at the receiving school being the pupil's who is transferred: neither name nor date of
+birth, and no id. ErrorInfo: {"metadata": {"collection": "pupils", "key": "B1"}}.
 """
 ERROR_REASON_RECORD_ERASED: ErrorReason.ValueType  # 90
 """The record was erased at its person's request and cannot be stored again. RowProblem: field `key`, or `pupil_key` of a

@@ -165,7 +165,7 @@ class Row(_message.Message):
     the school year where the source's own number does not.
     """
     version: _builtins.int
-    """Rises with each change within one source."""
+    """Rises with each change within one source; at most 2^62, so that a higher one always follows."""
     deleted: _builtins.bool
     """Whether the record is gone; only its type is read from `record` then."""
     previous_key: _builtins.str
