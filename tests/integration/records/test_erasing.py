@@ -16,6 +16,7 @@ from iocedu.records.v1 import (
     search_pb2,
     transfers_pb2,
 )
+from structlog.testing import capture_logs
 
 from chassis.bus import Bus, Publication, cloud_headers, subject_of
 from chassis.errors import Fault, Kind
@@ -23,7 +24,7 @@ from chassis.testing import FixedClock
 from services.records.convert.rules import load_erasure_rules
 from services.records.store import erasing, erasures, persons
 from services.records.usecases import apply
-from services.records.usecases.erasing import carry_out_next
+from services.records.usecases.erasing import TRY_AGAIN, carry_out_next
 from tests.integration.records.asking import (
     CHILD,
     ERASED,
@@ -339,18 +340,55 @@ async def test_a_deed_that_breaks_off_has_done_nothing_and_is_done_anew(
             broken.setattr(place, step, fail)
         number = await ask(records, ERASURE, "M1")
         for number_of_step in range(len(steps)):
-            with pytest.raises(ConnectionResetError):
-                await carry_out_next(records.database, clock, load_erasure_rules())
+            await carry_out_next(records.database, clock, load_erasure_rules())
+            await put_off(records, number, clock)
             assert await everything(records) == before
             broken.undo()
             for place, step in steps[number_of_step + 1 :]:
                 broken.setattr(place, step, fail)
+            clock.advance(TRY_AGAIN)
 
     await asyncio.gather(*(carry_out_next(records.database, clock, load_erasure_rules()) for _ in range(3)))
 
     assert stands(await done(records, number))["pupils", "M1"] == (ERASED, ERASED)
     assert await records.rows("SELECT count(*) FROM erasure") == [(1,)]
     assert "Bùi" not in await everything(records)
+
+
+async def put_off(records: Running, number: int, clock: FixedClock) -> None:
+    """Wait until a request was tried now, by whomever, and failed."""
+
+    async def failed() -> bool:
+        asked = f"SELECT try_after FROM data_request WHERE data_request_id = {number}"
+        return await records.rows(asked) == [(clock.now() + TRY_AGAIN,)]
+
+    await poll_until(failed)
+
+
+async def test_a_request_that_fails_holds_up_no_other_and_is_named(
+    records: Running, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was asked later is erased meanwhile; the log says which one fails, and it is done once it can be."""
+    await records.apply(pupil("M1", **CHILD), pupil("M2", **CHILD | {"full_name": "Lê Văn Tư"}))
+    await linked(records)
+    note = erasing.note_erased
+
+    async def fail_for_m1(connection: Any, spec: Any, keys: Any, **named: Any) -> None:
+        if any(key == "M1" for key, _ in keys):
+            raise ValueError("bad")
+        await note(connection, spec, keys, **named)
+
+    with monkeypatch.context() as broken, capture_logs() as logs:
+        broken.setattr(erasing, "note_erased", fail_for_m1)
+        first, second = [await ask(records, ERASURE, key) for key in ("M1", "M2")]
+        assert stands(await done(records, second))["pupils", "M2"] == (ERASED, ERASED)
+        assert stands(await remains(records, first))["pupils", "M1"] == (PRESENT, ERASED)
+        await put_off(records, first, clock)
+    (told, *_) = [one for one in logs if one.get("action") == "erasures.failed"]
+    assert told["data_request_id"] == first
+
+    clock.advance(TRY_AGAIN)
+    assert stands(await done(records, first))["pupils", "M1"] == (ERASED, ERASED)
 
 
 async def test_it_is_done_when_every_service_says_so(records: Running, bus: Bus, clock: FixedClock) -> None:
