@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 from iocedu.records.v1 import (
@@ -21,8 +22,14 @@ from structlog.testing import capture_logs
 from chassis.bus import Bus, Publication, cloud_headers, subject_of
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
+from services.records.convert.incoming import read_batch
 from services.records.convert.rules import load_erasure_rules
+from services.records.domain.edits import etag_of
+from services.records.domain.persons import PUPIL
 from services.records.store import erasing, erasures, persons
+from services.records.store.disclosures import disclose
+from services.records.store.driver import begin
+from services.records.store.lookup import records_by_key
 from services.records.usecases import apply
 from services.records.usecases.erasing import TRY_AGAIN, carry_out_next
 from tests.integration.records.asking import (
@@ -44,7 +51,8 @@ from tests.integration.records.asking import (
 from tests.integration.records.scenes import PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason
 from tests.support.waiting import poll_until
 
-RELEASING = transfers_pb2.TRANSFER_SIDE_RELEASING
+RELEASING, RECEIVING = transfers_pb2.TRANSFER_SIDE_RELEASING, transfers_pb2.TRANSFER_SIDE_RECEIVING
+RELEASE, PLACE = transfers_pb2.TRANSFER_ACTION_RELEASE, transfers_pb2.TRANSFER_ACTION_PLACE
 
 
 async def handed_over(records: Running, key: str) -> tuple[Any, int]:
@@ -353,6 +361,51 @@ async def test_a_deed_that_breaks_off_has_done_nothing_and_is_done_anew(
     assert stands(await done(records, number))["pupils", "M1"] == (ERASED, ERASED)
     assert await records.rows("SELECT count(*) FROM erasure") == [(1,)]
     assert "Bùi" not in await everything(records)
+
+
+async def test_a_transfer_is_hidden_by_what_is_withheld_at_either_school(records: Running) -> None:
+    """Here the receiving one restricts: the other does not see any more where the pupil went."""
+    await records.apply(pupil("HS1", school=SCHOOL_B), pupil("HS9"))
+    stub = await records.transfers()
+    opening = transfers_pb2.OpenTransferRequest(
+        school=SCHOOL_A, other_school=SCHOOL_B, side=RECEIVING, pupil_key="HS1", request_id="1", note="theo mẹ"
+    )
+    number = (await stub.OpenTransfer(opening)).transfer.transfer_id
+    step = transfers_pb2.StepTransferRequest(school=SCHOOL_B, transfer_id=number, action=RELEASE)
+    await stub.StepTransfer(step)
+    step = transfers_pb2.StepTransferRequest(school=SCHOOL_A, transfer_id=number, action=PLACE, receiving_key="HS9")
+    await stub.StepTransfer(step)
+    assert await listed(stub) == ["HS1"]
+
+    await done(records, await ask(records, OBJECTION, "HS9"))
+
+    assert await listed(stub) == []
+    with pytest.raises(Fault) as error:
+        await stub.GetTransfer(transfers_pb2.GetTransferRequest(school=SCHOOL_B, transfer_id=number))
+    assert reason(error) == "UNKNOWN_TRANSFER"
+
+
+async def test_who_corrected_an_erased_record_and_who_may_know_of_it_is_forgotten(records: Running) -> None:
+    """Of that record alone: what is noted of others stays."""
+    await records.apply(pupil("M1", **CHILD), pupil("HS2"))
+    await linked(records)
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    here, there = cast("tuple[int, int]", (await records.rows("SELECT min(school_id), 0 FROM pupil"))[0])
+    for row in (pupil("M1", **CHILD | {"full_name": "Bùi Thị Ú"}), pupil("HS2", full_name="Lê An")):
+        async with records.database.transaction() as connection:
+            await begin(connection)
+            await disclose(connection, (here, PUPIL.number, row.key), there, reason="Chuyển trường", by="x", now=now)
+            held = await records_by_key(connection, PUPIL, [(here, row.key)], withheld=True)
+            edit = records_pb2.Edit(etag=etag_of(held[here, row.key]), reason=f"sửa {row.key}", digest=b"1")
+            request = records_pb2.ApplyRowsRequest(request_id=row.key, source="vnedu", rows=[row], edit=edit)
+            batch = await read_batch(request, school=lambda _: here, caller="van-thu")
+            await apply.apply_rows(connection, [batch], now=now)
+    assert await records.rows("SELECT count(*) FROM record_edit") == [(2,)]
+
+    await done(records, await ask(records, ERASURE, "M1"))
+
+    assert await records.rows("SELECT key FROM person_disclosure") == [("HS2",)]
+    assert await records.rows("SELECT reason FROM record_edit") == [("sửa HS2",)]
 
 
 async def put_off(records: Running, number: int, clock: FixedClock) -> None:
