@@ -75,9 +75,7 @@ class OpenLocks:
     def over(self, spec: ObjectSpec, school_id: int, place: Place) -> Lock | None:
         """The lock that a record in a place stands under, the whole year's before the period's."""
         year = self._by_place.get((school_id, spec.collection, place.school_year, WHOLE_YEAR))
-        if year is not None or not place.period:
-            return year
-        return self._by_place.get((school_id, spec.collection, *place))
+        return year or self._by_place.get((school_id, spec.collection, *place))
 
     def broken_by(self, spec: ObjectSpec, row: Sequence[Any], *, stood: Place | None) -> Lock | None:
         """The lock that storing a row with these columns would break: where it goes, or where its record stood."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from iocedu.records.v1 import export_pb2, export_pb2_grpc, records_pb2
 
 from chassis.clock import Clock
+from chassis.identity import caller
 from chassis.paging import page_size
 from chassis.scopes import Scopes
 from chassis.streams import envelope
@@ -50,6 +51,7 @@ class ExportServicer(export_pb2_grpc.ExportServiceServicer):
         portions = self._exports.copy(
             records_below(tree, unit_id, today),
             request.types,
+            subject=caller().subject,
             after=Place.read(request.after),
             note=self._note,
             most=page_size(request.page_size, default=PORTION, maximum=PORTION),

@@ -116,7 +116,6 @@ async def forget_links(
     if spec is PUPIL:
         await fetch(connection, _FORGET_COUNTS, school_id, list(keys))
     await fetch(connection, _FORGET_DISCLOSURES, school_id, spec.number, list(keys))
-    await fetch(connection, _FORGET_PAIRS, list(found))
     return found
 
 
@@ -260,7 +259,6 @@ _FORGET_DISCLOSURES: Final = (
     "DELETE FROM person_disclosure WHERE school_id = $1 AND type = $2 AND key = ANY($3::text[])"
 )
 _FORGET_COUNTS: Final = "DELETE FROM counted_elsewhere WHERE school_id = $1 AND key = ANY($2::text[])"
-_FORGET_PAIRS: Final = "DELETE FROM person_pair WHERE person_a = ANY($1::bigint[]) OR person_b = ANY($1::bigint[])"
 _FORGET_RESTRICTIONS: Final = (
     "DELETE FROM restricted_record WHERE school_id = $1 AND type = $2 AND key = ANY($3::text[])"
 )

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain.erasing import Identity
-from services.records.store.driver import fetch
+from services.records.store.driver import begin, fetch
 
 
 class Deed(NamedTuple):
@@ -35,10 +35,18 @@ class Noted(NamedTuple):
     source: str
 
 
-async def next_to_do(connection: AsyncConnection) -> tuple[int, int] | None:
-    """The granted request, by school and number, that is due first and not carried out; nobody else has it."""
-    found = await fetch(connection, _NEXT)
+async def next_to_do(connection: AsyncConnection, *, now: datetime) -> tuple[int, int] | None:
+    """The granted request, by school and number, that is due first, not carried out and not put off; nobody else has
+    it.
+    """
+    found = await fetch(connection, _NEXT, now)
     return (found[0][0], found[0][1]) if found else None
+
+
+async def put_off(connection: AsyncConnection, school_id: int, data_request_id: int, *, until: datetime) -> None:
+    """Let others be carried out before a request."""
+    await begin(connection)
+    await fetch(connection, _PUT_OFF, school_id, data_request_id, until)
 
 
 async def note_deed(
@@ -92,8 +100,10 @@ SELECT school_id, data_request_id FROM data_request AS wanted
 WHERE state = 'granted' AND kind IN ('erasure', 'objection') AND NOT EXISTS (
     SELECT FROM erasure AS done
     WHERE done.school_id = wanted.school_id AND done.data_request_id = wanted.data_request_id)
+    AND (try_after IS NULL OR try_after <= $1)
 ORDER BY due_date, school_id, data_request_id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
+_PUT_OFF: Final = "UPDATE data_request SET try_after = $3 WHERE school_id = $1 AND data_request_id = $2"
 _NOTE_DEED: Final = "INSERT INTO erasure (school_id, data_request_id, deed_time, history_count) VALUES ($1, $2, $3, $4)"
 _NOTE_ASKED: Final = (
     "INSERT INTO erasure_confirmation (school_id, data_request_id, service) SELECT $1, $2, unnest($3::text[])"

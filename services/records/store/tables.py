@@ -369,6 +369,7 @@ data_request = sa.Table(
     sa.Column("completion_note", sa.Text, nullable=False),
     sa.Column("create_time", _INSTANT, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("try_after", _INSTANT),
 )
 
 school_calendar = sa.Table(

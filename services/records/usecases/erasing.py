@@ -8,7 +8,7 @@ before the event that asks other services, so that these have it all behind them
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import outbox
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.logs import said
 from chassis.outbox import Outgoing
 from services.records.convert.erasing import Alter, altered_rows, erase_row, erasures_requested
 from services.records.convert.events import RECORDS_CHANGED, pack_changes
@@ -36,6 +37,7 @@ from services.records.usecases.persons import count_once
 from services.records.usecases.transfers import end_transfers
 
 ERASURES_REQUESTED: Final = "erasures-requested"
+TRY_AGAIN: Final = timedelta(minutes=1)  # How long a request that failed lets the others go first.
 
 log = structlog.get_logger(__name__)
 
@@ -136,18 +138,36 @@ def _as(deed: Deed, spec: ObjectSpec, key: str, said: Said) -> Deed:
 
 
 async def carry_out_next(database: Database, clock: Clock, rules: ErasureRules) -> bool:
-    """Carry out the granted request that is due first; says whether there was one."""
-    async with database.transaction() as connection:
-        await persons.take_turn(connection)
-        found = await erasures.next_to_do(connection)
+    """Carry out the granted request that is due first; says whether there was one.
+
+    One that fails is put off and named in the log, so that the others do not wait for it.
+    """
+    found: tuple[int, int] | None = None
+    try:
+        async with database.transaction() as connection:
+            await persons.take_turn(connection)
+            found = await erasures.next_to_do(connection, now=clock.now())
+            if found is None:
+                return False
+            school_id, data_request_id = found
+            request = await data_requests.held_data_request(
+                connection, school_id=school_id, data_request_id=data_request_id
+            )
+            assert request is not None, "it was found under the same lock"
+            await _carry_out(connection, rules, request, now=clock.now(), today=clock.today())
+    except Exception as error:
         if found is None:
-            return False
-        school_id, data_request_id = found
-        request = await data_requests.held_data_request(
-            connection, school_id=school_id, data_request_id=data_request_id
+            raise
+        log.warning(
+            "request not carried out",
+            action="erasures.failed",
+            school_id=school_id,
+            data_request_id=data_request_id,
+            error=said(error),
         )
-        assert request is not None, "it was found under the same lock"
-        await _carry_out(connection, rules, request, now=clock.now(), today=clock.today())
+        async with database.transaction() as connection:
+            await erasures.put_off(connection, *found, until=clock.now() + TRY_AGAIN)
+        return True
     log.info("request carried out", action="erasures.carried_out", school_id=school_id, data_request_id=data_request_id)
     return True
 

@@ -7,7 +7,7 @@ snapshot keeps the database from tidying up what changes meanwhile, so there are
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -25,6 +25,7 @@ PAGE: Final = 500
 PORTION: Final = 2_000  # records at most that leave together
 MOST_AT_ONCE: Final = 2
 MOST_SECONDS: Final = 900.0
+GOODBYE_SECONDS: Final = 5.0  # until a copy whose reader has gone has ended
 
 
 class Place(NamedTuple):
@@ -58,40 +59,76 @@ class Page:
 
 Portion = Sequence[Page]
 Note = Callable[[Portion], Awaitable[None]]  # returns once it is written down that a portion is given
+Made = asyncio.Queue[tuple[int, Portion] | Exception]  # what is given next; the end is a portion of nothing, or a fault
 
 
 class Exports:
-    """Makes copies, a few at once."""
+    """Makes copies, a few at once, one for each subject."""
 
     def __init__(self, database: Database, *, most_seconds: float = MOST_SECONDS) -> None:
         self._database = database
         self._most_seconds = most_seconds
-        self._running = 0
+        self._making: dict[str, asyncio.Task[None]] = {}
 
     async def copy(
-        self, schools: Collection[int], types: Collection[int], *, after: Place | None, note: Note, most: int = PORTION
+        self,
+        schools: Collection[int],
+        types: Collection[int],
+        *,
+        subject: str,
+        after: Place | None,
+        note: Note,
+        most: int = PORTION,
     ) -> AsyncGenerator[tuple[int, Portion]]:
         """The feed's position with each portion after a place, at last with none; raises EXPORTS_BUSY, EXPORT_TOO_SLOW.
 
-        A portion holds `most` records and is given once `note` has written it down.
+        A portion holds `most` records and is given once `note` has written it down. However slowly they are taken, the
+        snapshot is closed in time.
         """
-        if self._running >= MOST_AT_ONCE:
+        if before := self._making.get(subject):
+            await asyncio.wait([before], timeout=GOODBYE_SECONDS)
+        if subject in self._making or len(self._making) >= MOST_AT_ONCE:
             raise _busy()
-        self._running += 1
+        made: Made = asyncio.Queue()
+        making = asyncio.create_task(self._make(made, schools, types, after=after, note=note, most=most))
+        self._making[subject] = making
+        making.add_done_callback(lambda _: self._making.pop(subject))
         try:
-            async with AsyncExitStack() as opened:
-                connection = await opened.enter_async_context(self._database.snapshot())
+            while True:
+                given = await made.get()
+                made.task_done()
+                if isinstance(given, Exception):
+                    raise given
+                yield given
+                if not given[1]:
+                    return
+        finally:
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
+
+    async def _make(
+        self,
+        made: Made,
+        schools: Collection[int],
+        types: Collection[int],
+        *,
+        after: Place | None,
+        note: Note,
+        most: int,
+    ) -> None:
+        """Put portions into the queue, each made while the one before it is on its way; at last none, or a fault."""
+        try:
+            async with asyncio.timeout(self._most_seconds) as limit, self._database.snapshot() as connection:
                 position = after.position if after else await in_time(last_position(connection))
                 pages = _pages(connection, sorted(schools), types, after=after, most=min(most, PAGE))
-                portions = await opened.enter_async_context(aclosing(_ahead(_noted(_portions(pages, most), note))))
-                end = asyncio.get_running_loop().time() + self._most_seconds
-                async for portion in portions:
-                    if asyncio.get_running_loop().time() > end:
-                        raise _too_slow()
-                    yield position, portion
-            yield position, ()
-        finally:
-            self._running -= 1
+                async with aclosing(_portions(pages, most)) as portions:
+                    async for portion in portions:
+                        await note(portion)
+                        made.put_nowait((position, portion))
+                        await made.join()
+            made.put_nowait((position, ()))
+        except Exception as error:  # noqa: BLE001 (whoever takes the portions gets it)
+            made.put_nowait(_too_slow() if limit.expired() else error)
 
 
 async def _pages(
@@ -125,36 +162,12 @@ async def _portions(pages: AsyncGenerator[Page], most: int) -> AsyncGenerator[Po
             yield portion
 
 
-async def _noted(portions: AsyncGenerator[Portion], note: Note) -> AsyncGenerator[Portion]:
-    async with aclosing(portions):
-        async for portion in portions:
-            await note(portion)
-            yield portion
-
-
-async def _ahead(portions: AsyncGenerator[Portion]) -> AsyncGenerator[Portion]:
-    """The same portions, each made while the one before it is on its way."""
-
-    async def following() -> Portion | None:
-        return await anext(portions, None)
-
-    async with aclosing(portions):
-        coming = asyncio.create_task(following())
-        try:
-            while (portion := await coming) is not None:
-                coming = asyncio.create_task(following())
-                yield portion
-        finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
-
-
 def _busy() -> Fault:
     return Fault(
         Kind.EXHAUSTED,
         "EXPORTS_BUSY",
-        vi="Đang có đủ số bản sao toàn bộ được lấy cùng lúc. Hãy thử lại sau một phút.",
-        en="As many whole copies as may be are under way. Try again in a minute.",
+        vi="Bạn đang lấy một bản sao khác, hoặc đang có đủ số bản sao được lấy cùng lúc. Hãy thử lại sau một phút.",
+        en="You have a copy under way already, or there are as many as may be at once. Try again in a minute.",
         retry_after=timedelta(minutes=1),
     )
 

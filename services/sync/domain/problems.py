@@ -17,6 +17,7 @@ from services.sync.domain.words import TOO_LONG, Text, nearest, shortened
 INVALID_JSON: Final = "INVALID_JSON"
 RECORD_ERASED: Final = "RECORD_ERASED"  # As records says it.
 RECORD_RESTRICTED: Final = "RECORD_RESTRICTED"  # As records says it.
+LOCKED: Final = "LOCKED"  # As records says it.
 MASS_DISAPPEARANCE: Final = "MASS_DISAPPEARANCE"
 BATCH_REFUSED: Final = "BATCH_REFUSED"
 UNKNOWN_SCHOOL: Final = "UNKNOWN_SCHOOL"

@@ -19,7 +19,7 @@ _FACTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "OTHER_SOURCE": ("source",),
         "DUPLICATE_KEY": ("first_index",),
         "ROW_TOO_LARGE": ("size", "limit"),
-        "LOCKED": locked.FACTS,
+        problems.LOCKED: locked.FACTS,
     }
 )
 
@@ -45,7 +45,7 @@ class Told:
 
 def retell(told: Told, *, school: str, key: str, called: Callable[[str], Called], twin: Text) -> Problem:
     """The problem for the sender; `twin` says where the same record stood first, if that is the matter."""
-    if told.reason == "LOCKED":
+    if told.reason == problems.LOCKED:
         return Problem(told.reason, "", _locked(told, key=key), told.stored_version, told.metadata)
     if told.reason == "OTHER_SOURCE" and "since" in told.metadata:
         return Problem(told.reason, "", _handed_over(told), told.stored_version, told.metadata)
@@ -65,7 +65,7 @@ def retell(told: Told, *, school: str, key: str, called: Callable[[str], Called]
 
 def _locked(told: Told, *, key: str) -> Text:
     """Nothing is wrong with such a row nor with any field of it: it is told where it stands, and whom to ask."""
-    if not all(fact in told.metadata for fact in _FACTS["LOCKED"]):
+    if not all(fact in told.metadata for fact in _FACTS[problems.LOCKED]):
         return told.text
     try:
         return locked.locked(told.metadata, key=key)

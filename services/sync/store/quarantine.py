@@ -1,4 +1,8 @@
-"""The quarantine: rows refused or held, added by COPY, listed newest first, taken once more, forgotten."""
+"""The quarantine: rows refused or held, added by COPY, listed newest first, taken once more, forgotten.
+
+Rows that a lock holds are tried once more when they have come here: it may have been lifted while they were on their
+way, and then nobody else asks for them. What is still locked stays until the lift.
+"""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -9,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import copy_rows
-from services.sync.domain.problems import MASS_DISAPPEARANCE
+from services.sync.domain.problems import LOCKED, MASS_DISAPPEARANCE
 from services.sync.store.arrays import any_of
 from services.sync.store.tables import quarantined_row, replay
 
@@ -18,8 +22,14 @@ QUARANTINE_COLUMNS: Final = tuple(
 )
 
 
-async def add(writes: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
+_PLACE, _REASON = map(QUARANTINE_COLUMNS.index, ("place_id", "reason"))
+
+
+async def add(writes: AsyncConnection, rows: Collection[tuple[Any, ...]], *, now: datetime) -> None:
     """Add rows to the quarantine, as tuples of `QUARANTINE_COLUMNS`; metadata as JSON text."""
+    if held := {row[_PLACE] for row in rows if row[_REASON] == LOCKED}:
+        last: int = (await writes.execute(_NEXT_ID)).scalar_one()  # Rows added from now on get higher ones.
+        await ask_replay(writes, dict.fromkeys(held, last), now=now)
     await copy_rows(writes, "quarantined_row", QUARANTINE_COLUMNS, rows)
 
 
@@ -120,9 +130,15 @@ async def settled(writes: AsyncConnection, ids: Collection[int]) -> None:
     await writes.execute(quarantined_row.delete().where(quarantined_row.c.quarantined_row_id == any_of(ids)))
 
 
-async def told_anew(writes: AsyncConnection, rows: Iterable[dict[str, Any]]) -> None:
-    """Say what is wrong with rows now."""
-    await writes.execute(_TELL, {"rows": json.dumps(list(rows), ensure_ascii=False)})
+async def told_anew(writes: AsyncConnection, rows: Iterable[dict[str, Any]], *, now: datetime) -> None:
+    """Say what is wrong with rows now; where it is the same as before, its words stay, with the place they name."""
+    told = await writes.execute(_TELL, {"rows": json.dumps(list(rows), ensure_ascii=False)})
+    after: dict[int, int] = {}
+    for row in told:
+        if row.reason == LOCKED != row.before:
+            after[row.place_id] = min(row.quarantined_row_id - 1, after.get(row.place_id, row.quarantined_row_id))
+    if after:
+        await ask_replay(writes, after, now=now)
 
 
 _TELL = sa.text(
@@ -134,42 +150,51 @@ _TELL = sa.text(
         place_id bigint, quarantined_row_id bigint, state smallint, key text, reason text, field text, message text,
         message_en text, metadata jsonb, stored_version bigint, content text)
     WHERE held.place_id = told.place_id AND held.quarantined_row_id = told.quarantined_row_id
+        AND (held.state, held.key, held.reason, held.field, held.metadata, held.stored_version, held.content)
+            IS DISTINCT FROM
+            (told.state, told.key, told.reason, told.field, told.metadata, told.stored_version, told.content)
+    RETURNING held.place_id, held.quarantined_row_id, old.reason AS before, new.reason
     """
 )
+_NEXT_ID = sa.text("SELECT nextval(pg_get_serial_sequence('quarantined_row', 'quarantined_row_id'))")
 
 
-async def ask_replay(writes: AsyncConnection, places: Collection[int], *, now: datetime) -> None:
-    """Note that rows that a lock held at these places are to be taken once more."""
-    await writes.execute(_ASK, {"places": sorted(set(places)), "now": now})
+async def ask_replay(writes: AsyncConnection, after: Mapping[int, int], *, now: datetime) -> None:
+    """Note that rows that a lock held are to be taken once more: by place the id after which they begin."""
+    places = sorted(after)
+    await writes.execute(_ASK, {"places": places, "after": [after[one] for one in places], "now": now})
 
 
 async def claim_replay(writes: AsyncConnection, *, seconds: float) -> tuple[int, int, int] | None:
-    """Take the oldest place that nobody works on, for some seconds: place, row to go on after, lifts asked for."""
+    """Take the oldest place that nobody works on, for some seconds: place, row to go on after, how often it was asked
+    for.
+    """
     row = (await writes.execute(_CLAIM, {"seconds": seconds})).one_or_none()
     return (row.place_id, row.after_row_id, row.asked) if row else None
 
 
-async def advance_replay(writes: AsyncConnection, place_id: int, *, after: int) -> None:
-    """Note how far a place is, and let go of it."""
-    values = {"after_row_id": after, "claimed_until": None}
-    await writes.execute(replay.update().where(replay.c.place_id == place_id).values(values))
+async def advance_replay(writes: AsyncConnection, place_id: int, *, asked: int, after: int) -> None:
+    """Note how far a place is, unless it was asked for meanwhile, and let go of it."""
+    far = sa.case((replay.c.asked == asked, after), else_=replay.c.after_row_id)
+    of_place = replay.c.place_id == place_id
+    await writes.execute(replay.update().where(of_place).values(after_row_id=far, claimed_until=None))
 
 
 async def end_replay(writes: AsyncConnection, place_id: int, *, asked: int) -> None:
-    """A place is done, unless a lock was lifted there meanwhile: then it begins anew."""
-    same = sa.and_(replay.c.place_id == place_id, replay.c.asked == asked)
-    if not (await writes.execute(replay.delete().where(same))).rowcount:
-        await advance_replay(writes, place_id, after=0)
+    """A place is done, unless it was asked for meanwhile: then it begins anew."""
+    of_place = replay.c.place_id == place_id
+    await writes.execute(replay.delete().where(of_place, replay.c.asked == asked))
+    await writes.execute(replay.update().where(of_place).values(claimed_until=None))
 
 
-# After some seconds: a row that was held just before the lift may only now be on its way into the quarantine.
 _ASK = sa.text(
     """
-    INSERT INTO replay AS held (place_id, create_time, claimed_until)
-    SELECT place_id, :now, clock_timestamp() + interval '3 seconds'
-    FROM unnest(CAST(:places AS bigint[])) AS lifted(place_id)
+    INSERT INTO replay AS held (place_id, after_row_id, create_time)
+    SELECT place_id, after, :now
+    FROM unnest(CAST(:places AS bigint[]), CAST(:after AS bigint[])) AS asked(place_id, after)
     ORDER BY place_id
-    ON CONFLICT (place_id) DO UPDATE SET asked = held.asked + 1
+    ON CONFLICT (place_id) DO UPDATE
+        SET asked = held.asked + 1, after_row_id = least(held.after_row_id, excluded.after_row_id)
     """
 )
 _CLAIM = sa.text(

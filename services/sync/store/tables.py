@@ -39,6 +39,7 @@ quarantined_row = sa.Table(
     sa.Column("metadata", JSONB, nullable=False),
     sa.Column("stored_version", sa.BigInteger, nullable=False),
     sa.Column("profile", sa.Text, nullable=False),
+    sa.Column("backfill", sa.Boolean, nullable=False),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("create_time", INSTANT, nullable=False),
 )

@@ -7,7 +7,7 @@ from services.sync.domain.documents import BrokenDocumentError
 from services.sync.domain.full import FullState
 from services.sync.domain.imports import Import, ImportState
 from services.sync.domain.locked import correction_locked
-from services.sync.domain.problems import SCHOOL_OUTSIDE_UNIT, Problem
+from services.sync.domain.problems import LOCKED, SCHOOL_OUTSIDE_UNIT, Problem
 from services.sync.domain.words import Text, shortened
 
 TOO_LARGE = "TOO_LARGE"
@@ -144,7 +144,7 @@ def path_refused(refused: PathRefusedError) -> Fault:
 def not_corrected(problem: Problem) -> Fault:
     """A correction whose record breaks a rule, is locked, or has changed in between."""
     kind, text = Kind.INVALID, problem.text
-    if problem.reason == "LOCKED":
+    if problem.reason == LOCKED:
         kind, text = Kind.PRECONDITION, correction_locked(problem.metadata)
     elif problem.reason == ETAG_MISMATCH:
         kind = Kind.CONFLICT

@@ -7,25 +7,25 @@ a unit writes at its schools only, and a correction deletes nothing that the row
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
+from uuid import uuid4
 
 from iocedu.records.v1.resources_pb2 import Row
 from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
 from services.sync.convert.documents import RawRow
 from services.sync.convert.rows import Checked, Noted, Unread, make, of_school
 from services.sync.convert.sheets.specification import Sheets
 from services.sync.domain import problems
-from services.sync.domain.batches import BatchKey, Origin, RowState, digest_of
+from services.sync.domain.batches import BatchKey, Origin, RowState
 from services.sync.domain.connections import KINDS as SCHOOLS
 from services.sync.domain.words import Text
-from services.sync.store import batches, quarantine
+from services.sync.store import quarantine
 from services.sync.usecases import refusals
 from services.sync.usecases.intake import Intake, apply, checking
 from services.sync.usecases.partner_connections import admitted
@@ -63,12 +63,10 @@ async def replay(intake: Intake, rows: Sequence[Quarantined], *, asker: Asker | 
 
     Those whose contents may not be kept stay as they are.
     """
-    history = await _history(intake.database, rows)
     kept = [row for row in rows if row["content"]]
 
     def whose(row: Quarantined) -> tuple[int, str, str, bool]:
-        key = BatchKey(row["unit_id"], row["source"], row["batch_id"])
-        return row["unit_id"], row["source"], row["profile"], history.get(key, False)
+        return row["unit_id"], row["source"], row["profile"], row["backfill"]
 
     done = [Replayed(row["quarantined_row_id"], RowState(row["state"]), None) for row in rows if not row["content"]]
     for (unit_id, source, profile, backfill), group in groupby(sorted(kept, key=whose), key=whose):
@@ -149,25 +147,25 @@ def _may_be_gone(made: Row | Unread) -> bool:
 async def ask_replay(writes: AsyncConnection, schools: Collection[int], *, now: datetime) -> None:
     """Note schools of which a lock was lifted."""
     if schools:
-        await quarantine.ask_replay(writes, schools, now=now)
+        await quarantine.ask_replay(writes, dict.fromkeys(schools, 0), now=now)
 
 
 async def replay_next_unlocked(intake: Intake, *, lease: float = LEASE_SECONDS) -> bool:
-    """Take rows once more that a lock held which was lifted; False when there are none."""
+    """Take rows once more that a lock held and that may be free by now; False when there are none."""
     async with intake.database.transaction() as writes:
         claimed = await quarantine.claim_replay(writes, seconds=lease)
     if claimed is None:
         return False
     place_id, after, asked = claimed
     async with intake.database.connection() as reads:
-        rows = await quarantine.wanted(reads, [place_id], reason="LOCKED", after=after, most=LOCKED_AT_ONCE)
+        rows = await quarantine.wanted(reads, [place_id], reason=problems.LOCKED, after=after, most=LOCKED_AT_ONCE)
     if rows:
         await replay(intake, rows)
     async with intake.database.transaction() as writes:
         if len(rows) < LOCKED_AT_ONCE:
             await quarantine.end_replay(writes, place_id, asked=asked)
         else:
-            await quarantine.advance_replay(writes, place_id, after=rows[-1]["quarantined_row_id"])
+            await quarantine.advance_replay(writes, place_id, asked=asked, after=rows[-1]["quarantined_row_id"])
     return True
 
 
@@ -186,7 +184,8 @@ async def _replay(intake: Intake, origin: Origin, rows: Sequence[Quarantined]) -
     )
     checked = Checked(how)
     await checked.add_all([raw.row for raw in raws])
-    told = digest_of(*(b"%d" % row["quarantined_row_id"] for row in rows), *(raw.content for raw in raws))
+    # Each try is a request of its own: records would answer it as it answered the one before.
+    told = uuid4().bytes
     await apply(intake, origin, [checked], batch=told, batch_ids=list(dict.fromkeys(row["batch_id"] for row in rows)))
     noted = {one.index: one for one in checked.noted}
     done = [
@@ -238,14 +237,6 @@ def _anew(row: Quarantined, noted: Noted) -> dict[str, Any]:
         "content": row["content"],
         **columns_of(noted),
     }
-
-
-async def _history(database: Database, rows: Iterable[Quarantined]) -> dict[BatchKey, bool]:
-    keys = list({BatchKey(row["unit_id"], row["source"], row["batch_id"]) for row in rows})
-    if not keys:
-        return {}
-    async with database.connection() as reads:
-        return {key: stored.backfill for key, stored in (await batches.known(reads, keys)).items()}
 
 
 def _put(raw: dict[str, Any], path: str, value: Any) -> bool:

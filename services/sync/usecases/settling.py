@@ -129,13 +129,13 @@ class Ledger:
         self, origin: Origin, parcel: Parcel, *, gone: Collection[int], stays: Sequence[dict[str, object]]
     ) -> None:
         """Make what became of rows durable that were taken once more from the quarantine."""
-        settlement = _Settlement(origin, [parcel], {}, telemetry.traceparent())
+        settlement, now = _Settlement(origin, [parcel], {}, telemetry.traceparent()), self._clock.now()
         async with self._database.transaction() as writes:
             if gone:
                 await quarantine.settled(writes, gone)
             if stays:
-                await quarantine.told_anew(writes, stays)
-            await self._note_sent(writes, [(settlement, [parcel])], now=self._clock.now())
+                await quarantine.told_anew(writes, stays, now=now)
+            await self._note_sent(writes, [(settlement, [parcel])], now=now)
 
     async def _find(self, questions: Sequence[Sequence[BatchKey]]) -> list[dict[BatchKey, StoredBatch]]:
         async with self._database.connection() as reads:
@@ -158,7 +158,7 @@ class Ledger:
             await declarations.note(writes, declared, now=now)
             kept = [row for one, parcels in fresh for row in _kept(one.origin, parcels, now=now)]
             if kept:
-                await quarantine.add(writes, without_erased(kept, erased))
+                await quarantine.add(writes, without_erased(kept, erased), now=now)
             sent = [(one, [parcel for parcel in parcels if not parcel.concluded]) for one, parcels in fresh]
             await self._note_sent(writes, sent, now=now)
             for one, parcels in fresh:
@@ -248,7 +248,7 @@ def _kept(origin: Origin, parcels: Iterable[Parcel], *, now: datetime) -> Iterat
         for noted in chain.from_iterable(one.noted for one in parcel.slices):
             if noted.refused:
                 place = _place(origin, parcel.shown_as or parcel.key.batch_id, noted)
-                yield (*place, *_columns(noted), origin.profile, noted.content, now)
+                yield (*place, *_columns(noted), origin.profile, origin.backfill, noted.content, now)
 
 
 def _places(settlements: Iterable[_Settlement]) -> Iterator[int]:

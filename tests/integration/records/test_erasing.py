@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 from iocedu.records.v1 import (
@@ -16,14 +17,21 @@ from iocedu.records.v1 import (
     search_pb2,
     transfers_pb2,
 )
+from structlog.testing import capture_logs
 
 from chassis.bus import Bus, Publication, cloud_headers, subject_of
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
+from services.records.convert.incoming import read_batch
 from services.records.convert.rules import load_erasure_rules
+from services.records.domain.edits import etag_of
+from services.records.domain.persons import PUPIL
 from services.records.store import erasing, erasures, persons
+from services.records.store.disclosures import disclose
+from services.records.store.driver import begin
+from services.records.store.lookup import records_by_key
 from services.records.usecases import apply
-from services.records.usecases.erasing import carry_out_next
+from services.records.usecases.erasing import TRY_AGAIN, carry_out_next
 from tests.integration.records.asking import (
     CHILD,
     ERASED,
@@ -43,7 +51,8 @@ from tests.integration.records.asking import (
 from tests.integration.records.scenes import PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason
 from tests.support.waiting import poll_until
 
-RELEASING = transfers_pb2.TRANSFER_SIDE_RELEASING
+RELEASING, RECEIVING = transfers_pb2.TRANSFER_SIDE_RELEASING, transfers_pb2.TRANSFER_SIDE_RECEIVING
+RELEASE, PLACE = transfers_pb2.TRANSFER_ACTION_RELEASE, transfers_pb2.TRANSFER_ACTION_PLACE
 
 
 async def handed_over(records: Running, key: str) -> tuple[Any, int]:
@@ -339,18 +348,100 @@ async def test_a_deed_that_breaks_off_has_done_nothing_and_is_done_anew(
             broken.setattr(place, step, fail)
         number = await ask(records, ERASURE, "M1")
         for number_of_step in range(len(steps)):
-            with pytest.raises(ConnectionResetError):
-                await carry_out_next(records.database, clock, load_erasure_rules())
+            await carry_out_next(records.database, clock, load_erasure_rules())
+            await put_off(records, number, clock)
             assert await everything(records) == before
             broken.undo()
             for place, step in steps[number_of_step + 1 :]:
                 broken.setattr(place, step, fail)
+            clock.advance(TRY_AGAIN)
 
     await asyncio.gather(*(carry_out_next(records.database, clock, load_erasure_rules()) for _ in range(3)))
 
     assert stands(await done(records, number))["pupils", "M1"] == (ERASED, ERASED)
     assert await records.rows("SELECT count(*) FROM erasure") == [(1,)]
     assert "Bùi" not in await everything(records)
+
+
+async def test_a_transfer_is_hidden_by_what_is_withheld_at_either_school(records: Running) -> None:
+    """Here the receiving one restricts: the other does not see any more where the pupil went."""
+    await records.apply(pupil("HS1", school=SCHOOL_B), pupil("HS9"))
+    stub = await records.transfers()
+    opening = transfers_pb2.OpenTransferRequest(
+        school=SCHOOL_A, other_school=SCHOOL_B, side=RECEIVING, pupil_key="HS1", request_id="1", note="theo mẹ"
+    )
+    number = (await stub.OpenTransfer(opening)).transfer.transfer_id
+    step = transfers_pb2.StepTransferRequest(school=SCHOOL_B, transfer_id=number, action=RELEASE)
+    await stub.StepTransfer(step)
+    step = transfers_pb2.StepTransferRequest(school=SCHOOL_A, transfer_id=number, action=PLACE, receiving_key="HS9")
+    await stub.StepTransfer(step)
+    assert await listed(stub) == ["HS1"]
+
+    await done(records, await ask(records, OBJECTION, "HS9"))
+
+    assert await listed(stub) == []
+    with pytest.raises(Fault) as error:
+        await stub.GetTransfer(transfers_pb2.GetTransferRequest(school=SCHOOL_B, transfer_id=number))
+    assert reason(error) == "UNKNOWN_TRANSFER"
+
+
+async def test_who_corrected_an_erased_record_and_who_may_know_of_it_is_forgotten(records: Running) -> None:
+    """Of that record alone: what is noted of others stays."""
+    await records.apply(pupil("M1", **CHILD), pupil("HS2"))
+    await linked(records)
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    here, there = cast("tuple[int, int]", (await records.rows("SELECT min(school_id), 0 FROM pupil"))[0])
+    for row in (pupil("M1", **CHILD | {"full_name": "Bùi Thị Ú"}), pupil("HS2", full_name="Lê An")):
+        async with records.database.transaction() as connection:
+            await begin(connection)
+            await disclose(connection, (here, PUPIL.number, row.key), there, reason="Chuyển trường", by="x", now=now)
+            held = await records_by_key(connection, PUPIL, [(here, row.key)], withheld=True)
+            edit = records_pb2.Edit(etag=etag_of(held[here, row.key]), reason=f"sửa {row.key}", digest=b"1")
+            request = records_pb2.ApplyRowsRequest(request_id=row.key, source="vnedu", rows=[row], edit=edit)
+            batch = await read_batch(request, school=lambda _: here, caller="van-thu")
+            await apply.apply_rows(connection, [batch], now=now)
+    assert await records.rows("SELECT count(*) FROM record_edit") == [(2,)]
+
+    await done(records, await ask(records, ERASURE, "M1"))
+
+    assert await records.rows("SELECT key FROM person_disclosure") == [("HS2",)]
+    assert await records.rows("SELECT reason FROM record_edit") == [("sửa HS2",)]
+
+
+async def put_off(records: Running, number: int, clock: FixedClock) -> None:
+    """Wait until a request was tried now, by whomever, and failed."""
+
+    async def failed() -> bool:
+        asked = f"SELECT try_after FROM data_request WHERE data_request_id = {number}"
+        return await records.rows(asked) == [(clock.now() + TRY_AGAIN,)]
+
+    await poll_until(failed)
+
+
+async def test_a_request_that_fails_holds_up_no_other_and_is_named(
+    records: Running, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was asked later is erased meanwhile; the log says which one fails, and it is done once it can be."""
+    await records.apply(pupil("M1", **CHILD), pupil("M2", **CHILD | {"full_name": "Lê Văn Tư"}))
+    await linked(records)
+    note = erasing.note_erased
+
+    async def fail_for_m1(connection: Any, spec: Any, keys: Any, **named: Any) -> None:
+        if any(key == "M1" for key, _ in keys):
+            raise ValueError("bad")
+        await note(connection, spec, keys, **named)
+
+    with monkeypatch.context() as broken, capture_logs() as logs:
+        broken.setattr(erasing, "note_erased", fail_for_m1)
+        first, second = [await ask(records, ERASURE, key) for key in ("M1", "M2")]
+        assert stands(await done(records, second))["pupils", "M2"] == (ERASED, ERASED)
+        assert stands(await remains(records, first))["pupils", "M1"] == (PRESENT, ERASED)
+        await put_off(records, first, clock)
+    (told, *_) = [one for one in logs if one.get("action") == "erasures.failed"]
+    assert told["data_request_id"] == first
+
+    clock.advance(TRY_AGAIN)
+    assert stands(await done(records, first))["pupils", "M1"] == (ERASED, ERASED)
 
 
 async def test_it_is_done_when_every_service_says_so(records: Running, bus: Bus, clock: FixedClock) -> None:

@@ -15,6 +15,7 @@ from services.records.domain.objects import KEY
 from services.records.usecases import exporting
 from tests.integration.records.closing import register, result
 from tests.integration.records.scenes import COMMUNE, PROVINCE, SCHOOL_A, SCHOOL_B, Running, gone, pupil
+from tests.support.waiting import poll_until
 
 Found = list[tuple[str, str]]  # school and key of records
 
@@ -146,8 +147,9 @@ async def test_only_a_few_copies_run_at_once_and_none_for_long(records: Running)
     await records.apply(pupil("1"), result("r"))
     exports = exporting.Exports(records.database)
     async with contextlib.AsyncExitStack() as held:
-        for _ in range(exporting.MOST_AT_ONCE):
-            await anext(await held.enter_async_context(contextlib.aclosing(await portions(records, exports))))
+        for number in range(exporting.MOST_AT_ONCE):
+            held_copy = await portions(records, exports, subject=f"reader-{number}", most=1)
+            await anext(await held.enter_async_context(contextlib.aclosing(held_copy)))
         with pytest.raises(Fault) as refused:
             await anext(await portions(records, exports))
         assert refused.value.reason == "EXPORTS_BUSY"
@@ -158,6 +160,47 @@ async def test_only_a_few_copies_run_at_once_and_none_for_long(records: Running)
     with pytest.raises(Fault) as late:
         await anext(await portions(records, slow))
     assert late.value.reason == "EXPORT_TOO_SLOW"
+
+
+async def test_a_reader_that_stalls_keeps_no_moment_of_the_database(records: Running):
+    """Its copy is closed in time, and others have their turn; who goes on to read is told to resume."""
+    await records.apply(*(pupil(f"{number}") for number in range(4)))
+    exports = exporting.Exports(records.database, most_seconds=5.0)
+    async with contextlib.AsyncExitStack() as held:
+        stalled = [
+            await held.enter_async_context(
+                contextlib.aclosing(await portions(records, exports, subject=f"reader-{number}", most=1))
+            )
+            for number in range(exporting.MOST_AT_ONCE)
+        ]
+        for one in stalled:
+            await anext(one)
+
+        async def none_open() -> bool:
+            idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+            return await records.rows(f"{idle} AND state = 'idle in transaction'") == [(0,)]
+
+        await poll_until(none_open, 20.0)
+        assert [position async for position, _ in await portions(records, exports, subject="other")]
+        for one in stalled:
+            with pytest.raises(Fault) as late:
+                async for _ in one:
+                    pass
+            assert late.value.reason == "EXPORT_TOO_SLOW"
+
+
+async def test_a_caller_has_one_copy_at_a_time(records: Running, monkeypatch: pytest.MonkeyPatch):
+    """The room that is left is somebody else's; whoever has ended may begin again at once."""
+    await records.apply(pupil("1"), pupil("2"))
+    monkeypatch.setattr(exporting, "GOODBYE_SECONDS", 0.0)
+    exports = exporting.Exports(records.database)
+    async with contextlib.aclosing(await portions(records, exports, most=1)) as mine:
+        await anext(mine)
+        with pytest.raises(Fault) as refused:
+            await anext(await portions(records, exports))
+        assert refused.value.reason == "EXPORTS_BUSY"
+        assert [position async for position, _ in await portions(records, exports, subject="other")]
+    assert [position async for position, _ in await portions(records, exports)]
 
 
 async def test_no_portion_is_given_before_it_is_written_down_and_none_is_read_far_ahead(records: Running):
@@ -197,8 +240,13 @@ async def nothing(_portion: exporting.Portion) -> None:
 
 
 async def portions(
-    records: Running, exports: exporting.Exports, *, note: exporting.Note = nothing, most: int = exporting.PORTION
+    records: Running,
+    exports: exporting.Exports,
+    *,
+    subject: str = "reader",
+    note: exporting.Note = nothing,
+    most: int = exporting.PORTION,
 ) -> AsyncGenerator[tuple[int, exporting.Portion]]:
     """A copy of the one school that has pupils, as the servicer takes it."""
     ((school_id,),) = await records.rows("SELECT DISTINCT school_id FROM pupil")
-    return exports.copy([cast("int", school_id)], (), after=None, note=note, most=most)
+    return exports.copy([cast("int", school_id)], (), subject=subject, after=None, note=note, most=most)

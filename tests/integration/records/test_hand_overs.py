@@ -66,6 +66,16 @@ async def test_the_old_source_is_told_whose_the_collection_is(records: Running):
     assert "bàn giao" in first.message
 
 
+async def test_a_hand_over_at_once_counts_for_a_clock_that_is_behind(records: Running, clock: FixedClock):
+    """Another replica's may be: what was answered is in force for whoever comes after it."""
+    await records.apply(pupil("1", 5))
+    await (await records.sources()).HandOver(handing(SCHOOL_A, "pupils"))
+
+    clock.advance(timedelta(seconds=-1))
+    refused = await records.apply(pupil("1", 6, full_name="Lê An"))
+    assert [problem.reason for problem in refused.problems] == ["OTHER_SOURCE"]
+
+
 async def test_a_hand_over_of_another_day_waits_for_it(records: Running, clock: FixedClock):
     """Until then the old source goes on; then the new one does, and nobody need do anything."""
     await records.apply(pupil("1", 5))

@@ -206,6 +206,15 @@ async def test_every_row_of_a_chain_shares_the_fate_of_its_record(records: Runni
     assert await records.rows(KEYS) == [("TAM-1", False), ("TAM-2", False)]
 
 
+async def test_a_record_that_goes_takes_along_what_stands_under_its_previous_key(records: Running):
+    """Nothing is taken from anybody then: no other record is to stand under the key."""
+    await records.apply(pupil("A"), pupil("B"))
+    row = renamed("B", "A", 2)
+    row.deleted = True
+    assert list((await records.apply(row)).states) == [ACCEPTED]
+    assert await records.rows(KEYS) == [("A", True), ("B", True)]
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 async def test_a_key_that_another_record_gives_up_in_the_same_batch_is_not_taken_yet(
     records: Running, order: tuple[int, int]

@@ -1,7 +1,7 @@
 """Transfers: two schools hand a pupil over, a silent one cannot block, and the pupil counts once, at the right one."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from iocedu.records.v1 import transfers_pb2 as pb
 from chassis.bus import Bus
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock, client
+from services.records.store.transfers import take_late
 from tests.integration.records.asking import linked
 from tests.integration.records.scenes import COMMUNE, PROVINCE, SCHOOL_A, SCHOOL_B, Running, pupil, reason, unit
 from tests.support.waiting import poll_until
@@ -118,6 +119,18 @@ async def test_one_silent_side_cannot_block(records: Running, clock: FixedClock,
         Kind.PRECONDITION,
         "TRANSFER_STATE",
     )
+
+
+async def test_nobody_is_told_on_the_due_day_itself(records: Running):
+    """The school has that day as well; whoever comes after it is told of once."""
+    await records.apply(pupil("HS1"))
+    opened = (await (await records.transfers()).OpenTransfer(_opening())).transfer
+    due = date.fromisoformat(opened.due_date)
+    async with records.database.transaction() as connection:
+        assert await take_late(connection, due, most=5) == []
+        late = await take_late(connection, due + timedelta(days=1), most=5)
+        assert [one.transfer_id for one in late] == [opened.transfer_id]
+        assert await take_late(connection, due + timedelta(days=1), most=5) == []
 
 
 async def _late_notices(bus: Bus) -> list[notice_requested_pb2.NoticeRequest]:

@@ -8,6 +8,7 @@ from iocedu.sync.v1 import sync_pb2
 from nats.js.errors import NotFoundError
 
 from chassis.bus import Bus
+from services.sync.usecases import documents
 from tests.integration.sync.world import SCHOOL_A, World, document, moet_pupil, ndjson, pupil, push
 from tests.support.waiting import poll_until
 
@@ -39,7 +40,23 @@ async def by_document(here: World, backfill: bool) -> None:  # noqa: FBT001
     await (await here.sync()).PushDocument(iter(parts))
 
 
-@pytest.mark.parametrize("send", [by_push, by_stream, by_document])
+async def by_quarantine(here: World, backfill: bool) -> None:  # noqa: FBT001
+    """A document that is stopped, since too much of it is locked; the row is taken once more when that is lifted."""
+    await here.lock("pupils")
+    parts = list(document(ndjson([moet_pupil(f"HS{backfill}")]), batch_id=f"b{backfill}"))
+    parts[0].batch.backfill = backfill
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documents, "MOST_REFUSED", 0)
+        assert (await here.refused(parts)).reason == "TOO_MANY_REFUSED"
+    await here.lift("pupils")
+
+    async def none_left() -> bool:
+        return await here.count("quarantined_row") == 0
+
+    await poll_until(none_left, 20.0)
+
+
+@pytest.mark.parametrize("send", [by_push, by_stream, by_document, by_quarantine])
 async def test_records_tells_of_history_as_history(here: World, bus: Bus, send: Send) -> None:
     """And of news as news, whichever way both came."""
     await send(here, True)

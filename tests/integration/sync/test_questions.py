@@ -236,13 +236,14 @@ async def test_a_page_of_the_quarantine_fits_in_a_message(here: World) -> None:
             "{}",
             0,
             "moet",
+            False,
             contents[index % 3],
             here.clock.now(),
         )
         for index in range(150)
     ]
     async with intake.database.transaction() as writes:
-        await quarantine.add(writes, kept)
+        await quarantine.add(writes, kept, now=here.clock.now())
     stub = await here.sync()
     indexes: list[int] = []
     pages, token = 0, ""

@@ -15,6 +15,16 @@ def test_only_what_is_below_the_version_that_was_told_completely_comes_late(vers
     assert FullCopies([TOLD]).outdate(replace(TOLD, version=version), "HS9") is late
 
 
+@pytest.mark.parametrize(("version", "known"), [(9, 10), (10, 10), (11, 11)])
+def test_of_what_was_told_completely_the_last_of_the_highest_version_counts(version: int, known: int) -> None:
+    """Under that very version it may be told again, with other keys that are awaited."""
+    copies = FullCopies([TOLD])
+    copies.take(replace(TOLD, version=version, awaited=frozenset({number_of("HS2")})))
+    assert copies.outdate(replace(TOLD, version=known - 1), "HS9")
+    assert not copies.outdate(replace(TOLD, version=known), "HS9")
+    assert copies.outdate(replace(TOLD, version=1), "HS2") is (version < TOLD.version)
+
+
 def test_what_stood_in_it_and_is_awaited_never_comes_late() -> None:
     """Nor does another source's row, or one of another year."""
     copies = FullCopies([TOLD])

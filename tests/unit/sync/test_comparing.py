@@ -47,3 +47,5 @@ def test_a_person_under_another_id_is_recognised_both_ways_and_only_if_alone() -
 
     assert matched(here, there, Match(ignore_tones=True, ignore_case=True)) == {"h1": "t1", "t1": "h1"}
     assert matched(here, there, Match()) == {}
+    twins = [("h1", {"HO_TEN": "Lê An", "NGAY_SINH": "1"}), ("h2", {"HO_TEN": "Lê An", "NGAY_SINH": "1"})]
+    assert matched(twins, [("t1", {"HO_TEN": "Lê An", "NGAY_SINH": "1"})], Match()) == {}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from services.sync.domain.destinations import (
     BREAK_AFTER,
+    FIRST_PAUSE,
     LONGEST_PAUSE,
     Window,
     in_windows,
@@ -33,6 +34,13 @@ def test_pauses_grow_and_stay_within_their_bound(failures: int, chance: float) -
     assert timedelta(seconds=0.5) <= pause <= LONGEST_PAUSE
     assert pause <= pause_after(failures + BREAK_AFTER, chance=chance)
     assert retry_after(failures, chance=chance) <= timedelta(hours=1)
+
+
+def test_a_pause_begins_short_when_the_circuit_breaks_and_doubles() -> None:
+    """The failures that broke it do not count."""
+    assert pause_after(BREAK_AFTER, chance=1) == FIRST_PAUSE
+    assert pause_after(BREAK_AFTER + 2, chance=1) == 4 * FIRST_PAUSE
+    assert pause_after(0, chance=1) == FIRST_PAUSE
 
 
 @given(st.integers(0, 2**50), st.integers(1, 2**50))

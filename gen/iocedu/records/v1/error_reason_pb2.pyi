@@ -105,7 +105,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     each other, by way of a temporary key. RowProblem: field `previous_key`.
     """
     ERROR_REASON_EXPORTS_BUSY: _ErrorReason.ValueType  # 32
-    """As many copies as may be are under way: try again in a minute."""
+    """As many copies as may be are under way, or one of the same caller: try again in a minute."""
     ERROR_REASON_EXPORT_TOO_SLOW: _ErrorReason.ValueType  # 33
     """The copy took longer than a moment is kept: resume after the last position."""
     ERROR_REASON_NOT_YET_STORED: _ErrorReason.ValueType  # 40
@@ -288,7 +288,7 @@ ERROR_REASON_KEY_CYCLE: ErrorReason.ValueType  # 94
 each other, by way of a temporary key. RowProblem: field `previous_key`.
 """
 ERROR_REASON_EXPORTS_BUSY: ErrorReason.ValueType  # 32
-"""As many copies as may be are under way: try again in a minute."""
+"""As many copies as may be are under way, or one of the same caller: try again in a minute."""
 ERROR_REASON_EXPORT_TOO_SLOW: ErrorReason.ValueType  # 33
 """The copy took longer than a moment is kept: resume after the last position."""
 ERROR_REASON_NOT_YET_STORED: ErrorReason.ValueType  # 40
