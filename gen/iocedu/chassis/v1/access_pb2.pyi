@@ -57,6 +57,7 @@ class Access(_message.Message):
     SERVICES_FIELD_NUMBER: _builtins.int
     ANY_SUBJECT_FIELD_NUMBER: _builtins.int
     EVERY_UNIT_FIELD_NUMBER: _builtins.int
+    SELF_SIGNED_FIELD_NUMBER: _builtins.int
     unit_field: _builtins.str
     """Path of the request field that names the scoping unit, for example `unit` or `filter.unit`. A field that is
     repeated names several, each of which is checked. Empty: the role may be held anywhere, and the method itself
@@ -68,6 +69,10 @@ class Access(_message.Message):
     """Whether any valid token suffices, for what concerns only the caller, such as an own inbox."""
     every_unit: _builtins.bool
     """Whether the role must be held on every unit, for what reaches beyond any one of them."""
+    self_signed: _builtins.bool
+    """With any_subject: whether a token suffices, too, that its subject signed itself and that acts in certain roles alone,
+    as for what a partner asks of itself.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of the roles of which one, held on the scoping unit or above it, suffices.
@@ -87,10 +92,11 @@ class Access(_message.Message):
         services: _abc.Iterable[_builtins.str] | None = ...,
         any_subject: _builtins.bool = ...,
         every_unit: _builtins.bool = ...,
+        self_signed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_subject", b"any_subject", "every_unit", b"every_unit", "reveals_personal_data", b"reveals_personal_data", "roles", b"roles", "services", b"services", "unit_field", b"unit_field"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_subject", b"any_subject", "every_unit", b"every_unit", "reveals_personal_data", b"reveals_personal_data", "roles", b"roles", "self_signed", b"self_signed", "services", b"services", "unit_field", b"unit_field"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
