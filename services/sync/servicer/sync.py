@@ -183,7 +183,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
     ) -> sync_pb2.ListQuarantinedRowsResponse:
         """List rows that were refused or held, newest first, personal fields masked."""
         unit_id, size, cursor = self._unit_id(request.unit), page_size(request.page_size, 50), page_cursor(request)
-        places = self._intake.scopes.tree.subtree(unit_id, self._intake.clock.today()) if unit_id else None
+        places = self._intake.places_below(unit_id)
         async with self._intake.database.connection() as reads:
             rows, more = await quarantine.listed(
                 reads,

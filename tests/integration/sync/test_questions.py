@@ -269,8 +269,9 @@ async def test_a_page_of_the_quarantine_fits_in_a_message(here: World) -> None:
             break
     assert indexes == list(reversed(range(150)))
     assert pages > 1
+    places = intake.places_below(0)
     async with intake.database.connection() as reads:
-        found, more = await quarantine.listed(reads, None, like={}, before=None, most=1000, most_bytes=1_000_000)
+        found, more = await quarantine.listed(reads, places, like={}, before=None, most=1000, most_bytes=1_000_000)
     assert more
     assert sum(len(row["content"].encode()) for row in found[:-1]) < 1_000_000, "no more is read than is shown"
 
