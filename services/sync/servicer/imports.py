@@ -140,6 +140,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
             after=(cursor[0], cursor[1]) if cursor else None,
             most=page_size(request.page_size, 100),
             language=_language(),
+            own=one.order.subject == caller().subject,
         )
         response = imports_pb2.ListImportProblemsResponse(problems=found)
         if cursor is None:
