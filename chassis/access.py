@@ -3,7 +3,7 @@
 Deny by default: a method without the option cannot be called.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from iocedu.chassis.v1 import access_pb2
 
 from chassis.errors import Fault, Kind
-from chassis.identity import Caller
+from chassis.identity import Caller, caller
 from chassis.scope_tree import EVERY_UNIT, ScopeTree
 
 NamedUnits = Callable[[Message], list[str]]
@@ -29,12 +29,17 @@ class Rule:
     roles: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset()
     any_subject: bool = False
+    self_signed: bool = False
     unit_field: str = ""
     named_units: NamedUnits | None = None  # Reads the unit references from a request.
     reveals_personal_data: bool = False
     every_unit: bool = False
     shown_kinds: ShownKinds | None = None  # Reads the kinds of things from a request that its answer shows.
     shown_field: str = ""
+
+    def takes_any(self, caller: Caller) -> bool:
+        """Whether such a caller passes whatever it holds."""
+        return self.any_subject and (caller.roles is None or self.self_signed)
 
 
 def rule_of(method: str) -> Rule | None:
@@ -54,6 +59,7 @@ def rule_of(method: str) -> Rule | None:
         roles=frozenset(option.roles),
         services=frozenset(option.services),
         any_subject=option.any_subject,
+        self_signed=option.self_signed,
         unit_field=option.unit_field,
         named_units=_reader(descriptor.input_type, option.unit_field) if option.unit_field else None,
         reveals_personal_data=option.reveals_personal_data,
@@ -79,11 +85,13 @@ def decide(
     """
     if rule is None:
         raise _not_allowed()
-    if rule.any_subject or (caller.service is not None and caller.service in rule.services):
+    if rule.takes_any(caller) or (caller.service is not None and caller.service in rule.services):
         return
+    if rule.any_subject:
+        raise _not_for_self_signed(rule.method)
     if not rule.roles:
         raise _not_allowed(rule.method)
-    roles = rule.roles if caller.roles is None else rule.roles & caller.roles
+    roles = caller.among(rule.roles)
     forest = tree()
     held = forest.units_of(caller.subject, roles, day)
     if not held or (rule.every_unit and EVERY_UNIT not in held):
@@ -132,6 +140,14 @@ def _kinds_on(
             kinds = narrowed.get(grant.unit_id, frozenset())
             found |= every if kinds is None else kinds
     return found
+
+
+def caller_may(tree: ScopeTree, roles: Collection[str], unit_id: int, day: date) -> bool:
+    """Whether the caller of the running request acts in one of the roles on the unit or above it: what it holds in a
+    role that its token may not act in does not count. For unit 0: on every unit.
+    """
+    who = caller()
+    return tree.may(who.subject, who.among(roles), unit_id, day)
 
 
 def unknown_unit(ref: str) -> Fault:
@@ -206,6 +222,16 @@ def _not_allowed(method: str = "") -> Fault:
         vi="Chức năng này không mở cho người dùng và đối tác.",
         en="This method is not open to people and partners.",
         metadata={"method": method} if method else {},
+    )
+
+
+def _not_for_self_signed(method: str) -> Fault:
+    return Fault(
+        Kind.DENIED,
+        "NOT_ALLOWED",
+        vi="Chức năng này không mở cho mã truy cập mà đối tác tự ký. Hãy gọi bằng mã do hệ thống đăng nhập cấp.",
+        en="This method is not open to tokens that a partner signed itself. Call it with one of the identity provider.",
+        metadata={"method": method, "cause": "self_signed"},
     )
 
 

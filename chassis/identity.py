@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -47,6 +47,10 @@ class Caller:
     token: str = ""
     actor: str | None = None  # For whom a service works, by the `act` claim of its own token.
     roles: frozenset[str] | None = None  # The only roles it may act in, whatever it holds; None: no such bound.
+
+    def among(self, roles: Collection[str]) -> frozenset[str]:
+        """Those of the roles that it may act in."""
+        return frozenset(roles) if self.roles is None else self.roles.intersection(roles)
 
 
 _caller: ContextVar[Caller] = ContextVar("caller")

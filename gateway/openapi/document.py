@@ -88,7 +88,8 @@ def _operation(method: Method, rest: Rest, schemas: Schemas, words: Mapping[str,
 
 def _who(method: Method) -> str:
     if method.access.any_subject:
-        return "Any valid token suffices."
+        but = "" if method.access.self_signed else ", but none that a partner signed itself"
+        return f"Any valid token suffices{but}."
     where = f"on `{method.access.unit_field}` or above it" if method.access.unit_field else "anywhere"
     where = "on every unit" if method.access.every_unit else where
     text = f"Needs one of the roles {', '.join(f'`{role}`' for role in method.access.roles)}, held {where}."

@@ -237,9 +237,9 @@ function doubts(one, state, decisions) {
   ];
 }
 
-function problemLine(unit, { problem, quarantined_row_id: row, settled }, recount) {
+function problemLine(unit, { problem, quarantined_row_id: row, settled, value }, recount) {
   const open = row && row !== "0";
-  const line = h("div", { class: "problem" }, h("p", {}, problem.message));
+  const line = h("div", { class: "problem" }, h("p", {}, problem.message), value ? h("p", {}, filledIn("inCell", { n: value })) : "");
   if (settled) {
     line.classList.add("settled");
     line.prepend(h("p", {}, h("b", {}, said("settled"))));
@@ -260,7 +260,7 @@ function fixing(unit, line, problem, row, recount) {
     try {
       const answer = await ask(correcting(unit, row), { method: "POST", body: { values } });
       if (["ROW_STATE_REJECTED", "ROW_STATE_HELD"].includes(answer.state)) {
-        line.replaceWith(problemLine(unit, { problem: answer.problem, quarantined_row_id: row }, recount));
+        line.replaceWith(problemLine(unit, { problem: answer.problem, quarantined_row_id: row, value: field.value.trim() }, recount));
         return;
       }
       delete line.dataset.row;

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chassis.access import unknown_unit
+from chassis.access import caller_may, unknown_unit
 from chassis.clock import Clock
 from chassis.database import Database
-from chassis.identity import caller
 from chassis.scopes import Scopes
 from chassis.tail import Tail
 from services.alerts.convert import UnitName
@@ -42,7 +41,7 @@ class Desk:
     def hidden_kinds(self, ref: str) -> frozenset[str]:
         """The kinds of facts whose alerts the caller may not see below a unit."""
         unit_id = self.unit_id(ref)
-        may = self.scopes.tree.may(caller().subject, PERSONAL_ROLES, unit_id, self.clock.today())
+        may = caller_may(self.scopes.tree, PERSONAL_ROLES, unit_id, self.clock.today())
         return frozenset() if may else PERSONAL
 
     def visible(self, alert: Alert | None, ref: str) -> Alert | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from iocedu.notify.v1 import my_announcements_pb2, my_announcements_pb2_grpc
 
+from chassis.access import caller_may
 from chassis.errors import Fault, Kind
 from chassis.identity import caller
 from services.notify.convert.announcements import answers_of, attachment_message, my_announcement_message
@@ -63,7 +64,7 @@ class MyAnnouncementsServicer(my_announcements_pb2_grpc.MyAnnouncementsServiceSe
         return my_announcements_pb2.GetAttachmentResponse(attachment=attachment_message(file), content=content)
 
     def _may_see(self, held: Announcement) -> bool:
-        return self._frame.tree.may(caller().subject, READERS, held.unit_id, self._frame.today)
+        return caller_may(self._frame.tree, READERS, held.unit_id, self._frame.today)
 
 
 def _unknown_attachment(attachment_id: int) -> Fault:

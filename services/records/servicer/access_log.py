@@ -6,9 +6,9 @@ from typing import Any, Final
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.records.v1 import access_log_pb2, access_log_pb2_grpc
 
+from chassis.access import caller_may
 from chassis.clock import Clock
 from chassis.database import Database
-from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.scope_tree import EVERY_UNIT
 from chassis.scopes import Scopes
@@ -42,7 +42,7 @@ class AccessLogServicer(access_log_pb2_grpc.AccessLogServiceServicer):
         today, tree = self._clock.today(), self._scopes.tree
         unit_id = resolve_unit(tree, request.unit, today)
         collections = frozenset({request.collection}) if request.collection else None
-        if not tree.may(caller().subject, WATCHING, unit_id, today):
+        if not caller_may(tree, WATCHING, unit_id, today):
             collections = OF_PUPILS if collections is None else OF_PUPILS & collections
         sought = Sought(
             units=None if unit_id == EVERY_UNIT else tree.reach(unit_id, today),
@@ -83,7 +83,7 @@ class AccessLogServicer(access_log_pb2_grpc.AccessLogServiceServicer):
         """Write down what another service is about to show; the caller is whom it speaks for."""
         today, tree = self._clock.today(), self._scopes.tree
         unit_id, purpose = resolve_unit(tree, request.unit, today), request.purpose.strip()
-        allowed = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, unit_id, today)
+        allowed = bool(purpose) and caller_may(tree, UNMASKED_ROLES, unit_id, today)
         unmasked = request.own or allowed
         for noted in request.collections:
             await self._lookups.note(

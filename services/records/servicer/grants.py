@@ -7,7 +7,7 @@ from typing import Any
 from iocedu.records.v1 import units_pb2, units_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.access import rule_of, unknown_unit
+from chassis.access import caller_may, rule_of, unknown_unit
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.identity import caller
@@ -83,11 +83,11 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
         self, _request: units_pb2.ListOwnGrantsRequest, _context: Any
     ) -> units_pb2.ListOwnGrantsResponse:
         """Give what the caller may do today, as it is enforced."""
-        subject, tree = caller().subject, self._scopes.tree
-        held = tree.grants_of(subject, self._clock.today())
+        who, tree = caller(), self._scopes.tree
+        held = [one for one in tree.grants_of(who.subject, self._clock.today()) if who.among({one.role})]
         async with self._database.connection() as connection:
             known = await grants.grants_by_id(connection, {grant.grant_id for grant in held})
-        response = units_pb2.ListOwnGrantsResponse(subject=subject)
+        response = units_pb2.ListOwnGrantsResponse(subject=who.subject)
         for grant in held:
             unit, stored = tree.unit(grant.unit_id), known.get(grant.grant_id)
             response.grants.add(
@@ -106,7 +106,7 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
         """A unit and all below it as of a day, as far as the caller's roles reach: they are judged by today's units."""
         today, tree = self._clock.today(), self._scopes.tree
         wanted = {unit_id, *tree.subtree(unit_id, as_of or today)}
-        if tree.may(caller().subject, self._listing, EVERY_UNIT, today):
+        if caller_may(tree, self._listing, EVERY_UNIT, today):
             return wanted
         return wanted & {unit_id, *tree.reach(unit_id, today)}
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from iocedu.records.v1 import held_records_pb2, held_records_pb2_grpc
 
+from chassis.access import caller_may
 from chassis.clock import Clock
 from chassis.database import Database
-from chassis.identity import caller
 from chassis.scopes import Scopes
 from services.records.convert.outgoing import present_record
 from services.records.domain.masking import UNMASKED_ROLES
@@ -58,7 +58,7 @@ class HeldRecordsServicer(held_records_pb2_grpc.HeldRecordsServiceServicer):
         """Give records as the caller may see them; the look is durable before the answer leaves."""
         today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
         unit_id, purpose = resolve_unit(tree, request.unit, today), request.purpose.strip()
-        unmasked = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, unit_id, today)
+        unmasked = bool(purpose) and caller_may(tree, UNMASKED_ROLES, unit_id, today)
         below = records_below(tree, unit_id, today)
         wanted = [(tree.resolve(name.school, today), name.key) for name in request.names]
         inside = [(school_id, key) for school_id, key in wanted if school_id and school_id in below]

@@ -7,10 +7,10 @@ from typing import Any, Final
 from iocedu.records.v1 import history_pb2, history_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.access import caller_may
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Fault, Kind
-from chassis.identity import caller
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.scopes import Scopes
 from services.records.convert.history import add_changes, record_as_of
@@ -135,7 +135,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
     ) -> _Asked:
         spec, tree = BY_COLLECTION[request.collection], self._scopes.tree
         school_id, purpose = resolve_unit(tree, request.school, today), request.purpose.strip()
-        unmasked = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, school_id, today)
+        unmasked = bool(purpose) and caller_may(tree, UNMASKED_ROLES, school_id, today)
         reading = reading_of(
             method,
             at=self._clock.now(),

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 from iocedu.records.v1 import records_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.access import rule_of
+from chassis.access import caller_may, rule_of
 from chassis.clock import Clock
 from chassis.errors import Fault, Kind
-from chassis.identity import caller
 from chassis.scopes import Scopes
 from services.records.convert.outgoing import record_of
 from services.records.convert.persons import Shown, add_person
@@ -64,17 +63,17 @@ class People:
         # A merge may come between the two looks: then nothing is held by this person any more.
         held = (await persons.persons_held(connection, [person_id], withheld=False)).get(person_id, [])
         today, tree = self._clock.today(), self._scopes.tree
-        deciding = tree.may(caller().subject, self._deciders, identity[0], today)
+        deciding = caller_may(tree, self._deciders, identity[0], today)
         merges = (await persons.merges_of(connection, [person_id])).get(person_id, []) if deciding else []
         return Found(person_id, held, merges, await self.shown(connection, held, purpose=purpose))
 
     async def shown(self, connection: AsyncConnection, held: Sequence[Held], *, purpose: str = "") -> Shown:
         """What the caller may see of records; tombstones say nothing, and other schools' must have been confirmed."""
         today, tree = self._clock.today(), self._scopes.tree
-        subject, alias = caller().subject, aliases(tree, today)
+        alias = aliases(tree, today)
         schools = {one.school_id for one in held}
-        seen = {school_id for school_id in schools if tree.may(subject, self.viewers, school_id, today)}
-        bare = {school_id for school_id in seen if purpose and tree.may(subject, UNMASKED_ROLES, school_id, today)}
+        seen = {school_id for school_id in schools if caller_may(tree, self.viewers, school_id, today)}
+        bare = {school_id for school_id in seen if purpose and caller_may(tree, UNMASKED_ROLES, school_id, today)}
         records: dict[Identity, records_pb2.Record] = {}
         for number in {one.type for one in held}:
             spec = BY_NUMBER[number]

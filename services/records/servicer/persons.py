@@ -7,6 +7,7 @@ from typing import Any, Final
 from iocedu.records.v1 import attendance_pb2, persons_pb2, persons_pb2_grpc, records_pb2, year_steps_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.access import caller_may
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.identity import caller
@@ -109,7 +110,7 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         self, request: year_steps_pb2.ListYearStepsRequest, _context: Any
     ) -> year_steps_pb2.ListYearStepsResponse:
         """Say how the pupils of a year went on."""
-        today, tree, subject = self._clock.today(), self._scopes.tree, caller().subject
+        today, tree = self._clock.today(), self._scopes.tree
         school_id = resolve_unit(tree, request.school, today)
         most, cursor = page_size(request.page_size, default=50, maximum=1000), page_cursor(request)
         async with self._database.connection() as connection:
@@ -132,7 +133,7 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
         response = year_steps_pb2.ListYearStepsResponse(
             pupils=[
                 pupil_step(
-                    one, sees=lambda unit: tree.may(subject, self._people.viewers, unit, today), name=self._people.name
+                    one, sees=lambda unit: caller_may(tree, self._people.viewers, unit, today), name=self._people.name
                 )
                 for one in wanted[:most]
             ],
@@ -311,9 +312,9 @@ class PersonsServicer(persons_pb2_grpc.PersonsServiceServicer):
 
     def _concerns(self, transfer: Transfer) -> bool:
         """Whether a school has a part in it that the caller may see."""
-        today, tree, subject = self._clock.today(), self._scopes.tree, caller().subject
+        today, tree = self._clock.today(), self._scopes.tree
         schools = (transfer.releasing_id, transfer.receiving_id)
-        return any(tree.may(subject, self._people.viewers, school_id, today) for school_id in schools)
+        return any(caller_may(tree, self._people.viewers, school_id, today) for school_id in schools)
 
     async def _step(
         self, connection: AsyncConnection, enrolment: Held, year: persons_pb2.CourseYear, *, now: Mapping[str, str]

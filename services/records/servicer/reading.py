@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 from chassis import telemetry
+from chassis.access import caller_may
 from chassis.errors import Fault, Kind
 from chassis.identity import caller
 from chassis.scope_tree import ScopeTree
@@ -50,7 +51,7 @@ def unknown_pupil(key: str) -> Fault:
 
 def may_see_restricted(tree: ScopeTree, school_id: int, day: date, *, purpose: str) -> bool:
     """Whether the caller is one whom the law names, and says what for."""
-    return bool(purpose) and tree.may(caller().subject, load_erasure_rules().seen_by, school_id, day)
+    return bool(purpose) and caller_may(tree, load_erasure_rules().seen_by, school_id, day)
 
 
 def record_restricted(collection: str, key: str, restriction: Restriction) -> Fault:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from iocedu.records.v1 import records_pb2, records_pb2_grpc
 
 from chassis import telemetry
-from chassis.access import rule_of
+from chassis.access import caller_may, rule_of
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.disclosures import written_down
@@ -79,7 +79,7 @@ class RecordsServicer(records_pb2_grpc.RecordsServiceServicer):
         today, tree, spec = self._clock.today(), self._scopes.tree, BY_COLLECTION[request.collection]
         school_id = resolve_unit(tree, request.school, today)
         purpose = request.purpose.strip()
-        unmasked = bool(purpose) and tree.may(caller().subject, UNMASKED_ROLES, school_id, today)
+        unmasked = bool(purpose) and caller_may(tree, UNMASKED_ROLES, school_id, today)
         reading = self._reading(
             "GetRecord", school_id, spec.collection, key=request.key, purpose=purpose, unmasked=unmasked
         )

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from services.sync.domain.problems import Called, Problem
-from services.sync.domain.words import Text, shortened
+from services.sync.domain.words import Text, as_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,9 @@ def unlisted(lists: Iterable[CodeList]) -> Unlisted:
 
 
 def unknown_code(called: Called, code: str, *, known: Mapping[str, str]) -> Problem:
-    """Name a code that is in no catalogue, and those that are; a personal one is not repeated, but handed in empty."""
+    """Name a code that is in no catalogue, and those that are; a personal one is handed in empty."""
     listed = ", ".join(f"{one} {name}" for one, name in known.items())
-    value = code and (called.written or shortened(code))
-    shown = f" “{value}”" if value else ""
+    shown = f" “{as_code(called.written or code)}”" if code else ""
     label = called.label
     return Problem(
         called.reason,

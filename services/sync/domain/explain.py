@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.sync.domain.problems import Called, Problem
-from services.sync.domain.words import TOO_LONG, Text, shortened
+from services.sync.domain.words import TOO_LONG, Text, as_code
 
 _SAID: Final = MappingProxyType(
     {
@@ -65,7 +65,7 @@ def _problem(broken: Violation, name: Called) -> Problem:
     unset = broken.value == "0" and broken.rule.startswith("int")  # A number that is not said is 0.
     if not name.written and (unset or not broken.value):
         value, what = "", _ZERO if unset and name.field == broken.path else _MISSING
-    shown = f" “{shortened(value)}”" if value else ""
+    shown = f" “{as_code(value)}”" if value else ""
     vi = f"{name.label.vi}{shown} {what.vi}. Hãy ghi {name.wanted.vi}."
     en = f"{name.label.en}{shown} {what.en}. Write {name.wanted.en}."
     return Problem(name.reason, name.field, Text(vi, en))

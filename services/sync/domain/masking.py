@@ -1,15 +1,14 @@
 """Rows as they came, for people who may see that a row was refused but not whose it is.
 
-Shown is what a profile knows as not personal; everything else, and a row that cannot be read, is hidden.
+Shown is what a profile knows as not personal and what has the form of its field: columns may be shifted. Everything
+else, and a row that cannot be read, is hidden.
 """
 
 import json
-from typing import Any, Final
+from typing import Any
 
-from services.sync.domain.profiles import Shown
-from services.sync.domain.words import Text, same
-
-HIDDEN: Final = "•••"
+from services.sync.domain.profiles import Fits, Shown
+from services.sync.domain.words import HIDDEN, Text, same
 
 
 def masked(content: str, shown: Shown) -> Text:
@@ -32,17 +31,19 @@ def _mask(value: Any, shown: Shown | None) -> Any:
     if isinstance(value, list):
         return [_mask(item, shown) for item in value]
     if isinstance(value, dict) and shown is not None:
-        return {name: _mask_member(inner, shown.get(name, False)) for name, inner in value.items()}
+        return {name: _mask_member(inner, shown.get(name)) for name, inner in value.items()}
     return HIDDEN
 
 
-def _mask_member(value: Any, rule: "Shown | bool") -> Any:
-    if isinstance(rule, bool):
-        return value if rule and _plain(value) else _mask(value, None)
-    return _mask(value, rule)
+def _mask_member(value: Any, rule: "Shown | Fits | None") -> Any:
+    if not callable(rule):
+        return _mask(value, rule)
+    if isinstance(value, list):
+        return [_mask_single(item, rule) for item in value]
+    return _mask_single(value, rule)
 
 
-def _plain(value: Any) -> bool:
-    """Whether a value is a single one, or a list of such; anything deeper may hold more than its name says."""
-    items = value if isinstance(value, list) else [value]
-    return not any(isinstance(item, list | dict) for item in items)
+def _mask_single(value: Any, fits: Fits) -> Any:
+    """Anything deeper than a single value may hold more than its name says."""
+    shown = isinstance(value, bool) or (isinstance(value, str | int | float) and fits(str(value)))
+    return value if shown else _mask(value, None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from services.sync.domain.fields import INVALID_FIELD, described, reason_of
-from services.sync.domain.words import TOO_LONG, Text, nearest, shortened
+from services.sync.domain.words import TOO_LONG, Text, as_code, nearest, shortened
 
 INVALID_JSON: Final = "INVALID_JSON"
 RECORD_ERASED: Final = "RECORD_ERASED"  # As records says it.
@@ -228,7 +228,7 @@ def unknown_object(name: str, value: object, known: Iterable[str]) -> Problem:
     """Name a type of record that the profile does not know."""
     kinds = list(known)
     near = nearest(str(value), kinds)
-    shown, listed = shortened(str(value)), ", ".join(kinds)
+    shown, listed = shortened(str(value)) if near else as_code(str(value)), ", ".join(kinds)
     said = (
         Text(f"ghi “{shown}”, không phải loại bản ghi đã biết", f"says “{shown}”, which is no known type of record")
         if value
@@ -299,7 +299,7 @@ def invalid_date(called: Called) -> Problem:
 
 def unknown_school(called: Called, school: str) -> Problem:
     """Name a school that no unit is known by today."""
-    shown = shortened(school)
+    shown = as_code(school)
     return Problem(
         UNKNOWN_SCHOOL,
         called.field,

@@ -4,14 +4,15 @@ A profile reads one row, a JSON object, into the fields of `iocedu.records.v1.Ro
 of these. `tables.py` makes profiles from tables, `shapes.py` the one of our own names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from services.sync.domain.problems import Called
 
 Raw = Mapping[str, Any]
 Fields = dict[str, Any]
-Shown = Mapping[str, "Shown | bool"]  # Which fields of a row are not personal; nested ones inside.
+Fits = Callable[[str], bool]  # Whether a value has the form of its field.
+Shown = Mapping[str, "Shown | Fits"]  # Fields of a row that are not personal, by what fits them; nested ones inside.
 
 
 class Profile(Protocol):

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from services.sync.domain import problems
+from services.sync.domain.fields import DATES
 from services.sync.domain.problems import Called, RowRefusedError
-from services.sync.domain.profiles import Fields, Raw, Shown
-from services.sync.domain.values import INT32, INT64, Unreadable, decimal, integer
-from services.sync.domain.words import Text, nearest, shortened
+from services.sync.domain.profiles import Fields, Fits, Raw, Shown
+from services.sync.domain.values import INT32, INT64, Unreadable, decimal, integer, is_written_day
+from services.sync.domain.words import Text, is_code, nearest, shortened
 
 STRING, INT_32, INT_64, BOOL, DOUBLE, MESSAGE, STRINGS_BY_STRING = range(7)
 _LIMITS: Final = {INT_32: INT32, INT_64: INT64}
@@ -146,10 +147,10 @@ def _map(value: object) -> dict[str, str]:
 
 
 def _shown(shape: Shape) -> Shown:
-    shown: dict[str, Shown | bool] = {}
+    shown: dict[str, Shown | Fits] = {}
     for name, member in shape.members.items():
         if member.shape is not None:
             shown[name] = _shown(member.shape)
         elif not member.classed and member.type != STRINGS_BY_STRING:
-            shown[name] = True
+            shown[name] = is_written_day if member.name in DATES else is_code
     return shown

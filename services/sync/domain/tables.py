@@ -10,11 +10,20 @@ from typing import Any
 
 from services.sync.domain import naming, problems, reading
 from services.sync.domain.problems import Called, Problem, RowRefusedError
-from services.sync.domain.profiles import Fields, Raw, Shown
+from services.sync.domain.profiles import Fields, Fits, Raw, Shown
 from services.sync.domain.reading import CannotReadError, NoKeyError, ObjectTable, Slot
 from services.sync.domain.specification import Specification
-from services.sync.domain.values import DAY_FORM, FLAG_FORM, READERS, YEAR_FORM, Reader, Unreadable, text
-from services.sync.domain.words import Text, nearest, same, shortened
+from services.sync.domain.values import (
+    DAY_FORM,
+    FLAG_FORM,
+    READERS,
+    YEAR_FORM,
+    Reader,
+    Unreadable,
+    is_written_day,
+    text,
+)
+from services.sync.domain.words import Text, is_code, nearest, same, shortened
 
 _FORMS = {"date": DAY_FORM, "flag": FLAG_FORM, "school_year": YEAR_FORM}
 _OF_YEAR = Text("mã từ 1 đến 59 ký tự", "a code of 1 to 59 characters")
@@ -38,7 +47,10 @@ class TableProfile:
             for kind, entry in table["objects"].items()
         }
         self._classed = classed
-        self.shown: Shown = dict.fromkeys(self._envelope, True) | {
+        self.shown: Shown = {
+            **{name: _fits(slot) for name, slot in self._envelope.items()},
+            self._object: self._objects.__contains__,
+        } | {
             name: inside
             for kind in self._objects.values()
             for name, slot in kind.slots.items()
@@ -69,8 +81,8 @@ class TableProfile:
         if slot is None:
             return False
         shown = _shown(slot, spec.record, self._classed)
-        if isinstance(shown, bool):
-            return shown
+        if shown is None or callable(shown):
+            return shown is not None
         return inside in shown if inside else len(shown) == len(slot.items)
 
     def unverified(self, raw: Raw) -> list[str]:
@@ -245,8 +257,12 @@ def _translated(reader: Reader, values: Mapping[str, str]) -> Reader:
     return read
 
 
-def _shown(slot: Slot, record: str, classed: frozenset[str]) -> Shown | bool:
+def _shown(slot: Slot, record: str, classed: frozenset[str]) -> Shown | Fits | None:
     path = f"{record}.{slot.target}"
     if slot.how == reading.ITEMS:
-        return {name: True for name, one in slot.items.items() if f"{path}.{one.target}" not in classed}
-    return slot.how not in (reading.FURTHER, reading.SKIP) and path not in classed
+        return {name: _fits(one) for name, one in slot.items.items() if f"{path}.{one.target}" not in classed}
+    return None if slot.how in (reading.FURTHER, reading.SKIP) or path in classed else _fits(slot)
+
+
+def _fits(slot: Slot) -> Fits:
+    return is_written_day if slot.reader is READERS["date"] else is_code

@@ -114,6 +114,14 @@ def is_day(value: str) -> bool:
         return False
 
 
+def is_written_day(value: str) -> bool:
+    """Whether it reads as a date."""
+    try:
+        return bool(_day(value))
+    except Unreadable:
+        return False
+
+
 def integer(value: object) -> int:
     """A whole number."""
     if value.__class__ is int:

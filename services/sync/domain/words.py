@@ -10,7 +10,12 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 MOST_SHOWN: Final = 60  # Letters of a foreign text that a sentence repeats.
+HIDDEN: Final = "•••"  # In place of a value that may say who somebody is.
 _INDEX: Final = re.compile(r"\[[^\]]*\]")
+# A code is a letter, two capitals, or short and with a digit: no name, no date, no number of a person or a telephone.
+_CODE: Final = re.compile(r"[A-Za-zĐđ]|[A-ZĐ]{2}|(?=\D*[0-9])[0-9A-Za-zĐđ.,:_/+-]{1,20}")
+_DAY: Final = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}", re.ASCII)
+_NUMBER: Final = re.compile(r"(\d[.,:_/+-]?){9}", re.ASCII)
 
 
 class Text(NamedTuple):
@@ -49,6 +54,16 @@ def _nearest(name: str, known: tuple[str, ...]) -> str:
 def bare(path: str) -> str:
     """A path without its indexes: `result.subject_marks.mark` of `result.subject_marks[2].mark`."""
     return _INDEX.sub("", path)
+
+
+def is_code(text: str) -> bool:
+    """Whether a value looks like a code or a number, whatever field it stands in: columns may be shifted."""
+    return bool(_CODE.fullmatch(text)) and not _DAY.search(text) and not _NUMBER.search(text)
+
+
+def as_code(text: str) -> str:
+    """What a sentence repeats of a value that should be a code: nothing that may be somebody's name or number."""
+    return text if is_code(text) else HIDDEN
 
 
 def shortened(text: str, *, most: int = MOST_SHOWN) -> str:

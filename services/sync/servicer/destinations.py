@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from iocedu.sync.v1 import destinations_pb2, destinations_pb2_grpc
 
-from chassis.access import unknown_unit
-from chassis.identity import caller
+from chassis.access import caller_may, unknown_unit
 from chassis.paging import page_cursor, page_size, page_token
 from chassis.request import current_request
 from services.sync.convert import pushes as convert
@@ -191,7 +190,7 @@ class DestinationsServicer(destinations_pb2_grpc.DestinationsServiceServicer):
 
     def _told(self, one: Destination) -> destinations_pb2.Destination:
         clock, tree = self._pushing.clock, self._pushing.scopes.tree
-        whole = tree.may(caller().subject, ADMINISTRATORS, one.unit_id, clock.today())
+        whole = caller_may(tree, ADMINISTRATORS, one.unit_id, clock.today())
         return convert.destination(one, language=self._scene.language, now=clock.now(), whole=whole)
 
 

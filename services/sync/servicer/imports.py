@@ -80,7 +80,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
         async with self._office.intake.database.connection() as reads:
             found = await imports.listed(
                 reads,
-                self._units(unit_id),
+                self._office.intake.places_below(unit_id),
                 states=list(request.states),
                 before=cursor[0] if cursor else None,
                 most=size + 1,
@@ -140,6 +140,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
             after=(cursor[0], cursor[1]) if cursor else None,
             most=page_size(request.page_size, 100),
             language=_language(),
+            own=one.order.subject == caller().subject,
         )
         response = imports_pb2.ListImportProblemsResponse(problems=found)
         if cursor is None:
@@ -196,14 +197,9 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
         unit_id = self._unit_id(unit)
         async with self._office.intake.database.connection() as reads:
             one = await imports.get(reads, import_id)
-        units = self._units(unit_id)
-        if one is None or (units is not None and one.order.unit_id not in units):
+        if one is None or one.order.unit_id not in self._office.intake.places_below(unit_id):
             raise refusals.unknown_import(import_id)
         return one
-
-    def _units(self, unit_id: int) -> Any:
-        intake = self._office.intake
-        return intake.scopes.tree.subtree(unit_id, intake.clock.today()) if unit_id else None
 
     def _unit_id(self, unit: str) -> int:
         intake = self._office.intake

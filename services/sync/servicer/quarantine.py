@@ -119,7 +119,7 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
         after = (datetime.fromisoformat(cursor[0]), *cursor[1:]) if cursor else None
         async with self._intake.database.connection() as reads:
             found = await declarations.asking(
-                reads, self._places(request.unit) or (), decided=request.decided, after=after, most=size + 1
+                reads, self._places(request.unit), decided=request.decided, after=after, most=size + 1
             )
         tree, gate = self._intake.scopes.tree, asyncio.Semaphore(COUNTED_AT_ONCE)
 
@@ -173,12 +173,11 @@ class QuarantineServicer(quarantine_pb2_grpc.QuarantineServiceServicer):
 
     def _schools(self, unit: str, school: str) -> Collection[int]:
         """A school below a unit; where it is not named all of them."""
-        places = self._places(unit) or frozenset[int]()
+        places = self._places(unit)
         return places & {self._unit_id(school)} if school else places
 
-    def _places(self, unit: str) -> Any:
-        unit_id = self._unit_id(unit)
-        return self._intake.scopes.tree.subtree(unit_id, self._intake.clock.today()) if unit_id else None
+    def _places(self, unit: str) -> frozenset[int]:
+        return self._intake.places_below(self._unit_id(unit))
 
     def _unit_id(self, unit: str) -> int:
         unit_id = self._intake.scopes.tree.resolve(unit, self._intake.clock.today())

@@ -186,7 +186,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         source = await self._shown_source(request.source)
         if source is None:
             return sync_pb2.ListQuarantinedRowsResponse()
-        places = self._intake.scopes.tree.subtree(unit_id, self._intake.clock.today()) if unit_id else None
+        places = self._intake.places_below(unit_id)
         async with self._intake.database.connection() as reads:
             rows, more = await quarantine.listed(
                 reads,

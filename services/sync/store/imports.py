@@ -96,16 +96,15 @@ async def get(reads: AsyncConnection, import_id: int) -> Import | None:
 
 async def listed(
     reads: AsyncConnection,
-    units: Collection[int] | None,
+    units: Collection[int],
     *,
     states: Sequence[int],
     before: int | None,
     most: int,
 ) -> list[Import]:
-    """Imports for these units (None: all), newest first, older than the id `before`."""
-    asked = sa.select(import_).order_by(import_.c.import_id.desc()).limit(most)
-    if units is not None:
-        asked = asked.where(import_.c.unit_id == any_of(units))
+    """Imports for these units, newest first, older than the id `before`."""
+    asked = sa.select(import_).where(import_.c.unit_id == any_of(units))
+    asked = asked.order_by(import_.c.import_id.desc()).limit(most)
     if states:
         asked = asked.where(import_.c.state.in_(states))
     if before is not None:

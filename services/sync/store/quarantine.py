@@ -35,22 +35,21 @@ async def add(writes: AsyncConnection, rows: Collection[tuple[Any, ...]], *, now
 
 async def listed(
     reads: AsyncConnection,
-    places: Collection[int] | None,
+    places: Collection[int],
     *,
     like: Mapping[str, str],
     before: int | None,
     most: int,
     most_bytes: int,
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Quarantined rows at these places (None: everywhere), newest first, older than the id `before`.
+    """Quarantined rows at these places, newest first, older than the id `before`.
 
     `like` says what columns must hold, empty: anything. At most `most`,
     the last of them the one with which their contents reach `most_bytes`; and whether there are more.
     """
     newest = quarantined_row.c.quarantined_row_id.desc()
-    asked = sa.select(quarantined_row).order_by(newest).limit(most + 1)
-    if places is not None:
-        asked = asked.where(quarantined_row.c.place_id == any_of(places))
+    asked = sa.select(quarantined_row).where(quarantined_row.c.place_id == any_of(places))
+    asked = asked.order_by(newest).limit(most + 1)
     for name, value in like.items():
         if value:
             asked = asked.where(quarantined_row.c[name] == value)
@@ -101,24 +100,22 @@ async def by_place(
 
 async def wanted(
     reads: AsyncConnection,
-    places: Collection[int] | None,
+    places: Collection[int],
     *,
     ids: Collection[int] = (),
     after: int = 0,
     most: int,
     **matching: str,
 ) -> list[dict[str, Any]]:
-    """Quarantined rows at these places (None: everywhere) to take once more, the oldest first.
+    """Quarantined rows at these places to take once more, the oldest first.
 
     `matching` are values of columns (`reason`, `field`, `batch_id`, `source`); an empty one does not matter.
 
     Deletions that wait for a person are none of them: they are confirmed together.
     """
     row = quarantined_row.c
-    asked = sa.select(quarantined_row).where(row.quarantined_row_id > after, row.reason != MASS_DISAPPEARANCE)
-    asked = asked.order_by(row.quarantined_row_id).limit(most)
-    if places is not None:
-        asked = asked.where(row.place_id == any_of(places))
+    asked = sa.select(quarantined_row).where(row.place_id == any_of(places), row.quarantined_row_id > after)
+    asked = asked.where(row.reason != MASS_DISAPPEARANCE).order_by(row.quarantined_row_id).limit(most)
     if ids:
         asked = asked.where(row.quarantined_row_id == any_of(ids))
     asked = asked.where(*(row[name] == value for name, value in matching.items() if value))

@@ -24,6 +24,7 @@ from services.sync.convert.rules import Rules
 from services.sync.convert.showing import shown
 from services.sync.domain import problems
 from services.sync.domain.batches import MOST_BATCH_IDS, MOST_ROWS, Origin, cuts, request_id
+from services.sync.domain.partners import SANDBOX
 from services.sync.domain.problems import Called
 from services.sync.domain.profiles import Profile
 from services.sync.domain.retelling import Told
@@ -43,6 +44,15 @@ class Intake:
     clock: Clock
     profiles: Mapping[str, Profile]
     rules: Rules
+
+    def places_below(self, unit_id: int) -> frozenset[int]:
+        """A unit and all below it, as far as what came for them is looked at; of unit 0 also what has ended and what
+        names no school, and no sandbox.
+        """
+        tree = self.scopes.tree
+        if unit_id == EVERY_UNIT:
+            return tree.without(SANDBOX) | {EVERY_UNIT}
+        return tree.subtree(unit_id, self.clock.today())
 
 
 def checking_rows(intake: Intake, origin: Origin, rows: Sequence[Row], *, careful: bool) -> Check:

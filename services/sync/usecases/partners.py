@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import keyring
+from chassis.access import caller_may
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.database import Database
@@ -37,9 +38,9 @@ class Partners:
     grants: Grants
     rung: asyncio.Event = field(default_factory=asyncio.Event)  # Set when the keys in force may be others.
 
-    def manages(self, subject: str, one: Partner) -> bool:
-        """Whether somebody may manage a partner, as its department does."""
-        return self.scopes.tree.may(subject, MANAGERS, one.unit_id, self.clock.today())
+    def managed(self, one: Partner) -> bool:
+        """Whether the caller may manage a partner, as its department does."""
+        return caller_may(self.scopes.tree, MANAGERS, one.unit_id, self.clock.today())
 
 
 async def permitted(
@@ -53,7 +54,7 @@ async def permitted(
 ) -> Partner:
     """The partner, for who may manage it and, where `itself`, for the partner; raises UNKNOWN_PARTNER."""
     found = await store.partner_of(reads, partner_id, locked=locked)
-    if found is None or not ((itself and caller == partner_id) or partners.manages(caller, found)):
+    if found is None or not ((itself and caller == partner_id) or partners.managed(found)):
         raise refusals.unknown_partner(partner_id)
     return found
 

@@ -210,6 +210,21 @@ async def test_a_mass_disappearance_waits_for_a_person(here: World) -> None:
     assert (await here.count("declaration"), await here.count("declaration_batch")) == (1, 0)
 
 
+async def test_who_answers_for_every_unit_is_asked_and_decides(here: World) -> None:
+    """Unit 0 is every unit there, too."""
+    stub = await here.sync()
+    await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(10))))
+    await stub.PushRows(push("2", pupil("HS0"), full_of=full(5)))
+    await granted(here, "can-bo-bo", "officer", "0")
+    await poll_until(lambda: here.scopes.tree.may("can-bo-bo", ["officer"], 0, here.clock.today()))
+    officer = await ward(here, "can-bo-bo")
+    listed = await officer.ListDisappearances(quarantine_pb2.ListDisappearancesRequest(unit="0"))
+    assert [(one.declaration_id, one.disappeared_count) for one in listed.disappearances] == [("2", 9)]
+    request = quarantine_pb2.ConfirmDisappearanceRequest(unit="0", declaration_id="2", source="vnedu")
+    assert (await officer.ConfirmDisappearance(request)).full.state == DONE
+    assert await there(here) == {"HS0": 1}
+
+
 async def test_a_person_may_say_that_nothing_of_it_is_gone(here: World) -> None:
     """With the numbers in view and a reason that is kept; the sender hears of it, and repeating is harmless."""
     stub, keeper = await here.sync(), await ward(here)

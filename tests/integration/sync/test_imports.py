@@ -80,6 +80,17 @@ async def test_a_bad_cell_makes_nothing_else_wrong_with_its_row(here: World) -> 
     assert "TRUONG_ID" not in again.problem.message
 
 
+async def test_who_uploaded_a_file_sees_what_stands_in_its_bad_cells(here: World) -> None:
+    """Nobody else does, and no message repeats it: it may be somebody's name."""
+    one = await send(here, workbook(("6A", pupils(2, HS002=pupil_line(2, Khối="Lê Thị Bí Mật")))))
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    (own,) = (await (await desk(here)).ListImportProblems(asked)).problems
+    (others,) = (await (await desk(here, HEAD)).ListImportProblems(asked)).problems
+    assert (own.value, others.value) == ("Lê Thị Bí Mật", "")
+    assert "MA_KHOI" in own.problem.message
+    assert "Bí Mật" not in own.problem.message
+
+
 async def test_the_workbook_comes_back_with_a_reason_beside_each_bad_cell(here: World) -> None:
     """The school's own sheet, the cell marked, the reason in Vietnamese at the end of the row."""
     lines = pupils(3, HS002=pupil_line(2, Khối="99"))

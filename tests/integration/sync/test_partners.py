@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from google.protobuf.timestamp_pb2 import Timestamp
+from iocedu.records.v1 import records_pb2, records_pb2_grpc, units_pb2, units_pb2_grpc
 from iocedu.sync.v1 import (
     partner_connections_pb2,
     partners_pb2,
@@ -287,6 +289,46 @@ async def test_a_partner_is_managed_by_itself_and_its_department_alone(here: Wor
             partners_pb2.CreatePartnerRequest(unit=PROVINCE, partner_id=HEAD, display_name="Giả danh")
         )
     assert refused.value.reason == "PARTNER_EXISTS"
+
+
+async def test_a_key_acts_as_integrator_whatever_else_its_partner_holds(here: World) -> None:
+    """Director and officer of the province by login, by key it manages no other partner and reads nobody unmasked."""
+    signer, other = await registered(here), await registered(here, "smartedu", "k2")
+    await connected(here, signer)
+    for role in ("director", "officer"):
+        await granted(here, signer.subject, role, PROVINCE)
+    await poll_until(lambda: len(here.scopes.tree.grants_of(signer.subject, here.clock.today())) == 3)
+    await poll_until(becomes(here, signer, "OK"))
+    await (await pushing(here, signer.token())).PushRows(push("b1", pupil("HS1"), source=""))
+
+    mine = await stub(here, token=signer.token())
+    with pytest.raises(Fault) as refused:
+        await mine.AddPartnerKey(
+            partners_pb2.AddPartnerKeyRequest(partner_id=other.subject, kid="k9", public_key=Signer("x", "k9").public)
+        )
+    assert refused.value.reason == "UNKNOWN_PARTNER"
+    with pytest.raises(Fault) as refused:
+        await mine.ListPartners(partners_pb2.ListPartnersRequest(unit=PROVINCE))
+    assert refused.value.reason == "NO_GRANT"
+
+    by_key = await here.stack.enter_async_context(client(here.records_address, signer.token()))
+    by_login = await here.stack.enter_async_context(client(here.records_address, here.keys.mint(signer.subject)))
+    asked = records_pb2.GetRecordRequest(collection="pupils", school=SCHOOL_A, key="HS1", purpose="xem thử")
+
+    async def comes(channel: grpc.aio.Channel, *, masked: bool) -> bool:
+        stub: records_pb2_grpc.RecordsServiceAsyncStub = records_pb2_grpc.RecordsServiceStub(channel)
+        try:
+            return (await stub.GetRecord(asked)).record.masked is masked
+        except Fault as fault:
+            if fault.reason != "NO_GRANT":
+                raise
+            return False  # What it may is on its way.
+
+    await poll_until(lambda: comes(by_login, masked=False))
+    await poll_until(lambda: comes(by_key, masked=True))
+    grants: units_pb2_grpc.GrantsServiceAsyncStub = units_pb2_grpc.GrantsServiceStub(by_key)
+    held = (await grants.ListOwnGrants(units_pb2.ListOwnGrantsRequest())).grants
+    assert {one.role for one in held} == {"integrator"}
 
 
 async def test_nobody_registers_a_vendor_that_acts_beyond_the_own_unit(here: World) -> None:

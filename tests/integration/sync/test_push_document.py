@@ -149,7 +149,7 @@ async def test_an_unknown_code_is_refused_with_those_that_can_be(here: World) ->
         ("INVALID_FIELD", "MA_DAN_TOC"),
     ]
     status, _, group, _ = (problem.message for problem in answer.outcome.problems)
-    assert "“dang hoc” không có trong danh mục. Hãy ghi một trong: 01 Đang học, 02 Chuyển đến kỳ 1, " in status
+    assert "“•••” không có trong danh mục. Hãy ghi một trong: 01 Đang học, 02 Chuyển đến kỳ 1, " in status
     assert status.endswith("12 Thôi học trong hè.")
     assert group.endswith("54 Rơ-măm, 55 Người nước ngoài.")
     assert "999" not in group, "a problem repeats no personal data"

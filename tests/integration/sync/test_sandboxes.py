@@ -6,20 +6,24 @@ import pytest
 from iocedu.records.v1 import records_pb2, records_pb2_grpc, resources_pb2, sandboxes_pb2, sandboxes_pb2_grpc
 from iocedu.sync.v1 import (
     conformance_pb2,
+    imports_pb2,
     partner_sandboxes_pb2,
     partners_pb2_grpc,
+    sync_pb2,
 )
 
 from chassis.errors import Fault
 from chassis.testing import client
 from services.sync.domain.connections import KINDS
 from services.sync.usecases.connections import follow_tree
+from tests.integration.sync.files import desk, held_by, parts, pupils, workbook
 from tests.integration.sync.test_full import DONE, full
 from tests.integration.sync.test_partners import becomes, pushing, registered, stub
 from tests.integration.sync.withholding import grant, tables_naming
 from tests.integration.sync.world import (
     ACCEPTED,
     ADMINISTRATOR,
+    PROVINCE,
     REJECTED,
     SCHOOL_A,
     STALE,
@@ -90,6 +94,28 @@ async def test_a_sandbox_is_emptied_and_filled_again_from_version_one(here: Worl
     assert await pushed(here, signer, "b1", *rows) == [ACCEPTED, REJECTED], "answered anew, not remembered"
     assert await pushed(here, signer, "b3", pupil("HS3", 1, school=school)) == [ACCEPTED]
     assert emptied.sandbox.schools[0].alias == school
+
+
+async def test_no_list_of_every_unit_shows_a_sandbox(here: World) -> None:
+    """Refused rows and files; who names the school sees them. What no school is known for is listed for every unit."""
+    signer, school = await opened(here)
+    assert await pushed(here, signer, "b1", pupil("HS1", school=school, birth_date="x")) == [REJECTED]
+    vendor = await here.sync()
+    await vendor.PushRows(push("b2", pupil("HS2", school="moet:0"), unit=PROVINCE))
+    sent = await (await desk(here, signer.subject)).CreateImport(parts(workbook(("6A", pupils(1))), unit=school))
+    administrator, files = await here.sync(ADMINISTRATOR), await desk(here, ADMINISTRATOR)
+
+    async def refused(unit: str) -> list[str]:
+        rows = (await administrator.ListQuarantinedRows(sync_pb2.ListQuarantinedRowsRequest(unit=unit))).rows
+        return [row.problem.key for row in rows]
+
+    async def carried(unit: str) -> list[int]:
+        return [one.import_id for one in (await files.ListImports(imports_pb2.ListImportsRequest(unit=unit))).imports]
+
+    assert await refused("0") == ["HS2"]
+    assert await carried("0") == []
+    assert "HS1" in await refused(school)
+    assert await carried(school) == [held_by(sent).import_id]
 
 
 async def test_what_is_in_a_sandbox_is_in_no_feed_and_tells_nobody(here: World) -> None:

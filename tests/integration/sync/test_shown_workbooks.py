@@ -163,8 +163,11 @@ async def test_a_filled_template_costs_as_many_calls_whatever_other_schools_hold
 
 
 async def test_a_workbook_with_errors_is_whole_for_who_sent_it_and_for_a_purpose(here: World) -> None:
-    """To others come headings and rows with problems alone, without personal columns and what stands above."""
-    lines = [["Hiệu trưởng: Trần Văn Kín"], *pupils(3, HS002=pupil_line(2, Khối="99"))]
+    """To others come headings and rows with problems alone, without personal columns and what stands above, and of the
+    other columns no cell that is no code: its row may be shifted.
+    """
+    shifted = pupil_line(3, **{"Khối": "Lê Thị Bí Mật", "Trạng thái": "049214000123", "Giới tính": "09/03/2014"})
+    lines = [["Hiệu trưởng: Trần Văn Kín"], *pupils(3, HS002=pupil_line(2, Khối="99"), HS003=shifted)]
     one = await send(here, workbook(("6A", lines)))
     wanted = imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id)
     told = imports_pb2.GetImportReportRequest(unit=SCHOOL_A, import_id=one.import_id, purpose="hỗ trợ văn thư")
@@ -175,7 +178,8 @@ async def test_a_workbook_with_errors_is_whole_for_who_sent_it_and_for_a_purpose
     masked = openpyxl.load_workbook(io.BytesIO((await head.GetImportReport(wanted)).content.data))["6A"]
 
     filled = {cell.coordinate: cell.value for row in masked.iter_rows() for cell in row if cell.value is not None}
-    assert {place[1:] for place in filled} == {"2", "4"}, "headings, and the row with a problem"
+    assert {place[1:] for place in filled} == {"2", "4", "5"}, "headings, and the rows with problems"
+    assert {place[0] for place in filled if place.endswith("5")} == {"B", "C", "G", "J"}
     assert {place[0] for place in filled if place.endswith("4")} == {"B", "C", "E", "G", "H", "I", "J"}
     assert "MA_KHOI" in str(filled["J4"])
     assert await looks(here) == [

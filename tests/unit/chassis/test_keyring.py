@@ -92,6 +92,23 @@ def test_a_set_that_cannot_be_read_changes_nothing(keyring):
     assert keyring.find("an", "k1") is not None
 
 
+@pytest.mark.parametrize("opened", [False, True])
+def test_what_any_token_may_ask_is_open_to_a_key_only_where_that_is_said(opened):
+    """A token that the subject signed itself proves less than one of the issuer."""
+    rule, key = Rule("t.T/M", any_subject=True, self_signed=opened), Caller("an", roles=frozenset({"visitor"}))
+
+    def ask(caller: Caller) -> None:
+        decide(rule, caller, Empty(), tree=lambda: ScopeTree([]), day=FixedClock().today())
+
+    ask(Caller("an"))
+    if opened:
+        ask(key)
+        return
+    with pytest.raises(Fault) as refused:
+        ask(key)
+    assert (refused.value.reason, refused.value.metadata["cause"]) == ("NOT_ALLOWED", "self_signed")
+
+
 def test_a_caller_acts_only_in_the_roles_of_its_key():
     """Whatever else it holds by its grants."""
     tree = ScopeTree([ScopeUnit(1, "house")], [ScopeGrant(1, "an", "owner", 1), ScopeGrant(2, "an", "visitor", 1)])

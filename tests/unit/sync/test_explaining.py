@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from iocedu.records.v1.resources_pb2 import Row
 
 from services.sync.domain.batches import MOST_ROWS, Origin, cuts, request_id
+from services.sync.domain.codes import unknown_code
 from services.sync.domain.connections import Connection, State, window
 from services.sync.domain.explain import Violation, explain, said
 from services.sync.domain.fields import FIELDS, described
-from services.sync.domain.masking import HIDDEN, masked
-from services.sync.domain.problems import Called, Problem, own
+from services.sync.domain.masking import masked
+from services.sync.domain.problems import Called, Problem, own, unknown_object, unknown_school
 from services.sync.domain.profiles import Shown
-from services.sync.domain.words import Text, same
+from services.sync.domain.words import HIDDEN, Text, is_code, same
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -111,10 +112,66 @@ def test_a_personal_value_is_not_repeated() -> None:
     assert "Nguyễn" not in problem.text.vi + problem.text.en
 
 
+CODES = ("44", "x", "CN", "CĐ", "TT27", "12,0", "6A", "10/2", "HS7001.2026", "moet:49506001", "2026-2027", "-1")
+OF_PERSONS = (
+    "Lê Thị Bí Mật",
+    "Lan",
+    "LAN",
+    "dang hoc",
+    "049214000123",
+    "0912345678",
+    "0912.345.678",
+    "+84 912 345 678",
+    "DN4794912345678",
+    "09/03/2014",
+    "2014-03-09",
+    "mai2014@example.vn",
+)
+
+
+@pytest.mark.parametrize("value", OF_PERSONS)
+def test_a_value_in_the_wrong_column_is_not_repeated(value: str) -> None:
+    """Columns may be shifted: what is no code may be somebody's name or number, whatever field it stands in."""
+    called = Called("MA_KHOI", same("MA_KHOI"), same("01"), written=value)
+    told = [
+        explain([Violation("pupil.grade", "string.pattern", value)], called=lambda _: called),
+        unknown_code(called, value, known={"01": "Đang học"}),
+        unknown_school(called, value),
+        unknown_object("DOI_TUONG", value, ["HOC_SINH"]),
+    ]
+    assert all(value not in one.text.vi + one.text.en and HIDDEN in one.text.vi for one in told)
+    shown: Shown = {"MA_KHOI": is_code, "MON": {"MA": is_code}, "CAC_MA": is_code}
+    row = {"MA_KHOI": value, "MON": [{"MA": value}], "CAC_MA": [value, "01"]}
+    assert value not in masked(json.dumps(row), shown).vi
+
+
+@pytest.mark.parametrize("value", CODES)
+def test_what_has_the_form_of_a_code_is_repeated(value: str) -> None:
+    """So that a wrong one is seen at once."""
+    called = Called("MA_KHOI", same("MA_KHOI"), same("01"), written=value)
+    assert f"“{value}”" in explain([Violation("pupil.grade", "string.pattern")], called=lambda _: called).text.vi
+    assert json.loads(masked(json.dumps({"a": value}), {"a": is_code}).vi) == {"a": value}
+
+
 def test_masking_shows_what_is_named_and_nothing_else() -> None:
     """Nested too; an empty field stays empty."""
-    row = {"a": "1", "b": "An", "c": "", "list": [{"d": 1, "e": "x"}], "deep": {"f": 1}, "codes": ["01", "02"]}
-    shown: Shown = {"a": True, "c": True, "list": {"d": True}, "deep": True, "codes": True}
+    row = {
+        "a": "1",
+        "b": "An",
+        "c": "",
+        "list": [{"d": 1, "e": "x"}],
+        "deep": {"f": 1},
+        "codes": ["01", "02"],
+        "yes": True,
+    }
+    shown: Shown = {
+        "a": is_code,
+        "c": is_code,
+        "list": {"d": is_code},
+        "deep": is_code,
+        "codes": is_code,
+        "yes": is_code,
+    }
     assert json.loads(masked(json.dumps(row), shown).vi) == {
         "a": "1",
         "b": HIDDEN,
@@ -122,8 +179,9 @@ def test_masking_shows_what_is_named_and_nothing_else() -> None:
         "list": [{"d": 1, "e": HIDDEN}],
         "deep": HIDDEN,
         "codes": ["01", "02"],
+        "yes": True,
     }
-    assert "Nguyễn" not in masked('{"HO_TEN": "Nguyễn', {"HO_TEN": True}).vi
+    assert "Nguyễn" not in masked('{"HO_TEN": "Nguyễn', {"HO_TEN": is_code}).vi
     assert masked('["Nguyễn"]', {}) == same(HIDDEN)
 
 

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eiocedu/chassis/v1/access.proto\x12\x11iocedu.chassis.v1\x1a google/protobuf/descriptor.proto\"\xa9\x01\n\x06\x41\x63\x63\x65ss\x12\r\n\x05roles\x18\x01 \x03(\t\x12\x12\n\nunit_field\x18\x02 \x01(\t\x12\x1d\n\x15reveals_personal_data\x18\x03 \x01(\x08\x12\x10\n\x08services\x18\x04 \x03(\t\x12\x13\n\x0b\x61ny_subject\x18\x05 \x01(\x08\x12\x12\n\nevery_unit\x18\x06 \x01(\x08\x12\r\n\x05shows\x18\x07 \x03(\t\x12\x13\n\x0bshown_field\x18\x08 \x01(\t*[\n\nFieldClass\x12\x1b\n\x17\x46IELD_CLASS_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IELD_CLASS_BASIC\x10\x01\x12\x19\n\x15\x46IELD_CLASS_SENSITIVE\x10\x02:K\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb9\x8e\x03 \x01(\x0b\x32\x19.iocedu.chassis.v1.Access:1\n\x04kind\x12!.google.protobuf.EnumValueOptions\x18\xbb\x8e\x03 \x01(\t:S\n\x0b\x66ield_class\x12\x1d.google.protobuf.FieldOptions\x18\xba\x8e\x03 \x01(\x0e\x32\x1d.iocedu.chassis.v1.FieldClassb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eiocedu/chassis/v1/access.proto\x12\x11iocedu.chassis.v1\x1a google/protobuf/descriptor.proto\"\xbe\x01\n\x06\x41\x63\x63\x65ss\x12\r\n\x05roles\x18\x01 \x03(\t\x12\x12\n\nunit_field\x18\x02 \x01(\t\x12\x1d\n\x15reveals_personal_data\x18\x03 \x01(\x08\x12\x10\n\x08services\x18\x04 \x03(\t\x12\x13\n\x0b\x61ny_subject\x18\x05 \x01(\x08\x12\x12\n\nevery_unit\x18\x06 \x01(\x08\x12\r\n\x05shows\x18\x07 \x03(\t\x12\x13\n\x0bshown_field\x18\x08 \x01(\t\x12\x13\n\x0bself_signed\x18\t \x01(\x08*[\n\nFieldClass\x12\x1b\n\x17\x46IELD_CLASS_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IELD_CLASS_BASIC\x10\x01\x12\x19\n\x15\x46IELD_CLASS_SENSITIVE\x10\x02:K\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb9\x8e\x03 \x01(\x0b\x32\x19.iocedu.chassis.v1.Access:1\n\x04kind\x12!.google.protobuf.EnumValueOptions\x18\xbb\x8e\x03 \x01(\t:S\n\x0b\x66ield_class\x12\x1d.google.protobuf.FieldOptions\x18\xba\x8e\x03 \x01(\x0e\x32\x1d.iocedu.chassis.v1.FieldClassb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iocedu.chassis.v1.access_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FIELDCLASS']._serialized_start=259
-  _globals['_FIELDCLASS']._serialized_end=350
+  _globals['_FIELDCLASS']._serialized_start=280
+  _globals['_FIELDCLASS']._serialized_end=371
   _globals['_ACCESS']._serialized_start=88
-  _globals['_ACCESS']._serialized_end=257
+  _globals['_ACCESS']._serialized_end=278
 # @@protoc_insertion_point(module_scope)

@@ -63,6 +63,7 @@ class Access(_message.Message):
     EVERY_UNIT_FIELD_NUMBER: _builtins.int
     SHOWS_FIELD_NUMBER: _builtins.int
     SHOWN_FIELD_FIELD_NUMBER: _builtins.int
+    SELF_SIGNED_FIELD_NUMBER: _builtins.int
     unit_field: _builtins.str
     """Path of the request field that names the scoping unit, for example `unit` or `filter.unit`. A field that is
     repeated names several, each of which is checked. Empty: the role may be held anywhere, and the method itself
@@ -77,6 +78,10 @@ class Access(_message.Message):
     shown_field: _builtins.str
     """Name of the request field that says which kinds an answer shows, in place of `shows`: a string, or an enum whose
     values have a kind. An enum field that says none asks for all of them.
+    """
+    self_signed: _builtins.bool
+    """With any_subject: whether a token suffices, too, that its subject signed itself and that acts in certain roles alone,
+    as for what a partner asks of itself.
     """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -105,10 +110,11 @@ class Access(_message.Message):
         every_unit: _builtins.bool = ...,
         shows: _abc.Iterable[_builtins.str] | None = ...,
         shown_field: _builtins.str = ...,
+        self_signed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_subject", b"any_subject", "every_unit", b"every_unit", "reveals_personal_data", b"reveals_personal_data", "roles", b"roles", "services", b"services", "shown_field", b"shown_field", "shows", b"shows", "unit_field", b"unit_field"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_subject", b"any_subject", "every_unit", b"every_unit", "reveals_personal_data", b"reveals_personal_data", "roles", b"roles", "self_signed", b"self_signed", "services", b"services", "shown_field", b"shown_field", "shows", b"shows", "unit_field", b"unit_field"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -988,6 +988,7 @@ class ImportProblem(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     QUARANTINED_ROW_ID_FIELD_NUMBER: _builtins.int
     SETTLED_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
     sheet: _builtins.str
     """Sheet it stands in."""
     row: _builtins.int
@@ -1001,6 +1002,10 @@ class ImportProblem(_message.Message):
     settled: _builtins.bool
     """Whether it has left the quarantine since: it was corrected, stored once more, overtaken or erased, and needs nobody.
     `state` and `problem` stay what the import said.
+    """
+    value: _builtins.str
+    """What stands in the bad cell while the row waits in the quarantine, for who uploaded the file; `message` repeats it only
+    where it looks like a code.
     """
     @_builtins.property
     def problem(self) -> _resources_pb2.RowProblem:
@@ -1016,10 +1021,11 @@ class ImportProblem(_message.Message):
         problem: _resources_pb2.RowProblem | None = ...,
         quarantined_row_id: _builtins.int = ...,
         settled: _builtins.bool = ...,
+        value: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "problem", b"problem", "quarantined_row_id", b"quarantined_row_id", "row", b"row", "settled", b"settled", "sheet", b"sheet", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "problem", b"problem", "quarantined_row_id", b"quarantined_row_id", "row", b"row", "settled", b"settled", "sheet", b"sheet", "state", b"state", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,7 +7,7 @@ that are not personal.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,8 @@ from openpyxl.utils import column_index_from_string
 
 from services.sync.convert.sheets.reading import MOST_SHEETS, open_sheets
 from services.sync.convert.sheets.xlsx import harmless
+from services.sync.domain.sheets import folded
+from services.sync.domain.words import is_code
 
 MOST_KEPT_BYTES: Final = 5_000_000  # A workbook up to this size keeps its looks,
 MOST_KEPT_ROWS: Final = 20_000  # and any sheet up to so many rows is given back whole.
@@ -35,7 +37,8 @@ Problem = Mapping[str, Any]  # sheet, row, column, message
 def write(path: Path, target: Path, told: Mapping[str, Any]) -> None:
     """Write the workbook with its problems; `told` has `problems` and, by sheet, the last row of its `headings`.
 
-    Where it is `masked`: by sheet the first row of the headings and the columns that are shown.
+    Where it is `masked`: by sheet the first row of the headings and the columns that are shown, with the words for
+    codes there. A cell that is neither code nor word stays empty: columns may be shifted.
     """
     problems: dict[tuple[str, int], list[Problem]] = {}
     for one in told["problems"]:
@@ -98,19 +101,30 @@ def _copied(
         every = list(islice(rows, MOST_KEPT_ROWS + 1))
         whole = masked is None and len(every) <= MOST_KEPT_ROWS
         first = 1 if masked is None else masked[name]["first"]
-        shown = None if masked is None else {column_index_from_string(one) - 1 for one in masked[name]["columns"]}
+        shown = (
+            None
+            if masked is None
+            else {column_index_from_string(one) - 1: _fitting(words) for one, words in masked[name]["columns"].items()}
+        )
         for row in chain(every, rows):
             if whole or first <= row.number <= headings[name] or (name, row.number) in problems:
                 for place, cell in row.cells.items():
-                    if shown is not None and place not in shown:
-                        continue
                     value = cell.value
+                    if shown is not None and not (
+                        place in shown and (row.number <= headings[name] or shown[place](value))
+                    ):
+                        continue
                     sheet.cell(row=row.number, column=place + 1).value = (
                         _safe(value) if isinstance(value, str) else value
                     )
     if not book.worksheets:
         book.create_sheet("Trang")
     return book
+
+
+def _fitting(words: Sequence[str] | None) -> Callable[[object], bool]:
+    """What a masked column shows: all where it holds names, else what looks like a code or is a word for one."""
+    return lambda value: words is None or is_code(str(value).strip()) or folded(str(value)) in words
 
 
 def _summary(book: Any, lines: Iterable[tuple[str, str]]) -> None:

@@ -45,8 +45,7 @@ class Office:
 
     def may_let_disappear(self, by: Caller, order: Order) -> bool:
         """Whether somebody may confirm that much of what is held is gone, as of a declaration of everything."""
-        roles = _roles(LET_DISAPPEAR)
-        return self._holds(by.subject, roles if by.roles is None else roles & by.roles, order)
+        return self._holds(by.subject, by.among(_roles(LET_DISAPPEAR)), order)
 
     def _holds(self, subject: str, roles: frozenset[str], order: Order) -> bool:
         return self.intake.scopes.tree.may(subject, roles, order.unit_id, self.intake.clock.today())

@@ -1,21 +1,23 @@
 """What came of an import, row by row, and the school's own workbook with it beside each bad cell."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import RowProblem
 from iocedu.sync.v1 import imports_pb2, sync_pb2
+from pydantic_core import from_json
 
 from services.sync.convert.answers import localized
 from services.sync.domain.batches import RowState
 from services.sync.domain.imports import Import
+from services.sync.domain.naming import written_at
 from services.sync.domain.words import Text
 from services.sync.store import batches, imports, quarantine
 from services.sync.usecases import refusals
 from services.sync.usecases.imports.office import Office
 from services.sync.usecases.imports.opening import made, spooled
-from services.sync.usecases.imports.showing import noted, shows
+from services.sync.usecases.imports.showing import NAME, noted, shows
 
 _GRID: Final = "DIEM_MONS"
 SLICES_AT_ONCE: Final = 20
@@ -31,9 +33,12 @@ Kind = tuple[str, str]  # A problem's reason and field; empty: any.
 
 
 async def problems(
-    office: Office, one: Import, *, kind: Kind, after: Place | None, most: int, language: str
+    office: Office, one: Import, *, kind: Kind, after: Place | None, most: int, language: str, own: bool
 ) -> tuple[list[imports_pb2.ImportProblem], Place | None]:
-    """Rows that were not stored, in the order of the file, of one kind; and where to go on, None at the end."""
+    """Rows that were not stored, in the order of the file, of one kind; and where to go on, None at the end.
+
+    Who uploaded the file (`own`) is shown what stands in the bad cells.
+    """
     found: list[tuple[Place, imports_pb2.ImportProblem]] = []
     async for place, problem in _problems(office, one, after=after, language=language):
         if not is_of(kind, problem.problem):
@@ -42,6 +47,8 @@ async def problems(
         if len(found) > most:
             break
     page = found[:most]
+    if own:
+        await _show_cells(office, one, [problem for _, problem in page])
     return [problem for _, problem in page], page[-1][0] if len(found) > most else None
 
 
@@ -132,6 +139,28 @@ async def _find_quarantined(office: Office, one: Import, found: list[tuple[Place
         problem.settled = place not in ids
 
 
+async def _show_cells(office: Office, one: Import, found: Sequence[imports_pb2.ImportProblem]) -> None:
+    """Say what stands in the bad cells of rows that are in the quarantine."""
+    ids = [problem.quarantined_row_id for problem in found if problem.quarantined_row_id]
+    if not ids:
+        return
+    places = office.intake.places_below(one.order.unit_id)
+    async with office.intake.database.connection() as reads:
+        rows = await quarantine.wanted(reads, places, ids=ids, most=len(ids))
+    kept = {row["quarantined_row_id"]: row["content"] for row in rows if row["content"]}
+    for problem in found:
+        if content := kept.get(problem.quarantined_row_id):
+            problem.value = _cell(content, problem.problem.field)
+
+
+def _cell(content: str, field: str) -> str:
+    """What stands in the field of a row; empty: the row is so long that not all of it is kept."""
+    try:
+        return written_at(from_json(content), field)
+    except ValueError:
+        return ""
+
+
 async def report(office: Office, one: Import, *, language: str, purpose: str, own: bool) -> bytes:
     """The file as a workbook with its problems, in full to who uploaded it (`own`) or may see it for a purpose.
 
@@ -176,12 +205,16 @@ def _counts(one: Import) -> dict[str, int]:
 
 
 def _shown(office: Office, sheet: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the headings of a sheet begin, and which columns those see who must not see personal data."""
-    columns = [
-        letter
+    """Where the headings of a sheet begin, and which columns those see who must not see personal data, each with the
+    words that stand for codes there; None: it holds names.
+    """
+    kind = sheet["kind"]
+    words = office.sheets.kinds.get(kind, {}).get("values", {})
+    columns = {
+        letter: None if field == NAME else sorted(words.get(field, ()))
         for letter, field, code in sheet["columns"]
-        if (shows(office, sheet["kind"], _GRID, field) if code else shows(office, sheet["kind"], field))
-    ]
+        if (shows(office, kind, _GRID, field) if code else shows(office, kind, field))
+    }
     return {"first": sheet["first"], "columns": columns}
 
 
