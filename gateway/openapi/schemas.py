@@ -89,7 +89,7 @@ class Schemas:
         if field.type in _NUMBERS:
             return {"type": "number"}
         if field.type in _INTEGERS_32:
-            return {"type": "integer", "format": "int32"} | _bounds(limits.int32)
+            return {"type": "integer", "format": "int32"} | _bounds(limits)
         return {"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"}
 
     def _enum(self, enum: EnumDescriptor) -> Schema:
@@ -123,10 +123,12 @@ def _text(limits: validate_pb2.StringRules) -> Schema:
     return schema | {"enum": values} if values else schema
 
 
-def _bounds(limits: validate_pb2.Int32Rules) -> Schema:
+def _bounds(field: validate_pb2.FieldRules) -> Schema:
+    limits = field.int32
     schema: Schema = {}
     if limits.HasField("gte"):
-        schema["minimum"] = limits.gte
+        # Where 0 stands for a default it is sent, too.
+        schema["minimum"] = 0 if field.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE else limits.gte
     if limits.HasField("gt"):
         schema["exclusiveMinimum"] = limits.gt
     if limits.HasField("lte"):

@@ -1,11 +1,13 @@
-"""The pages of alerts and announcements at the width of a telephone and of a desk: nothing lies beside the screen."""
+"""Alerts, announcements and the morning brief as wide as a telephone and as a desk: nothing lies beside the screen."""
+
+import re
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.e2e.browsing import WAIT, Visit, picture
 from tests.e2e.test_alerts_page import _crowded, unfold
-from tests.e2e.world import DIRECTOR, World
+from tests.e2e.world import DIRECTOR, PROVINCE, World
 
 TABS = {"rules": "table.rules tr", "silences": ".panel button, .panel p", "statistics": ".panel table, .panel p"}
 PARTS = {"list": "table.announcements", "write": "form.sheet", "preferences": "form.sheet"}
@@ -45,3 +47,21 @@ async def test_every_part_of_both_pages_fits_the_screen(world: World, visit: Vis
     await page.goto(f"http://{world.fleet.gateway}/")
     await page.locator("#inbox .entry .head").first.click(timeout=WAIT)
     await _fits(page, width, "inbox", ".letter")
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+async def test_the_morning_brief_leaves_what_its_alerts_are_called_room_to_be_read(
+    world: World, visit: Visit, width: int
+) -> None:
+    """Beside how many there are, or above it; all that are listed are counted in the heading."""
+    for key in ("A", "B"):
+        await _crowded(world, f"BR{width}{key}")
+    page = await visit(world, DIRECTOR, f"/brief.html#unit={PROVINCE}", viewport={"width": width, "height": 844})
+    await _fits(page, width, "brief", "#alerts li")
+    widths = await page.locator("#alerts .lines > li > :first-child").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect().width / one.parentElement.getBoundingClientRect().width)"
+    )
+    assert min(widths) > 0.5, widths
+    await expect(page.locator("#alerts h2")).to_have_text(
+        re.compile(r"Cảnh báo đang mở: \d+ nghiêm trọng, \d+ cần chú ý, \d+ thông tin")
+    )

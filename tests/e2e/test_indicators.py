@@ -112,6 +112,10 @@ async def test_the_page_shows_an_indicator_by_school_and_explains_it(world: Worl
     await page.get_by_label("Tên").fill("Thôi học theo trường")
     await page.get_by_role("button", name="Lưu", exact=True).click()
     kept = page.locator(".pivots li", has_text="Thôi học theo trường")
+    await expect(kept.locator(".actions button").first).to_be_visible(timeout=WAIT)
+    tall = await kept.locator(".actions button").evaluate_all("all => all.map((one) => one.offsetHeight)")
+    assert len(set(tall)) == 1, tall
+    await picture(page, "pivots")
     await expect(kept).to_be_visible(timeout=WAIT)
     await page.get_by_label(re.compile("^Chỉ số")).select_option("pupils")
     await kept.get_by_role("button", name="Thôi học theo trường").click()

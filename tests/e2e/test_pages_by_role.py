@@ -40,6 +40,15 @@ async def test_no_page_asks_what_its_reader_is_refused(staffed: World, visit: Vi
     assert refused == []
 
 
+async def test_a_page_that_is_not_for_her_role_leads_to_one_that_is(staffed: World, visit: Visit) -> None:
+    """The morning brief is the department's: a head teacher is led to where she begins, not to try again."""
+    page = await visit(staffed, HEAD, "/brief.html", forgiven=f"{UNANSWERED}.*403")
+    await expect(page.locator("main h1")).to_have_text("Trang này không dành cho vai trò của anh/chị.", timeout=WAIT)
+    await expect(page.get_by_role("button", name="Thử lại")).to_have_count(0)
+    await page.get_by_role("button", name="Về đơn vị của tôi").click()
+    await expect(page.locator(".tiles")).to_be_visible(timeout=WAIT)
+
+
 @pytest.mark.parametrize("path", ["/alerts.html", "/indicators.html", "/reports.html", "/lookup.html"])
 async def test_a_unit_that_is_not_hers_leads_back_to_her_own(staffed: World, visit: Visit, path: str) -> None:
     """On every page as on the first one: why, the menu, and a way back."""

@@ -47,8 +47,8 @@ def form(code: str) -> dict[str, Any]:
     return {"code": code, **names, "levels": ["02"], "locked_collections": ["pupils"], "sheets": [sheet]}
 
 
-async def begin(world: World, code: str) -> str:
-    """Save the form and start a campaign of it; its id."""
+async def begin(world: World, code: str, unit: str = PROVINCE) -> str:
+    """Save the form and start a campaign of it at a unit; its id."""
     await world.post(f"/v1/units/{PROVINCE}/forms:save", DIRECTOR, {"form": form(code)})
     now = datetime.now(UTC)
     due = {
@@ -56,7 +56,7 @@ async def begin(world: World, code: str) -> str:
         for name, days in (("confirm_due_time", 10), ("review_due_time", 20), ("approve_due_time", 30))
     }
     body = {"form": code, "school_year": YEAR, **due}
-    answer = await world.post(f"/v1/units/{PROVINCE}/campaigns", DIRECTOR, body)
+    answer = await world.post(f"/v1/units/{unit}/campaigns", DIRECTOR, body)
     return str(answer["campaign"]["campaign_id"])
 
 
@@ -214,6 +214,36 @@ async def test_the_morning_brief_is_one_page_of_paper(world: World, visit: Visit
     await picture(page, "brief")
     printed = await page.pdf(prefer_css_page_size=True, print_background=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+
+
+async def test_the_morning_brief_says_which_unit_asked_for_a_campaign(world: World, visit: Visit) -> None:
+    """Where it is another one; the province's own stand without."""
+    await begin(world, "e2e_brief_own")
+    await begin(world, "e2e_brief_commune", COMMUNE)
+    page = await visit(world, DIRECTOR, f"/brief.html#unit={PROVINCE}")
+    lines = page.locator("#reports li")
+    asked = lines.filter(has_text="yêu cầu")
+    await expect(asked).to_have_count(1, timeout=WAIT)
+    await expect(asked).to_contain_text(re.compile(r"Khảo sát phòng học · 2026.* · .+ yêu cầu"))
+    assert await lines.count() > 1
+    await page.goto(f"http://{world.fleet.gateway}/brief.html#unit={COMMUNE}")
+    await expect(page.locator("#reports li").first).to_be_visible(timeout=WAIT)
+
+
+async def test_campaigns_and_their_progress_fit_a_phone(world: World, visit: Visit) -> None:
+    """No column lies beyond the edge, and each number stands beside its name."""
+    campaign = await begin(world, "e2e_phone")
+    where = f"/reports.html#unit={PROVINCE}&campaign={campaign}"
+    page = await visit(world, DIRECTOR, where, viewport={"width": 375, "height": 812})
+    drafts = page.locator("#progress tbody td[data-heading='Đang lập']").first
+    await expect(drafts).to_be_visible(timeout=WAIT)
+    await picture(page, "reports-375")
+    beyond = await page.evaluate(
+        "[...document.querySelectorAll('#campaigns .scroll, #progress .scroll')]"
+        ".map((one) => one.scrollWidth - one.clientWidth)"
+    )
+    assert beyond == [0, 0]
+    assert "Đang lập: " in await drafts.evaluate("one => getComputedStyle(one, '::before').content")
 
 
 async def _unlocked(world: World) -> bool:

@@ -22,6 +22,9 @@ const PAGES = {
   destinations: { path: "/destinations.html", asks: ["GET", "/v1/destinations"] },
 };
 
+// The first of them that is open to whoever is signed in.
+export const startPage = () => Object.values(PAGES).find(({ asks }) => may(...asks))?.path ?? "/";
+
 const mark = (title = t("title")) => [
   h("img", { src: "/mark.svg", alt: "", width: 30, height: 30 }),
   h("span", {}, h("b", {}, "IOC Edu"), h("small", {}, title)),

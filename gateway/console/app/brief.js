@@ -17,7 +17,7 @@ const TEXTS = {
     change: "so với cuối ngày {n}",
     noChange: "chưa có ngày trước để so",
     same: "không đổi",
-    alerts: "Cảnh báo đang mở: {a} nghiêm trọng, {b} cần chú ý",
+    alerts: "Cảnh báo đang mở: {a} nghiêm trọng, {b} cần chú ý, {c} thông tin",
     noAlerts: "Không có cảnh báo đang mở.",
     silent: "Trường im lặng: {a} trên {b} trường phải kết nối",
     silentRule: "Chưa gửi lần nào, hoặc quá {n} giờ của ngày học chưa gửi.",
@@ -26,6 +26,7 @@ const TEXTS = {
     reports: "Báo cáo thống kê",
     noReports: "Không có đợt báo cáo đang mở.",
     reportLine: "{a}/{b} đã duyệt, {c} trễ hạn",
+    askedBy: "{n} yêu cầu",
     andMore: "và {n} mục khác",
     ofRule: "{a} cảnh báo, lâu nhất {b}",
     moreUnits: "{n} đơn vị khác",
@@ -40,7 +41,7 @@ const TEXTS = {
     change: "since the end of {n}",
     noChange: "no earlier day to compare with",
     same: "unchanged",
-    alerts: "Open alerts: {a} critical, {b} warnings",
+    alerts: "Open alerts: {a} critical, {b} warnings, {c} for information",
     noAlerts: "There is no open alert.",
     silent: "Silent schools: {a} of {b} that have to be connected",
     silentRule: "Never sent anything, or not for {n} hours of school days.",
@@ -49,6 +50,7 @@ const TEXTS = {
     reports: "Statistical reports",
     noReports: "No campaign is open.",
     reportLine: "{a} of {b} approved, {c} late",
+    askedBy: "asked for by {n}",
     andMore: "and {n} more",
     ofRule: "{a} alerts, oldest {b}",
     moreUnits: "{n} further units",
@@ -82,7 +84,7 @@ async function show({ content, unit: { id: unit } }) {
       ),
       h("section", { "aria-label": said("keys") }, h("div", { class: "keys" }, figures.map(key))),
       h("div", { class: "two" }, alerts, silent),
-      reports(brief.campaigns ?? []),
+      reports(brief.campaigns ?? [], brief.unit_id),
       h(
         "footer",
         {},
@@ -146,7 +148,7 @@ async function alertPart(unit) {
   return h(
     "section",
     { class: "panel", id: "alerts" },
-    h("h2", {}, said("alerts", { a: number(of("critical")), b: number(of("warning")) })),
+    h("h2", {}, said("alerts", { a: number(of("critical")), b: number(of("warning")), c: number(of("info")) })),
     groups.length
       ? h(
           "ul",
@@ -201,11 +203,13 @@ async function silentPart(unit) {
   );
 }
 
-function reports(campaigns) {
+// A campaign that another unit asked for names it.
+function reports(campaigns, unit) {
   const line = ({ campaign, progress }) => {
     const approved = (progress.counts ?? []).find((one) => one.state === "REPORT_STATE_APPROVED")?.count ?? 0;
     const values = { a: number(approved), b: number(progress.report_count ?? 0), c: number(progress.late_count ?? 0) };
-    return [`${bilingual(campaign, "form_name")} · ${schoolYear(campaign.school_year)}`, said("reportLine", values)];
+    const asking = campaign.unit_id === unit ? "" : ` · ${said("askedBy", { n: campaign.unit_name })}`;
+    return [`${bilingual(campaign, "form_name")} · ${schoolYear(campaign.school_year)}${asking}`, said("reportLine", values)];
   };
   return h(
     "section",

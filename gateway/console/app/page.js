@@ -2,7 +2,7 @@
 // It draws nothing of its own content: `show` does, anew for each unit and language.
 
 import { SIGNED_OUT } from "./api.js";
-import { barInside, barOutside } from "./bar.js";
+import { barInside, barOutside, startPage } from "./bar.js";
 import { connection } from "./connection.js";
 import { h, replace } from "./elements.js";
 import { sayWhatFails, tell } from "./failing.js";
@@ -13,6 +13,8 @@ import { shade } from "./shade.js";
 import { signInForm } from "./signIn.js";
 import { skipTo } from "./skip.js";
 import { language, setLanguage, t } from "./texts.js";
+
+const FORBIDDEN = 403; // Asking again would not help.
 
 // Opens the page called `title()`; `show({ content, unit, account, light })` may return what stops it when it is left, and
 // tells the light of what it follows.
@@ -63,7 +65,10 @@ export function openPage({ title, show }) {
       stop = () => (light.stop(), leaving?.());
       stands = true;
     } catch (error) {
-      if (mine === round) tell(error, content, start);
+      if (mine !== round) return;
+      if (error.status !== FORBIDDEN) return tell(error, content, start);
+      const away = { onHome: () => location.assign(startPage()), onLeave: () => askToSignIn() };
+      replace(content, notShown("notForRole", { hint: error.message, ...away }));
     }
   }
 

@@ -129,7 +129,7 @@ export function pivotPanel({ unit, question, onOpen }) {
     fileOf(unit),
     list,
     notice,
-    may("POST", base) ? h("p", {}, h("button", { class: "primary", type: "button", onclick: () => edit(null) }, said("save"))) : "",
+    may("POST", base) ? h("p", { class: "actions" }, h("button", { class: "primary", type: "button", onclick: () => edit(null) }, said("save"))) : "",
   );
 }
 

@@ -90,18 +90,20 @@ function list(found) {
   );
 }
 
-// Headings from `figureFrom` on stand over numbers.
-const table = (headings, rows, figureFrom) =>
-  h(
+// Headings from `figureFrom` on stand over numbers. On a phone each row is a paragraph, its cells named by the headings.
+function table(headings, rows, figureFrom) {
+  for (const row of rows) [...row.children].forEach((cell, place) => (cell.dataset.heading = headings[place]));
+  return h(
     "div",
     { class: "scroll" },
     h(
       "table",
-      {},
+      { class: "stacked" },
       h("thead", {}, h("tr", {}, headings.map((text, place) => h("th", { scope: "col", class: figureFrom <= place ? "figure" : "" }, text)))),
       h("tbody", {}, rows),
     ),
   );
+}
 
 async function progress() {
   const { campaign_id: id } = state.campaign;
@@ -187,6 +189,7 @@ function unitLine(unit) {
   for (const name of ["APPROVED", "REVIEWED", "CONFIRMED", "RETURNED", "DRAFT"]) {
     const part = h("i", { class: name });
     part.style.setProperty("--count", counts[name] ?? 0);
+    part.title = `${said(name)}: ${number(counts[name] ?? 0)}`;
     bars.append(part);
   }
   const name = unit.unit_id === state.unit.id ? unit.unit_name : null;

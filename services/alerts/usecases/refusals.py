@@ -165,3 +165,10 @@ def too_much_past(most: int) -> Fault:
     vi = f"Phải xem lại hơn {most} trạng thái. Hãy chọn ngày gần hơn, hoặc một đơn vị nhỏ hơn."
     en = f"More than {most} states would have to be looked at. Choose a later day, or a smaller unit."
     return invalid([FieldViolation("since", "TOO_MUCH_PAST", vi, en)])
+
+
+def no_past() -> Fault:
+    """A backtest of what has not been yet."""
+    vi = "Ngày bắt đầu thử ở sau hôm nay. Hãy chọn một ngày đã qua."
+    en = "The first day to try the rule on is after today. Choose a day that has been."
+    return invalid([FieldViolation("since", "NO_PAST", vi, en)])

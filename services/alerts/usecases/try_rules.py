@@ -25,7 +25,7 @@ from services.alerts.store import counting
 from services.alerts.usecases.combine import facts_beside
 from services.alerts.usecases.evaluate import is_quiet
 from services.alerts.usecases.moment import Moment
-from services.alerts.usecases.refusals import too_much_past
+from services.alerts.usecases.refusals import no_past, too_much_past
 from services.alerts.usecases.rulebook import Condition, compile_rule
 from services.alerts.usecases.write_rules import check_rule
 
@@ -107,7 +107,9 @@ def _example(rule: Rule, fact: Fact, values: Mapping[str, Scalar], moment: Momen
 async def backtest(
     connection: AsyncConnection, rule: Rule, below: AbstractSet[int], moment: Moment, *, since: datetime, k: int
 ) -> Backtest:
-    """What the rule would have raised from an instant on. Raises INVALID_RULE, or INVALID_FIELD for too much past."""
+    """What it would have raised from an instant on. Raises INVALID_RULE; INVALID_FIELD for too much past, or none."""
+    if since > moment.now:
+        raise no_past()
     await check_rule(connection, rule)
     condition = compile_rule(rule)
     found, after = Backtest(), (-1, "")

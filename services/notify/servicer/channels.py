@@ -121,9 +121,11 @@ class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
         try:
             await self._sender.check(request.url)
         except AddressRefusedError as refused:
-            raise _address_refused(str(refused)) from refused
+            vi = "Địa chỉ webhook phải dùng https và dẫn tới một địa chỉ công khai trên Internet."
+            raise _address_refused(vi, str(refused)) from refused
         except NotDeliveredError as error:
-            raise _address_refused("the name cannot be resolved") from error
+            vi = "Không tìm thấy tên miền trong địa chỉ webhook. Hãy kiểm tra lại tên, hoặc thử lại sau."
+            raise _address_refused(vi, "the name cannot be resolved") from error
         async with self._frame.database.transaction() as connection:
             added = await usecases.add_webhook(
                 connection,
@@ -191,8 +193,7 @@ class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
         )
 
 
-def _address_refused(why: str) -> Fault:
-    vi = "Địa chỉ webhook phải dùng https và dẫn tới một địa chỉ công khai trên Internet."
+def _address_refused(vi: str, why: str) -> Fault:
     en = f"The webhook's address cannot be used: {why}."
     violation = FieldViolation("url", "WEBHOOK_ADDRESS", vi, en)
     return Fault(Kind.INVALID, "WEBHOOK_ADDRESS", vi=vi, en=en, violations=[violation])

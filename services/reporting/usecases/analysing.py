@@ -252,7 +252,8 @@ class Analyses:
         disclosed: Mapping[str, Disclosure] = {}
         if as_of is not None and as_of < asked.today:
             stocks, known_from = await past.stocks_on(self.questions.mirror, year, as_of, asked.indicators)
-            if known_from is None or as_of < known_from:
+            known_from = known_from or asked.today
+            if as_of < known_from:
                 stocks = _registers_alone(stocks)
         elif SENSITIVE in question.dimensions:
             measures = {one.numerator.measure for one in asked.indicators}

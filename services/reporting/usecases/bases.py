@@ -1,6 +1,7 @@
 """Stores residents by age and targets, all or nothing, each with its source and who stored it.
 
-Refuses units that do not lie below the one the caller holds a role on, unknown indicators, and what is given twice.
+Refuses units that do not lie below the one the caller holds a role on, indicators that are unknown or never shown of a
+unit, and what is given twice.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from services.reporting.domain.catalogue import Catalogue, Indicator
 from services.reporting.domain.figures import TargetRow
 from services.reporting.store import outside
 from services.reporting.store.outside import PopulationRow
+from services.reporting.usecases.lattice import is_top
 from services.reporting.usecases.querying import resolved, unknown_indicator
 
 
@@ -34,9 +36,18 @@ async def import_population(
 
 
 async def set_targets(
-    connection: AsyncConnection, given: Sequence[TargetRow], *, catalogue: Catalogue, subject: str
+    connection: AsyncConnection,
+    given: Sequence[TargetRow],
+    *,
+    catalogue: Catalogue,
+    tree: ScopeTree,
+    today: date,
+    subject: str,
 ) -> int:
-    """Set targets; says how many. Raises INVALID_FIELD for what the indicator can never be."""
+    """Set targets; says how many.
+
+    Raises INVALID_FIELD for what the indicator can never be, SENSITIVE_COMBINATION where it is never shown.
+    """
     _check_once(
         [(one.unit_id, one.school_year, one.indicator) for one in given],
         field="targets",
@@ -48,6 +59,8 @@ async def set_targets(
             raise unknown_indicator(one.indicator, catalogue)
         if not 0 <= one.value <= indicator.largest:
             raise _out_of_range(place, one, indicator)
+        if indicator.sensitive and not is_top(tree, one.unit_id, today):
+            raise _never_shown(place, indicator)
     await outside.store_targets(connection, given, subject=subject)
     return len(given)
 
@@ -83,6 +96,18 @@ def _out_of_range(place: int, target: TargetRow, indicator: Indicator) -> Fault:
     vi = f"Dòng {place + 1}: “{indicator.name_vi}” không thể là {target.value:g}. Hãy đặt chỉ tiêu từ 0{to_vi}."
     en = f"Row {place + 1}: “{indicator.name_en}” cannot be {target.value:g}. Set a target from 0{to_en}."
     return _refused(f"targets[{place}].value", "INVALID_FIELD", vi, en)
+
+
+def _never_shown(place: int, indicator: Indicator) -> Fault:
+    vi = (
+        f"Dòng {place + 1}: “{indicator.name_vi}” là dữ liệu nhạy cảm, chỉ được xem cho toàn bộ đơn vị cao nhất."
+        " Hãy bỏ chỉ tiêu này, hoặc đặt cho đơn vị cao nhất."
+    )
+    en = (
+        f"Row {place + 1}: “{indicator.name_en}” is sensitive and shown for a topmost unit as a whole only."
+        " Leave this target out, or set it for a topmost unit."
+    )
+    return _refused(f"targets[{place}].indicator", "SENSITIVE_COMBINATION", vi, en)
 
 
 def _refused(field: str, reason: str, vi: str, en: str) -> Fault:

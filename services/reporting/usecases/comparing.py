@@ -78,9 +78,14 @@ def additions(indicators: Sequence[Indicator], figures: Sequence[Figure]) -> lis
     """Of each indicator, whether the parts that are answered add up."""
     withheld = {figure.indicator for figure in figures if figure.suppressed}
     unknown = {figure.indicator for figure in figures if figure.value is None and not figure.suppressed}
+    answered = {figure.indicator for figure in figures}
     found = []
     for one in indicators:
-        if not one.is_additive:
+        if one.code not in answered:
+            vi = "Không có số liệu nào để cộng."
+            en = "There are no figures to add up."
+            found.append(Sum(one.code, adds_up=False, vi=vi, en=en))
+        elif not one.is_additive:
             vi = "Là tỷ lệ: giá trị chung tính từ tổng tử số và tổng mẫu số, không phải từ các tỷ lệ thành phần."
             en = "A ratio: the whole follows from the sums of numerators and denominators, not from the parts' values."
             found.append(Sum(one.code, adds_up=False, vi=vi, en=en))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from chassis.errors import Fault, Kind
+from chassis.errors import Fault, FieldViolation, Kind
 from chassis.scopes import ScopeTree
 from services.reporting.domain.catalogue import SENSITIVE, Catalogue, Indicator, Term
 from services.reporting.domain.cube import Values
@@ -63,7 +63,7 @@ class Explanations:
             raise _guarded()
         (indicator,) = chosen(self.questions.catalogue, question, whole=False)
         if len(values) != len(question.dimensions):
-            raise _unknown_cell(values)
+            raise _unmatched(question.dimensions, values)
         places = self.questions.divider.divide(tree, unit, breakdown="", day=day)
         year = question.school_year or tree.years(unit, today).of(today)
         stocks = await self.questions.mirror.stocks(year)
@@ -185,6 +185,21 @@ def _guarded() -> Fault:
         vi="Số liệu theo dân tộc không giải thích được đến từng trường: phần của mỗi trường được che riêng.",
         en="Figures by ethnic group are not explained down to schools: what each school adds is guarded by itself.",
         metadata={"dimension": SENSITIVE, "crossed": ""},
+    )
+
+
+def _unmatched(dimensions: Sequence[str], values: Values) -> Fault:
+    """Dimensions without a value, or values without a dimension."""
+    missing, beyond = ", ".join(dimensions[len(values) :]), ", ".join(values[len(dimensions) :])
+    vi = f"Thiếu giá trị cho chiều {missing}." if missing else f"Giá trị {beyond} không có chiều tương ứng."
+    en = f"There is no value for the dimension {missing}." if missing else f"There is no dimension for {beyond}."
+    return Fault(
+        Kind.INVALID,
+        "UNKNOWN_CELL",
+        vi=f"{vi} Mỗi chiều cần đúng một giá trị, theo cùng thứ tự.",
+        en=f"{en} Each dimension needs one value, in the same order.",
+        violations=[FieldViolation("dimension_values", "UNKNOWN_CELL", vi, en)],
+        metadata={"values": ",".join(values)},
     )
 
 

@@ -17,10 +17,10 @@ from services.reporting.store.mirror import Mirror, Stocks
 
 
 def check_day(day: date, *, school_year: int, years: Years, today: date, field: str) -> None:
-    """Refuse a day of the future, and one before the school year; days after it are of its end."""
-    if day > today or years.of(day) < school_year:
-        vi = f"Ngày {day.isoformat()} ở sau hôm nay hoặc trước năm học {school_year}–{school_year + 1}."
-        en = f"The day {day.isoformat()} is after today or before the school year {school_year}-{school_year + 1}."
+    """Refuse a day of the future, and one that the school year does not have."""
+    if day > today or years.of(day) != school_year:
+        vi = f"Ngày {day.isoformat()} ở sau hôm nay hoặc ngoài năm học {school_year}–{school_year + 1}."
+        en = f"The day {day.isoformat()} is after today or outside the school year {school_year}-{school_year + 1}."
         violation = FieldViolation(field, "DAY_OUTSIDE_YEAR", vi, en)
         raise Fault(Kind.INVALID, "DAY_OUTSIDE_YEAR", vi=vi, en=en, violations=[violation])
 

@@ -27,6 +27,7 @@ from services.reporting.usecases.outside import Moment, outside_sums
 from services.reporting.usecases.places import Divider
 
 MOST_CELLS = 20_000
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2100, 12, 31)  # What a day asked about can be, as years can.
 SLICE = 500  # Figures computed before the loop runs other work.
 
 
@@ -179,12 +180,22 @@ def resolved(tree: ScopeTree, ref: str, *, today: date, day: date) -> int:
 def parsed_day(text: str, *, field: str) -> date | None:
     """The day a field of the request names; None where it is empty; raises INVALID_DATE."""
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError:
         vi = f"“{text}” không phải là một ngày có trong lịch; viết theo dạng năm-tháng-ngày, ví dụ 2025-06-30."
         en = f"“{text}” is not a day of the calendar; write year-month-day, for example 2025-06-30."
-        violation = FieldViolation(field, "INVALID_DATE", vi, en)
-        raise Fault(Kind.INVALID, "INVALID_DATE", vi=vi, en=en, violations=[violation]) from None
+        raise _invalid_date(field, vi, en) from None
+    if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+        raise _invalid_date(
+            field,
+            f"“{text}” ngoài khoảng {FIRST_DAY.isoformat()} đến {LAST_DAY.isoformat()}.",
+            f"“{text}” is outside {FIRST_DAY.isoformat()} to {LAST_DAY.isoformat()}.",
+        )
+    return day
+
+
+def _invalid_date(field: str, vi: str, en: str) -> Fault:
+    return Fault(Kind.INVALID, "INVALID_DATE", vi=vi, en=en, violations=[FieldViolation(field, "INVALID_DATE", vi, en)])
 
 
 def _sensitive(indicator: Indicator) -> Fault:

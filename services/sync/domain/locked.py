@@ -35,10 +35,10 @@ def locked(facts: Mapping[str, str], *, key: str) -> Text:
     """The sentences for a held row with this key; raises ValueError where a fact is not of its form."""
     what = _what(facts)
     return Text(
-        f"{what.vi} Bản ghi “{key}” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị Sở mở khóa: khi đó bản ghi tự "
-        "được ghi nhận.",
-        f"{what.en} The record “{key}” is not stored, it is kept aside. Ask the department to lift the lock: then it "
-        "is stored by itself.",
+        f"{what.vi} Bản ghi “{key}” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị đơn vị đã khóa mở khóa: khi đó "
+        "bản ghi tự được ghi nhận.",
+        f"{what.en} The record “{key}” is not stored, it is kept aside. Ask the unit that set the lock to lift it: "
+        "then it is stored by itself.",
     )
 
 
@@ -46,8 +46,8 @@ def correction_locked(facts: Mapping[str, str]) -> Text:
     """The sentences for a correction by hand, which is not kept aside; raises ValueError as `locked` does."""
     what = _what(facts)
     return Text(
-        f"{what.vi} Bản ghi giữ nguyên. Hãy đề nghị Sở mở khóa rồi sửa lại.",
-        f"{what.en} The record stays as it is. Ask the department to lift the lock, then correct it again.",
+        f"{what.vi} Bản ghi giữ nguyên. Hãy đề nghị đơn vị đã khóa mở khóa rồi sửa lại.",
+        f"{what.en} The record stays as it is. Ask the unit that set the lock to lift it, then correct it again.",
     )
 
 

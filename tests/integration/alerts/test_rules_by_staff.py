@@ -351,6 +351,14 @@ async def test_a_backtest_over_too_much_past_is_refused_and_says_what_helps(desk
     assert (await desk.rules.BacktestRule(request)).alert_count == 1
 
 
+async def test_a_backtest_from_a_day_to_come_is_refused(desk):
+    """Nothing has been yet that the rule could be tried on."""
+    await desk.tell(a_class(40))
+    request = rules_pb2.BacktestRuleRequest(unit=ALL, rule=a_draft(), since="2030-11-01")
+    fault = await refusal(desk.rules.BacktestRule(request))
+    assert [(one.field, one.reason) for one in fault.violations] == [("since", "NO_PAST")]
+
+
 async def test_statistics_tell_noisy_rules_and_false_alarms(desk):
     """Two raised, one of them closed as a false alarm after an hour."""
     await desk.tell(a_class(40), a_class(41, key="1B2026"))

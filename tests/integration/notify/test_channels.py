@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from iocedu.alerts.v1 import alerts_pb2
-from iocedu.notify.v1 import channels_pb2, deliveries_pb2, notify_pb2, receipts_pb2
+from iocedu.notify.v1 import channels_pb2, channels_pb2_grpc, deliveries_pb2, notify_pb2, receipts_pb2
 
 from chassis import webhooks
 from chassis.bus import Bus
@@ -411,6 +411,18 @@ async def test_a_webhook_to_a_private_address_is_refused_with_the_reason(desk, u
         await desk.call("head", "channels", "CreateWebhook", channels_pb2.CreateWebhookRequest(url=url))
     assert (refused.value.kind, refused.value.reason) == (Kind.INVALID, "WEBHOOK_ADDRESS")
     assert [violation.field for violation in refused.value.violations] == ["url"]
+
+
+async def test_a_webhook_whose_name_nobody_knows_is_refused_in_other_words_than_a_private_one(desk):
+    """So that its owner looks for a slip in the name, not for what is wrong with the network."""
+    request = channels_pb2.CreateWebhookRequest(url="https://hook.invalid/hook")
+    async with desk.channel("head") as channel:
+        stub: Any = channels_pb2_grpc.ChannelsServiceStub(channel)
+        with pytest.raises(Fault) as refused:
+            await stub.CreateWebhook(request, metadata=(("accept-language", "vi"),))
+    (violation,) = refused.value.violations
+    assert (violation.field, violation.reason) == ("url", "WEBHOOK_ADDRESS")
+    assert "Không tìm thấy tên miền" in violation.vi
 
 
 async def test_a_contact_that_names_no_address_is_refused_and_nothing_is_brought(desk):

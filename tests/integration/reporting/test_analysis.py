@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from iocedu.chassis.v1 import scopes_pb2
 from iocedu.records.v1 import resources_pb2, unit_operations_pb2
-from iocedu.reporting.v1 import analysis_pb2, analysis_pb2_grpc, bases_pb2, bases_pb2_grpc
+from iocedu.reporting.v1 import (
+    analysis_pb2,
+    analysis_pb2_grpc,
+    bases_pb2,
+    bases_pb2_grpc,
+    reporting_pb2,
+    reporting_pb2_grpc,
+)
 from sqlalchemy import text
 
 from chassis.bus import Bus, Event
@@ -101,6 +108,17 @@ async def test_a_stock_on_a_past_day_is_what_was_known_then_and_is_still_so(feed
     values = [[one.value for one in period.figures] for period in answer.periods]
     assert values == [[None, None], [3, 0], [3, 0], [4, 20], [4, 20]]
     assert [period.known_from for period in answer.periods] == [first, first, first, first, None]
+
+
+async def test_of_a_year_that_nothing_is_known_of_a_past_day_says_so(feed):
+    """Known from today at the earliest, never empty as for the present; no figures add up to nothing."""
+    await feed.take(*pupils(3))
+    answer = await analysed(
+        feed, "pupils", breakdown="school", dimensions=("grade",), periods=(PeriodAsked(as_of="2020-11-25"),)
+    )
+    (period,) = answer.periods
+    assert (period.school_year, period.known_from, list(period.figures)) == (2020, TODAY, [])
+    assert [(one.adds_up, one.en) for one in period.sums] == [(False, "There are no figures to add up.")]
 
 
 STEPS = st.lists(
@@ -276,6 +294,23 @@ async def test_a_cell_is_explained_by_its_schools(feed):
 
 
 @pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((), "There is no value for the dimension level, sex."),
+        (("03",), "There is no value for the dimension sex."),
+        (("03", "1", "06"), "There is no dimension for 06."),
+    ],
+)
+async def test_a_cell_whose_dimensions_and_values_do_not_go_together_names_what_is_missing(feed, values, said):
+    """Not as if there were no such cell."""
+    asked = Question("1", ("pupils",), dimensions=("level", "sex"))
+    with pytest.raises(Fault) as refused:
+        await Explanations(feed.questions).explain(asked, values, tree=TREE, today=TODAY)
+    (violation,) = refused.value.violations
+    assert (violation.field, violation.reason, violation.en) == ("dimension_values", "UNKNOWN_CELL", said)
+
+
+@pytest.mark.parametrize(
     ("asked", "reason"),
     [
         ({"codes": ["placed_share"], "periods": (PeriodAsked(as_of="2026-10-01"),)}, "NOT_DATED"),
@@ -285,6 +320,10 @@ async def test_a_cell_is_explained_by_its_schools(feed):
         ),
         ({"codes": ["pupils"], "periods": (PeriodAsked(as_of="2027-01-01"),)}, "DAY_OUTSIDE_YEAR"),
         ({"codes": ["pupils"], "periods": (PeriodAsked(2026, "2026-07-01"),)}, "DAY_OUTSIDE_YEAR"),
+        ({"codes": ["pupils"], "periods": (PeriodAsked(2020, "2026-10-25"),)}, "DAY_OUTSIDE_YEAR"),
+        ({"codes": ["pupils"], "periods": (PeriodAsked(as_of="1800-01-01"),)}, "INVALID_DATE"),
+        ({"codes": ["pupils"], "hierarchy_as_of": "0001-01-01"}, "INVALID_DATE"),
+        ({"codes": ["pupils"], "hierarchy_as_of": "9999-12-31"}, "INVALID_DATE"),
         ({"codes": ["pupils_with_disability"], "breakdown": "school"}, "SENSITIVE_COMBINATION"),
         (
             {"codes": ["pupils"], "dimensions": ("ethnic_group",), "compare_with": frozenset({"last_year"})},
@@ -377,6 +416,67 @@ async def test_a_target_is_a_value_that_its_indicator_can_have(
         await bases.SetTargets(asked((2026, value), (2026, value)))
     assert refused.value.reason == "GIVEN_TWICE"
     assert "2" in refused.value.en.partition("repeats row 1")[0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"source": "   "}, "populations[0].source"),
+        ({"count_by_age": {6: 9 * 10**18}}, "populations[0].count_by_age[6]"),
+    ],
+)
+async def test_residents_without_a_source_or_beyond_any_number_are_refused(channel, wrong, field):
+    """Blanks name no document, and no age has ten million residents."""
+    given = {"unit": "gso:49", "year": 2026, "count_by_age": {6: 812}, "source": "Phổ cập 2026"} | wrong
+    request = bases_pb2.ImportPopulationRequest(unit="gso:49", populations=[bases_pb2.Population(**given)])
+    with pytest.raises(Fault) as refused:
+        await bases_pb2_grpc.BasesServiceStub(channel).ImportPopulation(request)
+    assert [(one.field, one.reason) for one in refused.value.violations] == [(field, "INVALID_FIELD")]
+
+
+async def test_a_target_is_set_only_where_its_indicator_is_shown(channel):
+    """A sensitive one for a topmost unit alone; else nothing is stored."""
+    bases: Any = bases_pb2_grpc.BasesServiceStub(channel)
+
+    def asked(unit: int, source: str = "NQ 5") -> bases_pb2.SetTargetsRequest:
+        row = bases_pb2.Target(
+            unit=str(unit), school_year=2026, indicator="pupils_with_disability", value=3, source=source
+        )
+        return bases_pb2.SetTargetsRequest(unit="gso:49", targets=[row])
+
+    assert (await bases.SetTargets(asked(PROVINCE))).set_count == 1
+    with pytest.raises(Fault) as refused:
+        await bases.SetTargets(asked(NEW_COMMUNE))
+    assert [(one.field, one.reason) for one in refused.value.violations] == [
+        ("targets[0].indicator", "SENSITIVE_COMBINATION")
+    ]
+    with pytest.raises(Fault) as refused:
+        await bases.SetTargets(asked(PROVINCE, source=" "))
+    assert refused.value.violations[0].field == "targets[0].source"
+
+
+@pytest.mark.parametrize("year", [9999, 1799])
+async def test_a_school_year_that_never_is_is_refused(channel, year):
+    """By questions, analyses and explanations alike, with the years that can be."""
+    analysis: Any = analysis_pb2_grpc.AnalysisServiceStub(channel)
+    questions: Any = reporting_pb2_grpc.ReportingServiceStub(channel)
+    for call in (
+        questions.QueryIndicators(reporting_pb2.QueryIndicatorsRequest(unit="gso:49", school_year=year)),
+        analysis.AnalyseIndicators(
+            analysis_pb2.AnalyseIndicatorsRequest(
+                unit="gso:49", indicators=["pupils"], periods=[analysis_pb2.Period(school_year=year)]
+            )
+        ),
+        analysis.ExplainIndicator(
+            analysis_pb2.ExplainIndicatorRequest(unit="gso:49", indicator="pupils", school_year=year)
+        ),
+    ):
+        with pytest.raises(Fault) as refused:
+            await call
+        (violation,) = refused.value.violations
+        assert (violation.reason, violation.field.rpartition(".")[2]) == ("INVALID_FIELD", "school_year")
+        assert "1990" in violation.vi
+        assert "2100" in violation.vi
 
 
 async def test_an_analysis_is_answered_over_the_wire(feed, channel):

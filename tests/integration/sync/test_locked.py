@@ -52,15 +52,15 @@ async def test_a_held_row_is_told_counted_kept_and_taken_later(here: World) -> N
     assert (problem.index, problem.key, problem.reason, problem.field) == (2, "HS2", "LOCKED", "")
     assert problem.message == (
         f"Học sinh năm học 2026-2027 đã bị khóa từ 08:00 ngày 02/11/2026 bởi “{ADMINISTRATOR}”, lý do: “{WHY}”. "
-        "Bản ghi “HS2” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị Sở mở khóa: khi đó bản ghi tự được "
-        "ghi nhận."
+        "Bản ghi “HS2” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị đơn vị đã khóa mở khóa: khi đó bản "
+        "ghi tự được ghi nhận."
     )
     assert problem.metadata["locked_by"] == ADMINISTRATOR
     assert problem.metadata["lock_time"] == "2026-11-02T01:00:00Z"
 
     (kept,) = (await english.ListQuarantinedRows(quarantine())).rows
     assert (kept.state, kept.batch_id, kept.problem.key) == (HELD, "1", "HS2")
-    assert "“HS2” is not stored, it is kept aside. Ask the department to lift the lock" in kept.problem.message
+    assert "“HS2” is not stored, it is kept aside. Ask the unit that set the lock to lift it" in kept.problem.message
     assert kept.problem.metadata["reason"] == WHY
     assert "Nguyễn Văn Hòa" not in kept.content, "personal data stays masked"
 

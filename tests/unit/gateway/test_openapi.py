@@ -49,7 +49,7 @@ def test_path_and_query_parameters_carry_their_rules() -> None:
     assert found["unit"]["required"] is True
     assert found["unit"]["schema"] == {"type": "string", "minLength": 1, "maxLength": 64}
     assert found["dimensions"]["schema"]["maxItems"] == 4
-    assert found["school_year"]["schema"] == {"type": "integer", "format": "int32", "minimum": 0}
+    assert found["school_year"]["schema"] == {"type": "integer", "format": "int32", "minimum": 0, "maximum": 2100}
     assert found["hierarchy_as_of"]["schema"]["pattern"].startswith("^([0-9]{4}")
 
 

@@ -57,13 +57,13 @@ def test_both_languages_say_all_of_it():
 
     assert text.vi == (
         "Kết quả học tập năm học 2026-2027, giai đoạn CK1 đã bị khóa từ 09:05 ngày 20/01/2027 bởi “giamdoc@so”, lý do: "
-        "“Đã duyệt báo cáo·học kỳ 1”. Bản ghi “KQ1” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị Sở mở khóa: "
-        "khi đó bản ghi tự được ghi nhận."
+        "“Đã duyệt báo cáo·học kỳ 1”. Bản ghi “KQ1” chưa được ghi nhận, đang được giữ lại. Hãy đề nghị đơn vị đã "
+        "khóa mở khóa: khi đó bản ghi tự được ghi nhận."
     )
     assert text.en == (
         "Results of 2026-2027, stage CK1 were locked on 20/01/2027 at 09:05 (Viet Nam) by “giamdoc@so”, because: “Đã "
-        "duyệt báo cáo·học kỳ 1”. The record “KQ1” is not stored, it is kept aside. Ask the department to lift the "
-        "lock: then it is stored by itself."
+        "duyệt báo cáo·học kỳ 1”. The record “KQ1” is not stored, it is kept aside. Ask the unit that set the "
+        "lock to lift it: then it is stored by itself."
     )
 
 

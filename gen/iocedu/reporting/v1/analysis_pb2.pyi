@@ -116,8 +116,8 @@ class Period(_message.Message):
     school_year: _builtins.int
     """First calendar year of the school year; 0: that of `as_of`, or the current one."""
     as_of: _builtins.str
-    """Day whose state is wanted, as known today, ISO 8601; empty: the present. A stock on a past day leaves out what
-    became known after it: dates of enrolment are not in the typed core.
+    """Day of the school year whose state is wanted, as known today, ISO 8601; empty: the present. A stock on a past day
+    leaves out what became known after it: dates of enrolment are not in the typed core.
     """
     def __init__(
         self,
@@ -289,7 +289,9 @@ class PeriodAnswer(_message.Message):
     FIGURES_FIELD_NUMBER: _builtins.int
     ADDITIONS_FIELD_NUMBER: _builtins.int
     known_from: _builtins.str
-    """First day of whose state anything is known, ISO 8601; empty: the present was asked for."""
+    """First day of whose state anything is known, ISO 8601, today where nothing of the past is; empty: the present was
+    asked for.
+    """
     @_builtins.property
     def period(self) -> Global___Period:
         """The period, defaults filled in."""

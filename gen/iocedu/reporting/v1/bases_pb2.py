@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/reporting/v1/bases.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xa1\x02\n\nPopulation\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x04year\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12_\n\x0c\x63ount_by_age\x18\x03 \x03(\x0b\x32/.iocedu.reporting.v1.Population.CountByAgeEntryB\x18\xbaH\x15\x9a\x01\x12\x08\x01\x10y\"\x06\x1a\x04\x18x(\x00*\x04\"\x02(\x00\x12\x1a\n\x06source\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12/\n\x0bimport_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x31\n\x0f\x43ountByAgeEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"u\n\x17ImportPopulationRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x41\n\x0bpopulations\x18\x02 \x03(\x0b\x32\x1f.iocedu.reporting.v1.PopulationB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\"0\n\x18ImportPopulationResponse\x12\x14\n\x0cstored_count\x18\x01 \x01(\x05\"\x81\x01\n\x15ListPopulationRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x15\n\x04year\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x16ListPopulationResponse\x12\x34\n\x0bpopulations\x18\x01 \x03(\x0b\x32\x1f.iocedu.reporting.v1.Population\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc3\x01\n\x06Target\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\x0bschool_year\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x1c\n\tindicator\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x16\n\x05value\x18\x04 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12\x1a\n\x06source\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12,\n\x08set_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x11SetTargetsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x39\n\x07targets\x18\x02 \x03(\x0b\x32\x1b.iocedu.reporting.v1.TargetB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\"\'\n\x12SetTargetsResponse\x12\x11\n\tset_count\x18\x01 \x01(\x05\"\x85\x01\n\x12ListTargetsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x0bschool_year\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\\\n\x13ListTargetsResponse\x12,\n\x07targets\x18\x01 \x03(\x0b\x32\x1b.iocedu.reporting.v1.Target\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x0eTargetsChanged\x12\x36\n\tstandings\x18\x01 \x03(\x0b\x32#.iocedu.reporting.v1.TargetStanding\"\xfb\x01\n\x0eTargetStanding\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_year\x18\x02 \x01(\x05\x12\x11\n\tindicator\x18\x03 \x01(\t\x12\x0f\n\x07name_vi\x18\x04 \x01(\t\x12\x0f\n\x07name_en\x18\x05 \x01(\t\x12\x11\n\tdirection\x18\x06 \x01(\t\x12\x0e\n\x06target\x18\x07 \x01(\x01\x12\x0e\n\x06source\x18\x08 \x01(\t\x12\x12\n\x05value\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x16reporting_school_count\x18\n \x01(\x05\x12\x1d\n\x15\x65xpected_school_count\x18\x0b \x01(\x05\x42\x08\n\x06_value2\xb3\x06\n\x0c\x42\x61sesService\x12\xc1\x01\n\x10ImportPopulation\x12,.iocedu.reporting.v1.ImportPopulationRequest\x1a-.iocedu.reporting.v1.ImportPopulationResponse\"P\xca\xf3\x18\x1f\n\radministrator\n\x08\x64irector\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/population:import:\x01*\x12\xd3\x01\n\x0eListPopulation\x12*.iocedu.reporting.v1.ListPopulationRequest\x1a+.iocedu.reporting.v1.ListPopulationResponse\"h\xca\xf3\x18\x41\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/units/{unit}/population\x12\xa9\x01\n\nSetTargets\x12&.iocedu.reporting.v1.SetTargetsRequest\x1a\'.iocedu.reporting.v1.SetTargetsResponse\"J\xca\xf3\x18\x1f\n\radministrator\n\x08\x64irector\x12\x04unit\x82\xd3\xe4\x93\x02!\"\x1c/v1/units/{unit}/targets:set:\x01*\x12\xdc\x01\n\x0bListTargets\x12\'.iocedu.reporting.v1.ListTargetsRequest\x1a(.iocedu.reporting.v1.ListTargetsResponse\"z\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/units/{unit}/targetsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fiocedu/reporting/v1/bases.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eiocedu/chassis/v1/access.proto\"\xa8\x02\n\nPopulation\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x04year\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x64\n\x0c\x63ount_by_age\x18\x03 \x03(\x0b\x32/.iocedu.reporting.v1.Population.CountByAgeEntryB\x1d\xbaH\x1a\x9a\x01\x17\x08\x01\x10y\"\x06\x1a\x04\x18x(\x00*\t\"\x07\x18\x80\xad\xe2\x04(\x00\x12\x1c\n\x06source\x18\x04 \x01(\tB\x0c\xbaH\tr\x07\x18\xac\x02\x32\x02\\S\x12/\n\x0bimport_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x31\n\x0f\x43ountByAgeEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"u\n\x17ImportPopulationRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x41\n\x0bpopulations\x18\x02 \x03(\x0b\x32\x1f.iocedu.reporting.v1.PopulationB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\"0\n\x18ImportPopulationResponse\x12\x14\n\x0cstored_count\x18\x01 \x01(\x05\"\x88\x01\n\x15ListPopulationRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x04year\x18\x02 \x01(\x05\x42\x0e\xbaH\x0b\x1a\x06\x18\xb4\x10(\xc6\x0f\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x16ListPopulationResponse\x12\x34\n\x0bpopulations\x18\x01 \x03(\x0b\x32\x1f.iocedu.reporting.v1.Population\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc5\x01\n\x06Target\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\x0bschool_year\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb4\x10(\xc6\x0f\x12\x1c\n\tindicator\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x16\n\x05value\x18\x04 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12\x1c\n\x06source\x18\x05 \x01(\tB\x0c\xbaH\tr\x07\x18\xac\x02\x32\x02\\S\x12,\n\x08set_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x11SetTargetsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x39\n\x07targets\x18\x02 \x03(\x0b\x32\x1b.iocedu.reporting.v1.TargetB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\"\'\n\x12SetTargetsResponse\x12\x11\n\tset_count\x18\x01 \x01(\x05\"\x8c\x01\n\x12ListTargetsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12#\n\x0bschool_year\x18\x02 \x01(\x05\x42\x0e\xbaH\x0b\x1a\x06\x18\xb4\x10(\xc6\x0f\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\\\n\x13ListTargetsResponse\x12,\n\x07targets\x18\x01 \x03(\x0b\x32\x1b.iocedu.reporting.v1.Target\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x0eTargetsChanged\x12\x36\n\tstandings\x18\x01 \x03(\x0b\x32#.iocedu.reporting.v1.TargetStanding\"\xfb\x01\n\x0eTargetStanding\x12\x0f\n\x07unit_id\x18\x01 \x01(\x03\x12\x13\n\x0bschool_year\x18\x02 \x01(\x05\x12\x11\n\tindicator\x18\x03 \x01(\t\x12\x0f\n\x07name_vi\x18\x04 \x01(\t\x12\x0f\n\x07name_en\x18\x05 \x01(\t\x12\x11\n\tdirection\x18\x06 \x01(\t\x12\x0e\n\x06target\x18\x07 \x01(\x01\x12\x0e\n\x06source\x18\x08 \x01(\t\x12\x12\n\x05value\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x16reporting_school_count\x18\n \x01(\x05\x12\x1d\n\x15\x65xpected_school_count\x18\x0b \x01(\x05\x42\x08\n\x06_value2\xb3\x06\n\x0c\x42\x61sesService\x12\xc1\x01\n\x10ImportPopulation\x12,.iocedu.reporting.v1.ImportPopulationRequest\x1a-.iocedu.reporting.v1.ImportPopulationResponse\"P\xca\xf3\x18\x1f\n\radministrator\n\x08\x64irector\x12\x04unit\x82\xd3\xe4\x93\x02\'\"\"/v1/units/{unit}/population:import:\x01*\x12\xd3\x01\n\x0eListPopulation\x12*.iocedu.reporting.v1.ListPopulationRequest\x1a+.iocedu.reporting.v1.ListPopulationResponse\"h\xca\xf3\x18\x41\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/units/{unit}/population\x12\xa9\x01\n\nSetTargets\x12&.iocedu.reporting.v1.SetTargetsRequest\x1a\'.iocedu.reporting.v1.SetTargetsResponse\"J\xca\xf3\x18\x1f\n\radministrator\n\x08\x64irector\x12\x04unit\x82\xd3\xe4\x93\x02!\"\x1c/v1/units/{unit}/targets:set:\x01*\x12\xdc\x01\n\x0bListTargets\x12\'.iocedu.reporting.v1.ListTargetsRequest\x1a(.iocedu.reporting.v1.ListTargetsResponse\"z\xca\xf3\x18V\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\n\x05\x63lerk\n\x0eprovincial_ioc\x12\x04unit\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/units/{unit}/targetsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,9 +42,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POPULATION'].fields_by_name['year']._loaded_options = None
   _globals['_POPULATION'].fields_by_name['year']._serialized_options = b'\272H\010\032\006\030\264\020(\306\017'
   _globals['_POPULATION'].fields_by_name['count_by_age']._loaded_options = None
-  _globals['_POPULATION'].fields_by_name['count_by_age']._serialized_options = b'\272H\025\232\001\022\010\001\020y\"\006\032\004\030x(\000*\004\"\002(\000'
+  _globals['_POPULATION'].fields_by_name['count_by_age']._serialized_options = b'\272H\032\232\001\027\010\001\020y\"\006\032\004\030x(\000*\t\"\007\030\200\255\342\004(\000'
   _globals['_POPULATION'].fields_by_name['source']._loaded_options = None
-  _globals['_POPULATION'].fields_by_name['source']._serialized_options = b'\272H\007r\005\020\001\030\254\002'
+  _globals['_POPULATION'].fields_by_name['source']._serialized_options = b'\272H\tr\007\030\254\0022\002\\S'
   _globals['_IMPORTPOPULATIONREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_IMPORTPOPULATIONREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_IMPORTPOPULATIONREQUEST'].fields_by_name['populations']._loaded_options = None
@@ -52,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPOPULATIONREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_LISTPOPULATIONREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTPOPULATIONREQUEST'].fields_by_name['year']._loaded_options = None
-  _globals['_LISTPOPULATIONREQUEST'].fields_by_name['year']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTPOPULATIONREQUEST'].fields_by_name['year']._serialized_options = b'\272H\013\032\006\030\264\020(\306\017\330\001\001'
   _globals['_LISTPOPULATIONREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTPOPULATIONREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTPOPULATIONREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -66,7 +66,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TARGET'].fields_by_name['value']._loaded_options = None
   _globals['_TARGET'].fields_by_name['value']._serialized_options = b'\272H\004\022\002@\001'
   _globals['_TARGET'].fields_by_name['source']._loaded_options = None
-  _globals['_TARGET'].fields_by_name['source']._serialized_options = b'\272H\007r\005\020\001\030\254\002'
+  _globals['_TARGET'].fields_by_name['source']._serialized_options = b'\272H\tr\007\030\254\0022\002\\S'
   _globals['_SETTARGETSREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_SETTARGETSREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SETTARGETSREQUEST'].fields_by_name['targets']._loaded_options = None
@@ -74,7 +74,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTARGETSREQUEST'].fields_by_name['unit']._loaded_options = None
   _globals['_LISTTARGETSREQUEST'].fields_by_name['unit']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTTARGETSREQUEST'].fields_by_name['school_year']._loaded_options = None
-  _globals['_LISTTARGETSREQUEST'].fields_by_name['school_year']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTTARGETSREQUEST'].fields_by_name['school_year']._serialized_options = b'\272H\013\032\006\030\264\020(\306\017\330\001\001'
   _globals['_LISTTARGETSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTTARGETSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTTARGETSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -88,31 +88,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BASESSERVICE'].methods_by_name['ListTargets']._loaded_options = None
   _globals['_BASESSERVICE'].methods_by_name['ListTargets']._serialized_options = b'\312\363\030V\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\n\005clerk\n\016provincial_ioc\022\004unit\202\323\344\223\002\032\022\030/v1/units/{unit}/targets'
   _globals['_POPULATION']._serialized_start=181
-  _globals['_POPULATION']._serialized_end=470
-  _globals['_POPULATION_COUNTBYAGEENTRY']._serialized_start=421
-  _globals['_POPULATION_COUNTBYAGEENTRY']._serialized_end=470
-  _globals['_IMPORTPOPULATIONREQUEST']._serialized_start=472
-  _globals['_IMPORTPOPULATIONREQUEST']._serialized_end=589
-  _globals['_IMPORTPOPULATIONRESPONSE']._serialized_start=591
-  _globals['_IMPORTPOPULATIONRESPONSE']._serialized_end=639
-  _globals['_LISTPOPULATIONREQUEST']._serialized_start=642
-  _globals['_LISTPOPULATIONREQUEST']._serialized_end=771
-  _globals['_LISTPOPULATIONRESPONSE']._serialized_start=773
-  _globals['_LISTPOPULATIONRESPONSE']._serialized_end=876
-  _globals['_TARGET']._serialized_start=879
-  _globals['_TARGET']._serialized_end=1074
-  _globals['_SETTARGETSREQUEST']._serialized_start=1076
-  _globals['_SETTARGETSREQUEST']._serialized_end=1179
-  _globals['_SETTARGETSRESPONSE']._serialized_start=1181
-  _globals['_SETTARGETSRESPONSE']._serialized_end=1220
-  _globals['_LISTTARGETSREQUEST']._serialized_start=1223
-  _globals['_LISTTARGETSREQUEST']._serialized_end=1356
-  _globals['_LISTTARGETSRESPONSE']._serialized_start=1358
-  _globals['_LISTTARGETSRESPONSE']._serialized_end=1450
-  _globals['_TARGETSCHANGED']._serialized_start=1452
-  _globals['_TARGETSCHANGED']._serialized_end=1524
-  _globals['_TARGETSTANDING']._serialized_start=1527
-  _globals['_TARGETSTANDING']._serialized_end=1778
-  _globals['_BASESSERVICE']._serialized_start=1781
-  _globals['_BASESSERVICE']._serialized_end=2600
+  _globals['_POPULATION']._serialized_end=477
+  _globals['_POPULATION_COUNTBYAGEENTRY']._serialized_start=428
+  _globals['_POPULATION_COUNTBYAGEENTRY']._serialized_end=477
+  _globals['_IMPORTPOPULATIONREQUEST']._serialized_start=479
+  _globals['_IMPORTPOPULATIONREQUEST']._serialized_end=596
+  _globals['_IMPORTPOPULATIONRESPONSE']._serialized_start=598
+  _globals['_IMPORTPOPULATIONRESPONSE']._serialized_end=646
+  _globals['_LISTPOPULATIONREQUEST']._serialized_start=649
+  _globals['_LISTPOPULATIONREQUEST']._serialized_end=785
+  _globals['_LISTPOPULATIONRESPONSE']._serialized_start=787
+  _globals['_LISTPOPULATIONRESPONSE']._serialized_end=890
+  _globals['_TARGET']._serialized_start=893
+  _globals['_TARGET']._serialized_end=1090
+  _globals['_SETTARGETSREQUEST']._serialized_start=1092
+  _globals['_SETTARGETSREQUEST']._serialized_end=1195
+  _globals['_SETTARGETSRESPONSE']._serialized_start=1197
+  _globals['_SETTARGETSRESPONSE']._serialized_end=1236
+  _globals['_LISTTARGETSREQUEST']._serialized_start=1239
+  _globals['_LISTTARGETSREQUEST']._serialized_end=1379
+  _globals['_LISTTARGETSRESPONSE']._serialized_start=1381
+  _globals['_LISTTARGETSRESPONSE']._serialized_end=1473
+  _globals['_TARGETSCHANGED']._serialized_start=1475
+  _globals['_TARGETSCHANGED']._serialized_end=1547
+  _globals['_TARGETSTANDING']._serialized_start=1550
+  _globals['_TARGETSTANDING']._serialized_end=1801
+  _globals['_BASESSERVICE']._serialized_start=1804
+  _globals['_BASESSERVICE']._serialized_end=2623
 # @@protoc_insertion_point(module_scope)

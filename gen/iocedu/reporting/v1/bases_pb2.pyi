@@ -58,7 +58,7 @@ class Population(_message.Message):
     """Where the numbers come from, for example the register of universalisation and its date."""
     @_builtins.property
     def count_by_age(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
-        """Residents by age in years, for example {"5": 812}."""
+        """Residents by age in years, for example {"5": 812}; at most ten million of an age."""
 
     @_builtins.property
     def import_time(self) -> _timestamp_pb2.Timestamp:

@@ -35,7 +35,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNKNOWN_BREAKDOWN: _ErrorReason.ValueType  # 5
     """The kind of unit to break down to does not lie below the unit."""
     ERROR_REASON_INVALID_DATE: _ErrorReason.ValueType  # 6
-    """A date is not one of the calendar."""
+    """A date is not one of the calendar, or of no school year from 1990 to 2100."""
     ERROR_REASON_POSITION_GONE: _ErrorReason.ValueType  # 7
     """The position to resume from lies too far back; ask anew without one."""
     ERROR_REASON_SENSITIVE_COMBINATION: _ErrorReason.ValueType  # 8
@@ -169,7 +169,7 @@ ERROR_REASON_TOO_MANY_CELLS: ErrorReason.ValueType  # 4
 ERROR_REASON_UNKNOWN_BREAKDOWN: ErrorReason.ValueType  # 5
 """The kind of unit to break down to does not lie below the unit."""
 ERROR_REASON_INVALID_DATE: ErrorReason.ValueType  # 6
-"""A date is not one of the calendar."""
+"""A date is not one of the calendar, or of no school year from 1990 to 2100."""
 ERROR_REASON_POSITION_GONE: ErrorReason.ValueType  # 7
 """The position to resume from lies too far back; ask anew without one."""
 ERROR_REASON_SENSITIVE_COMBINATION: ErrorReason.ValueType  # 8

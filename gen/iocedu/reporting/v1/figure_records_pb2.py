@@ -28,7 +28,7 @@ from iocedu.chassis.v1 import access_pb2 as iocedu_dot_chassis_dot_v1_dot_access
 from iocedu.records.v1 import records_pb2 as iocedu_dot_records_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(iocedu/reporting/v1/figure_records.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/records/v1/records.proto\"\xd4\x02\n\x18ListFigureRecordsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\tindicator\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x1f\n\x07purpose\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x03\x18\xf4\x03\x32\x02\\S\x12\x37\n\x04term\x18\x04 \x01(\x0e\x32\x1f.iocedu.reporting.v1.FigureTermB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\x0bschool_year\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xb4\x10(\x00\x12\"\n\ndimensions\x18\x06 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x04\"\x04r\x02\x18(\x12(\n\x10\x64imension_values\x18\x07 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x04\"\x04r\x02\x18(\x12\x1a\n\tpage_size\x18\x08 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x92\x01\n\x19ListFigureRecordsResponse\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x32\n\x07records\x18\x03 \x03(\x0b\x32!.iocedu.reporting.v1.FigureRecord\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"N\n\x0c\x46igureRecord\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Record\x12\x13\n\x0bschool_name\x18\x02 \x01(\t*a\n\nFigureTerm\x12\x1b\n\x17\x46IGURE_TERM_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46IGURE_TERM_NUMERATOR\x10\x01\x12\x1b\n\x17\x46IGURE_TERM_DENOMINATOR\x10\x02\x32\x89\x02\n\x14\x46igureRecordsService\x12\xf0\x01\n\x11ListFigureRecords\x12-.iocedu.reporting.v1.ListFigureRecordsRequest\x1a..iocedu.reporting.v1.ListFigureRecordsResponse\"|\xca\xf3\x18\x41\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x31\x12//v1/units/{unit}/indicators/{indicator}:recordsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(iocedu/reporting/v1/figure_records.proto\x12\x13iocedu.reporting.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1eiocedu/chassis/v1/access.proto\x1a\x1fiocedu/records/v1/records.proto\"\xd8\x02\n\x18ListFigureRecordsRequest\x12\x17\n\x04unit\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\tindicator\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\x12\x1f\n\x07purpose\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x03\x18\xf4\x03\x32\x02\\S\x12\x37\n\x04term\x18\x04 \x01(\x0e\x32\x1f.iocedu.reporting.v1.FigureTermB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x0bschool_year\x18\x05 \x01(\x05\x42\x0e\xbaH\x0b\x1a\x06\x18\xb4\x10(\xc6\x0f\xd8\x01\x01\x12\"\n\ndimensions\x18\x06 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x04\"\x04r\x02\x18(\x12(\n\x10\x64imension_values\x18\x07 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x04\"\x04r\x02\x18(\x12\x1a\n\tpage_size\x18\x08 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x92\x01\n\x19ListFigureRecordsResponse\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x32\n\x07records\x18\x03 \x03(\x0b\x32!.iocedu.reporting.v1.FigureRecord\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"N\n\x0c\x46igureRecord\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x19.iocedu.records.v1.Record\x12\x13\n\x0bschool_name\x18\x02 \x01(\t*a\n\nFigureTerm\x12\x1b\n\x17\x46IGURE_TERM_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46IGURE_TERM_NUMERATOR\x10\x01\x12\x1b\n\x17\x46IGURE_TERM_DENOMINATOR\x10\x02\x32\x89\x02\n\x14\x46igureRecordsService\x12\xf0\x01\n\x11ListFigureRecords\x12-.iocedu.reporting.v1.ListFigureRecordsRequest\x1a..iocedu.reporting.v1.ListFigureRecordsResponse\"|\xca\xf3\x18\x41\n\radministrator\n\x08\x64irector\n\x07officer\n\x07\x61uditor\n\x0chead_teacher\x12\x04unit\x18\x01\x82\xd3\xe4\x93\x02\x31\x12//v1/units/{unit}/indicators/{indicator}:recordsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTFIGURERECORDSREQUEST'].fields_by_name['term']._loaded_options = None
   _globals['_LISTFIGURERECORDSREQUEST'].fields_by_name['term']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTFIGURERECORDSREQUEST'].fields_by_name['school_year']._loaded_options = None
-  _globals['_LISTFIGURERECORDSREQUEST'].fields_by_name['school_year']._serialized_options = b'\272H\007\032\005\030\264\020(\000'
+  _globals['_LISTFIGURERECORDSREQUEST'].fields_by_name['school_year']._serialized_options = b'\272H\013\032\006\030\264\020(\306\017\330\001\001'
   _globals['_LISTFIGURERECORDSREQUEST'].fields_by_name['dimensions']._loaded_options = None
   _globals['_LISTFIGURERECORDSREQUEST'].fields_by_name['dimensions']._serialized_options = b'\272H\013\222\001\010\020\004\"\004r\002\030('
   _globals['_LISTFIGURERECORDSREQUEST'].fields_by_name['dimension_values']._loaded_options = None
@@ -55,14 +55,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTFIGURERECORDSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_FIGURERECORDSSERVICE'].methods_by_name['ListFigureRecords']._loaded_options = None
   _globals['_FIGURERECORDSSERVICE'].methods_by_name['ListFigureRecords']._serialized_options = b'\312\363\030A\n\radministrator\n\010director\n\007officer\n\007auditor\n\014head_teacher\022\004unit\030\001\202\323\344\223\0021\022//v1/units/{unit}/indicators/{indicator}:records'
-  _globals['_FIGURETERM']._serialized_start=761
-  _globals['_FIGURETERM']._serialized_end=858
+  _globals['_FIGURETERM']._serialized_start=765
+  _globals['_FIGURETERM']._serialized_end=862
   _globals['_LISTFIGURERECORDSREQUEST']._serialized_start=190
-  _globals['_LISTFIGURERECORDSREQUEST']._serialized_end=530
-  _globals['_LISTFIGURERECORDSRESPONSE']._serialized_start=533
-  _globals['_LISTFIGURERECORDSRESPONSE']._serialized_end=679
-  _globals['_FIGURERECORD']._serialized_start=681
-  _globals['_FIGURERECORD']._serialized_end=759
-  _globals['_FIGURERECORDSSERVICE']._serialized_start=861
-  _globals['_FIGURERECORDSSERVICE']._serialized_end=1126
+  _globals['_LISTFIGURERECORDSREQUEST']._serialized_end=534
+  _globals['_LISTFIGURERECORDSRESPONSE']._serialized_start=537
+  _globals['_LISTFIGURERECORDSRESPONSE']._serialized_end=683
+  _globals['_FIGURERECORD']._serialized_start=685
+  _globals['_FIGURERECORD']._serialized_end=763
+  _globals['_FIGURERECORDSSERVICE']._serialized_start=865
+  _globals['_FIGURERECORDSSERVICE']._serialized_end=1130
 # @@protoc_insertion_point(module_scope)
