@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+TEMPLATE_CODES: Final = "DanhMuc"  # The hidden sheet of a template that holds the codes to choose from.
 PREVIEW: Final = 40  # Rows of a sheet among which its headings must stand.
 MOST_HEADER_ROWS: Final = 3
 MOST_SKIPPED_NAMED: Final = 50
