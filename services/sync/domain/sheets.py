@@ -22,6 +22,8 @@ _BRACKETS: Final = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 _NO_LETTER: Final = re.compile(r"[^a-z0-9]+")
 _COUNTING: Final = re.compile(r"\(?\s*(\d{1,3}|[a-z])\s*\)?")
 _EPOCHS: Final = {False: date(1899, 12, 30), True: date(1904, 1, 1)}
+_AS_TEXT: Final = re.compile(r"^'(?=[\d+])")  # Typed before a number so that the cell keeps it as it is written.
+_MIDNIGHT: Final = re.compile(r"[ T]+(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? ?(?:SA|AM))$", re.IGNORECASE)
 _SERIALS: Final = (2101.0, 73_051.0)  # Days as Excel counts them, to 2099; what is less may be a year.
 
 
@@ -302,7 +304,9 @@ def value_of(kind: Kind, name: str, cell: Cell, *, from_1904: bool = False) -> A
     """What a cell says of a field, in the forms that people write: codes by their names, days as numbers."""
     value = cell.value
     if isinstance(value, str):
-        value = unicodedata.normalize("NFC", value).replace("\u00a0", " ").strip()
+        value = _AS_TEXT.sub("", unicodedata.normalize("NFC", value).replace("\u00a0", " ").strip())
+        if name in kind.days:
+            value = _MIDNIGHT.sub("", value)  # How software exports a day; another time is no day.
         if fields := kind.lists.get(name):
             return [dict(zip(fields, part.split(maxsplit=len(fields) - 1), strict=False)) for part in _parts(value)]
     elif isinstance(value, float):
