@@ -86,6 +86,7 @@ class Table:
     last: int  # from 1.
     columns: tuple[Column, ...]
     headings: Mapping[int, str]
+    titles: Mapping[int, str]  # The same as people read them.
     ignored: list[str]
     missing: list[str]  # Fields its records cannot do without.
     twice: list[tuple[int, int]]  # Columns that say the same field.
@@ -190,7 +191,7 @@ def _table(kind: Kind, rows: Sequence[Row], start: int, end: int, headings: Mapp
     for place, parts in headings.items():
         column = _column(kind, place, parts)
         if column is None:
-            ignored.append(" / ".join(" ".join(part.split()) for part in parts)[:80])
+            ignored.append(_title(parts))
             continue
         many = kind.grid is not None and column.code and column.field in kind.grid.many
         if (column.field, column.code) in taken and not many:
@@ -207,12 +208,17 @@ def _table(kind: Kind, rows: Sequence[Row], start: int, end: int, headings: Mapp
         rows[end].number,
         tuple(columns),
         {place: folded(parts[-1]) for place, parts in headings.items()},
+        {place: _title(parts) for place, parts in headings.items()},
         ignored,
         [name for name in kind.needs if name not in named],
         twice,
         said,
         above[:20],
     )
+
+
+def _title(parts: Sequence[str]) -> str:
+    return " / ".join(" ".join(part.split()) for part in parts)[:80]
 
 
 def _column(kind: Kind, place: int, parts: Sequence[str]) -> Column | None:

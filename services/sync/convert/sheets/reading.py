@@ -131,6 +131,7 @@ def _about(name: str, table: Table) -> dict[str, Any]:
         "first": table.first,
         "last": table.last,
         "columns": [[column_name(one.place), one.field, one.code] for one in table.columns],
+        "titles": {column_name(one.place): table.titles[one.place] for one in table.columns},
         "ignored": table.ignored,
         "above": table.above,
     }

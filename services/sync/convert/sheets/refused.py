@@ -131,9 +131,10 @@ def no_table(nearest: str, *, hidden: Sequence[str] = ()) -> FileRefusedError:
     return FileRefusedError(
         "NO_TABLE",
         Text(
-            f"Không trang nào có dòng tiêu đề nhận ra được.{near.vi}{unseen.vi} Hãy dùng mẫu tải về, hoặc đặt tiêu đề cột như "
-            "“Mã học sinh”, “Họ và tên”, “Ngày sinh”.",
-            f"No sheet has headings that are known.{near.en}{unseen.en} Use the template, or name the columns as it does.",
+            f"Không trang nào có dòng tiêu đề nhận ra được.{near.vi}{unseen.vi} Hãy dùng mẫu tải về, hoặc đặt tiêu đề "
+            "cột như “Mã học sinh”, “Họ và tên”, “Ngày sinh”.",
+            f"No sheet has headings that are known.{near.en}{unseen.en} Use the template, or name the columns as "
+            "it does.",
         ),
         {"nearest": nearest},
     )

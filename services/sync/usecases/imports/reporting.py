@@ -6,10 +6,13 @@ from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import RowProblem
 from iocedu.sync.v1 import imports_pb2, sync_pb2
+from pydantic_core import from_json
 
 from services.sync.convert.answers import localized
+from services.sync.convert.import_cells import cells_of, name_of
 from services.sync.domain.batches import RowState
 from services.sync.domain.imports import Import
+from services.sync.domain.profiles import Fields
 from services.sync.domain.words import Text
 from services.sync.store import batches, imports, quarantine
 from services.sync.usecases import refusals
@@ -31,9 +34,12 @@ Kind = tuple[str, str]  # A problem's reason and field; empty: any.
 
 
 async def problems(
-    office: Office, one: Import, *, kind: Kind, after: Place | None, most: int, language: str
+    office: Office, one: Import, *, kind: Kind, after: Place | None, most: int, language: str, own: bool
 ) -> tuple[list[imports_pb2.ImportProblem], Place | None]:
-    """Rows that were not stored, in the order of the file, of one kind; and where to go on, None at the end."""
+    """Rows that were not stored, in the order of the file, of one kind; and where to go on, None at the end.
+
+    With what stands in their wrong fields: the personal ones for who uploaded the file (`own`).
+    """
     found: list[tuple[Place, imports_pb2.ImportProblem]] = []
     async for place, problem in _problems(office, one, after=after, language=language):
         if not is_of(kind, problem.problem):
@@ -42,6 +48,7 @@ async def problems(
         if len(found) > most:
             break
     page = found[:most]
+    await _find_cells(office, one, [problem for _, problem in page if problem.quarantined_row_id], own=own)
     return [problem for _, problem in page], page[-1][0] if len(found) > most else None
 
 
@@ -130,6 +137,50 @@ async def _find_quarantined(office: Office, one: Import, found: list[tuple[Place
     for place, problem in kept.items():
         problem.quarantined_row_id = ids.get(place, 0)
         problem.settled = place not in ids
+
+
+async def _find_cells(office: Office, one: Import, found: list[imports_pb2.ImportProblem], *, own: bool) -> None:
+    """Say of rows in the quarantine whose they are, and what stands in the fields that are wrong."""
+    ids = {problem.quarantined_row_id for problem in found}
+    if not ids:
+        return
+    places = office.intake.scopes.tree.subtree(one.order.unit_id, office.intake.clock.today())
+    async with office.intake.database.connection() as reads:
+        rows = await quarantine.wanted(reads, places, ids=ids, most=len(ids))
+    kept, labels = {row["quarantined_row_id"]: row for row in rows}, office.sheets.labels
+    sheets = {(sheet["name"], sheet["kind"]): sheet for sheet in one.sheets if "kind" in sheet}
+    for problem in found:
+        row = kept.get(problem.quarantined_row_id)
+        raw = _read(row["content"]) if row is not None else {}
+        kind = raw.get("DOI_TUONG")
+        if row is None or kind not in labels:
+            continue
+        fields = [row["field"], *row["metadata"].get("also", "").split(",")]
+        problem.name = name_of(raw)
+        problem.cells.extend(
+            cells_of(
+                raw,
+                filter(None, fields),
+                sheets.get((problem.sheet, kind)),
+                labels=labels[kind],
+                shown=lambda field, column, kind=kind: bool(own and column) or shows(office, kind, *_inside(field)),
+            )
+        )
+
+
+def _read(content: str) -> Fields:
+    """A row as it is kept; empty: it is too long to be kept whole, or may not be kept."""
+    try:
+        raw = from_json(content)
+    except ValueError:
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _inside(path: str) -> tuple[str, str]:
+    """A field, and what of an element of it, by a path such as `DIEM_MONS[2].DIEM`."""
+    field, _, rest = path.partition("[")
+    return field, rest.partition("].")[2]
 
 
 async def report(office: Office, one: Import, *, language: str, purpose: str, own: bool) -> bytes:
