@@ -449,7 +449,7 @@ async def test_a_group_whose_records_arrive_while_it_is_compared_does_not_differ
     await in_state(here, "HS1.2026.GK1", ACCEPTED)
     service = await comparer(here)
     asked = reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet")
-    summary, told = outside.ministry.summary, dict[str, Any]()
+    summary, told = outside.ministry.summary, dict[str, tuple[int, dict[str, Any]]]()
 
     def told_before(query: dict[str, str]) -> tuple[int, dict[str, Any]]:
         return told.setdefault(str(query), summary(query))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import RowProblem
@@ -152,7 +153,7 @@ async def _find_cells(office: Office, one: Import, found: list[imports_pb2.Impor
     for problem in found:
         row = kept.get(problem.quarantined_row_id)
         raw = _read(row["content"]) if row is not None else {}
-        kind = raw.get("DOI_TUONG")
+        kind = str(raw.get("DOI_TUONG", ""))
         if row is None or kind not in labels:
             continue
         fields = [row["field"], *row["metadata"].get("also", "").split(",")]
@@ -163,7 +164,7 @@ async def _find_cells(office: Office, one: Import, found: list[imports_pb2.Impor
                 filter(None, fields),
                 sheets.get((problem.sheet, kind)),
                 labels=labels[kind],
-                shown=lambda field, column, kind=kind: bool(own and column) or shows(office, kind, *_inside(field)),
+                shown=partial(_shows_cell, office, own, kind),
             )
         )
 
@@ -175,6 +176,11 @@ def _read(content: str) -> Fields:
     except ValueError:
         return {}
     return raw if isinstance(raw, dict) else {}
+
+
+def _shows_cell(office: Office, own: bool, kind: str, field: str, column: str) -> bool:  # noqa: FBT001 (bound in place)
+    """Whether the caller may see what stands in a field: who uploaded the file what stands in its columns."""
+    return (own and bool(column)) or shows(office, kind, *_inside(field))
 
 
 def _inside(path: str) -> tuple[str, str]:
