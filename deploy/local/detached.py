@@ -18,7 +18,7 @@ from deploy.local.folder import DataFolder
 from deploy.local.processes import last_words
 from deploy.local.settings import CHECKOUT, FleetSettings
 
-START_LIMIT = 180.0
+START_LIMIT = 330.0  # Seconds in which no part comes up: longer than any of them waits for itself.
 STOP_LIMIT = 12.0
 
 
@@ -51,11 +51,12 @@ class Detached:
                     if part["state"] == "ready" and part["name"] not in told:
                         told.add(part["name"])
                         started(part["name"])
+                        end = time.monotonic() + START_LIMIT
                 if state["phase"] == "running":
                     return str(state["gateway"])
             await asyncio.sleep(0.1)
         said = last_words(self._log, start=self._start).removeprefix("iocedu: ")
-        raise NotStarted(said or f"the fleet did not start within {START_LIMIT:.0f} s (log: {self._log})")
+        raise NotStarted(said or f"no part of the fleet has come up for {START_LIMIT:.0f} s (log: {self._log})")
 
     def stop(self) -> None:
         """Stop it, if it still runs."""

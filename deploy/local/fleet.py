@@ -16,6 +16,7 @@ from typing import Any
 from deploy.local import databases
 from deploy.local.engines import Envoy, Nats, Postgres, envoy_bin, nats_bin, postgres_bin
 from deploy.local.engines.nats import check_reachable
+from deploy.local.errors import NotStarted
 from deploy.local.folder import DataFolder
 from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
 from deploy.local.migrate import migrate_all
@@ -108,8 +109,10 @@ class Fleet:
         try:
             await self._start_engines(progress)
             await self._start_services(progress)
-        except BaseException:
+        except BaseException as failed:
             await self.stop()
+            if self._edge and isinstance(failed, NotStarted):  # Another fleet may have taken its port meanwhile.
+                check_port(self.port, setting="IOCEDU_PORT")
             raise
         self._watch = asyncio.create_task(self._keep_running())
 

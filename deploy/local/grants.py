@@ -7,7 +7,13 @@ import time
 from datetime import timedelta
 
 import httpx
+from iocedu.alerts.v1 import alerts_pb2
+from iocedu.notify.v1 import announcements_pb2
+from iocedu.records.v1 import units_pb2
+from iocedu.reporting.v1 import bases_pb2
+from iocedu.sync.v1 import coverage_pb2
 
+from chassis.access import rule_of
 from deploy.local.errors import NotStarted
 from deploy.local.folder import DataFolder
 from deploy.local.issuer import Issuer
@@ -15,6 +21,14 @@ from deploy.local.settings import FleetSettings
 
 LONGEST = timedelta(hours=24)  # What services take, too.
 KNOWN_LIMIT = 10.0
+# A cheap method of each service, by which it is seen that a role has come to it.
+ASKED = (
+    (units_pb2, "UnitsService/GetUnit", "/v1/units/{unit}"),
+    (coverage_pb2, "CoverageService/ListCoverage", "/v1/units/{unit}/coverage?page_size=1"),
+    (bases_pb2, "BasesService/ListTargets", "/v1/units/{unit}/targets?page_size=1"),
+    (alerts_pb2, "AlertsService/ListAlerts", "/v1/units/{unit}/alerts?page_size=1"),
+    (announcements_pb2, "AnnouncementsService/ListAnnouncements", "/v1/units/{unit}/announcements?page_size=1"),
+)
 
 
 def token(settings: FleetSettings, *, role: str, unit: str, subject: str | None, lifetime: timedelta) -> str:
@@ -39,18 +53,26 @@ def token(settings: FleetSettings, *, role: str, unit: str, subject: str | None,
         )
         if answer.status_code != httpx.codes.OK:
             raise NotStarted(f"the grant was refused ({answer.status_code}): {_reason(answer)}")
-        _wait_until_known(client, minted, role)
+        wait_until_known(client, minted, role=role, unit=unit)
     return minted
 
 
-def _wait_until_known(client: httpx.Client, minted: str, role: str) -> None:
-    """The grant reaches every service within moments; a token that does not work yet would only puzzle."""
+def wait_until_known(client: httpx.Client, minted: str, *, role: str, unit: str) -> None:
+    """The grant reaches each service within moments; a token that does not work yet there would only puzzle.
+
+    A service is asked by a method that the role may call; where it may not, there is nothing to wait for.
+    """
     end = time.monotonic() + KNOWN_LIMIT
-    while time.monotonic() < end:
-        answer = client.get("/v1/me/grants", headers=_bearer(minted))
-        if answer.status_code == httpx.codes.OK and f'"{role}"' in answer.text:
-            return
-        time.sleep(0.1)
+    asked = [
+        path.format(unit=unit)
+        for module, method, path in ASKED
+        if (rule := rule_of(f"{module.DESCRIPTOR.package}.{method}")) and role in rule.roles
+    ]
+    while asked and time.monotonic() < end:
+        answers = {path: client.get(path, headers=_bearer(minted)).status_code for path in asked}
+        asked = [path for path, status in answers.items() if status == httpx.codes.FORBIDDEN]
+        if asked:
+            time.sleep(0.1)
 
 
 def _bearer(value: str) -> dict[str, str]:

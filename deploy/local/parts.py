@@ -17,10 +17,10 @@ import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local.errors import NotStarted
-from deploy.local.processes import Process
+from deploy.local.processes import PING_LIMIT, Process
 from deploy.local.settings import CHECKOUT
 
-START_LIMIT = 180.0  # Seconds; machines that build and test at the same time are slow.
+START_LIMIT = 300.0  # Seconds; machines that build and test at the same time are slow. What dies is told at once.
 
 
 class Part(Protocol):
@@ -99,7 +99,9 @@ class ServicePart:
     async def ping(self) -> None:
         """Raise when its health check does not answer SERVING."""
         async with grpc.aio.insecure_channel(self.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-            answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=3)
+            answer = await health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=PING_LIMIT
+            )
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             raise OSError(f"{self.name} is not serving")
 
@@ -160,7 +162,7 @@ class SimulatorPart:
     async def ping(self) -> None:
         """Raise when it does not answer."""
         # Nothing is encrypted here, and reading the system's certificates would take longer than all the rest.
-        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=3) as client:  # noqa: S501
+        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=PING_LIMIT) as client:  # noqa: S501
             answer = await client.get(f"http://{self.address}/mo-phong/song")
         if answer.is_error:
             raise OSError(f"{self.name} answers {answer.status_code}")

@@ -19,6 +19,7 @@ from deploy.local.errors import NotStarted
 
 LAUNCH = Path(__file__).with_name("launch.py")
 LOG_LIMIT = 20_000_000
+PING_LIMIT = 10.0  # Seconds for an answer; a machine under load is slow, and no part of it is broken for that.
 User = Literal["same", "mapped", "nobody"]
 
 

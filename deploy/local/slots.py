@@ -12,9 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import grpc
+import httpx
+
 from deploy.local.errors import NotStarted
 from deploy.local.parts import Part
-from deploy.local.processes import Process
+from deploy.local.processes import PING_LIMIT, Process
 
 FIRST_DELAY, LONGEST_DELAY = 0.2, 20.0
 STEADY = 60.0  # Whoever ran this long is restarted without the delay its earlier deaths had earned.
@@ -111,7 +114,7 @@ class Slot:
         try:
             await self.part.ping()
         except Exception as error:  # noqa: BLE001  whatever it is, the part does not serve
-            now, detail = State.UNREADY, str(error)[:300] or type(error).__name__
+            now, detail = State.UNREADY, _said(error)
         else:
             now, detail = State.READY, self.detail if self.state is State.READY else ""
         # It may have been killed or stopped while it was asked.
@@ -144,6 +147,14 @@ class Slot:
     def _become(self, state: State) -> None:
         self.state = state
         self._on_change()
+
+
+def _said(error: Exception) -> str:
+    """Why a part does not serve: that it was slow to answer is not that it said so."""
+    slow = isinstance(error, TimeoutError | httpx.TimeoutException)
+    if slow or (isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED):
+        return f"did not answer within {PING_LIMIT:.0f} s"
+    return str(error)[:300] or type(error).__name__
 
 
 def _end(process: Process | None) -> str:

@@ -21,7 +21,7 @@ HEADINGS = ["STT", "Mã học sinh", "Họ và tên", "Ngày sinh", "Giới tín
 ENDED = {"IMPORT_STATE_SUCCEEDED", "IMPORT_STATE_FAILED", "IMPORT_STATE_CANCELLED"}
 
 
-def workbook(prefix: str, count: int, *, wrong: int = 0, above: str = "") -> bytes:
+def workbook(prefix: str, count: int, *, wrong: int = 0, above: str = "", grade: str = "01") -> bytes:
     """A class of pupils, one of them born on a day that is none, with a line above the headings."""
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("1T")
@@ -30,7 +30,7 @@ def workbook(prefix: str, count: int, *, wrong: int = 0, above: str = "") -> byt
     sheet.append(HEADINGS)
     for number in range(1, count + 1):
         born = "31/02/2020" if number == wrong else "08/03/2020"
-        line = [number, f"{prefix}{number}", f"Nguyễn Thị Hòa {number}", born, "Nữ", "1T", "01", "Đang học"]
+        line = [number, f"{prefix}{number}", f"Nguyễn Thị Hòa {number}", born, "Nữ", "1T", grade, "Đang học"]
         sheet.append(line)
     out = io.BytesIO()
     book.save(out)
@@ -164,6 +164,50 @@ async def test_a_school_sends_a_file_and_corrects_a_row_on_a_phone(world: World,
     assert width <= 390, "nothing lies beside the screen"
     record = await world.get(f"/v1/schools/{SCHOOL}/records/pupils/FB3.{YEAR}", HEAD)
     assert record["record"]["row"]["pupil"]["full_name"]
+
+
+async def test_a_row_with_two_wrong_fields_is_corrected_at_once(world: World, visit: Visit, tmp_path: Path) -> None:
+    """On a phone: whose row it is, a box for each field with what stands there. None taken is no good file."""
+    path = tmp_path / "hai loi.xlsx"
+    await asyncio.to_thread(path.write_bytes, workbook("FT", 1, wrong=1, grade="99"))
+    page = await visit(world, HEAD, "/imports.html", viewport={"width": 360, "height": 800})
+    await page.get_by_label("Chọn tệp").set_input_files(path, timeout=WAIT)
+    await page.get_by_label("Tệp này đầy đủ").check()
+    await page.get_by_role("button", name="Gửi tệp").click()
+    await expect(page.get_by_role("alert").first).to_contain_text("hãy chọn “Loại dữ liệu”", timeout=WAIT)
+    await page.get_by_label("Tệp này đầy đủ").uncheck()
+    await page.get_by_label("Năm học").select_option(str(YEAR))
+    await page.get_by_label("Chọn tệp").set_input_files(path)
+    await page.get_by_role("button", name="Gửi tệp").click()
+    shown = page.locator(".panel.import:not(.disappearances)")
+    await expect(shown.locator(".state")).to_have_text("không có dòng nào được ghi nhận", timeout=4 * WAIT)
+    line = page.locator(".past tbody tr").first
+    await expect(line).to_contain_text("không có dòng nào được ghi nhận", timeout=WAIT)
+    faults = await line.locator("td").nth(2).bounding_box()
+    assert faults is not None
+    assert faults["x"] + faults["width"] <= 360, "how many are wrong is seen without moving the table"
+    problem = page.locator(".problem")
+    await expect(problem).to_contain_text(f"Nguyễn Thị Hòa 1 · FT1.{YEAR}", timeout=WAIT)
+    born, grade = problem.get_by_label("Ngày sinh"), problem.get_by_label("Khối")
+    await expect(born).to_have_value("31/02/2020")
+    await expect(grade).to_have_value("99")
+    await born.fill("08/03/2020")
+    await grade.fill("01")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360, "nothing lies beside the screen"
+    await problem.get_by_role("button", name="Sửa dòng này").click()
+    await expect(problem).to_contain_text("Đã ghi nhận sau khi sửa", timeout=WAIT)
+    record = await world.get(f"/v1/schools/{SCHOOL}/records/pupils/FT1.{YEAR}", HEAD)
+    assert record["record"]["row"]["pupil"]["grade"] == "01"
+
+
+async def test_a_file_of_another_school_is_told_as_one(world: World, visit: Visit) -> None:
+    """Each of its rows is refused for its school; above them stands what that means for the file."""
+    content = b"ma truong;ma hoc sinh;ho ten\nmoet:00000000;FZ1;An\nmoet:00000000;FZ2;Binh\n"
+    await ended(world, await upload(world, content, file_name="nham.csv", collection="pupils"))
+    page = await visit(world, HEAD, "/imports.html")
+    await page.get_by_role("button", name="nham.csv").click(timeout=WAIT)
+    shown = page.locator(".panel.import:not(.disappearances)")
+    await expect(shown).to_contain_text("Mọi dòng của tệp này ghi mã của trường khác", timeout=WAIT)
 
 
 async def test_an_officer_rejects_a_file_that_waits_and_the_page_says_why(world: World, visit: Visit) -> None:

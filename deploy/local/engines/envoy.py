@@ -10,7 +10,7 @@ import httpx
 
 from deploy.local.engines.binaries import envoy_bin
 from deploy.local.errors import NotStarted
-from deploy.local.processes import Process
+from deploy.local.processes import PING_LIMIT, Process
 
 START_LIMIT = 30.0
 
@@ -74,5 +74,5 @@ class Envoy:
 
     async def ping(self) -> None:
         """Raise when it does not serve."""
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=PING_LIMIT, trust_env=False) as client:
             (await client.get(f"http://{self.admin}/ready")).raise_for_status()

@@ -14,7 +14,7 @@ from deploy.local.engines.binaries import nats_bin
 from deploy.local.engines.secrets import secret
 from deploy.local.errors import NotStarted
 from deploy.local.ports import LOOPBACK, free_port
-from deploy.local.processes import Process
+from deploy.local.processes import PING_LIMIT, Process
 
 USER = "iocedu"
 MAX_PAYLOAD = 8 * 1024 * 1024
@@ -76,7 +76,7 @@ class Nats:
 
     async def ping(self) -> None:
         """Raise when the server does not greet with JetStream."""
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PING_LIMIT):
             reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
             try:
                 line = await reader.readline()

@@ -22,7 +22,7 @@ from deploy.local.engines.binaries import postgres_bin
 from deploy.local.engines.secrets import secret
 from deploy.local.errors import NotStarted
 from deploy.local.ports import LOOPBACK, free_port
-from deploy.local.processes import Process, User, command_of
+from deploy.local.processes import PING_LIMIT, Process, User, command_of
 
 POSTGRES_MAJOR = 18
 SUPERUSER = "postgres"
@@ -147,7 +147,7 @@ class Postgres:
 
     async def execute(self, *statements: str, database: str = SUPERUSER) -> None:
         """Run statements as the superuser, each in its own transaction."""
-        connection = await asyncpg.connect(self.url(database), timeout=5)
+        connection = await asyncpg.connect(self.url(database), timeout=PING_LIMIT)
         try:
             for statement in statements:
                 await connection.execute(statement)

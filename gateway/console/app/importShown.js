@@ -4,7 +4,7 @@ import { may } from "./access.js";
 import { ask, unitPath } from "./api.js";
 import { h, replace } from "./elements.js";
 import { instant, number } from "./format.js";
-import { filledIn, reasonWords, said } from "./importWords.js";
+import { filledIn, reasonWords, said, stateWords } from "./importWords.js";
 
 const LOOK_MS = 700;
 const PAGE = 50;
@@ -22,6 +22,8 @@ const OF_A_VALUE = [
   "SCHOOL_OUTSIDE_UNIT",
   "VERSION_REUSED",
 ];
+// Of which school a row is: where that is wrong with every row, the file is another school's.
+const OF_A_SCHOOL = ["UNKNOWN_SCHOOL", "NOT_A_SCHOOL", "SCHOOL_OUTSIDE_UNIT"];
 const ENDED = ["SUCCEEDED", "FAILED", "CANCELLED"];
 const bare = (state) => state.replace("IMPORT_STATE_", "");
 let following = 0; // Only the import that was opened last is followed.
@@ -33,6 +35,8 @@ export async function showImport(place, { unit, id, download, ended }) {
   const rows = h("div", { class: "problems" });
   const kinds = h("div", { class: "kinds", hidden: true });
   const left = h("p", { class: "notice", role: "status", hidden: true });
+  const elsewhere = h("p", { class: "notice warn", role: "status", hidden: true }, said("elsewhere"));
+  let rowCount = 0;
   let kind = {}; // Which problems are shown: reason and field, empty: all.
   const told = h("p", { class: "notice warn", role: "alert", hidden: true });
   const act = async (verb, body = {}) => {
@@ -91,6 +95,8 @@ export async function showImport(place, { unit, id, download, ended }) {
   function choose(found) {
     const every = found.reduce((sum, one) => sum + one.count - one.settled_count, 0);
     const settled = found.reduce((sum, one) => sum + one.settled_count, 0);
+    const ofSchool = found.filter((one) => OF_A_SCHOOL.includes(one.reason)).reduce((sum, one) => sum + one.count, 0);
+    elsewhere.hidden = !rowCount || ofSchool < rowCount;
     left.hidden = !settled;
     left.textContent = filledIn("left", { a: number(settled), b: number(every) });
     const option = (one, text) => h("option", { value: JSON.stringify(one), selected: one.reason === kind.reason && one.field === kind.field }, text);
@@ -129,6 +135,7 @@ export async function showImport(place, { unit, id, download, ended }) {
       return tell(error);
     }
     const state = bare(one.state);
+    rowCount = one.row_count;
     replace(head, ...summary(one, state), ...doubts(one, state, decisions), buttons(one, state));
     if (ENDED.includes(state)) {
       ended();
@@ -154,7 +161,7 @@ export async function showImport(place, { unit, id, download, ended }) {
         : "",
     );
 
-  replace(place, head, told, left, kinds, rows);
+  replace(place, head, told, elsewhere, left, kinds, rows);
   place.scrollIntoView({ block: "nearest" });
   await look();
 }
@@ -170,7 +177,7 @@ function summary(one, state) {
       "div",
       { class: "import-head" },
       h("h2", {}, one.file_name || `#${one.import_id}`),
-      h("span", { class: "state", "data-state": state }, said("states")[state]),
+      h("span", { class: "state", "data-state": state }, stateWords(one)),
       h("span", { class: "muted" }, filledIn("ofRows", { a: one.done_count, b: one.row_count })),
     ),
     h("div", { class: "progress", role: "progressbar", "aria-valuenow": Math.round(share), "aria-valuemin": 0, "aria-valuemax": 100 }, bar),
@@ -237,30 +244,37 @@ function doubts(one, state, decisions) {
   ];
 }
 
-function problemLine(unit, { problem, quarantined_row_id: row, settled, value }, recount) {
+function problemLine(unit, { problem, quarantined_row_id: row, settled, name, cells = [] }, recount) {
   const open = row && row !== "0";
-  const line = h("div", { class: "problem" }, h("p", {}, problem.message), value ? h("p", {}, filledIn("inCell", { n: value })) : "");
+  const whose = [name, problem.key].filter(Boolean).join(" · ");
+  const line = h("div", { class: "problem" }, whose ? h("p", {}, h("b", {}, whose)) : "", h("p", {}, problem.message));
   if (settled) {
     line.classList.add("settled");
     line.prepend(h("p", {}, h("b", {}, said("settled"))));
   }
   if (!open) return line;
   line.dataset.row = row;
-  if (problem.field && OF_A_VALUE.includes(problem.reason) && may("POST", correcting(unit, row))) line.append(fixing(unit, line, problem, row, recount));
+  if (problem.field && OF_A_VALUE.includes(problem.reason) && may("POST", correcting(unit, row))) {
+    line.append(fixing(unit, line, { problem, row, name, cells: cells.length ? cells : [{ field: problem.field }] }, recount));
+  }
   return line;
 }
 
 const correcting = (unit, row) => unitPath(unit, `/quarantine/${row}:correct`);
 
-function fixing(unit, line, problem, row, recount) {
-  const field = h("input", { type: "text", autocomplete: "off" });
+// A box for each wrong field, with what stands there where that may be seen. What is not touched stays.
+function fixing(unit, line, { problem, row, name, cells }, recount) {
+  const boxes = cells.map((cell) => ({ cell, box: h("input", { type: "text", autocomplete: "off", value: cell.value ?? "" }) }));
   const submit = async (event) => {
     event.preventDefault();
-    const values = { [problem.field]: field.value.trim() };
+    const typed = boxes.map(({ cell, box }) => ({ ...cell, value: box.value.trim() }));
+    const changed = typed.filter((cell, at) => cell.value !== (cells[at].value ?? ""));
+    if (!changed.length) return boxes[0].box.focus();
+    const values = Object.fromEntries(changed.map((cell) => [cell.field, cell.value]));
     try {
       const answer = await ask(correcting(unit, row), { method: "POST", body: { values } });
       if (["ROW_STATE_REJECTED", "ROW_STATE_HELD"].includes(answer.state)) {
-        line.replaceWith(problemLine(unit, { problem: answer.problem, quarantined_row_id: row, value: field.value.trim() }, recount));
+        line.replaceWith(problemLine(unit, { problem: answer.problem, quarantined_row_id: row, name, cells: still(answer.problem, typed) }, recount));
         return;
       }
       delete line.dataset.row;
@@ -275,7 +289,15 @@ function fixing(unit, line, problem, row, recount) {
   return h(
     "form",
     { class: "fix", onsubmit: submit },
-    h("label", {}, filledIn("newValue", { n: problem.field }), field),
+    boxes.map(({ cell, box }) => h("label", {}, filledIn("newValue", { n: headed(cell) }), box)),
     h("button", { type: "submit" }, said("fix")),
   );
 }
+
+// What is wrong with a row after a correction that was not enough: with what was typed, and with fields found since.
+function still(problem, typed) {
+  const wrong = [problem.field, ...(problem.metadata?.also ?? "").split(",")].filter(Boolean);
+  return wrong.map((field) => typed.find((cell) => cell.field === field) ?? { field });
+}
+
+const headed = ({ heading, field, column }) => (column ? filledIn("headed", { h: heading, c: column }) : heading || field);

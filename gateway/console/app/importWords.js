@@ -35,14 +35,17 @@ const TEXTS = {
     upload: "Gửi tệp",
     uploading: "Đang gửi tệp…",
     noFile: "Hãy chọn tệp trước.",
+    kindMissing: "Tệp đầy đủ phải ghi rõ là của loại dữ liệu nào: hãy chọn “Loại dữ liệu” thay cho “Tự nhận theo tiêu đề cột”.",
+    elsewhere: "Mọi dòng của tệp này ghi mã của trường khác hoặc mã không có. Hãy kiểm tra có chọn đúng tệp và đúng trường không, rồi gửi lại.",
     past: "Các lần nạp gần đây",
     none: "Chưa nạp tệp nào.",
-    headings: ["Tệp", "Lúc", "Trạng thái", "Hợp lệ", "Lỗi"],
+    headings: ["Tệp", "Trạng thái", "Hợp lệ", "Lỗi", "Lúc"],
     states: {
       QUEUED: "đang xem tệp",
       AWAITING_CONFIRMATION: "chờ xác nhận",
       RUNNING: "đang nạp",
       SUCCEEDED: "đã xong",
+      NOTHING_TAKEN: "không có dòng nào được ghi nhận",
       FAILED: "không nạp được",
       CANCELLED: "đã hủy",
     },
@@ -93,7 +96,7 @@ const TEXTS = {
     problems: "Dòng chưa ghi nhận",
     more: "Xem thêm",
     newValue: "Giá trị đúng của {n}",
-    inCell: "Trong ô đang ghi: {n}",
+    headed: "“{h}” (cột {c})",
     fix: "Sửa dòng này",
     fixed: "Đã ghi nhận sau khi sửa.",
     settled: "Đã được xử lý sau lần nạp. Lỗi khi nạp:",
@@ -152,14 +155,17 @@ const TEXTS = {
     upload: "Send the file",
     uploading: "Sending…",
     noFile: "Choose a file first.",
+    kindMissing: "A complete file is of one kind of data: choose it under “Kind of data” instead of “By the headings”.",
+    elsewhere: "All rows of this file say another school, or one that there is not. Check whether it is the right file and school, and send it again.",
     past: "Recent files",
     none: "No file yet.",
-    headings: ["File", "When", "State", "Good", "Wrong"],
+    headings: ["File", "State", "Good", "Wrong", "When"],
     states: {
       QUEUED: "being looked at",
       AWAITING_CONFIRMATION: "waits for confirmation",
       RUNNING: "running",
       SUCCEEDED: "done",
+      NOTHING_TAKEN: "no row was taken",
       FAILED: "failed",
       CANCELLED: "cancelled",
     },
@@ -210,7 +216,7 @@ const TEXTS = {
     problems: "Rows not stored",
     more: "Show more",
     newValue: "Right value of {n}",
-    inCell: "The cell says: {n}",
+    headed: "“{h}” (column {c})",
     fix: "Correct the row",
     fixed: "Stored as corrected.",
     settled: "Settled after the file was loaded. What was wrong then:",
@@ -240,6 +246,12 @@ const TEXTS = {
 };
 
 export const said = (key) => TEXTS[language()][key];
+// A file that has run to its end without one good row is not told like one that was taken.
+export function stateWords(one) {
+  const nothing = one.row_count > 0 && one.accepted_count + one.unchanged_count + one.stale_count === 0;
+  const state = one.state.replace("IMPORT_STATE_", "");
+  return said("states")[state === "SUCCEEDED" && nothing ? "NOTHING_TAKEN" : state];
+}
 export const reasonWords = (reason) => said("reasons")[reason] ?? reason;
 export const filledIn = (key, values) =>
   Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), said(key));

@@ -7,7 +7,7 @@ import { h, replace } from "./elements.js";
 import { download } from "./files.js";
 import { instant } from "./format.js";
 import { showImport } from "./importShown.js";
-import { said } from "./importWords.js";
+import { said, stateWords } from "./importWords.js";
 import { openPage } from "./page.js";
 import { t } from "./texts.js";
 
@@ -72,6 +72,11 @@ function form(content, schools) {
 
   async function upload() {
     if (!file.files.length) return tell(said("noFile"));
+    const collection = kind.querySelector("select");
+    if (complete.checked && !collection.value) {
+      collection.focus();
+      return tell(said("kindMissing"));
+    }
     send.disabled = true;
     send.textContent = said("uploading");
     told.hidden = true;
@@ -79,7 +84,7 @@ function form(content, schools) {
       const [sent] = file.files;
       const query = {
         school_year: state.year,
-        collection: kind.querySelector("select").value,
+        collection: collection.value,
         file_name: sent.name,
         complete: complete.checked || undefined,
         validate_only: lookOnly.checked || undefined,
@@ -183,10 +188,10 @@ async function list() {
         "tr",
         {},
         h("th", { scope: "row" }, h("button", { class: "link", type: "button", onclick: () => open(one.import_id) }, one.file_name || `#${one.import_id}`)),
-        h("td", {}, instant(one.create_time)),
-        h("td", {}, said("states")[one.state.replace("IMPORT_STATE_", "")]),
+        h("td", {}, stateWords(one)),
         h("td", {}, String(one.accepted_count + one.unchanged_count)),
         h("td", {}, String(one.rejected_count + one.held_count)),
+        h("td", {}, instant(one.create_time)),
       ),
     );
     const head = h("tr", {}, said("headings").map((text) => h("th", { scope: "col" }, text)));

@@ -15,6 +15,7 @@ OTHER_YEAR: Final = "OTHER_YEAR"
 GONE_ANYWAY: Final = "GONE_ANYWAY"
 UNKNOWN_FILE: Final = "UNKNOWN_FILE"
 TOO_MANY_SHEETS: Final = "TOO_MANY_SHEETS"
+HIDDEN_SHEET: Final = "HIDDEN_SHEET"
 
 
 def skipped_as_kept(rows: Mapping[str, Sequence[int]]) -> dict[str, Any]:
@@ -41,6 +42,10 @@ ROWS: Final[Mapping[str, Text]] = {
 }
 SHEETS: Final[Mapping[str, Text]] = {
     NO_TABLE: Text("không có bảng dữ liệu nào nhận ra được", "no table that is known"),
+    HIDDEN_SHEET: Text(
+        "trang đang ẩn nên không được đọc. Nếu trang có dữ liệu, hãy bỏ ẩn (Unhide) rồi gửi lại tệp",
+        "the sheet is hidden and is not read. If it holds data, unhide it and send the file again",
+    ),
     TOO_MANY_SHEETS: Text(
         "không đọc trang này và các trang sau nó vì tệp có quá nhiều trang. Hãy gộp bớt trang",
         "this sheet and those after it are not read, since there are too many. Make fewer sheets of them",

@@ -90,17 +90,6 @@ def _given(value: object) -> bool:
     return value is not None and value != ""
 
 
-def written_at(raw: object, path: str) -> str:
-    """What stands at a path in the sender's names such as `DIEM_MONS[2].DIEM`; empty: nothing, or no single value."""
-    found: Any = raw
-    for step in filter(None, re.split(r"[.\[\]]+", path)):
-        try:
-            found = found[int(step)] if isinstance(found, list) else found[step]
-        except (LookupError, TypeError, ValueError):
-            return ""
-    return written(found)
-
-
 def written(value: object) -> str:
     """A single value as it came; empty for what is none."""
     return "" if value is None or isinstance(value, list | dict) else shortened(text(value))

@@ -49,7 +49,8 @@ class Problem:
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)  # What it is about, for programs.
 
     def beside(self, others: Iterable["Problem"], *, place: Callable[[str], Text] | None = None) -> "Problem":
-        """The same, its text ending with what else is wrong in the row: the first fields with why, others by name.
+        """The same, its text ending with what else is wrong in the row: the first fields with why, others by name;
+        `also` of its metadata names them for programs.
 
         `place` says where a field stands, where fields of one row stand apart: then each is told with why and where.
         """
@@ -69,7 +70,12 @@ class Problem:
         if named:
             vi += f" Cũng sai: {', '.join(named)}{f' và {more} trường dữ liệu khác' if more > 0 else ''}."
             en += f" Wrong as well: {', '.join(named)}{f' and {more} more' if more > 0 else ''}."
-        return replace(self, text=Text(f"{self.text.vi} {vi}", f"{self.text.en} {en}"))
+        told_also = {"also": ",".join(fields[:MOST_OTHERS])}
+        return replace(
+            self,
+            text=Text(f"{self.text.vi} {vi}", f"{self.text.en} {en}"),
+            metadata={**self.metadata, **told_also},
+        )
 
     def at(self, place: Text) -> "Problem":
         """The same, its text beginning with where the row stands in its document."""

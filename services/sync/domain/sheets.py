@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+TEMPLATE_CODES: Final = "DanhMuc"  # The hidden sheet of a template that holds the codes to choose from.
 PREVIEW: Final = 40  # Rows of a sheet among which its headings must stand.
 MOST_HEADER_ROWS: Final = 3
 MOST_SKIPPED_NAMED: Final = 50
@@ -21,6 +22,8 @@ _BRACKETS: Final = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 _NO_LETTER: Final = re.compile(r"[^a-z0-9]+")
 _COUNTING: Final = re.compile(r"\(?\s*(\d{1,3}|[a-z])\s*\)?")
 _EPOCHS: Final = {False: date(1899, 12, 30), True: date(1904, 1, 1)}
+_AS_TEXT: Final = re.compile(r"^'(?=[\d+])")  # Typed before a number so that the cell keeps it as it is written.
+_MIDNIGHT: Final = re.compile(r"[ T]+(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? ?(?:SA|AM))$", re.IGNORECASE)
 _SERIALS: Final = (2101.0, 73_051.0)  # Days as Excel counts them, to 2099; what is less may be a year.
 
 
@@ -83,6 +86,7 @@ class Table:
     last: int  # from 1.
     columns: tuple[Column, ...]
     headings: Mapping[int, str]
+    titles: Mapping[int, str]  # The same as people read them.
     ignored: list[str]
     missing: list[str]  # Fields its records cannot do without.
     twice: list[tuple[int, int]]  # Columns that say the same field.
@@ -187,7 +191,7 @@ def _table(kind: Kind, rows: Sequence[Row], start: int, end: int, headings: Mapp
     for place, parts in headings.items():
         column = _column(kind, place, parts)
         if column is None:
-            ignored.append(" / ".join(" ".join(part.split()) for part in parts)[:80])
+            ignored.append(_title(parts))
             continue
         many = kind.grid is not None and column.code and column.field in kind.grid.many
         if (column.field, column.code) in taken and not many:
@@ -204,12 +208,17 @@ def _table(kind: Kind, rows: Sequence[Row], start: int, end: int, headings: Mapp
         rows[end].number,
         tuple(columns),
         {place: folded(parts[-1]) for place, parts in headings.items()},
+        {place: _title(parts) for place, parts in headings.items()},
         ignored,
         [name for name in kind.needs if name not in named],
         twice,
         said,
         above[:20],
     )
+
+
+def _title(parts: Sequence[str]) -> str:
+    return " / ".join(" ".join(part.split()) for part in parts)[:80]
 
 
 def _column(kind: Kind, place: int, parts: Sequence[str]) -> Column | None:
@@ -301,7 +310,9 @@ def value_of(kind: Kind, name: str, cell: Cell, *, from_1904: bool = False) -> A
     """What a cell says of a field, in the forms that people write: codes by their names, days as numbers."""
     value = cell.value
     if isinstance(value, str):
-        value = unicodedata.normalize("NFC", value).replace("\u00a0", " ").strip()
+        value = _AS_TEXT.sub("", unicodedata.normalize("NFC", value).replace("\u00a0", " ").strip())
+        if name in kind.days:
+            value = _MIDNIGHT.sub("", value)  # How software exports a day; another time is no day.
         if fields := kind.lists.get(name):
             return [dict(zip(fields, part.split(maxsplit=len(fields) - 1), strict=False)) for part in _parts(value)]
     elif isinstance(value, float):

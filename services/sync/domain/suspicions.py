@@ -95,7 +95,7 @@ class Found:
     above: list[str] = field(default_factory=list)  # Texts above the tables.
     own_names: tuple[str, ...] = ()  # Names of the school,
     other_names: Mapping[str, str] = field(default_factory=dict)  # and of others, folded to as they are written.
-    unread: Sequence[str] = ()  # Sheets that hold something and could not be read.
+    unread: Sequence[str] = ()  # Sheets that hold something and were not read.
     classes: Collection[str] = ()  # Keys of the school's classes, for files of pupils.
 
 
@@ -299,11 +299,11 @@ def _unread(found: Found, _rule: SuspicionRule) -> Iterator[Suspicion]:
             SuspicionKind.UNREAD_SHEETS,
             Text(
                 f"Tệp được khai là đầy đủ, nhưng không đọc được trang “{sheets}”. {count} {name.vi} không có trên các "
-                "trang đã đọc và sẽ bị xóa. Nếu trang ấy có dữ liệu: hãy hủy, thêm dòng tiêu đề như mẫu (hoặc gộp "
-                "bớt trang nếu quá nhiều) rồi gửi lại.",
+                "trang đã đọc và sẽ bị xóa. Nếu trang ấy có dữ liệu: hãy hủy, bỏ ẩn trang, thêm dòng tiêu đề như mẫu "
+                "(hoặc gộp bớt trang nếu quá nhiều) rồi gửi lại.",
                 f"The file is said to be complete, but “{sheets}” could not be read. {count} {name.en} are on none of "
-                "the sheets that were, and would be deleted. If these hold data: cancel, add the headings of the "
-                "template (or make fewer sheets of it) and send it again.",
+                "the sheets that were, and would be deleted. If these hold data: cancel, unhide the sheet, add the "
+                "headings of the template (or make fewer sheets of it) and send it again.",
             ),
             tuple(gone[:MOST_EXAMPLES]),
         )

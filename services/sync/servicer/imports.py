@@ -133,6 +133,7 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
     ) -> imports_pb2.ListImportProblemsResponse:
         """List rows that were not stored."""
         one, cursor = await self._import(request.unit, request.import_id), page_cursor(request)
+        own = one.order.subject == caller().subject
         found, after = await reporting.problems(
             self._office,
             one,
@@ -140,9 +141,9 @@ class ImportsServicer(imports_pb2_grpc.ImportsServiceServicer):
             after=(cursor[0], cursor[1]) if cursor else None,
             most=page_size(request.page_size, 100),
             language=_language(),
-            own=one.order.subject == caller().subject,
+            own=own,
         )
-        response = imports_pb2.ListImportProblemsResponse(problems=found)
+        response = imports_pb2.ListImportProblemsResponse(problems=found, masked=not own)
         if cursor is None:
             response.kinds.extend(await reporting.kinds(self._office, one))
         if after is not None:

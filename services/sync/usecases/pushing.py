@@ -339,12 +339,11 @@ async def _take_apart(pushing: Pushing, package_id: UUID) -> None:
 def _settled(
     pushing: Pushing, verdicts: Sequence[Verdict], sent: dict[str, tuple[int, int]], *, cancels: bool
 ) -> list[Settled]:
-    """What verdicts mean for records; what is said nothing of goes again."""
+    """What verdicts mean for the records that were sent; what is said nothing of goes again."""
     now, settled = pushing.clock.now(), list[Settled]()
-    unsaid = sent.keys() - {one.record_id for one in verdicts}
-    silent = [Verdict(one, taken=False, reason=NO_VERDICT, may_pass=True) for one in sorted(unsaid)]
-    for one in [*verdicts, *silent]:
-        version, attempts = sent.get(one.record_id, (0, 0))
+    said = {str(one.record_id).lower(): one for one in verdicts}
+    for record_id, (version, attempts) in sent.items():
+        one = said.get(record_id) or Verdict(record_id, taken=False, reason=NO_VERDICT, may_pass=True)
         held = one.held
         if one.taken and one.version > version:
             # Somebody else wrote a higher version there: ours goes above it.
@@ -356,7 +355,7 @@ def _settled(
         else:
             state, retry = PushState.FAILED, None
         told = (one.reason, one.field, one.message[:500])
-        settled.append(Settled(one.record_id, int(state), max(one.version, version), held, *told, retry_time=retry))
+        settled.append(Settled(record_id, int(state), max(one.version, version), held, *told, retry_time=retry))
     return settled
 
 

@@ -95,7 +95,8 @@ async def _compared(comparison: Comparison, unit_id: int) -> Reconciliation:
         unit_id=unit_id,
         school_count=len(schools),
         group_count=len(ours.keys() | theirs.keys()),
-        differing_group_count=len(differing),
+        # What arrived between the digests and the records made a group differ that does not.
+        differing_group_count=len({(one.school_id, one.type) for one in found}),
         record_count=sum(one.count for one in ours.values()),
         missing_there_count=counted[DifferenceKind.MISSING_THERE],
         missing_here_count=counted[DifferenceKind.MISSING_HERE],

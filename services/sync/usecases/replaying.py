@@ -6,7 +6,6 @@ a unit writes at its schools only, and a correction deletes nothing that the row
 """
 
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +23,7 @@ from services.sync.convert.sheets.specification import Sheets
 from services.sync.domain import problems
 from services.sync.domain.batches import BatchKey, Origin, RowState
 from services.sync.domain.connections import KINDS as SCHOOLS
+from services.sync.domain.paths import steps_of
 from services.sync.domain.words import Text
 from services.sync.store import quarantine
 from services.sync.usecases import refusals
@@ -34,7 +34,6 @@ from services.sync.usecases.settling import Parcel, columns_of, unit_called
 MOST_REPLAYED: Final = 5_000
 LOCKED_AT_ONCE: Final = 1_000
 LEASE_SECONDS: Final = 60.0
-_STEP: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _STAYS: Final = frozenset({RowState.REJECTED, RowState.HELD})
 _OF_A_RECORD: Final = frozenset({"OTHER_SOURCE", "RECORD_ERASED"})  # Not of the value that the key is made of.
 
@@ -243,7 +242,7 @@ def _put(raw: dict[str, Any], path: str, value: Any) -> bool:
     """Write a value at a path such as `NGAY_SINH`, `pupil.birth_date` or `DIEM_MONS[2].DIEM`, or take out what stands
     there where it is empty; False: there is no such path.
     """
-    steps = [int(index) if index else name for name, index in _STEP.findall(path)]
+    steps = steps_of(path)
     if not steps:
         return False
     target: Any = raw

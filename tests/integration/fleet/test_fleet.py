@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,11 +12,12 @@ import psutil
 import pytest
 
 from deploy.local.errors import NotStarted
-from deploy.local.fleet import Fleet
+from deploy.local.fleet import NATS, Fleet
 from deploy.local.parts import START_LIMIT
+from deploy.local.ports import LOOPBACK
 from deploy.local.settings import FleetSettings
 from deploy.local.slots import State
-from deploy.local.table import Service
+from deploy.local.table import SERVICES, Service
 from tests.support.waiting import poll_until
 
 TOY = "tests.integration.fleet.toy"
@@ -156,3 +158,18 @@ async def test_own_servers_that_cannot_be_reached_are_named(
     with pytest.raises(NotStarted, match=setting):
         await Fleet(tmp_path / "data", services=TOYS, settings=settings, edge=False, durable=False).start()
     assert children() == before
+
+
+async def test_a_port_that_another_took_while_the_fleet_started_is_named_with_its_remedy(tmp_path: Path) -> None:
+    """What was free at the first look is not by the time the edge comes up."""
+    toys = [Service(one.name, module=TOY) for one in SERVICES]
+    fleet = Fleet(tmp_path / "data", services=toys, durable=False)
+    with socket.socket() as thief:
+
+        def take_port(what: str, _seconds: float) -> None:
+            if what == NATS:
+                thief.bind((LOOPBACK, fleet.port))
+                thief.listen()
+
+        with pytest.raises(NotStarted, match=rf"port {fleet.port} on .* is in use: .* IOCEDU_PORT=<port>"):
+            await fleet.start(take_port)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC
 from typing import Any
 
+import openpyxl
 import pytest
 from iocedu.sync.v1 import imports_pb2
 
@@ -22,6 +23,7 @@ from tests.integration.sync.files import (
     pupil_line,
     pupils,
     rested,
+    saved,
     send,
     workbook,
 )
@@ -307,6 +309,27 @@ async def test_a_complete_file_with_a_sheet_that_cannot_be_read_waits_for_a_pers
     await (await desk(here)).ConfirmImport(imports_pb2.ConfirmImportRequest(**named(one)))
     one = await rested(here, one.import_id, among=ENDED)
     assert (one.state, [it.count for it in one.deletions]) == (imports_pb2.IMPORT_STATE_SUCCEEDED, [2]), one
+
+
+async def test_a_complete_file_with_a_hidden_sheet_waits_for_a_person(here: World) -> None:
+    """The same workbook once more with one sheet hidden deletes nobody unasked; the sheet is named."""
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for name, lines in (("6A", pupils(36)), ("6B", [HEADINGS, pupil_line(37), pupil_line(38)])):
+        sheet = book.create_sheet(name)
+        for line in lines:
+            sheet.append(list(line))
+    one = await send(here, saved(book), collection="pupils", complete=True)
+    assert (one.state, one.accepted_count) == (imports_pb2.IMPORT_STATE_SUCCEEDED, 38), one
+    book["6B"].sheet_state = "hidden"
+    one = await send(here, saved(book), collection="pupils", complete=True)
+    assert (one.state, [it.kind for it in one.suspicions]) == (
+        AWAITING,
+        [imports_pb2.SUSPICION_KIND_UNREAD_SHEETS],
+    ), one
+    assert "trang “6B”. 2 học sinh" in one.suspicions[0].message
+    assert [(sheet.name, sheet.left_out_reason) for sheet in one.sheets] == [("6A", ""), ("6B", "HIDDEN_SHEET")]
+    assert "bỏ ẩn" in one.sheets[1].left_out_message
 
 
 async def test_who_may_not_see_a_school_sees_none_of_its_imports(here: World) -> None:

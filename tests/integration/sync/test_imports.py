@@ -80,13 +80,34 @@ async def test_a_bad_cell_makes_nothing_else_wrong_with_its_row(here: World) -> 
     assert "TRUONG_ID" not in again.problem.message
 
 
-async def test_who_uploaded_a_file_sees_what_stands_in_its_bad_cells(here: World) -> None:
-    """Nobody else does, and no message repeats it: it may be somebody's name."""
+async def test_each_wrong_field_of_a_row_is_told_with_its_column_and_what_stands_there(here: World) -> None:
+    """Whose row it is, too; who did not upload the file sees no personal value. What is corrected is told no more."""
+    lines = pupils(4, HS002=pupil_line(2, **{"Ngày sinh": "31/02/2015", "Khối": "99"}))
+    one = await send(here, workbook(("6A", lines)))
+    asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
+    stub = await desk(here)
+    answer = await stub.ListImportProblems(asked)
+    (problem,) = answer.problems
+    assert (problem.problem.key, problem.name, answer.masked) == ("HS002.2026", "Nguyễn Thị Chi 2", False)
+    told = [(cell.field, cell.heading, cell.column, cell.value) for cell in problem.cells]
+    assert told == [("NGAY_SINH", "Ngày sinh", "D", "31/02/2015"), ("MA_KHOI", "Khối", "H", "99")]
+
+    others = await (await desk(here, HEAD)).ListImportProblems(asked)
+    assert others.masked
+    assert [(cell.field, cell.value) for cell in others.problems[0].cells] == [("NGAY_SINH", ""), ("MA_KHOI", "99")]
+
+    await corrected(here, problem.quarantined_row_id, MA_KHOI="06")
+    (problem,) = (await stub.ListImportProblems(asked)).problems
+    assert [(cell.field, cell.value) for cell in problem.cells] == [("NGAY_SINH", "31/02/2015")]
+
+
+async def test_who_uploaded_a_file_alone_sees_a_name_in_a_column_of_codes(here: World) -> None:
+    """No message repeats it either: it may be somebody's."""
     one = await send(here, workbook(("6A", pupils(2, HS002=pupil_line(2, Khối="Lê Thị Bí Mật")))))
     asked = imports_pb2.ListImportProblemsRequest(unit=SCHOOL_A, import_id=one.import_id)
     (own,) = (await (await desk(here)).ListImportProblems(asked)).problems
     (others,) = (await (await desk(here, HEAD)).ListImportProblems(asked)).problems
-    assert (own.value, others.value) == ("Lê Thị Bí Mật", "")
+    assert [cell.value for cell in (*own.cells, *others.cells)] == ["Lê Thị Bí Mật", ""]
     assert "MA_KHOI" in own.problem.message
     assert "Bí Mật" not in own.problem.message
 

@@ -282,6 +282,27 @@ async def test_a_record_the_outcome_does_not_name_goes_again(
     await poll_until(accepted)
 
 
+async def test_a_verdict_on_what_was_not_sent_settles_nothing(
+    here: World, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An id that is none tells of no record: that of the package goes again with a reason, its neighbours are taken."""
+    request = outside.ministry.request
+
+    def of_strangers(request_id: str) -> tuple[int, dict[str, Any]]:
+        status, said = request(request_id)
+        teacher_id = outside.held("GIAO_VIEN").get("GV1", {}).get("id")
+        named = [
+            one | {"IdBanGhi": "GV-1" if one["IdBanGhi"] == teacher_id else one["IdBanGhi"].upper()}
+            for one in said.get("KetQua", ())
+        ]
+        return status, said | {"KetQua": named}
+
+    monkeypatch.setattr(outside.ministry, "request", of_strangers)
+    await pushed(here, "1", *whole_school(), teacher("GV2.2026"))
+    await in_state(here, "GV1.2026", pushes_pb2.PUSH_STATE_TO_REPEAT, reason="NO_VERDICT")
+    await in_state(here, "GV2.2026", ACCEPTED)
+
+
 async def test_a_package_that_is_too_large_goes_in_smaller_ones(
     here: World, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -419,6 +440,27 @@ async def test_schools_are_counted_and_told_of(here: World, bus: Bus) -> None:
 
         await poll_until(told)
     assert {event.destination for event in events} == {"moet"}
+
+
+async def test_a_group_whose_records_arrive_while_it_is_compared_does_not_differ(
+    here: World, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its digest was told before, its records after: nothing is missing, and no group is said to differ."""
+    await pushed(here, "1", *whole_school())
+    await in_state(here, "HS1.2026.GK1", ACCEPTED)
+    service = await comparer(here)
+    asked = reconciliation_pb2.ReconcileRequest(unit=PROVINCE, destination="moet")
+    summary, told = outside.ministry.summary, dict[str, tuple[int, dict[str, Any]]]()
+
+    def told_before(query: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        return told.setdefault(str(query), summary(query))
+
+    monkeypatch.setattr(outside.ministry, "summary", told_before)
+    assert (await service.Reconcile(asked)).reconciliation.differing_group_count == 0
+    await pushed(here, "2", pupil("HS2.2026"))
+    await in_state(here, "HS2.2026", ACCEPTED)
+    found = (await service.Reconcile(asked)).reconciliation
+    assert (found.missing_there_count, found.differing_count, found.differing_group_count) == (0, 0, 0)
 
 
 @BOTH_FORMS

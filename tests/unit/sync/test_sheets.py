@@ -59,6 +59,28 @@ def test_a_code_may_be_written_as_code_name_or_both(written: str, code: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("01/02/2022 00:00", "01/02/2022"),
+        ("01/02/2022 0:00:00", "01/02/2022"),
+        ("01/02/2022 12:00:00 SA", "01/02/2022"),
+        ("01/02/2022 12:00:00 AM", "01/02/2022"),
+        ("2022-02-01T00:00:00", "2022-02-01"),
+        ("'01/02/2022", "01/02/2022"),
+        ("01/02/2022 12:00:00 CH", "01/02/2022 12:00:00 CH"),
+        ("01/02/2022 07:30", "01/02/2022 07:30"),
+    ],
+)
+def test_a_day_may_stand_with_a_midnight_or_behind_an_apostrophe(written: str, said: str) -> None:
+    """As software exports days, and as a cell keeps a number as text; any other time is no day, and is refused."""
+    sheet = rows(HEADINGS, ["'0012", LINE[1], written, *LINE[3:]])
+    table = find_table(sheet, KINDS)
+    assert table is not None
+    ((_, record, _),) = records(table, sheet)
+    assert (record["NGAY_SINH"], record["HOC_SINH_ID"]) == (said, "0012")
+
+
+@pytest.mark.parametrize(
     ("number", "kept"), [(49215000123.0, "049215000123"), (1234567.0, 1234567), (123456789012.0, 123456789012)]
 )
 def test_an_identity_number_gets_back_the_zeros_that_excel_took(number: float, kept: object) -> None:

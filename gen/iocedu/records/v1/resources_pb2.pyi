@@ -315,7 +315,9 @@ class RowProblem(_message.Message):
     """The message in English, where services tell or keep both; empty in answers to callers."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What it is about, for programs, for example {"source": "smas"}; which keys a reason has is said at the reason."""
+        """What it is about, for programs, for example {"source": "smas"}; which keys a reason has is said at the reason.
+        `also`, of any reason, names the other fields of the row that are wrong, with commas between.
+        """
 
     def __init__(
         self,

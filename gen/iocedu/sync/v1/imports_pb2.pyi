@@ -82,7 +82,9 @@ class _SuspicionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Suspici
     SUSPICION_KIND_MASS_STALENESS: _SuspicionKind.ValueType  # 5
     """Much of it is older than what is held."""
     SUSPICION_KIND_UNREAD_SHEETS: _SuspicionKind.ValueType  # 6
-    """It is said to be complete, but a sheet of it could not be read, and records that may stand there would be deleted."""
+    """It is said to be complete, but a sheet of it is hidden or could not be read, and records that may stand there would
+    be deleted.
+    """
 
 class SuspicionKind(_SuspicionKind, metaclass=_SuspicionKindEnumTypeWrapper):
     """What seems wrong with a whole file."""
@@ -100,7 +102,9 @@ SUSPICION_KIND_MASS_DISAPPEARANCE: SuspicionKind.ValueType  # 4
 SUSPICION_KIND_MASS_STALENESS: SuspicionKind.ValueType  # 5
 """Much of it is older than what is held."""
 SUSPICION_KIND_UNREAD_SHEETS: SuspicionKind.ValueType  # 6
-"""It is said to be complete, but a sheet of it could not be read, and records that may stand there would be deleted."""
+"""It is said to be complete, but a sheet of it is hidden or could not be read, and records that may stand there would
+be deleted.
+"""
 Global___SuspicionKind: _TypeAlias = SuspicionKind  # noqa: Y015
 
 @_typing.final
@@ -916,8 +920,11 @@ class ListImportProblemsResponse(_message.Message):
     PROBLEMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     KINDS_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
+    masked: _builtins.bool
+    """Whether personal values are left out of `cells`: who uploaded the file sees what stands in it."""
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportProblem]:
         """The problems."""
@@ -932,10 +939,11 @@ class ListImportProblemsResponse(_message.Message):
         problems: _abc.Iterable[Global___ImportProblem] | None = ...,
         next_page_token: _builtins.str = ...,
         kinds: _abc.Iterable[Global___ImportProblemKind] | None = ...,
+        masked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "next_page_token", b"next_page_token", "problems", b"problems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "masked", b"masked", "next_page_token", b"next_page_token", "problems", b"problems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -988,7 +996,8 @@ class ImportProblem(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     QUARANTINED_ROW_ID_FIELD_NUMBER: _builtins.int
     SETTLED_FIELD_NUMBER: _builtins.int
-    VALUE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CELLS_FIELD_NUMBER: _builtins.int
     sheet: _builtins.str
     """Sheet it stands in."""
     row: _builtins.int
@@ -1003,13 +1012,15 @@ class ImportProblem(_message.Message):
     """Whether it has left the quarantine since: it was corrected, stored once more, overtaken or erased, and needs nobody.
     `state` and `problem` stay what the import said.
     """
-    value: _builtins.str
-    """What stands in the bad cell while the row waits in the quarantine, for who uploaded the file; `message` repeats it only
-    where it looks like a code.
-    """
+    name: _builtins.str
+    """Name of the person or class that the row is of, as it says; empty: it says none, or does not stand in the quarantine."""
     @_builtins.property
     def problem(self) -> _resources_pb2.RowProblem:
         """What is wrong; `message` begins with the place."""
+
+    @_builtins.property
+    def cells(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportCell]:
+        """Its fields that are wrong, that of the problem first; empty: it does not stand in the quarantine, or no field is."""
 
     def __init__(
         self,
@@ -1021,15 +1032,50 @@ class ImportProblem(_message.Message):
         problem: _resources_pb2.RowProblem | None = ...,
         quarantined_row_id: _builtins.int = ...,
         settled: _builtins.bool = ...,
-        value: _builtins.str = ...,
+        name: _builtins.str = ...,
+        cells: _abc.Iterable[Global___ImportCell] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "problem", b"problem", "quarantined_row_id", b"quarantined_row_id", "row", b"row", "settled", b"settled", "sheet", b"sheet", "state", b"state", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells", "column", b"column", "name", b"name", "problem", b"problem", "quarantined_row_id", b"quarantined_row_id", "row", b"row", "settled", b"settled", "sheet", b"sheet", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportProblem: _TypeAlias = ImportProblem  # noqa: Y015
+
+@_typing.final
+class ImportCell(_message.Message):
+    """A wrong field of a row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    HEADING_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Path of the field, as a correction names it."""
+    heading: _builtins.str
+    """What the column is called: as the sheet does, else as the template."""
+    column: _builtins.str
+    """Its letter, such as E; empty: the sheet has none."""
+    value: _builtins.str
+    """What stands in the row now; empty: nothing, or what the caller may not see."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        heading: _builtins.str = ...,
+        column: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "field", b"field", "heading", b"heading", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportCell: _TypeAlias = ImportCell  # noqa: Y015
 
 @_typing.final
 class GetImportReportRequest(_message.Message):

@@ -139,7 +139,8 @@ class PartnersServiceServicer:
     """
 
     def CreatePartner(self, request, context):
-        """Registers a vendor. Its id is the `sub` of the tokens it signs and the source of its batches.
+        """Registers a vendor. Its id is the `sub` of the tokens it signs and the source of its batches: where it pushes already
+        under another source, that is refused from now on (`SOURCE_OF_ANOTHER`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

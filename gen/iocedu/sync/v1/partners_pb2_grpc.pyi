@@ -40,7 +40,9 @@ class PartnersServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PartnersServiceAsyncStub: ...
     CreatePartner: _grpc.UnaryUnaryMultiCallable[_partners_pb2.CreatePartnerRequest, _partners_pb2.CreatePartnerResponse]
-    """Registers a vendor. Its id is the `sub` of the tokens it signs and the source of its batches."""
+    """Registers a vendor. Its id is the `sub` of the tokens it signs and the source of its batches: where it pushes already
+    under another source, that is refused from now on (`SOURCE_OF_ANOTHER`).
+    """
     GetPartner: _grpc.UnaryUnaryMultiCallable[_partners_pb2.GetPartnerRequest, _partners_pb2.GetPartnerResponse]
     """Gets a partner; for itself and for the department that registered it."""
     ListPartners: _grpc.UnaryUnaryMultiCallable[_partners_pb2.ListPartnersRequest, _partners_pb2.ListPartnersResponse]
@@ -101,7 +103,9 @@ class PartnersServiceAsyncStub(PartnersServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreatePartner: _aio.UnaryUnaryMultiCallable[_partners_pb2.CreatePartnerRequest, _partners_pb2.CreatePartnerResponse]  # type: ignore[assignment]
-    """Registers a vendor. Its id is the `sub` of the tokens it signs and the source of its batches."""
+    """Registers a vendor. Its id is the `sub` of the tokens it signs and the source of its batches: where it pushes already
+    under another source, that is refused from now on (`SOURCE_OF_ANOTHER`).
+    """
     GetPartner: _aio.UnaryUnaryMultiCallable[_partners_pb2.GetPartnerRequest, _partners_pb2.GetPartnerResponse]  # type: ignore[assignment]
     """Gets a partner; for itself and for the department that registered it."""
     ListPartners: _aio.UnaryUnaryMultiCallable[_partners_pb2.ListPartnersRequest, _partners_pb2.ListPartnersResponse]  # type: ignore[assignment]
@@ -165,7 +169,9 @@ class PartnersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _partners_pb2.CreatePartnerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_partners_pb2.CreatePartnerResponse, _abc.Awaitable[_partners_pb2.CreatePartnerResponse]]:
-        """Registers a vendor. Its id is the `sub` of the tokens it signs and the source of its batches."""
+        """Registers a vendor. Its id is the `sub` of the tokens it signs and the source of its batches: where it pushes already
+        under another source, that is refused from now on (`SOURCE_OF_ANOTHER`).
+        """
 
     @_abc_1.abstractmethod
     def GetPartner(

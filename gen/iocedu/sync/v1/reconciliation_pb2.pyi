@@ -109,7 +109,7 @@ class Reconciliation(_message.Message):
     group_count: _builtins.int
     """Groups of a school's records of one object that were compared by digest."""
     differing_group_count: _builtins.int
-    """Groups that differed and were compared record by record."""
+    """Groups of which records differ; one whose records only arrived while it was compared is none."""
     record_count: _builtins.int
     """Records compared in all."""
     missing_there_count: _builtins.int

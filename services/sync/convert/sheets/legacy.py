@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from services.sync.convert.sheets import refused
 from services.sync.domain.sheets import Cell, Row
@@ -16,8 +16,8 @@ _MACROS: Final = "_VBA_PROJECT".encode("utf-16-le")
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 
 
-def sheets(path: Path) -> Iterator[tuple[str, Iterator[Row]]]:
-    """Name and rows of each sheet; raises FileRefusedError."""
+def sheets(path: Path) -> Iterator[tuple[str, Iterator[Row], bool]]:
+    """Name and rows of each sheet, and whether it is hidden; raises FileRefusedError."""
     content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else b""
     if not content:
         raise refused.unreadable(
@@ -29,8 +29,9 @@ def sheets(path: Path) -> Iterator[tuple[str, Iterator[Row]]]:
         raise refused.macros()
     try:
         book = CalamineWorkbook.from_path(path)
-        for name in book.sheet_names:
-            yield name, _rows(book.get_sheet_by_name(name).to_python(skip_empty_area=False))
+        for about in book.sheets_metadata:
+            rows = _rows(book.get_sheet_by_name(about.name).to_python(skip_empty_area=False))
+            yield about.name, rows, about.visible != SheetVisibleEnum.Visible
     except CalamineError as error:
         raise refused.unreadable(Text("cấu trúc bên trong bị hỏng", "its inside is broken")) from error
 

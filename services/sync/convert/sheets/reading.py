@@ -9,20 +9,29 @@ import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 from services.sync.convert.sheets import archive, legacy, plain, refused, roster, roster_files
 from services.sync.convert.sheets.xlsx import Book
 from services.sync.domain import sheets
-from services.sync.domain.left_out import NO_RECORD, NO_TABLE, TOO_MANY_SHEETS, skipped_as_kept
+from services.sync.domain.left_out import HIDDEN_SHEET, NO_RECORD, NO_TABLE, TOO_MANY_SHEETS, skipped_as_kept
 from services.sync.domain.rosters import MANIFEST
-from services.sync.domain.sheets import Row, Table, column_name
+from services.sync.domain.sheets import TEMPLATE_CODES, Row, Table, column_name
 from services.sync.domain.words import Text
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _OTHERS: Final = ((b"%PDF", "PDF"), (b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"Rar!", "RAR"), (b"7z\xbc", "7z"))
 MOST_SHEETS: Final = 200
+
+
+class Sheet(NamedTuple):
+    """A sheet of a file."""
+
+    name: str
+    rows: Iterator[Row]
+    from_1904: bool = False  # How its numbers are days.
+    hidden: bool = False  # Whoever looks at the file does not see it, and so it is not read.
 
 
 def read(path: Path, spec: dict[str, Any], out: IO[bytes]) -> None:
@@ -34,19 +43,21 @@ def read(path: Path, spec: dict[str, Any], out: IO[bytes]) -> None:
     told: list[dict[str, Any]] = []
     nearest: list[str] = []
     tables = 0
-    for place, (name, rows, from_1904) in enumerate(open_sheets(path)):
+    for place, (name, rows, from_1904, hidden) in enumerate(open_sheets(path)):
+        if hidden and name == TEMPLATE_CODES:
+            continue
         if place == MOST_SHEETS:
             told.append({"name": name, "collection": "", "left_out": TOO_MANY_SHEETS, "unread": True})
             break
         preview = list(islice(rows, sheets.PREVIEW))
         codes = left_out.fullmatch(sheets.folded(name))
-        table = None if codes else sheets.find_table(preview, kinds)
+        table = None if codes or hidden else sheets.find_table(preview, kinds)
         if table is None:
-            if preview and not nearest:
+            if preview and not (nearest or hidden):
                 fullest = max(preview, key=lambda row: len(row.cells))
                 nearest = [str(cell.value)[:40] for cell in islice(fullest.cells.values(), 6)]
             unread = {"unread": True} if preview and not codes else {}
-            told.append({"name": name, "collection": "", "left_out": NO_TABLE, **unread})
+            told.append({"name": name, "collection": "", "left_out": HIDDEN_SHEET if hidden else NO_TABLE, **unread})
             continue
         _check(name, table, spec)
         tables += 1
@@ -63,12 +74,13 @@ def read(path: Path, spec: dict[str, Any], out: IO[bytes]) -> None:
                 out.write(b"R %d %d %s\n" % (len(told), number, _json(record)))
         told.append(about | {"rows": count, **skipped_as_kept({NO_RECORD: table.skipped})})
     if not tables:
-        raise refused.no_table(", ".join(nearest))
+        hidden_names = [one["name"] for one in told if one["left_out"] == HIDDEN_SHEET]
+        raise refused.no_table(", ".join(nearest), hidden=hidden_names)
     out.write(b"E %s\n" % _json(told))
 
 
-def open_sheets(path: Path) -> Iterator[tuple[str, Iterator[Row], bool]]:
-    """Name and rows of each sheet, and how its numbers are days; raises FileRefusedError."""
+def open_sheets(path: Path) -> Iterator[Sheet]:
+    """The sheets of a file; raises FileRefusedError."""
     with path.open("rb") as content:
         head = content.read(8)
     if not head:
@@ -78,16 +90,16 @@ def open_sheets(path: Path) -> Iterator[tuple[str, Iterator[Row], bool]]:
             raise refused.unreadable(Text(f"đây là tệp {name}, không phải bảng tính", f"it is {name}, no workbook"))
     if _is_roster(path):
         for name, rows in roster_files.sheets(path):
-            yield name, rows, False
+            yield Sheet(name, rows)
     elif head.startswith(_ZIP):
         book = Book(path)
-        for name, part in book.names:
-            yield name, book.rows(part), book.from_1904
+        for name, part, hidden in book.sheets:
+            yield Sheet(name, book.rows(part), book.from_1904, hidden)
     elif head.startswith(_OLE):
-        for name, rows in legacy.sheets(path):
-            yield name, rows, False
+        for name, rows, hidden in legacy.sheets(path):
+            yield Sheet(name, rows, hidden=hidden)
     else:
-        yield "CSV", plain.rows(path), False
+        yield Sheet("CSV", plain.rows(path))
 
 
 def _is_roster(path: Path) -> bool:
@@ -119,6 +131,7 @@ def _about(name: str, table: Table) -> dict[str, Any]:
         "first": table.first,
         "last": table.last,
         "columns": [[column_name(one.place), one.field, one.code] for one in table.columns],
+        "titles": {column_name(one.place): table.titles[one.place] for one in table.columns},
         "ignored": table.ignored,
         "above": table.above,
     }

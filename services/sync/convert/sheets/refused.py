@@ -119,15 +119,22 @@ def doctype() -> FileRefusedError:
     )
 
 
-def no_table(nearest: str) -> FileRefusedError:
+def no_table(nearest: str, *, hidden: Sequence[str] = ()) -> FileRefusedError:
     """A file without a table that is known."""
     near = Text(f" Gần nhất: {nearest}.", f" Nearest: {nearest}.") if nearest else Text("", "")
+    named = "”, “".join(shortened(one) for one in hidden[:MOST_FAULTS])
+    unseen = Text(
+        f" Trang đang ẩn không được đọc: “{named}”. Nếu dữ liệu ở đó, hãy bỏ ẩn (Unhide) rồi gửi lại.",
+        f" Hidden sheets are not read: “{named}”. If the data is there, unhide them and send the file again.",
+    )
+    unseen = unseen if hidden else Text("", "")
     return FileRefusedError(
         "NO_TABLE",
         Text(
-            f"Không trang nào có dòng tiêu đề nhận ra được.{near.vi} Hãy dùng mẫu tải về, hoặc đặt tiêu đề cột như "
-            "“Mã học sinh”, “Họ và tên”, “Ngày sinh”.",
-            f"No sheet has headings that are known.{near.en} Use the template, or name the columns as it does.",
+            f"Không trang nào có dòng tiêu đề nhận ra được.{near.vi}{unseen.vi} Hãy dùng mẫu tải về, hoặc đặt tiêu đề "
+            "cột như “Mã học sinh”, “Họ và tên”, “Ngày sinh”.",
+            f"No sheet has headings that are known.{near.en}{unseen.en} Use the template, or name the columns as "
+            "it does.",
         ),
         {"nearest": nearest},
     )

@@ -94,7 +94,7 @@ def _copied(
 ) -> Workbook:
     book = Workbook()
     book.remove(book.worksheets[0])
-    for name, rows, _ in islice(open_sheets(path), MOST_SHEETS) if headings else ():
+    for name, rows, *_ in islice(open_sheets(path), MOST_SHEETS) if headings else ():
         if name not in headings:
             continue
         sheet = book.create_sheet(_NAME.sub(" ", name)[:31] or "Trang")

@@ -11,9 +11,10 @@ from typing import Any, Final
 import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name
 
+from services.sync.domain.sheets import TEMPLATE_CODES
+
 ROOM: Final = 500  # Empty rows that have lists to choose from, below those that are filled.
 MOST_WIDE: Final = 40
-_CODES: Final = "DanhMuc"
 _NEEDED: Final = "Các cột có dấu * là bắt buộc. Không xóa dòng ẩn phía trên tiêu đề. Ô để trống nghĩa là không có."
 
 
@@ -25,7 +26,7 @@ def write(target: Path, told: Mapping[str, Any]) -> None:
         str(target), {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     )
     sheet = book.add_worksheet(told["sheet"])
-    codes = book.add_worksheet(_CODES)
+    codes = book.add_worksheet(TEMPLATE_CODES)
     bold = book.add_format({"bold": True, "font_size": 14})
     head = book.add_format({"bold": True, "bg_color": "#DDEBF7", "border": 1, "text_wrap": True, "valign": "vcenter"})
     text = book.add_format({"num_format": "@"})
@@ -67,7 +68,7 @@ def _offer(sheet: Any, codes: Any, column: Mapping[str, Any], *, place: int, at:
         place,
         {
             "validate": "list",
-            "source": f"={_CODES}!${letter}$2:${letter}${len(offered) + 1}",
+            "source": f"={TEMPLATE_CODES}!${letter}$2:${letter}${len(offered) + 1}",
             "error_title": "Không có trong danh mục",
             "error_message": "Hãy chọn một giá trị trong danh sách.",
             "error_type": "warning",  # Several levels of a school stand in one cell.

@@ -37,7 +37,7 @@ class Book:
         try:
             self._zip = archive.opened(path)
             self._check()
-            self.names = self._sheets()
+            self.sheets = self._sheets()
             self.from_1904 = self._flag_1904
             self._days = self._day_styles()
             self._shared = self._shared_texts()
@@ -53,10 +53,10 @@ class Book:
                 Text("không phải tệp Excel .xlsx", "it is no .xlsx workbook"), refused.EXCEL_OR_ZIP
             )
 
-    def _sheets(self) -> list[tuple[str, str]]:
-        """Name and part of each sheet that is shown."""
+    def _sheets(self) -> list[tuple[str, str, bool]]:
+        """Name and part of each sheet, and whether it is hidden."""
         targets: dict[str, str] = {}
-        found: list[tuple[str, str]] = []
+        found: list[tuple[str, str, bool]] = []
         self._flag_1904 = False
 
         def relation(name: str, given: dict[str, str]) -> None:
@@ -65,15 +65,16 @@ class Book:
                 targets[given.get("Id", "")] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
         def workbook(name: str, given: dict[str, str]) -> None:
-            if name == "sheet" and given.get("state", "visible") == "visible":
+            if name == "sheet":
                 key = next((value for key, value in given.items() if key.endswith(":id")), "")
-                found.append((given.get("name", ""), targets.get(key, "")))
+                hidden = given.get("state", "visible") != "visible"
+                found.append((given.get("name", ""), targets.get(key, ""), hidden))
             elif name == "workbookPr":
                 self._flag_1904 = given.get("date1904", "0") in ("1", "true")
 
         self._parse("xl/_rels/workbook.xml.rels", relation)
         self._parse("xl/workbook.xml", workbook)
-        return [(name, target) for name, target in found if "/worksheets/" in f"/{target}"]
+        return [one for one in found if "/worksheets/" in f"/{one[1]}"]
 
     def _day_styles(self) -> frozenset[int]:
         formats: dict[int, str] = {}

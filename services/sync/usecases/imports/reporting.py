@@ -1,7 +1,8 @@
 """What came of an import, row by row, and the school's own workbook with it beside each bad cell."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from iocedu.records.v1.resources_pb2 import RowProblem
@@ -9,10 +10,11 @@ from iocedu.sync.v1 import imports_pb2, sync_pb2
 from pydantic_core import from_json
 
 from services.sync.convert.answers import localized
+from services.sync.convert.import_cells import cells_of, name_of
 from services.sync.domain.batches import RowState
 from services.sync.domain.imports import Import
-from services.sync.domain.naming import written_at
-from services.sync.domain.words import Text
+from services.sync.domain.profiles import Fields
+from services.sync.domain.words import Text, is_code
 from services.sync.store import batches, imports, quarantine
 from services.sync.usecases import refusals
 from services.sync.usecases.imports.office import Office
@@ -37,7 +39,7 @@ async def problems(
 ) -> tuple[list[imports_pb2.ImportProblem], Place | None]:
     """Rows that were not stored, in the order of the file, of one kind; and where to go on, None at the end.
 
-    Who uploaded the file (`own`) is shown what stands in the bad cells.
+    With what stands in their wrong fields: the personal ones for who uploaded the file (`own`).
     """
     found: list[tuple[Place, imports_pb2.ImportProblem]] = []
     async for place, problem in _problems(office, one, after=after, language=language):
@@ -47,8 +49,7 @@ async def problems(
         if len(found) > most:
             break
     page = found[:most]
-    if own:
-        await _show_cells(office, one, [problem for _, problem in page])
+    await _find_cells(office, one, [problem for _, problem in page if problem.quarantined_row_id], own=own)
     return [problem for _, problem in page], page[-1][0] if len(found) > most else None
 
 
@@ -139,26 +140,62 @@ async def _find_quarantined(office: Office, one: Import, found: list[tuple[Place
         problem.settled = place not in ids
 
 
-async def _show_cells(office: Office, one: Import, found: Sequence[imports_pb2.ImportProblem]) -> None:
-    """Say what stands in the bad cells of rows that are in the quarantine."""
-    ids = [problem.quarantined_row_id for problem in found if problem.quarantined_row_id]
+async def _find_cells(office: Office, one: Import, found: list[imports_pb2.ImportProblem], *, own: bool) -> None:
+    """Say of rows in the quarantine whose they are, and what stands in the fields that are wrong."""
+    ids = {problem.quarantined_row_id for problem in found}
     if not ids:
         return
     places = office.intake.places_below(one.order.unit_id)
     async with office.intake.database.connection() as reads:
         rows = await quarantine.wanted(reads, places, ids=ids, most=len(ids))
-    kept = {row["quarantined_row_id"]: row["content"] for row in rows if row["content"]}
+    kept, labels = {row["quarantined_row_id"]: row for row in rows}, office.sheets.labels
+    sheets = {(sheet["name"], sheet["kind"]): sheet for sheet in one.sheets if "kind" in sheet}
     for problem in found:
-        if content := kept.get(problem.quarantined_row_id):
-            problem.value = _cell(content, problem.problem.field)
+        row = kept.get(problem.quarantined_row_id)
+        raw = _read(row["content"]) if row is not None else {}
+        kind = str(raw.get("DOI_TUONG", ""))
+        if row is None or kind not in labels:
+            continue
+        fields = [row["field"], *row["metadata"].get("also", "").split(",")]
+        problem.name = name_of(raw)
+        problem.cells.extend(
+            cells_of(
+                raw,
+                filter(None, fields),
+                sheets.get((problem.sheet, kind)),
+                labels=labels[kind],
+                shown=partial(_shows_cell, office, own, kind),
+            )
+        )
 
 
-def _cell(content: str, field: str) -> str:
-    """What stands in the field of a row; empty: the row is so long that not all of it is kept."""
+def _read(content: str) -> Fields:
+    """A row as it is kept; empty: it is too long to be kept whole, or may not be kept."""
     try:
-        return written_at(from_json(content), field)
+        raw = from_json(content)
     except ValueError:
-        return ""
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _shows_cell(
+    office: Office,
+    own: bool,  # noqa: FBT001 (bound in place)
+    kind: str,
+    field: str,
+    column: str,
+    value: str,
+) -> bool:
+    """Whether the caller may see what stands in a field: who uploaded the file what stands in its columns, others what
+    is not personal and, since columns may be shifted, looks like a code.
+    """
+    return (own and bool(column)) or (is_code(value) and shows(office, kind, *_inside(field)))
+
+
+def _inside(path: str) -> tuple[str, str]:
+    """A field, and what of an element of it, by a path such as `DIEM_MONS[2].DIEM`."""
+    field, _, rest = path.partition("[")
+    return field, rest.partition("].")[2]
 
 
 async def report(office: Office, one: Import, *, language: str, purpose: str, own: bool) -> bytes:
