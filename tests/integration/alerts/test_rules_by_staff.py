@@ -1,5 +1,6 @@
 """Rules as staff write, switch and try them, through the real chain: what is refused says where, why and what to do."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
@@ -253,6 +254,7 @@ async def test_a_rule_that_came_with_the_service_is_copied_not_altered_and_what_
         rule=rules_pb2.RuleDraft(fact_kind="class_size", condition="fact.size > 45"),
     )
     copy = (await desk.rules.CreateRule(copied)).rule
+    assert copy.name_vi == re.sub(r"{\w+}", "…", copy.title_vi), "what was altered may be of something else"
     assert (copy.title_vi, copy.copied_from, copy.built_in, copy.unit_id) == (
         "Lớp {name} có {size} học sinh, vượt mức {size_limit}", "class_oversize", False, DISTRICT,
     )  # fmt: skip
