@@ -80,12 +80,15 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
         return units_pb2.RevokeGrantResponse(grant=message)
 
     async def ListOwnGrants(
-        self, _request: units_pb2.ListOwnGrantsRequest, _context: Any
+        self, request: units_pb2.ListOwnGrantsRequest, _context: Any
     ) -> units_pb2.ListOwnGrantsResponse:
         """Give what the caller may do today, as it is enforced."""
-        subject, tree = caller().subject, self._scopes.tree
-        held = tree.grants_of(subject, self._clock.today())
+        subject, tree, today = caller().subject, self._scopes.tree, self._clock.today()
+        held = tree.grants_of(subject, today)
         async with self._database.connection() as connection:
+            if request.unit:
+                unit_id = await self._unit(connection, request.unit)
+                held = tuple(grant for grant in held if tree.counts_on(grant, unit_id, today))
             known = await grants.grants_by_id(connection, {grant.grant_id for grant in held})
         response = units_pb2.ListOwnGrantsResponse(subject=subject)
         for grant in held:
