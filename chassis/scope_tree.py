@@ -335,12 +335,16 @@ class ScopeTree:
         for grant in self._by_subject.get(subject, ()):
             if grant.role in roles and holds(grant, day) and grant.unit_id in (EVERY_UNIT, unit_id):
                 return True
-        if unit_id == EVERY_UNIT:
-            return False
         return any(
-            grant.role in roles and holds(grant, day) and grant.unit_id in self.above(unit_id, day, grant.edge_type)
+            grant.role in roles and holds(grant, day) and self.counts_on(grant, unit_id, day)
             for grant in self._by_subject.get(subject, ())
         )
+
+    def counts_on(self, grant: ScopeGrant, unit_id: int, day: date) -> bool:
+        """Whether a grant is on the unit or on one of `above`."""
+        if grant.unit_id in (EVERY_UNIT, unit_id):
+            return True
+        return unit_id != EVERY_UNIT and grant.unit_id in self.above(unit_id, day, grant.edge_type)
 
     def units_of(self, subject: str, roles: Collection[str], day: date) -> frozenset[int]:
         """The units on which the subject holds one of the roles, without those below them; 0 is every unit."""

@@ -135,7 +135,14 @@ def assemble(database: Database, bus: Bus, scopes: Scopes, *, clock: Clock, outw
     frame = Frame(database, scopes, clock, wake)
     objects = Objects(bus, most_bytes=outward.most_attached)
     sweeper = attachment_sweeper(database, clock, objects, kept=outward.attached_kept)
-    house = House(outward.rules, outward.most_webhooks, outward.speech, outward.public_url, outward.set_up)
+    house = House(
+        outward.rules,
+        outward.most_webhooks,
+        outward.speech,
+        outward.public_url,
+        outward.set_up,
+        outward.sms.provider if outward.sms else None,
+    )
     returning = (
         bounce_intake(frame, house, domain=outward.bounce_domain, listen=outward.bounce_listen)
         if outward.bounce_domain and outward.bounce_listen

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.browsing import UNANSWERED, WAIT, Visit
+from tests.e2e.browsing import UNANSWERED, WAIT, Visit, picture
 from tests.e2e.world import DIRECTOR, OFFICER, PROVINCE, SCHOOL, YEAR, World, pupil, school_class
 from tests.support.waiting import poll_until
 
@@ -161,7 +161,7 @@ async def test_many_alerts_of_one_rule_are_one_line_that_opens(world: World, vis
     await expect(_entry(page, "AG5")).to_be_visible(timeout=WAIT)
     await page.reload()
     await expect(line).not_to_have_attribute("open", "", timeout=WAIT)
-    await expect(line.locator("summary")).to_contain_text("Lớp … có … học sinh, vượt mức …")
+    await expect(line.locator("summary")).to_contain_text("Lớp vượt sĩ số tối đa")
     await expect(line.locator("summary")).to_contain_text(
         re.compile(r"\d+ cảnh báo · lâu nhất .*Trường Tiểu học Ái Nghĩa")
     )
@@ -217,6 +217,7 @@ async def test_a_director_copies_a_rule_tries_it_and_saves_it_and_is_told_what_i
     await expect(page.locator(".tried")).to_contain_text("Trường Tiểu học Ái Nghĩa")
     await page.locator("[data-do=backtest]").click()
     await expect(page.locator(".tried")).to_contain_text("Trong quá khứ", timeout=WAIT)
+    await expect(page.locator(".tried")).to_contain_text("Trường Tiểu học Ái Nghĩa")
     await expect(page.locator("[name=source_document]")).not_to_have_value("")
     await page.locator("[name=source_document]").fill("")
     await page.locator("[name=valid_to]").fill("2099-05-31")
@@ -235,6 +236,19 @@ async def test_a_director_copies_a_rule_tries_it_and_saves_it_and_is_told_what_i
     await expect(mine.get_by_role("button", name="Bật")).to_be_visible(timeout=WAIT)
     await page.locator("[data-tab=statistics]").click()
     await expect(page.locator("tbody")).to_contain_text("class_oversize", timeout=WAIT)
+
+
+async def test_a_rule_over_pupils_that_is_tried_on_the_past_says_how_precise_it_is_at_k(
+    world: World, visit: Visit
+) -> None:
+    """Among the most urgent of each class, beside how many left in the end."""
+    page = await visit(world, DIRECTOR, "/alerts.html")
+    await page.locator("[data-tab=rules]").click(timeout=WAIT)
+    await page.locator("[data-rule=early_warning] [data-do=copy]").click(timeout=WAIT)
+    await page.locator("textarea[name=condition]").fill("fact.in_stock")
+    await page.locator("[data-do=backtest]").click()
+    await expect(page.locator(".tried")).to_contain_text("3 em đáng lo nhất của mỗi lớp", timeout=WAIT)
+    await picture(page, "rule-over-pupils-tried")
 
 
 async def test_what_is_half_typed_outlasts_a_session_that_ends(world: World, visit: Visit) -> None:

@@ -1,5 +1,6 @@
 """An announcement from the page where it is written to the picture of who has answered, and mails in a mailbox."""
 
+import re
 from typing import Any
 
 import httpx
@@ -58,6 +59,8 @@ async def test_an_announcement_is_written_sent_read_answered_and_seen_as_answere
     await expect(reached).to_contain_text("1 người", timeout=WAIT)
     await expect(reached).to_contain_text(HEAD)
     await expect(reached).to_contain_text("3 đơn vị chưa có ai")
+    await expect(reached).to_contain_text(re.compile(f"Thư: .*{TITLE}"))
+    await expect(reached).to_contain_text(re.compile("Tin nhắn SMS, tính 1 tin.*Bao cao thiet hai do bao so 12"))
     await page.click("[data-deed=ask]")
     await page.fill(".asked input", "Số phòng hư hỏng")
     await page.select_option(".asked select", "NUMBER")

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Response, expect
 
 from tests.e2e.browsing import UNANSWERED, WAIT, Visit
-from tests.e2e.world import DIRECTOR, HEAD, OFFICER, PROVINCE, SCHOOL, World, give
+from tests.e2e.world import COMMUNE, DIRECTOR, HEAD, OFFICER, PROVINCE, SCHOOL, World, give
 
 pytestmark = pytest.mark.e2e
 
@@ -60,3 +60,15 @@ async def test_a_unit_that_is_not_hers_leads_back_to_her_own(staffed: World, vis
     await page.get_by_role("button", name="Về đơn vị của tôi").click()
     await expect(page.locator("main [role=alert]")).to_have_count(0, timeout=WAIT)
     await expect(page.locator("main h1, main h2").first).to_be_visible(timeout=WAIT)
+
+
+async def test_what_is_offered_follows_from_the_roles_that_count_on_the_unit_shown(
+    staffed: World, visit: Visit
+) -> None:
+    """A director of one commune who watches the whole province writes rules in the commune alone."""
+    await give(staffed, [("kiem-nhiem", "auditor", PROVINCE), ("kiem-nhiem", "director", COMMUNE)])
+    for unit, count in ((COMMUNE, 1), (SCHOOL, 1), (PROVINCE, 0)):
+        page = await visit(staffed, "kiem-nhiem", f"/alerts.html#unit={unit}")
+        await page.locator("[data-tab=rules]").click(timeout=WAIT)
+        await expect(page.locator("[data-rule=class_oversize]")).to_be_visible(timeout=WAIT)
+        await expect(page.get_by_role("button", name="Quy tắc mới")).to_have_count(count)

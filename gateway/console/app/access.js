@@ -6,6 +6,7 @@ import { unitPath } from "./api.js";
 const EVERYWHERE = "0"; // The unit that stands for all: a role counts there only where it is held on all.
 
 let held = { somewhere: [], everywhere: [] };
+let shown = { unit: "", roles: [] }; // The unit shown, and the roles that count there.
 let calls = new Map();
 
 const rolesOf = (grants) => [...new Set(grants.map((grant) => grant.role))];
@@ -25,15 +26,24 @@ export function learn(table, grants) {
   return held.somewhere;
 }
 
+// `grants` are those that count on the unit shown: on itself, and on units above it.
+export function learnShown(unit, grants) {
+  shown = { unit, roles: rolesOf(grants) };
+}
+
 const answering = (verb, path) => (calls.get(shelf(verb, path)) ?? []).find((one) => one.path.test(path));
 
 // The roles a call is open to; none where it is open to nobody, or to whoever is signed in.
 export const rolesFor = (verb, path) => answering(verb, path)?.open ?? [];
 
-// Whether a call is open to whoever is signed in; what the interface does not have is open to nobody.
+// Whether a call is open to whoever is signed in: about the unit shown by the roles that count there, about another by
+// those held anywhere. What the interface does not have is open to nobody.
 export function may(verb, path) {
   const found = answering(verb, path);
-  if (!found) return false;
-  const roles = path.startsWith(unitPath(EVERYWHERE, "/")) ? held.everywhere : held.somewhere;
-  return found.open === null || found.open.some((role) => roles.includes(role));
+  return Boolean(found) && (found.open === null || found.open.some((role) => rolesAbout(path).includes(role)));
+}
+
+function rolesAbout(path) {
+  if (path.startsWith(unitPath(EVERYWHERE, "/"))) return held.everywhere;
+  return shown.unit && path.startsWith(unitPath(shown.unit, "/")) ? shown.roles : held.somewhere;
 }

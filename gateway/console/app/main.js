@@ -12,7 +12,7 @@ import { watchHealth } from "./health.js";
 import { inbox } from "./inbox.js";
 import { overview } from "./overview.js";
 import { notShown, whyNotShown } from "./notShown.js";
-import { choose, chosen, own, unitOf } from "./place.js";
+import { choose, chosen, own, unitShown } from "./place.js";
 import { expiry, signOut, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { signInForm } from "./signIn.js";
@@ -48,7 +48,7 @@ async function show() {
     const reference = account.homes.length ? chosen() || account.homes[0].id : "";
     let why = account.roles.length ? "noDashboard" : "noUnit";
     const refused = (error) => void (why = whyNotShown(error));
-    const unit = reference ? await unitOf(reference).catch(refused) : undefined;
+    const unit = reference ? await unitShown(reference).catch(refused) : undefined;
     if (mine !== round) return;
     showBar({ account, light, unit });
     if (unit) panels({ unit, account, light });

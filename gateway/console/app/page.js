@@ -7,7 +7,7 @@ import { connection } from "./connection.js";
 import { h, replace } from "./elements.js";
 import { sayWhatFails, tell } from "./failing.js";
 import { notShown, whyNotShown } from "./notShown.js";
-import { choose, chosen, own, unitOf } from "./place.js";
+import { choose, chosen, own, unitShown } from "./place.js";
 import { expiry, signOut, subject, takeFromAddress, token } from "./session.js";
 import { shade } from "./shade.js";
 import { signInForm } from "./signIn.js";
@@ -43,7 +43,7 @@ export function openPage({ title, show }) {
       const reference = chosen() || account.units[0]?.id;
       if (!reference) return replace(content, h("p", { class: "waiting", role: "status" }, t("noUnit")));
       let why = "";
-      const unit = await unitOf(reference).catch((error) => void (why = whyNotShown(error)));
+      const unit = await unitShown(reference).catch((error) => void (why = whyNotShown(error)));
       if (mine !== round) return;
       barInside(bar, {
         account: { ...account, homes: account.units },

@@ -1,6 +1,6 @@
 // Which unit the page shows: what the address says, else the highest one the caller holds a role on.
 
-import { learn, rolesFor } from "./access.js";
+import { learn, learnShown, rolesFor } from "./access.js";
 import { ask, unitPath } from "./api.js";
 
 const RANK = ["province", "department", "district", "commune", "school"];
@@ -34,6 +34,14 @@ function placed(grants) {
     if (grant.unit_id !== "0")
       found.set(grant.unit_id, { id: grant.unit_id, name: grant.unit_name, kind: grant.unit_kind });
   return [...found.values()].sort((a, b) => rank(a.kind) - rank(b.kind) || a.name.localeCompare(b.name, "vi"));
+}
+
+// The unit that a page shows, and with it which of the roles held count there.
+export async function unitShown(reference) {
+  const unit = await unitOf(reference);
+  const { grants = [] } = await ask("/v1/me/grants", { query: { unit: unit.id } });
+  learnShown(unit.id, grants);
+  return unit;
 }
 
 export async function unitOf(reference) {

@@ -38,7 +38,7 @@ export async function silences(panel, shared) {
       return replace(panel, refused(error));
     }
     const answer = h("div", { "aria-live": "polite" });
-    const titles = rules.map((rule) => [rule.code, bilingual(rule, "title").replace(/\{[\w.]+\}/g, "…")]);
+    const titles = rules.map((rule) => [rule.code, bilingual(rule, "name") || rule.code]);
     const form = h(
       "form",
       { onsubmit: save, noValidate: true },

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from iocedu.alerts.v1 import alerts_pb2
 
+from services.alerts.convert.rules import names_of
 from services.alerts.domain import SHOWN_STEPS, Alert, Change, Count, Rule, State, Step
 from services.alerts.domain.asked import AlertGroup
-from services.alerts.domain.texts import without_values
 
 MOST_UNITS = 10  # A group names.
 
@@ -106,11 +106,7 @@ def count_message(count: Count) -> alerts_pb2.AlertCount:
 def group_message(group: AlertGroup, rule: Rule | None, unit_name: UnitName) -> alerts_pb2.AlertGroup:
     """The alerts of a rule, which is None where it is no longer valid, with the units of most of them."""
     first = group.units[0]
-    titles = (
-        (first.title_vi, first.title_en)
-        if rule is None or group.count == 1
-        else (without_values(rule.title_vi), without_values(rule.title_en))
-    )
+    titles = (first.title_vi, first.title_en) if rule is None or group.count == 1 else names_of(rule)
     message = alerts_pb2.AlertGroup(
         rule=group.rule,
         title_vi=titles[0],

@@ -8,10 +8,12 @@ from iocedu.alerts.v1 import alerts_pb2, insight_pb2, rules_pb2
 
 from chassis.errors import FieldViolation
 from chassis.validation import invalid
+from services.alerts.convert.tables import rule_names
 from services.alerts.domain import KINDS, Reach, Rule, Severity
 from services.alerts.domain.combining import stands_beside
 from services.alerts.domain.rules import FAMILY_OF_KIND, RuleStatistics
 from services.alerts.domain.shapes import Kind
+from services.alerts.domain.texts import without_values
 
 CEL_TYPES = {str: "string", int: "int", float: "double", bool: "bool"}
 _SAME = (
@@ -51,6 +53,7 @@ _DRAFTED = tuple(name for name in rules_pb2.RuleDraft.DESCRIPTOR.fields_by_name)
 
 def rule_message(rule: Rule) -> alerts_pb2.Rule:
     """A rule as the contract shows it."""
+    name_vi, name_en = names_of(rule)
     message = alerts_pb2.Rule(
         **{name: getattr(rule, name) for name in _SAME},
         severity=alerts_pb2.Severity.ValueType(rule.severity),
@@ -58,10 +61,18 @@ def rule_message(rule: Rule) -> alerts_pb2.Rule:
         group_by=alerts_pb2.AlertGrouping.ValueType(rule.group_by),
         valid_from=rule.valid_from.isoformat() if rule.valid_from else "",
         valid_to=rule.valid_to.isoformat() if rule.valid_to else "",
+        name_vi=name_vi,
+        name_en=name_en,
     )
     if rule.create_time is not None:
         message.create_time.FromDatetime(rule.create_time)
     return message
+
+
+def names_of(rule: Rule) -> tuple[str, str]:
+    """What its alerts are called together, in Vietnamese and English."""
+    own = rule_names().get(rule.code) if rule.built_in else None
+    return (own["vi"], own["en"]) if own else (without_values(rule.title_vi), without_values(rule.title_en))
 
 
 def draft_of(

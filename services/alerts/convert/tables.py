@@ -1,6 +1,8 @@
 """The tables beside the code (`rules/*.json`) as rules of the domain."""
 
 import json
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,12 @@ def school_week() -> Weekly:
 def early_warning() -> Reading:
     """Limits of early warning, and how statuses and results are read."""
     return read_early_warning(_table("early_warning.json"))
+
+
+@cache
+def rule_names() -> Mapping[str, Mapping[str, str]]:
+    """What alerts of a rule that came with the service are called together, by code and language."""
+    return _table("names.json")
 
 
 def _table(name: str) -> dict[str, Any]:

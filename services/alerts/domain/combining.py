@@ -9,16 +9,22 @@ from datetime import datetime
 
 from services.alerts.domain.facts import Fact
 from services.alerts.domain.rules import Rule
-from services.alerts.domain.shapes import KINDS, SCHOOL_YEAR, SHAPES, Scalar
+from services.alerts.domain.shapes import KINDS, SCHOOL_YEAR, SHAPES, Field, Scalar
 
 KNOWN = "known"  # The field by which a condition asks whether a fact that may be missing is there.
+_KNOWN = Field(bool, "Có dữ kiện này", "Whether there is such a fact")
 Key = tuple[int, str, str]
 Path = tuple[str, ...]
 
 
-def shape_of(rule: Rule) -> dict[str, Mapping[str, type[Scalar]]]:
+def fields_beside(rule: Rule) -> dict[str, Mapping[str, Field]]:
     """The fields of each further kind that a rule names, by kind."""
-    return {kind: {KNOWN: bool, **SHAPES[kind]} for kind in rule.with_kinds}
+    return {kind: {KNOWN: _KNOWN, **KINDS[kind].fields} for kind in rule.with_kinds}
+
+
+def shape_of(rule: Rule) -> dict[str, Mapping[str, type[Scalar]]]:
+    """The types of the fields of each further kind that a rule names, by kind."""
+    return {kind: {name: one.type for name, one in fields.items()} for kind, fields in fields_beside(rule).items()}
 
 
 def depth(path: Path, kind: str) -> int | None:

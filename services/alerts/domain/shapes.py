@@ -4,7 +4,7 @@ A new kind of fact is an entry here and an adapter that makes facts of it; nothi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Scalar = str | int | float | bool
 
@@ -30,11 +30,13 @@ CLASS_KEY, CLASS_NAME = "class_key", "class_name"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a fact, and what it is."""
+    """One field of a fact, and what it is; `form` is what its texts are like where that is known, as `example`."""
 
     type: type[Scalar]
     name_vi: str
     name_en: str
+    form: str = ""
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Kind:
 _OF_YEAR, _OF_CLASS, _OF_PUPIL = ("year",), ("year", "class"), ("year", "pupil")
 _OF_STAGE, _OF_GRADE, _OF_INDICATOR = ("year", "stage", "class"), ("year", "grade"), ("year", "indicator")
 _YEAR = Field(int, "Năm học (năm đầu)", "School year (its first calendar year)")
-_GRADE = Field(str, "Khối, mã hai chữ số", "Grade, two digits")
+_GRADE = Field(str, "Khối, mã hai chữ số", "Grade, two digits", r"(\d\d)?", "07")
 _CLASS = Field(str, "Mã lớp", "Key of the class")
 _CLASS_NAME = Field(str, "Tên lớp", "Name of the class")
 _LEVEL = Field(str, "Loại đơn vị, như commune, department", "Kind of the unit, as commune, department")
@@ -90,6 +92,8 @@ KINDS: Mapping[str, Kind] = {
                 str,
                 "Trạng thái: connected, late, failing hoặc silent; trống: chưa xét",
                 "State: connected, late, failing or silent; empty: not looked at yet",
+                "(connected|late|failing|silent)?",
+                "silent",
             ),
             "reason": Field(str, "Mã lý do nặng nhất; trống: không có", "Gravest reason; empty: none"),
             "why": Field(str, "Vì sao, bằng lời (tiếng Việt)", "Why, in words (in Vietnamese)"),
@@ -347,7 +351,9 @@ KINDS: Mapping[str, Kind] = {
         {
             "level": _LEVEL,
             SCHOOL_YEAR: _YEAR,
-            "grade": Field(str, "Khối, mã hai chữ số; trống: mọi khối", "Grade, two digits; empty: all"),
+            "grade": replace(
+                _GRADE, name_vi=f"{_GRADE.name_vi}; trống: mọi khối", name_en=f"{_GRADE.name_en}; empty: all"
+            ),
             "schools": _SCHOOLS,
             "classes": Field(int, "Số lớp đang tồn tại", "Classes that exist"),
             "size": Field(int, "Số học sinh", "Pupils"),

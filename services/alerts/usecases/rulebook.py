@@ -1,6 +1,7 @@
 """Rules compiled: CEL parsed once, its fields and types checked against the shape of the facts it will see.
 
-Refuses a condition that names an unknown field, mixes types, fails on a sample, or does not answer yes or no. Samples
+Refuses a condition that names an unknown field, mixes types, compares what is never equal, fails on a sample, or does
+not answer yes or no. Samples
 are few: a condition that passes and fails on some fact all the same says nothing about that fact, neither yes nor no,
 and stops neither the other rules nor the other facts. There is no `eval` and no language of our own.
 """
@@ -16,8 +17,9 @@ import cel
 import structlog
 
 from services.alerts.domain import KINDS, SHAPES, Rule, Scalar, unknown_placeholders
-from services.alerts.domain.combining import shape_of, stands_beside
-from services.alerts.domain.shapes import PERSONAL, SUMS
+from services.alerts.domain.combining import fields_beside, stands_beside
+from services.alerts.domain.comparing import NUMBER, TEXT, YES_NO, Operand, never_equal
+from services.alerts.domain.shapes import PERSONAL, SUMS, Field
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +43,20 @@ _TYPES: Mapping[type, tuple[str, str]] = {
     float: ("số thập phân", "decimal"),
     str: ("chữ", "text"),
 }
+_SIDES: Mapping[str, tuple[str, str]] = {
+    NUMBER: ("số", "a number"),
+    TEXT: ("chữ", "text"),
+    YES_NO: ("đúng/sai", "yes or no"),
+    "null": ("giá trị trống", "no value"),
+    "list": ("danh sách", "a list"),
+    "map": ("bảng", "a map"),
+    "bytes": ("dãy byte", "bytes"),
+}
+_WRITTEN: Mapping[str, tuple[str, str]] = {
+    NUMBER: ("hãy viết số không có nháy, như 45", "write numbers without quotes, as 45"),
+    TEXT: ("hãy viết chữ trong nháy, như '{example}'", "write texts within quotes, as '{example}'"),
+    YES_NO: ("hãy viết true hoặc false, không có nháy", "write true or false, without quotes"),
+}
 _PLACE = re.compile(r"<input>:\d+:(\d+)")
 _UNKNOWN_NAME = re.compile(r"Undefined variable or function: '(\w+)'")
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -54,6 +70,10 @@ class RuleRefused(ValueError):  # noqa: N818 (a refusal, told to whoever writes 
         super().__init__(message)
         self.vi = vi
         self.field = field
+
+
+class ComparesInVain(RuleRefused):
+    """Something is compared with what it never equals: a rule with that is not written, but one in force stays so."""
 
 
 @dataclass
@@ -128,9 +148,12 @@ def rulebook(rules: Iterable[Rule]) -> Rulebook:
 
 
 def compile_rule(rule: Rule) -> Condition:
-    """Compile and check one rule; raises `RuleRefused` for the first thing that is wrong."""
+    """Compile and check one rule; raises `RuleRefused` for the first thing that makes it unusable."""
     for refusal in refusals_of(rule):
-        raise refusal
+        if not isinstance(refusal, ComparesInVain):
+            raise refusal
+        why = str(refusal)
+        log.error("rule compares in vain", action="rule.vain", rule=rule.code, version=rule.version, why=why)
     clearing = cel.compile(rule.clear_condition) if rule.clear_condition else None
     return Condition(rule, cel.compile(rule.condition), clearing)
 
@@ -149,8 +172,8 @@ def refusals_of(rule: Rule) -> Iterator[RuleRefused]:
     if refused := [*_kinds_refused(rule)]:
         yield from refused
         return
-    shapes = {FACT: shape, **shape_of(rule)}
-    names = [*shape, *(f"{kind}.{name}" for kind in rule.with_kinds for name in shapes[kind])]
+    fields = {FACT: KINDS[rule.fact_kind].fields, **fields_beside(rule)}
+    names = [*shape, *(f"{kind}.{name}" for kind in rule.with_kinds for name in fields[kind])]
     for name in _TEXTS:
         unknown = ", ".join(unknown_placeholders(getattr(rule, name), names))
         if unknown:
@@ -162,7 +185,7 @@ def refusals_of(rule: Rule) -> Iterator[RuleRefused]:
     for name in ("condition", "clear_condition"):
         if name == "condition" or rule.clear_condition:
             try:
-                _check_condition(getattr(rule, name), shapes, field=name)
+                _check_condition(getattr(rule, name), fields, field=name)
             except RuleRefused as refusal:
                 yield refusal
 
@@ -220,7 +243,7 @@ def _scope(values: Mapping[str, Scalar], kinds: Sequence[str]) -> dict[str, Mapp
     return scope
 
 
-def _check_condition(condition: str, shapes: Mapping[str, Mapping[str, type[Scalar]]], *, field: str) -> None:
+def _check_condition(condition: str, known: Mapping[str, Mapping[str, Field]], *, field: str) -> None:
     try:
         program = cel.compile(condition)
     except ValueError as error:
@@ -232,19 +255,22 @@ def _check_condition(condition: str, shapes: Mapping[str, Mapping[str, type[Scal
             field=field,
         ) from error
     spoken = set(program.variables())
-    if not spoken or not spoken <= set(shapes):
-        allowed, others = (", ".join(f"`{name}`" for name in names) for names in (shapes, sorted(spoken - set(shapes))))
+    if not spoken or not spoken <= set(known):
+        allowed, others = (", ".join(f"`{name}`" for name in names) for names in (known, sorted(spoken - set(known))))
         raise RuleRefused(
             f"the condition must speak of {allowed} and nothing else" + (f", not of {others}" if others else ""),
             vi=f"điều kiện phải và chỉ được nói về {allowed}" + (f", không nói về {others}" if others else ""),
             field=field,
         )
     shape = {
-        name if variable == FACT else f"{variable}.{name}": kind
-        for variable, fields in shapes.items()
-        for name, kind in fields.items()
+        name if variable == FACT else f"{variable}.{name}": one.type
+        for variable, fields in known.items()
+        for name, one in fields.items()
     }
-    _check_types(condition, program, shape, kinds=[name for name in shapes if name != FACT], where=field)
+    _check_types(condition, program, shape, kinds=[name for name in known if name != FACT], where=field)
+    for one, other in never_equal(condition, known):
+        vi, en = _why_unequal(one, other)
+        raise ComparesInVain(f"the condition compares in vain: {en}", vi=f"điều kiện so sánh vô ích: {vi}", field=field)
 
 
 def _check_types(
@@ -310,6 +336,24 @@ def _why(error: Exception, types: Mapping[str, type[Scalar]]) -> tuple[str, str]
             f"types do not go together ({en}); write decimals with a point (1.0), and texts within quotes",
         )
     return "CEL không tính được biểu thức này", f"CEL cannot work it out: {error}"
+
+
+def _why_unequal(one: Operand, other: Operand) -> tuple[str, str]:
+    """Why the two are never equal, and how to write it, in Vietnamese and English."""
+    if one.field and one.type == other.type:
+        example = f"'{one.field.example}'"
+        return (
+            f"{one.written} ({one.field.name_vi}) không bao giờ là {other.written}; hãy viết như {example}",
+            f"{one.written} ({one.field.name_en}) never is {other.written}; write it as {example}",
+        )
+    vi, en = (
+        f"{one.written} {be} {_SIDES[one.type][at]}, {other.written} {be} {_SIDES[other.type][at]}, {never}"
+        for at, be, never in ((0, "là", "nên không bao giờ bằng nhau"), (1, "is", "so that they are never equal"))
+    )
+    if one.field is None or other.field:
+        return f"{vi}; hãy so sánh những gì cùng kiểu", f"{en}; compare what is of one type"
+    remedy_vi, remedy_en = (told.format(example=one.field.example or "abc") for told in _WRITTEN[one.type])
+    return f"{vi}; {remedy_vi}", f"{en}; {remedy_en}"
 
 
 @lru_cache(maxsize=128)

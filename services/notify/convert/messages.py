@@ -36,9 +36,14 @@ def sms_text(message: Message, speech: Speech, public_url: str, *, without_marks
     """The text of an SMS, its title cut to what is paid for: the link behind it stays whole."""
     template = speech.templates[Channel.SMS, message.language]
     values = _values(message.told[0], message.language, speech, public_url)
+    return cut_sms(template.text, values, without_marks=without_marks, most_segments=most_segments)
+
+
+def cut_sms(template: str, values: Mapping[str, str], *, without_marks: bool, most_segments: int) -> str:
+    """A template of an SMS filled in, its title cut."""
 
     def within(title: str) -> str:
-        text = filled(template.text, values | {"title": title})
+        text = filled(template, {**values, "title": title})
         return plain(text) if without_marks else text
 
     return shortened(values["title"], most_segments, within=within)

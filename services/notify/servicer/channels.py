@@ -10,6 +10,7 @@ from iocedu.notify.v1 import channels_pb2, channels_pb2_grpc
 from chassis.errors import Fault, FieldViolation, Kind
 from chassis.identity import caller
 from chassis.webhooks import AddressRefusedError, NotDeliveredError
+from services.notify.clients.sms import Provider
 from services.notify.clients.webhooks import WebhookSender
 from services.notify.convert.channels import (
     channel_of,
@@ -18,10 +19,10 @@ from services.notify.convert.channels import (
     preferences_of,
     webhook_message,
 )
-from services.notify.convert.messages import sample_values, test_body
+from services.notify.convert.messages import cut_sms, sample_values, test_body
 from services.notify.convert.rules import Speech
 from services.notify.domain.channels import Channel, ChannelRules, Outcome
-from services.notify.domain.messages import VARIABLES, filled, plain, segments, unknown_variables
+from services.notify.domain.messages import VARIABLES, filled, one_line, plain, segments, unknown_variables
 from services.notify.servicer.frame import Frame
 from services.notify.store.contacts import webhook_of
 from services.notify.usecases import addresses
@@ -37,6 +38,7 @@ class House:
     speech: Speech
     public_url: str
     set_up: Sequence[Channel]  # Channels to addresses for which there is a server.
+    provider: Provider | None = None  # Of text messages.
 
 
 class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
@@ -176,16 +178,27 @@ class ChannelsServicer(channels_pb2_grpc.ChannelsServiceServicer):
         unknown = unknown_variables(text)
         if unknown:
             raise _unknown_variable(unknown[0])
-        values = sample_values(self._house.speech, language, self._house.public_url)
-        shown = filled(text, values)
+        own = {name: said for name, said in (("title", request.title), ("body", request.body)) if said}
+        values = {**sample_values(self._house.speech, language, self._house.public_url), **own}
         response = channels_pb2.PreviewMessageResponse(
-            subject=filled(template.subject, values) if template else "", text=shown, variables=VARIABLES
+            subject=one_line(filled(template.subject, values)) if template else "",
+            text=filled(text, values),
+            variables=VARIABLES,
         )
         if channel is Channel.SMS:
-            response.text = plain(shown) if request.plain else shown
+            response.text = self._sms(text, values, without_marks=request.plain)
             cut = segments(response.text)
             response.segment_count, response.encoding = cut.count, cut.encoding
         return response
+
+    def _sms(self, text: str, values: Mapping[str, str], *, without_marks: bool) -> str:
+        """An SMS as the provider gets it; nothing is cut where there is none."""
+        provider = self._house.provider
+        if provider is None:
+            shown = filled(text, values)
+            return plain(shown) if without_marks else shown
+        without_marks = without_marks or provider.without_marks
+        return cut_sms(text, values, without_marks=without_marks, most_segments=provider.most_segments)
 
     def _shown(self, chosen: usecases.Chosen) -> channels_pb2.Channels:
         return channels_message(

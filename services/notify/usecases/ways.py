@@ -91,6 +91,6 @@ class NotSetUp:
 
     channel: Channel
 
-    async def send(self, message: Message) -> Result:
+    async def send(self, _message: Message) -> Result:
         """Refuse."""
-        return Result(Outcome.REFUSED, f"no {self.channel} server is set up for messages to {message.channel}")
+        return Result(Outcome.REFUSED, f"no {self.channel} server is set up")

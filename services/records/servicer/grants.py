@@ -80,12 +80,15 @@ class GrantsServicer(units_pb2_grpc.GrantsServiceServicer):
         return units_pb2.RevokeGrantResponse(grant=message)
 
     async def ListOwnGrants(
-        self, _request: units_pb2.ListOwnGrantsRequest, _context: Any
+        self, request: units_pb2.ListOwnGrantsRequest, _context: Any
     ) -> units_pb2.ListOwnGrantsResponse:
         """Give what the caller may do today, as it is enforced."""
-        who, tree = caller(), self._scopes.tree
-        held = [one for one in tree.grants_of(who.subject, self._clock.today()) if who.among({one.role})]
+        who, tree, today = caller(), self._scopes.tree, self._clock.today()
+        held = [one for one in tree.grants_of(who.subject, today) if who.among({one.role})]
         async with self._database.connection() as connection:
+            if request.unit:
+                unit_id = await self._unit(connection, request.unit)
+                held = [grant for grant in held if tree.counts_on(grant, unit_id, today)]
             known = await grants.grants_by_id(connection, {grant.grant_id for grant in held})
         response = units_pb2.ListOwnGrantsResponse(subject=who.subject)
         for grant in held:

@@ -1,5 +1,6 @@
 """Rules as staff write, switch and try them, through the real chain: what is refused says where, why and what to do."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
@@ -148,6 +149,7 @@ async def _when(found: Any, enough: Callable[[Any], bool]) -> Any:
         ({"condition": "fact.name > 3"}, "rule.condition", "the condition fails on"),
         ({"condition": "fact.size"}, "rule.condition", "not yes or no"),
         ({"clear_condition": "fact.size <"}, "rule.clear_condition", "not CEL"),
+        ({"condition": "fact.active && fact.grade == 7 && fact.size > 45"}, "rule.condition", "within quotes, as '07'"),
         ({"title_vi": "Lớp {nam}"}, "rule.title_vi", "nam"),
         ({"body_en": " "}, "rule.body_en", "must not be empty"),
         ({"audience_roles": []}, "rule.audience_roles", "at least one role"),
@@ -171,9 +173,13 @@ async def _when(found: Any, enough: Callable[[Any], bool]) -> Any:
 async def test_what_cannot_be_used_is_refused_with_the_field_and_the_reason(desk, wrong, field, says):
     """Nothing is stored; a dry run says the same."""
     request = rules_pb2.CreateRuleRequest(unit=ALL, code="class_wrong", rule=a_draft(**wrong))
-    fault = await refusal(desk.rules.CreateRule(request))
-    assert (fault.reason, fault.violations[0].field) == ("INVALID_RULE", field)
-    assert says in fault.en
+    for call in (
+        desk.rules.CreateRule(request),
+        desk.rules.DryRunRule(rules_pb2.DryRunRuleRequest(unit=ALL, rule=request.rule)),
+    ):
+        fault = await refusal(call)
+        assert (fault.reason, fault.violations[0].field) == ("INVALID_RULE", field)
+        assert says in fault.en
     unknown = await refusal(desk.rules.ListRuleVersions(rules_pb2.ListRuleVersionsRequest(code="class_wrong")))
     assert unknown.reason == "UNKNOWN_RULE"
 
@@ -248,6 +254,7 @@ async def test_a_rule_that_came_with_the_service_is_copied_not_altered_and_what_
         rule=rules_pb2.RuleDraft(fact_kind="class_size", condition="fact.size > 45"),
     )
     copy = (await desk.rules.CreateRule(copied)).rule
+    assert copy.name_vi == re.sub(r"{\w+}", "…", copy.title_vi), "what was altered may be of something else"
     assert (copy.title_vi, copy.copied_from, copy.built_in, copy.unit_id) == (
         "Lớp {name} có {size} học sinh, vượt mức {size_limit}", "class_oversize", False, DISTRICT,
     )  # fmt: skip

@@ -114,7 +114,7 @@ async def test_alerts_are_grouped_by_rule_with_how_many_since_when_and_where(bus
     coverage = scenes.coverage(SECOND_SCHOOL, state="FAILING", reason="MANY_REJECTED")
     await scenes.publish(bus, "sync", "coverage-changed", coverage, time=NOW)
     many, refused = await poll_until(lambda: groups(4))
-    assert (many.rule, many.title_vi) == ("class_oversize", "Lớp … có … học sinh, vượt mức …")
+    assert (many.rule, many.title_vi) == ("class_oversize", "Lớp vượt sĩ số tối đa")
     assert (many.severity, many.taken_count, many.unit_count) == (alerts_pb2.SEVERITY_WARNING, 0, 2)
     assert [(one.unit_name, one.alert_count) for one in many.units] == [("TH Ái Nghĩa", 2), ("TH Đại Minh", 1)]
     assert many.oldest_time.ToDatetime() == NOW.replace(tzinfo=None)
@@ -288,6 +288,7 @@ async def test_the_rules_in_force_are_listed_with_their_conditions(stub):
     assert oversize.condition == "fact.size > fact.size_limit && fact.size_limit > 0 && fact.active"
     assert list(oversize.audience_roles) == ["head_teacher", "officer", "director"]
     assert all(rule.built_in and rule.body_vi and rule.body_en for rule in seen)
+    assert [rule.code for rule in seen if not rule.name_vi or not rule.name_en or "…" in rule.name_vi] == []
 
 
 async def test_a_watch_beats_first_then_shows_each_change_and_resumes_without_a_gap(bus, stub):

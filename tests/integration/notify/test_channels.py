@@ -446,7 +446,7 @@ async def test_a_channel_without_a_server_gives_up_at_once_and_says_so(desk, bus
         return [one for one in listed.dispatches if one.state == deliveries_pb2.DISPATCH_STATE_DEAD]
 
     [one] = await poll_until(dead)
-    assert "no email server is set up" in one.attempts[0].detail
+    assert one.attempts[0].detail == "no email server is set up"
 
 
 async def test_a_recalled_announcement_leaves_no_more(office):
@@ -590,6 +590,20 @@ async def test_a_preview_counts_what_an_sms_costs(desk):
     without = await desk.call("head", "channels", "PreviewMessage", asked)
     assert (with_tones.encoding, with_tones.segment_count) == ("UCS-2", 2)
     assert (without.encoding, without.segment_count) == ("GSM-7", 1)
+
+
+async def test_a_preview_of_an_sms_is_cut_as_the_provider_gets_it(office):
+    """The title of what is about to be written, cut to what is paid for, with the link whole behind it."""
+    title = "Các trường báo cáo thiệt hại do bão số mười hai gây ra trước mười bảy giờ " * 8
+    asked = channels_pb2.PreviewMessageRequest(channel=channels_pb2.CHANNEL_SMS, title=title.strip(), plain=True)
+    shown = await office.desk.call("head", "channels", "PreviewMessage", asked)
+    assert (shown.encoding, shown.segment_count) == ("GSM-7", 2)
+    assert "Cac truong bao cao thiet hai" in shown.text
+    assert shown.text.endswith("https://ioc.example.vn")
+    asked.channel, asked.body = channels_pb2.CHANNEL_EMAIL, "Số phòng học hư hỏng"
+    mail = await office.desk.call("head", "channels", "PreviewMessage", asked)
+    assert title.strip()[:100] in mail.subject
+    assert "Số phòng học hư hỏng" in mail.text
 
 
 async def test_what_was_read_meanwhile_stays_with_its_reader(office):

@@ -147,6 +147,19 @@ async def test_everyone_may_ask_for_own_grants(records: Running):
         assert [(one.role, one.unit_name, one.unit_kind) for one in answer.grants] == expected
 
 
+async def test_own_grants_may_be_asked_for_by_the_unit_where_they_count(records: Running):
+    """Those on the unit and above it; what is held beside or below says nothing of it."""
+    await records.grant("p@xa", "officer", COMMUNE)
+    await records.grant("p@xa", "clerk", SCHOOL_A)
+    stub = await records.grants("p@xa")
+    for unit, expected in ((SCHOOL_A, ["clerk", "officer"]), (COMMUNE, ["officer"]), (PROVINCE, []), ("0", [])):
+        answer = await stub.ListOwnGrants(units_pb2.ListOwnGrantsRequest(unit=unit))
+        assert sorted(one.role for one in answer.grants) == expected
+    with pytest.raises(Fault) as refused:
+        await stub.ListOwnGrants(units_pb2.ListOwnGrantsRequest(unit="moet:nowhere"))
+    assert refused.value.reason == "UNKNOWN_UNIT"
+
+
 async def test_an_administrator_of_every_unit_can_give_a_role_on_every_unit(records: Running):
     """Unit 0 is every unit."""
     grant = await records.grant("au@so", "auditor", "0")

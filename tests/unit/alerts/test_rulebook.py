@@ -103,6 +103,68 @@ def test_what_is_wrong_is_said_in_one_language_and_of_which_text(changed, field,
 
 
 @pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        (
+            "fact.grade == 7",
+            "fact.grade là chữ, 7 là số, nên không bao giờ bằng nhau; hãy viết chữ trong nháy, như '07'",
+        ),
+        ("fact.grade in [7, 8]", "fact.grade là chữ, 7 là số"),
+        ("fact.grade in {7: true}", "fact.grade là chữ, 7 là số"),
+        ("fact.grade != 7", "fact.grade là chữ, 7 là số"),
+        ("7 == fact.grade", "fact.grade là chữ, 7 là số"),
+        ("fact['grade'] == 7", "fact['grade'] là chữ, 7 là số"),
+        ("(fact.grade) == (7)", "fact.grade là chữ, 7 là số"),
+        ("fact.active && fact.grade == 7 && fact.size > 45", "fact.grade là chữ, 7 là số"),
+        ("fact.size > 1 ? fact.active : fact.grade in ['07', 8]", "fact.grade là chữ, 8 là số"),
+        ("fact.grade == '7'", "fact.grade (Khối, mã hai chữ số) không bao giờ là '7'; hãy viết như '07'"),
+        ("fact.size == 'abc'", "fact.size là số, 'abc' là chữ, nên không bao giờ bằng nhau; hãy viết số không có nháy"),
+        ("fact.name == 3", "fact.name là chữ, 3 là số"),
+        ("fact.name == null", "fact.name là chữ, null là giá trị trống"),
+        ("fact.name == fact.size", "hãy so sánh những gì cùng kiểu"),
+        ("fact.active == 'true'", "hãy viết true hoặc false, không có nháy"),
+        ("size(fact.name) == '3'", "size(fact.name) là số, '3' là chữ"),
+        ("coverage.state == 'silen'", "không bao giờ là 'silen'; hãy viết như 'silent'"),
+        ("coverage.known == 1", "coverage.known là đúng/sai, 1 là số"),
+    ],
+)
+def test_a_comparison_that_no_fact_makes_true_is_refused_with_how_to_write_it(condition, says):
+    """CEL answers no without a fault, and a rule that never fires looks as if all were well."""
+    rule = replace(OVERSIZE, with_kinds=("coverage",))
+    for field in ("condition", "clear_condition"):
+        [refusal] = refusals_of(replace(rule, **{field: condition}))
+        assert refusal.field == field
+        assert says in refusal.vi
+
+
+def test_a_rule_in_force_that_compares_in_vain_goes_on_and_is_told_to_operators():
+    """An older version let it in; what else it says still warns."""
+    rule = replace(OVERSIZE, condition="fact.size > 35 || fact.grade == 7")
+    with capture_logs() as logs:
+        [(_, condition)] = rulebook([rule]).of(CLASS_SIZE)
+    assert [(one["action"], one["rule"], one["version"]) for one in logs] == [("rule.vain", "class_oversize", 1)]
+    assert condition.holds(CLASS) is True
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "fact.grade in ['07', \"08\"] && fact.grade != ''",
+        "fact.size == 45.0 || fact.size in [45, 46u, 0x2F, 1e2]",
+        "fact.active == true && !fact.active == false && fact.active == (fact.size > 3)",
+        "fact.name.size() == 3 && fact.name.startsWith('7') == true && string(fact.size) == fact.name",
+        "fact.name == '\\'' || fact.name == r'\\d' || fact.name == '''7''' || '0' + fact.name == '007'",
+        "-fact.size * 2 + 1 == -3 // fact.name == 3",
+        "fact.active ? fact.size in [] : fact.size % 2 == 0",
+        "(" * 80 + "fact.active" + ")" * 80 + " && " + "!" * 1000 + "fact.active",
+    ],
+)
+def test_what_may_be_equal_is_compared(condition):
+    """Numbers of either type, texts however quoted, what a function gives, and what only looks like a comparison."""
+    assert compile_rule(replace(OVERSIZE, condition=condition))
+
+
+@pytest.mark.parametrize(
     ("condition", "fails_on"),
     [
         ("100 / (fact.size_limit - fact.size + 7) > 3", 42),

@@ -74,13 +74,17 @@ export function writer(place, { unit, open, given }) {
     preview.hidden = false;
     try {
       const answer = await ask(unitPath(unit.id, "/announcements:preview"), { method: "POST", body: { audience: audience() } });
-      replace(preview, ...reached(answer.preview));
+      const [mail, sms] = name.value.trim() ? await Promise.all(["EMAIL", "SMS"].map(told)) : [];
+      replace(preview, ...reached(answer.preview), ...(mail ? messages(mail, sms) : []));
       preview.classList.remove("warn");
     } catch (error) {
       preview.classList.add("warn");
       replace(preview, error.message);
     }
   }
+
+  const told = (channel) =>
+    ask("/v1/messages:preview", { method: "POST", body: { channel: `CHANNEL_${channel}`, title: name.value, body: body.value, plain: true } });
 
   // Saving again goes on where it failed: what was begun is changed, not begun once more, and a file goes along once. As
   // long as the text is the same a beginning whose answer was lost keeps its id.
@@ -156,6 +160,15 @@ function reached({ recipient_count: people, unit_count: units, unreached_count: 
     h("p", { class: "muted" }, who + (people > 12 ? ", …" : "")),
     unreached ? h("p", { class: "warn" }, said("unreached", { n: number(unreached), m: names.slice(0, 8).join(", ") })) : "",
   ];
+}
+
+function messages(mail, sms) {
+  return [
+    h("b", {}, `${said("asMail")}: ${mail.subject}`),
+    mail.text.split("\n").map((line) => h("p", { class: "muted" }, line)),
+    h("b", {}, said("asSms", { n: number(sms.segment_count) })),
+    h("p", { class: "muted" }, sms.text),
+  ].flat();
 }
 
 function boxes(key, values, nameOf, chosen) {

@@ -324,6 +324,8 @@ class Rule(_message.Message):
     GROUP_INTERVAL_MINUTES_FIELD_NUMBER: _builtins.int
     WITH_KINDS_FIELD_NUMBER: _builtins.int
     OPTIONAL_KINDS_FIELD_NUMBER: _builtins.int
+    NAME_VI_FIELD_NUMBER: _builtins.int
+    NAME_EN_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable code, for example `class_oversize`."""
     version: _builtins.int
@@ -384,6 +386,12 @@ class Rule(_message.Message):
     """Seconds that a mail or message about a group waits for more of them; 0: 60. The inbox shows the group at once."""
     group_interval_minutes: _builtins.int
     """Minutes from one mail or message about a group that grew to the next; 0: 60."""
+    name_vi: _builtins.str
+    """What its alerts are called together, in Vietnamese: a name of its own where it came with the service, as
+    “Lớp vượt sĩ số tối đa”, else its title with … where values stand.
+    """
+    name_en: _builtins.str
+    """The same in English."""
     @_builtins.property
     def audience_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles of the people to tell, at the alert's unit and above."""
@@ -444,10 +452,12 @@ class Rule(_message.Message):
         group_interval_minutes: _builtins.int = ...,
         with_kinds: _abc.Iterable[_builtins.str] | None = ...,
         optional_kinds: _abc.Iterable[_builtins.str] | None = ...,
+        name_vi: _builtins.str = ...,
+        name_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "built_in", b"built_in", "change_note", b"change_note", "clear_condition", b"clear_condition", "code", b"code", "condition", b"condition", "copied_from", b"copied_from", "create_time", b"create_time", "created_by", b"created_by", "enabled", b"enabled", "fact_kind", b"fact_kind", "family", b"family", "for_minutes", b"for_minutes", "group_by", b"group_by", "group_hours", b"group_hours", "group_interval_minutes", b"group_interval_minutes", "group_wait_seconds", b"group_wait_seconds", "inhibited_by", b"inhibited_by", "optional_kinds", b"optional_kinds", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "version", b"version", "with_kinds", b"with_kinds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_hours", b"acknowledge_hours", "audience_reach", b"audience_reach", "audience_roles", b"audience_roles", "body_en", b"body_en", "body_vi", b"body_vi", "built_in", b"built_in", "change_note", b"change_note", "clear_condition", b"clear_condition", "code", b"code", "condition", b"condition", "copied_from", b"copied_from", "create_time", b"create_time", "created_by", b"created_by", "enabled", b"enabled", "fact_kind", b"fact_kind", "family", b"family", "for_minutes", b"for_minutes", "group_by", b"group_by", "group_hours", b"group_hours", "group_interval_minutes", b"group_interval_minutes", "group_wait_seconds", b"group_wait_seconds", "inhibited_by", b"inhibited_by", "name_en", b"name_en", "name_vi", b"name_vi", "optional_kinds", b"optional_kinds", "owner", b"owner", "resolve_hours", b"resolve_hours", "school_days_only", b"school_days_only", "severity", b"severity", "source_document", b"source_document", "title_en", b"title_en", "title_vi", b"title_vi", "unit_id", b"unit_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "version", b"version", "with_kinds", b"with_kinds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -983,7 +993,7 @@ class AlertGroup(_message.Message):
     rule: _builtins.str
     """Code of the rule."""
     title_vi: _builtins.str
-    """Title in Vietnamese: of the alert where there is one, else of the rule, with … for what differs."""
+    """Title in Vietnamese: of the alert where there is one, else the rule's `name_vi`."""
     title_en: _builtins.str
     """The same in English."""
     severity: Global___Severity.ValueType

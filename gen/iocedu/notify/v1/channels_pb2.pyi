@@ -658,6 +658,8 @@ class PreviewMessageRequest(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     PLAIN_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
     channel: Global___Channel.ValueType
     """The channel."""
     language: _builtins.str
@@ -665,7 +667,11 @@ class PreviewMessageRequest(_message.Message):
     text: _builtins.str
     """Template of the text with `{variables}`; empty: the one in use."""
     plain: _builtins.bool
-    """Whether an SMS leaves out tones and marks."""
+    """Whether an SMS leaves out tones and marks; where the provider's file says so, it does in any case."""
+    title: _builtins.str
+    """Title of what is told; empty: an example."""
+    body: _builtins.str
+    """Its text; empty: an example."""
     def __init__(
         self,
         *,
@@ -673,10 +679,12 @@ class PreviewMessageRequest(_message.Message):
         language: _builtins.str = ...,
         text: _builtins.str = ...,
         plain: _builtins.bool = ...,
+        title: _builtins.str = ...,
+        body: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "language", b"language", "plain", b"plain", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "language", b"language", "plain", b"plain", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -696,7 +704,7 @@ class PreviewMessageResponse(_message.Message):
     subject: _builtins.str
     """Subject line; empty where the channel has none."""
     text: _builtins.str
-    """The text."""
+    """The text; of an SMS with its title cut to what is paid for, where a provider is set up."""
     segment_count: _builtins.int
     """Of an SMS, into how many parts it is cut and paid for."""
     encoding: _builtins.str

@@ -979,12 +979,17 @@ class ListOwnGrantsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    UNIT_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """Alias or id of a unit: only the grants that count there, those on units above it included; empty: all."""
     def __init__(
         self,
+        *,
+        unit: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
