@@ -7,6 +7,7 @@ from typing import Any
 from iocedu.reporting.v1 import exports_pb2, exports_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.access import caller_may
 from chassis.database import Database
 from chassis.errors import Fault, Kind
 from chassis.files import name_file
@@ -114,11 +115,10 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
 
     def _may_see(self, export: Export) -> bool:
         """A pivot may be somebody's own: so are its files. An extract is also of who may decide on it."""
-        by = caller().subject
-        if export.created_by == by or (export.pivot_id is None and export.extract_id is None):
+        if export.created_by == caller().subject or (export.pivot_id is None and export.extract_id is None):
             return True
         tree, today = self.units.scopes.tree, self.units.clock.today()
-        return export.extract_id is not None and tree.may(by, APPROVING, export.unit_id, today)
+        return export.extract_id is not None and caller_may(tree, APPROVING, export.unit_id, today)
 
 
 async def done_content(connection: AsyncConnection, export: Export) -> bytes:
