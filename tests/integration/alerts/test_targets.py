@@ -51,6 +51,19 @@ async def test_a_target_that_is_missed_for_a_day_is_told_until_it_is_reached(dat
             await held.exec_driver_sql("DELETE FROM fact")
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted", "title"),
+    [(97.996, 98.0, "đạt 97,996, chỉ tiêu 98"), (14_999.6, 15_000.0, "đạt 14999,6, chỉ tiêu 15000")],
+)
+async def test_a_value_that_misses_its_target_does_not_read_like_it(database, value, wanted, title):
+    """However near it is: what the title says of them differs, and so does what the alert keeps."""
+    assert await take(database, target(value, wanted=wanted)) == []
+    async with database.transaction() as held:
+        [raised] = (await look_at_due_facts(held, moment(NOW + hours(25)), limit=1000))[1]
+    assert raised.alert.title_vi.endswith(title)
+    assert raised.alert.facts["value"] == str(value)
+
+
 async def test_an_event_of_reporting_becomes_an_alert_that_reads_well(database, bus, keys, scopes_tree, token):
     """A rule of one's own on the same kind of fact raises at once, with names and numbers as people write them."""
     await scopes_tree(scenes.units(), scenes.grants())
