@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from services.alerts.domain.shapes import CLASS_KEY, CLASS_NAME, SCHOOL_YEAR, Scalar
+from services.alerts.domain.shapes import CLASS_KEY, CLASS_NAME, SCHOOL_YEAR, UNIT_OF_COUNT, Scalar
 
 VALUE, TARGET = "value", "target"  # Fields of what is reached and of what was to be.
 UNIT_NAME = "unit"  # The placeholder that every text may use besides its fact's fields.
@@ -66,6 +66,8 @@ def shown(values: Mapping[str, Scalar], unit_name: str, *, language: str) -> dic
     filled = {name: _shown(name, value, texts[name], decimal=decimal) for name, value in values.items()}
     if year := int(values.get(SCHOOL_YEAR, 0)):  # Facts keep the number; people read both calendar years.
         filled[SCHOOL_YEAR] = f"{year}-{year + 1}"
+    if values.get(UNIT_OF_COUNT) == "percent":
+        filled |= {name: f"{filled[name]}%" for name in (VALUE, TARGET) if name in filled}
     if CLASS_KEY in filled:  # Keys are the sources' own; people know classes by their names, as far as these are told.
         filled[CLASS_NAME] = filled.get(CLASS_NAME) or filled[CLASS_KEY]
     return filled | {UNIT_NAME: unit_name}
@@ -90,4 +92,5 @@ def _form(text: str) -> tuple[str, Sequence[str]]:
 def fields_of(*texts: str) -> frozenset[str]:
     """The fields that texts are filled from."""
     names = {name for text in texts for name in _PLACEHOLDER.findall(text)}
-    return frozenset(names | {CLASS_KEY} if CLASS_NAME in names else names)
+    names |= {CLASS_KEY} if CLASS_NAME in names else set()
+    return frozenset(names | {UNIT_OF_COUNT} if names & {VALUE, TARGET} else names)
