@@ -184,7 +184,8 @@ async def test_only_what_is_to_be_raised_is_looked_at_as_school_begins(database)
 
 async def test_what_waits_for_a_school_year_that_is_not_known_yet_is_raised_as_it_begins(database):
     """The terms come in August; what holds since July has waited for them."""
-    july, august, begins = (datetime(2027, *day, tzinfo=UTC) for day in ((7, 31, 17), (8, 20), (9, 5, 17)))
+    july, august = datetime(2027, 7, 31, 17, tzinfo=UTC), datetime(2027, 8, 20, tzinfo=UTC)
+    begins = datetime(2027, 9, 5, 17, tzinfo=UTC)
     term = scopes_pb2.ScopeSpan(first_day="2027-09-06", last_day="2028-05-26")
     following = scopes_pb2.ScopeCalendar(unit_id=PROVINCE, year=2027, terms=[term])
     async with database.transaction() as held:
