@@ -130,8 +130,8 @@ async function show({ content, unit, account }) {
 
   async function refuse(path) {
     const fields = [{ name: "reason", label: said("reason"), required: true, maxLength: 500 }];
-    const given = await askFor({ title: said("refuse"), fields, submit: said("refuse"), cancel: said("cancel") });
-    if (given) await post(`${path}:refuse`, given);
+    const work = (given) => post(`${path}:refuse`, given);
+    await askFor({ title: said("refuse"), fields, submit: said("refuse"), cancel: said("cancel"), work });
   }
 
   await load();

@@ -2,6 +2,7 @@
 // It draws nothing of its own content: `show` does, anew for each unit and language.
 
 import { SIGNED_OUT } from "./api.js";
+import { setDialogsAside } from "./asking.js";
 import { barInside, barOutside, startPage } from "./bar.js";
 import { connection } from "./connection.js";
 import { h, replace } from "./elements.js";
@@ -98,15 +99,18 @@ export function openPage({ title, show }) {
   function ended(message) {
     if (!stands) return askToSignIn(message);
     const who = subject();
+    const showDialogs = setDialogsAside();
     const [above, inside] = [[...bar.childNodes], [...content.childNodes]];
     outside(message, () => {
       if (!who || subject() !== who) return start();
       replace(bar, above);
       replace(content, inside);
+      showDialogs();
     });
   }
 
   function outside(message, onSignedIn) {
+    setDialogsAside();
     signOut();
     barOutside(bar, { onLanguage: switchLanguage });
     signInForm(content, { message, onSignedIn });

@@ -207,28 +207,32 @@ export async function openReport(place, { school, reportId, onLeft }) {
 
   async function take(step) {
     if (!(await save())) return;
-    let reason;
-    if (step.reason) {
-      const answer = await askFor({
-        title: said(step.name),
-        fields: [{ name: "reason", label: said("reason"), rows: 3, required: true, maxLength: 1000 }],
-        submit: said(step.name),
-        cancel: said("cancel"),
-      });
-      if (!answer) return;
-      reason = answer.reason;
+    const send = (given) => ask(path(`:${step.name}`), { method: "POST", body: { etag: shown.report.etag, ...given } });
+    if (!step.reason) return tried(() => send({}));
+    await askFor({
+      title: said(step.name),
+      fields: [{ name: "reason", label: said("reason"), rows: 3, required: true, maxLength: 1000 }],
+      submit: said(step.name),
+      cancel: said("cancel"),
+      work: (given) => done(() => send(given)),
+    });
+  }
+
+  async function done(work) {
+    try {
+      await work();
+    } catch (error) {
+      if (error.reason === "REPORT_CHANGED") await load();
+      throw error;
     }
-    const body = { etag: shown.report.etag, ...(reason ? { reason } : {}) };
-    await tried(() => ask(path(`:${step.name}`), { method: "POST", body }));
+    await load();
   }
 
   async function tried(work) {
     try {
-      await work();
-      await load();
+      await done(work);
       return true;
     } catch (error) {
-      if (error.reason === "REPORT_CHANGED") await load();
       draw(error.message);
       return false;
     }

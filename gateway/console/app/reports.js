@@ -110,8 +110,6 @@ async function progress() {
   const breakdown = KINDS[state.unit.kind] ?? "";
   const { units = [] } = await ask(unitPath(state.unit.id, `/campaigns/${id}/progress`), { query: { breakdown } });
   const listing = h("div", {});
-  const problem = h("div", { "aria-live": "assertive" });
-  if (state.campaign.withdraw_time) replace(problem, h("p", { class: "notice warn" }, withdrawal(state.campaign)));
   const sums = h("div", { class: "reports", "aria-live": "polite" });
   const filters = [["all", {}], ["late", { late: true }], ...STATES.map((one) => [one, { states: `REPORT_STATE_${one}` }])];
   const choice = h(
@@ -139,10 +137,10 @@ async function progress() {
           { class: "actions" },
           h("button", { type: "button", onclick: () => summed(sums, state) }, said("sum")),
           may("POST", unitPath(state.unit.id, "/exports")) ? ["xlsx", "csv"].map((format) => exporting(state, format)) : "",
-          mayWithdraw() ? h("button", { type: "button", "data-do": "withdraw", onclick: () => withdraw(problem) }, said("withdraw")) : "",
+          mayWithdraw() ? h("button", { type: "button", "data-do": "withdraw", onclick: withdraw }, said("withdraw")) : "",
         ),
       ),
-      problem,
+      state.campaign.withdraw_time ? h("p", { class: "notice warn" }, withdrawal(state.campaign)) : "",
       table(said("unitHeadings"), units.map(unitLine), 2),
     ),
     sums,
@@ -164,17 +162,12 @@ const mayWithdraw = () =>
   state.campaign.unit_id === state.unit.id &&
   may("POST", unitPath(state.unit.id, `/campaigns/${state.campaign.campaign_id}:withdraw`));
 
-async function withdraw(problem) {
+async function withdraw() {
   const fields = [{ name: "reason", label: said("reason"), rows: 3, required: true, maxLength: 1000 }];
-  const given = await askFor({ title: said("withdraw"), fields, submit: said("withdraw"), cancel: said("cancel") });
-  if (!given) return;
   const path = unitPath(state.unit.id, `/campaigns/${state.campaign.campaign_id}:withdraw`);
-  try {
-    const { campaign } = await ask(path, { method: "POST", body: given });
-    go({ unit: state.unit.id, campaign: campaign.campaign_id });
-  } catch (error) {
-    replace(problem, h("p", { class: "notice warn", role: "alert" }, error.message));
-  }
+  const work = (body) => ask(path, { method: "POST", body });
+  const given = await askFor({ title: said("withdraw"), fields, submit: said("withdraw"), cancel: said("cancel"), work });
+  if (given) go({ unit: state.unit.id, campaign: state.campaign.campaign_id });
 }
 
 const mayTake = ({ step }) => may("POST", unitPath(state.unit.id, `/reports/0:${step}`));

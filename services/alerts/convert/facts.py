@@ -131,6 +131,7 @@ def target_facts(event: Event, kind_of: Callable[[int], str]) -> Iterator[Fact]:
                 "distance": round(short, 6) if missed else 0.0,
                 "reporting_share": round(one.reporting_school_count / max(one.expected_school_count, 1), 4),
                 "source": one.source,
+                "unit_of_count": one.unit_of_count,
             },
         )
 

@@ -9,7 +9,7 @@ from services.alerts.domain.facts import Fact
 from services.alerts.domain.rules import PERSONAL_ROLES, Grouping, Reach, Rule, Severity
 from services.alerts.domain.shapes import PERSONAL, Scalar
 from services.alerts.domain.steps import Reason, Resolution, State, Step, Transition
-from services.alerts.domain.texts import as_text, fields_of, render, shown
+from services.alerts.domain.texts import as_texts, fields_of, render, shown
 
 FIRST_KEPT, NEWEST_KEPT = (
     5,
@@ -341,7 +341,7 @@ def judge(*, holds: bool, is_open: bool, quiet: bool, outdated: bool, changed: b
 
 def told_of(values: Mapping[str, Scalar]) -> dict[str, str]:
     """A fact's fields as alerts keep them."""
-    return {name: as_text(value) for name, value in values.items()}
+    return as_texts(values)
 
 
 def raise_alert(

@@ -25,6 +25,7 @@ ABSENCE_SUM = "absence_day_sum"
 STATE_HOURS = "state_hours"
 WAITING_HOURS = "waiting_hours"
 SCHOOL_YEAR = "school_year"
+UNIT_OF_COUNT = "unit_of_count"
 CLASS_KEY, CLASS_NAME = "class_key", "class_name"
 
 
@@ -301,6 +302,9 @@ KINDS: Mapping[str, Kind] = {
                 float, "Tỷ lệ trường đã gửi dữ liệu năm học", "Share of schools that have sent data of the school year"
             ),
             "source": Field(str, "Văn bản giao chỉ tiêu", "Document the target comes from"),
+            UNIT_OF_COUNT: Field(
+                str, "Đơn vị đếm của chỉ số, như percent, pupil", "What the indicator counts, such as percent, pupil"
+            ),
         },
         subjects=(_OF_INDICATOR,),
     ),

@@ -189,9 +189,9 @@ async def put_off(connection: AsyncConnection, facts: Sequence[Fact], due_times:
     await connection.execute(sa.update(fact_table).values(due_time=given.c.due_time).where(*same))
 
 
-async def look_at_kind(connection: AsyncConnection, kind: str, *, now: datetime) -> None:
-    """Let all facts of a kind be looked at now. They are locked in key order, as everywhere."""
-    await connection.execute(_LOOK_AT_KIND, {"kind": kind, "now": now})
+async def look_at_kinds(connection: AsyncConnection, kinds: Iterable[str], *, now: datetime) -> None:
+    """Let all facts of some kinds be looked at now. They are locked in key order, as everywhere."""
+    await connection.execute(_LOOK_AT_KINDS, {"kinds": sorted(kinds), "now": now})
 
 
 async def look_at_slice(
@@ -297,8 +297,8 @@ _HISTORY = sa.text(
     sa.column("values", JSONB),
     sa.column("since"),
 )
-_LOOK_AT_KIND = sa.text(
-    "WITH held AS (SELECT unit_id, kind, subject FROM fact WHERE kind = :kind"
+_LOOK_AT_KINDS = sa.text(
+    "WITH held AS (SELECT unit_id, kind, subject FROM fact WHERE kind = ANY(CAST(:kinds AS text[]))"
     " ORDER BY unit_id, kind, subject FOR UPDATE)"
     " UPDATE fact SET due_time = :now FROM held"
     " WHERE (fact.unit_id, fact.kind, fact.subject) = (held.unit_id, held.kind, held.subject)"

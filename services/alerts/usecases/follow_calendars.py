@@ -8,5 +8,7 @@ from services.alerts.usecases.moment import Moment
 
 
 async def follow_calendars(connection: AsyncConnection, moment: Moment) -> None:
-    """Look at what hangs on school days anew."""
-    await store.look_at_kind(connection, ATTENDANCE_REPORT, now=moment.now)
+    """Look at what hangs on school days anew, and at what rules judge that raise on school days only."""
+    rules = await store.rules_in_force(connection, moment.today)
+    waiting = {rule.fact_kind for rule in rules if rule.school_days_only}
+    await store.look_at_kinds(connection, {ATTENDANCE_REPORT, *waiting}, now=moment.now)

@@ -53,13 +53,21 @@ async def unraisable(connection: AsyncConnection, wishes: Sequence[Wish], moment
 
 
 def _wait_for_school(wishes: Sequence[Wish], quiet: Quiet, moment: Moment) -> None:
-    """Those of these whose unit has no lessons today are looked at when the next school day begins."""
+    """Those of these whose unit has no lessons today are looked at when the next school day begins.
+
+    Where none is known yet, they are once others are told (`follow_calendars`).
+    """
+    firsts: dict[int, datetime | None] = {}
     for wish in wishes:
-        first = moment.first_in_school(wish.key[1], moment.now)
-        if first == moment.now:
+        unit_id = wish.key[1]
+        if moment.is_school_day(unit_id):
             continue
         quiet.keys.add(wish.key)
-        if wish.holds and not wish.is_open and first is not None:
+        if not wish.holds or wish.is_open:
+            continue
+        if unit_id not in firsts:
+            firsts[unit_id] = moment.first_in_school(unit_id, moment.now)
+        if first := firsts[unit_id]:
             quiet.looks[wish.key] = max(first, quiet.looks.get(wish.key, first))
 
 

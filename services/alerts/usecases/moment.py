@@ -31,6 +31,10 @@ class Moment:
     years: Callable[[int], Years] = lambda _unit_id: Years()
     calendar: Callable[[int], SchoolCalendar] | None = None
 
+    def is_school_day(self, unit_id: int) -> bool:
+        """Whether the day is a school day of a unit; where no calendar is known every day is."""
+        return self.calendar is None or self.calendar(unit_id).is_school_day(self.today)
+
     def first_in_school(self, unit_id: int, instant: datetime) -> datetime | None:
         """The first instant from one on that lies in a school day of a unit, within months.
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.scope_tree import EVERY_UNIT, ScopeTree, holds
+from chassis.scope_tree import EVERY_UNIT, ScopeTree
 from chassis.tail import allot_positions
 from services.notify import store
 from services.notify.domain import Delivery, News, Recipient, because, newest
@@ -124,9 +124,8 @@ def place_in(tree: ScopeTree, today: date) -> Place:
     """Units as they are today."""
 
     def reads(subject: str, unit_id: int) -> bool:
-        unit = tree.unit(unit_id)
-        if unit is not None and not holds(unit, today):
-            return True  # Nobody stands above what is over: who was told of it keeps that.
+        if tree.unit(unit_id) is not None and not tree.stand_ins(unit_id, today):
+            return True  # Nobody stands above what is over and stood for by none: who was told of it keeps that.
         return tree.may(subject, {grant.role for grant in tree.grants_of(subject, today)}, unit_id, today)
 
     return Place(

@@ -22,6 +22,7 @@ def target_standing(target: TargetRow, indicator: Indicator, figure: Figure | No
         direction=indicator.direction,
         target=target.value,
         source=target.source,
+        unit_of_count=indicator.unit_of_count,
     )
     if figure is not None:
         message.reporting_school_count, message.expected_school_count = figure.completeness

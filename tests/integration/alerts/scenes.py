@@ -160,6 +160,7 @@ def target(
     *,
     wanted: float = 95.0,
     direction: str = "up",
+    counted: str = "percent",
     year: int = 2026,
     schools: tuple[int, int] = (3, 3),
 ) -> bases_pb2.TargetsChanged:
@@ -174,6 +175,7 @@ def target(
         direction=direction,
         target=wanted,
         source="NQ 12/NQ-HĐND",
+        unit_of_count=counted,
         value=value,
         reporting_school_count=reporting,
         expected_school_count=expected,

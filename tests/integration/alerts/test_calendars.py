@@ -155,6 +155,54 @@ async def test_what_holds_from_a_weekend_on_is_raised_as_the_next_school_day_beg
     assert await look(begins) == [("crowded", Transition.RAISED)]
 
 
+@pytest.mark.parametrize("minutes", [24 * 60, 48 * 60])
+async def test_what_has_to_hold_for_a_while_and_waits_for_school_is_looked_at_once_both_are_over(database, minutes):
+    """Crowded from Saturday at nine; school begins on Monday."""
+    rule = replace(CROWDED, school_days_only=True, for_minutes=minutes)
+    over = SATURDAY + max(hours(39), hours(minutes / 60))
+    async with database.transaction() as held:
+        await usecases.create_rule(held, rule, by="director", moment=moment(now=FRIDAY))
+        assert await usecases.take_facts(held, oversize(a_class(39, limit=0)), moment(now=SATURDAY)) == []
+    for at, looked_at, raised in [(over - hours(0.1), 0, []), (over, 1, ["crowded"])]:
+        async with database.transaction() as held:
+            count, changes = await usecases.look_at_due_facts(held, moment(now=at), limit=100)
+        assert (count, [one.alert.rule for one in changes]) == (looked_at, raised)
+
+
+async def test_only_what_is_to_be_raised_is_looked_at_as_school_begins(database):
+    """Neither a class that is not crowded nor one whose alert is open already."""
+    rule = replace(CROWDED, school_days_only=True)
+    async with database.transaction() as held:
+        await usecases.create_rule(held, rule, by="director", moment=moment(now=FRIDAY))
+        crowded = oversize(a_class(39, limit=0))
+        [raised] = await usecases.take_facts(held, crowded, moment(now=FRIDAY))
+        still = oversize(a_class(40, limit=0, version=2), a_class(20, key="1B2026", limit=0))
+        [updated] = await usecases.take_facts(held, still, moment(now=SATURDAY))
+        assert (raised.transition, updated.transition) == (Transition.RAISED, Transition.UPDATED)
+        assert await usecases.look_at_due_facts(held, moment(now=SATURDAY + hours(48)), limit=100) == (0, [])
+
+
+async def test_what_waits_for_a_school_year_that_is_not_known_yet_is_raised_as_it_begins(database):
+    """The terms come in August; what holds since July has waited for them."""
+    july, august = datetime(2027, 7, 31, 17, tzinfo=UTC), datetime(2027, 8, 20, tzinfo=UTC)
+    begins = datetime(2027, 9, 5, 17, tzinfo=UTC)
+    term = scopes_pb2.ScopeSpan(first_day="2027-09-06", last_day="2028-05-26")
+    following = scopes_pb2.ScopeCalendar(unit_id=PROVINCE, year=2027, terms=[term])
+    async with database.transaction() as held:
+        await usecases.create_rule(held, replace(CROWDED, school_days_only=True), by="d", moment=moment(now=july))
+        assert await usecases.take_facts(held, oversize(a_class(39, limit=0)), moment(now=july)) == []
+        await usecases.follow_calendars(held, moment(following, now=august))
+
+    async def look(at: datetime) -> list[tuple[str, Transition]]:
+        async with database.transaction() as held:
+            _, changes = await usecases.look_at_due_facts(held, moment(following, now=at), limit=100)
+        return [(one.alert.rule, one.transition) for one in changes]
+
+    assert await look(august) == []
+    assert await look(begins - hours(0.1)) == []
+    assert await look(begins) == [("crowded", Transition.RAISED)]
+
+
 async def test_a_backtest_counts_alerts_by_the_day_in_viet_nam(database):
     """Half past six in the morning there is the evening before in Greenwich."""
     early = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)

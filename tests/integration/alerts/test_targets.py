@@ -51,6 +51,22 @@ async def test_a_target_that_is_missed_for_a_day_is_told_until_it_is_reached(dat
             await held.exec_driver_sql("DELETE FROM fact")
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted", "counted", "title"),
+    [
+        (97.996, 98.0, "percent", "đạt 97,996%, chỉ tiêu 98%"),
+        (14_999.6, 15_000.0, "pupil", "đạt 14999,6, chỉ tiêu 15000"),
+    ],
+)
+async def test_a_value_that_misses_its_target_does_not_read_like_it(database, value, wanted, counted, title):
+    """However near it is: what the title says of them differs, and so does what the alert keeps."""
+    assert await take(database, target(value, wanted=wanted, counted=counted)) == []
+    async with database.transaction() as held:
+        [raised] = (await look_at_due_facts(held, moment(NOW + hours(25)), limit=1000))[1]
+    assert raised.alert.title_vi.endswith(title)
+    assert raised.alert.facts["value"] == str(value)
+
+
 async def test_an_event_of_reporting_becomes_an_alert_that_reads_well(database, bus, keys, scopes_tree, token):
     """A rule of one's own on the same kind of fact raises at once, with names and numbers as people write them."""
     await scopes_tree(scenes.units(), scenes.grants())
@@ -78,5 +94,5 @@ async def test_an_event_of_reporting_becomes_an_alert_that_reads_well(database, 
             return list((await stub.ListAlerts(alerts_pb2.ListAlertsRequest(unit=str(DISTRICT)))).alerts)
 
         [alert] = await poll_until(listed)
-    assert alert.title_vi == "Huyện Đại Lộc: Tỷ lệ chuyên cần 93,5, chỉ tiêu 95 (2026-2027)"
+    assert alert.title_vi == "Huyện Đại Lộc: Tỷ lệ chuyên cần 93,5%, chỉ tiêu 95% (2026-2027)"
     assert alert.body_vi == "NQ 12/NQ-HĐND"

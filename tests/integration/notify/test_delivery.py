@@ -17,7 +17,7 @@ from services.notify.convert import news
 from services.notify.domain import Notice, State
 from services.notify.usecases import acknowledge_notice, audience_in, deliver_news, place_in, read_notice
 from tests.integration.alerts import scenes
-from tests.integration.alerts.scenes import NOW, OTHER_SCHOOL, SCHOOL, change
+from tests.integration.alerts.scenes import NOW, OTHER_SCHOOL, SCHOOL, SECOND_SCHOOL, change
 from tests.support.databases import DatabaseFactory
 
 EVERY_STATE = frozenset(State)
@@ -124,6 +124,24 @@ async def test_whose_grant_ended_is_not_told_what_becomes_of_an_alert(database):
     assert await inbox(database, "officer") == []
     for subject in ("head", "director"):
         assert [one.matter.title_vi for one in await inbox(database, subject)] == [facts.alert.title_vi]
+
+
+@pytest.mark.parametrize(
+    ("stood_for_by", "told"), [([SECOND_SCHOOL], ["director", "head"]), ([], ["director", "officer", "head"])]
+)
+async def test_whose_grant_ended_keeps_a_notice_of_a_unit_only_where_nothing_stands_for_it(
+    database, stood_for_by, told
+):
+    """The officer's has; the director's is above the school that stands for the one that was merged into it."""
+    await tell(database, change("RAISED", position=7))
+    units = scenes.units()
+    [merged] = [unit for unit in units if unit.unit_id == SCHOOL]
+    merged.valid_to = NOW.date().isoformat()
+    merged.stood_for_by.extend(stood_for_by)
+    grants = [one for one in scenes.grants() if one.subject != "officer"]
+    after = scenes.tree(units=units, grants=grants)
+    await tell(database, change("ACKNOWLEDGED", position=8, taken_by="director"), tree=after)
+    assert [one for one in ("director", "officer", "head") if await inbox(database, one)] == told
 
 
 @pytest.mark.parametrize("repeats", [1, 2])

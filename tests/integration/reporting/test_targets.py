@@ -44,16 +44,19 @@ async def set_target(database: Database, unit: int, indicator: str, value: float
         await outside.store_targets(held, [TargetRow(unit, year, indicator, value, "NQ 12")], subject="director")
 
 
-async def told(telling: TellingTargets) -> dict[tuple[int, int, str], tuple[float, float | None]]:
-    """What a look tells: by unit, year and indicator the target and what was reached."""
+async def standings(telling: TellingTargets) -> list[bases_pb2.TargetStanding]:
+    """What a look tells."""
     await telling.look()
     async with telling.database.transaction() as held:
         payloads = await held.scalars(sa.text("DELETE FROM outbox WHERE event = 'targets-changed' RETURNING payload"))
-        events = [bases_pb2.TargetsChanged.FromString(payload) for payload in payloads]
+        return [one for payload in payloads for one in bases_pb2.TargetsChanged.FromString(payload).standings]
+
+
+async def told(telling: TellingTargets) -> dict[tuple[int, int, str], tuple[float, float | None]]:
+    """The same: by unit, year and indicator the target and what was reached."""
     return {
         (one.unit_id, one.school_year, one.indicator): (one.target, one.value if one.HasField("value") else None)
-        for event in events
-        for one in event.standings
+        for one in await standings(telling)
     }
 
 
@@ -72,6 +75,14 @@ async def test_targets_are_told_beside_what_was_reached_whenever_either_changes(
     assert await told(telling) == {(PROVINCE, YEAR, "pupils"): (14, 10)}
     await feed.take(*pupils(2))
     assert set((await told(telling)).values()) == {(14, 12), (11, 12), (10, 12)}
+
+
+async def test_what_is_told_says_what_its_values_count(feed: Feed, telling: TellingTargets):
+    """By the indicator."""
+    for indicator, value in (("pupils", 12), ("attendance_rate", 95)):
+        await set_target(feed.database, PROVINCE, indicator, value)
+    counted = {one.indicator: one.unit_of_count for one in await standings(telling)}
+    assert counted == {"pupils": "pupil", "attendance_rate": "percent"}
 
 
 async def test_what_is_not_known_not_shown_or_not_of_this_year_has_no_value(feed: Feed, telling: TellingTargets):
