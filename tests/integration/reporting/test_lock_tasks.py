@@ -273,6 +273,22 @@ async def test_a_refused_lock_keeps_no_later_one_of_the_school_waiting(desk: Des
     assert (agreeing.asked, report.lock_state) == (["set", "lift"], report_pb2.REPORT_LOCK_STATE_UNSPECIFIED)
 
 
+async def test_a_refused_lock_says_nothing_of_a_report_that_was_opened_again_meanwhile(desk: Desk, timer: Timer):
+    """Its lift, which is still to come, is what the report waits for."""
+    await desk.begin()
+    await desk.approve()
+    refusing = Answering()
+    await timer.look(refusing, locking.TRIES - 1)
+    await desk.step("Reopen", DIRECTOR, reason="Sai lớp")
+    await timer.look(refusing)
+    assert refusing.asked == ["set"] * locking.TRIES
+    report = (await desk.report()).report
+    assert (report.lock_state, report.HasField("lock_refusal")) == (report_pb2.REPORT_LOCK_STATE_LIFTING, False)
+    await timer.look(agreeing := Answering(kind=None))
+    report = (await desk.report()).report
+    assert (agreeing.asked, report.lock_state) == (["lift"], report_pb2.REPORT_LOCK_STATE_UNSPECIFIED)
+
+
 async def test_only_refusals_count_as_refusals(desk: Desk, timer: Timer):
     """A lock that was often out of reach is still asked as often as any other before it stands refused."""
     await desk.begin()

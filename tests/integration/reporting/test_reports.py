@@ -28,6 +28,7 @@ from tests.integration.reporting.report_scenes import (
     campaign_request,
     form,
     values,
+    waits_for_another,
 )
 from tests.integration.reporting.scenes import NEW_COMMUNE, PRIMARY, PROVINCE, SECONDARY
 from tests.support.waiting import poll_until
@@ -483,23 +484,10 @@ async def test_a_step_taken_while_its_campaign_is_being_withdrawn_waits_and_is_r
         step = asyncio.create_task(steps[taken]())
 
         async def waits_or_is_done() -> bool:
-            return step.done() or await _waits(report_database)
+            return step.done() or await waits_for_another(report_database)
 
         await poll_until(waits_or_is_done)
     with pytest.raises(Fault) as refused:
         await step
     assert refusal(refused) == "CAMPAIGN_WITHDRAWN"
     assert (await desk.report()).report.etag == before.etag
-
-
-async def _waits(database: Database) -> bool:
-    """Whether a transaction waits for a row that another one has changed."""
-    async with database.connection() as connection:
-        return bool(
-            await connection.scalar(
-                sa.text(
-                    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)"
-                    " WHERE NOT granted AND datname = current_database())"
-                )
-            )
-        )
