@@ -80,7 +80,14 @@ class BasesServicer(bases_pb2_grpc.BasesServiceServicer):
             for place, one in enumerate(request.targets)
         ]
         async with self.database.transaction() as connection:
-            stored = await bases.set_targets(connection, given, catalogue=self.catalogue, subject=caller().subject)
+            stored = await bases.set_targets(
+                connection,
+                given,
+                catalogue=self.catalogue,
+                tree=self.scopes.tree,
+                today=self.clock.today(),
+                subject=caller().subject,
+            )
         return bases_pb2.SetTargetsResponse(set_count=stored)
 
     async def ListTargets(self, request: bases_pb2.ListTargetsRequest, _context: Any) -> bases_pb2.ListTargetsResponse:

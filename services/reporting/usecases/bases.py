@@ -15,6 +15,7 @@ from services.reporting.domain.figures import TargetRow
 from services.reporting.store import outside
 from services.reporting.store.outside import PopulationRow
 from services.reporting.usecases.querying import resolved, unknown_indicator
+from services.reporting.usecases.school_years import check_year
 
 
 async def import_population(
@@ -34,7 +35,13 @@ async def import_population(
 
 
 async def set_targets(
-    connection: AsyncConnection, given: Sequence[TargetRow], *, catalogue: Catalogue, subject: str
+    connection: AsyncConnection,
+    given: Sequence[TargetRow],
+    *,
+    catalogue: Catalogue,
+    tree: ScopeTree,
+    today: date,
+    subject: str,
 ) -> int:
     """Set targets; says how many. Raises INVALID_FIELD for what the indicator can never be."""
     _check_once(
@@ -42,6 +49,10 @@ async def set_targets(
         field="targets",
         beside=("đơn vị, năm học và chỉ số", "unit, school year and indicator"),
     )
+    first_of_year = {one.school_year: place for place, one in reversed([*enumerate(given)])}
+    for year, place in first_of_year.items():
+        field = f"targets[{place}].school_year"
+        await check_year(connection, year, given[place].unit_id, tree=tree, today=today, ahead=1, field=field)
     for place, one in enumerate(given):
         indicator = catalogue.find(one.indicator)
         if indicator is None:
