@@ -72,6 +72,11 @@ class Scopes:
         return self._tree
 
     @property
+    def known(self) -> bool:
+        """Whether there is a tree yet."""
+        return self._tree is not None
+
+    @property
     def follows(self) -> bool:
         """Whether there is a bucket to follow, and so a worker to run."""
         return self._bus is not None

@@ -108,7 +108,7 @@ def coverage_facts(event: Event) -> Iterator[Fact]:
 def target_facts(event: Event, kind_of: Callable[[int], str]) -> Iterator[Fact]:
     """The facts of a `targets-changed` event; `kind_of` says the kind of a unit.
 
-    The event's time, given while one alone told of targets, is the version.
+    A standing without a version comes from a reporting that gave none; the event's time is of the same order.
     """
     for one in bases_pb2.TargetsChanged.FromString(event.data).standings:
         short = {"up": one.target - one.value, "down": one.value - one.target}.get(one.direction, 0.0)
@@ -117,7 +117,7 @@ def target_facts(event: Event, kind_of: Callable[[int], str]) -> Iterator[Fact]:
             kind=TARGET,
             unit_id=one.unit_id,
             subject=f"{one.school_year}/{one.indicator}",
-            version=_version(event),
+            version=one.version or _version(event),
             values={
                 "level": kind_of(one.unit_id),
                 "school_year": one.school_year,

@@ -31,8 +31,11 @@ def target_standing(target: TargetRow, indicator: Indicator, figure: Figure | No
     return message.SerializeToString(deterministic=True)
 
 
-def targets_changed(changed: Sequence[bytes]) -> Iterator[bases_pb2.TargetsChanged]:
-    """Events of at most 1,000 standings; none when nothing changed."""
+def targets_changed(changed: Sequence[tuple[bytes, int]]) -> Iterator[bases_pb2.TargetsChanged]:
+    """Events of at most 1,000 standings, each with its version; none when nothing changed."""
     for start in range(0, len(changed), MOST_STANDINGS):
         part = changed[start : start + MOST_STANDINGS]
-        yield bases_pb2.TargetsChanged(standings=map(bases_pb2.TargetStanding.FromString, part))
+        event = bases_pb2.TargetsChanged(standings=(bases_pb2.TargetStanding.FromString(one) for one, _ in part))
+        for standing, (_, version) in zip(event.standings, part, strict=True):
+            standing.version = version
+        yield event

@@ -127,7 +127,7 @@ class Report:
 
     @property
     def etag(self) -> str:
-        """Changes with each change of the report."""
+        """Changes with each step; what records answers of a lock changes how the report stands, not this."""
         return str(self.revision)
 
 

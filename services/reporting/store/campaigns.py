@@ -54,9 +54,15 @@ async def withdraw(
     return [(report_id, school_id) for report_id, school_id in await connection.execute(_REPORTS, given)]
 
 
-async def find_campaign(connection: AsyncConnection, campaign_id: int, *, below: Collection[int]) -> Campaign | None:
-    """A campaign in which one of the units has a report, or which one of them started; None: there is none."""
-    row = (await connection.execute(_ONE, {"campaign_id": campaign_id, "below": list(below)})).first()
+async def find_campaign(
+    connection: AsyncConnection, campaign_id: int, *, below: Collection[int], hold: bool = False
+) -> Campaign | None:
+    """A campaign in which one of the units has a report, or which one of them started; None: there is none.
+
+    `hold` keeps it from being withdrawn until the transaction ends; others may hold it as well.
+    """
+    given = {"campaign_id": campaign_id, "below": list(below)}
+    row = (await connection.execute(_HELD if hold else _ONE, given)).first()
     return Campaign(*row) if row else None
 
 
@@ -121,6 +127,7 @@ _CONCERNED = (
     " report.campaign_id = campaign.campaign_id AND report.school_id = ANY(CAST(:below AS bigint[]))))"
 )
 _ONE = sa.text(f"{_SELECTED} WHERE campaign.campaign_id = :campaign_id AND {_CONCERNED}")
+_HELD = sa.text(f"{_SELECTED} WHERE campaign.campaign_id = :campaign_id AND {_CONCERNED} FOR SHARE OF campaign")
 _PAGE = sa.text(
     f"{_SELECTED} WHERE {_CONCERNED} AND (:school_year = 0 OR campaign.school_year = :school_year)"
     " AND (CAST(:before AS bigint) IS NULL OR campaign.campaign_id < :before)"

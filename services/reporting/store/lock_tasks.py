@@ -26,6 +26,7 @@ class LockTask:
     subject: str
     request_id: str
     attempts: int
+    refusals: int
 
 
 async def add_task(
@@ -79,9 +80,12 @@ async def refuse_task(connection: AsyncConnection, task: LockTask, refusal: Lock
     return (await connection.execute(_TELL_REFUSED, given | {"refusal": asdict(refusal)})).rowcount == 1
 
 
-async def postpone_task(connection: AsyncConnection, task: LockTask, *, until: datetime, failure: str) -> None:
-    """Note why it could not be done, and when it is tried again."""
-    await connection.execute(_POSTPONE, {"task_id": task.task_id, "until": until, "failure": failure})
+async def postpone_task(
+    connection: AsyncConnection, task: LockTask, *, until: datetime, failure: str, refused: bool = False
+) -> None:
+    """Note why it could not be done, whether records refused it, and when it is tried again."""
+    given = {"task_id": task.task_id, "until": until, "failure": failure, "refusals": task.refusals + refused}
+    await connection.execute(_POSTPONE, given)
 
 
 _ADD = sa.text(
@@ -107,7 +111,7 @@ _SETTLE = sa.text(
 )
 _CLAIMED = sa.text(
     "SELECT task_id, report_id, school_id, lift, collections, school_year, period, reason, subject, request_id,"
-    " attempts FROM lock_task WHERE task_id = ANY(CAST(:ids AS bigint[])) ORDER BY task_id"
+    " attempts, refusals FROM lock_task WHERE task_id = ANY(CAST(:ids AS bigint[])) ORDER BY task_id"
 )
 _FINISH = sa.text("UPDATE lock_task SET done_time = :now, lease_until = NULL, failure = '' WHERE task_id = :task_id")
 _TELL = sa.text(
@@ -121,4 +125,6 @@ _TELL_REFUSED = sa.text(
     "UPDATE report SET lock_refusal = :refusal WHERE report_id = :report_id AND NOT EXISTS (SELECT FROM lock_task"
     " WHERE lock_task.report_id = report.report_id AND lock_task.task_id > :task_id)"
 ).bindparams(sa.bindparam("refusal", type_=JSONB))
-_POSTPONE = sa.text("UPDATE lock_task SET lease_until = :until, failure = :failure WHERE task_id = :task_id")
+_POSTPONE = sa.text(
+    "UPDATE lock_task SET lease_until = :until, failure = :failure, refusals = :refusals WHERE task_id = :task_id"
+)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting.domain.forms import Key
 from services.reporting.domain.reports import (
+    STEPS,
     Action,
     Content,
     Entry,
@@ -88,7 +89,7 @@ class Outcome:
 async def add_step(connection: AsyncConnection, report: Report, outcome: Outcome) -> None:
     """Write a step down, and the report as it is after it."""
     step, state = outcome.step, outcome.state
-    entered = step.action is Action.ENTERED
+    stays = STEPS[step.action][1] is None
     given = {
         "report_id": report.report_id,
         "revision": report.revision + 1,
@@ -99,8 +100,8 @@ async def add_step(connection: AsyncConnection, report: Report, outcome: Outcome
         "note": step.note,
         "now": step.time,
         "version": step.version,
-        "return_reason": step.note if state is State.RETURNED and not entered else "",
-        "keeps_reason": entered,
+        "return_reason": step.note if state is State.RETURNED and not stays else "",
+        "keeps_reason": stays,
         "reminded": outcome.reminded,
     }
     await connection.execute(_STEP, given)

@@ -6,6 +6,7 @@ unit, and what is given twice.
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +18,9 @@ from services.reporting.store import outside
 from services.reporting.store.outside import PopulationRow
 from services.reporting.usecases.lattice import is_top
 from services.reporting.usecases.querying import resolved, unknown_indicator
+from services.reporting.usecases.school_years import check_year
+
+PLANNED_YEARS: Final = 10  # Plans of a province have targets for a year such as 2030.
 
 
 async def import_population(
@@ -53,6 +57,12 @@ async def set_targets(
         field="targets",
         beside=("đơn vị, năm học và chỉ số", "unit, school year and indicator"),
     )
+    first_of_year = {one.school_year: place for place, one in reversed([*enumerate(given)])}
+    for year, place in first_of_year.items():
+        field = f"targets[{place}].school_year"
+        await check_year(
+            connection, year, given[place].unit_id, tree=tree, today=today, ahead=PLANNED_YEARS, field=field
+        )
     for place, one in enumerate(given):
         indicator = catalogue.find(one.indicator)
         if indicator is None:

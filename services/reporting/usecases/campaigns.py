@@ -74,9 +74,11 @@ async def withdraw_campaign(
     return withdrawn
 
 
-async def get_campaign(connection: AsyncConnection, campaign_id: int, *, below: frozenset[int]) -> Campaign:
-    """A campaign that concerns one of the units; raises UNKNOWN_CAMPAIGN."""
-    campaign = await campaigns.find_campaign(connection, campaign_id, below=below)
+async def get_campaign(
+    connection: AsyncConnection, campaign_id: int, *, below: frozenset[int], hold: bool = False
+) -> Campaign:
+    """A campaign that concerns one of the units; raises UNKNOWN_CAMPAIGN. `hold`: it is not withdrawn meanwhile."""
+    campaign = await campaigns.find_campaign(connection, campaign_id, below=below, hold=hold)
     if campaign is None:
         raise _unknown(campaign_id)
     return campaign

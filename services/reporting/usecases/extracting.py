@@ -109,14 +109,14 @@ class Extracts:
         return await self._told(connection, "refused", found)
 
     async def withdraw(self, connection: AsyncConnection, extract_id: int, *, unit_id: int, by: str) -> Extract:
-        """Note that who asked for it wants it no more, as long as nobody has decided; repeated it stays so."""
+        """Note that who asked for it wants it no more, and tell who may decide, as long as nobody has; only once."""
         found = await self.find(connection, extract_id, unit_id=unit_id, lock=True)
         if found.requested_by != by:
             raise not_requester(extract_id)
         if found.state is not ExtractState.REQUESTED:
             return _decided_so(found, ExtractState.WITHDRAWN, by=True)
         await extracts.refuse(connection, extract_id, by=by, now=self.clock.now(), reason="")
-        return await self.find(connection, extract_id, unit_id=unit_id)
+        return await self._told(connection, "withdrawn", found)
 
     async def restart(self, connection: AsyncConnection, extract_id: int, *, unit_id: int, by: str) -> Extract:
         """Begin the export anew where it failed or was cancelled; while one runs it is that one."""

@@ -68,7 +68,8 @@ async def _do(database: Database, locks: Locks, clock: Clock, teller: Teller, ta
                 request_id=task.request_id,
             )
     except Fault as fault:
-        if fault.kind in FOR_GOOD and task.attempts >= TRIES:
+        refused = fault.kind in FOR_GOOD
+        if refused and task.refusals + 1 >= TRIES:
             await _refused(database, clock, teller, task, fault)
             return
         pause = min(timedelta(seconds=2 ** min(task.attempts, 10)), LONGEST_PAUSE)
@@ -76,7 +77,8 @@ async def _do(database: Database, locks: Locks, clock: Clock, teller: Teller, ta
             "lock not done", action="locking.postponed", task=task.task_id, report=task.report_id, reason=fault.reason
         )
         async with database.transaction() as connection:
-            await lock_tasks.postpone_task(connection, task, until=clock.now() + pause, failure=fault.reason)
+            until = clock.now() + pause
+            await lock_tasks.postpone_task(connection, task, until=until, failure=fault.reason, refused=refused)
         return
     async with database.transaction() as connection:
         await lock_tasks.finish_task(connection, task, now=clock.now())

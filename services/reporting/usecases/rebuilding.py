@@ -1,7 +1,8 @@
 """Verifies the projections against a recount, and rebuilds them from records' change feed while questions are answered.
 
 A rebuild takes the feed's changes like news, so that the figures stay exact throughout; then it recounts school by
-school and puts right what differs. What it changes is announced as history, which notifies nobody.
+school and puts right what differs. What it changes is announced as history, which notifies nobody. Targets are told
+anew, since whoever follows them may know of more than a restored database does.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import structlog
 from chassis.database import Database
 from services.reporting import convert
 from services.reporting.clients import ChangeFeed
-from services.reporting.store import recount
+from services.reporting.store import recount, told_targets
 from services.reporting.store.recount import Difference
 from services.reporting.usecases import projecting
 from services.reporting.usecases.projecting import Facts
@@ -47,6 +48,8 @@ async def rebuild(database: Database, feed: ChangeFeed) -> Rebuilt:
         count, position = count + len(page.changes), page.position
         log.info("feed taken", action="rebuild.page", changes=count, position=position)
     repaired = await repair(database)
+    async with database.transaction() as connection:
+        await told_targets.forget_told(connection)
     return Rebuilt(count, position, repaired)
 
 

@@ -182,8 +182,9 @@ class Steps:
         return stepped
 
     async def _asking(self, connection: AsyncConnection, report: Report, action: Action) -> Campaign:
-        """The campaign of a report, in which a step may be taken; raises CAMPAIGN_WITHDRAWN."""
-        campaign = await self._campaign(connection, report)
+        """The campaign of a report, in which a step may be taken, held until it is; raises CAMPAIGN_WITHDRAWN."""
+        below = frozenset({report.school_id})
+        campaign = await get_campaign(connection, report.campaign_id, below=below, hold=True)
         if campaign.withdraw_time is not None and action not in WHILE_WITHDRAWN:
             raise _withdrawn(campaign)
         return campaign

@@ -10,7 +10,14 @@ from services.reporting.store.outside import years_with_data
 
 
 async def check_year(
-    connection: AsyncConnection, year: int, unit_id: int, *, tree: ScopeTree, today: date, ahead: int = 0
+    connection: AsyncConnection,
+    year: int,
+    unit_id: int,
+    *,
+    tree: ScopeTree,
+    today: date,
+    ahead: int = 0,
+    field: str = "school_year",
 ) -> None:
     """Raise UNKNOWN_SCHOOL_YEAR where nothing is known of a year; `ahead`: how many years to come may be planned."""
     running = tree.years(unit_id, today).of(today)
@@ -26,6 +33,6 @@ async def check_year(
         "UNKNOWN_SCHOOL_YEAR",
         vi=vi,
         en=en,
-        violations=[FieldViolation("school_year", "UNKNOWN_SCHOOL_YEAR", vi, en)],
+        violations=[FieldViolation(field, "UNKNOWN_SCHOOL_YEAR", vi, en)],
         metadata={"school_year": str(year), "known": ",".join(map(str, sorted(known)))},
     )

@@ -165,7 +165,10 @@ class Teller:
         await append(connection, list(notice_events([said])))
 
     async def extract(self, connection: AsyncConnection, name: str, extract: Extract) -> None:
-        """Who may decide hears of a request for research, who asked what was decided and became of it."""
+        """Who may decide hears of a request for research, who asked what was decided and became of it.
+
+        A withdrawal takes the place of the request in the inbox of who may decide.
+        """
         unit_id, text = extract.wanted.unit_id, self.rules.notices[f"extract_{name}"]
         values = {
             "number": str(extract.extract_id),
@@ -176,9 +179,10 @@ class Teller:
             "note": extract.refuse_reason,
         }
         link = f"/extracts.html#unit={unit_id}&extract={extract.extract_id}"
-        key = f"extract/{extract.extract_id}/{name}/{extract.export_id or 0}"
+        told, revision = ("requested", 2) if name == "withdrawn" else (name, 1)
+        key = f"extract/{extract.extract_id}/{told}/{extract.export_id or 0}"
         subjects = [] if text.audience_roles else [extract.requested_by]
-        said = Said(key, 1, [unit_id], text, values, link, subjects=subjects)
+        said = Said(key, revision, [unit_id], text, values, link, subjects=subjects)
         await append(connection, list(notice_events([said])))
 
     def reviewing_unit(self, school_id: int) -> int:

@@ -5,7 +5,7 @@ where nothing is known or shown. Sensitive indicators are judged for no unit.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,7 +23,7 @@ TARGETS_CHANGED = "targets-changed"
 EVERY_UNIT = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class TellingTargets:
     """Looks at all targets of the running school year, and at those of the year before until they are told as over."""
 
@@ -31,14 +31,19 @@ class TellingTargets:
     questions: Questions
     scopes: Scopes
     clock: Clock
+    _known: tuple[object, ...] = field(default=())
 
     async def look(self) -> int:
-        """Tell what changed since the look before, by whichever replica."""
+        """Tell what changed since the look before, by whichever replica; none where nothing moved that could do so."""
         tree, today = self.scopes.tree, self.clock.today()
+        head = await self.questions.mirror.head()
         async with self.database.transaction() as connection:
-            await told_targets.hold(connection)
+            found = (head, tree, today, await told_targets.state(connection))
+            if found == self._known or not await told_targets.hold(connection):
+                return 0
             since = tree.years(EVERY_UNIT, today).of(today) - 1
             await self._tell(connection, await told_targets.targets_since(connection, since), tree, today)
+        self._known = found
         return 0
 
     async def _tell(

@@ -99,8 +99,8 @@ def report_parts(
         looking("schedules", scheduling, every_seconds=SCHEDULING_SECONDS),
         looking("reminders", reminding, every_seconds=REMINDING_SECONDS),
         looking("exports", exporter.look, every_seconds=EXPORTING_SECONDS),
-        looking("daily figures", briefing.keep, every_seconds=KEEPING_SECONDS),
-        looking("targets", targets.look, every_seconds=TARGETS_SECONDS),
+        looking("daily figures", briefing.keep, every_seconds=KEEPING_SECONDS, ready=lambda: scopes.known),
+        looking("targets", targets.look, every_seconds=TARGETS_SECONDS, ready=lambda: scopes.known),
         looking("pruning", exporter.prune, every_seconds=PRUNING_SECONDS),
     ]
     if records is not None:

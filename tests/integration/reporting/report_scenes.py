@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from google.protobuf.json_format import ParseDict
 from iocedu.chassis.v1 import scopes_pb2
 from iocedu.reporting.v1 import (
@@ -17,6 +18,7 @@ from iocedu.reporting.v1 import (
     reports_pb2_grpc,
 )
 
+from chassis.database import Database
 from chassis.scope_tree import EVERY_UNIT
 from tests.integration.reporting import scenes
 from tests.integration.reporting.scenes import NEW_COMMUNE, NOW, PRIMARY, PROVINCE, SECONDARY, YEAR
@@ -204,3 +206,16 @@ def values(answer: reports_pb2.GetReportResponse) -> dict[str, float | None]:
         f"{cell.sheet}.{cell.row}.{cell.column}": cell.value if cell.HasField("value") else None
         for cell in answer.cells
     }
+
+
+async def waits_for_another(database: Database) -> bool:
+    """Whether a transaction waits for a row that another one has changed."""
+    async with database.connection() as connection:
+        return bool(
+            await connection.scalar(
+                sa.text(
+                    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                    " WHERE NOT granted AND datname = current_database())"
+                )
+            )
+        )

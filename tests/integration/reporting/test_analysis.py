@@ -390,6 +390,26 @@ async def test_residents_and_targets_are_stored_with_their_source_and_make_rates
     assert (refused.value.reason, refused.value.violations[0].field) == ("UNIT_NOT_BELOW", "targets[0].unit")
 
 
+async def test_a_target_is_of_a_school_year_that_is_known(channel: Any):
+    """The running one and the ten to come; else its row is named with the years there are, and nothing is stored."""
+    bases: Any = bases_pb2_grpc.BasesServiceStub(channel)
+
+    def asked(*years: int) -> bases_pb2.SetTargetsRequest:
+        rows = [
+            bases_pb2.Target(unit="gso:49", school_year=year, indicator="pupils", value=10, source="NQ 5")
+            for year in years
+        ]
+        return bases_pb2.SetTargetsRequest(unit="gso:49", targets=rows)
+
+    for year in (1990, 2100):
+        with pytest.raises(Fault) as refused:
+            await bases.SetTargets(asked(2026, 2036, year))
+        [violation] = refused.value.violations
+        assert (violation.reason, violation.field) == ("UNKNOWN_SCHOOL_YEAR", "targets[2].school_year")
+    assert not (await bases.ListTargets(bases_pb2.ListTargetsRequest(unit="gso:49"))).targets
+    assert (await bases.SetTargets(asked(2026, 2036))).set_count == 2
+
+
 @pytest.mark.parametrize(
     ("indicator", "value", "largest"),
     [("attendance_rate", 100, 100), ("mark_mean", 10, 10), ("pupils", 5_000, None), ("ger_primary", 104, None)],

@@ -1,5 +1,6 @@
 """Extracts for research: asked for by one, approved by another, made of a month's cut, and no key to anybody."""
 
+import asyncio
 import csv
 import io
 import zipfile
@@ -35,6 +36,7 @@ from tests.integration.reporting.report_scenes import (
     OF_ALL_UNITS,
     OFFICER,
     Desk,
+    waits_for_another,
 )
 from tests.integration.reporting.scenes import NEW_COMMUNE, PRIMARY, PROVINCE, YEAR
 from tests.support.waiting import poll_until
@@ -269,26 +271,60 @@ async def test_a_refused_extract_says_why_and_is_never_made(desk: Desk):
     assert await _reason(_refused(desk, own.extract_id, ADMINISTRATOR)) == "EXTRACT_APPROVED"
 
 
+async def _withdrawn(desk: Desk, extract_id: int, subject: str = STATISTICIAN) -> extracts_pb2.Extract:
+    request = extracts_pb2.WithdrawExtractRequest(unit=str(PROVINCE), extract_id=extract_id)
+    extract: extracts_pb2.Extract = (await _stub(desk, subject).WithdrawExtract(request)).extract
+    return extract
+
+
+async def test_who_may_decide_hears_once_that_an_extract_was_withdrawn(desk: Desk, bus: Bus):
+    """In place of the notice that asked them to decide."""
+    told = await bus.jetstream.subscribe(subject_of("reporting", NOTICE_REQUESTED), ordered_consumer=True)
+    asked = await _asked(desk, "grade")
+    for _ in range(2):
+        await _withdrawn(desk, asked.extract_id)
+    other = await _asked(desk, "grade")
+    heard: list[notice_requested_pb2.NoticeRequest] = []
+    while not heard or heard[-1].key != f"extract/{other.extract_id}/requested/0":
+        event = notice_requested_pb2.NoticesRequested.FromString((await told.next_msg(timeout=60)).data)
+        heard += event.requests
+    request, withdrawal = (one for one in heard if one.key == f"extract/{asked.extract_id}/requested/0")
+    assert withdrawal.revision > request.revision
+    assert (withdrawal.audience_roles, withdrawal.and_above) == (request.audience_roles, True)
+    assert "đã rút yêu cầu" in withdrawal.body_vi
+
+
+async def test_an_extract_that_is_approved_while_it_is_withdrawn_stays_approved(
+    desk: Desk, report_database: Database, report_clock: FixedClock
+):
+    """The withdrawal waits for the decision and is refused."""
+    asked = await _asked(desk, "grade")
+    async with report_database.transaction() as connection:
+        now = report_clock.now()
+        await store.approve(connection, asked.extract_id, by=DIRECTOR, now=now, export_id=1)
+        withdrawal = asyncio.create_task(_reason(_withdrawn(desk, asked.extract_id)))
+
+        async def waits_or_is_done() -> bool:
+            return withdrawal.done() or await waits_for_another(report_database)
+
+        await poll_until(waits_or_is_done)
+    assert await withdrawal == "EXTRACT_APPROVED"
+
+
 async def test_who_asked_withdraws_an_extract_as_long_as_nobody_has_decided(desk: Desk):
     """Nobody else does, nobody decides on it afterwards, and what was decided is not withdrawn."""
-
-    async def withdrawn(extract_id: int, subject: str = STATISTICIAN) -> extracts_pb2.Extract:
-        request = extracts_pb2.WithdrawExtractRequest(unit=str(PROVINCE), extract_id=extract_id)
-        extract: extracts_pb2.Extract = (await _stub(desk, subject).WithdrawExtract(request)).extract
-        return extract
-
     asked = await _asked(desk, "grade")
-    assert await _reason(withdrawn(asked.extract_id, DIRECTOR)) == "NOT_REQUESTER"
+    assert await _reason(_withdrawn(desk, asked.extract_id, DIRECTOR)) == "NOT_REQUESTER"
     for _ in range(2):
-        assert (await withdrawn(asked.extract_id)).state == extracts_pb2.EXTRACT_STATE_WITHDRAWN
+        assert (await _withdrawn(desk, asked.extract_id)).state == extracts_pb2.EXTRACT_STATE_WITHDRAWN
     for call in (_approved(desk, asked.extract_id), _refused(desk, asked.extract_id)):
         assert await _reason(call) == "EXTRACT_WITHDRAWN"
     refused = await _asked(desk, "grade")
     await _refused(desk, refused.extract_id)
-    assert await _reason(withdrawn(refused.extract_id)) == "EXTRACT_REFUSED"
+    assert await _reason(_withdrawn(desk, refused.extract_id)) == "EXTRACT_REFUSED"
     approved = await _asked(desk, "grade")
     await _approved(desk, approved.extract_id)
-    assert await _reason(withdrawn(approved.extract_id)) == "EXTRACT_APPROVED"
+    assert await _reason(_withdrawn(desk, approved.extract_id)) == "EXTRACT_APPROVED"
 
 
 async def test_the_export_of_an_extract_is_seen_and_cancelled_by_who_asked_or_may_decide(desk: Desk):

@@ -162,6 +162,7 @@ class Answering:
 
     kind: Kind | None = Kind.DENIED
     asked: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
     async def set(self, school_id: int, collections: Sequence[str], **what: Any) -> None:
         """Refuse, or note a lock."""
@@ -173,6 +174,7 @@ class Answering:
 
     async def _answer(self, name: str, what: dict[str, Any]) -> None:
         self.asked.append(name)
+        self.reasons.append(what["reason"])
         if self.kind is not None:
             raise Fault(self.kind, "NO_GRANT", vi="Không còn quyền khóa.", en="The right to lock has ended.")
 
@@ -260,10 +262,45 @@ async def test_a_refused_lock_keeps_no_later_one_of_the_school_waiting(desk: Des
     assert entered.report.lock_state == report_pb2.REPORT_LOCK_STATE_LIFT_REFUSED, (
         "the school's steps leave it as it is"
     )
+    for _ in range(2):
+        asked = await desk.step("Relock", DIRECTOR)
+        assert asked.return_reason == "Sai lớp", "what the school is to mend stays"
+        await timer.look(refusing := Answering(), locking.TRIES)
+    assert refusing.reasons[-1].endswith("Sai lớp")
     await desk.step("Relock", DIRECTOR)
     await timer.look(agreeing)
     report = (await desk.report()).report
     assert (agreeing.asked, report.lock_state) == (["set", "lift"], report_pb2.REPORT_LOCK_STATE_UNSPECIFIED)
+
+
+async def test_a_refused_lock_says_nothing_of_a_report_that_was_opened_again_meanwhile(desk: Desk, timer: Timer):
+    """Its lift, which is still to come, is what the report waits for."""
+    await desk.begin()
+    await desk.approve()
+    refusing = Answering()
+    await timer.look(refusing, locking.TRIES - 1)
+    await desk.step("Reopen", DIRECTOR, reason="Sai lớp")
+    await timer.look(refusing)
+    assert refusing.asked == ["set"] * locking.TRIES
+    report = (await desk.report()).report
+    assert (report.lock_state, report.HasField("lock_refusal")) == (report_pb2.REPORT_LOCK_STATE_LIFTING, False)
+    await timer.look(agreeing := Answering(kind=None))
+    report = (await desk.report()).report
+    assert (agreeing.asked, report.lock_state) == (["lift"], report_pb2.REPORT_LOCK_STATE_UNSPECIFIED)
+
+
+async def test_only_refusals_count_as_refusals(desk: Desk, timer: Timer):
+    """A lock that was often out of reach is still asked as often as any other before it stands refused."""
+    await desk.begin()
+    await desk.approve()
+    await timer.look(Answering(Kind.UNAVAILABLE), locking.TRIES + 2)
+    refusing = Answering()
+    await timer.look(refusing, locking.TRIES - 1)
+    await timer.look(Answering(Kind.UNAVAILABLE))
+    assert (await desk.report()).report.lock_state == report_pb2.REPORT_LOCK_STATE_LOCKING
+    await timer.look(refusing, 3)
+    assert refusing.asked == ["set"] * locking.TRIES
+    assert (await desk.report()).report.lock_state == report_pb2.REPORT_LOCK_STATE_LOCK_REFUSED
 
 
 @pytest.mark.parametrize("kind", [Kind.UNAVAILABLE, Kind.DEADLINE, Kind.CONFLICT, Kind.UNAUTHENTICATED, Kind.INTERNAL])

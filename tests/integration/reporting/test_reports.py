@@ -14,6 +14,7 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.errors import Fault, Kind
 from chassis.testing import FixedClock
+from services.reporting.store import campaigns
 from services.reporting.usecases import reminding
 from tests.integration.reporting import scenes
 from tests.integration.reporting.report_scenes import (
@@ -27,6 +28,7 @@ from tests.integration.reporting.report_scenes import (
     campaign_request,
     form,
     values,
+    waits_for_another,
 )
 from tests.integration.reporting.scenes import NEW_COMMUNE, PRIMARY, PROVINCE, SECONDARY
 from tests.support.waiting import poll_until
@@ -441,7 +443,10 @@ async def test_a_withdrawn_campaign_asks_nothing_more_and_its_schools_are_told(
         event = notice_requested_pb2.NoticesRequested.FromString((await told.next_msg(timeout=10)).data)
         heard += [one for one in event.requests if one.key.endswith("/withdrawn")]
     assert sorted(one.unit_ids[0] for one in heard) == [PRIMARY, SECONDARY]
-    assert "đã rút đợt “Khảo sát”, năm học 2026-2027: Trùng đợt" in heard[0].body_vi
+    for notice in heard:
+        assert "đã rút đợt “Khảo sát”, năm học 2026-2027. " in notice.body_vi
+        assert notice.body_vi.endswith("báo cáo đã duyệt giữ nguyên. Lý do: Trùng đợt")
+        assert notice.body_en.endswith("what was approved stays. The reason: Trùng đợt")
     report_clock.advance(timedelta(days=60))
     asked = campaigns_pb2.GetProgressRequest(unit="gso:49", campaign_id=campaign.campaign_id)
     [whole] = (await desk.campaigns().GetProgress(asked)).units
@@ -453,3 +458,36 @@ async def test_a_withdrawn_campaign_asks_nothing_more_and_its_schools_are_told(
     assert (await desk.step("Reopen", DIRECTOR, reason="Sai số phòng")).state == RETURNED
     again = await desk.begin()
     assert again.campaign_id > campaign.campaign_id
+
+
+@pytest.mark.parametrize("taken", ["enter", "Confirm", "Review", "Approve", "Return"])
+async def test_a_step_taken_while_its_campaign_is_being_withdrawn_waits_and_is_refused(
+    desk: Desk, report_database: Database, taken: str
+):
+    """Each step that a campaign asks for; the report stays as it was."""
+    campaign = await desk.begin()
+    await desk.enter(**ROOMS)
+    if taken in {"Review", "Return", "Approve"}:
+        await desk.step("Confirm", HEAD)
+    if taken == "Approve":
+        await desk.step("Review", OFFICER)
+    before = (await desk.report()).report
+    steps = {
+        "enter": lambda: desk.enter(rooms__rooms__number=(3, "")),
+        "Confirm": lambda: desk.step("Confirm", HEAD),
+        "Review": lambda: desk.step("Review", OFFICER),
+        "Approve": lambda: desk.step("Approve", DIRECTOR),
+        "Return": lambda: desk.step("Return", OFFICER, reason="Sai"),
+    }
+    async with report_database.transaction() as connection:
+        await campaigns.withdraw(connection, campaign.campaign_id, by=DIRECTOR, now=scenes.NOW, reason="Trùng đợt")
+        step = asyncio.create_task(steps[taken]())
+
+        async def waits_or_is_done() -> bool:
+            return step.done() or await waits_for_another(report_database)
+
+        await poll_until(waits_or_is_done)
+    with pytest.raises(Fault) as refused:
+        await step
+    assert refusal(refused) == "CAMPAIGN_WITHDRAWN"
+    assert (await desk.report()).report.etag == before.etag

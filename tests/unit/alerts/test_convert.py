@@ -58,6 +58,20 @@ def test_a_later_event_about_coverage_has_the_higher_version():
     assert late.version == early.version + 1
 
 
+def test_a_standing_that_is_newer_has_the_higher_version_whatever_the_clock_says():
+    """Reporting says which is newer; an older reporting does not, and then the later event is."""
+    told = scenes.target(93.5)
+    told.standings[0].version = 8
+    [early] = target_facts(scenes.event("reporting", "targets-changed", told, time=NOW), lambda _: "office")
+    told.standings[0].version = 9
+    stepped_back = NOW - timedelta(hours=1)
+    [late] = target_facts(scenes.event("reporting", "targets-changed", told, time=stepped_back), lambda _: "office")
+    assert (early.version, late.version) == (8, 9)
+    told.standings[0].version = 0
+    [unversioned] = target_facts(scenes.event("reporting", "targets-changed", told), lambda _: "office")
+    assert unversioned.version > 1_000_000_000_000_000, "microseconds since 1970"
+
+
 def test_changes_leave_in_few_events_that_a_message_can_hold():
     """All of them, in order, in payloads well below what the broker takes."""
     rule = Rule("r", 1, "class_size", "true", Severity.INFO, "", "", "x" * 2000, "", ("officer",))

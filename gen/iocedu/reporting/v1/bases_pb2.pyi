@@ -351,9 +351,7 @@ Global___ListTargetsResponse: _TypeAlias = ListTargetsResponse  # noqa: Y015
 
 @_typing.final
 class TargetsChanged(_message.Message):
-    """Event `targets-changed`: what units are to reach, each beside what they have reached. Of one target the later event
-    is the newer one.
-    """
+    """Event `targets-changed`: what units are to reach, each beside what they have reached."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -393,6 +391,7 @@ class TargetStanding(_message.Message):
     REPORTING_SCHOOL_COUNT_FIELD_NUMBER: _builtins.int
     EXPECTED_SCHOOL_COUNT_FIELD_NUMBER: _builtins.int
     UNIT_OF_COUNT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     unit_id: _builtins.int
     """Id of the unit."""
     school_year: _builtins.int
@@ -419,6 +418,8 @@ class TargetStanding(_message.Message):
     """Schools that should have."""
     unit_of_count: _builtins.str
     """What values count, such as `percent` or `pupil`."""
+    version: _builtins.int
+    """Of one target the higher version is the newer one. 0: told by a reporting that gave none, the later event is newer."""
     def __init__(
         self,
         *,
@@ -434,10 +435,11 @@ class TargetStanding(_message.Message):
         reporting_school_count: _builtins.int = ...,
         expected_school_count: _builtins.int = ...,
         unit_of_count: _builtins.str = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "direction", b"direction", "expected_school_count", b"expected_school_count", "indicator", b"indicator", "name_en", b"name_en", "name_vi", b"name_vi", "reporting_school_count", b"reporting_school_count", "school_year", b"school_year", "source", b"source", "target", b"target", "unit_id", b"unit_id", "unit_of_count", b"unit_of_count", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "direction", b"direction", "expected_school_count", b"expected_school_count", "indicator", b"indicator", "name_en", b"name_en", "name_vi", b"name_vi", "reporting_school_count", b"reporting_school_count", "school_year", b"school_year", "source", b"source", "target", b"target", "unit_id", b"unit_id", "unit_of_count", b"unit_of_count", "value", b"value", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
