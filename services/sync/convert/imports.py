@@ -288,7 +288,7 @@ def sheet_at(about: Mapping[str, Any]) -> SheetAt:
         about["kind"],
         about["collection"],
         columns,
-        tuple(about["above"]),
+        tuple(about.get("above", ())),
         sources={to: (file, letter, name) for to, (file, letter, name) in about.get("from", {}).items()},
         defaults=about.get("defaults", {}),
         complete=about.get("complete", False),
