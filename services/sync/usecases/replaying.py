@@ -72,7 +72,9 @@ async def replay(intake: Intake, rows: Sequence[Quarantined], *, asker: Asker | 
         origin = Origin(str(unit_id), unit_id, source, backfill, profile)
         if asker is not None:
             origin = (await admitted(intake, origin, asker.subject, unit_id=asker.unit_id)).within(asker.unit_id)
-        done += await _replay(intake, origin, sorted(group, key=lambda row: int(row["quarantined_row_id"])))
+        of_one = sorted(group, key=lambda row: int(row["quarantined_row_id"]))
+        came = max(row["create_time"] for row in of_one) if asker is None else None
+        done += await _replay(intake, origin, of_one, came=came)
     return done
 
 
@@ -168,7 +170,9 @@ async def replay_next_unlocked(intake: Intake, *, lease: float = LEASE_SECONDS) 
     return True
 
 
-async def _replay(intake: Intake, origin: Origin, rows: Sequence[Quarantined]) -> list[Replayed]:
+async def _replay(
+    intake: Intake, origin: Origin, rows: Sequence[Quarantined], *, came: datetime | None
+) -> list[Replayed]:
     profile = intake.profiles[origin.profile]
     raws = [_read(intake, row) for row in rows]
     how = checking(
@@ -197,7 +201,7 @@ async def _replay(intake: Intake, origin: Origin, rows: Sequence[Quarantined]) -
     ]
     checked.counts = type(checked.counts)({key: count for key, count in checked.counts.items() if key[1] not in _STAYS})
     key = BatchKey(origin.unit_id, origin.source, f"replay-{told.hex()}")
-    await intake.ledger.settle_replay(origin, Parcel(key, told, [checked]), gone=gone, stays=stays)
+    await intake.ledger.settle_replay(origin, Parcel(key, told, [checked]), gone=gone, stays=stays, came=came)
     return done
 
 

@@ -126,16 +126,25 @@ class Ledger:
             await batches.add(writes, [StoredBatch(key, digest, told, False, len(outcome.states), now)])
 
     async def settle_replay(
-        self, origin: Origin, parcel: Parcel, *, gone: Collection[int], stays: Sequence[dict[str, object]]
+        self,
+        origin: Origin,
+        parcel: Parcel,
+        *,
+        gone: Collection[int],
+        stays: Sequence[dict[str, object]],
+        came: datetime | None,
     ) -> None:
-        """Make what became of rows durable that were taken once more from the quarantine."""
+        """Make what became of rows durable that were taken once more from the quarantine.
+
+        Where nobody asked for it they were sent when they `came`, however long they waited.
+        """
         settlement, now = _Settlement(origin, [parcel], {}, telemetry.traceparent()), self._clock.now()
         async with self._database.transaction() as writes:
             if gone:
                 await quarantine.settled(writes, gone)
             if stays:
                 await quarantine.told_anew(writes, stays, now=now)
-            await self._note_sent(writes, [(settlement, [parcel])], now=now)
+            await self._note_sent(writes, [(settlement, [parcel])], now=now, sent=came or now)
 
     async def _find(self, questions: Sequence[Sequence[BatchKey]]) -> list[dict[BatchKey, StoredBatch]]:
         async with self._database.connection() as reads:
@@ -160,7 +169,7 @@ class Ledger:
             if kept:
                 await quarantine.add(writes, without_erased(kept, erased), now=now)
             sent = [(one, [parcel for parcel in parcels if not parcel.concluded]) for one, parcels in fresh]
-            await self._note_sent(writes, sent, now=now)
+            await self._note_sent(writes, sent, now=now, sent=now)
             for one, parcels in fresh:
                 if one.origin.trial and one.origin.trial.judged and parcels:
                     tried = [_taken(parcel, one.outcomes[parcel.key], one.origin.trial) for parcel in parcels]
@@ -168,17 +177,22 @@ class Ledger:
         return entered
 
     async def _note_sent(
-        self, writes: AsyncConnection, fresh: Sequence[tuple[_Settlement, Sequence[Parcel]]], *, now: datetime
+        self,
+        writes: AsyncConnection,
+        fresh: Sequence[tuple[_Settlement, Sequence[Parcel]]],
+        *,
+        now: datetime,
+        sent: datetime,
     ) -> None:
         """Bring the schools' connections up to date, and tell of them once for each call."""
         tree = self._scopes.tree
-        sent = [list(_sent(one.origin, parcels, tree)) for one, parcels in fresh]
-        if not any(sent):
+        sums = [list(_sent(one.origin, parcels, tree)) for one, parcels in fresh]
+        if not any(sums):
             return
-        changed = {one.school_id: one for one in await connections.note_sent(writes, _summed(chain(*sent)), now=now)}
+        changed = {one.school_id: one for one in await connections.note_sent(writes, _summed(chain(*sums)), now=sent)}
         inside = tree.subtree(EVERY_UNIT, self._clock.today())
         leaving: list[Outgoing] = []
-        for (one, _), schools in zip(fresh, sent, strict=True):
+        for (one, _), schools in zip(fresh, sums, strict=True):
             told = [
                 answers.connection(changed[each.school_id], name=unit_name(tree, each.school_id), now=now)
                 for each in schools
@@ -186,7 +200,7 @@ class Ledger:
             ]
             leaving += events(told, backfill=one.origin.backfill, trace=one.trace)
         await outbox.append(writes, leaving)
-        delivered = [one for settlement, parcels in fresh for one in deliveries(settlement.origin, parcels, now=now)]
+        delivered = [one for settlement, parcels in fresh for one in deliveries(settlement.origin, parcels, now=sent)]
         await coverage.note(writes, together(one for one in delivered if one.school_id in changed), now=now)
 
 

@@ -147,7 +147,13 @@ async def test_history_arrives_but_connects_nobody(here: World) -> None:
 
 
 async def test_what_follows_from_a_declaration_is_nothing_the_school_has_sent(here: World) -> None:
-    """Neither deletions that went through or were kept aside, nor a confirmation long after: it stays silent."""
+    """Neither deletions that went through or were kept aside, nor a lock lifted or a confirmation long after: it stays
+    silent.
+    """
+
+    async def stored() -> bool:
+        return await here.count("quarantined_row WHERE reason = 'LOCKED'") == 0
+
     stub = await here.sync()
     await stub.PushRows(push("1", *(pupil(f"HS{one}") for one in range(9))))
     await here.lock("pupils")
@@ -157,8 +163,9 @@ async def test_what_follows_from_a_declaration_is_nothing_the_school_has_sent(he
     async with here.sync_database.connection() as reads:
         counts = await reads.exec_driver_sql("SELECT taken_count, held_count, batch_count FROM coverage_day")
         assert [tuple(row) for row in counts] == [(18, 0, 3)]
-    await here.lift("pupils")
     here.clock.advance(timedelta(hours=96))
+    await here.lift("pupils")
+    await poll_until(stored)
     await until(here, SCHOOL_A, SILENT)
     request = quarantine_pb2.ConfirmDisappearanceRequest(unit=SCHOOL_A, declaration_id="3", source="vnedu")
     assert (await (await ward(here)).ConfirmDisappearance(request)).full.state == DONE
