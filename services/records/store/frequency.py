@@ -5,7 +5,7 @@ Refreshed now and then; before the first ANALYZE nothing is known, and nothing i
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,9 @@ from services.records.store.driver import fetch
 from services.records.store.search import Way
 
 REFRESHED_SECONDS: Final = 300.0
+RARE: Final = (
+    0.001  # Most that is thought of a term the statistics do not list: of few names even the rarest is common.
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,12 @@ class Frequency:
         return self.count * math.prod(shares)
 
 
+def frequency_of(count: float, terms: Sequence[str], shares: Sequence[float]) -> Frequency:
+    """The frequencies that statistics tell; bounds and the share of nulls may stand behind the shares."""
+    known = dict(zip(terms, shares, strict=False))
+    return Frequency(count, known, min(RARE, *known.values()) if known else 0.0)
+
+
 class Frequencies:
     """Remembers what the statistics say."""
 
@@ -49,9 +58,7 @@ class Frequencies:
             rows = await fetch(connection, _STATISTICS, spec.field, f"{spec.field}_terms")
             frequency = Frequency()
             if rows:
-                count, terms, shares = rows[0]
-                known = dict(zip(terms, shares, strict=False))  # bounds and the share of nulls stand behind the shares
-                frequency = Frequency(count, known, min(known.values(), default=0.0))
+                frequency = frequency_of(*rows[0])
             self._known[spec] = (now, frequency)
         return frequency
 
